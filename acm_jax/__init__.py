@@ -1,0 +1,1 @@
+"""Siamese visual object tracking with asymmetric convolution, in JAX."""

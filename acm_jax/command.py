@@ -1,0 +1,81 @@
+"""The shared runner of all commands: flags, errors in one line, exit codes.
+
+A command is a docstring (what it does, with an example), a function that
+defines its flags on a `FlagValues` of its own, and a function that does the
+work. Nothing happens at import and no flag is global.
+
+What is wrong with the *request* is raised as ValueError or OSError wherever it
+is found, with a message that names the file, row or flag and says how to mend
+it: exit 2. Work that fails raises RuntimeError: exit 1. Both print one line on
+stderr; `--debug` prints the traceback instead.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from absl import flags
+
+DONE, FAILED, REFUSED = 0, 1, 2
+
+
+def run(
+  define: Callable[[flags.FlagValues], None],
+  main: Callable[[flags.FlagValues], None],
+  doc: str,
+  argv: Sequence[str] | None = None,
+) -> int:
+  """Parses the flags, does the work, returns the exit code.
+
+  Args:
+    define: Defines the command's flags on the values it is given.
+    main: Does the work; raises ValueError or OSError for a bad request.
+    doc: The text that `--help` shows above the flags.
+    argv: The command line, program name first; the process's own by default.
+  """
+  argv = list(sys.argv if argv is None else argv)
+  values = flags.FlagValues()
+  flags.DEFINE_bool('debug', False, 'Show tracebacks.', flag_values=values)
+  define(values)
+  if {'--help', '-h', '-help'} & set(argv[1:]):
+    print(f'{doc.strip()}\n\nFlags:\n{values.get_help()}')
+    return DONE
+  try:
+    _importable_configs(argv)
+    extra = values(argv)[1:]
+    if extra:
+      raise ValueError(f'unexpected argument {extra[0]!r}: see --help')
+    main(values)
+  except KeyboardInterrupt:
+    print('interrupted', file=sys.stderr)
+    return 130
+  except Exception as error:
+    if '--debug' in argv:
+      traceback.print_exc()
+    else:
+      print(f'error: {_one_line(error)}', file=sys.stderr)
+    request = isinstance(
+      error, ValueError | OSError | AttributeError | flags.Error
+    )
+    return REFUSED if request else FAILED
+  return DONE
+
+
+def _one_line(error: Exception) -> str:
+  text = ' '.join(str(error).split())
+  if isinstance(error, ValueError | OSError | RuntimeError | flags.Error):
+    return text or type(error).__name__
+  return f'{type(error).__name__}: {text} (--debug shows where)'
+
+
+def _importable_configs(argv: Sequence[str]) -> None:
+  """Lets the file of `--config` import its neighbours as `configs.*`."""
+  for flag, value in zip(argv, [*argv[1:], ''], strict=True):
+    if flag.startswith('--config='):
+      value = flag.removeprefix('--config=')
+    elif flag != '--config':
+      continue
+    root = str(Path(value.split(':')[0]).resolve().parent.parent)
+    if root not in sys.path:
+      sys.path.insert(0, root)

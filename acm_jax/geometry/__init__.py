@@ -1,0 +1,1 @@
+"""Arithmetic on boxes, grids and crops, for NumPy and JAX arrays alike."""

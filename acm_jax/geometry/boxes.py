@@ -1,0 +1,92 @@
+"""Boxes in three formats, for NumPy and JAX arrays alike.
+
+The pixel convention, said once: x runs right, y runs down, in pixels; the
+centre of the first pixel is 0. A box in a file is `xywh`, 0-based after
+reading: it covers the pixels x .. x + w - 1. Between formats coordinates are
+continuous (`xyxy` = x, y, x + w, y + h). The centre of the *pixels* of a box,
+x + (w - 1) / 2, which the official trackers start from and which precision is
+measured at, is `pixel_center`.
+
+A box array has the four numbers last; every leading shape is allowed.
+"""
+
+from jaxtyping import Float, Num
+
+
+def xywh_to_xyxy(box_xywh: Num[object, '*b 4']):
+  """Corner form (x1, y1, x2, y2) of x, y, width, height."""
+  xp = box_xywh.__array_namespace__()
+  corner, size = box_xywh[..., :2], box_xywh[..., 2:]
+  return xp.concat([corner, corner + size], axis=-1)
+
+
+def xyxy_to_xywh(box_xyxy: Num[object, '*b 4']):
+  """Inverse of `xywh_to_xyxy`."""
+  xp = box_xyxy.__array_namespace__()
+  low, high = box_xyxy[..., :2], box_xyxy[..., 2:]
+  return xp.concat([low, high - low], axis=-1)
+
+
+def xyxy_to_cxcywh(box_xyxy: Num[object, '*b 4']):
+  """Centre form (cx, cy, w, h) of two corners."""
+  xp = box_xyxy.__array_namespace__()
+  low, high = box_xyxy[..., :2], box_xyxy[..., 2:]
+  return xp.concat([(low + high) / 2, high - low], axis=-1)
+
+
+def cxcywh_to_xyxy(box_cxcywh: Num[object, '*b 4']):
+  """Inverse of `xyxy_to_cxcywh`."""
+  xp = box_cxcywh.__array_namespace__()
+  center, half = box_cxcywh[..., :2], box_cxcywh[..., 2:] / 2
+  return xp.concat([center - half, center + half], axis=-1)
+
+
+def cxcywh_to_xywh(box_cxcywh: Num[object, '*b 4']):
+  """Top-left form of a centre-form box."""
+  xp = box_cxcywh.__array_namespace__()
+  center, size = box_cxcywh[..., :2], box_cxcywh[..., 2:]
+  return xp.concat([center - size / 2, size], axis=-1)
+
+
+def xywh_to_cxcywh(box_xywh: Num[object, '*b 4']):
+  """Inverse of `cxcywh_to_xywh`."""
+  xp = box_xywh.__array_namespace__()
+  corner, size = box_xywh[..., :2], box_xywh[..., 2:]
+  return xp.concat([corner + size / 2, size], axis=-1)
+
+
+def pixel_center(box_xywh: Num[object, '*b 4']):
+  """Centre of the pixels that a box covers: x + (w - 1) / 2."""
+  return box_xywh[..., :2] + (box_xywh[..., 2:] - 1) / 2
+
+
+def iou(a_xyxy: Num[object, '*b 4'], b_xyxy: Num[object, '*b 4']):
+  """Intersection over union of boxes side by side, 0 where the union is empty.
+
+  Args:
+    a_xyxy: Boxes; negative extents count as empty.
+    b_xyxy: Boxes of a shape that broadcasts against `a_xyxy`.
+
+  Returns:
+    IoU in [0, 1], of the broadcast shape without the last axis.
+  """
+  xp = a_xyxy.__array_namespace__()
+  low = xp.maximum(a_xyxy[..., :2], b_xyxy[..., :2])
+  high = xp.minimum(a_xyxy[..., 2:], b_xyxy[..., 2:])
+  inter = xp.prod(xp.maximum(high - low, 0), axis=-1)
+  union = area(a_xyxy) + area(b_xyxy) - inter
+  return xp.where(union > 0, inter / xp.where(union > 0, union, 1), 0)
+
+
+def area(box_xyxy: Num[object, '*b 4']):
+  """Area in square pixels, 0 for a box whose corners are swapped."""
+  xp = box_xyxy.__array_namespace__()
+  return xp.prod(xp.maximum(box_xyxy[..., 2:] - box_xyxy[..., :2], 0), axis=-1)
+
+
+def clip(box_xyxy: Num[object, '*b 4'], size_hw: Float[object, '2'] | tuple):
+  """Cuts boxes to an image of height and width `size_hw`, in pixels."""
+  xp = box_xyxy.__array_namespace__()
+  h, w = size_hw
+  limit = xp.asarray([w, h, w, h], dtype=box_xyxy.dtype)
+  return xp.clip(box_xyxy, 0, limit)

@@ -1,0 +1,219 @@
+"""What a tracker is to training, tracking and evaluation.
+
+A tracker owns its network, its targets and their inverse. The driver of
+training and the tracking loop know this contract and nothing of anchors,
+points or scales, so that a new tracker is a new folder under `trackers/`.
+"""
+
+import abc
+import dataclasses
+from typing import Any
+
+import flax.linen as nn
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, UInt8
+
+from acm_jax.modules.mode import EVAL, Mode
+
+Variables = dict[str, Any]
+
+
+@flax.struct.dataclass
+class Batch:
+  """Pairs after augmentation: crops of the exact sizes, boxes moved along.
+
+  Attributes:
+    template: RGB in 0..255.
+    search: RGB in 0..255.
+    template_box: Target in the template crop, cx, cy, w, h, px.
+    search_box: Target in the search crop, px.
+    positive: Whether both crops show the same target.
+  """
+
+  template: Float[Array, 'b ht ht 3']
+  search: Float[Array, 'b hs hs 3']
+  template_box: Float[Array, 'b 4']
+  search_box: Float[Array, 'b 4']
+  positive: Bool[Array, 'b']
+
+
+@flax.struct.dataclass
+class Outputs:
+  """What a network says of a search crop.
+
+  Attributes:
+    cls: Classification logits.
+    loc: Offsets, in the tracker's own parametrisation.
+  """
+
+  cls: Float[Array, '*b h w c']
+  loc: Float[Array, '*b h w r']
+
+
+@flax.struct.dataclass
+class Targets:
+  """What a network should say; a weight of 0 means ignored.
+
+  Attributes:
+    cls: Class of each place (1 target, 0 background).
+    loc: Offsets wanted.
+    cls_weight: 1 where the classification counts.
+    loc_weight: 1 where the offsets count.
+  """
+
+  cls: Int[Array, 'b *cells']
+  loc: Float[Array, 'b *cells r']
+  cls_weight: Float[Array, 'b *cells']
+  loc_weight: Float[Array, 'b *cells']
+
+
+@flax.struct.dataclass
+class Candidates:
+  """A box and a score for every place of one response map.
+
+  Attributes:
+    box_cxcywh: Boxes in px of the search crop, relative to its centre.
+    score: Probability of being the target.
+  """
+
+  box_cxcywh: Float[Array, '*cells 4']
+  score: Float[Array, '*cells']
+
+
+@flax.struct.dataclass
+class Hparams:
+  """What is tuned without training; arrays, so that a sweep is one vmap.
+
+  Attributes:
+    penalty_k: Strength of the penalty on a change of size and aspect.
+    window_influence: Share of the cosine window in the final score.
+    size_lr: How much of a new size is taken over in one frame.
+    lost_score: A frame whose score is below this is flagged as lost.
+  """
+
+  penalty_k: Float[Array, ''] | float
+  window_influence: Float[Array, ''] | float
+  size_lr: Float[Array, ''] | float
+  lost_score: Float[Array, ''] | float = 0.0
+
+
+@flax.struct.dataclass
+class Frame:
+  """An image in a bucket of a fixed shape.
+
+  Attributes:
+    pixels: RGB; rows and columns beyond `size` are padding and never read.
+    size: True height and width.
+  """
+
+  pixels: UInt8[Array, 'h w 3']
+  size: Int[Array, '2']
+
+
+@flax.struct.dataclass
+class TrackState:
+  """All that tracking carries from frame to frame, for one target.
+
+  Attributes:
+    center: Target centre (x, y), px of the frame.
+    size: Target size (w, h), px of the frame.
+    fill: Colour outside the frame: the mean of the first, RGB.
+    kernel: What `encode` made of the template.
+  """
+
+  center: Float[Array, '2']
+  size: Float[Array, '2']
+  fill: Float[Array, '3']
+  kernel: Any
+
+
+@flax.struct.dataclass
+class Tracked:
+  """The outcome of one frame.
+
+  Attributes:
+    box_xywh: The target, px of the frame, 0-based.
+    score: Score of the chosen place, before penalty and window.
+    lost: Whether the score is below `Hparams.lost_score`.
+  """
+
+  box_xywh: Float[Array, '4']
+  score: Float[Array, '']
+  lost: Bool[Array, '']
+
+
+@dataclasses.dataclass(frozen=True)
+class Tracker(abc.ABC):
+  """A tracking algorithm. Hashable, so that it is static under jit.
+
+  Attributes:
+    network: Module with `encode(template, box_size, mode=)`,
+      `respond(kernel, search, mode=)` and `__call__(template, box_size,
+      search, mode=)`. Images are what `preprocess` gives, batch first, NHWC;
+      `box_size` is w, h of the template's box in px of the template crop.
+    template_size: Side of the template crop, px.
+    search_size: Side of the search crop, px.
+    context_amount: Margin of the crops; see `geometry.context`.
+  """
+
+  network: nn.Module
+  template_size: int = 127
+  search_size: int = 255
+  context_amount: float = 0.5
+
+  @abc.abstractmethod
+  def preprocess(self, rgb: Float[Array, '*b 3']) -> Float[Array, '*b 3']:
+    """RGB in 0..255 to what the network was trained on."""
+
+  @abc.abstractmethod
+  def targets(self, batch: Batch, rng: jax.Array) -> Targets:
+    """Label maps of a batch; `rng` draws the places that are kept."""
+
+  @abc.abstractmethod
+  def loss(
+    self, outputs: Outputs, targets: Targets
+  ) -> tuple[Float[Array, ''], dict[str, Float[Array, '']]]:
+    """Total loss, and its parts by name for the log."""
+
+  @abc.abstractmethod
+  def decode(self, outputs: Outputs) -> Candidates:
+    """Boxes and scores of one sample's outputs; inverse of `targets`."""
+
+  @abc.abstractmethod
+  def select(
+    self, outputs: Outputs, state: TrackState, hparams: Hparams
+  ) -> tuple[Float[Array, '4'], Float[Array, '']]:
+    """The new box (cx, cy, w, h, px of the frame) and its raw score.
+
+    `outputs` are those of one search crop, cut round `state.center` at the
+    scale of the template. The box is not yet clipped to the frame.
+    """
+
+  def init(self, rng: jax.Array, *, mode: Mode = EVAL) -> Variables:
+    """Random variables of the network: `params` and `batch_stats`."""
+    template = jnp.zeros((1, self.template_size, self.template_size, 3))
+    search = jnp.zeros((1, self.search_size, self.search_size, 3))
+    box_size = jnp.full((1, 2), self.template_size / 2)
+    return self.network.init(rng, template, box_size, search, mode=mode)
+
+  def apply(
+    self,
+    variables: Variables,
+    template: Float[Array, 'b ht ht 3'],
+    box_size: Float[Array, 'b 2'],
+    search: Float[Array, 'b hs hs 3'],
+    *,
+    mode: Mode = EVAL,
+  ) -> tuple[Outputs, Variables]:
+    """Outputs for RGB crops, and the batch statistics after them."""
+    outputs, updates = self.network.apply(
+      variables,
+      self.preprocess(template),
+      box_size,
+      self.preprocess(search),
+      mode=mode,
+      mutable=['batch_stats'],
+    )
+    return outputs, updates.get('batch_stats', {})

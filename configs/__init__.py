@@ -1,0 +1,1 @@
+"""Experiments as plain data: one file per tracker and fusion."""

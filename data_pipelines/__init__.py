@@ -1,0 +1,1 @@
+"""Host-side data: files in, batches of NumPy arrays out."""
