@@ -1,0 +1,160 @@
+"""One normal form of a video for every source, and its annotation files."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sequence:
+  """A video and the boxes of one target in it; frames stay on disk.
+
+  Attributes:
+    name: As the benchmark's result files are named.
+    frame_paths: One image file a frame, in order.
+    box_xywh: Box of each frame, px, 0-based; NaN where there is none.
+    visible: Whether the frame has a box that counts.
+  """
+
+  name: str
+  frame_paths: tuple[Path, ...]
+  box_xywh: Float[np.ndarray, 'n 4']
+  visible: Bool[np.ndarray, 'n']
+
+  def __len__(self) -> int:
+    return len(self.frame_paths)
+
+
+def make(
+  name: str,
+  frame_paths: list[Path],
+  box_xywh: np.ndarray,
+  source: Path,
+  absent: np.ndarray | None = None,
+) -> Sequence:
+  """A sequence whose frames and rows belong together.
+
+  Frames beyond the last row are left out, as all toolkits do. A frame counts
+  as visible when its box is finite and has an area and it is not absent.
+
+  Args:
+    name: Name of the sequence.
+    frame_paths: Images in order.
+    box_xywh: A row for each frame, px, 0-based.
+    source: The annotation file, for messages.
+    absent: 1 or True for each frame without the target.
+
+  Raises:
+    ValueError: There are fewer frames than rows, or `absent` is not as long.
+  """
+  rows = len(box_xywh)
+  if len(frame_paths) < rows:
+    raise ValueError(
+      f'{source}: {rows} rows, but sequence {name} has only '
+      f'{len(frame_paths)} frames; restore the missing images'
+    )
+  box_xywh = np.asarray(box_xywh, np.float32)
+  visible = np.isfinite(box_xywh).all(axis=1) & (box_xywh[:, 2:] > 0).all(1)
+  if absent is not None:
+    if len(absent) != rows:
+      raise ValueError(
+        f'{source}: {rows} rows, but {len(absent)} marks of absence'
+      )
+    visible &= ~np.asarray(absent, bool)
+  return Sequence(name, tuple(frame_paths[:rows]), box_xywh, visible)
+
+
+def read_frame(path: Path) -> UInt8[np.ndarray, 'h w 3']:
+  """Decodes an image file to RGB.
+
+  Raises:
+    FileNotFoundError: The file is not there.
+    ValueError: It cannot be decoded.
+  """
+  if not path.is_file():
+    raise FileNotFoundError(f'{path}: no such image')
+  data = np.fromfile(path, np.uint8)
+  pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+  if pixels is None:
+    raise ValueError(f'{path}: cannot be decoded as an image; restore it')
+  return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def numbered_images(folder: Path) -> dict[int, Path]:
+  """Images of a folder by the number that their names end in, ascending.
+
+  Raises:
+    FileNotFoundError: There is no such folder.
+    ValueError: It has no images, or one without a number or with a used one.
+  """
+  if not folder.is_dir():
+    raise FileNotFoundError(f'{folder}: no such folder of frames')
+  images: dict[int, Path] = {}
+  for path in sorted(folder.iterdir()):
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+      continue
+    digits = re.search(r'\d+$', path.stem)
+    if not digits:
+      raise ValueError(f'{path}: name does not end in a frame number')
+    if (number := int(digits[0])) in images:
+      raise ValueError(f'{path}: frame {number} is also {images[number].name}')
+    images[number] = path
+  if not images:
+    raise ValueError(f'{folder}: no images in it')
+  return dict(sorted(images.items()))
+
+
+def read_rows(path: Path, columns: tuple[int, ...]) -> list[list[float]]:
+  """Numbers of an annotation file, separated by commas, tabs or spaces.
+
+  Args:
+    path: Text file with one row a frame; empty lines at the end are allowed.
+    columns: Permitted lengths of a row.
+
+  Raises:
+    FileNotFoundError: The file is not there.
+    ValueError: A row is short or long or holds something else than numbers;
+      the message names file and row (the first is 1).
+  """
+  if not path.is_file():
+    raise FileNotFoundError(f'{path}: missing annotation file')
+  rows = []
+  for number, line in enumerate(path.read_text().rstrip().splitlines(), 1):
+    fields = re.split(r'\s*,\s*|\s+', line.strip())
+    if len(fields) not in columns:
+      allowed = ' or '.join(map(str, columns))
+      raise ValueError(
+        f'{path} row {number}: {len(fields)} values, not {allowed}'
+      )
+    try:
+      rows.append([float(field) for field in fields])
+    except ValueError:
+      raise ValueError(
+        f'{path} row {number}: {line.strip()!r} is not all numbers'
+      ) from None
+  return rows
+
+
+def read_boxes(path: Path, first_pixel: int = 0) -> Float[np.ndarray, 'n 4']:
+  """Boxes x, y, w, h of an annotation file, made 0-based.
+
+  Args:
+    path: Text file with four values a row; NaN where the target is absent.
+    first_pixel: What the file calls the first pixel: 0, or 1 as in Matlab.
+
+  Raises:
+    FileNotFoundError: The file is not there.
+    ValueError: It has no rows, or a row is not four numbers.
+  """
+  rows = read_rows(path, (4,))
+  if not rows:
+    raise ValueError(f'{path}: no boxes in it')
+  box_xywh = np.array(rows)
+  box_xywh[:, :2] -= first_pixel
+  return box_xywh.astype(np.float32)
