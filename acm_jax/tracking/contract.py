@@ -7,6 +7,7 @@ points or scales, so that a new tracker is a new folder under `trackers/`.
 
 import abc
 import dataclasses
+import typing
 from typing import Any
 
 import flax.linen as nn
@@ -20,7 +21,16 @@ from acm_jax.modules.mode import EVAL, Mode
 Variables = dict[str, Any]
 
 
-@flax.struct.dataclass
+def struct(cls: type) -> type:
+  """Makes a class a frozen dataclass and a pytree.
+
+  The types say what one element holds. They are not checked, because the same
+  class also carries stacks, tracers, shapes and shardings.
+  """
+  return typing.no_type_check(flax.struct.dataclass(cls))
+
+
+@struct
 class Batch:
   """Pairs after augmentation: crops of the exact sizes, boxes moved along.
 
@@ -39,7 +49,7 @@ class Batch:
   positive: Bool[Array, 'b']
 
 
-@flax.struct.dataclass
+@struct
 class Outputs:
   """What a network says of a search crop.
 
@@ -52,7 +62,7 @@ class Outputs:
   loc: Float[Array, '*b h w r']
 
 
-@flax.struct.dataclass
+@struct
 class Targets:
   """What a network should say; a weight of 0 means ignored.
 
@@ -69,7 +79,7 @@ class Targets:
   loc_weight: Float[Array, 'b *cells']
 
 
-@flax.struct.dataclass
+@struct
 class Candidates:
   """A box and a score for every place of one response map.
 
@@ -82,7 +92,7 @@ class Candidates:
   score: Float[Array, '*cells']
 
 
-@flax.struct.dataclass
+@struct
 class Hparams:
   """What is tuned without training; arrays, so that a sweep is one vmap.
 
@@ -99,7 +109,7 @@ class Hparams:
   lost_score: Float[Array, ''] | float = 0.0
 
 
-@flax.struct.dataclass
+@struct
 class Frame:
   """An image in a bucket of a fixed shape.
 
@@ -112,7 +122,7 @@ class Frame:
   size: Int[Array, '2']
 
 
-@flax.struct.dataclass
+@struct
 class TrackState:
   """All that tracking carries from frame to frame, for one target.
 
@@ -129,7 +139,7 @@ class TrackState:
   kernel: Any
 
 
-@flax.struct.dataclass
+@struct
 class Tracked:
   """The outcome of one frame.
 

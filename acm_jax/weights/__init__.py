@@ -1,0 +1,1 @@
+"""Weights of the PyTorch trackers, read into our variables."""

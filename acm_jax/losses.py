@@ -1,0 +1,62 @@
+"""Losses over label maps: fixed shapes, masks for what does not count."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+
+def masked_mean(
+  values: Float[Array, '*s'], weight: Float[Array, '*s']
+) -> Float[Array, '']:
+  """Mean of the values whose weight is 1, and 0 where there is none."""
+  return jnp.sum(values * weight) / jnp.maximum(jnp.sum(weight), 1)
+
+
+def balanced_nll(
+  logits: Float[Array, '*s 2'],
+  label: Int[Array, '*s'],
+  weight: Float[Array, '*s'],
+) -> Float[Array, '']:
+  """Half the mean log loss of the positives and half that of the negatives.
+
+  The means are over the whole batch, so that a sample with few positives does
+  not weigh as much as one with many.
+
+  Args:
+    logits: Of background and target.
+    label: 1 target, 0 background.
+    weight: 0 where the place is ignored.
+
+  Source: the SiamRPN++ and SiamBAN training code.
+  """
+  log_p = jax.nn.log_softmax(logits)
+  nll = -jnp.take_along_axis(log_p, label[..., None], axis=-1)[..., 0]
+  positive = weight * (label == 1)
+  negative = weight * (label == 0)
+  return (masked_mean(nll, positive) + masked_mean(nll, negative)) / 2
+
+
+def linear_iou(
+  loc: Float[Array, '*s 4'],
+  target: Float[Array, '*s 4'],
+  weight: Float[Array, '*s'],
+) -> Float[Array, '']:
+  """Mean of 1 - IoU of boxes given by distances to their four sides.
+
+  IoU = (intersection + 1) / (union + 1), in square pixels.
+
+  Args:
+    loc: Distances left, top, right, bottom of a place to the box's sides.
+    target: The same, wanted.
+    weight: 1 where the box counts.
+
+  Source: SiamBAN (arXiv:2003.06761), section 3.4.
+  """
+  near = jnp.minimum(loc, target)
+  inter = (near[..., 0] + near[..., 2]) * (near[..., 1] + near[..., 3])
+  union = _ltrb_area(loc) + _ltrb_area(target) - inter
+  return masked_mean(1 - (inter + 1) / (union + 1), weight)
+
+
+def _ltrb_area(loc: Float[Array, '*s 4']) -> Float[Array, '*s']:
+  return (loc[..., 0] + loc[..., 2]) * (loc[..., 1] + loc[..., 3])

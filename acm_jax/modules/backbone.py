@@ -1,0 +1,67 @@
+"""What a backbone is to the networks, and the backbones by name."""
+
+import abc
+import importlib
+
+import flax.linen as nn
+import jax
+from jaxtyping import Array, Float
+
+from acm_jax.modules.mode import Mode
+
+# Name -> (module of this package, function that builds it).
+_BACKBONES = {
+  'alexnet': ('alexnet', 'alexnet'),
+  'resnet50': ('resnet', 'resnet50'),
+}
+
+
+class Backbone(nn.Module):
+  """Feature extractor in stages, all of its levels on one grid of stride 8.
+
+  Attributes:
+    levels: The stages whose outputs are the features, numbered as in the
+      papers.
+    width: Factor on the channels of every layer; 1 is the published network.
+  """
+
+  levels: tuple[int, ...]
+  width: float = 1.0
+
+  @abc.abstractmethod
+  def __call__(
+    self, image: Float[Array, 'b h h 3'], *, mode: Mode
+  ) -> tuple[Float[Array, 'b y y _'], ...]:
+    """Features of each level, coarsest semantics last."""
+
+  @abc.abstractmethod
+  def cells(self, size: int) -> int:
+    """Cells a side of the features of an image of `size` pixels a side."""
+
+  def channels(self, features: int) -> int:
+    """A layer's channels at this width, at least 8."""
+    return max(8, round(features * self.width))
+
+
+def stop_while_frozen(
+  x: Float[Array, '*s'], stage: int, mode: Mode
+) -> Float[Array, '*s']:
+  """Cuts the gradient after `stage` if it and all before it are frozen."""
+  if any(mode.trains(s) for s in range(stage + 1)):
+    return x
+  return jax.lax.stop_gradient(x)
+
+
+def make(name: str, **kwargs) -> Backbone:
+  """Builds a backbone by name.
+
+  Raises:
+    ValueError: The name is unknown.
+  """
+  if name not in _BACKBONES:
+    raise ValueError(
+      f'no backbone {name!r}: there are {", ".join(sorted(_BACKBONES))}'
+    )
+  module, function = _BACKBONES[name]
+  module = importlib.import_module(f'acm_jax.modules.{module}')
+  return getattr(module, function)(**kwargs)

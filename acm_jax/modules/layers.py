@@ -1,0 +1,80 @@
+"""Convolution and batch norm as the PyTorch trackers have them.
+
+Neck, fusion and heads of the official code keep PyTorch's default
+initialisation, U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases.
+"""
+
+import functools
+
+import flax.linen as nn
+import jax
+from jaxtyping import Array, Float
+
+uniform_fan_in = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
+normal_fan_out = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
+
+# PyTorch's constants. Under a sharded jit the statistics are those of the
+# global batch, where the PyTorch trackers had them per GPU; and the running
+# variance is the biased one.
+BatchNorm = functools.partial(nn.BatchNorm, momentum=0.9, epsilon=1e-5)
+
+
+def bias_init(fan_in: int) -> nn.initializers.Initializer:
+  """PyTorch's default for a bias: uniform within 1 / sqrt(fan_in)."""
+
+  def init(key, shape, dtype=float):
+    bound = fan_in**-0.5
+    return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+  return init
+
+
+class Conv(nn.Module):
+  """Square convolution with explicit padding, NHWC.
+
+  Attributes:
+    features: Output channels.
+    size: Cells a side of the kernel.
+    stride: Step of the output grid.
+    padding: Zeros at each edge.
+    dilation: Step between the kernel's taps.
+    bias: Whether a bias is added.
+    kernel_init: Initializer of the kernel.
+  """
+
+  features: int
+  size: int = 1
+  stride: int = 1
+  padding: int = 0
+  dilation: int = 1
+  bias: bool = False
+  kernel_init: nn.initializers.Initializer = uniform_fan_in
+
+  @nn.compact
+  def __call__(self, x: Float[Array, 'b h w c']) -> Float[Array, 'b y x f']:
+    conv = nn.Conv(
+      self.features,
+      (self.size, self.size),
+      self.stride,
+      padding=self.padding,
+      kernel_dilation=self.dilation,
+      use_bias=self.bias,
+      kernel_init=self.kernel_init,
+      bias_init=bias_init(self.size**2 * x.shape[-1]),
+      name='conv',
+    )
+    return conv(x)
+
+
+class ConvBn(Conv):
+  """Convolution, batch norm and, if asked, ReLU; attributes as in `Conv`."""
+
+  relu: bool = False
+
+  @nn.compact
+  def __call__(
+    self, x: Float[Array, 'b h w c'], *, train: bool
+  ) -> Float[Array, 'b y x f']:
+    x = super().__call__(x)
+    x = BatchNorm(use_running_average=not train, name='bn')(x)
+    return nn.relu(x) if self.relu else x

@@ -1,0 +1,124 @@
+"""ResNet with dilated last stages, in the layout of the Siamese trackers.
+
+It departs from ImageNet's ResNet in three places: the first convolution has
+no padding, stages 3 and 4 keep stride 8 and dilate instead, and the
+downsampling convolutions of stages 2 to 4 are 3x3. Published ImageNet weights
+therefore do not fit them.
+
+Source: SiamRPN++ (arXiv:1812.11703), section 3.4.
+"""
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+from acm_jax.modules.backbone import Backbone, stop_while_frozen
+from acm_jax.modules.layers import ConvBn, normal_fan_out
+from acm_jax.modules.mode import Mode
+
+EXPANSION = 4
+
+
+class Bottleneck(nn.Module):
+  """Residual block: 1x1, 3x3, 1x1, and a projection where the shape changes.
+
+  Attributes:
+    features: Channels of the inner convolutions.
+    stride: Of the 3x3; 2 goes without padding.
+    dilation: Of the 3x3.
+    projection: Size of the shortcut's convolution, 0 for identity.
+  """
+
+  features: int
+  stride: int = 1
+  dilation: int = 1
+  projection: int = 0
+
+  @nn.compact
+  def __call__(
+    self, x: Float[Array, 'b h h c'], *, train: bool
+  ) -> Float[Array, 'b y y f']:
+    def conv(features, size, relu, name, **grid):
+      return ConvBn(
+        features, size, relu=relu, kernel_init=normal_fan_out, name=name, **grid
+      )
+
+    padding = self.dilation if self.stride == 1 else 0
+    grid = {
+      'stride': self.stride,
+      'padding': padding,
+      'dilation': self.dilation,
+    }
+    out = self.features * EXPANSION
+    y = conv(self.features, 1, True, 'conv1')(x, train=train)
+    y = conv(self.features, 3, True, 'conv2', **grid)(y, train=train)
+    y = conv(out, 1, False, 'conv3')(y, train=train)
+    if self.projection == 3:
+      x = conv(out, 3, False, 'downsample', **grid)(x, train=train)
+    elif self.projection:
+      x = conv(out, 1, False, 'downsample')(x, train=train)
+    return nn.relu(x + y)
+
+
+class ResNet(Backbone):
+  """Dilated ResNet; `levels` are stages 1 to 4, all of stride 8 from 2 on.
+
+  The stages of `Mode.backbone`: the stem, then stages 1 to 4.
+
+  Attributes:
+    blocks: Number of residual blocks of each stage.
+  """
+
+  blocks: tuple[int, ...] = (3, 4, 6, 3)
+
+  @nn.compact
+  def __call__(
+    self, image: Float[Array, 'b h h 3'], *, mode: Mode
+  ) -> tuple[Float[Array, 'b y y _'], ...]:
+    stem = ConvBn(
+      self.channels(64),
+      7,
+      2,
+      relu=True,
+      kernel_init=normal_fan_out,
+      name='stem',
+    )
+    x = stem(image, train=mode.trains(0))
+    x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
+    x = stop_while_frozen(x, 0, mode)
+    outputs = []
+    for stage in range(1, max(self.levels) + 1):
+      for block in range(self.blocks[stage - 1]):
+        layer = self._block(stage, block)
+        x = layer(x, train=mode.trains(stage))
+      x = stop_while_frozen(x, stage, mode)
+      if stage in self.levels:
+        outputs.append(x)
+    return tuple(outputs)
+
+  def _block(self, stage: int, block: int) -> Bottleneck:
+    first = block == 0
+    dilation = {1: 1, 2: 1, 3: 2, 4: 4}[stage]
+    return Bottleneck(
+      self.channels(64) * 2 ** (stage - 1),
+      stride=2 if first and stage == 2 else 1,
+      # The first block of a dilated stage dilates half as far.
+      dilation=max(1, dilation // 2) if first else dilation,
+      projection=(1 if stage == 1 else 3) if first else 0,
+      name=f'layer{stage}_{block}',
+    )
+
+  def cells(self, size: int) -> int:
+    stem = (size - 7) // 2 + 1
+    pooled = (stem - 1) // 2 + 1
+    return (pooled - 3) // 2 + 1
+
+
+def resnet50(levels: tuple[int, ...] = (2, 3, 4), width: float = 1.0) -> ResNet:
+  """The backbone of SiamRPN++ and SiamBAN.
+
+  Raises:
+    ValueError: A level is not among stages 2 to 4.
+  """
+  if not set(levels) <= {2, 3, 4} or not levels:
+    raise ValueError(f'resnet50 has levels 2, 3, 4, not {tuple(levels)}')
+  return ResNet(tuple(sorted(levels)), width)

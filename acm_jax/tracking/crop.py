@@ -1,0 +1,132 @@
+"""Square crops by separable bilinear interpolation, on the device.
+
+A crop along the image's axes is rows @ image @ cols^T with two sparse
+matrices of two entries a row. `Taps` is one such matrix. On a CPU or GPU the
+two entries are gathered, on a TPU, where gathers are slow, the matrices are
+built and multiplied.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Num
+
+from acm_jax.tracking.contract import Frame, struct
+
+
+@struct
+class Taps:
+  """Where along one axis each output pixel reads, and with which weights.
+
+  Attributes:
+    index: Source pixel of the first tap; the second is the next one.
+    weight: Weights of both taps. They sum to less than 1 where the source
+      ends: the rest is the fill colour's.
+  """
+
+  index: Int[Array, 'n']
+  weight: Float[Array, 'n 2']
+
+
+def taps(coordinate: Float[Array, 'n'], length: Int[Array, ''] | int) -> Taps:
+  """Linear interpolation at `coordinate`, in pixels of an axis.
+
+  Args:
+    coordinate: Where to read; 0 is the centre of the first pixel.
+    length: Pixels that the axis has; there is nothing beyond.
+  """
+  low = jnp.floor(coordinate)
+  high_weight = coordinate - low
+  index = low.astype(jnp.int32)
+  weight = jnp.stack([1 - high_weight, high_weight], axis=-1)
+  pair = jnp.stack([index, index + 1], axis=-1)
+  inside = (pair >= 0) & (pair < length)
+  return Taps(index, jnp.where(inside, weight, 0.0))
+
+
+def resample(
+  image: Num[Array, 'h w c'],
+  rows: Taps,
+  cols: Taps,
+  fill: Float[Array, 'c'],
+) -> Float[Array, 'y x c']:
+  """Reads an image at the places that two axes of taps span."""
+  return jax.lax.platform_dependent(
+    image, rows, cols, fill, default=_by_gather, tpu=_by_matrix
+  )
+
+
+def _by_gather(image, rows, cols, fill):
+  image = _gather_rows(image, rows, fill[None, None])
+  image = _gather_rows(image.swapaxes(0, 1), cols, fill[None, None])
+  return image.swapaxes(0, 1)
+
+
+def _gather_rows(image, rows, fill):
+  limit = image.shape[0] - 1
+
+  def tap(k):
+    source = image[jnp.clip(rows.index + k, 0, limit)].astype(jnp.float32)
+    return source * rows.weight[:, k, None, None]
+
+  rest = 1 - jnp.sum(rows.weight, axis=1)
+  return tap(0) + tap(1) + rest[:, None, None] * fill
+
+
+def _by_matrix(image, rows, cols, fill):
+  # What is left of the image once the fill colour is its zero.
+  image = image.astype(jnp.float32) - fill[None, None]
+  image = jnp.einsum('yh,hwc->ywc', _matrix(rows, image.shape[0]), image)
+  image = jnp.einsum('xw,ywc->yxc', _matrix(cols, image.shape[1]), image)
+  return image + fill[None, None]
+
+
+def _matrix(axis: Taps, length: int) -> Float[Array, 'n l']:
+  low = jax.nn.one_hot(axis.index, length)
+  high = jax.nn.one_hot(axis.index + 1, length)
+  return low * axis.weight[:, :1] + high * axis.weight[:, 1:]
+
+
+def context_crop(
+  frame: Frame,
+  center: Float[Array, '2'],
+  side: Float[Array, ''],
+  out_size: int,
+  fill: Float[Array, '3'],
+) -> Float[Array, 'n n 3']:
+  """A square round `center`, resized to `out_size` pixels.
+
+  The square begins at a whole pixel, and is resized as OpenCV does it: pixel
+  centres at halves, nothing read beyond the square.
+
+  Args:
+    frame: The image.
+    center: x, y, px of the frame.
+    side: Side of the square, whole px.
+    out_size: Side of the result, px.
+    fill: Colour outside the frame.
+
+  Returns:
+    RGB in 0..255.
+
+  Source: the crops of the official SiamFC, SiamRPN++ and SiamBAN code.
+  """
+  start = jnp.floor(center - (side + 1) / 2 + 0.5)
+  place = (jnp.arange(out_size) + 0.5) * side / out_size - 0.5
+  place = jnp.clip(place, 0, side - 1)
+  rows = taps(start[1] + place, frame.size[0])
+  cols = taps(start[0] + place, frame.size[1])
+  return resample(frame.pixels, rows, cols, fill)
+
+
+def mean_color(frame: Frame) -> Float[Array, '3']:
+  """Mean of the frame per channel, cut to a whole number as its users have it.
+
+  Exact up to 16 megapixels: the sums are integers.
+  """
+  h, w = frame.pixels.shape[:2]
+  inside = (jnp.arange(h) < frame.size[0])[:, None, None]
+  inside &= (jnp.arange(w) < frame.size[1])[None, :, None]
+  pixels = jnp.where(inside, frame.pixels, 0).astype(jnp.uint32)
+  total = jnp.sum(pixels, axis=(0, 1))
+  count = (frame.size[0] * frame.size[1]).astype(jnp.uint32)
+  return (total // count).astype(jnp.float32)

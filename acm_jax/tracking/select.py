@@ -1,0 +1,70 @@
+"""Which candidate is the target: SiamRPN's rule, which SiamBAN shares."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from acm_jax.geometry import context
+from acm_jax.tracking.contract import Candidates, Hparams, TrackState
+
+
+def template_side(
+  size: Float[Array, '2'], context_amount: float
+) -> Float[Array, '']:
+  """Side of the template crop for a target of `size` w, h, px; not rounded."""
+  return context.context_side(size[0], size[1], context_amount)
+
+
+def select(
+  candidates: Candidates,
+  state: TrackState,
+  hparams: Hparams,
+  scale: Float[Array, ''],
+) -> tuple[Float[Array, '4'], Float[Array, '']]:
+  """Picks the best place and smooths the target's size.
+
+  penalty = exp(-(r s - 1) penalty_k), r the change of aspect, s that of size,
+  both at least 1; the score is multiplied by it and blended with a cosine
+  window. The centre is taken as found, the size moves towards the found one
+  at the rate penalty * score * size_lr.
+
+  Args:
+    candidates: Boxes relative to the centre of the search crop, px of it.
+    state: Where the target was.
+    hparams: Strengths of penalty, window and smoothing.
+    scale: Pixels of the crop per pixel of the frame.
+
+  Returns:
+    The new box (cx, cy, w, h, px of the frame) and the raw score.
+
+  Source: SiamRPN (CVPR 2018), section 4.3; constants as in its descendants.
+  """
+  penalty = _penalty(candidates.box_cxcywh, state.size * scale, hparams)
+  window = cosine_window(candidates.score.shape)
+  share = hparams.window_influence
+  final = candidates.score * penalty * (1 - share) + window * share
+  best = jnp.argmax(final)
+  box = candidates.box_cxcywh.reshape(-1, 4)[best] / scale
+  score = candidates.score.ravel()[best]
+  rate = penalty.ravel()[best] * score * hparams.size_lr
+  center = state.center + box[:2]
+  size = state.size * (1 - rate) + box[2:] * rate
+  return jnp.concatenate([center, size]), score
+
+
+def _penalty(box_cxcywh, size, hparams):
+  w, h = box_cxcywh[..., 2], box_cxcywh[..., 3]
+  aspect = _change((size[0] / size[1]) / (w / h))
+  side = context.context_side(w, h) / context.context_side(size[0], size[1])
+  return jnp.exp(-(aspect * _change(side) - 1) * hparams.penalty_k)
+
+
+def _change(ratio):
+  return jnp.maximum(ratio, 1 / ratio)
+
+
+def cosine_window(shape: tuple[int, ...]) -> Float[np.ndarray, '*s']:
+  """Outer product of two Hann windows, the same for every anchor of a cell."""
+  window = np.outer(np.hanning(shape[0]), np.hanning(shape[1]))
+  window = window.reshape(window.shape + (1,) * (len(shape) - 2))
+  return np.broadcast_to(window, shape).astype(np.float32)
