@@ -1,0 +1,1 @@
+"""Scores of tracking results: plain NumPy on boxes, no compiler."""

@@ -1,0 +1,127 @@
+"""Success and precision plots, as PNG and as CSV."""
+
+import csv
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from acm_jax.evaluation import metrics
+from acm_jax.evaluation.protocols import Scores
+from acm_jax.evaluation.results import replacing
+
+
+@dataclasses.dataclass(frozen=True)
+class Plot:
+  """One kind of curve.
+
+  Attributes:
+    curve: Field of `Scores` that is drawn.
+    figure: Number of `Scores.figures` that ranks the trackers.
+    title: What the curve is called.
+    axis: Label of the thresholds, with their unit.
+    thresholds: Where the curve has its points.
+  """
+
+  curve: str
+  figure: str
+  title: str
+  axis: str
+  thresholds: np.ndarray
+
+
+PLOTS = (
+  Plot(
+    'success',
+    'success_auc',
+    'Success',
+    'Overlap threshold',
+    metrics.OVERLAP_THRESHOLDS,
+  ),
+  Plot(
+    'precision',
+    'precision_20',
+    'Precision',
+    'Centre distance threshold [px]',
+    metrics.DISTANCE_THRESHOLDS,
+  ),
+  Plot(
+    'normalized_precision',
+    'normalized_precision_20',
+    'Normalised precision',
+    'Centre distance threshold [sides of the target]',
+    metrics.NORMALIZED_THRESHOLDS,
+  ),
+)
+
+# Okabe and Ito's colours, which stay apart for colour-blind readers; a second
+# round of them is dashed.
+_COLORS = (
+  '#0072b2',
+  '#d55e00',
+  '#009e73',
+  '#cc79a7',
+  '#e69f00',
+  '#56b4e9',
+  '#000000',
+)
+_LINES = ('-', '--', ':', '-.')
+
+
+def write(scores: Mapping[str, Scores], heading: str, out: Path) -> None:
+  """Writes a PNG and a CSV for each of `PLOTS` into `out`.
+
+  Args:
+    scores: Mean scores by tracker.
+    heading: What was scored, over each plot.
+    out: An existing folder.
+  """
+  for plot in PLOTS:
+    ranked = sorted(
+      scores.items(), key=lambda item: -item[1].figures()[plot.figure]
+    )
+    with replacing(out / f'{plot.curve}.png') as path:
+      _draw(plot, ranked, heading).savefig(path, format='png')
+    with replacing(out / f'{plot.curve}.csv') as path:
+      _tabulate(plot, ranked, path)
+
+
+def _draw(plot, ranked, heading):
+  figure = Figure(figsize=(6.4, 4.8), dpi=150, layout='constrained')
+  FigureCanvasAgg(figure)
+  axes = figure.subplots()
+  for i, (name, scores) in enumerate(ranked):
+    axes.plot(
+      plot.thresholds,
+      getattr(scores, plot.curve),
+      color=_COLORS[i % len(_COLORS)],
+      linestyle=_LINES[i // len(_COLORS) % len(_LINES)],
+      linewidth=1.8,
+      label=f'{scores.figures()[plot.figure]:.3f}  {name}',
+      # The curves end on the frame of the axes.
+      clip_on=False,
+    )
+  axes.set(
+    xlabel=plot.axis,
+    ylabel='Share of frames',
+    xlim=(0, plot.thresholds[-1]),
+    ylim=(0, 1),
+  )
+  axes.set_title(f'{plot.title}: {heading}', loc='left', fontsize=11)
+  axes.grid(color='0.9', linewidth=0.8)
+  axes.spines[['top', 'right']].set_visible(False)
+  corner = 'lower left' if plot.curve == 'success' else 'upper left'
+  axes.legend(loc=corner, fontsize=8, framealpha=0.85, edgecolor='none')
+  return figure
+
+
+def _tabulate(plot, ranked, path):
+  curves = [getattr(scores, plot.curve) for _, scores in ranked]
+  with path.open('w', newline='') as file:
+    table = csv.writer(file, lineterminator='\n')
+    table.writerow(['threshold', *(name for name, _ in ranked)])
+    for row in zip(plot.thresholds, *curves, strict=True):
+      table.writerow([f'{value:.6g}' for value in row])

@@ -1,0 +1,60 @@
+"""Scores trackers' result files on a benchmark.
+
+Writes scores.json and the success and precision curves, as PNG and CSV, and
+prints the table.
+
+Example:
+  python -m acm_jax.score --benchmark otb100 --annotations OTB100.json \\
+    --results results/SiamRPN --results results/SiamBAN --out scores
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from acm_jax import command
+from acm_jax.evaluation import benchmarks, protocols, report
+
+
+def define(values: flags.FlagValues) -> None:
+  """Defines the command's flags on `values`."""
+  text = {'flag_values': values, 'required': True}
+  known = ', '.join(benchmarks.BENCHMARKS)
+  flags.DEFINE_string('benchmark', None, f'One of {known}.', **text)
+  flags.DEFINE_string(
+    'annotations',
+    None,
+    'The official root, a folder with annotations/<sequence>.txt, or a JSON '
+    'of pysot or DaSiamRPN.',
+    **text,
+  )
+  flags.DEFINE_multi_string(
+    'results',
+    None,
+    "One tracker's folder of result files, named like the tracker; may be "
+    'given several times.',
+    **text,
+  )
+  flags.DEFINE_string('out', None, 'Folder for what is written.', **text)
+  flags.DEFINE_string(
+    'protocol',
+    'pysot',
+    f'Definitions of the scores: {", ".join(protocols.PROTOCOLS)}.',
+    flag_values=values,
+  )
+
+
+def main(values: flags.FlagValues) -> None:
+  """Scores what the flags name."""
+  report.score(
+    values.benchmark,
+    Path(values.annotations),
+    [Path(folder) for folder in values.results],
+    Path(values.out),
+    values.protocol,
+  )
+
+
+if __name__ == '__main__':
+  sys.exit(command.run(define, main, __doc__))

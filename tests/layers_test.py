@@ -1,0 +1,85 @@
+"""The layer rules: who may import whom, read from the source."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LAYERS = {
+  'acm_jax.geometry': 0,
+  'data_pipelines': 1,
+  'acm_jax.modules': 2,
+  'acm_jax.losses': 2,
+  'acm_jax.tracking': 3,
+  'acm_jax.trackers': 4,
+  'acm_jax.evaluation': 5,
+  'acm_jax.training': 6,
+  'acm_jax.weights': 6,
+  'acm_jax': 7,
+  'configs': 7,
+}
+TENSORFLOW_HOMES = (
+  'data_pipelines.pipeline',
+  'data_pipelines.clips',
+  'data_pipelines.pairs',
+  'data_pipelines.builders',
+)
+MODULES = {
+  '.'.join(path.relative_to(ROOT).with_suffix('').parts): path
+  for folder in ('acm_jax', 'data_pipelines', 'configs')
+  for path in sorted((ROOT / folder).rglob('*.py'))
+}
+
+
+def within(module: str, *places: str) -> bool:
+  return any(f'{module}.'.startswith(f'{place}.') for place in places)
+
+
+def place(module: str) -> str:
+  """The folder of `LAYERS` that a module lies in, the innermost one."""
+  return max((p for p in LAYERS if within(module, p)), key=len)
+
+
+def imports(module: str) -> set[str]:
+  """Full names of everything that a file imports, in functions too."""
+  names = set()
+  for node in ast.walk(ast.parse(MODULES[module].read_text())):
+    if isinstance(node, ast.Import):
+      names |= {alias.name for alias in node.names}
+    elif isinstance(node, ast.ImportFrom):
+      assert node.level == 0, f'{module}: relative import'
+      names |= {f'{node.module}.{alias.name}' for alias in node.names}
+  return names
+
+
+@pytest.mark.parametrize('module', MODULES)
+def test_a_file_imports_only_lower_layers_or_its_own_folder(module):
+  own = place(module)
+  for name in imports(module):
+    if within(name, 'acm_jax', 'data_pipelines'):
+      other = place(name)
+      assert other == own or LAYERS[other] < LAYERS[own], f'imports {name}'
+
+
+@pytest.mark.parametrize('module', MODULES)
+def test_data_pipelines_knows_boxes_and_no_trackers(module):
+  if within(module, 'data_pipelines'):
+    ours = {n for n in imports(module) if within(n, 'acm_jax')}
+    assert all(within(n, 'acm_jax.geometry') for n in ours), ours
+
+
+@pytest.mark.parametrize('module', MODULES)
+def test_configs_are_plain_data_and_nothing_imports_them(module):
+  if within(module, 'configs'):
+    allowed = ('configs', 'ml_collections')
+    assert all(within(n, *allowed) for n in imports(module))
+  else:
+    assert not any(within(n, 'configs') for n in imports(module))
+
+
+@pytest.mark.parametrize('module', MODULES)
+def test_tensorflow_is_imported_by_the_input_pipeline_alone(module):
+  if not within(module, *TENSORFLOW_HOMES):
+    tf = ('tensorflow', 'tensorflow_datasets')
+    assert not any(within(n, *tf) for n in imports(module))
