@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt32, UInt8
+from jaxtyping import Bool, Float, UInt8, UInt32
 
 
 class RawBatch(NamedTuple):

@@ -1,0 +1,332 @@
+"""The record that training reads: clips of context crops of a target.
+
+A clip set is a folder of
+
+    clips-00000.tfrecord ...  a tf.train.Example a track: name, and for each
+                              frame the JPEG of the crop, its number, its box
+    index.npz                 where every JPEG lies in its shard, boxes, frame
+                              numbers, and which frames make a track
+    manifest.json             settings, counts, what was dropped and why
+
+A crop has the target's box at its centre and the scale at which the template
+crop is `TEMPLATE_SIZE` px. The index allows random reads of single frames, for
+which TensorFlow is not needed; it is needed for writing.
+"""
+
+import json
+import os
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from acm_jax.geometry import boxes, context
+from data_pipelines.staging import staged
+
+VERSION = 1
+TEMPLATE_SIZE = 127
+_SHARD_BYTES = 128 << 20
+# A TFRecord is a length (8 bytes), its checksum (4), the data, its checksum.
+_RECORD_HEAD, _RECORD_TAIL = 12, 4
+
+
+class Track(NamedTuple):
+  """One target in one video, as it goes into a clip set.
+
+  Attributes:
+    name: For messages.
+    box_xywh: Box in each frame, px, 0-based.
+    visible: Frames that are used; the others are dropped and counted.
+    frame_number: Position in the source's video, ascending.
+    read: Gives the RGB image of frame i.
+  """
+
+  name: str
+  box_xywh: Float[np.ndarray, 'n 4']
+  visible: Bool[np.ndarray, 'n']
+  frame_number: Int[np.ndarray, 'n']
+  read: Callable[[int], UInt8[np.ndarray, 'h w 3']]
+
+
+def tensorflow():
+  """The TensorFlow module, which leaves the accelerators to JAX.
+
+  Raises:
+    RuntimeError: It is not installed.
+  """
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  try:
+    import tensorflow as tf
+  except ImportError:
+    raise RuntimeError(
+      "TensorFlow is missing: pip install 'acm-jax[train]', or read a clip set "
+      'that is already packed with source=memory'
+    ) from None
+  for kind in ('GPU', 'TPU'):
+    tf.config.set_visible_devices([], kind)
+  return tf
+
+
+def context_crop(
+  image: UInt8[np.ndarray, 'h w 3'],
+  box_xywh: Float[np.ndarray, '4'],
+  crop_size: int = 511,
+) -> tuple[UInt8[np.ndarray, 'c c 3'], Float[np.ndarray, '4']]:
+  """The square round a target in which the template crop has 127 px.
+
+  The centre of the box's pixels becomes the centre of the crop's; what lies
+  outside the image has the image's mean colour.
+
+  Args:
+    image: RGB.
+    box_xywh: Target, px, 0-based, with an area.
+    crop_size: Side of the crop, px.
+
+  Returns:
+    The crop, and the target's box cx, cy, w, h in it, px.
+
+  Source: SiamFC (arXiv:1606.09549), section 3.2.
+  """
+  size = box_xywh[2:].astype(float)
+  scale = TEMPLATE_SIZE / context.context_side(*size)
+  middle = (crop_size - 1) / 2
+  x, y = middle - scale * boxes.pixel_center(box_xywh.astype(float))
+  crop = cv2.warpAffine(
+    image,
+    np.array([[scale, 0, x], [0, scale, y]]),
+    (crop_size, crop_size),
+    borderMode=cv2.BORDER_CONSTANT,
+    borderValue=image.mean(axis=(0, 1)).tolist(),
+  )
+  box = np.array([middle, middle, *(size * scale)], np.float32)
+  return crop, box
+
+
+def write(
+  tracks: Iterable[Track],
+  out: Path,
+  *,
+  crop_size: int = 511,
+  quality: int = 92,
+  settings: dict[str, Any] | None = None,
+  replace: bool = False,
+) -> dict[str, Any]:
+  """Writes a clip set; the folder appears whole at the end.
+
+  Args:
+    tracks: What to write, read once.
+    out: Folder of the clip set.
+    crop_size: Side of the crops, px.
+    quality: Of the JPEGs, 0 to 100.
+    settings: What the tracks were made from, kept in the manifest.
+    replace: Whether a clip set of that name is replaced.
+
+  Returns:
+    The manifest.
+
+  Raises:
+    RuntimeError: TensorFlow is missing.
+    ValueError: `out` exists, a frame cannot be decoded, or no frame is left.
+  """
+  with staged(out, replace) as folder:
+    with _Writer(folder) as writer:
+      for track in tracks:
+        _write_track(writer, track, crop_size, quality)
+    if not writer.columns['track_first']:
+      raise ValueError(f'{out}: no track has a frame with a visible box')
+    dtypes = {'box': np.float32, 'track_name': np.str_}
+    columns = {
+      name: np.array(values, dtypes.get(name, np.int64))
+      for name, values in writer.columns.items()
+    }
+    np.savez(folder / 'index.npz', **columns)
+    manifest = {
+      'version': VERSION,
+      'crop_size': crop_size,
+      'quality': quality,
+      'shards': writer.shards,
+      'tracks': len(columns['track_first']),
+      'frames': len(columns['offset']),
+      'dropped': dict(writer.dropped),
+      'settings': settings or {},
+    }
+    text = json.dumps(manifest, indent=2)
+    (folder / 'manifest.json').write_text(text + '\n')
+  return manifest
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+  """The manifest of a clip set.
+
+  Raises:
+    FileNotFoundError: There is none, so that `folder` is no clip set.
+    ValueError: It is of another version of this format or not JSON.
+  """
+  path = folder / 'manifest.json'
+  if not path.is_file():
+    raise FileNotFoundError(f'{folder}: no clip set (manifest.json is missing)')
+  try:
+    manifest = json.loads(path.read_text())
+  except json.JSONDecodeError as error:
+    raise ValueError(f'{path}: not JSON ({error}); write it again') from None
+  if manifest.get('version') != VERSION:
+    raise ValueError(
+      f'{path}: version {manifest.get("version")}, not {VERSION}; '
+      'write the clip set again'
+    )
+  return manifest
+
+
+class ClipSet:
+  """Random access to the frames of a clip set, without TensorFlow.
+
+  Attributes:
+    folder: Where it lies.
+    crop_size: Side of the crops, px.
+    box: Target in each crop, cx, cy, w, h, px.
+    frame_number: Position of each frame in its video, ascending in a track.
+    track_first: First frame of each track.
+    track_count: Frames of each track.
+    track_name: For messages.
+  """
+
+  def __init__(self, folder: Path, in_memory: bool = False):
+    """Opens a clip set.
+
+    Args:
+      folder: What `write` wrote.
+      in_memory: Whether all shards are read now and kept.
+
+    Raises:
+      FileNotFoundError: The folder or a file in it is missing.
+      ValueError: It was written by another version.
+    """
+    manifest = read_manifest(folder)
+    self.folder = folder
+    self.crop_size: int = manifest['crop_size']
+    with np.load(folder / 'index.npz') as index:
+      self._shard, self._offset = index['shard'], index['offset']
+      self._length = index['length']
+      self.box: np.ndarray = index['box']
+      self.frame_number: np.ndarray = index['frame_number']
+      self.track_first: np.ndarray = index['track_first']
+      self.track_count: np.ndarray = index['track_count']
+      self.track_name: np.ndarray = index['track_name']
+    self._bytes: list[bytes] = []
+    self._files: list[int] = []
+    for name in manifest['shards']:
+      if in_memory:
+        self._bytes.append((folder / name).read_bytes())
+      else:
+        self._files.append(os.open(folder / name, os.O_RDONLY))
+        weakref.finalize(self, os.close, self._files[-1])
+
+  def jpeg(self, frame: int) -> bytes:
+    """The JPEG of a frame.
+
+    Raises:
+      ValueError: It is truncated.
+    """
+    shard, start = self._shard[frame], int(self._offset[frame])
+    length = int(self._length[frame])
+    if self._bytes:
+      data = self._bytes[shard][start : start + length]
+    else:
+      data = os.pread(self._files[shard], length, start)
+    whole = data.startswith(b'\xff\xd8') and data.endswith(b'\xff\xd9')
+    if len(data) != length or not whole:
+      raise self.broken(frame)
+    return data
+
+  def broken(self, frame: int) -> ValueError:
+    """The error for a frame whose JPEG cannot be used."""
+    track = np.searchsorted(self.track_first, frame, side='right') - 1
+    return ValueError(
+      f'{self.folder}: JPEG of track {track} ({self.track_name[track]}), frame '
+      f'{self.frame_number[frame]}, is truncated or damaged; '
+      'write the clip set again'
+    )
+
+
+class _Writer:
+  """Shards of TFRecords and the columns of the index."""
+
+  def __init__(self, folder: Path):
+    self._folder = folder
+    self._tf = tensorflow()
+    self._file = None
+    self._position = 0
+    self.shards: list[str] = []
+    self.dropped: Counter[str] = Counter(absent=0, degenerate=0)
+    names = 'shard offset length box frame_number'.split()
+    names += 'track_first track_count track_name'.split()
+    self.columns: dict[str, list] = {name: [] for name in names}
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    if self._file is not None:
+      self._file.close()
+
+  def add(self, name: str, jpegs: list, box: list, numbers: list) -> None:
+    if self._file is None or self._position > _SHARD_BYTES:
+      self._next_shard()
+    data = self._example(name, jpegs, box, numbers)
+    columns, end = self.columns, 0
+    columns['track_first'].append(len(columns['offset']))
+    columns['track_count'].append(len(jpegs))
+    columns['track_name'].append(name)
+    columns['box'] += box
+    columns['frame_number'] += numbers
+    for jpeg in jpegs:
+      begin = data.index(jpeg, end)
+      end = begin + len(jpeg)
+      columns['shard'].append(len(self.shards) - 1)
+      columns['offset'].append(self._position + _RECORD_HEAD + begin)
+      columns['length'].append(len(jpeg))
+    self._file.write(data)
+    self._position += _RECORD_HEAD + len(data) + _RECORD_TAIL
+
+  def _next_shard(self) -> None:
+    if self._file is not None:
+      self._file.close()
+    self.shards.append(f'clips-{len(self.shards):05d}.tfrecord')
+    path = self._folder / self.shards[-1]
+    self._file, self._position = self._tf.io.TFRecordWriter(str(path)), 0
+
+  def _example(self, name, jpegs, box, numbers) -> bytes:
+    train = self._tf.train
+    flat = np.ravel(box).tolist()
+    features = {
+      'name': train.Feature(bytes_list=train.BytesList(value=[name.encode()])),
+      'jpeg': train.Feature(bytes_list=train.BytesList(value=jpegs)),
+      'box': train.Feature(float_list=train.FloatList(value=flat)),
+      'frame_number': train.Feature(int64_list=train.Int64List(value=numbers)),
+    }
+    example = train.Example(features=train.Features(feature=features))
+    return example.SerializeToString(deterministic=True)
+
+
+def _write_track(writer: _Writer, track: Track, crop_size: int, quality: int):
+  jpegs, kept_boxes, numbers = [], [], []
+  flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
+  for i, box in enumerate(track.box_xywh):
+    if not track.visible[i]:
+      writer.dropped['absent'] += 1
+      continue
+    if not (np.isfinite(box).all() and (box[2:] >= 1).all()):
+      writer.dropped['degenerate'] += 1
+      continue
+    crop, crop_box = context_crop(track.read(i), box, crop_size)
+    bgr = cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)
+    jpegs.append(cv2.imencode('.jpg', bgr, flags)[1].tobytes())
+    kept_boxes.append(crop_box)
+    numbers.append(int(track.frame_number[i]))
+  if jpegs:
+    writer.add(track.name, jpegs, kept_boxes, numbers)

@@ -1,0 +1,34 @@
+"""A folder of results appears whole under its name or not at all."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def staged(out: Path, replace: bool = False) -> Iterator[Path]:
+  """Gives an empty folder beside `out` that takes its name at the end.
+
+  When the block raises, the folder is removed and `out` stays as it was.
+
+  Args:
+    out: The final name.
+    replace: Whether a folder of that name is replaced.
+
+  Raises:
+    ValueError: `out` exists and must not be replaced.
+  """
+  if out.exists() and not replace:
+    raise ValueError(f'{out} is there already: remove it or name another')
+  folder = out.with_name(f'.{out.name}.{os.getpid()}.partial')
+  folder.mkdir(parents=True)
+  try:
+    yield folder
+    if out.exists():
+      shutil.rmtree(out)
+    folder.rename(out)
+  except BaseException:
+    shutil.rmtree(folder, ignore_errors=True)
+    raise

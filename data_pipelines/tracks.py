@@ -1,0 +1,99 @@
+"""Where the tracks of a clip set come from."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_pipelines import clips, sequences, synthetic
+from data_pipelines.clips import Track
+
+
+def from_sequences(
+  found: Iterable[sequences.Sequence], stride: int = 1
+) -> Iterator[Track]:
+  """A track for each sequence, of every `stride`-th of its frames."""
+  for sequence in found:
+    keep = np.arange(0, len(sequence), stride)
+    paths = sequence.frame_paths[::stride]
+    yield Track(
+      sequence.name,
+      sequence.box_xywh[keep],
+      sequence.visible[keep],
+      frame_number=keep,
+      read=lambda i, paths=paths: sequences.read_frame(paths[i]),
+    )
+
+
+def from_synthetic(
+  count: int,
+  frames: int,
+  size: tuple[int, int],
+  seed: int,
+  textures: Path | None = None,
+) -> Iterator[Track]:
+  """Tracks of procedural sequences; number i has the seed (seed, i)."""
+  for i in range(count):
+    video = synthetic.generate((seed, i), frames, size, textures)
+    yield Track(
+      f'synthetic-{i:04d}',
+      video.box_xywh,
+      video.visible,
+      frame_number=np.arange(frames),
+      read=video.frames.__getitem__,
+    )
+
+
+def ensure_synthetic(
+  out: Path,
+  *,
+  sequences: int,
+  frames: int,
+  size: tuple[int, int],
+  seed: int,
+  textures: Path | None = None,
+  crop_size: int = 511,
+) -> Path:
+  """Makes a clip set of procedural sequences unless it is there already.
+
+  A synthetic clip set of other settings is replaced, since it can be made
+  again; anything else of that name is an error.
+
+  Args:
+    out: Folder of the clip set.
+    sequences: How many.
+    frames: Length of each.
+    size: Height and width of the frames, px.
+    seed: Of the sequences.
+    textures: Folder of photographs to cut the textures from.
+    crop_size: Side of the crops, px.
+
+  Returns:
+    `out`.
+
+  Raises:
+    RuntimeError: It must be written and TensorFlow is missing.
+    ValueError: `out` is there and is not a synthetic clip set.
+  """
+  settings: dict[str, Any] = {
+    'synthetic': {
+      'sequences': sequences,
+      'frames': frames,
+      'size': list(size),
+      'seed': seed,
+      'textures': None if textures is None else str(textures),
+    }
+  }
+  if out.exists():
+    manifest = clips.read_manifest(out)
+    same = manifest['settings'] == settings
+    if same and manifest['crop_size'] == crop_size:
+      return out
+    if 'synthetic' not in manifest['settings']:
+      raise ValueError(
+        f'{out} holds a clip set that is not synthetic: name another folder'
+      )
+  made = from_synthetic(sequences, frames, size, seed, textures)
+  clips.write(made, out, crop_size=crop_size, settings=settings, replace=True)
+  return out
