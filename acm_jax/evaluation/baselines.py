@@ -30,7 +30,7 @@ def mil(
   """OpenCV's multiple instance learning tracker.
 
   It keeps the size of the first box and works on whole pixels. A frame in
-  which it fails repeats the box before.
+  which it fails repeats the box before. The same frames give the same boxes.
 
   Args:
     frames: RGB images, the first included.
@@ -41,6 +41,8 @@ def mil(
 
   Source: Babenko et al., CVPR 2009.
   """
+  # The tracker draws its samples from OpenCV's global generator.
+  cv2.setRNGSeed(0)
   tracker = cv2.TrackerMIL.create()
   tracked = []
   for frame in frames:

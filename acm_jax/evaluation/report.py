@@ -9,6 +9,7 @@ from pathlib import Path
 import rich.box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from acm_jax.evaluation import annotations, benchmarks, plots, protocols
 from acm_jax.evaluation.protocols import Scores
@@ -24,6 +25,7 @@ class Report:
     protocol: Name of the definitions that the scores follow.
     missing: Sequences of the benchmark that were not scored, for want of an
       annotation or of a result of one of the trackers.
+    ignored: By tracker, text files that are named like no sequence.
     short: By tracker and sequence, where results end before the annotation:
       their frames. The rest are misses.
     trackers: By tracker and sequence, the scores.
@@ -32,6 +34,7 @@ class Report:
   benchmark: str
   protocol: str
   missing: tuple[str, ...]
+  ignored: dict[str, list[str]]
   short: dict[str, dict[str, int]]
   trackers: dict[str, dict[str, Scores]]
 
@@ -65,6 +68,7 @@ class Report:
       'partial': bool(self.missing),
       'coverage': self.coverage(),
       'missing': list(self.missing),
+      'ignored': self.ignored,
       'short': self.short,
       'trackers': {
         name: figures(means[name])
@@ -115,22 +119,26 @@ def compute(
   settings = benchmarks.get(benchmark)
   folders = _by_tracker(results)
   truth = annotations.read(settings, annotation_path)
-  files = {name: find_results(path, truth) for name, path in folders.items()}
   official = settings.sequences or tuple(truth)
-  common = [s for s in official if all(s in found for found in files.values())]
+  found = {n: find_results(path, official) for n, path in folders.items()}
+  files = {name: paths for name, (paths, _) in found.items()}
+  ignored = {name: others for name, (_, others) in found.items() if others}
+  common = [s for s in truth if all(s in paths for paths in files.values())]
   if not common:
-    raise ValueError('no sequence has a result of every tracker')
+    raise ValueError(
+      f'{annotation_path}: no annotated sequence has a result of every tracker'
+    )
   short, scores = {}, {}
-  for name, found in files.items():
+  for name, paths in files.items():
     scores[name] = {}
     for sequence in common:
       true = truth[sequence]
-      result, rows = read_result(found[sequence], len(true.box_xywh))
+      result, rows = read_result(paths[sequence], len(true.box_xywh))
       scores[name][sequence] = rate(result, true.box_xywh, true.absent)
       if rows < len(result):
         short.setdefault(name, {})[sequence] = rows
   missing = tuple(s for s in official if s not in set(common))
-  return Report(benchmark, protocol, missing, short, scores)
+  return Report(benchmark, protocol, missing, ignored, short, scores)
 
 
 def write(report: Report, out: Path) -> None:
@@ -158,7 +166,7 @@ def show(report: Report) -> None:
     table.add_column(heading, justify='right')
   means = report.means().items()
   for name, scores in sorted(means, key=lambda m: -m[1].success.mean()):
-    table.add_row(name, *(f'{v:.4f}' for v in scores.figures().values()))
+    table.add_row(Text(name), *(f'{v:.4f}' for v in scores.figures().values()))
   console.print(table)
   for line in _remarks(report):
     console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -167,6 +175,8 @@ def show(report: Report) -> None:
 def _remarks(report):
   if report.missing:
     yield f'partial, not scored: {", ".join(report.missing)}'
+  for tracker, files in report.ignored.items():
+    yield f'{tracker}: no sequences of the benchmark: {", ".join(files)}'
   for tracker, sequences in report.short.items():
     listed = ', '.join(f'{k} ({v} rows)' for k, v in sequences.items())
     yield f'{tracker}: results end early, the rest are misses: {listed}'

@@ -15,8 +15,6 @@ from jaxtyping import Float, Num
 from acm_jax.evaluation.benchmarks import Benchmark, spelling
 from data_pipelines.sequences import read_rows
 
-_SEPARATORS = str.maketrans(',\t', '  ')
-
 
 def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
   """Boxes of a text file with commas, tabs or spaces between the numbers.
@@ -30,13 +28,14 @@ def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such file')
   try:
-    lines = path.read_text().translate(_SEPARATORS).rstrip().splitlines()
+    lines = path.read_text().rstrip().splitlines()
   except UnicodeDecodeError:
     raise ValueError(f'{path}: not a text file') from None
   if not lines:
     raise ValueError(f'{path}: empty; a row x,y,w,h is wanted for each frame')
   with contextlib.suppress(ValueError):
-    boxes = np.loadtxt(lines, ndmin=2, comments=None)
+    delimiter = ',' if ',' in lines[0] else None
+    boxes = np.loadtxt(lines, delimiter=delimiter, ndmin=2, comments=None)
     # Blank lines, which loadtxt drops, would shift the frames behind them.
     if boxes.shape == (len(lines), 4):
       return boxes
@@ -74,7 +73,9 @@ def read_result(
   return np.concatenate([boxes, padding]), len(boxes)
 
 
-def find_results(folder: Path, sequences: Iterable[str]) -> dict[str, Path]:
+def find_results(
+  folder: Path, sequences: Iterable[str]
+) -> tuple[dict[str, Path], list[str]]:
   """The result file of each sequence that a tracker's folder has.
 
   File names may differ from the sequences in case and in `-`, `_` and `.`.
@@ -82,6 +83,9 @@ def find_results(folder: Path, sequences: Iterable[str]) -> dict[str, Path]:
   Args:
     folder: One tracker's results.
     sequences: Names to look for.
+
+  Returns:
+    Files by sequence, and the names of the text files that are of none.
 
   Raises:
     OSError: `folder` is not a folder.
@@ -95,19 +99,21 @@ def find_results(folder: Path, sequences: Iterable[str]) -> dict[str, Path]:
       f"{folder}: no <sequence>.txt in it; name one tracker's own folder"
     )
   names = {spelling(name): name for name in sequences}
-  found = {}
+  found, others = {}, []
   for file in files:
     name = names.get(spelling(file.stem))
-    if name in found:
+    if name is None:
+      others.append(file.name)
+    elif name in found:
       raise ValueError(f'{file} and {found[name].name}: both are of {name}')
-    if name is not None:
+    else:
       found[name] = file
   if not found:
     raise ValueError(
-      f'{folder}: no file is named like a sequence of the annotations '
-      f'(it has {files[0].name}, they have {next(iter(names.values()))})'
+      f'{folder}: no file is named like a sequence of the benchmark (here '
+      f'{files[0].name}, there {next(iter(names.values()))})'
     )
-  return found
+  return found, others
 
 
 def write_result(

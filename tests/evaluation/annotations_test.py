@@ -1,0 +1,150 @@
+"""Ground truth from JSONs, annotation folders and official folders."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from acm_jax.evaluation import annotations, benchmarks
+
+BOXES = [[1, 2, 3, 4], [5.5, 6, 7, 8]]
+
+
+def read(benchmark, path):
+  return annotations.read(benchmarks.get(benchmark), path)
+
+
+def write_json(path, **sequences):
+  path.write_text(json.dumps(sequences))
+  return path
+
+
+def write_texts(root, folder, **files):
+  (root / folder).mkdir()
+  for name, text in files.items():
+    (root / folder / f'{name}.txt').write_text(text)
+
+
+def test_a_json_of_pysot_is_read_from_itself_and_from_its_folder(tmp_path):
+  entry = {'img_names': ['a/1.jpg', 'a/2.jpg'], 'gt_rect': BOXES}
+  path = write_json(tmp_path / 'set.json', a=entry)
+  for source in (path, tmp_path):
+    truth = read('folder', source)
+    np.testing.assert_array_equal(truth['a'].box_xywh, BOXES)
+    assert not truth['a'].absent.any()
+
+
+def test_a_json_of_dasiamrpn_gets_the_official_names(tmp_path):
+  path = write_json(
+    tmp_path / 'set.json',
+    jogging_1={'name': 'Jogging', 'image_files': [], 'gt_rect': BOXES},
+    carDark={'name': 'CarDark', 'image_files': [], 'gt_rect': BOXES},
+  )
+  assert list(read('otb100', path)) == ['Jogging-1', 'CarDark']
+
+
+def test_absent_in_a_json_of_pysot_is_one_where_the_target_is_present(tmp_path):
+  entry = {'gt_rect': BOXES, 'absent': [1, 0]}
+  truth = read('lasot', write_json(tmp_path / 'set.json', a=entry))
+  np.testing.assert_array_equal(truth['a'].absent, [False, True])
+
+
+def test_nan_in_a_json_is_a_box(tmp_path):
+  (tmp_path / 'a.json').write_text('{"a": {"gt_rect": [[NaN,NaN,NaN,NaN]]}}')
+  assert np.isnan(read('uav123', tmp_path)['a'].box_xywh).all()
+
+
+@pytest.mark.parametrize('labels', ['0\n1\n', '0,1'], ids=['rows', 'line'])
+def test_an_annotation_folder_has_boxes_and_absence(tmp_path, labels):
+  write_texts(tmp_path, 'annotations', a='1,2,3,4\nNaN,NaN,NaN,NaN\n')
+  write_texts(tmp_path, 'absent', a=labels)
+  truth = read('lasot', tmp_path)['a']
+  np.testing.assert_array_equal(truth.box_xywh, [BOXES[0], [np.nan] * 4])
+  np.testing.assert_array_equal(truth.absent, [False, True])
+  # UAV123 has no labels of absence: the boxes alone decide.
+  assert not read('uav123', tmp_path)['a'].absent.any()
+
+
+@pytest.mark.parametrize(
+  ('benchmark', 'annotation'),
+  [('otb100', 'groundtruth_rect.txt'), ('folder', 'groundtruth.txt')],
+)
+def test_official_folders_keep_the_pixels_of_their_files(
+  tmp_path, benchmark, annotation
+):
+  images = tmp_path / 'Couple' / 'img'
+  images.mkdir(parents=True)
+  for i in (1, 2):
+    cv2.imwrite(str(images / f'{i:04d}.jpg'), np.zeros((8, 8, 3), np.uint8))
+  (images.parent / annotation).write_text('1,2,3,4\n5.5,6,7,8\n')
+  truth = read(benchmark, tmp_path)
+  np.testing.assert_array_equal(truth['Couple'].box_xywh, BOXES)
+
+
+@pytest.mark.parametrize(
+  ('content', 'message'),
+  [
+    ('not json', 'not a JSON'),
+    ('[1, 2]', 'not a JSON of sequences'),
+    ('{}', 'no annotations of folder'),
+    ('{"a": {"init_rect": [1, 2, 3, 4]}}', 'a: gt_rect must hold'),
+    ('{"a": 3}', 'a: gt_rect must hold'),
+    ('{"a": {"gt_rect": [[1, 2, 3, 4], [1]]}}', 'a: gt_rect must hold'),
+    ('{"a": {"gt_rect": [[1,2,3,4,5,6,7,8]]}}', 'only upright boxes'),
+    ('{"a": {"gt_rect": [[1,2,3,4]], "absent": [1, 1]}}', 'a has 2 labels'),
+  ],
+  ids=[
+    'no_json',
+    'list',
+    'empty',
+    'no_boxes',
+    'no_entry',
+    'ragged',
+    'polygons',
+    'labels',
+  ],
+)
+def test_a_bad_json_is_refused_by_name(tmp_path, content, message):
+  path = tmp_path / 'set.json'
+  path.write_text(content)
+  with pytest.raises(ValueError, match=rf'set\.json.*{message}'):
+    read('folder', path)
+
+
+def test_a_path_that_is_not_there_is_named(tmp_path):
+  with pytest.raises(FileNotFoundError, match=r'no\.json: no such file'):
+    read('folder', tmp_path / 'no.json')
+
+
+def test_a_bad_label_of_absence_is_refused(tmp_path):
+  write_texts(tmp_path, 'annotations', a='1,2,3,4\n')
+  write_texts(tmp_path, 'absent', a='2\n')
+  with pytest.raises(ValueError, match=r'a\.txt: a label must be 0 or 1'):
+    read('lasot', tmp_path)
+
+
+def test_a_sequence_that_the_benchmark_does_not_have_is_refused(tmp_path):
+  path = write_json(tmp_path / 'set.json', bike1={'gt_rect': BOXES})
+  with pytest.raises(ValueError, match='bike1 is no sequence of otb100'):
+    read('otb100', path)
+
+
+def test_one_sequence_under_two_names_is_refused(tmp_path):
+  entry = {'gt_rect': BOXES}
+  path = write_json(
+    tmp_path / 'set.json', **{'Jogging-1': entry, 'jogging_1': entry}
+  )
+  with pytest.raises(ValueError, match='two annotations of Jogging-1'):
+    read('otb100', path)
+
+
+def test_official_folders_without_a_reader_say_what_to_give(tmp_path):
+  with pytest.raises(ValueError, match='nfs30 have no reader; give a JSON'):
+    read('nfs30', tmp_path)
+
+
+def test_an_unknown_benchmark_lists_the_known():
+  with pytest.raises(ValueError, match=r"unknown benchmark 'otb'.*otb100"):
+    benchmarks.get('otb')
+  assert len(set(benchmarks.get('otb100').sequences)) == 100

@@ -1,0 +1,42 @@
+"""The trackers that others are compared with."""
+
+import numpy as np
+import pytest
+
+from acm_jax.evaluation.baselines import BASELINES
+from acm_jax.evaluation.metrics import overlaps
+
+BOX = np.array([30.0, 40.0, 24.0, 20.0], dtype=np.float32)
+
+
+def moving_square(frames):
+  """A textured patch that moves by (2, 1) px a frame over a dark ground."""
+  rng = np.random.default_rng(0)
+  patch = rng.integers(60, 255, (20, 24, 3), dtype=np.uint8)
+  ground = rng.integers(0, 40, (120, 160, 3), dtype=np.uint8)
+  for i in range(frames):
+    frame = ground.copy()
+    frame[40 + i : 60 + i, 30 + 2 * i : 54 + 2 * i] = patch
+    yield frame
+
+
+@pytest.mark.parametrize('name', BASELINES)
+def test_a_baseline_gives_a_box_a_frame_and_the_given_one_first(name):
+  boxes = BASELINES[name](moving_square(4), BOX)
+  assert boxes.shape == (4, 4)
+  np.testing.assert_array_equal(boxes[0], BOX)
+
+
+def test_the_first_box_stays_where_it_was():
+  boxes = BASELINES['first_box'](moving_square(5), BOX)
+  np.testing.assert_array_equal(boxes, np.tile(BOX, (5, 1)))
+
+
+def test_mil_follows_the_target_and_repeats_itself():
+  boxes = BASELINES['mil'](moving_square(8), BOX)
+  true = BOX[None] + np.array([14, 7, 0, 0])
+  first = overlaps(BOX[None].astype(float), true.astype(float))
+  # MIL's samples lie some px apart: it follows coarsely.
+  assert overlaps(boxes[-1:], true.astype(float)) > 2 * first
+  again = BASELINES['mil'](moving_square(8), BOX)
+  np.testing.assert_array_equal(boxes, again)

@@ -1,0 +1,90 @@
+"""Published results score as the published scores say."""
+
+import numpy as np
+import pytest
+
+from acm_jax.evaluation import annotations, benchmarks, protocols, report
+
+# What pysot's own code gives for these files, rounded to four places:
+# success, precision and normalised precision.
+PUBLISHED = {
+  'OTB100': {
+    'MDNet': (0.6776, 0.9089, 0.8583),
+    'SiamFC': (0.5868, 0.7717, 0.7187),
+    'SiamRPN': (0.6292, 0.8468, 0.7810),
+    'SiamRPN++': (0.6955, 0.9054, 0.8598),
+  },
+  'UAV123': {
+    'SiamFC': (0.4996, 0.7205, 0.6790),
+    'maoyy_SiamRPN': (0.5824, 0.7743, 0.7409),
+  },
+  'NFS30': {
+    'SiamBAN': (0.5946, 0.6994, 0.7272),
+    'UPDT': (0.5390, 0.6528, 0.6983),
+  },
+  'DTB70': {
+    'LightTrack': (0.5908, 0.7644, 0.7154),
+    'SiamAPN': (0.5857, 0.7840, 0.7307),
+  },
+  'LaSOT': {'SiamRPN++': (0.4956, 0.4914, 0.5694)},
+}
+# They are rounded to 5e-5, and pysot's thresholds by a last bit.
+ROUNDING = 1.5e-4
+
+
+@pytest.mark.parametrize('folder', PUBLISHED)
+def test_published_results_get_their_published_scores(real_data, folder):
+  root = real_data / 'benchmarks' / folder
+  results = [root / 'results' / name for name in PUBLISHED[folder]]
+  outcome = report.compute(folder.lower(), root, results)
+  assert not outcome.missing
+  for name, expected in PUBLISHED[folder].items():
+    figures = list(outcome.means()[name].figures().values())
+    np.testing.assert_allclose(figures[:3], expected, atol=ROUNDING)
+
+
+def test_results_that_end_early_are_named(real_data):
+  root = real_data / 'benchmarks' / 'OTB100'
+  outcome = report.compute('otb100', root, [root / 'results' / 'MDNet'])
+  assert outcome.short == {'MDNet': {'Board': 697, 'Twinnings': 471}}
+
+
+def test_the_annotation_of_lasot_as_result_loses_its_absent_frames(real_data):
+  # The official convention: absent frames stay in the denominator.
+  root = real_data / 'benchmarks' / 'LaSOT'
+  truth = annotations.read(benchmarks.get('lasot'), root).values()
+  mean = protocols.mean(
+    [protocols.pysot(t.box_xywh, t.box_xywh, t.absent) for t in truth]
+  )
+  figures = mean.figures()
+  assert figures['success_auc'] == pytest.approx(0.9274, abs=ROUNDING)
+  assert figures['precision_20'] == pytest.approx(0.9738, abs=ROUNDING)
+
+
+@pytest.mark.parametrize(
+  ('folder', 'sequences', 'frames'),
+  [
+    ('OTB100', 100, 59035),
+    ('UAV123', 123, 112578),
+    ('UAV20L', 20, 58670),
+    ('NFS30', 100, 47953),
+    ('LaSOT', 280, 685360),
+  ],
+)
+def test_annotations_are_complete(real_data, folder, sequences, frames):
+  benchmark = benchmarks.get(folder.lower())
+  truth = annotations.read(benchmark, real_data / 'benchmarks' / folder)
+  assert len(truth) == sequences
+  assert sum(len(t.box_xywh) for t in truth.values()) == frames
+
+
+def test_the_official_otb_folders_give_the_annotation_of_the_json(real_data):
+  benchmark = benchmarks.get('otb100')
+  json = annotations.read(benchmark, real_data / 'benchmarks' / 'OTB100')
+  root = annotations.read(benchmark, real_data / 'sequences' / 'OTB100')
+  assert {'Jogging-1', 'Jogging-2', 'Couple'} <= set(root)
+  for name, annotation in root.items():
+    frames = len(annotation.box_xywh)
+    np.testing.assert_allclose(
+      annotation.box_xywh, json[name].box_xywh[:frames], atol=1e-4
+    )

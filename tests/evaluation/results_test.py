@@ -1,0 +1,132 @@
+"""Result files: what is read, what is refused, what is written."""
+
+import numpy as np
+import pytest
+
+from acm_jax.evaluation import benchmarks, results
+
+
+@pytest.mark.parametrize(
+  'text',
+  [
+    '1,2,3,4\n5,6,7.5,8\n',
+    '1, 2, 3, 4\n5, 6, 7.5, 8',
+    '1\t2\t3\t4\n5\t6\t7.5\t8\n\n',
+    '1 2  3 4\r\n5 6  7.5 8\r\n',
+    '1,2,3,4\n5\t6\t7.5\t8\n',
+  ],
+  ids=['commas', 'commas_and_spaces', 'tabs', 'spaces', 'mixed'],
+)
+def test_separators_of_all_toolkits_are_read(tmp_path, text):
+  path = tmp_path / 'a.txt'
+  path.write_text(text)
+  boxes, rows = results.read_result(path, frames=2)
+  np.testing.assert_array_equal(boxes, [[1, 2, 3, 4], [5, 6, 7.5, 8]])
+  assert rows == 2
+
+
+@pytest.mark.parametrize(
+  ('text', 'message'),
+  [
+    ('1,2,3,4\n1,2,3\n', r'a\.txt row 2: 3 values, not 4'),
+    ('1,2,3,4,5\n', r'a\.txt row 1: 5 values, not 4'),
+    ('1,2,3,4\n1,,3,4\n', r'a\.txt row 2'),
+    ('1,2,3,4\nx,2,3,4\n', r'a\.txt row 2.*not all numbers'),
+    ('1,2,3,4\n\n1,2,3,4\n', r'a\.txt row 2'),
+    ('1,2,3,4\nnan,nan,nan,nan\n', r'a\.txt row 2.*finite'),
+    ('1,2,3,4\n1,2,inf,4\n', r'a\.txt row 2.*finite'),
+    ('1,2,3,4\n' * 4, r'a\.txt: 4 rows for 3 annotated frames'),
+    (' \n', r'a\.txt: empty'),
+  ],
+  ids=[
+    'short_row',
+    'long_row',
+    'empty_field',
+    'word',
+    'blank_row',
+    'nan',
+    'infinite',
+    'too_many_rows',
+    'empty',
+  ],
+)
+def test_a_bad_result_is_refused_by_file_and_row(tmp_path, text, message):
+  path = tmp_path / 'a.txt'
+  path.write_text(text)
+  with pytest.raises(ValueError, match=message):
+    results.read_result(path, frames=3)
+
+
+def test_a_picture_is_no_result(tmp_path):
+  (tmp_path / 'a.txt').write_bytes(b'\xff\xd8\xff\xe0')
+  with pytest.raises(ValueError, match=r'a\.txt: not a text file'):
+    results.read_result(tmp_path / 'a.txt', frames=3)
+
+
+def test_a_result_that_ends_early_is_filled_with_nan(tmp_path):
+  (tmp_path / 'a.txt').write_text('1,2,3,4\n')
+  boxes, rows = results.read_result(tmp_path / 'a.txt', frames=3)
+  assert rows == 1
+  assert np.isnan(boxes[1:]).all()
+
+
+def test_names_may_differ_in_case_and_separators(tmp_path):
+  for name in ('jogging_1', 'Jogging.2', 'carDark', 'notes'):
+    (tmp_path / f'{name}.txt').write_text('1,2,3,4\n')
+  found, others = results.find_results(
+    tmp_path, ['Jogging-1', 'Jogging-2', 'CarDark', 'Couple']
+  )
+  assert {k: v.stem for k, v in found.items()} == {
+    'Jogging-1': 'jogging_1',
+    'Jogging-2': 'Jogging.2',
+    'CarDark': 'carDark',
+  }
+  assert others == ['notes.txt']
+
+
+def test_a_folder_without_results_is_refused(tmp_path):
+  with pytest.raises(NotADirectoryError, match='no such folder of results'):
+    results.find_results(tmp_path / 'none', ['Couple'])
+  with pytest.raises(ValueError, match="one tracker's own folder"):
+    results.find_results(tmp_path, ['Couple'])
+
+
+def test_results_of_other_sequences_are_refused(tmp_path):
+  (tmp_path / 'bike1.txt').write_text('1,2,3,4\n')
+  with pytest.raises(ValueError, match=r'here bike1\.txt, there Couple'):
+    results.find_results(tmp_path, ['Couple'])
+
+
+def test_two_results_of_one_sequence_are_refused(tmp_path):
+  for name in ('Jogging-1', 'jogging_1'):
+    (tmp_path / f'{name}.txt').write_text('1,2,3,4\n')
+  with pytest.raises(ValueError, match='both are of Jogging-1'):
+    results.find_results(tmp_path, ['Jogging-1'])
+
+
+@pytest.mark.parametrize(('benchmark', 'base'), [('otb100', 1), ('folder', 0)])
+def test_a_written_result_is_in_the_pixels_of_the_benchmark(
+  tmp_path, benchmark, base
+):
+  boxes = np.array([[0, 10, 20, 30], [0.5, 10.25, 20, 30]], dtype=np.float32)
+  path = results.write_result(
+    tmp_path / 'new' / 'ours', 'Couple', boxes, benchmarks.get(benchmark)
+  )
+  written, _ = results.read_result(path, frames=2)
+  np.testing.assert_array_equal(written, boxes + np.array([base, base, 0, 0]))
+  assert [p.name for p in path.parent.iterdir()] == ['Couple.txt']
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path):
+  path = tmp_path / 'a.txt'
+  path.write_text('old')
+
+  def fail_halfway():
+    with results.replacing(path) as temporary:
+      temporary.write_text('half')
+      raise RuntimeError
+
+  with pytest.raises(RuntimeError):
+    fail_halfway()
+  assert path.read_text() == 'old'
+  assert list(tmp_path.iterdir()) == [path]

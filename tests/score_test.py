@@ -1,0 +1,168 @@
+"""The score command from flags to files."""
+
+import json
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from acm_jax import command, score
+
+TRUE = np.array([[15, 25, 30, 40]] * 4, dtype=float)
+
+
+@pytest.fixture
+def workplace(tmp_path):
+  """Annotations of two sequences, a perfect tracker and one that stays."""
+  moving = TRUE + np.arange(4)[:, None] * [[60, 0, 0, 0]]
+  truth = {'a': {'gt_rect': TRUE.tolist()}, 'b': {'gt_rect': moving.tolist()}}
+  (tmp_path / 'truth.json').write_text(json.dumps(truth))
+  for tracker, b in (('perfect', moving), ('stays', TRUE)):
+    (tmp_path / tracker).mkdir()
+    np.savetxt(tmp_path / tracker / 'a.txt', TRUE, delimiter=',')
+    np.savetxt(tmp_path / tracker / 'b.txt', b, delimiter='\t')
+  return tmp_path
+
+
+def run(folder, trackers=('perfect', 'stays'), **changes):
+  chosen = {
+    'benchmark': 'folder',
+    'annotations': folder / 'truth.json',
+    'out': folder / 'out',
+  } | changes
+  argv = ['score', *(f'--{k}={v}' for k, v in chosen.items())]
+  argv += [f'--results={folder / name}' for name in trackers]
+  return command.run(score.define, score.main, score.__doc__, argv)
+
+
+def scores(folder):
+  return json.loads((folder / 'out' / 'scores.json').read_text())
+
+
+def test_scores_of_two_trackers_are_written(workplace):
+  assert run(workplace) == 0
+  content = scores(workplace)
+  assert content['benchmark'] == 'folder'
+  assert content['protocol'] == 'pysot'
+  assert content['partial'] is False
+  perfect, stays = content['trackers']['perfect'], content['trackers']['stays']
+  assert perfect['success_auc'] == pytest.approx(20 / 21, abs=1e-6)
+  assert perfect['average_overlap'] == 1.0
+  # All four frames of a and the first of b.
+  assert stays['precision_20'] == (1 + 1 / 4) / 2
+  assert stays['average_overlap'] == 0.5
+  assert stays['sequences']['b']['success_rate_50'] == 0.0
+
+
+def test_the_table_is_plain_and_names_benchmark_and_protocol(workplace, capsys):
+  run(workplace)
+  lines = capsys.readouterr().out.splitlines()
+  assert lines[0].strip() == 'folder, 2 of 2 sequences, protocol pysot'
+  assert lines[2].split() == ['perfect', '0.9524', *['1.0000'] * 5]
+  assert lines[3].split()[0] == 'stays'
+
+
+def test_curves_are_written_as_png_and_csv_and_nothing_else(workplace):
+  run(workplace)
+  names = ('success', 'precision', 'normalized_precision')
+  files = {path.name for path in (workplace / 'out').iterdir()}
+  curves = {f'{name}.{kind}' for name in names for kind in ('png', 'csv')}
+  assert files == {'scores.json', *curves}
+  assert imread(workplace / 'out' / 'success.png').std() > 0.01
+  table = (workplace / 'out' / 'success.csv').read_text().splitlines()
+  assert table[0] == 'threshold,perfect,stays'
+  assert table[1] == '0,1,0.625'
+  assert len(table) == 22
+
+
+def test_trackers_are_compared_on_the_sequences_that_all_have(
+  workplace, capsys
+):
+  (workplace / 'stays' / 'b.txt').unlink()
+  assert run(workplace) == 0
+  content = scores(workplace)
+  assert content['partial'] is True
+  assert content['coverage'] == '1 of 2 sequences'
+  assert content['missing'] == ['b']
+  assert set(content['trackers']['perfect']['sequences']) == {'a'}
+  assert 'not scored: b' in capsys.readouterr().out
+
+
+def test_a_part_of_an_official_list_is_partial(workplace):
+  entry = {'Couple': {'gt_rect': TRUE.tolist()}}
+  (workplace / 'truth.json').write_text(json.dumps(entry))
+  (workplace / 'perfect' / 'a.txt').rename(workplace / 'perfect' / 'couple.txt')
+  assert run(workplace, ['perfect'], benchmark='otb100') == 0
+  content = scores(workplace)
+  assert content['coverage'] == '1 of 100 sequences'
+  assert content['partial'] is True
+  assert len(content['missing']) == 99
+  assert content['ignored'] == {'perfect': ['b.txt']}
+
+
+def test_a_result_that_ends_early_is_scored_and_named(workplace, capsys):
+  np.savetxt(workplace / 'perfect' / 'a.txt', TRUE[:3], delimiter=',')
+  assert run(workplace) == 0
+  assert scores(workplace)['short'] == {'perfect': {'a': 3}}
+  figures = scores(workplace)['trackers']['perfect']['sequences']['a']
+  assert figures['precision_20'] == 0.75
+  assert 'perfect: results end early' in capsys.readouterr().out
+
+
+def test_a_figure_of_no_frames_is_null(workplace):
+  truth = {'a': {'gt_rect': TRUE[:1].tolist()}}
+  (workplace / 'truth.json').write_text(json.dumps(truth))
+  np.savetxt(workplace / 'perfect' / 'a.txt', TRUE[:1], delimiter=',')
+  assert run(workplace, ['perfect']) == 0
+  assert scores(workplace)['trackers']['perfect']['average_overlap'] is None
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'benchmark': 'otb'}, "unknown benchmark 'otb': choose one of otb100"),
+    ({'protocol': 'ours'}, "unknown protocol 'ours': choose one of pysot"),
+    ({'annotations': 'none.json'}, 'none.json: no such file'),
+    ({'trackers': ['nobody']}, 'nobody: no such folder of results'),
+    ({'trackers': []}, '--results'),
+    ({'trackers': ['stays', 'stays']}, "two trackers are called 'stays'"),
+    ({'trackers': ['empty']}, 'empty: no <sequence>.txt in it'),
+    ({'trackers': ['long']}, '5 rows for 4 annotated frames'),
+    ({'trackers': ['torn']}, 'a.txt row 2: 3 values, not 4'),
+    ({'trackers': ['one_a', 'one_b']}, 'a result of every tracker'),
+    ({'protocoll': 'pysot'}, 'protocoll'),
+  ],
+  ids=[
+    'benchmark',
+    'protocol',
+    'annotations',
+    'no_folder',
+    'no_results',
+    'same_name',
+    'empty_folder',
+    'long',
+    'torn',
+    'nothing_in_common',
+    'flag',
+  ],
+)
+def test_a_wrong_request_is_one_line_and_writes_nothing(
+  workplace, capsys, changes, message
+):
+  for name in ('empty', 'long', 'torn', 'one_a', 'one_b'):
+    (workplace / name).mkdir()
+  (workplace / 'long' / 'a.txt').write_text('1,2,3,4\n' * 5)
+  (workplace / 'torn' / 'a.txt').write_text('1,2,3,4\n1,2,3\n')
+  (workplace / 'one_a' / 'a.txt').write_text('1,2,3,4\n')
+  (workplace / 'one_b' / 'b.txt').write_text('1,2,3,4\n')
+  assert run(workplace, **changes) == 2
+  errors = capsys.readouterr().err.splitlines()
+  assert len(errors) == 1
+  assert message in errors[0]
+  assert not (workplace / 'out').exists()
+
+
+def test_help_shows_an_example(capsys):
+  argv = ['score', '--help']
+  assert command.run(score.define, score.main, score.__doc__, argv) == 0
+  assert 'python -m acm_jax.score --benchmark' in capsys.readouterr().out
