@@ -90,7 +90,7 @@ def write(scores: Mapping[str, Scores], heading: str, out: Path) -> None:
 
 
 def _draw(plot, ranked, heading):
-  figure = Figure(figsize=(6.4, 4.8), dpi=150, layout='constrained')
+  figure = Figure(figsize=(7.6, 4.6), dpi=150, layout='constrained')
   FigureCanvasAgg(figure)
   axes = figure.subplots()
   for i, (name, scores) in enumerate(ranked):
@@ -113,8 +113,7 @@ def _draw(plot, ranked, heading):
   axes.set_title(f'{plot.title}: {heading}', loc='left', fontsize=11)
   axes.grid(color='0.9', linewidth=0.8)
   axes.spines[['top', 'right']].set_visible(False)
-  corner = 'lower left' if plot.curve == 'success' else 'upper left'
-  axes.legend(loc=corner, fontsize=8, framealpha=0.85, edgecolor='none')
+  figure.legend(loc='outside right upper', fontsize=9, frameon=False)
   return figure
 
 
