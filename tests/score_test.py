@@ -126,7 +126,7 @@ def test_a_figure_of_no_frames_is_null(workplace):
     ({'trackers': ['nobody']}, 'nobody: no such folder of results'),
     ({'trackers': []}, '--results'),
     ({'trackers': ['stays', 'stays']}, "two trackers are called 'stays'"),
-    ({'trackers': ['empty']}, 'empty: no <sequence>.txt in it'),
+    ({'trackers': ['empty']}, 'empty: no <sequence>.txt'),
     ({'trackers': ['long']}, '5 rows for 4 annotated frames'),
     ({'trackers': ['torn']}, 'a.txt row 2: 3 values, not 4'),
     ({'trackers': ['one_a', 'one_b']}, 'a result of every tracker'),

@@ -72,8 +72,8 @@ def pysot(
   * precision: a centre with a coordinate that is not positive, or NaN, is a
     hit; in the normalised form the centre divided by the sides decides.
 
-  A frame labelled absent is a miss. So is a predicted row of NaN, which stands
-  for a row that the result does not have.
+  A frame labelled absent is a miss, and so is a predicted row of NaN, which
+  stands for a row that the result does not have.
 
   Args:
     predicted_xywh: The result, its own first row included; px as in the
@@ -83,7 +83,6 @@ def pysot(
   """
   frames = len(true_xywh)
   overlap = metrics.overlaps(predicted_xywh, true_xywh)
-  rated = overlap[1:][_has_target(true_xywh, absent)[1:]]
   predicted, true = predicted_xywh[~absent], true_xywh[~absent]
   center = boxes.pixel_center(true)
   distance = _hit_where_invalid(
@@ -98,17 +97,19 @@ def pysot(
     metrics.success_curve(overlap[~absent], frames),
     metrics.precision_curve(distance, frames),
     metrics.normalized_precision_curve(normalized_distance, frames),
+    *_overlap_figures(overlap, true_xywh, absent),
+  )
+
+
+def _overlap_figures(overlap, true_xywh, absent):
+  counted = ~absent & np.isfinite(true_xywh).all(axis=1)
+  counted &= (true_xywh[:, 2:] > 0).all(axis=1)
+  rated = overlap[1:][counted[1:]]
+  return (
     metrics.average_overlap(rated),
     metrics.success_rate(rated, 0.5),
     metrics.success_rate(rated, 0.75),
   )
-
-
-def _has_target(true_xywh, absent):
-  valid = np.isfinite(true_xywh).all(axis=1) & (true_xywh[:, 2:] > 0).all(
-    axis=1
-  )
-  return valid & ~absent
 
 
 def _hit_where_invalid(distance, center, predicted_xywh):

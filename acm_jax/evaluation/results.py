@@ -95,9 +95,7 @@ def find_results(
     raise NotADirectoryError(f'{folder}: no such folder of results')
   files = sorted(folder.glob('*.txt'))
   if not files:
-    raise ValueError(
-      f"{folder}: no <sequence>.txt in it; name one tracker's own folder"
-    )
+    raise ValueError(f"{folder}: no <sequence>.txt; name one tracker's folder")
   names = {spelling(name): name for name in sequences}
   found, others = {}, []
   for file in files:
@@ -109,9 +107,9 @@ def find_results(
     else:
       found[name] = file
   if not found:
+    wanted = next(iter(names.values()))
     raise ValueError(
-      f'{folder}: no file is named like a sequence of the benchmark (here '
-      f'{files[0].name}, there {next(iter(names.values()))})'
+      f'{folder}: no sequence of the benchmark ({files[0].name}, not {wanted})'
     )
   return found, others
 

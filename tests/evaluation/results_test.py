@@ -87,13 +87,13 @@ def test_names_may_differ_in_case_and_separators(tmp_path):
 def test_a_folder_without_results_is_refused(tmp_path):
   with pytest.raises(NotADirectoryError, match='no such folder of results'):
     results.find_results(tmp_path / 'none', ['Couple'])
-  with pytest.raises(ValueError, match="one tracker's own folder"):
+  with pytest.raises(ValueError, match="one tracker's folder"):
     results.find_results(tmp_path, ['Couple'])
 
 
 def test_results_of_other_sequences_are_refused(tmp_path):
   (tmp_path / 'bike1.txt').write_text('1,2,3,4\n')
-  with pytest.raises(ValueError, match=r'here bike1\.txt, there Couple'):
+  with pytest.raises(ValueError, match=r'bike1\.txt, not Couple'):
     results.find_results(tmp_path, ['Couple'])
 
 
