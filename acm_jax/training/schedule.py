@@ -1,0 +1,94 @@
+"""What changes from epoch to epoch: the learning rate and what trains."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from acm_jax.modules.mode import Mode
+
+
+def rate_per_epoch(
+  epochs: int,
+  *,
+  warmup_epochs: int,
+  first_rate: float,
+  peak_rate: float,
+  last_rate: float,
+) -> Float[np.ndarray, 'e']:
+  """Learning rates: geometric from first to peak, then from peak to last.
+
+  The peak is the rate of the epoch after the warm-up.
+
+  Raises:
+    ValueError: The warm-up leaves no epoch, or a rate is not positive.
+
+  Source: the SiamRPN++ and SiamBAN training code.
+  """
+  if not 0 <= warmup_epochs < epochs:
+    raise ValueError(
+      f'warmup_epochs={warmup_epochs} must be less than epochs={epochs}'
+    )
+  if min(first_rate, peak_rate, last_rate) <= 0:
+    raise ValueError('first_rate, peak_rate and last_rate must be positive')
+  warmup = first_rate * (peak_rate / first_rate) ** np.linspace(
+    0, 1, warmup_epochs, endpoint=False
+  )
+  decay = np.geomspace(peak_rate, last_rate, epochs - warmup_epochs)
+  return np.concatenate([warmup, decay])
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+  """Epochs in which the same parameters train.
+
+  Attributes:
+    name: For messages.
+    from_epoch: The first epoch, from 0.
+    mode: Which batch norms use batch statistics, where gradients stop.
+    rates: (regular expression, factor) pairs; a parameter takes the factor on
+      the learning rate of the first expression that its path begins with. 0
+      freezes it.
+  """
+
+  name: str
+  from_epoch: int
+  mode: Mode
+  rates: tuple[tuple[str, float], ...]
+
+
+def make_phases(sections: Mapping[str, Mapping]) -> tuple[Phase, ...]:
+  """Phases in the order of their first epochs.
+
+  Args:
+    sections: By name: `from_epoch`, `backbone` (for each stage of the
+      backbone, whether it trains) and `rates`.
+
+  Raises:
+    ValueError: No phase begins at epoch 0, or two begin together.
+  """
+  phases = [
+    Phase(
+      name=name,
+      from_epoch=section['from_epoch'],
+      mode=Mode(head=True, backbone=tuple(section['backbone'])),
+      rates=tuple((path, float(rate)) for path, rate in section['rates']),
+    )
+    for name, section in sections.items()
+  ]
+  phases.sort(key=lambda phase: phase.from_epoch)
+  starts = [phase.from_epoch for phase in phases]
+  if not starts or starts[0] != 0 or len(set(starts)) < len(starts):
+    raise ValueError(
+      f'phases begin at epochs {starts}: one must begin at 0, no two together'
+    )
+  return tuple(phases)
+
+
+def phase_at(phases: Sequence[Phase], epoch: int) -> Phase:
+  """The phase that an epoch belongs to."""
+  return max(
+    (phase for phase in phases if phase.from_epoch <= epoch),
+    key=lambda phase: phase.from_epoch,
+  )

@@ -1,0 +1,149 @@
+"""Distortions against OpenCV, and the ranges of what is drawn."""
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from acm_jax.training import augment
+from acm_jax.training.augment import Ranges
+from data_pipelines import batch
+
+SIDE = 145
+
+
+def photograph(side: int, seed: int = 0) -> np.ndarray:
+  """A smooth random image: neighbours differ by a few grey levels."""
+  noise = np.random.default_rng(seed).uniform(0, 255, (side // 8, side // 8, 3))
+  image = cv2.resize(noise, (side, side), interpolation=cv2.INTER_CUBIC)
+  return np.clip(image, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_shift_and_scale_equal_warp_affine(seed):
+  rng = np.random.default_rng(seed)
+  size, image = 127, photograph(SIDE, seed)
+  scale, shift = rng.uniform(0.95, 1.05, 2), rng.uniform(-4, 4, 2)
+  low = SIDE // 2 - (size - 1) / 2 * scale + shift
+  high = SIDE // 2 + (size - 1) / 2 * scale + shift
+  a = (size - 1) / (high - low)
+  matrix = np.array([[a[0], 0, -a[0] * low[0]], [0, a[1], -a[1] * low[1]]])
+  expected = cv2.warpAffine(image.astype(np.float32), matrix, (size, size))
+  corners = np.array([40.0, 50.0, 100.0, 90.0])
+  box = np.array([70.0, 70.0, 60.0, 40.0])
+  pixels, moved = augment.shift_scale(
+    jnp.array(image), jnp.array(box), jnp.array(scale), jnp.array(shift), size
+  )
+  # OpenCV rounds places to 1/32 px; a step is at most about 60 levels a px.
+  np.testing.assert_allclose(pixels, expected, atol=2)
+  assert np.abs(pixels - expected).mean() < 0.2
+  corners = (corners - np.tile(low, 2)) * np.tile(a, 2)
+  center, extent = moved[:2], moved[2:]
+  found = np.concatenate([center - extent / 2, center + extent / 2])
+  np.testing.assert_allclose(found, corners, atol=1e-4)
+
+
+@pytest.mark.parametrize('radius', [2, 11, 22])
+def test_blur_equals_a_filter_with_mirrored_borders(radius):
+  image = np.random.default_rng(0).uniform(0, 255, (127, 127, 3))
+  size, share = 2 * radius + 1, 0.3
+  kernel = np.zeros((size, size))
+  kernel[:, radius] += share / size
+  kernel[radius] += (1 - share) / size
+  expected = cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+  blurred = augment.cross_blur(jnp.array(image, jnp.float32), radius, share)
+  # Sums of 45 products in float32.
+  np.testing.assert_allclose(blurred, expected, atol=1e-3)
+
+
+def apply(raw, seed=0, grey=0.0, **ranges):
+  return jax.jit(
+    lambda raw, key: augment.augment(
+      raw,
+      key,
+      template_size=63,
+      search_size=95,
+      template=Ranges(),
+      search=Ranges(**ranges),
+      grey=grey,
+    )
+  )(raw, jax.random.key(seed))
+
+
+def test_without_ranges_the_centre_is_cut_out():
+  raw = batch.fake(2, 71, 151)
+  out = apply(raw)
+  np.testing.assert_array_equal(out.template, raw.template[:, 4:67, 4:67])
+  np.testing.assert_array_equal(out.search, raw.search[:, 28:123, 28:123])
+  np.testing.assert_allclose(out.search_box[:, :2], 47)
+  np.testing.assert_array_equal(out.search_box[:, 2:], raw.search_box[:, 2:])
+
+
+def test_shift_and_scale_fill_their_ranges_and_axes_are_independent():
+  raw = batch.fake(400, 71, 151)
+  box = apply(raw, shift=20.0, scale=0.1).search_box
+  scale = raw.search_box[:, 2:] / box[:, 2:]
+  shift = (47 - box[:, :2]) * scale
+  for found, limit in ((scale - 1, 0.1), (shift, 20)):
+    assert np.abs(found).max() <= limit * 1.001
+    # The largest of 800 draws lies in the last hundredth of the range.
+    assert np.abs(found).max() > limit * 0.98
+    assert abs(np.corrcoef(found.T)[0, 1]) < 0.2
+
+
+def test_color_noise_has_the_official_covariance_in_rgb_order():
+  raw = batch.fake(400, 71, 151)
+  out = apply(raw, color=1.0)
+  offset = np.asarray(out.search - raw.search[:, 28:123, 28:123])
+  np.testing.assert_allclose(offset, offset[:, :1, :1] + 0 * offset, atol=1e-3)
+  expected = augment._COLOR @ augment._COLOR.T
+  found = np.cov(offset[:, 0, 0].T)
+  # Red varies least and blue most; 400 draws give variances within a fifth.
+  np.testing.assert_allclose(np.diag(found), np.diag(expected), rtol=0.2)
+
+
+def test_flip_mirrors_image_and_box():
+  raw = batch.fake(2, 71, 151)._replace(
+    search_box=np.array([[60, 70, 20, 10]] * 2, np.float32)
+  )
+  out = apply(raw, flip=1.0)
+  expected = raw.search[:, 28:123, 28:123][:, :, ::-1]
+  np.testing.assert_array_equal(out.search, expected)
+  np.testing.assert_allclose(out.search_box[0], [94 - 32, 42, 20, 10])
+
+
+def test_grey_takes_both_images_of_a_pair_or_none():
+  out = apply(batch.fake(64, 71, 151), grey=0.5)
+
+  def is_grey(images):
+    return np.ptp(np.asarray(images), axis=-1).max(axis=(1, 2)) < 1e-3
+
+  grey = is_grey(out.search)
+  np.testing.assert_array_equal(is_grey(out.template), grey)
+  assert 16 < grey.sum() < 48
+
+
+@pytest.mark.parametrize('probability', [0.0, 0.2, 1.0])
+def test_blur_comes_with_its_probability(probability):
+  raw = batch.fake(100, 71, 151)
+  out = apply(raw, blur=probability)
+  changed = np.any(
+    np.asarray(out.search) != raw.search[:, 28:123, 28:123], axis=(1, 2, 3)
+  )
+  # Three standard deviations of 100 draws.
+  spread = 3 * np.sqrt(probability * (1 - probability) / 100)
+  assert abs(changed.mean() - probability) <= spread
+
+
+def test_blur_that_never_comes_is_not_computed():
+  raw = jax.tree.map(jnp.array, batch.fake(2, 71, 151))
+  text = str(jax.make_jaxpr(lambda raw: apply(raw, shift=1.0))(raw))
+  assert text.count('dot_general') < str(
+    jax.make_jaxpr(lambda raw: apply(raw, shift=1.0, blur=0.1))(raw)
+  ).count('dot_general')
+
+
+def test_crops_without_the_room_for_the_ranges_are_refused():
+  with pytest.raises(ValueError, match=r'crops of 99 px are too small.*needs'):
+    apply(batch.fake(2, 71, 99), shift=10.0)
