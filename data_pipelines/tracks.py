@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines import clips, sequences, synthetic
+from data_pipelines import clip_set, clips, sequences, synthetic
 from data_pipelines.clips import Track
 
 
@@ -86,7 +86,7 @@ def ensure_synthetic(
     }
   }
   if out.exists():
-    manifest = clips.read_manifest(out)
+    manifest = clip_set.read_manifest(out)
     same = manifest['settings'] == settings
     if same and manifest['crop_size'] == crop_size:
       return out

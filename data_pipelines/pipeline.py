@@ -1,0 +1,261 @@
+"""Training batches from clip sets: `train_batches(sets, ...)`.
+
+Two sources read the same folders and give the same pairs and boxes:
+
+    records  a tf.data pipeline; decodes only the room that is asked for
+    memory   no TensorFlow; the shards held in RAM, decoded by OpenCV
+
+Their pixels differ by what two JPEG decoders differ, under a level on average.
+"""
+
+import collections
+import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from data_pipelines import clips
+from data_pipelines.batch import RawBatch
+from data_pipelines.clip_set import ClipSet
+from data_pipelines.pairs import Frames, PairSampler, Place
+
+# Batches that are decoded ahead of the one being trained on.
+_AHEAD = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSet:
+  """A clip set's part in the mixture.
+
+  Attributes:
+    path: Folder of the clip set.
+    weight: Share of the pairs, relative to the other sets' weights.
+    gap: Largest distance of a positive pair's frames, in frame numbers.
+  """
+
+  path: str | Path
+  weight: float = 1.0
+  gap: int = 100
+
+
+def train_batches(
+  sets: Sequence[Any],
+  *,
+  batch_size: int,
+  template_room: int,
+  search_room: int,
+  seed: int,
+  negative: float = 0.2,
+  source: str = 'records',
+  first_step: int = 0,
+  process_index: int = 0,
+  process_count: int = 1,
+) -> Iterator[RawBatch]:
+  """Endless batches of pairs; batch k is the same whatever came before it.
+
+  Args:
+    sets: The mixture: `DataSet`s or mappings of their fields.
+    batch_size: Pairs of a step over all processes.
+    template_room: Side of the template images, px.
+    search_room: Side of the search images, px.
+    seed: Of the run; pair i is a function of it and i.
+    negative: Part of the pairs that show two different targets.
+    source: 'records' or 'memory'.
+    first_step: Number of the first batch, for resuming.
+    process_index: Which part of each batch this process reads.
+    process_count: In how many equal parts a batch is read.
+
+  Yields:
+    This process's batch_size / process_count pairs of a step.
+
+  Raises:
+    FileNotFoundError: A data set is not there.
+    RuntimeError: The source is 'records' and TensorFlow is missing.
+    ValueError: An argument is out of its range, or a JPEG is damaged (found
+      when its batch is read).
+  """
+  if source not in _SOURCES:
+    raise ValueError(f'source={source!r}: one of {", ".join(_SOURCES)}')
+  if batch_size < 1 or batch_size % process_count:
+    raise ValueError(
+      f'batch_size={batch_size}: a positive multiple of the {process_count} '
+      'processes'
+    )
+  rooms = _Rooms(template_room, search_room)
+  mixture = _Mixture(sets, rooms, seed, negative, in_memory=source == 'memory')
+  part = batch_size // process_count
+
+  def numbers(step: int) -> range:
+    start = step * batch_size + process_index * part
+    return range(start, start + part)
+
+  return _SOURCES[source](mixture, rooms, numbers, first_step)
+
+
+class _Rooms(NamedTuple):
+  """Sides of the images, px."""
+
+  template: int
+  search: int
+
+
+class _Sample(NamedTuple):
+  """A pair before decoding; the order is that of the RawBatch's fields."""
+
+  template: bytes
+  search: bytes
+  template_box: np.ndarray
+  search_box: np.ndarray
+  positive: bool
+  sample_id: np.ndarray
+
+
+class _Mixture:
+  """Data sets and the pairs drawn from them."""
+
+  def __init__(self, sets, rooms: _Rooms, seed, negative, in_memory):
+    sets = [s if isinstance(s, DataSet) else DataSet(**s) for s in sets]
+    if not sets:
+      raise ValueError('no data sets to train on: name one in sets')
+    self._clips = [ClipSet(Path(s.path), in_memory) for s in sets]
+    for clip_set in self._clips:
+      if clip_set.crop_size < max(rooms):
+        raise ValueError(
+          f'{clip_set.folder}: crops of {clip_set.crop_size} px are smaller '
+          f'than the {max(rooms)} px that augmentation can reach; write it '
+          'with a larger crop_size or shift and scale less'
+        )
+    frames = [
+      Frames(
+        c.track_first, c.track_count, c.frame_number, float(s.weight), s.gap
+      )
+      for c, s in zip(self._clips, sets, strict=True)
+    ]
+    self._pairs = PairSampler(frames, seed, negative)
+    self._rooms = rooms
+
+  def read(self, number: int) -> _Sample:
+    pair = self._pairs[number]
+    template, search = pair.template, pair.search
+    return _Sample(
+      self._clips[template.dataset].jpeg(template.frame),
+      self._clips[search.dataset].jpeg(search.frame),
+      self._box(template, self._rooms.template),
+      self._box(search, self._rooms.search),
+      pair.positive,
+      np.array([template.dataset, template.track], np.uint32),
+    )
+
+  def decode(self, number: int) -> tuple:
+    """A pair's fields of the RawBatch, images decoded by OpenCV."""
+    sample, pair = self.read(number), self._pairs[number]
+    images = [
+      self._image(place, jpeg, room)
+      for place, jpeg, room in zip(pair, sample[:2], self._rooms, strict=False)
+    ]
+    return (*images, *sample[2:])
+
+  def _image(self, place: Place, jpeg: bytes, room: int) -> np.ndarray:
+    bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if bgr is None:
+      raise self._clips[place.dataset].broken(place.frame)
+    corner = _corner(len(bgr), room)
+    bgr = bgr[corner : corner + room, corner : corner + room]
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+  def _box(self, place: Place, room: int) -> Float[np.ndarray, '4']:
+    clip_set = self._clips[place.dataset]
+    box = clip_set.box[place.frame].copy()
+    box[:2] -= _corner(clip_set.crop_size, room)
+    return box
+
+
+def _corner(crop_size: int, room: int) -> int:
+  """First row and column of the centred room in a crop."""
+  return (crop_size - room) // 2
+
+
+def _from_memory(
+  mixture: _Mixture, rooms: _Rooms, numbers, first_step: int
+) -> Iterator[RawBatch]:
+  """Decodes in threads: OpenCV works outside the interpreter's lock."""
+  pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix='decode')
+  waiting: collections.deque = collections.deque()
+  step = first_step
+  try:
+    while True:
+      while len(waiting) <= _AHEAD:
+        pairs = numbers(step)
+        waiting.append([pool.submit(mixture.decode, i) for i in pairs])
+        step += 1
+      samples = [future.result() for future in waiting.popleft()]
+      columns = zip(*samples, strict=True)
+      yield RawBatch(*(np.stack(column) for column in columns))
+  finally:
+    pool.shutdown(cancel_futures=True)
+
+
+def _from_records(
+  mixture: _Mixture, rooms: _Rooms, numbers, first_step: int
+) -> Iterator[RawBatch]:
+  """Reads and decodes inside tf.data, in order."""
+  tf = clips.tensorflow()
+  failures: list[Exception] = []
+
+  def read(number):
+    try:
+      return mixture.read(int(number))
+    except (OSError, ValueError) as error:
+      failures.append(error)
+      raise
+
+  kinds = (tf.string, tf.string, tf.float32, tf.float32, tf.bool, tf.uint32)
+  shapes = ((), (), (4,), (4,), (), (2,))
+
+  def decode(number):
+    values = tf.numpy_function(read, [number], kinds, stateful=False)
+    for value, shape in zip(values, shapes, strict=True):
+      value.set_shape(shape)
+    images = [
+      _decode_room(tf, jpeg, room)
+      for jpeg, room in zip(values[:2], rooms, strict=True)
+    ]
+    return (*images, *values[2:])
+
+  first, batch = numbers(first_step), len(numbers(0))
+  stride = numbers(1).start - numbers(0).start
+  steps = tf.data.Dataset.range(first.start, np.iinfo(np.int64).max, stride)
+  batches = (
+    steps.flat_map(lambda start: tf.data.Dataset.range(start, start + batch))
+    .map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    .batch(batch, drop_remainder=True)
+    .prefetch(_AHEAD)
+  )
+  try:
+    for fields in batches.as_numpy_iterator():
+      yield RawBatch(*fields)
+  except tf.errors.OpError as error:
+    if failures:
+      raise failures[0] from None
+    raise ValueError(
+      f'a JPEG of the data sets cannot be decoded ({error.message})'
+    ) from None
+
+
+def _decode_room(tf, jpeg, room: int):
+  """Decodes the centre of a JPEG, `room` px a side, and nothing else."""
+  size = tf.image.extract_jpeg_shape(jpeg)[0]
+  corner = (size - room) // 2
+  image = tf.image.decode_and_crop_jpeg(
+    jpeg, tf.stack([corner, corner, room, room]), channels=3
+  )
+  return tf.ensure_shape(image, (room, room, 3))
+
+
+_SOURCES = {'records': _from_records, 'memory': _from_memory}

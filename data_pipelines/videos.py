@@ -1,0 +1,79 @@
+"""Frames of anything a user points at: a video file, a folder, a camera."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from data_pipelines.sequences import numbered_images, read_frame
+
+DEFAULT_FPS = 30.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Video:
+  """An opened video.
+
+  Attributes:
+    frames: Its frames, RGB, read as they are asked for.
+    fps: Frames per second, as far as the source tells.
+    length: Number of frames, or None where only reading shows it.
+    live: Whether frames arrive in real time and nobody knows how many.
+  """
+
+  frames: Iterator[UInt8[np.ndarray, 'h w 3']]
+  fps: float
+  length: int | None
+  live: bool = False
+
+
+def open_video(source: str) -> Video:
+  """Opens a video file, a folder of images or a camera.
+
+  Args:
+    source: A path, or the number of a camera.
+
+  Raises:
+    FileNotFoundError: There is nothing at the path.
+    ValueError: The folder is empty, or the file or camera gives no frame.
+  """
+  if source.isdecimal():
+    return _capture(int(source), f'camera {source}')
+  path = Path(source)
+  if path.is_dir():
+    images = numbered_images(path)
+    frames = (read_frame(image) for image in images.values())
+    return Video(frames, DEFAULT_FPS, len(images))
+  if not path.is_file():
+    raise FileNotFoundError(f'{path}: no such video, folder or camera number')
+  return _capture(str(path), str(path))
+
+
+def _capture(source: int | str, name: str) -> Video:
+  capture = cv2.VideoCapture(source)
+  ok, first = capture.read()
+  if not ok:
+    capture.release()
+    raise ValueError(f'{name}: cannot be decoded as a video; re-encode it')
+
+  def frames():
+    frame = first
+    try:
+      while frame is not None:
+        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        _, frame = capture.read()
+    finally:
+      capture.release()
+
+  fps = capture.get(cv2.CAP_PROP_FPS)
+  length = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+  live = isinstance(source, int)
+  return Video(
+    frames(),
+    fps if 0 < fps < 1000 else DEFAULT_FPS,
+    length if length > 0 and not live else None,
+    live,
+  )
