@@ -7,12 +7,12 @@ from typing import Any
 import jax
 import optax
 
-_FROZEN = 0.0
+Rates = Sequence[tuple[str, float]]
 
 
 def make(
   params: Any,
-  rates: Sequence[tuple[str, float]],
+  rates: Rates,
   *,
   momentum: float,
   weight_decay: float,
@@ -36,45 +36,53 @@ def make(
   Raises:
     ValueError: A parameter has no group, or an expression no parameter.
   """
-  factors = group_factors(params, rates)
+  groups = group_of(params, rates)
+  frozen = {pattern for pattern, factor in rates if factor == 0}
 
   def sgd(factor):
-    if factor == _FROZEN:
-      return optax.set_to_zero()
     return optax.chain(
       optax.add_decayed_weights(weight_decay),
       optax.trace(momentum),
       optax.scale(-factor),
     )
 
-  frozen = jax.tree.map(lambda factor: factor == _FROZEN, factors)
-  groups = {factor: sgd(factor) for factor in set(jax.tree.leaves(factors))}
   return optax.chain(
-    optax.masked(optax.set_to_zero(), frozen),
+    optax.masked(
+      optax.set_to_zero(), jax.tree.map(lambda group: group in frozen, groups)
+    ),
     optax.clip_by_global_norm(clip_norm),
-    optax.partition(groups, factors),
+    optax.partition(
+      {
+        pattern: sgd(factor) if factor else optax.set_to_zero()
+        for pattern, factor in rates
+      },
+      groups,
+    ),
   )
 
 
-def group_factors(params: Any, rates: Sequence[tuple[str, float]]) -> Any:
-  """The factor of every parameter, in a tree like `params`.
+def group_of(params: Any, rates: Rates) -> Any:
+  """The first expression that each parameter's path begins with.
 
-  A parameter's path is its names joined by '/'.
+  A path is the parameter's names joined by '/'.
+
+  Returns:
+    A tree like `params`.
 
   Raises:
     ValueError: A parameter has no group, or an expression no parameter.
   """
   unused = {pattern for pattern, _ in rates}
 
-  def factor(path, _):
+  def group(path, _):
     name = jax.tree_util.keystr(path, simple=True, separator='/')
-    for pattern, rate in rates:
+    for pattern, _ in rates:
       if re.match(pattern, name):
         unused.discard(pattern)
-        return rate
-    raise ValueError(f'no learning rate is given for the parameter {name}')
+        return pattern
+    raise ValueError(f'rates: the parameter {name} has none')
 
-  factors = jax.tree_util.tree_map_with_path(factor, params)
+  groups = jax.tree_util.tree_map_with_path(group, params)
   if unused:
     raise ValueError(f'rates: no parameter begins with {sorted(unused)}')
-  return factors
+  return groups

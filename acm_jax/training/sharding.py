@@ -26,18 +26,17 @@ def split(mesh: Mesh) -> NamedSharding:
   return NamedSharding(mesh, PartitionSpec(_AXIS))
 
 
-def local_batch_size(batch_size: int, mesh: Mesh) -> int:
-  """Pairs that this process brings to a global batch.
+def check_batch_size(batch_size: int, mesh: Mesh) -> None:
+  """Checks that a batch can be split.
 
   Raises:
-    ValueError: The batch cannot be split evenly.
+    ValueError: Its size is not a multiple of the number of devices.
   """
   if batch_size % mesh.size:
     raise ValueError(
       f'batch_size={batch_size} cannot be split over {mesh.size} devices: '
       'make it a multiple of their number'
     )
-  return batch_size // jax.process_count()
 
 
 def put(raw: RawBatch, mesh: Mesh) -> RawBatch:

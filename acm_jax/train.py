@@ -1,0 +1,55 @@
+"""Trains a tracker, or goes on with what the folder of a run holds.
+
+The folder gets config.json, checkpoints/, metrics.jsonl and TensorBoard
+events. After a signal it holds a checkpoint, and the same command goes on.
+
+Example:
+  python -m acm_jax.train --config configs/siamban_acm.py:quickstart \\
+    --workdir runs/quickstart
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from acm_jax import command
+from acm_jax.training import loop
+
+
+def define(values: flags.FlagValues) -> None:
+  """Defines the command's flags on `values`."""
+  config_flags.DEFINE_config_file(
+    'config',
+    None,
+    'Config file, configs/F.py or configs/F.py:ARG; --config.a.b=VALUE '
+    'changes a value of it.',
+    flag_values=values,
+    lock_config=True,
+  )
+  folders = {
+    'workdir': 'Folder of the run (default: runs/<name of the config>).',
+    'data_dir': 'Folder of the prepared data sets (default: $ACM_DATA).',
+    'init_from': 'Run or conversion whose weights to begin with.',
+  }
+  for name, text in folders.items():
+    flags.DEFINE_string(name, None, text, flag_values=values)
+  flags.mark_flag_as_required('config', flag_values=values)
+
+
+def main(values: flags.FlagValues) -> None:
+  """Trains as the flags say."""
+  name = Path(config_flags.get_config_filename(values['config'])).stem
+  data_dir = values.data_dir or os.environ.get('ACM_DATA')
+  loop.train(
+    values.config,
+    Path(values.workdir or Path('runs', name)),
+    Path(data_dir) if data_dir else None,
+    values.init_from,
+  )
+
+
+if __name__ == '__main__':
+  sys.exit(command.run(define, main, __doc__))

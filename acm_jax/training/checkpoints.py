@@ -1,0 +1,143 @@
+"""Checkpoints of a run: saved while training goes on, restored to any mesh.
+
+A checkpoint has two parts: `model`, which is all that tracking needs, and
+`progress`, which a resumed run needs besides.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+from acm_jax.tracking.contract import Variables
+from acm_jax.training import workdir as workdirs
+from acm_jax.training.state import TrainState
+
+_FOLDER = 'checkpoints'
+_MODEL = ('params', 'batch_stats')
+_PROGRESS = ('step', 'opt_state', 'skipped', 'skipped_in_a_row')
+
+
+class Checkpoints:
+  """The checkpoints of one run; a context manager."""
+
+  def __init__(self, workdir: Path, keep: int | None = None):
+    """Opens or makes the folder of checkpoints in `workdir`.
+
+    Args:
+      workdir: Folder of the run.
+      keep: How many of the newest stay; all if it is not given.
+    """
+    policies = ocp.training.preservation_policies
+    policy = policies.LatestN(keep) if keep else policies.PreserveAll()
+    self._checkpointer = ocp.training.Checkpointer(
+      workdir.resolve() / _FOLDER, preservation_policy=policy
+    )
+
+  def __enter__(self) -> 'Checkpoints':
+    return self
+
+  def __exit__(self, *_) -> None:
+    self._checkpointer.close()
+
+  @property
+  def steps(self) -> tuple[int, ...]:
+    """Steps of the finished checkpoints, ascending."""
+    return tuple(c.step for c in self._checkpointer.checkpoints)
+
+  def save(self, state: TrainState) -> None:
+    """Begins to save a state, unless it is saved already."""
+    step = int(state.step)
+    if step in self.steps:
+      return
+    # Copies: the next step is given the state's own memory.
+    self._checkpointer.save_checkpointables_async(
+      step, _parts(jax.tree.map(jnp.copy, state)), force=True
+    )
+
+  def restore(self, step: int, like: TrainState) -> TrainState:
+    """The state of a step.
+
+    Args:
+      step: One of `steps`.
+      like: Shapes, types and shardings of the state.
+
+    Raises:
+      ValueError: The checkpoint is damaged or of another network.
+    """
+    parts = self.read(step, _parts(like))
+    return TrainState(**parts['model'], **parts['progress'])
+
+  def read_model(self, step: int) -> Variables:
+    """Weights and statistics of a step, as NumPy arrays.
+
+    Raises:
+      ValueError: The checkpoint is damaged.
+    """
+    try:
+      metadata = self._checkpointer.checkpointables_metadata(step).metadata
+      like = jax.tree.map(
+        lambda x: np.empty(x.shape, x.dtype), metadata['model']
+      )
+    except Exception as error:
+      raise self._damaged(step, error) from error
+    return self.read(step, {'model': like})['model']
+
+  def read(self, step: int, like: dict[str, Any]) -> dict[str, Any]:
+    """Parts of a checkpoint, into the shapes and places of `like`."""
+    try:
+      return self._checkpointer.load_checkpointables(step, like)
+    except Exception as error:
+      raise self._damaged(step, error) from error
+
+  def _damaged(self, step: int, error: Exception) -> ValueError:
+    # Orbax raises errors of many types, KeyError among them.
+    reason = str(error).strip('\'" ').split('\n')[0][:200]
+    return ValueError(
+      f'{self._checkpointer.directory / str(step)}: the checkpoint is '
+      f'incomplete or of another network ({reason}); there are steps '
+      f'{_listed(self.steps)}'
+    )
+
+
+def _parts(state: TrainState) -> dict[str, dict[str, Any]]:
+  return {
+    'model': {name: getattr(state, name) for name in _MODEL},
+    'progress': {name: getattr(state, name) for name in _PROGRESS},
+  }
+
+
+def load_variables(place: str | Path) -> tuple[dict[str, Any], Variables]:
+  """What tracking needs of a run: its config, and weights and statistics.
+
+  Args:
+    place: Folder of a run or of a conversion: its newest step; or FOLDER@STEP.
+
+  Returns:
+    The config, and variables as NumPy arrays.
+
+  Raises:
+    FileNotFoundError: The folder holds no run, or no finished checkpoint.
+    ValueError: There is no such step, or the checkpoint is damaged.
+  """
+  named = re.fullmatch(r'(.+)@(\d+)', str(place))
+  folder = Path(named[1] if named else place)
+  config = workdirs.read_config(folder)
+  if not (folder / _FOLDER).is_dir():
+    raise FileNotFoundError(f'{folder}: no finished checkpoint in it yet')
+  with Checkpoints(folder) as checkpoints:
+    steps = checkpoints.steps
+    if not steps:
+      raise FileNotFoundError(f'{folder}: no finished checkpoint in it yet')
+    step = int(named[2]) if named else steps[-1]
+    if step not in steps:
+      raise ValueError(f'{folder}: no step {step}, but {_listed(steps)}')
+    return config, checkpoints.read_model(step)
+
+
+def _listed(steps: tuple[int, ...]) -> str:
+  return ', '.join(map(str, steps)) or 'none'

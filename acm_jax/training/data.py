@@ -1,0 +1,67 @@
+"""Which clip sets a run reads, and the ways on where they are missing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from data_pipelines import tracks
+from data_pipelines.pipeline import DataSet
+
+# The data set that is made where it is asked for.
+SYNTHETIC = 'synthetic'
+
+
+def find_sets(
+  sets: Mapping[str, Mapping[str, Any]], data_dir: Path | None, workdir: Path
+) -> list[DataSet]:
+  """The data sets of a mixture, by name.
+
+  Args:
+    sets: By name: arguments of `DataSet` but for its path.
+    data_dir: Folder whose subfolders are clip sets named like the data sets.
+    workdir: Folder of the run; the synthetic set lies in its data/.
+
+  Raises:
+    FileNotFoundError: Some are not prepared; the message says the ways on.
+  """
+  where = {
+    name: (workdir / 'data' if name == SYNTHETIC else data_dir or Path()) / name
+    for name in sets
+  }
+  missing = [
+    name
+    for name, path in where.items()
+    if name != SYNTHETIC
+    and (data_dir is None or not (path / 'manifest.json').is_file())
+  ]
+  if missing:
+    place = (
+      data_dir or 'no folder, as neither --data_dir nor $ACM_DATA is given'
+    )
+    raise FileNotFoundError(
+      f'data sets are not prepared: {", ".join(missing)} (looked in {place}). '
+      'Prepare each with `python -m data_pipelines.prepare NAME --source DIR '
+      '--out DIR`, or train small on synthetic data: add :quickstart to '
+      '--config'
+    )
+  return [
+    DataSet(path=where[name], **section) for name, section in sets.items()
+  ]
+
+
+def make_synthetic(
+  section: Mapping[str, Any], workdir: Path, crop_size: int
+) -> None:
+  """Makes the synthetic set of a run unless it is there already.
+
+  Args:
+    section: Arguments of `tracks.ensure_synthetic`.
+    workdir: Folder of the run.
+    crop_size: Side of the crops, px.
+  """
+  textures = section['textures']
+  tracks.ensure_synthetic(
+    workdir / 'data' / SYNTHETIC,
+    **{**section, 'textures': Path(textures) if textures else None},
+    crop_size=crop_size,
+  )

@@ -1,0 +1,109 @@
+"""Follows a run on the host, one step behind the device."""
+
+import contextlib
+import math
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+from absl import logging
+from jaxtyping import UInt32
+
+from acm_jax.training.metrics import Values, Writer
+from acm_jax.training.progress import ProgressLine
+from acm_jax.training.step import Metrics
+
+# Steps in a row that were not finite, after which a run stops.
+_PATIENCE = 10
+
+
+class RunLog(contextlib.ExitStack):
+  """Writes the metrics of each interval, and watches for skipped steps.
+
+  A context manager. The metrics of a step are fetched when the next step has
+  been started, so that the device never waits for the host.
+  """
+
+  def __init__(
+    self,
+    workdir: Path,
+    *,
+    first_step: int,
+    total_steps: int,
+    batch_size: int,
+    every: int,
+  ):
+    super().__init__()
+    self._writer = self.enter_context(Writer(workdir, first_step))
+    self._progress = self.enter_context(
+      ProgressLine(first_step, total_steps, batch_size)
+    )
+    self._batch_size = batch_size
+    self._every = every
+    self._last_step = total_steps
+    self._pending = None
+    self._rows: list[Values] = []
+    self._begun = time.monotonic()
+
+  def add(
+    self, step: int, metrics: Metrics, sample_id: UInt32[np.ndarray, 'b 2']
+  ) -> None:
+    """Takes the metrics of a step that may still run.
+
+    Args:
+      step: Steps done after it.
+      metrics: Its metrics.
+      sample_id: Of its batch.
+
+    Raises:
+      RuntimeError: Ten steps in a row were not finite.
+    """
+    self.flush()
+    self._pending = (step, metrics, sample_id)
+
+  def flush(self) -> None:
+    """Waits for the step that was added last and writes what it gave."""
+    if self._pending is None:
+      return
+    (step, metrics, sample_id), self._pending = self._pending, None
+    values = {name: float(x) for name, x in jax.device_get(metrics).items()}
+    self._watch(step, values, sample_id)
+    self._rows.append(values)
+    self._progress.step(step)
+    if step % self._every == 0 or step == self._last_step:
+      self._write(step)
+
+  def _watch(self, step: int, values: Values, sample_id: np.ndarray) -> None:
+    if not values['skipped_in_a_row']:
+      return
+    logging.warning(
+      'step %d skipped: loss %g, gradient norm %g; (set, track) of its '
+      'templates: %s',
+      step,
+      values['loss'],
+      values['grad_norm'],
+      sample_id.tolist(),
+    )
+    if values['skipped_in_a_row'] >= _PATIENCE:
+      raise RuntimeError(
+        f'step {step}: the numbers of {_PATIENCE} steps in a row were not '
+        'finite; lower the learning rate or look at the samples listed above'
+      )
+
+  def _write(self, step: int) -> None:
+    now = time.monotonic()
+    rows, self._rows = self._rows, []
+    seconds, self._begun = now - self._begun, now
+    summary = {name: _summary(name, rows) for name in rows[-1]}
+    summary['pairs_per_s'] = len(rows) * self._batch_size / seconds
+    self._writer.write(step, summary)
+    self._progress.report(step, summary['loss'], summary['pairs_per_s'])
+
+
+def _summary(name: str, rows: list[Values]) -> float:
+  """Mean over the steps that were taken of what varies; else the last value."""
+  if not name.startswith('loss') and name != 'grad_norm':
+    return rows[-1][name]
+  taken = [row[name] for row in rows if not row['skipped_in_a_row']]
+  return math.fsum(taken) / len(taken) if taken else math.nan

@@ -1,0 +1,175 @@
+"""The training loop: starts or resumes what a folder holds."""
+
+import contextlib
+import functools
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from acm_jax.training import data, sharding, transfer
+from acm_jax.training import workdir as workdirs
+from acm_jax.training.checkpoints import Checkpoints, load_variables
+from acm_jax.training.log import RunLog
+from acm_jax.training.plan import Plan, make_plan
+from acm_jax.training.state import TrainState
+from acm_jax.training.step import Metrics
+from data_pipelines.batch import RawBatch
+from data_pipelines.pipeline import DataSet, train_batches
+
+
+def train(
+  config: ConfigDict,
+  workdir: Path,
+  data_dir: Path | None = None,
+  init_from: str | None = None,
+) -> None:
+  """Trains to the end of the schedule, from the newest checkpoint if any.
+
+  SIGINT and SIGTERM end it after the step that runs, with a checkpoint.
+
+  Args:
+    config: A config of `configs/`.
+    workdir: Gets config.json, checkpoints/, metrics.jsonl, TensorBoard events.
+    data_dir: Folder of the prepared data sets.
+    init_from: Run or conversion (FOLDER or FOLDER@STEP) whose weights a new
+      run begins with.
+
+  Raises:
+    FileNotFoundError: The data sets are not prepared.
+    KeyboardInterrupt: A signal ended the run.
+    RuntimeError: Ten steps in a row were not finite.
+    ValueError: The config is wrong, or `workdir` holds a run with another.
+  """
+  sections = config.to_dict()
+  plan, mesh = make_plan(sections), sharding.make_mesh()
+  sharding.check_batch_size(plan.batch_size, mesh)
+  sets = data.find_sets(sections['sets'], data_dir, workdir)
+  workdirs.claim(workdir, sections)
+  if 'synthetic' in sections:
+    crop_size = max(plan.rooms.values())
+    data.make_synthetic(sections['synthetic'], workdir, crop_size)
+  save_every = sections['checkpoints']['every']
+  with (
+    jax.default_matmul_precision(sections['precision']),
+    Checkpoints(workdir, sections['checkpoints']['keep']) as checkpoints,
+    _signals() as stopped,
+  ):
+    state = _begin(plan, mesh, checkpoints, init_from)
+    first_step = int(state.step)
+    batches = _batches(plan, sets, sections['data'], first_step)
+    log = RunLog(
+      workdir,
+      first_step=first_step,
+      total_steps=plan.total_steps,
+      batch_size=plan.batch_size,
+      every=sections['log']['every'],
+    )
+    with contextlib.closing(batches), log:
+      for step, state, metrics, raw in _steps(plan, mesh, state, batches):
+        log.add(step, metrics, raw.sample_id)
+        if step % save_every == 0:
+          checkpoints.save(state)
+        if stopped():
+          break
+      log.flush()
+      checkpoints.save(state)
+  if stopped():
+    raise KeyboardInterrupt
+
+
+def _begin(
+  plan: Plan, mesh: Mesh, checkpoints: Checkpoints, init_from: str | None
+) -> TrainState:
+  """The newest state there is, or a new one."""
+  everywhere = sharding.replicated(mesh)
+  step = checkpoints.steps[-1] if checkpoints.steps else 0
+  initial = functools.partial(plan.initial_state, plan.phase_before(step))
+  if checkpoints.steps:
+    print(f'resuming at step {step}', flush=True)
+    like = jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere),
+      jax.eval_shape(initial),
+    )
+    return checkpoints.restore(step, like)
+  state = jax.jit(initial, out_shardings=everywhere)()
+  if init_from is None:
+    return state
+  variables = {'params': state.params, 'batch_stats': state.batch_stats}
+  try:
+    variables, summary = transfer.fill(variables, load_variables(init_from)[1])
+  except ValueError as error:
+    raise ValueError(f'--init_from {init_from}: {error}') from None
+  print(f'filled from {init_from}: {summary}', flush=True)
+  return state.replace(**jax.device_put(variables, everywhere))
+
+
+def _batches(
+  plan: Plan,
+  sets: Sequence[DataSet],
+  section: Mapping[str, Any],
+  first_step: int,
+) -> Iterator[RawBatch]:
+  return train_batches(
+    sets,
+    batch_size=plan.batch_size,
+    seed=plan.seed,
+    first_step=first_step,
+    process_index=jax.process_index(),
+    process_count=jax.process_count(),
+    **plan.rooms,
+    **section,
+  )
+
+
+def _steps(
+  plan: Plan, mesh: Mesh, state: TrainState, batches: Iterator[RawBatch]
+) -> Iterator[tuple[int, TrainState, Metrics, RawBatch]]:
+  """Starts step after step to the end of the schedule.
+
+  Yields:
+    Steps done, the state and the metrics after them, which may still be
+    computed, and the batch of the last one.
+  """
+  everywhere = sharding.replicated(mesh)
+  first_step, compiled = int(state.step), None
+  phase = plan.phase_before(first_step)
+  for step in range(first_step, plan.total_steps):
+    if plan.phase(step) != phase:
+      phase, compiled = plan.phase(step), None
+      state = plan.enter(phase, state)
+    if compiled is None:
+      function = plan.step_function(phase, state.params)
+      compiled = jax.jit(
+        function, donate_argnums=0, out_shardings=(everywhere, everywhere)
+      )
+    raw = next(batches)
+    state, metrics = compiled(state, sharding.put(raw, mesh))
+    yield step + 1, state, metrics, raw
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[Callable[[], bool]]:
+  """Gives a function that says whether SIGINT or SIGTERM has come.
+
+  A second signal acts as it would without this.
+  """
+  came = False
+  before = {}
+
+  def note(number, _):
+    nonlocal came
+    came = True
+    signal.signal(number, before[number])
+
+  for number in (signal.SIGINT, signal.SIGTERM):
+    before[number] = signal.signal(number, note)
+  try:
+    yield lambda: came
+  finally:
+    for number, handler in before.items():
+      signal.signal(number, handler)

@@ -1,0 +1,62 @@
+"""A trained tracker, ready to track, from what training or convert wrote."""
+
+import dataclasses
+from pathlib import Path
+
+from acm_jax import trackers
+from acm_jax.tracking.contract import Hparams, Tracker, Variables
+from acm_jax.training import checkpoints
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+  """All that tracking needs of a checkpoint.
+
+  Attributes:
+    name: The checkpoint folder's, for results.
+    tracker: The algorithm.
+    variables: Its network's weights and statistics.
+    hparams: Penalty, window and smoothing of its config.
+    precision: Of matrix products, as `jax.default_matmul_precision` takes it.
+  """
+
+  name: str
+  tracker: Tracker
+  variables: Variables
+  hparams: Hparams
+  precision: str
+
+
+def load(checkpoint: str, hparams: str | None = None) -> Trained:
+  """Loads a checkpoint's tracker.
+
+  Args:
+    checkpoint: A train workdir or convert's output; DIR@STEP for one step.
+    hparams: Changes, as `penalty_k=0.1,size_lr=0.4`.
+
+  Raises:
+    OSError: The folder, or the step in it, is not there.
+    ValueError: The checkpoint is not whole, or a hyper-parameter is unknown.
+  """
+  config, variables = checkpoints.load_variables(checkpoint)
+  changed = config['hparams'] | _parse(hparams or '', config['hparams'])
+  return Trained(
+    name=Path(checkpoint.split('@')[0]).resolve().name,
+    tracker=trackers.make(**config['tracker']),
+    variables=variables,
+    hparams=Hparams(**changed),
+    precision=config['precision'],
+  )
+
+
+def _parse(text: str, known: dict[str, float]) -> dict[str, float]:
+  changes = {}
+  for item in filter(None, text.split(',')):
+    name, _, value = item.partition('=')
+    if name not in known:
+      raise ValueError(f'--hparams: no {name!r}; there are {", ".join(known)}')
+    try:
+      changes[name] = float(value)
+    except ValueError:
+      raise ValueError(f'--hparams: {item!r} is not {name}=NUMBER') from None
+  return changes

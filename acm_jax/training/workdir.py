@@ -1,0 +1,73 @@
+"""The folder of a run: what it was asked to do, written down once."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+CONFIG = 'config.json'
+
+
+def claim(workdir: Path, config: dict[str, Any]) -> None:
+  """Makes the folder and writes the config, or checks the one it holds.
+
+  Raises:
+    ValueError: The folder belongs to a run with another config.
+  """
+  text = json.dumps(config, indent=2, sort_keys=True)
+  path = workdir / CONFIG
+  if path.exists():
+    there, here = _flat(read_config(workdir)), _flat(_tuples(json.loads(text)))
+    keys = sorted(set(there) | set(here))
+    differ = [key for key in keys if there.get(key) != here.get(key)]
+    if differ:
+      changes = ', '.join(
+        f'{key} ({there.get(key)!r} there, {here.get(key)!r} asked for)'
+        for key in differ
+      )
+      raise ValueError(
+        f'{workdir} holds a run with another config: {changes}; '
+        'take another --workdir'
+      )
+    return
+  workdir.mkdir(parents=True, exist_ok=True)
+  partial = path.with_suffix(f'.{os.getpid()}.partial')
+  partial.write_text(text + '\n')
+  os.replace(partial, path)
+
+
+def read_config(workdir: Path) -> dict[str, Any]:
+  """The config of a run; sequences are tuples, as in the config files.
+
+  Raises:
+    FileNotFoundError: The folder or its config is not there.
+    ValueError: The config cannot be read.
+  """
+  path = workdir / CONFIG
+  if not path.is_file():
+    what = 'no such folder' if not workdir.is_dir() else f'no {CONFIG} in it'
+    raise FileNotFoundError(
+      f'{workdir}: {what}; give the --workdir of a training run or the --out '
+      'of a conversion'
+    )
+  try:
+    return _tuples(json.loads(path.read_text()))
+  except json.JSONDecodeError as error:
+    raise ValueError(f'{path}: not JSON ({error})') from None
+
+
+def _tuples(value):
+  if isinstance(value, dict):
+    return {key: _tuples(item) for key, item in value.items()}
+  if isinstance(value, list):
+    return tuple(_tuples(item) for item in value)
+  return value
+
+
+def _flat(value: Any, prefix: str = '') -> dict[str, Any]:
+  if not isinstance(value, dict):
+    return {prefix: value}
+  flat = {}
+  for key, item in value.items():
+    flat |= _flat(item, f'{prefix}.{key}' if prefix else key)
+  return flat
