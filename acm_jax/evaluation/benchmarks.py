@@ -52,6 +52,8 @@ BENCHMARKS = {
     Benchmark('nfs30', None, 0),
     Benchmark('lasot', None, 1, labels_absence=True),
     Benchmark('tinytlp', 'tinytlp', 0, labels_absence=True),
+    # As one pass over the boxes round its regions.
+    Benchmark('vot2018', 'vot', 0),
     Benchmark('davis', 'davis', 0, labels_absence=True),
     Benchmark('folder', 'folder', 0, labels_absence=True),
   )

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from acm_jax import losses
 from acm_jax.geometry import boxes, grid
 from acm_jax.modules import backbone as backbones
+from acm_jax.modules import fusion as fusions
 from acm_jax.trackers.siamban import targets
 from acm_jax.trackers.siamban.network import SiamBanNetwork
 from acm_jax.tracking import select
@@ -100,11 +101,14 @@ def make(
   Raises:
     ValueError: A name is unknown, or a level is not the backbone's.
   """
+  options = fusion_options or {}
+  # Flax would meet a wrong name or option only when the network first runs.
+  fusions.make(fusion, hidden, 1, **options)
   network = SiamBanNetwork(
     backbone=backbones.make(backbone, levels=tuple(levels), width=width),
     template_size=template_size,
     fusion=fusion,
-    fusion_options=tuple(sorted((fusion_options or {}).items())),
+    fusion_options=tuple(sorted(options.items())),
     head_size=head_size,
     hidden=hidden,
     has_neck=neck,

@@ -1,0 +1,107 @@
+"""Tracks targets through a video and shows where they are."""
+
+import contextlib
+import itertools
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from acm_jax.evaluation import drawing
+from acm_jax.evaluation.progress import progress
+from acm_jax.evaluation.results import replacing
+from acm_jax.tracking import stream
+from acm_jax.tracking.contract import Hparams, Tracked, Tracker, Variables
+from data_pipelines.videos import Video
+
+HEADER = 'frame,target,x,y,w,h,score,lost'
+SHEET_FRAMES = 8
+
+
+def annotate(
+  tracker: Tracker,
+  variables: Variables,
+  hparams: Hparams,
+  video: Video,
+  boxes_xywh: Float[np.ndarray, 'n 4'],
+  out: Path,
+) -> int:
+  """Writes boxes.csv, tracked.mp4 and, for a first look, tracked.png.
+
+  boxes.csv has a row a frame and target: frame, target, x, y, w, h (px,
+  0-based), score, lost (0 or 1). An interrupt ends the video there, as it
+  must for a camera; what was tracked is kept.
+
+  Args:
+    tracker: The algorithm.
+    variables: Of its network.
+    hparams: Penalty, window and smoothing.
+    video: What to track in.
+    boxes_xywh: The targets in the first frame, px, 0-based.
+    out: Folder for the three files.
+
+  Returns:
+    The number of frames.
+
+  Raises:
+    ValueError: A box or a frame is unfit; see `stream.follow`.
+  """
+  out.mkdir(parents=True, exist_ok=True)
+  frames, shown = itertools.tee(video.frames)
+  chunk = 1 if video.live else 8
+  found = stream.follow(
+    tracker, variables, hparams, frames, boxes_xywh, chunk=chunk
+  )
+  count, sheet = 0, _Sheet()
+  with replacing(out / 'boxes.csv') as path, path.open('w') as table:
+    print(HEADER, file=table)
+    writer = drawing.VideoWriter(out / 'tracked.mp4', video.fps)
+    with contextlib.suppress(KeyboardInterrupt), contextlib.closing(writer):
+      pairs = progress(found, 'tracking', video.length, 'frames')
+      for tracked, frame in zip(pairs, shown, strict=False):
+        _write_rows(table, count, tracked)
+        picture = _draw(frame, tracked)
+        writer.write(picture)
+        sheet.add(picture)
+        count += 1
+  drawing.write_sheet(sheet.chosen(), out / 'tracked.png')
+  return count
+
+
+def _write_rows(table: TextIO, index: int, tracked: Tracked) -> None:
+  rows = zip(tracked.box_xywh, tracked.score, tracked.lost, strict=True)
+  for target, (box, score, lost) in enumerate(rows):
+    numbers = ','.join(f'{value:.3f}' for value in (*box, score))
+    print(f'{index},{target},{numbers},{int(lost)}', file=table)
+
+
+def _draw(frame, tracked: Tracked) -> UInt8[np.ndarray, 'h w 3']:
+  picture = frame.copy()
+  rows = zip(tracked.box_xywh, tracked.score, tracked.lost, strict=True)
+  for target, (box, score, lost) in enumerate(rows):
+    color = drawing.COLORS[target % len(drawing.COLORS)]
+    text = f'{target} {score:.2f}' + (' lost' if lost else '')
+    drawing.draw_box(picture, box, color, text)
+  return picture
+
+
+class _Sheet:
+  """Frames evenly from a stream of unknown length, in bounded memory."""
+
+  def __init__(self):
+    self._kept: list[np.ndarray] = []
+    self._seen, self._every = 0, 1
+
+  def add(self, picture: np.ndarray) -> None:
+    if self._seen % self._every == 0:
+      self._kept.append(picture)
+      if len(self._kept) == 2 * SHEET_FRAMES:
+        self._kept = self._kept[::2]
+        self._every *= 2
+    self._seen += 1
+
+  def chosen(self) -> list[np.ndarray]:
+    count = min(SHEET_FRAMES, len(self._kept))
+    places = np.linspace(0, len(self._kept) - 1, count).round().astype(int)
+    return [self._kept[i] for i in places]

@@ -1,0 +1,99 @@
+"""Boxes on frames: annotated videos and contact sheets."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+# Distinct on photographs and for colour-blind eyes (Okabe and Ito), RGB.
+COLORS = (
+  (230, 159, 0),
+  (86, 180, 233),
+  (0, 158, 115),
+  (240, 228, 66),
+  (213, 94, 0),
+  (204, 121, 167),
+)
+TRUTH = (255, 255, 255)
+SHEET_COLUMNS = 4
+SHEET_CELL = 320
+
+
+def draw_box(
+  frame: UInt8[np.ndarray, 'h w 3'],
+  box_xywh: Float[np.ndarray, '4'],
+  color: tuple[int, int, int],
+  text: str = '',
+) -> None:
+  """Draws a box, and a text at its corner, into a frame in place."""
+  if not np.isfinite(box_xywh).all():
+    return
+  x, y, w, h = box_xywh
+  low = round(float(x)), round(float(y))
+  high = round(float(x + w)), round(float(y + h))
+  thick = max(1, round(min(frame.shape[:2]) / 240))
+  cv2.rectangle(frame, low, high, (0, 0, 0), thick + 2)
+  cv2.rectangle(frame, low, high, color, thick)
+  if text:
+    scale = max(0.4, min(frame.shape[:2]) / 700)
+    place = low[0], max(round(24 * scale), low[1] - 4)
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(frame, text, place, font, scale, (0, 0, 0), thick + 2)
+    cv2.putText(frame, text, place, font, scale, color, thick)
+
+
+class VideoWriter:
+  """Writes an mp4 under a temporary name until it is closed whole."""
+
+  def __init__(self, path: Path, fps: float):
+    self._path, self._fps = path, fps
+    self._partial = path.with_name(f'.{path.stem}.partial{path.suffix}')
+    self._writer: cv2.VideoWriter | None = None
+
+  def write(self, frame: UInt8[np.ndarray, 'h w 3']) -> None:
+    """Appends an RGB frame.
+
+    Raises:
+      RuntimeError: OpenCV has no mp4 encoder here.
+    """
+    if self._writer is None:
+      h, w = frame.shape[:2]
+      code = cv2.VideoWriter_fourcc(*'mp4v')
+      self._writer = cv2.VideoWriter(
+        str(self._partial), code, self._fps, (w, h)
+      )
+      if not self._writer.isOpened():
+        raise RuntimeError(f'{self._path}: OpenCV cannot write mp4 here')
+    self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+
+  def close(self) -> None:
+    """Finishes the file and gives it its name."""
+    if self._writer is not None:
+      self._writer.release()
+      self._partial.replace(self._path)
+
+
+def write_sheet(
+  frames: Sequence[UInt8[np.ndarray, '_ _ 3']], path: Path
+) -> None:
+  """Writes frames side by side as one PNG, scaled to equal width.
+
+  Raises:
+    RuntimeError: The file cannot be written.
+  """
+  cells = []
+  for frame in frames:
+    h, w = frame.shape[:2]
+    size = SHEET_CELL, round(h * SHEET_CELL / w)
+    cells.append(cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
+  height = max(cell.shape[0] for cell in cells)
+  columns = min(SHEET_COLUMNS, len(cells))
+  rows = -(-len(cells) // columns)
+  sheet = np.full((rows * height, columns * SHEET_CELL, 3), 255, np.uint8)
+  for i, cell in enumerate(cells):
+    y, x = i // columns * height, i % columns * SHEET_CELL
+    sheet[y : y + cell.shape[0], x : x + SHEET_CELL] = cell
+  if not cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
+    raise RuntimeError(f'{path}: cannot be written')

@@ -1,0 +1,67 @@
+"""Follows targets through a video.
+
+Writes boxes.csv (frame,target,x,y,w,h,score,lost; px, 0-based), tracked.mp4
+and tracked.png, a sheet of frames.
+
+Example:
+  python -m acm_jax.track --checkpoint runs/siamban_acm --video dog.mp4 \\
+    --box 120,80,60,40 --out tracked
+"""
+
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+from absl import flags
+
+from acm_jax import command
+from acm_jax.evaluation.annotate import annotate
+from acm_jax.training import trained
+from data_pipelines.videos import open_video
+
+
+def define(values: flags.FlagValues) -> None:
+  """Defines the command's flags on `values`."""
+  text = {'flag_values': values, 'required': True}
+  flags.DEFINE_string(
+    'checkpoint', None, 'Train workdir or converted model; DIR@STEP.', **text
+  )
+  flags.DEFINE_string(
+    'video', None, 'Video file, folder of images or camera number.', **text
+  )
+  flags.DEFINE_multi_string(
+    'box', None, 'X,Y,W,H of a target in the first frame; repeatable.', **text
+  )
+  flags.DEFINE_string(
+    'out', 'tracked', 'Folder for what is written.', flag_values=values
+  )
+
+
+def main(values: flags.FlagValues) -> None:
+  """Tracks what the flags name."""
+  boxes_xywh = np.array([_parse(box) for box in values.box], np.float32)
+  video = open_video(values.video)
+  model = trained.load(values.checkpoint)
+  with jax.default_matmul_precision(model.precision):
+    count = annotate(
+      model.tracker,
+      model.variables,
+      model.hparams,
+      video,
+      boxes_xywh,
+      Path(values.out),
+    )
+  print(f'{count} frames: boxes.csv, tracked.mp4, tracked.png in {values.out}')
+
+
+def _parse(box: str) -> list[float]:
+  try:
+    x, y, w, h = (float(field) for field in box.split(','))
+  except ValueError:
+    raise ValueError(f'--box {box!r}: give four numbers X,Y,W,H') from None
+  return [x, y, w, h]
+
+
+if __name__ == '__main__':
+  sys.exit(command.run(define, main, __doc__))

@@ -1,0 +1,120 @@
+"""From decoded frames to boxes: chunks, buckets, and the device kept busy."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from acm_jax.geometry import boxes
+from acm_jax.tracking import loop
+from acm_jax.tracking.contract import (
+  Frame,
+  Hparams,
+  Tracked,
+  Tracker,
+  Variables,
+)
+
+# Frame sides are padded to a multiple of this, so that sizes that differ a
+# little share a compiled program.
+BUCKET = 64
+
+
+def follow(
+  tracker: Tracker,
+  variables: Variables,
+  hparams: Hparams,
+  frames: Iterable[UInt8[np.ndarray, 'h w 3']],
+  boxes_xywh: Float[np.ndarray, 'n 4'],
+  *,
+  chunk: int = 8,
+) -> Iterator[Tracked]:
+  """Follows n targets through a video; gives a `Tracked` a frame, [n, ...].
+
+  The first is the boxes given, with a score of 1. While the device works on
+  a chunk the next one is decoded.
+
+  Args:
+    tracker: The algorithm.
+    variables: Of its network.
+    hparams: Penalty, window and smoothing.
+    frames: RGB frames of one size.
+    boxes_xywh: The targets in the first frame, px, 0-based.
+    chunk: Frames a compiled call works on; 1 for the least delay.
+
+  Raises:
+    ValueError: There is no frame, frames change size, or a box has no area or
+      lies outside the first frame.
+  """
+  frames = iter(frames)
+  first = next(frames, None)
+  if first is None:
+    raise ValueError('the video has no frames')
+  boxes_xywh = np.asarray(boxes_xywh, np.float32)
+  check_boxes(boxes_xywh, first.shape[:2])
+  start = jax.tree.map(lambda x: x[0], _stack([first], 1))
+  states = loop.start(tracker, variables, start, jnp.asarray(boxes_xywh))
+  n = len(boxes_xywh)
+  yield Tracked(boxes_xywh, np.ones(n, np.float32), np.zeros(n, bool))
+
+  waiting: tuple[Tracked, int] | None = None
+  rest = _same_size(frames, first.shape)
+  while group := list(itertools.islice(rest, chunk)):
+    stacked = _stack(group, chunk)
+    states, tracked = loop.track(tracker, variables, hparams, states, stacked)
+    if waiting:
+      yield from _frames_of(*waiting)
+    waiting = tracked, len(group)
+    if chunk == 1:
+      yield from _frames_of(*waiting)
+      waiting = None
+  if waiting:
+    yield from _frames_of(*waiting)
+
+
+def check_boxes(
+  boxes_xywh: Float[np.ndarray, 'n 4'], size_hw: tuple[int, int]
+) -> None:
+  """Refuses boxes that cannot be tracked.
+
+  Raises:
+    ValueError: A box is not finite, has no area or lies outside the frame.
+  """
+  for box in boxes_xywh:
+    text = ','.join(f'{value:g}' for value in box)
+    if not np.isfinite(box).all() or (box[2:] <= 0).any():
+      raise ValueError(f'box {text} has no area: give x,y,w,h in pixels')
+    inside = boxes.clip(boxes.xywh_to_xyxy(box), size_hw)
+    if boxes.area(inside) <= 0:
+      h, w = size_hw
+      raise ValueError(f'box {text} lies outside the frame of {w} x {h} pixels')
+
+
+def _same_size(frames, shape) -> Iterator[np.ndarray]:
+  for index, frame in enumerate(frames, 1):
+    if frame.shape != shape:
+      (h, w), (h0, w0) = frame.shape[:2], shape[:2]
+      raise ValueError(
+        f'frame {index} is {w} x {h} pixels where the first is {w0} x {h0}: '
+        'make all frames one size'
+      )
+    yield frame
+
+
+def _stack(frames, length: int) -> Frame:
+  """Frames in a bucket; the last one fills up what is short of `length`."""
+  h, w = frames[0].shape[:2]
+  bucket = (-(-side // BUCKET) * BUCKET for side in (h, w))
+  pixels = np.zeros((length, *bucket, 3), np.uint8)
+  for i in range(length):
+    pixels[i, :h, :w] = frames[min(i, len(frames) - 1)]
+  return Frame(jnp.asarray(pixels), jnp.full((length, 2), (h, w), jnp.int32))
+
+
+def _frames_of(tracked: Tracked, count: int) -> Iterator[Tracked]:
+  tracked = jax.device_get(tracked)
+  for i in range(count):
+    yield jax.tree.map(lambda x, i=i: x[i], tracked)

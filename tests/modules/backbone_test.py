@@ -1,0 +1,82 @@
+"""Backbones: sizes, frozen stages, names."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from acm_jax.modules import backbone as backbones
+from acm_jax.modules.mode import EVAL, Mode
+
+KINDS = {
+  'alexnet': {'levels': (5,)},
+  'resnet50': {'levels': (2, 3, 4)},
+}
+kinds = pytest.mark.parametrize('name', KINDS)
+
+
+def small(name):
+  return backbones.make(name, width=0.05, **KINDS[name])
+
+
+@kinds
+@pytest.mark.parametrize('size', [127, 255, 287, 510])
+def test_cells_says_the_size_of_the_features(name, size):
+  module = small(name)
+  image = jnp.zeros((1, size, size, 3))
+
+  def run(image):
+    return module.init_with_output(jax.random.key(0), image, mode=EVAL)[0]
+
+  for level in jax.eval_shape(run, image):
+    assert level.shape[1:3] == (module.cells(size),) * 2
+
+
+@kinds
+@pytest.mark.parametrize('trained', [0, 3], ids=['none', 'three'])
+def test_only_stages_that_train_have_gradients_and_new_statistics(
+  name, trained
+):
+  module = small(name)
+  image = jax.random.uniform(jax.random.key(1), (2, 127, 127, 3))
+  init = functools.partial(module.init, mode=EVAL)
+  variables = jax.jit(init)(jax.random.key(0), image)
+  mode = Mode(backbone=(False,) * (5 - trained) + (True,) * trained)
+
+  def loss(params):
+    outputs, updates = module.apply(
+      {**variables, 'params': params},
+      image,
+      mode=mode,
+      mutable=['batch_stats'],
+    )
+    return sum(jnp.sum(x**2) for x in outputs), updates['batch_stats']
+
+  grads, statistics = jax.jit(jax.grad(loss, has_aux=True))(variables['params'])
+  for layer, grad in grads.items():
+    stage = stage_of(layer)
+    moving = any(bool(jnp.any(x != 0)) for x in jax.tree.leaves(grad))
+    assert moving == mode.trains(stage), layer
+    old = variables['batch_stats'][layer]
+    same = jax.tree.map(np.array_equal, old, statistics[layer])
+    assert all(jax.tree.leaves(same)) != mode.trains(stage), layer
+
+
+def stage_of(layer):
+  if layer == 'stem':
+    return 0
+  number = int(layer.removeprefix('layer')[0])
+  return number if '_' in layer else number - 1
+
+
+def test_unknown_backbone_names_the_known():
+  with pytest.raises(ValueError, match=r'no backbone .*alexnet, resnet50'):
+    backbones.make('resnet')
+
+
+@kinds
+def test_levels_that_a_backbone_lacks_are_refused(name):
+  with pytest.raises(ValueError, match='level'):
+    backbones.make(name, levels=(1,))

@@ -1,0 +1,37 @@
+"""Slow truths in NumPy, one for each operator."""
+
+import numpy as np
+
+
+def windows(search: np.ndarray, cells: int) -> np.ndarray:
+  """Every window of `cells` x `cells`: [b, i, j, cells, cells, c]."""
+  rows = search.shape[1] - cells + 1
+  cols = search.shape[2] - cells + 1
+  return np.stack(
+    [
+      np.stack(
+        [search[:, i : i + cells, j : j + cells] for j in range(cols)], axis=1
+      )
+      for i in range(rows)
+    ],
+    axis=1,
+  )
+
+
+def concat_convolution(
+  template: np.ndarray, search: np.ndarray, theta: np.ndarray
+) -> np.ndarray:
+  """Convolution over the concatenation of template and each search window.
+
+  theta: [cells, cells, 2 c, features], the template's channels first.
+  """
+  cut = windows(search, template.shape[1])
+  tiled = np.broadcast_to(template[:, None, None], cut.shape)
+  both = np.concatenate([tiled, cut], axis=-1)
+  return np.einsum('bijyxc,yxcf->bijf', both, theta)
+
+
+def depthwise_xcorr(search: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+  """Sum over each window of its product with the sample's own kernel."""
+  cut = windows(search, kernel.shape[1])
+  return np.einsum('bijyxc,byxc->bijc', cut, kernel)

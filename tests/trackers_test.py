@@ -1,0 +1,201 @@
+"""What every tracker promises, for every tracker and fusion there is."""
+
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from acm_jax import trackers
+from acm_jax.geometry import boxes
+from acm_jax.modules import fusion
+from acm_jax.modules.mode import Mode
+from acm_jax.tracking.contract import Batch, Outputs
+
+FUSIONS = ('acm', 'dw_xcorr')
+# Small, and of every structure: one level without a neck, several with one.
+NETWORKS = {
+  'alexnet': {'backbone': 'alexnet', 'levels': (5,), 'neck': False},
+  'resnet50': {'backbone': 'resnet50', 'levels': (2, 3), 'neck': True},
+}
+CASES = list(itertools.product(trackers.names(), FUSIONS, NETWORKS))
+every = pytest.mark.parametrize(
+  'case', CASES, ids=['-'.join(case) for case in CASES]
+)
+one_network = pytest.mark.parametrize(
+  'case',
+  [case for case in CASES if case[2] == 'alexnet'],
+  ids='-'.join,
+)
+TRAIN = Mode(head=True, backbone=(True,) * 5)
+
+
+@functools.cache
+def made(case):
+  name, fusion_name, network = case
+  tracker = trackers.make(
+    name,
+    fusion=fusion_name,
+    width=1 / 16,
+    hidden=16,
+    **NETWORKS[network],
+  )
+  return tracker, jax.jit(tracker.init)(jax.random.key(5))
+
+
+def batch_of(tracker, count=4):
+  rng = np.random.default_rng(2)
+
+  def crops(size):
+    shape = (count, size, size, 3)
+    return jnp.asarray(rng.uniform(0, 255, shape), jnp.float32)
+
+  center = rng.uniform(100, 150, (count, 2))
+  size = rng.uniform(40, 90, (count, 2))
+  search_box = jnp.asarray(np.concatenate([center, size], 1), jnp.float32)
+  return Batch(
+    template=crops(tracker.template_size),
+    search=crops(tracker.search_size),
+    template_box=search_box.at[:, :2].set(63.0),
+    search_box=search_box,
+    positive=jnp.arange(count) != 1,
+  )
+
+
+@functools.partial(jax.jit, static_argnums=(0, 3))
+def run(tracker, variables, batch, mode):
+  return tracker.apply(
+    variables,
+    batch.template,
+    batch.template_box[:, 2:],
+    batch.search,
+    mode=mode,
+  )
+
+
+@every
+def test_shapes_of_outputs_and_targets_agree(case):
+  tracker, variables = made(case)
+  batch = batch_of(tracker)
+  outputs, _ = run(tracker, variables, batch, TRAIN)
+  targets = tracker.targets(batch, jax.random.key(0))
+  assert outputs.cls.shape[1:-1] == targets.cls.shape[1:]
+  assert outputs.loc.shape == targets.loc.shape
+  loss, parts = tracker.loss(outputs, targets)
+  assert np.isfinite(loss)
+  assert all(np.isfinite(part) for part in parts.values())
+
+
+@one_network
+def test_loss_falls_on_one_batch(case):
+  tracker, variables = made(case)
+  batch = batch_of(tracker)
+  targets = tracker.targets(batch, jax.random.key(0))
+
+  def loss(params):
+    outputs, _ = run(tracker, {**variables, 'params': params}, batch, TRAIN)
+    return tracker.loss(outputs, targets)[0]
+
+  @jax.jit
+  def step(params):
+    value, grads = jax.value_and_grad(loss)(params)
+    norm = jnp.sqrt(sum(jnp.sum(g**2) for g in jax.tree.leaves(grads)))
+    rate = 0.1 / jnp.maximum(norm, 1.0)
+    return jax.tree.map(lambda p, g: p - rate * g, params, grads), value
+
+  params, values = variables['params'], []
+  for _ in range(10):
+    params, value = step(params)
+    values.append(float(value))
+  assert values[-1] < 0.8 * values[0], values
+
+
+@every
+def test_encode_then_respond_equals_call(case):
+  tracker, variables = made(case)
+  batch = batch_of(tracker, 2)
+  network, size = tracker.network, batch.template_box[:, 2:]
+  template, search = map(tracker.preprocess, (batch.template, batch.search))
+  whole = jax.jit(network.apply)(variables, template, size, search)
+  encode = functools.partial(network.apply, method='encode')
+  kernel = jax.jit(encode)(variables, template, size)
+  respond = functools.partial(network.apply, method='respond')
+  parts = jax.jit(respond)(variables, kernel, search)
+  # Two programs may sum in another order than one.
+  close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4)
+  jax.tree.map(close, whole, parts)
+
+
+@one_network
+def test_decode_inverts_targets(case):
+  tracker, _ = made(case)
+  batch = batch_of(tracker)
+  targets = tracker.targets(batch, jax.random.key(0))
+  sure = 50.0 * jax.nn.one_hot(targets.cls, 2)
+  half = tracker.search_size // 2
+  for i in np.flatnonzero(batch.positive):
+    outputs = Outputs(cls=sure[i], loc=targets.loc[i])
+    candidates = tracker.decode(outputs)
+    best = np.argmax(candidates.score)
+    assert targets.cls[i].ravel()[best] == 1
+    box = candidates.box_cxcywh.reshape(-1, 4)[best]
+    wanted = batch.search_box[i] - jnp.array([half, half, 0, 0])
+    # float32 of coordinates up to 255.
+    np.testing.assert_allclose(box, wanted, atol=1e-4)
+
+
+@one_network
+def test_at_most_16_positives_and_48_negatives_count(case):
+  tracker, _ = made(case)
+  batch = batch_of(tracker)
+  targets = tracker.targets(batch, jax.random.key(0))
+  other = tracker.targets(batch, jax.random.key(1))
+  for i, positive in enumerate(np.asarray(batch.positive)):
+    counts = np.asarray(targets.cls_weight[i]) > 0
+    is_target = np.asarray(targets.cls[i]) == 1
+    assert (counts & is_target).sum() <= (16 if positive else 0)
+    assert 0 < (counts & ~is_target).sum() <= (48 if positive else 16)
+  assert not np.array_equal(targets.cls_weight, other.cls_weight)
+
+
+@one_network
+def test_a_degenerate_box_leaves_loss_and_gradient_finite(case):
+  tracker, variables = made(case)
+  batch = batch_of(tracker)
+  flat = batch.search_box.at[0, 2:].set(0.0)
+  targets = tracker.targets(batch.replace(search_box=flat), jax.random.key(0))
+
+  def loss(params):
+    outputs, _ = run(tracker, {**variables, 'params': params}, batch, TRAIN)
+    return tracker.loss(outputs, targets)[0]
+
+  grads = jax.jit(jax.grad(loss))(variables['params'])
+  assert all(np.isfinite(g).all() for g in jax.tree.leaves(grads))
+
+
+def test_unknown_names_and_arguments_are_refused():
+  with pytest.raises(ValueError, match=r'no tracker .*siamban'):
+    trackers.make('siamban_acm')
+  with pytest.raises(ValueError, match='bakbone'):
+    trackers.make('siamban', bakbone='alexnet')
+  with pytest.raises(ValueError, match='prio'):
+    trackers.make('siamban', fusion='acm', fusion_options={'prio': False}).init(
+      jax.random.key(0)
+    )
+
+
+def test_fusions_here_are_all_there_are():
+  with pytest.raises(ValueError, match=', '.join(FUSIONS)):
+    fusion.make('', 1, 1)
+
+
+def test_boxes_of_both_forms_invert_each_other():
+  box = np.array([[3.0, 4.0, 10.0, 20.0]])
+  for to, back in (
+    (boxes.xywh_to_xyxy, boxes.xyxy_to_xywh),
+    (boxes.xywh_to_cxcywh, boxes.cxcywh_to_xywh),
+    (boxes.cxcywh_to_xyxy, boxes.xyxy_to_cxcywh),
+  ):
+    np.testing.assert_allclose(back(to(box)), box)
