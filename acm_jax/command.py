@@ -42,10 +42,7 @@ def run(
     print(f'{doc.strip()}\n\nFlags:\n{values.get_help()}')
     return DONE
   try:
-    _importable_configs(argv)
-    extra = values(argv)[1:]
-    if extra:
-      raise ValueError(f'unexpected argument {extra[0]!r}: see --help')
+    _parse(values, argv)
     main(values)
   except KeyboardInterrupt:
     print('interrupted', file=sys.stderr)
@@ -55,15 +52,27 @@ def run(
       traceback.print_exc()
     else:
       print(f'error: {_one_line(error)}', file=sys.stderr)
-    request = isinstance(
-      error, ValueError | OSError | AttributeError | flags.Error
-    )
+    request = isinstance(error, ValueError | OSError | flags.Error)
     return REFUSED if request else FAILED
   return DONE
 
 
+def _parse(values: flags.FlagValues, argv: list[str]) -> None:
+  _importable_configs(argv)
+  try:
+    extra = values(argv)[1:]
+  except (AttributeError, KeyError) as error:
+    raise ValueError(f'unknown config key: {error.args[0]}') from error
+  if extra:
+    raise ValueError(f'unexpected argument {extra[0]!r}: see --help')
+
+
 def _one_line(error: Exception) -> str:
-  text = ' '.join(str(error).split())
+  text = str(error)
+  if 'Traceback (most recent call last)' in text:
+    # A config file's own error, of which ml_collections hands on everything.
+    text = text.strip().splitlines()[-1].partition(': ')[2]
+  text = ' '.join(text.split())
   if isinstance(error, ValueError | OSError | RuntimeError | flags.Error):
     return text or type(error).__name__
   return f'{type(error).__name__}: {text} (--debug shows where)'

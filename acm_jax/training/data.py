@@ -35,9 +35,7 @@ def find_sets(
     and (data_dir is None or not (path / 'manifest.json').is_file())
   ]
   if missing:
-    place = (
-      data_dir or 'no folder, as neither --data_dir nor $ACM_DATA is given'
-    )
+    place = data_dir or 'no folder: give --data_dir or set $ACM_DATA'
     raise FileNotFoundError(
       f'data sets are not prepared: {", ".join(missing)} (looked in {place}). '
       'Prepare each with `python -m data_pipelines.prepare NAME --source DIR '

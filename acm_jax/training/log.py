@@ -44,7 +44,9 @@ class RunLog(contextlib.ExitStack):
     self._last_step = total_steps
     self._pending = None
     self._rows: list[Values] = []
-    self._begun = time.monotonic()
+    # Step and time from which the rate counts: not from the first step, which
+    # is compiled.
+    self._mark: tuple[int, float] | None = None
 
   def add(
     self, step: int, metrics: Metrics, sample_id: UInt32[np.ndarray, 'b 2']
@@ -70,6 +72,7 @@ class RunLog(contextlib.ExitStack):
     values = {name: float(x) for name, x in jax.device_get(metrics).items()}
     self._watch(step, values, sample_id)
     self._rows.append(values)
+    self._mark = self._mark or (step, time.monotonic())
     self._progress.step(step)
     if step % self._every == 0 or step == self._last_step:
       self._write(step)
@@ -92,13 +95,16 @@ class RunLog(contextlib.ExitStack):
       )
 
   def _write(self, step: int) -> None:
-    now = time.monotonic()
     rows, self._rows = self._rows, []
-    seconds, self._begun = now - self._begun, now
     summary = {name: _summary(name, rows) for name in rows[-1]}
-    summary['pairs_per_s'] = len(rows) * self._batch_size / seconds
+    summary['pairs_per_s'] = self._rate(step)
     self._writer.write(step, summary)
     self._progress.report(step, summary['loss'], summary['pairs_per_s'])
+
+  def _rate(self, step: int) -> float:
+    (since, begun), now = self._mark, time.monotonic()
+    self._mark = (step, now)
+    return (step - since) * self._batch_size / (now - begun)
 
 
 def _summary(name: str, rows: list[Values]) -> float:

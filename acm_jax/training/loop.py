@@ -59,7 +59,7 @@ def train(
     Checkpoints(workdir, sections['checkpoints']['keep']) as checkpoints,
     _signals() as stopped,
   ):
-    state = _begin(plan, mesh, checkpoints, init_from)
+    state = begun = _begin(plan, mesh, checkpoints, init_from)
     first_step = int(state.step)
     batches = _batches(plan, sets, sections['data'], first_step)
     log = RunLog(
@@ -70,7 +70,7 @@ def train(
       every=sections['log']['every'],
     )
     with contextlib.closing(batches), log:
-      for step, state, metrics, raw in _steps(plan, mesh, state, batches):
+      for step, state, metrics, raw in _steps(plan, mesh, begun, batches):
         log.add(step, metrics, raw.sample_id)
         if step % save_every == 0:
           checkpoints.save(state)
@@ -90,7 +90,7 @@ def _begin(
   step = checkpoints.steps[-1] if checkpoints.steps else 0
   initial = functools.partial(plan.initial_state, plan.phase_before(step))
   if checkpoints.steps:
-    print(f'resuming at step {step}', flush=True)
+    print(f'resuming at step {step} of {plan.total_steps}', flush=True)
     like = jax.tree.map(
       lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere),
       jax.eval_shape(initial),

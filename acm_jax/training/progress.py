@@ -45,9 +45,10 @@ class ProgressLine:
 
   def report(self, step: int, loss: float, pairs_per_s: float) -> None:
     """Shows what the last log interval gave."""
-    seconds = (self._total - step) * self._batch_size / pairs_per_s
-    left = datetime.timedelta(seconds=round(seconds))
-    status = f'loss {loss:.4f}  {pairs_per_s:.1f} pairs/s  {left} left'
+    status = f'loss {loss:.4f}  {pairs_per_s:.1f} pairs/s'
+    if pairs_per_s:
+      seconds = (self._total - step) * self._batch_size / pairs_per_s
+      status += f'  {datetime.timedelta(seconds=round(seconds))} left'
     if self._bar:
       self._bar.update(self._task, status=status)
     else:
