@@ -8,10 +8,12 @@ Two sources read the same folders and give the same pairs and boxes:
 Their pixels differ by what two JPEG decoders differ, under a level on average.
 """
 
+import atexit
 import collections
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +25,7 @@ from jaxtyping import Float
 from data_pipelines import clips
 from data_pipelines.batch import RawBatch
 from data_pipelines.clip_set import ClipSet
-from data_pipelines.pairs import Frames, PairSampler, Place
+from data_pipelines.pairs import Frames, Pair, PairSampler, Place
 
 # Batches that are decoded ahead of the one being trained on.
 _AHEAD = 2
@@ -95,7 +97,23 @@ def train_batches(
     start = step * batch_size + process_index * part
     return range(start, start + part)
 
-  return _SOURCES[source](mixture, rooms, numbers, first_step)
+  batches = _SOURCES[source](mixture, rooms, numbers, first_step)
+  _close_at_exit(batches)
+  return batches
+
+
+def _close_at_exit(batches: Generator) -> None:
+  """Ends reading before the interpreter does: tf.data's threads call Python.
+
+  A thread that is still in such a call then keeps the process from ending.
+  """
+  alive = weakref.ref(batches)
+
+  def close():
+    if (generator := alive()) is not None:
+      generator.close()
+
+  atexit.register(close)
 
 
 class _Rooms(NamedTuple):
@@ -137,11 +155,10 @@ class _Mixture:
       )
       for c, s in zip(self._clips, sets, strict=True)
     ]
-    self._pairs = PairSampler(frames, seed, negative)
+    self.pairs = PairSampler(frames, seed, negative)
     self._rooms = rooms
 
-  def read(self, number: int) -> _Sample:
-    pair = self._pairs[number]
+  def read(self, pair: Pair) -> _Sample:
     template, search = pair.template, pair.search
     return _Sample(
       self._clips[template.dataset].jpeg(template.frame),
@@ -154,7 +171,8 @@ class _Mixture:
 
   def decode(self, number: int) -> tuple:
     """A pair's fields of the RawBatch, images decoded by OpenCV."""
-    sample, pair = self.read(number), self._pairs[number]
+    pair = self.pairs[number]
+    sample = self.read(pair)
     images = [
       self._image(place, jpeg, room)
       for place, jpeg, room in zip(pair, sample[:2], self._rooms, strict=False)
@@ -210,7 +228,7 @@ def _from_records(
 
   def read(number):
     try:
-      return mixture.read(int(number))
+      return mixture.read(mixture.pairs[int(number)])
     except (OSError, ValueError) as error:
       failures.append(error)
       raise

@@ -1,0 +1,147 @@
+"""Each layout's special cases, and the real benchmarks where they are."""
+
+import cv2
+import numpy as np
+import pytest
+
+from data_pipelines import layouts, sequences
+
+UAV = 'uav123_10fps'
+# Layout, folder, sequence, frames, first box (0-based).
+REAL = [
+  ('otb', 'OTB100', 'Couple', 140, (50, 46, 25, 62)),
+  ('otb', 'OTB100', 'Jogging-1', 307, (110, 97, 25, 101)),
+  ('otb', 'OTB100', 'Jogging-2', 307, (179, 78, 37, 114)),
+  ('otb', 'OTB100', 'Car1', 400, (22, 87, 66, 55)),
+  ('vot', 'VOT2018', 'bag', 196, (292.23, 128.36, 145.96, 132.47)),
+  ('vot', 'VOT2018', 'book', 175, (199, 49, 88, 64)),
+  (UAV, 'UAV123_10fps', 'wakeboard7', 67, (388.75, 186.25, 6.88, 23.75)),
+  ('tinytlp', 'TinyTLP', 'Bike', 300, (113.25, 80.25, 49.5, 161.25)),
+  ('davis', 'DAVIS', 'blackswan', 50, (61.86, 35.56, 186.57, 151.98)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+  ('layout', 'folder', 'name', 'frames', 'box'), REAL, ids=[r[2] for r in REAL]
+)
+def test_a_real_sequence_is_read(real_data, layout, folder, name, frames, box):
+  root = real_data / 'sequences' / folder
+  (sequence,) = layouts.read(layout, root, only={name})
+  assert len(sequence) == frames
+  assert sequence.visible.all()
+  # Half of the files' last digit.
+  np.testing.assert_allclose(sequence.box_xywh[0], box, atol=0.006)
+  h, w, _ = sequences.read_frame(sequence.frame_paths[0]).shape
+  x, y, width, height = sequence.box_xywh[0]
+  assert x + width <= w
+  assert y + height <= h
+
+
+def test_boxes_of_masks_agree_with_the_box_files(real_data, tmp_path):
+  source = real_data / 'sequences' / 'DAVIS'
+  for part in ('JPEGImages', 'Annotations'):
+    (tmp_path / part / '480p').mkdir(parents=True)
+    place = tmp_path / part / '480p' / 'blackswan'
+    place.symlink_to(source / part / '480p' / 'blackswan')
+  (masks,) = layouts.read('davis', tmp_path)
+  (files,) = layouts.read('davis', source, only=['blackswan'])
+  # The box files were measured before the masks were scaled.
+  np.testing.assert_allclose(masks.box_xywh, files.box_xywh, atol=2)
+
+
+def images(folder, numbers):
+  folder.mkdir(parents=True)
+  for number in numbers:
+    cv2.imwrite(
+      str(folder / f'{number:04d}.jpg'), np.zeros((4, 4, 3), np.uint8)
+    )
+
+
+def rows(count, x=1):
+  return ''.join(f'{x + i},1,2,2\n' for i in range(count))
+
+
+def test_david_starts_at_its_official_frame(tmp_path):
+  images(tmp_path / 'David' / 'img', range(298, 304))
+  (tmp_path / 'David' / 'groundtruth_rect.txt').write_text(rows(3))
+  (sequence,) = layouts.read('otb', tmp_path)
+  names = [path.stem for path in sequence.frame_paths]
+  assert names == ['0300', '0301', '0302']
+
+
+def test_tiger1_leaves_out_its_first_five_rows(tmp_path):
+  images(tmp_path / 'Tiger1' / 'img', range(1, 9))
+  (tmp_path / 'Tiger1' / 'groundtruth_rect.txt').write_text(rows(8))
+  (sequence,) = layouts.read('otb', tmp_path)
+  assert sequence.frame_paths[0].stem == '0006'
+  assert sequence.box_xywh[:, 0].tolist() == [5, 6, 7]
+
+
+def test_human4_has_its_second_target_only(tmp_path):
+  images(tmp_path / 'Human4' / 'img', range(1, 3))
+  (tmp_path / 'Human4' / 'groundtruth_rect.1.txt').touch()
+  (tmp_path / 'Human4' / 'groundtruth_rect.2.txt').write_text(rows(2))
+  assert [s.name for s in layouts.read('otb', tmp_path)] == ['Human4-2']
+
+
+def test_parts_of_a_uav_video_share_its_images(tmp_path):
+  images(tmp_path / 'data_seq' / 'UAV123_10fps' / 'car1', range(1, 8))
+  notes = tmp_path / 'anno' / 'UAV123_10fps'
+  notes.mkdir(parents=True)
+  (notes / 'car1_1.txt').write_text(rows(4))
+  (notes / 'car1_2.txt').write_text(rows(3) + 'NaN,NaN,NaN,NaN\n')
+  first, second = layouts.read('uav123_10fps', tmp_path)
+  assert [p.stem for p in first.frame_paths] == [f'000{i}' for i in range(1, 5)]
+  assert second.frame_paths[0].stem == '0004'
+  assert second.visible.tolist() == [True, True, True, False]
+
+
+def test_lost_frames_of_tinytlp_are_not_visible(tmp_path):
+  images(tmp_path / 'Bike' / 'img', range(1, 3))
+  file = tmp_path / 'Bike' / 'groundtruth_rect.txt'
+  file.write_text('1,0,0,2,2,0\n2,0,0,2,2,1\n')
+  (sequence,) = layouts.read('tinytlp', tmp_path)
+  assert sequence.visible.tolist() == [True, False]
+  file.write_text('1,0,0,2,2,0\n7,0,0,2,2,1\n')
+  with pytest.raises(ValueError, match='row 2: no image of frame 7'):
+    layouts.read('tinytlp', tmp_path)
+
+
+def test_vot_leaves_out_what_is_not_there(tmp_path):
+  images(tmp_path / 'bag' / 'color', range(1, 3))
+  (tmp_path / 'list.txt').write_text('bag\nball1\n')
+  (tmp_path / 'bag' / 'groundtruth.txt').write_text(
+    '0,1,2,1,2,3,0,3\n1,1,2,2\n'
+  )
+  (sequence,) = layouts.read('vot', tmp_path)
+  assert sequence.box_xywh.tolist() == [[0, 1, 2, 2], [1, 1, 2, 2]]
+
+
+def test_a_folder_without_annotation_is_refused(tmp_path):
+  images(tmp_path / 'mine' / 'img', [1])
+  with pytest.raises(FileNotFoundError, match=r'mine/groundtruth.txt: missing'):
+    layouts.read('folder', tmp_path)
+  with pytest.raises(FileNotFoundError, match=r'groundtruth_rect.txt: missing'):
+    layouts.read('otb', tmp_path)
+
+
+def test_marks_of_absence_are_read(tmp_path):
+  images(tmp_path / 'mine' / 'img', [1, 2])
+  (tmp_path / 'mine' / 'groundtruth.txt').write_text(rows(2))
+  (tmp_path / 'mine' / 'absent.txt').write_text('0\n1\n')
+  (sequence,) = layouts.read('folder', tmp_path)
+  assert sequence.visible.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+  ('layout', 'error', 'message'),
+  [
+    ('otb', ValueError, 'no sequence in the layout otb'),
+    ('vot', FileNotFoundError, r'list.txt: missing'),
+    ('lasso', ValueError, "unknown layout 'lasso': one of davis"),
+  ],
+  ids=['empty', 'no list', 'unknown'],
+)
+def test_a_wrong_root_is_refused(tmp_path, layout, error, message):
+  with pytest.raises(error, match=message):
+    layouts.read(layout, tmp_path)

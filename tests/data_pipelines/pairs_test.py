@@ -1,0 +1,91 @@
+"""Pairs: pure functions of their number, with the rates that were asked."""
+
+import numpy as np
+import pytest
+
+from data_pipelines.pairs import Frames, PairSampler
+
+
+def dataset(counts, weight=1.0, gap=100, stride=1):
+  counts = np.array(counts)
+  first = np.cumsum(counts) - counts
+  numbers = np.concatenate([stride * np.arange(n) for n in counts])
+  return Frames(first, counts, numbers, weight, gap)
+
+
+def draw(datasets, count=2000, seed=0, negative=0.2):
+  sampler = PairSampler(datasets, seed, negative)
+  return [sampler[i] for i in range(count)]
+
+
+def test_a_pair_depends_on_seed_and_number_alone():
+  data = [dataset([30, 40])]
+  forward = draw(data, 50)
+  sampler = PairSampler(data, 0, 0.2)
+  assert [sampler[i] for i in reversed(range(50))] == forward[::-1]
+  assert draw(data, 50, seed=1) != forward
+  assert len(set(forward)) > 40
+
+
+def test_the_gap_holds_in_frame_numbers():
+  pairs = draw([dataset([50, 3], gap=20, stride=7)], negative=0.0)
+  numbers = dataset([50, 3], stride=7).frame_number
+  distance = [
+    numbers[p.search.frame] - numbers[p.template.frame] for p in pairs
+  ]
+  assert set(distance) == {-14, -7, 0, 7, 14}
+  assert all(p.template[:2] == p.search[:2] for p in pairs)
+
+
+def test_a_gap_of_zero_pairs_a_frame_with_itself():
+  pairs = draw([dataset([5, 5], gap=0)], 50, negative=0.0)
+  assert all(p.template == p.search for p in pairs)
+
+
+def test_positive_pairs_lie_in_one_track():
+  for pair in draw([dataset([4, 9]), dataset([2, 2, 2])]):
+    assert pair.positive == (pair.template[:2] == pair.search[:2])
+    for place in pair[:2]:
+      first = (0, 4) if place.dataset == 0 else (0, 2, 4)
+      count = (4, 9) if place.dataset == 0 else (2, 2, 2)
+      inside = place.frame - first[place.track]
+      assert 0 <= inside < count[place.track]
+
+
+def test_rates_are_those_asked():
+  data = [
+    dataset([9, 9], weight=3.0),
+    dataset([9] * 4),
+    dataset([9], weight=0.0),
+  ]
+  pairs = draw(data)
+  # Four standard deviations of 2000 draws, and of the 400 negatives.
+  assert np.mean([not p.positive for p in pairs]) == pytest.approx(
+    0.2, abs=0.036
+  )
+  sets = np.array([p.template.dataset for p in pairs])
+  assert np.mean(sets == 0) == pytest.approx(0.75, abs=0.04)
+  assert not (sets == 2).any()
+  away = [p.search.dataset for p in pairs if not p.positive]
+  assert np.mean(np.array(away) == 2) == pytest.approx(1 / 3, abs=0.1)
+
+
+def test_a_negative_of_a_lone_track_comes_from_another_set():
+  pairs = draw([dataset([9]), dataset([9], weight=0.0)], 50, negative=1.0)
+  assert {(p.template.dataset, p.search.dataset) for p in pairs} == {(0, 1)}
+
+
+@pytest.mark.parametrize(
+  ('datasets', 'negative', 'message'),
+  [
+    ([dataset([9, 9], weight=-1.0)], 0.2, 'weights'),
+    ([dataset([9, 9], weight=0.0)], 0.2, 'weights'),
+    ([dataset([9, 9], gap=-1)], 0.2, 'gap'),
+    ([dataset([9, 9])], 1.5, r'negative=1.5'),
+    ([dataset([9])], 0.2, 'two tracks'),
+  ],
+  ids=['negative weight', 'no weight', 'gap', 'negative', 'one track'],
+)
+def test_an_impossible_mixture_is_refused(datasets, negative, message):
+  with pytest.raises(ValueError, match=message):
+    PairSampler(datasets, 0, negative)

@@ -1,0 +1,100 @@
+"""Synthetic sequences are exact, repeatable and as hard as intended."""
+
+import cv2
+import numpy as np
+import pytest
+
+from acm_jax.geometry import boxes
+from data_pipelines import layouts, sequences, synthetic, synthetic_scene
+from data_pipelines.synthetic_textures import Textures
+
+SIZE = (120, 160)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+  rng = np.random.default_rng(0)
+  for i in range(3):
+    image = rng.integers(0, 256, (90, 130, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / f'{i}.png'), image)
+  return tmp_path
+
+
+@pytest.mark.parametrize('photos', [False, True], ids=['procedural', 'photos'])
+def test_a_sequence_follows_from_its_seed(photographs, photos):
+  textures = photographs if photos else None
+  first, again, other = (
+    synthetic.generate(seed, 4, SIZE, textures) for seed in ((1, 2), (1, 2), 3)
+  )
+  for a, b in zip(first, again, strict=True):
+    np.testing.assert_array_equal(a, b)
+  assert (first.frames != other.frames).any()
+  assert first.frames.shape == (4, *SIZE, 3)
+
+
+def test_boxes_are_the_bounds_of_the_target_alone():
+  for seed in range(4):
+    rng = np.random.default_rng(seed)
+    scene = synthetic_scene.Scene(rng, 12, SIZE, Textures())
+    for t in range(12):
+      _, box, _ = scene.render(t)
+      canvas = np.zeros((*SIZE, 3), np.uint8)
+      place, coverage = scene._paint(canvas, scene._target, t)
+      mask = np.zeros(SIZE, bool)
+      mask[place] = coverage >= 128
+      ys, xs = np.nonzero(mask)
+      low, high = (xs.min(), ys.min()), (xs.max() + 1, ys.max() + 1)
+      np.testing.assert_array_equal(box, [*low, *np.subtract(high, low)])
+
+
+def test_a_target_behind_an_obstacle_is_not_visible():
+  rng = np.random.default_rng(0)
+  scene = synthetic_scene.Scene(rng, 2, SIZE, Textures())
+  scene._before = []
+  _, box, seen = scene.render(0)
+  assert seen
+  scene._before = [scene._target]
+  _, same_box, seen = scene.render(0)
+  assert not seen
+  np.testing.assert_array_equal(box, same_box)
+
+
+def test_the_first_box_repeated_is_a_weak_baseline():
+  overlap, shown = [], []
+  for seed in range(30):
+    video = synthetic.generate(seed, 40, SIZE)
+    assert video.visible[0]
+    corners = boxes.xywh_to_xyxy(video.box_xywh)
+    first = np.broadcast_to(corners[0], corners[1:].shape)
+    overlap.append(np.nanmean(boxes.iou(corners[1:], first)))
+    shown.append(video.visible.mean())
+  assert 0.1 < np.mean(overlap) < 0.25
+  assert 0.85 < np.mean(shown) < 1
+
+
+def test_the_command_writes_the_folder_layout(tmp_path, capsys):
+  out = tmp_path / 'out'
+  argv = ['--out', str(out), '--sequences', '2', '--frames', '3', '--seed', '7']
+  assert synthetic.main(argv) == 0
+  found = layouts.read('folder', out)
+  video = synthetic.generate((7, 1), 3)
+  assert [s.name for s in found] == ['synthetic-0000', 'synthetic-0001']
+  np.testing.assert_allclose(found[1].box_xywh, video.box_xywh)
+  np.testing.assert_array_equal(found[1].visible, video.visible)
+  frame = sequences.read_frame(found[1].frame_paths[2])
+  # What JPEG loses of a noisy picture.
+  assert abs(frame.astype(float) - video.frames[2]).mean() < 10
+  assert synthetic.main(argv) == 2
+  assert 'is there already' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  'extra',
+  [['--frames', '0'], ['--textures', 'nowhere'], ['--textures', '.']],
+  ids=['no frames', 'no folder', 'no images'],
+)
+def test_a_bad_request_leaves_nothing(tmp_path, monkeypatch, capsys, extra):
+  monkeypatch.chdir(tmp_path)
+  assert synthetic.main(['--out', 'out', *extra]) == 2
+  assert capsys.readouterr().err.startswith('error: ')
+  assert not list(tmp_path.iterdir())
