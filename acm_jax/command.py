@@ -62,7 +62,10 @@ def _parse(values: flags.FlagValues, argv: list[str]) -> None:
   try:
     extra = values(argv)[1:]
   except (AttributeError, KeyError) as error:
-    raise ValueError(f'unknown config key: {error.args[0]}') from error
+    reason = error.args[0]
+    if isinstance(reason, KeyError):
+      reason = reason.args[0]
+    raise ValueError(f'unknown config key: {reason}') from error
   if extra:
     raise ValueError(f'unexpected argument {extra[0]!r}: see --help')
 

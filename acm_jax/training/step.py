@@ -70,7 +70,7 @@ def train_step(
     batch_stats=batch_stats,
     opt_state=opt_state,
   )
-  grad_norm = optax.global_norm(grads)
+  grad_norm = optax.tree.norm(grads)
   ok = jnp.isfinite(grad_norm) & (loss <= _LARGEST_LOSS) & _finite(new)
   state = advance(state, new, ok)
   metrics = {

@@ -1,0 +1,101 @@
+"""A tracker that compiles in a second and counts how often it is traced."""
+
+import dataclasses
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from acm_jax.modules.mode import EVAL
+from acm_jax.tracking.contract import Outputs, Targets, Tracker
+
+PLAN = {
+  'tracker': {'name': 'fake'},
+  'precision': 'default',
+  'sets': {'synthetic': {'weight': 1.0, 'gap': 5}},
+  'data': {'source': 'memory', 'negative': 0.2},
+  'augment': {
+    'template': {'shift': 2.0, 'scale': 0.05, 'color': 1.0},
+    'search': {'shift': 4.0, 'scale': 0.1, 'color': 1.0, 'blur': 0.2},
+    'grey': 0.1,
+  },
+  'optimizer': {'momentum': 0.9, 'weight_decay': 1e-4, 'clip_norm': 10.0},
+  'schedule': {
+    'warmup_epochs': 1,
+    'first_rate': 1e-3,
+    'peak_rate': 5e-3,
+    'last_rate': 1e-3,
+  },
+  'phases': {
+    'frozen': {
+      'from_epoch': 0,
+      'backbone': (),
+      'rates': (('backbone/', 0.0), ('', 1.0)),
+    },
+    'unfrozen': {
+      'from_epoch': 3,
+      'backbone': (True,),
+      'rates': (('backbone/', 0.1), ('', 1.0)),
+    },
+  },
+  'train': {'epochs': 4, 'pairs_per_epoch': 16, 'batch_size': 8, 'seed': 0},
+  'log': {'every': 1},
+  'checkpoints': {'every': 100, 'keep': 2},
+}
+
+
+class Stage(nn.Module):
+  """Convolution and batch norm."""
+
+  features: int
+
+  @nn.compact
+  def __call__(self, x, *, train):
+    x = nn.Conv(self.features, (4, 4), 4)(x)
+    return nn.relu(nn.BatchNorm(use_running_average=not train)(x))
+
+
+class FakeNetwork(nn.Module):
+  """Correlates means of features."""
+
+  def setup(self):
+    self.backbone = Stage(4)
+    self.head = Stage(6)
+
+  def __call__(self, template, box_size, search, *, mode=EVAL):
+    def features(image):
+      x = self.backbone(image / 255, train=mode.trains(0))
+      return self.head(x, train=mode.head)
+
+    kernel = jnp.mean(features(template), axis=(1, 2), keepdims=True)
+    response = features(search) * kernel
+    return Outputs(cls=response[..., :2], loc=response[..., 2:])
+
+
+@dataclasses.dataclass(frozen=True)
+class FakeTracker(Tracker):
+  """Box size to response; `traces` grows by one whenever it is compiled."""
+
+  network: nn.Module = dataclasses.field(default_factory=FakeNetwork)
+  template_size: int = 16
+  search_size: int = 32
+  traces: list = dataclasses.field(default_factory=list, hash=False)
+
+  def preprocess(self, rgb):
+    return rgb
+
+  def targets(self, batch, rng):
+    ones = jnp.ones((batch.positive.shape[0], 2, 2))
+    loc = jnp.ones((*ones.shape, 4)) * batch.search_box[:, None, None] / 50
+    return Targets(ones.astype(int), loc, ones, ones)
+
+  def loss(self, outputs, targets):
+    self.traces.append(outputs.cls.shape)
+    cls = jnp.mean((outputs.cls - 1) ** 2)
+    loc = jnp.mean((outputs.loc - targets.loc) ** 2)
+    return cls + loc, {'cls': cls, 'loc': loc}
+
+  def decode(self, outputs):
+    raise NotImplementedError
+
+  def select(self, outputs, state, hparams):
+    raise NotImplementedError

@@ -1,0 +1,62 @@
+"""The learning rate by epoch, and phases."""
+
+import numpy as np
+import pytest
+
+from acm_jax.modules.mode import Mode
+from acm_jax.training import schedule
+
+# From the official SiamBAN code, 20 epochs.
+OFFICIAL = [
+  1.00000000e-03, 1.37972966e-03, 1.90365394e-03, 2.62652780e-03,
+  3.62389832e-03, 5.00000000e-03, 3.59842837e-03, 2.58973734e-03,
+  1.86379686e-03, 1.34134790e-03, 9.65348864e-04, 6.94747747e-04,
+  5.00000000e-04, 3.59842837e-04, 2.58973734e-04, 1.86379686e-04,
+  1.34134790e-04, 9.65348864e-05, 6.94747747e-05, 5.00000000e-05,
+]  # fmt: skip
+RATES = {'first_rate': 1e-3, 'peak_rate': 5e-3, 'last_rate': 5e-5}
+
+
+def phases(**starts):
+  return schedule.make_phases(
+    {
+      name: {'from_epoch': start, 'backbone': (), 'rates': (('', 1.0),)}
+      for name, start in starts.items()
+    }
+  )
+
+
+def test_rates_equal_the_official_ones():
+  rates = schedule.rate_per_epoch(20, warmup_epochs=5, **RATES)
+  np.testing.assert_allclose(rates, OFFICIAL, rtol=1e-8)
+
+
+def test_without_warm_up_the_peak_comes_first():
+  rates = schedule.rate_per_epoch(3, warmup_epochs=0, **RATES)
+  np.testing.assert_allclose(rates, [5e-3, 5e-4, 5e-5])
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'warmup_epochs': 3}, 'warmup_epochs=3 must be less than epochs=3'),
+    ({'warmup_epochs': 1, 'last_rate': 0.0}, 'must be positive'),
+  ],
+  ids=['only warm-up', 'rate of zero'],
+)
+def test_schedules_that_cannot_be_are_refused(changes, message):
+  with pytest.raises(ValueError, match=message):
+    schedule.rate_per_epoch(3, **{**RATES, **changes})
+
+
+def test_a_phase_lasts_until_the_next_begins():
+  found = phases(late=3, early=0)
+  names = [schedule.phase_at(found, epoch).name for epoch in range(5)]
+  assert names == ['early', 'early', 'early', 'late', 'late']
+  assert found[0].mode == Mode(head=True, backbone=())
+
+
+@pytest.mark.parametrize('starts', [{'a': 1}, {'a': 0, 'b': 0}, {}], ids=str)
+def test_phases_must_begin_at_zero_and_apart(starts):
+  with pytest.raises(ValueError, match='one must begin at 0'):
+    phases(**starts)

@@ -1,0 +1,108 @@
+"""The train step: guarded, the same on one device and on eight."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from acm_jax import trackers
+from acm_jax.training import plan as plans
+from acm_jax.training import sharding
+from data_pipelines import batch
+from tests.training import fakes
+
+
+class Run:
+  """A compiled train step of the fake tracker on some devices."""
+
+  def __init__(self, mesh):
+    self.mesh = mesh
+    self.plan = plans.make_plan(fakes.PLAN)
+    everywhere = sharding.replicated(mesh)
+    initial = functools.partial(self.plan.initial_state, self.plan.phase(0))
+    self.first = jax.jit(initial, out_shardings=everywhere)()
+    self._step = jax.jit(
+      self.plan.step_function(self.plan.phase(0), self.first.params),
+      out_shardings=everywhere,
+    )
+
+  def raw(self, seed=0):
+    return batch.fake(self.plan.batch_size, *self.plan.rooms.values(), seed)
+
+  def step(self, state, raw):
+    return self._step(state, sharding.put(raw, self.mesh))
+
+  def steps(self, count, name):
+    state, values = self.first, []
+    for seed in range(count):
+      state, metrics = self.step(state, self.raw(seed))
+      values.append(float(metrics[name]))
+    return values, state
+
+
+@pytest.fixture(scope='module')
+def eight():
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(trackers, 'make', lambda **_: fakes.FakeTracker())
+    yield Run(sharding.make_mesh())
+
+
+def test_eight_devices_give_the_losses_of_one(eight):
+  mesh = jax.make_mesh(
+    (1,),
+    ('data',),
+    axis_types=(jax.sharding.AxisType.Auto,),
+    devices=jax.devices()[:1],
+  )
+  assert eight.mesh.size == 8
+  expected, state_one = Run(mesh).steps(4, 'loss')
+  losses, state_eight = eight.steps(4, 'loss')
+  # Sums in another order, over four steps.
+  np.testing.assert_allclose(losses, expected, rtol=1e-5)
+  jax.tree.map(
+    functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6),
+    jax.device_get(state_eight.params),
+    jax.device_get(state_one.params),
+  )
+
+
+def test_a_batch_that_cannot_be_split_is_refused():
+  with pytest.raises(ValueError, match='batch_size=12 cannot be split over 8'):
+    sharding.check_batch_size(12, sharding.make_mesh())
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf, 1e8], ids=str)
+def test_a_step_that_is_not_finite_changes_nothing_and_is_counted(eight, bad):
+  good, state = eight.raw(), eight.first
+  broken = good._replace(search_box=np.full_like(good.search_box, bad))
+  after, metrics = eight.step(state, broken)
+  for name in ('params', 'batch_stats', 'opt_state'):
+    jax.tree.map(
+      np.testing.assert_array_equal, getattr(after, name), getattr(state, name)
+    )
+  assert (after.step, after.skipped, after.skipped_in_a_row) == (1, 1, 1)
+  assert metrics['skipped_in_a_row'] == 1
+  after, _ = eight.step(after, good)
+  assert (after.step, after.skipped, after.skipped_in_a_row) == (2, 1, 0)
+
+
+def test_frozen_parts_keep_their_weights_and_statistics(eight):
+  before, (_, after) = eight.first, eight.steps(1, 'loss')
+  for name in ('params', 'batch_stats'):
+    old, new = getattr(before, name), getattr(after, name)
+    jax.tree.map(
+      np.testing.assert_array_equal, old['backbone'], new['backbone']
+    )
+    moved = jax.tree.map(
+      lambda a, b: bool(jnp.any(a != b)), old['head'], new['head']
+    )
+    assert all(jax.tree.leaves(moved))
+
+
+def test_the_rate_is_that_of_the_epoch(eight):
+  count = eight.plan.steps_per_epoch
+  rates, _ = eight.steps(count + 1, 'rate')
+  expected = [eight.plan.rate[0]] * count + [eight.plan.rate[1]]
+  np.testing.assert_allclose(rates, expected, rtol=1e-6)
