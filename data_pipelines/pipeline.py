@@ -13,7 +13,7 @@ import collections
 import dataclasses
 import os
 import weakref
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -97,7 +97,7 @@ def train_batches(
     start = step * batch_size + process_index * part
     return range(start, start + part)
 
-  batches = _SOURCES[source](mixture, rooms, numbers, first_step)
+  batches = _SOURCES[source](mixture, numbers, first_step)
   _close_at_exit(batches)
   return batches
 
@@ -156,15 +156,15 @@ class _Mixture:
       for c, s in zip(self._clips, sets, strict=True)
     ]
     self.pairs = PairSampler(frames, seed, negative)
-    self._rooms = rooms
+    self.rooms = rooms
 
   def read(self, pair: Pair) -> _Sample:
     template, search = pair.template, pair.search
     return _Sample(
       self._clips[template.dataset].jpeg(template.frame),
       self._clips[search.dataset].jpeg(search.frame),
-      self._box(template, self._rooms.template),
-      self._box(search, self._rooms.search),
+      self._box(template, self.rooms.template),
+      self._box(search, self.rooms.search),
       pair.positive,
       np.array([template.dataset, template.track], np.uint32),
     )
@@ -175,7 +175,7 @@ class _Mixture:
     sample = self.read(pair)
     images = [
       self._image(place, jpeg, room)
-      for place, jpeg, room in zip(pair, sample[:2], self._rooms, strict=False)
+      for place, jpeg, room in zip(pair, sample[:2], self.rooms, strict=False)
     ]
     return (*images, *sample[2:])
 
@@ -200,7 +200,7 @@ def _corner(crop_size: int, room: int) -> int:
 
 
 def _from_memory(
-  mixture: _Mixture, rooms: _Rooms, numbers, first_step: int
+  mixture: _Mixture, numbers: Callable[[int], range], first_step: int
 ) -> Iterator[RawBatch]:
   """Decodes in threads: OpenCV works outside the interpreter's lock."""
   pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix='decode')
@@ -220,7 +220,7 @@ def _from_memory(
 
 
 def _from_records(
-  mixture: _Mixture, rooms: _Rooms, numbers, first_step: int
+  mixture: _Mixture, numbers: Callable[[int], range], first_step: int
 ) -> Iterator[RawBatch]:
   """Reads and decodes inside tf.data, in order."""
   tf = clips.tensorflow()
@@ -242,7 +242,7 @@ def _from_records(
       value.set_shape(shape)
     images = [
       _decode_room(tf, jpeg, room)
-      for jpeg, room in zip(values[:2], rooms, strict=True)
+      for jpeg, room in zip(values[:2], mixture.rooms, strict=True)
     ]
     return (*images, *values[2:])
 
