@@ -111,7 +111,8 @@ def _stack(frames, length: int) -> Frame:
   pixels = np.zeros((length, *bucket, 3), np.uint8)
   for i in range(length):
     pixels[i, :h, :w] = frames[min(i, len(frames) - 1)]
-  return Frame(jnp.asarray(pixels), jnp.full((length, 2), (h, w), jnp.int32))
+  sizes = np.tile(np.array([h, w], np.int32), (length, 1))
+  return Frame(jnp.asarray(pixels), jnp.asarray(sizes))
 
 
 def _frames_of(tracked: Tracked, count: int) -> Iterator[Tracked]:
