@@ -60,7 +60,7 @@ def pixel_center(box_xywh: Num[object, '*b 4']):
   return box_xywh[..., :2] + (box_xywh[..., 2:] - 1) / 2
 
 
-def iou(a_xyxy: Num[object, '*b 4'], b_xyxy: Num[object, '*b 4']):
+def iou(a_xyxy: Num[object, '*#b 4'], b_xyxy: Num[object, '*#b 4']):
   """Intersection over union of boxes side by side, 0 where the union is empty.
 
   Args:
