@@ -104,6 +104,8 @@ class RunLog(contextlib.ExitStack):
   def _rate(self, step: int) -> float:
     (since, begun), now = self._mark, time.monotonic()
     self._mark = (step, now)
+    if step == since:
+      return math.nan
     return (step - since) * self._batch_size / (now - begun)
 
 

@@ -52,7 +52,7 @@ class Writer:
 
 def _step(row: str) -> float:
   try:
-    return json.loads(row)['step']
+    return float(json.loads(row)['step'])
   except (json.JSONDecodeError, KeyError, TypeError):
     return math.inf  # The end of a row that was being written.
 

@@ -1,6 +1,7 @@
 """How far a run is: a live line on a terminal, plain lines elsewhere."""
 
 import datetime
+import math
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -45,10 +46,11 @@ class ProgressLine:
 
   def report(self, step: int, loss: float, pairs_per_s: float) -> None:
     """Shows what the last log interval gave."""
-    status = f'loss {loss:.4f}  {pairs_per_s:.1f} pairs/s'
-    if pairs_per_s:
+    status = f'loss {loss:.4f}'
+    if math.isfinite(pairs_per_s):
       seconds = (self._total - step) * self._batch_size / pairs_per_s
-      status += f'  {datetime.timedelta(seconds=round(seconds))} left'
+      left = datetime.timedelta(seconds=round(seconds))
+      status += f'  {pairs_per_s:.1f} pairs/s  {left} left'
     if self._bar:
       self._bar.update(self._task, status=status)
     else:

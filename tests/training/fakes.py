@@ -14,8 +14,8 @@ PLAN = {
   'sets': {'synthetic': {'weight': 1.0, 'gap': 5}},
   'data': {'source': 'memory', 'negative': 0.2},
   'augment': {
-    'template': {'shift': 2.0, 'scale': 0.05, 'color': 1.0},
-    'search': {'shift': 4.0, 'scale': 0.1, 'color': 1.0, 'blur': 0.2},
+    'template': {'shift': 2.0, 'scale': 0.05},
+    'search': {'shift': 4.0, 'scale': 0.1},
     'grey': 0.1,
   },
   'optimizer': {'momentum': 0.9, 'weight_decay': 1e-4, 'clip_norm': 10.0},

@@ -1,0 +1,89 @@
+"""Every config loads, locks, trains in shapes, and lowers for accelerators."""
+
+import functools
+import importlib
+from pathlib import Path
+
+import jax
+import pytest
+
+from acm_jax.tracking.contract import Hparams
+from acm_jax.training import plan as plans
+from data_pipelines import batch
+
+CONFIGS = sorted(
+  path.stem
+  for path in (Path(__file__).parents[1] / 'configs').glob('*.py')
+  if path.stem not in ('__init__', 'common')
+)
+ARGS = [None, 'quickstart', 'quickstart,tiny']
+
+
+def get_config(name, arg):
+  return importlib.import_module(f'configs.{name}').get_config(arg)
+
+
+def abstract_step(name, arg, phase_index):
+  """The train step of a phase, with the shapes of its arguments."""
+  plan = plans.make_plan(get_config(name, arg).to_dict())
+  phase = plan.phases[phase_index]
+  state = jax.eval_shape(functools.partial(plan.initial_state, phase))
+  raw = jax.eval_shape(
+    lambda: batch.RawBatch(
+      *map(jax.numpy.asarray, batch.fake(1, *plan.rooms.values()))
+    )
+  )
+  raw = jax.tree.map(
+    lambda x: jax.ShapeDtypeStruct((plan.batch_size, *x.shape[1:]), x.dtype),
+    raw,
+  )
+  return plan.step_function(phase, state.params), state, raw
+
+
+@pytest.mark.parametrize('arg', ARGS)
+@pytest.mark.parametrize('name', CONFIGS)
+def test_a_config_is_locked_and_its_phases_train_in_shapes(name, arg):
+  config = get_config(name, arg)
+  with pytest.raises(AttributeError):
+    config.trian = 1
+  with pytest.raises(AttributeError):
+    config.train.epoch = 1
+  Hparams(**config.hparams)
+  for index in range(len(config.phases)):
+    step, state, raw = abstract_step(name, arg, index)
+    after, metrics = jax.eval_shape(step, state, raw)
+    assert jax.tree.structure(after) == jax.tree.structure(state)
+    shapes = jax.tree.map(lambda x: (x.shape, x.dtype), (after, state))
+    assert shapes[0] == shapes[1]
+    assert metrics['loss'].shape == ()
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_the_unfrozen_train_step_lowers_for_tpu_and_cuda(name):
+  step, state, raw = abstract_step(name, None, -1)
+  exported = jax.export.export(jax.jit(step), platforms=['tpu', 'cuda'])(
+    state, raw
+  )
+  assert exported.platforms == ('tpu', 'cuda')
+
+
+@pytest.mark.parametrize(
+  ('arg', 'message'),
+  [
+    ('quikstart', "'quikstart' is unknown: there are quickstart, tiny"),
+    ('quickstart,', "'' is unknown"),
+    ('tiny', 'tiny goes with quickstart'),
+  ],
+)
+@pytest.mark.parametrize('name', CONFIGS)
+def test_an_argument_that_is_unknown_is_refused(name, arg, message):
+  with pytest.raises(ValueError, match=message):
+    get_config(name, arg)
+
+
+def test_acm_is_the_base_and_its_fusion():
+  base = get_config('siamban', None).to_dict()
+  acm = get_config('siamban_acm', None).to_dict()
+  assert acm.pop('tracker') != (tracker := base.pop('tracker'))
+  assert acm == base
+  assert tracker['fusion'] == 'dw_xcorr'

@@ -1,0 +1,141 @@
+"""Checkpoints: what is saved comes back, what is broken is named."""
+
+import json
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from acm_jax.training import checkpoints as ckpt
+from acm_jax.training import optimizer, sharding, state, workdir
+
+CONFIG = {'tracker': {'name': 'fake', 'levels': (2, 3)}, 'train': {'seed': 0}}
+RATES = (('backbone/', 0.0), ('', 1.0))
+
+
+def make_state(step=3):
+  params = {
+    'backbone': {'w': jnp.arange(6.0).reshape(2, 3)},
+    'head': {'w': jnp.ones(4)},
+  }
+  variables = {'params': params, 'batch_stats': {'head': {'mean': jnp.ones(4)}}}
+  transform = optimizer.make(
+    params, RATES, momentum=0.9, weight_decay=0.0, clip_norm=1.0
+  )
+  return state.create(variables, transform).replace(step=jnp.array(step))
+
+
+@pytest.fixture
+def run(tmp_path):
+  folder = tmp_path / 'run'
+  workdir.claim(folder, CONFIG)
+  with ckpt.Checkpoints(folder, keep=2) as checkpoints:
+    for step in (1, 3, 5):
+      checkpoints.save(make_state(step))
+  return folder
+
+
+def test_a_state_comes_back_into_the_shardings_that_are_asked_for(run):
+  everywhere = sharding.replicated(sharding.make_mesh())
+  like = jax.tree.map(
+    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere),
+    make_state(),
+  )
+  with ckpt.Checkpoints(run) as checkpoints:
+    restored = checkpoints.restore(5, like)
+  jax.tree.map(np.testing.assert_array_equal, restored, make_state(5))
+  assert all(x.sharding == everywhere for x in jax.tree.leaves(restored))
+
+
+def test_the_newest_are_kept_and_a_saved_step_is_not_saved_again(run):
+  with ckpt.Checkpoints(run, keep=2) as checkpoints:
+    checkpoints.save(make_state(5))
+    assert checkpoints.steps == (3, 5)
+
+
+@pytest.mark.parametrize(('suffix', 'step'), [('', 5), ('@3', 3)])
+def test_tracking_loads_the_config_and_the_variables(run, suffix, step):
+  config, variables = ckpt.load_variables(f'{run}{suffix}')
+  assert config == CONFIG
+  expected = make_state(step)
+  jax.tree.map(
+    np.testing.assert_array_equal,
+    variables,
+    {'params': expected.params, 'batch_stats': expected.batch_stats},
+  )
+
+
+def test_a_step_that_is_not_there_is_refused_with_those_that_are(run):
+  with pytest.raises(ValueError, match='no step 4, but 3, 5'):
+    ckpt.load_variables(f'{run}@4')
+
+
+def break_nothing_there(run):
+  shutil.rmtree(run)
+
+
+def break_empty(run):
+  shutil.rmtree(run)
+  run.mkdir()
+
+
+def break_unfinished(run):
+  shutil.rmtree(run / 'checkpoints' / '3')
+  target = run / 'checkpoints' / '5.orbax-checkpoint-tmp-0'
+  (run / 'checkpoints' / '5').rename(target)
+
+
+def break_config(run):
+  (run / 'config.json').write_text('{"tracker"')
+
+
+def break_part_missing(run):
+  shutil.rmtree(run / 'checkpoints' / '5' / 'model')
+
+
+def break_data_missing(run):
+  for path in (run / 'checkpoints' / '5' / 'model').rglob('d/*'):
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+  ('break_it', 'error', 'message'),
+  [
+    (break_nothing_there, FileNotFoundError, 'run: no such folder'),
+    (break_empty, FileNotFoundError, r'no config.json in it; give'),
+    (break_unfinished, FileNotFoundError, 'no finished checkpoint'),
+    (break_config, ValueError, r'config.json: not JSON'),
+    (break_part_missing, ValueError, '5: the checkpoint is incomplete'),
+    (break_data_missing, ValueError, '5: the checkpoint is incomplete'),
+  ],
+  ids=lambda value: getattr(value, '__name__', ''),
+)
+def test_a_folder_that_is_broken_is_named(run, break_it, error, message):
+  break_it(run)
+  with pytest.raises(error, match=message) as caught:
+    ckpt.load_variables(run)
+  assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_state_of_another_network_is_refused(run):
+  other = make_state().replace(params={'head': {'w': jnp.ones(7)}})
+  with (
+    ckpt.Checkpoints(run) as checkpoints,
+    pytest.raises(ValueError, match='of another network'),
+  ):
+    checkpoints.restore(5, other)
+
+
+def test_the_same_config_is_let_in_again_and_another_is_not(run):
+  workdir.claim(run, json.loads(json.dumps(CONFIG)))
+  other = {'tracker': {'name': 'fake', 'levels': (2,)}, 'train': {'epochs': 1}}
+  with pytest.raises(ValueError, match='another config') as caught:
+    workdir.claim(run, other)
+  for change in (
+    'tracker.levels ((2, 3) there, (2,) asked for)',
+    'train.epochs (None there, 1 asked for)',
+    'train.seed (0 there, None asked for)',
+  ):
+    assert change in str(caught.value)

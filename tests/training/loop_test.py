@@ -1,0 +1,173 @@
+"""The loop: resuming, stopping, phases, what is written."""
+
+import copy
+import json
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from acm_jax import trackers
+from acm_jax.training import checkpoints, data, loop, sharding
+from data_pipelines import batch
+from tests.training import fakes
+
+
+class Source:
+  """Stands in for the pipeline: batch k is a function of k.
+
+  Attributes:
+    kill_after: Number of batches after which the process gets a SIGTERM.
+    broken: Batches that hold a box which is not finite.
+  """
+
+  kill_after: int | None = None
+  broken: range = range(0)
+
+  def __call__(
+    self, sets, *, batch_size, template_room, search_room, first_step, **_
+  ):
+    step = first_step
+    while True:
+      raw = batch.fake(batch_size, template_room, search_room, step)
+      if step in self.broken:
+        raw = raw._replace(search_box=np.full_like(raw.search_box, np.nan))
+      step += 1
+      if step == self.kill_after:
+        os.kill(os.getpid(), signal.SIGTERM)
+      yield raw
+
+
+@pytest.fixture
+def source(monkeypatch):
+  monkeypatch.setattr(loop, 'train_batches', source := Source())
+  return source
+
+
+@pytest.fixture
+def tracker(monkeypatch):
+  tracker = fakes.FakeTracker()
+  monkeypatch.setattr(trackers, 'make', lambda **_: tracker)
+  return tracker
+
+
+@pytest.fixture(autouse=True)
+def one_device(monkeypatch):
+  """Compiles faster; that eight are the same is tested of the step."""
+  mesh = jax.make_mesh(
+    (1,),
+    ('data',),
+    axis_types=(jax.sharding.AxisType.Auto,),
+    devices=jax.devices()[:1],
+  )
+  monkeypatch.setattr(sharding, 'make_mesh', lambda: mesh)
+
+
+@pytest.fixture
+def config():
+  return ConfigDict(copy.deepcopy(fakes.PLAN))
+
+
+def state_of(run):
+  """All arrays of a run's newest checkpoint, by path."""
+  with checkpoints.Checkpoints(run) as saved:
+    parts = saved.read(saved.steps[-1], {'model': None, 'progress': None})
+    return saved.steps, jax.tree.leaves(jax.device_get(parts))
+
+
+def rows(run):
+  lines = (run / 'metrics.jsonl').read_text().splitlines()
+  return [json.loads(line) for line in lines]
+
+
+def losses(run):
+  return {row['step']: row['loss'] for row in rows(run)}
+
+
+@pytest.mark.usefixtures('tracker')
+def test_a_resumed_run_equals_one_without_a_break(source, config, tmp_path):
+  loop.train(config, tmp_path / 'straight')
+  for stop in (3, 6):
+    source.kill_after = stop
+    with pytest.raises(KeyboardInterrupt):
+      loop.train(config, tmp_path / 'broken')
+  # A killed run leaves rows beyond its checkpoint, and the end of one.
+  with (tmp_path / 'broken' / 'metrics.jsonl').open('a') as file:
+    file.write('{"step": 7, "loss": 5.0}\n{"step": 8, "lo')
+  loop.train(config, tmp_path / 'broken')
+  steps, straight = state_of(tmp_path / 'straight')
+  assert steps == (8,)
+  steps, broken = state_of(tmp_path / 'broken')
+  assert steps == (6, 8)
+  for a, b in zip(straight, broken, strict=True):
+    np.testing.assert_array_equal(a, b)
+  assert losses(tmp_path / 'broken') == losses(tmp_path / 'straight')
+  assert sorted(losses(tmp_path / 'broken')) == list(range(1, 9))
+
+
+@pytest.mark.usefixtures('source')
+def test_the_two_phases_are_two_compiled_steps_and_no_more(
+  tracker, config, tmp_path
+):
+  loop.train(config, tmp_path)
+  assert len(tracker.traces) == 2
+
+
+@pytest.mark.usefixtures('tracker')
+def test_ten_bad_batches_in_a_row_stop_the_run(
+  source, config, tmp_path, caplog
+):
+  config.train.pairs_per_epoch = 80
+  config.checkpoints.every = 5
+  source.broken = range(3, 40)
+  with pytest.raises(RuntimeError, match='step 13: the numbers of 10 steps'):
+    loop.train(config, tmp_path)
+  assert 'step 4 skipped' in caplog.text
+  assert '[[0, 0], [0, 1]' in caplog.text
+  row = rows(tmp_path)[-1]
+  assert (row['step'], row['loss'], row['skipped']) == (12, None, 9)
+  steps, saved = state_of(tmp_path)
+  assert steps == (5, 10)
+  assert all(np.isfinite(leaf).all() for leaf in saved)
+
+
+@pytest.mark.usefixtures('tracker')
+def test_a_few_bad_batches_are_passed_over(source, config, tmp_path):
+  config.log.every = 4
+  source.broken = range(2, 4)
+  loop.train(config, tmp_path)
+  first, last = rows(tmp_path)
+  assert first['skipped_in_a_row'] == 2
+  assert last['skipped'] == 2
+  assert first['loss'] > 0
+
+
+@pytest.mark.usefixtures('source', 'tracker')
+def test_a_folder_with_another_config_is_refused(config, tmp_path):
+  config.train.epochs = 2
+  loop.train(config, tmp_path)
+  config.train.epochs = 3
+  with pytest.raises(ValueError, match=r'train.epochs \(2 there, 3 asked'):
+    loop.train(config, tmp_path)
+
+
+@pytest.mark.usefixtures('source', 'tracker')
+def test_a_run_begins_with_the_weights_of_another(config, tmp_path, capsys):
+  config.train.epochs = 2
+  loop.train(config, tmp_path / 'first')
+  config.train.seed = 1
+  loop.train(config, tmp_path / 'next', init_from=str(tmp_path / 'first'))
+  assert 'backbone 6/6, head 6/6' in capsys.readouterr().out
+
+
+def test_sets_that_are_not_prepared_are_named_with_the_ways_on(tmp_path):
+  sets = {'got10k': {}, 'lasot': {}, 'synthetic': {}}
+  with pytest.raises(FileNotFoundError) as caught:
+    data.find_sets(sets, tmp_path, tmp_path)
+  message = str(caught.value)
+  assert 'not prepared: got10k, lasot (looked in' in message
+  assert 'data_pipelines.prepare' in message
+  assert ':quickstart' in message
