@@ -24,9 +24,14 @@ def get_config(arg: str | None = None) -> ConfigDict:
       'backbone': 'resnet50',
       'levels': (2, 3, 4),
       'width': 1.0,
+      'neck': True,
       'hidden': 256,
       'fusion': 'dw_xcorr',
+      'fusion_options': ConfigDict(),
       'head_size': 1,
+      'template_size': 127,
+      'search_size': 255,
+      'context_amount': 0.5,
     }
   )
   # Found by the authors on VOT2018 itself.

@@ -18,6 +18,7 @@ from configs import siamban
 
 def get_config(arg: str | None = None) -> ConfigDict:
   """The config; `arg`: presets, see `configs.common`."""
-  config = siamban.get_config(arg)
-  config.tracker.update(fusion='acm', head_size=3)
-  return config
+  config = siamban.get_config(arg).unlock()
+  options = {'prior': True, 'extra_conv': True}
+  config.tracker.update(fusion='acm', head_size=3, fusion_options=options)
+  return config.lock()

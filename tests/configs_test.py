@@ -9,6 +9,7 @@ import pytest
 
 from acm_jax.tracking.contract import Hparams
 from acm_jax.training import plan as plans
+from configs import common
 from data_pipelines import batch
 
 CONFIGS = sorted(
@@ -16,7 +17,7 @@ CONFIGS = sorted(
   for path in (Path(__file__).parents[1] / 'configs').glob('*.py')
   if path.stem not in ('__init__', 'common')
 )
-ARGS = [None, 'quickstart', 'quickstart,tiny']
+ARGS = [None, *common.PRESETS]
 
 
 def get_config(name, arg):
@@ -70,9 +71,9 @@ def test_the_unfrozen_train_step_lowers_for_tpu_and_cuda(name):
 @pytest.mark.parametrize(
   ('arg', 'message'),
   [
-    ('quikstart', "'quikstart' is unknown: there are quickstart, tiny"),
-    ('quickstart,', "'' is unknown"),
-    ('tiny', 'tiny goes with quickstart'),
+    ('quikstart', "'quikstart' is unknown: there are quickstart; quick"),
+    ('quickstart,', "'quickstart,' is unknown"),
+    ('tiny', "'tiny' is unknown"),
   ],
 )
 @pytest.mark.parametrize('name', CONFIGS)

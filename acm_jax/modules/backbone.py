@@ -39,8 +39,8 @@ class Backbone(nn.Module):
     """Cells a side of the features of an image of `size` pixels a side."""
 
   def channels(self, features: int) -> int:
-    """A layer's channels at this width, at least 8."""
-    return max(8, round(features * self.width))
+    """A layer's channels at this width: a multiple of 8, and 8 at least."""
+    return max(8, 8 * round(features * self.width / 8))
 
 
 def stop_while_frozen(
