@@ -41,11 +41,14 @@ def define(values: flags.FlagValues) -> None:
 
 def main(values: flags.FlagValues) -> None:
   """Trains as the flags say."""
-  name = Path(config_flags.get_config_filename(values['config'])).stem
+  name = config_flags.get_config_filename(values['config'])
+  path = Path(name.partition(':')[0])
+  if not path.is_file():
+    raise FileNotFoundError(f'--config {path}: no such file')
   data_dir = values.data_dir or os.environ.get('ACM_DATA')
   loop.train(
     values.config,
-    Path(values.workdir or Path('runs', name)),
+    Path(values.workdir or Path('runs', path.stem)),
     Path(data_dir) if data_dir else None,
     values.init_from,
   )

@@ -11,6 +11,7 @@ import jax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from acm_jax.tracking.contract import Variables
 from acm_jax.training import data, sharding, transfer
 from acm_jax.training import workdir as workdirs
 from acm_jax.training.checkpoints import Checkpoints, load_variables
@@ -49,6 +50,7 @@ def train(
   plan, mesh = make_plan(sections), sharding.make_mesh()
   sharding.check_batch_size(plan.batch_size, mesh)
   sets = data.find_sets(sections['sets'], data_dir, workdir)
+  source = load_variables(init_from)[1] if init_from else None
   workdirs.claim(workdir, sections)
   if 'synthetic' in sections:
     crop_size = max(plan.rooms.values())
@@ -59,7 +61,7 @@ def train(
     Checkpoints(workdir, sections['checkpoints']['keep']) as checkpoints,
     _signals() as stopped,
   ):
-    state = begun = _begin(plan, mesh, checkpoints, init_from)
+    state = begun = _begin(plan, mesh, checkpoints, source)
     first_step = int(state.step)
     batches = _batches(plan, sets, sections['data'], first_step)
     log = RunLog(
@@ -83,9 +85,9 @@ def train(
 
 
 def _begin(
-  plan: Plan, mesh: Mesh, checkpoints: Checkpoints, init_from: str | None
+  plan: Plan, mesh: Mesh, checkpoints: Checkpoints, source: Variables | None
 ) -> TrainState:
-  """The newest state there is, or a new one."""
+  """The newest state there is, or a new one, filled from `source`."""
   everywhere = sharding.replicated(mesh)
   step = checkpoints.steps[-1] if checkpoints.steps else 0
   initial = functools.partial(plan.initial_state, plan.phase_before(step))
@@ -97,14 +99,11 @@ def _begin(
     )
     return checkpoints.restore(step, like)
   state = jax.jit(initial, out_shardings=everywhere)()
-  if init_from is None:
+  if source is None:
     return state
   variables = {'params': state.params, 'batch_stats': state.batch_stats}
-  try:
-    variables, summary = transfer.fill(variables, load_variables(init_from)[1])
-  except ValueError as error:
-    raise ValueError(f'--init_from {init_from}: {error}') from None
-  print(f'filled from {init_from}: {summary}', flush=True)
+  variables, summary = transfer.fill(variables, source)
+  print(f'filled from --init_from: {summary}', flush=True)
   return state.replace(**jax.device_put(variables, everywhere))
 
 

@@ -1,6 +1,5 @@
 """One training step: distort, label, predict, compare, update."""
 
-import functools
 from collections.abc import Callable
 
 import jax
@@ -32,8 +31,9 @@ def train_step(
 ) -> tuple[TrainState, Metrics]:
   """The state after one more batch, and what to log.
 
-  Where the loss, the gradient or the state after it is not finite, or the loss
-  exceeds 1e4, the state keeps its parameters, statistics and momentum.
+  Where the loss, the gradient's norm or the statistics are not finite, or the
+  loss exceeds 1e4, the state keeps its parameters, statistics and momentum. A
+  clipped finite gradient leaves the weights finite, so that every state is.
 
   Args:
     state: State before.
@@ -71,7 +71,7 @@ def train_step(
     opt_state=opt_state,
   )
   grad_norm = optax.tree.norm(grads)
-  ok = jnp.isfinite(grad_norm) & (loss <= _LARGEST_LOSS) & _finite(new)
+  ok = jnp.isfinite(grad_norm) & (loss <= _LARGEST_LOSS) & _finite(batch_stats)
   state = advance(state, new, ok)
   metrics = {
     'loss': loss,
@@ -85,5 +85,6 @@ def train_step(
 
 
 def _finite(tree) -> Bool[Array, '']:
-  leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
-  return functools.reduce(jnp.logical_and, leaves)
+  return jnp.all(
+    jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)])
+  )

@@ -38,12 +38,12 @@ def fill(variables: Variables, source: Variables) -> tuple[Variables, str]:
     fits = {path for path in fits if path[1] == _BACKBONE}
   if not fits:
     raise ValueError(
-      'nothing in it fits: neither the whole model nor arrays of a backbone '
-      'have the names and shapes of this network'
+      '--init_from: nothing in it fits: neither the whole model nor arrays of '
+      'a backbone have the names and shapes of this network'
     )
   for path in fits:
     if not np.isfinite(theirs[path]).all():
-      raise ValueError(f'{"/".join(path)} in it is not finite')
+      raise ValueError(f'--init_from: {"/".join(path)} is not finite')
 
   def choose(path, array):
     path = _names(path)

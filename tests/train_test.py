@@ -1,0 +1,87 @@
+"""The train command: what it leaves, and how it refuses."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from acm_jax import command, train
+from acm_jax.training import checkpoints
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+  def run(*args):
+    argv = ['train', *map(str, args)]
+    monkeypatch.setattr(sys, 'argv', argv)
+    code = command.run(train.define, train.main, train.__doc__)
+    return code, capsys.readouterr()
+
+  return run
+
+
+def test_it_trains_a_small_network_on_synthetic_data(run, tmp_path):
+  pytest.importorskip('tensorflow')
+  workdir = tmp_path / 'run'
+  code, printed = run(
+    *('--config', f'{CONFIGS}/siamban_acm.py:quickstart,tiny'),
+    *('--workdir', workdir, '--config.train.epochs=2'),
+  )
+  assert code == 0, printed.err
+  assert 'step 8/8  loss' in printed.out
+  config, variables = checkpoints.load_variables(workdir)
+  assert config['tracker']['fusion'] == 'acm'
+  assert set(variables) == {'params', 'batch_stats'}
+  rows = [
+    json.loads(row)
+    for row in (workdir / 'metrics.jsonl').read_text().splitlines()
+  ]
+  assert [row['step'] for row in rows] == [2, 4, 6, 8]
+  assert all(np.isfinite(row['loss']) for row in rows)
+
+
+@pytest.mark.parametrize(
+  ('args', 'message'),
+  [
+    ([], 'Flag --config must have a value'),
+    (['--config', 'nowhere.py'], 'nowhere.py'),
+    (['--config', 'siamban.py:fast'], "argument 'fast' is unknown"),
+    (['--config', 'siamban.py', '--config.trian.x=1'], "key: 'trian'"),
+    (['--config', 'siamban.py', '--config.train.epoch=1'], "key: 'epoch'"),
+    (['--config', 'siamban.py', '--config.train.epochs=x'], 'epochs=x'),
+    (
+      ['--config', 'siamban.py', '--config.tracker.fusion=sum'],
+      "no fusion 'sum'",
+    ),
+    (
+      ['--config', 'siamban.py', '--config.train.batch_size=84'],
+      'cannot be split over 8 devices',
+    ),
+    (
+      ['--config', 'siamban.py', '--config.train.batch_size=80'],
+      'not prepared: coco, got10k',
+    ),
+    (
+      ['--config', 'siamban_acm.py:quickstart', '--init_from', 'nowhere'],
+      'nowhere: no such folder',
+    ),
+  ],
+  ids=lambda value: value if isinstance(value, str) else '',
+)
+def test_a_bad_request_is_one_line_and_exit_2(
+  run, args, message, monkeypatch, tmp_path
+):
+  monkeypatch.chdir(tmp_path)
+  monkeypatch.delenv('ACM_DATA', raising=False)
+  args = [f'{CONFIGS}/{arg}' if arg[:4] == 'siam' else arg for arg in args]
+  code, printed = run(*args)
+  assert code == 2, printed.err
+  line = printed.err.strip().splitlines()[-1]
+  assert line.startswith('error: ')
+  assert message in line
+  assert 'Traceback' not in printed.err
+  assert not list(tmp_path.rglob('checkpoints'))
