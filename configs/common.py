@@ -68,7 +68,7 @@ def _narrow(config: ConfigDict) -> None:
 def _quickstart(config: ConfigDict) -> None:
   """Minutes on two cores."""
   # Found on other synthetic sequences than the held-out ones.
-  config.hparams.update(penalty_k=0.1, window_influence=0.3, size_lr=0.3)
+  config.hparams.update(penalty_k=0.2, window_influence=0.2, size_lr=0.25)
   config.sets = ConfigDict({'synthetic': {'weight': 1.0, 'gap': 20}})
   config.tracker.search_size = 207
   config.augment.search.update(shift=40.0, blur=0.0)
@@ -86,7 +86,7 @@ def _tiny(config: ConfigDict) -> None:
 
 
 def _small(config: ConfigDict) -> None:
-  """An hour or two on two cores: real video and cut-outs of photographs.
+  """About an hour on two cores: real video and cut-outs of photographs.
 
   Needs the set davis in --data_dir, and photographs for the synthetic
   sequences: --config.synthetic.textures=DIR.
@@ -99,6 +99,6 @@ def _small(config: ConfigDict) -> None:
       'davis': {'weight': 0.35, 'gap': 40},
     }
   )
-  config.train.update(epochs=20, pairs_per_epoch=4800, batch_size=32)
-  config.log.every = 20
-  config.checkpoints.every = 300
+  config.train.update(epochs=16, pairs_per_epoch=4000, batch_size=16)
+  config.log.every = 50
+  config.checkpoints.every = 250
