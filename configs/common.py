@@ -86,7 +86,7 @@ def _tiny(config: ConfigDict) -> None:
 
 
 def _small(config: ConfigDict) -> None:
-  """About an hour on two cores: real video and cut-outs of photographs.
+  """Under an hour on two cores: real video and cut-outs of photographs.
 
   Needs the set davis in --data_dir, and photographs for the synthetic
   sequences: --config.synthetic.textures=DIR.
@@ -99,6 +99,6 @@ def _small(config: ConfigDict) -> None:
       'davis': {'weight': 0.35, 'gap': 40},
     }
   )
-  config.train.update(epochs=12, pairs_per_epoch=4000, batch_size=16)
+  config.train.update(epochs=8, pairs_per_epoch=4000, batch_size=16)
   config.log.every = 50
   config.checkpoints.every = 250

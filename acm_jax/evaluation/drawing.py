@@ -33,7 +33,7 @@ def draw_box(
   x, y, w, h = box_xywh
   low = round(float(x)), round(float(y))
   high = round(float(x + w)), round(float(y + h))
-  thick = max(1, round(min(frame.shape[:2]) / 240))
+  thick = max(2, round(min(frame.shape[:2]) / 200))
   cv2.rectangle(frame, low, high, (0, 0, 0), thick + 2)
   cv2.rectangle(frame, low, high, color, thick)
   if text:
