@@ -40,7 +40,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
       'penalty_k': 0.08513642556896711,
       'window_influence': 0.4632532824922313,
       'size_lr': 0.44418184746462425,
-      'lost_score': 0.0,
+      # Ours: below it the place is less likely the target than not.
+      'lost_score': 0.5,
     }
   )
   config.sets = _sets()

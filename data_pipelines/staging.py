@@ -1,4 +1,4 @@
-"""A folder of results appears whole under its name or not at all."""
+"""What is written appears whole under its name or not at all."""
 
 import contextlib
 import os
@@ -32,3 +32,14 @@ def staged(out: Path, replace: bool = False) -> Iterator[Path]:
   except BaseException:
     shutil.rmtree(folder, ignore_errors=True)
     raise
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+  """A name beside `path` to write to; takes its place when all went well."""
+  temporary = path.with_name(f'.{os.getpid()}.{path.name}')
+  try:
+    yield temporary
+    os.replace(temporary, path)
+  finally:
+    temporary.unlink(missing_ok=True)

@@ -10,9 +10,9 @@ from jaxtyping import Float, UInt8
 
 from acm_jax.evaluation import drawing
 from acm_jax.evaluation.progress import progress
-from acm_jax.evaluation.results import replacing
 from acm_jax.tracking import stream
 from acm_jax.tracking.contract import Hparams, Tracked, Tracker, Variables
+from data_pipelines.staging import replacing
 from data_pipelines.videos import Video
 
 HEADER = 'frame,target,x,y,w,h,score,lost'
@@ -54,10 +54,14 @@ def annotate(
     tracker, variables, hparams, frames, boxes_xywh, chunk=chunk
   )
   count, sheet = 0, _Sheet()
-  with replacing(out / 'boxes.csv') as path, path.open('w') as table:
+  with (
+    replacing(out / 'tracked.mp4') as movie,
+    replacing(out / 'boxes.csv') as path,
+    path.open('w') as table,
+    contextlib.closing(drawing.VideoWriter(movie, video.fps)) as writer,
+  ):
     print(HEADER, file=table)
-    writer = drawing.VideoWriter(out / 'tracked.mp4', video.fps)
-    with contextlib.suppress(KeyboardInterrupt), contextlib.closing(writer):
+    with contextlib.suppress(KeyboardInterrupt):
       pairs = progress(found, 'tracking', video.length, 'frames')
       for tracked, frame in zip(pairs, shown, strict=False):
         _write_rows(table, count, tracked)

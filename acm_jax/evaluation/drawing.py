@@ -45,11 +45,10 @@ def draw_box(
 
 
 class VideoWriter:
-  """Writes an mp4 under a temporary name until it is closed whole."""
+  """Writes an mp4."""
 
   def __init__(self, path: Path, fps: float):
     self._path, self._fps = path, fps
-    self._partial = path.with_name(f'.{path.stem}.partial{path.suffix}')
     self._writer: cv2.VideoWriter | None = None
 
   def write(self, frame: UInt8[np.ndarray, 'h w 3']) -> None:
@@ -61,18 +60,15 @@ class VideoWriter:
     if self._writer is None:
       h, w = frame.shape[:2]
       code = cv2.VideoWriter_fourcc(*'mp4v')
-      self._writer = cv2.VideoWriter(
-        str(self._partial), code, self._fps, (w, h)
-      )
+      self._writer = cv2.VideoWriter(str(self._path), code, self._fps, (w, h))
       if not self._writer.isOpened():
         raise RuntimeError(f'{self._path}: OpenCV cannot write mp4 here')
     self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
 
   def close(self) -> None:
-    """Finishes the file and gives it its name."""
+    """Finishes the file."""
     if self._writer is not None:
       self._writer.release()
-      self._partial.replace(self._path)
 
 
 def write_sheet(

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from acm_jax.evaluation import metrics
 from acm_jax.evaluation.protocols import Scores
-from acm_jax.evaluation.results import replacing
+from data_pipelines.staging import replacing
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from acm_jax.evaluation import annotations, benchmarks, plots, protocols
 from acm_jax.evaluation.protocols import Scores
-from acm_jax.evaluation.results import find_results, read_result, replacing
+from acm_jax.evaluation.results import find_results, read_result
+from data_pipelines.staging import replacing
 
 
 @dataclasses.dataclass(frozen=True)

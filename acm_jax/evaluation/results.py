@@ -5,8 +5,7 @@ that is how they are scored.
 """
 
 import contextlib
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from jaxtyping import Float, Num
 
 from acm_jax.evaluation.benchmarks import Benchmark, spelling
 from data_pipelines.sequences import read_rows
+from data_pipelines.staging import replacing
 
 
 def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
@@ -135,14 +135,3 @@ def write_result(
   with replacing(path) as temporary:
     np.savetxt(temporary, rows, fmt='%.4f', delimiter=',')
   return path
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-  """A name beside `path` to write to; takes its place when all went well."""
-  temporary = path.with_name(f'.{os.getpid()}.{path.name}')
-  try:
-    yield temporary
-    os.replace(temporary, path)
-  finally:
-    temporary.unlink(missing_ok=True)

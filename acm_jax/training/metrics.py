@@ -2,12 +2,12 @@
 
 import json
 import math
-import os
 from pathlib import Path
 
 from absl import logging
 
 from data_pipelines import clips
+from data_pipelines.staging import replacing
 
 FILE = 'metrics.jsonl'
 Values = dict[str, float]
@@ -24,9 +24,8 @@ class Writer:
     path = workdir / FILE
     rows = path.read_text().splitlines() if path.exists() else []
     kept = [row for row in rows if _step(row) <= first_step]
-    partial = path.with_suffix(f'.{os.getpid()}.partial')
-    partial.write_text(''.join(f'{row}\n' for row in kept))
-    os.replace(partial, path)
+    with replacing(path) as partial:
+      partial.write_text(''.join(f'{row}\n' for row in kept))
     self._file = path.open('a')
     self._tensorboard = _tensorboard(workdir)
 

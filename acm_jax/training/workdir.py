@@ -1,9 +1,10 @@
 """The folder of a run: what it was asked to do, written down once."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from data_pipelines.staging import replacing
 
 CONFIG = 'config.json'
 
@@ -31,9 +32,8 @@ def claim(workdir: Path, config: dict[str, Any]) -> None:
       )
     return
   workdir.mkdir(parents=True, exist_ok=True)
-  partial = path.with_suffix(f'.{os.getpid()}.partial')
-  partial.write_text(text + '\n')
-  os.replace(partial, path)
+  with replacing(path) as partial:
+    partial.write_text(text + '\n')
 
 
 def read_config(workdir: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from acm_jax.evaluation import benchmarks, results
+from data_pipelines import staging
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
   path.write_text('old')
 
   def fail_halfway():
-    with results.replacing(path) as temporary:
+    with staging.replacing(path) as temporary:
       temporary.write_text('half')
       raise RuntimeError
 
