@@ -10,7 +10,7 @@ measured at, is `pixel_center`.
 A box array has the four numbers last; every leading shape is allowed.
 """
 
-from jaxtyping import Float, Num
+from jaxtyping import Num
 
 
 def xywh_to_xyxy(box_xywh: Num[object, '*b 4']):
@@ -84,7 +84,7 @@ def area(box_xyxy: Num[object, '*b 4']):
   return xp.prod(xp.maximum(box_xyxy[..., 2:] - box_xyxy[..., :2], 0), axis=-1)
 
 
-def clip(box_xyxy: Num[object, '*b 4'], size_hw: Float[object, '2'] | tuple):
+def clip(box_xyxy: Num[object, '*b 4'], size_hw: tuple[int, int]):
   """Cuts boxes to an image of height and width `size_hw`, in pixels."""
   xp = box_xyxy.__array_namespace__()
   h, w = size_hw
