@@ -10,8 +10,11 @@ it: exit 2. Work that fails raises RuntimeError: exit 1. Both print one line on
 stderr; `--debug` prints the traceback instead.
 """
 
+import logging
+import re
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -41,6 +44,8 @@ def run(
   if {'--help', '-h', '-help'} & set(argv[1:]):
     print(f'{doc.strip()}\n\nFlags:\n{values.get_help()}')
     return DONE
+  if '--debug' not in argv:
+    _quiet()
   try:
     _parse(values, argv)
     main(values)
@@ -57,10 +62,27 @@ def run(
   return DONE
 
 
+def _quiet() -> None:
+  """Leaves it to the one line to tell an error that a library also logs."""
+  # Of a damaged checkpoint, each array that is missing: pages.
+  logging.getLogger('asyncio').setLevel(logging.CRITICAL)
+  logging.getLogger('absl').addFilter(_not_orbax)
+  warnings.filterwarnings('ignore', module='orbax')
+
+
+def _not_orbax(record: logging.LogRecord) -> bool:
+  return 'orbax' not in Path(record.pathname).parts
+
+
 def _parse(values: flags.FlagValues, argv: list[str]) -> None:
   _importable_configs(argv)
   try:
     extra = values(argv)[1:]
+  except flags.IllegalFlagValueError as error:
+    missing = re.findall(r'Flag (--\w+) must have a value', str(error))
+    if not missing:
+      raise
+    raise ValueError(f'{", ".join(missing)} missing: see --help') from error
   except (AttributeError, KeyError) as error:
     reason = error.args[0]
     if isinstance(reason, KeyError):
@@ -72,6 +94,8 @@ def _parse(values: flags.FlagValues, argv: list[str]) -> None:
 
 def _one_line(error: Exception) -> str:
   text = str(error)
+  if isinstance(error, OSError) and error.filename:
+    text = f'{error.filename}: {error.strerror}'
   if 'Traceback (most recent call last)' in text:
     # A config file's own error, of which ml_collections hands on everything.
     text = text.strip().splitlines()[-1].partition(': ')[2]

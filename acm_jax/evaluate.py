@@ -42,9 +42,14 @@ def main(values: flags.FlagValues) -> None:
   benchmark = benchmarks.get(values.benchmark)
   root, out = Path(values.data_dir), Path(values.out)
   methods = {name: run.baseline(name) for name in values.baseline}
-  found = run.sequences(benchmark, root, values.sequences)
+  found = run.sequences(benchmark, root, values.sequences or None)
   model = trained.load(values.checkpoint, values.hparams)
   ours = run.method(model.tracker, model.variables, model.hparams)
+  if model.name in methods:
+    raise ValueError(
+      f'--checkpoint {values.checkpoint}: named like the baseline '
+      f'{model.name}; rename the folder'
+    )
   methods = {model.name: ours} | methods
   with jax.default_matmul_precision(model.precision):
     folders = [

@@ -46,20 +46,29 @@ def check(out: Path) -> int:
   return len(found.frame_number)
 
 
+class _Parser(argparse.ArgumentParser):
+  """Tells an error in one line."""
+
+  def error(self, message):
+    self.exit(2, f'error: {message}; see --help\n')
+
+
 def main(argv: list[str] | None = None) -> int:
   """Runs the command and returns its exit code, 0, 1 or 2."""
-  parser = argparse.ArgumentParser(
+  parser = _Parser(
     prog='python -m data_pipelines.prepare',
     description=__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
   parser.add_argument('name', choices=NAMES)
-  parser.add_argument('--source', type=Path, required=True, help='its folder')
+  parser.add_argument('--source', type=Path, help='its folder')
   parser.add_argument('--out', type=Path, required=True, help='new folder')
   parser.add_argument(
     '--check', action='store_true', help='only verify what OUT holds'
   )
   options = parser.parse_args(argv)
+  if options.source is None and not options.check:
+    parser.error('--source is missing')
   try:
     if not options.check:
       prepare(options.name, options.source, options.out)

@@ -79,8 +79,14 @@ def read_frame(path: Path) -> UInt8[np.ndarray, 'h w 3']:
   """
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such image')
-  data = np.fromfile(path, np.uint8)
-  pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+  data = path.read_bytes()
+  # OpenCV 4 fills up a JPEG that breaks off in its last scan with grey.
+  torn = data[:2] == b'\xff\xd8' and (
+    data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda')
+  )
+  pixels = None
+  if data and not torn:
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
   if pixels is None:
     raise ValueError(f'{path}: cannot be decoded as an image; restore it')
   return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)

@@ -1,6 +1,7 @@
 """Frames of anything a user points at: a video file, a folder, a camera."""
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def open_video(source: str) -> Video:
     ValueError: The folder is empty, or the file or camera gives no frame.
   """
   if source.isdecimal():
-    return _capture(int(source), f'camera {source}')
+    refusal = f'camera {source}: gives no frame; is it there, and free?'
+    return _capture(int(source), refusal)
   path = Path(source)
   if path.is_dir():
     images = numbered_images(path)
@@ -49,15 +51,19 @@ def open_video(source: str) -> Video:
     return Video(frames, DEFAULT_FPS, len(images))
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such video, folder or camera number')
-  return _capture(str(path), str(path))
+  return _capture(
+    str(path), f'{path}: cannot be decoded as a video; re-encode it'
+  )
 
 
-def _capture(source: int | str, name: str) -> Video:
+def _capture(source: int | str, refusal: str) -> Video:
+  # FFmpeg would say on stderr what `refusal` says.
+  os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
   capture = cv2.VideoCapture(source)
   ok, first = capture.read()
   if not ok:
     capture.release()
-    raise ValueError(f'{name}: cannot be decoded as a video; re-encode it')
+    raise ValueError(refusal)
 
   def frames():
     frame = first

@@ -47,7 +47,7 @@ def test_it_trains_a_small_network_on_synthetic_data(run, tmp_path):
 @pytest.mark.parametrize(
   ('args', 'message'),
   [
-    ([], 'Flag --config must have a value'),
+    ([], '--config missing'),
     (['--config', 'nowhere.py'], 'nowhere.py'),
     (['--config', 'siamban.py:fast'], "argument 'fast' is unknown"),
     (['--config', 'siamban.py', '--config.trian.x=1'], "key: 'trian'"),

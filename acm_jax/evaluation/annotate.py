@@ -61,14 +61,17 @@ def annotate(
     contextlib.closing(drawing.VideoWriter(movie, video.fps)) as writer,
   ):
     print(HEADER, file=table)
-    with contextlib.suppress(KeyboardInterrupt):
-      pairs = progress(found, 'tracking', video.length, 'frames')
+    pairs = progress(found, 'tracking', video.length, 'frames')
+    try:
       for tracked, frame in zip(pairs, shown, strict=False):
         _write_rows(table, count, tracked)
         picture = _draw(frame, tracked)
         writer.write(picture)
         sheet.add(picture)
         count += 1
+    except KeyboardInterrupt:
+      if count == 0:
+        raise
   drawing.write_sheet(sheet.chosen(), out / 'tracked.png')
   return count
 

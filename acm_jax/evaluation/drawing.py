@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from data_pipelines.staging import replacing
+
 # Distinct on photographs and for colour-blind eyes (Okabe and Ito), RGB.
 COLORS = (
   (230, 159, 0),
@@ -91,5 +93,6 @@ def write_sheet(
   for i, cell in enumerate(cells):
     y, x = i // columns * height, i % columns * SHEET_CELL
     sheet[y : y + cell.shape[0], x : x + SHEET_CELL] = cell
-  if not cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
-    raise RuntimeError(f'{path}: cannot be written')
+  with replacing(path) as partial:
+    if not cv2.imwrite(str(partial), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
+      raise RuntimeError(f'{path}: cannot be written')
