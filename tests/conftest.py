@@ -7,9 +7,11 @@ os.environ['XLA_FLAGS'] = (
   os.environ.get('XLA_FLAGS', '') + ' --xla_force_host_platform_device_count=8'
 )
 
+import functools
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
@@ -21,6 +23,42 @@ install_import_hook(['acm_jax', 'data_pipelines'], 'beartype.beartype')
 
 
 @pytest.fixture(scope='session')
+def tiny_tracker():
+  """A SiamBAN-ACM, random variables of its network, and its config."""
+  from acm_jax import trackers
+  from configs import siamban_acm
+
+  config = siamban_acm.get_config('quickstart,tiny').to_dict()
+  tracker = trackers.make(**config['tracker'])
+  shapes = jax.eval_shape(tracker.init, jax.random.key(0))
+  # To compile the network's own initialisation takes much longer.
+  fill = functools.partial(_random, np.random.default_rng(0))
+  return tracker, jax.tree.map(fill, shapes), config
+
+
+def _random(rng, like):
+  if len(like.shape) < 2:
+    return rng.uniform(0.5, 1.5, like.shape).astype(np.float32)
+  spread = np.sqrt(np.prod(like.shape[:-1]))
+  return (rng.standard_normal(like.shape) / spread).astype(np.float32)
+
+
+@pytest.fixture(scope='session')
+def tiny_run(tiny_tracker, tmp_path_factory) -> Path:
+  """The folder of a run with that tracker at step 0, named `tiny`."""
+  import optax
+
+  from acm_jax.training import checkpoints, state, workdir
+
+  _, variables, config = tiny_tracker
+  folder = tmp_path_factory.mktemp('runs') / 'tiny'
+  workdir.claim(folder, config)
+  with checkpoints.Checkpoints(folder) as opened:
+    opened.save(state.create(variables, optax.identity()))
+  return folder
+
+
+@pytest.fixture(scope='session')
 def real_data() -> Path:
   """Folder of real sequences and annotations; skips where there is none."""
   default = Path(__file__).parents[2] / 'shared' / 'data'
@@ -28,3 +66,42 @@ def real_data() -> Path:
   if not folder.is_dir():
     pytest.skip(f'no test data at {folder} (set ACM_TEST_DATA)')
   return folder
+
+
+@pytest.fixture(scope='session')
+def sequences(tmp_path_factory) -> Path:
+  """Two synthetic sequences of six frames in the layout `folder`."""
+  from data_pipelines import synthetic
+
+  folder = tmp_path_factory.mktemp('sequences') / 'held_out'
+  synthetic.write_folder(folder, sequences=2, frames=6, seed=5)
+  return folder
+
+
+@pytest.fixture
+def run_command(capfd):
+  """Runs a command's module; gives its exit code, stdout and stderr lines."""
+  from acm_jax import command
+
+  def run(module, *argv):
+    capfd.readouterr()
+    argv = ['program', *map(str, argv)]
+    code = command.run(module.define, module.main, module.__doc__, argv)
+    printed = capfd.readouterr()
+    return code, printed.out.splitlines(), printed.err.splitlines()
+
+  return run
+
+
+@pytest.fixture
+def refuse(run_command):
+  """Checks that a command exits with 2 and one line that says `message`."""
+
+  def refuse(module, *argv, message):
+    code, _, errors = run_command(module, *argv)
+    assert code == 2, errors
+    assert len(errors) == 1
+    assert errors[0].startswith('error: ')
+    assert message in errors[0]
+
+  return refuse

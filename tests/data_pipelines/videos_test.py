@@ -21,10 +21,10 @@ def write_video(path):
   writer.release()
 
 
-def write_folder(path):
+def write_folder(path, kind='png'):
   path.mkdir()
   for i, image in enumerate(images(), 9):
-    cv2.imwrite(str(path / f'{i}.png'), image[..., ::-1])
+    cv2.imwrite(str(path / f'{i}.{kind}'), image[..., ::-1])
 
 
 def test_a_video_file_gives_its_frames_in_rgb(tmp_path):
@@ -59,10 +59,12 @@ def test_a_file_that_is_no_video_is_an_error(tmp_path):
     videos.open_video(str(tmp_path / 'a.mp4'))
 
 
-def test_a_truncated_image_is_named(tmp_path):
-  write_folder(tmp_path / 'a')
-  path = tmp_path / 'a' / '10.png'
-  path.write_bytes(path.read_bytes()[:40])
+@pytest.mark.parametrize('kind', ['png', 'jpg'])
+@pytest.mark.parametrize('share', [0.0, 0.1, 0.9], ids=str)
+def test_a_truncated_image_is_named(tmp_path, kind, share):
+  write_folder(tmp_path / 'a', kind)
+  path = tmp_path / 'a' / f'10.{kind}'
+  path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
   frames = videos.open_video(str(tmp_path / 'a')).frames
-  with pytest.raises(ValueError, match=r'10\.png: cannot be decoded'):
+  with pytest.raises(ValueError, match=rf'10\.{kind}: cannot be decoded'):
     list(frames)

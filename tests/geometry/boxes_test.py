@@ -47,8 +47,9 @@ def test_iou_of_two_empty_boxes_is_zero(xp):
   assert boxes.iou(empty, empty).tolist() == [0, 0, 0]
 
 
-def test_iou_broadcasts_one_box_over_many():
-  many = np.array([[0, 0, 10, 10], [0, 0, 5, 10]], np.float64)
+@arrays
+def test_iou_broadcasts_one_box_over_many(xp):
+  many = xp.asarray([[0.0, 0, 10, 10], [0, 0, 5, 10]])
   np.testing.assert_allclose(boxes.iou(many[:1], many), [1, 0.5])
 
 

@@ -1,12 +1,8 @@
 """Streams of frames: chunks, buckets and what is refused."""
 
-import functools
-
-import jax
 import numpy as np
 import pytest
 
-from acm_jax import trackers
 from acm_jax.tracking import loop, stream
 from acm_jax.tracking.contract import Hparams
 from tests import formulas
@@ -15,29 +11,24 @@ BOX = np.array([[100, 80, 60, 40]], np.float32)
 HPARAMS = Hparams(0.1, 0.4, 0.4, 0.5)
 
 
-@functools.cache
-def tracker():
-  made = trackers.make(
-    'siamban',
-    backbone='alexnet',
-    levels=(5,),
-    neck=False,
-    width=1 / 12,
-    hidden=16,
-    fusion='acm',
-  )
-  return made, jax.jit(made.init)(jax.random.key(0))
+@pytest.fixture
+def follow(tiny_tracker):
+  tracker, variables, _ = tiny_tracker
+
+  def follow(images, boxes=BOX, **kwargs):
+    # An iterator, of which nobody but `follow` can look at the elements.
+    frames = iter(images)
+    found = stream.follow(tracker, variables, HPARAMS, frames, boxes, **kwargs)
+    return list(found)
+
+  return follow
 
 
 def frames(count):
   return [formulas.frame(i) for i in range(count)]
 
 
-def follow(images, boxes=BOX, **kwargs):
-  return list(stream.follow(*tracker(), HPARAMS, images, boxes, **kwargs))
-
-
-def test_a_chunk_that_is_not_full_gives_its_frames_alone():
+def test_a_chunk_that_is_not_full_gives_its_frames_alone(follow):
   by_four = follow(frames(7), chunk=4)
   by_one = follow(frames(7), chunk=1)
   assert len(by_four) == len(by_one) == 7
@@ -47,14 +38,14 @@ def test_a_chunk_that_is_not_full_gives_its_frames_alone():
   np.testing.assert_array_equal(by_four[0].box_xywh, BOX)
 
 
-def test_sizes_of_one_bucket_share_a_program():
+def test_sizes_of_one_bucket_share_a_program(follow):
   loop.track.clear_cache()
   for h, w in ((240, 320), (230, 300), (193, 257)):
     follow([image[:h, :w] for image in frames(3)], chunk=2)
   assert loop.track._cache_size() == 1
 
 
-def test_a_frame_of_another_size_is_named():
+def test_a_frame_of_another_size_is_named(follow):
   images = [*frames(3), formulas.frame(3)[:200]]
   with pytest.raises(ValueError, match=r'frame 3 is 320 x 200 .* 320 x 240'):
     follow(images)
@@ -71,11 +62,11 @@ def test_a_frame_of_another_size_is_named():
   ],
   ids=['flat', 'negative', 'nan', 'right of it', 'left of it'],
 )
-def test_a_box_that_cannot_be_tracked_is_refused(box, message):
+def test_a_box_that_cannot_be_tracked_is_refused(follow, box, message):
   with pytest.raises(ValueError, match=message):
     follow(frames(2), np.array([box], np.float32))
 
 
-def test_a_video_without_frames_is_refused():
+def test_a_video_without_frames_is_refused(follow):
   with pytest.raises(ValueError, match='no frames'):
     follow([])

@@ -1,0 +1,111 @@
+"""The evaluate command, from the command line to its files."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from acm_jax import evaluate
+from data_pipelines.sequences import read_boxes
+
+
+@pytest.fixture
+def given(tiny_run, sequences, tmp_path):
+  """Flags of a good request."""
+
+  def given(**changes):
+    flags = {
+      'checkpoint': tiny_run,
+      'benchmark': 'folder',
+      'data_dir': sequences,
+      'out': tmp_path / 'out',
+    } | changes
+    return [f'--{k}={v}' for k, v in flags.items()]
+
+  return given
+
+
+def test_results_scores_and_a_picture_are_written(
+  run_command, given, sequences, tmp_path
+):
+  code, printed, errors = run_command(
+    evaluate, *given(baseline='first_box', hparams='size_lr=0')
+  )
+  assert code == 0, errors
+  assert 'folder, 2 of 2 sequences' in printed[0]
+  out = tmp_path / 'out' / 'folder'
+  scores = json.loads((out / 'scores.json').read_text())
+  assert scores['partial'] is False
+  (name,) = set(scores['trackers']) - {'first_box'}
+  assert name == 'tiny-size_lr=0'
+  assert (out / 'tracked.png').stat().st_size > 0
+  assert not [path for path in out.rglob('*') if path.name[0] == '.']
+  for sequence in ('synthetic-0000', 'synthetic-0001'):
+    truth = read_boxes(sequences / sequence / 'groundtruth.txt')
+    first = read_boxes(out / 'first_box' / f'{sequence}.txt')
+    ours = read_boxes(out / name / f'{sequence}.txt')
+    # Files have four decimals.
+    np.testing.assert_allclose(first, truth[:1].repeat(6, 0), atol=1e-4)
+    np.testing.assert_allclose(ours[0], truth[0], atol=1e-4)
+    # The size cannot change at a rate of 0: --hparams was heard.
+    np.testing.assert_allclose(ours[:, 2:], truth[:1, 2:].repeat(6, 0), 1e-4)
+
+
+def test_named_sequences_alone_are_scored(run_command, given, tmp_path):
+  code, _, errors = run_command(evaluate, *given(sequences='synthetic-0001'))
+  assert code == 0, errors
+  out = tmp_path / 'out' / 'folder'
+  scores = json.loads((out / 'scores.json').read_text())
+  assert scores['partial'] is True
+  assert scores['coverage'] == '1 of 2 sequences'
+  assert list(scores['trackers']['tiny']['sequences']) == ['synthetic-0001']
+  assert [path.name for path in (out / 'tiny').iterdir()] == [
+    'synthetic-0001.txt'
+  ]
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'benchmark': 'otb'}, "unknown benchmark 'otb': choose one of otb100"),
+    ({'benchmark': 'lasot'}, 'score result files with acm_jax.score'),
+    ({'data_dir': 'nowhere'}, 'nowhere: no such folder'),
+    ({'sequences': 'synthetic-0001,nobody'}, '--sequences: nobody not found'),
+    ({'hparams': 'penalty=1'}, "--hparams: no 'penalty'; there are"),
+    ({'hparams': 'penalty_k=high'}, "'penalty_k=high' is not penalty_k=NUMBER"),
+    ({'baseline': 'median'}, "--baseline: no 'median'; there are first_box"),
+    ({'checkpoint': 'nowhere'}, 'nowhere: no such folder'),
+    ({'lane': 3}, "Unknown command line flag 'lane'"),
+  ],
+  ids=lambda value: next(iter(value)) if isinstance(value, dict) else '',
+)
+def test_a_wrong_request_is_one_line_and_writes_nothing(
+  refuse, given, tmp_path, changes, message
+):
+  refuse(evaluate, *given(**changes), message=message)
+  assert not (tmp_path / 'out').exists()
+
+
+def test_a_checkpoint_named_like_a_baseline_is_refused(
+  refuse, given, tiny_run, tmp_path
+):
+  run = shutil.copytree(tiny_run, tmp_path / 'first_box')
+  argv = given(checkpoint=run, baseline='first_box')
+  refuse(evaluate, *argv, message='rename the folder')
+
+
+def test_a_first_box_that_cannot_be_tracked_names_its_sequence(
+  refuse, given, sequences, tmp_path
+):
+  copy = shutil.copytree(sequences, tmp_path / 'copy')
+  truth = copy / 'synthetic-0000' / 'groundtruth.txt'
+  rows = truth.read_text().splitlines()
+  truth.write_text('\n'.join(['nan,nan,nan,nan', *rows[1:]]))
+  refuse(evaluate, *given(data_dir=copy), message='synthetic-0000: box nan')
+  assert not list(tmp_path.glob('out/**/*.*'))
+
+
+def test_a_missing_required_flag_is_named(refuse):
+  missing = '--checkpoint, --benchmark, --data_dir, --out missing'
+  refuse(evaluate, message=missing)
