@@ -15,6 +15,7 @@ needed. `clips.write` makes clip sets.
 import json
 import os
 import weakref
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
   return manifest
 
 
+def _read_index(path: Path) -> dict[str, np.ndarray]:
+  try:
+    with np.load(path) as index:
+      return {name: index[name] for name in COLUMNS}
+  except (zipfile.BadZipFile, EOFError, KeyError, ValueError) as error:
+    raise ValueError(f'{path}: damaged; write the clip set again') from error
+
+
 class ClipSet:
   """Random access to the frames of a clip set, without TensorFlow.
 
@@ -71,13 +80,12 @@ class ClipSet:
 
     Raises:
       FileNotFoundError: The folder or a file in it is missing.
-      ValueError: It was written by another version.
+      ValueError: It was written by another version, or its index is damaged.
     """
     manifest = read_manifest(folder)
     self.folder = folder
     self.crop_size: int = manifest['crop_size']
-    with np.load(folder / 'index.npz') as index:
-      columns = {name: index[name] for name in COLUMNS}
+    columns = _read_index(folder / 'index.npz')
     self._shard, self._offset = columns['shard'], columns['offset']
     self._length = columns['length']
     self.box: Float[np.ndarray, 'n 4'] = columns['box']

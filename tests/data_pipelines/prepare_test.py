@@ -1,6 +1,7 @@
 """The prepare command: real video to clip set, and its check."""
 
 import json
+import shutil
 
 import pytest
 
@@ -11,7 +12,7 @@ SEQUENCE = 'libby'
 
 @pytest.fixture(scope='module')
 def davis(real_data, tmp_path_factory):
-  """DAVIS with its shortest boxes: the first five frames of one sequence."""
+  """DAVIS cut to the first five frames of one sequence."""
   pytest.importorskip('tensorflow')
   source = real_data / 'sequences' / 'DAVIS'
   root = tmp_path_factory.mktemp('davis')
@@ -54,6 +55,16 @@ def test_davis_is_prepared_checked_and_not_overwritten(davis, tmp_path, capsys):
   assert len(errors) == 1
   assert f'JPEG of track 0 ({SEQUENCE})' in errors[0]
   assert 'truncated' in errors[0]
+
+
+@pytest.mark.parametrize('share', [0.0, 0.02, 0.5, 0.99], ids=str)
+def test_a_truncated_index_is_named(clip_folder, tmp_path, capsys, share):
+  out = shutil.copytree(clip_folder, tmp_path / 'set')
+  index = out / 'index.npz'
+  index.write_bytes(index.read_bytes()[: int(share * index.stat().st_size)])
+  code, _, errors = run(capsys, 'folder', '--out', out, '--check')
+  assert code == 2
+  assert errors == [f'error: {index}: damaged; write the clip set again']
 
 
 @pytest.mark.parametrize(
