@@ -1,7 +1,7 @@
 """Runs a tracker over a benchmark and scores it.
 
-Writes result files in the benchmark's layout under OUT/NAME/<tracker>/, the
-scores and curves, and tracked.png, a sheet of frames.
+Writes result files in the benchmark's layout under OUT/NAME/<tracker>/, and
+beside them in OUT/NAME scores.json, the curves and tracked.png, a sheet.
 
 Example:
   python -m acm_jax.evaluate --checkpoint runs/siamban_acm \\
@@ -56,7 +56,8 @@ def main(values: flags.FlagValues) -> None:
       run.run(name, track, found, benchmark, out)
       for name, track in methods.items()
     ]
-  report.score(benchmark.name, root, folders, out / benchmark.name)
+  names = [sequence.name for sequence in found]
+  report.score(benchmark.name, root, folders, out / benchmark.name, only=names)
   sheet = out / benchmark.name / 'tracked.png'
   run.picture(folders[0], found, benchmark, sheet)
 

@@ -6,12 +6,12 @@ A section of a config is the keyword arguments of one function:
     hparams       acm_jax.tracking.contract.Hparams
     sets          by name: data_pipelines.pipeline.DataSet
     data          data_pipelines.pipeline.train_batches
-    synthetic     data_pipelines.tracks.ensure_synthetic (quick start only)
+    synthetic     data_pipelines.tracks.ensure_synthetic (presets only)
     augment       template, search: acm_jax.training.augment.Ranges
     optimizer     acm_jax.training.optimizer.make
     schedule      acm_jax.training.schedule.rate_per_epoch
     phases        by name: acm_jax.training.schedule.Phase
-    train, checkpoints    the loop's own
+    precision, train, log, checkpoints    the loop's own
 """
 
 from ml_collections import ConfigDict, config_dict
@@ -91,6 +91,8 @@ def _small(config: ConfigDict) -> None:
   Needs the set davis in --data_dir, and photographs for the synthetic
   sequences: --config.synthetic.textures=DIR.
   """
+  # Found on DAVIS and on synthetic sequences of another seed.
+  config.hparams.update(penalty_k=0.4, window_influence=0.4, size_lr=0.1)
   config.tracker.hidden = 64
   config.synthetic.update(sequences=1000)
   config.sets = ConfigDict(

@@ -8,7 +8,7 @@ Everything follows from the seed.
 As a command it writes sequences in the folder layout (img/, groundtruth.txt,
 absent.txt), for training or for a benchmark whose answer is known:
 
-    python -m data_pipelines.synthetic --out /tmp/synthetic --sequences 50
+    python -m data_pipelines.synthetic --out heldout --sequences 50
 """
 
 import argparse

@@ -7,7 +7,8 @@ from pathlib import Path
 import jax
 import pytest
 
-from acm_jax.tracking.contract import Hparams
+from acm_jax.tracking import loop
+from acm_jax.tracking.contract import Frame, Hparams
 from acm_jax.training import plan as plans
 from configs import common
 from data_pipelines import batch
@@ -64,6 +65,26 @@ def test_the_unfrozen_train_step_lowers_for_tpu_and_cuda(name):
   step, state, raw = abstract_step(name, None, -1)
   exported = jax.export.export(jax.jit(step), platforms=['tpu', 'cuda'])(
     state, raw
+  )
+  assert exported.platforms == ('tpu', 'cuda')
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_the_tracking_step_lowers_for_tpu_and_cuda(name):
+  tracker = plans.make_plan(get_config(name, None).to_dict()).tracker
+  variables = jax.eval_shape(tracker.init, jax.random.key(0))
+  frames = Frame(
+    jax.ShapeDtypeStruct((8, 480, 640, 3), 'uint8'),
+    jax.ShapeDtypeStruct((8, 2), 'int32'),
+  )
+  first = jax.tree.map(
+    lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), frames
+  )
+  boxes = jax.ShapeDtypeStruct((2, 4), 'float32')
+  start = functools.partial(loop.start, tracker)
+  states = jax.eval_shape(start, variables, first, boxes)
+  exported = jax.export.export(loop.track, platforms=['tpu', 'cuda'])(
+    tracker, variables, Hparams(0.1, 0.4, 0.4, 0.5), states, frames
   )
   assert exported.platforms == ('tpu', 'cuda')
 

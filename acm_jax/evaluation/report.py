@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import rich.box
@@ -85,6 +85,7 @@ def score(
   results: Sequence[Path],
   out: Path,
   protocol: str = 'pysot',
+  only: Collection[str] | None = None,
 ) -> Report:
   """Scores trackers' result files, writes the report to `out` and prints it.
 
@@ -97,13 +98,14 @@ def score(
     results: One folder a tracker; its name is the tracker's.
     out: Gets scores.json and, as PNG and CSV, the curves.
     protocol: A name in `protocols.PROTOCOLS`.
+    only: Sequences to score; all that have results by default.
 
   Raises:
     OSError: Something cannot be read or written.
     ValueError: Something in the request or the files does not fit; nothing is
       written then.
   """
-  report = compute(benchmark, annotation_path, results, protocol)
+  report = compute(benchmark, annotation_path, results, protocol, only)
   write(report, out)
   show(report)
   return report
@@ -114,6 +116,7 @@ def compute(
   annotation_path: Path,
   results: Sequence[Path],
   protocol: str = 'pysot',
+  only: Collection[str] | None = None,
 ) -> Report:
   """The report of `score`, neither written nor printed."""
   rate = protocols.get(protocol)
@@ -124,7 +127,12 @@ def compute(
   found = {n: find_results(path, official) for n, path in folders.items()}
   files = {name: paths for name, (paths, _) in found.items()}
   ignored = {name: others for name, (_, others) in found.items() if others}
-  common = [s for s in truth if all(s in paths for paths in files.values())]
+  common = [
+    s
+    for s in truth
+    if (only is None or s in only)
+    and all(s in paths for paths in files.values())
+  ]
   if not common:
     raise ValueError(
       f'{annotation_path}: no annotated sequence has a result of every tracker'

@@ -35,12 +35,11 @@ def find_sets(
     and (data_dir is None or not (path / 'manifest.json').is_file())
   ]
   if missing:
-    place = data_dir or 'no folder: give --data_dir or set $ACM_DATA'
+    place = data_dir or '--data_dir, which is not given, nor is $ACM_DATA'
     raise FileNotFoundError(
       f'data sets are not prepared: {", ".join(missing)} (looked in {place}). '
-      'Prepare each with `python -m data_pipelines.prepare NAME --source DIR '
-      '--out DIR`, or train small on synthetic data: add :quickstart to '
-      '--config'
+      'Write each to DATA_DIR/NAME with `python -m data_pipelines.prepare`, '
+      'or train small on synthetic data: add :quickstart to --config'
     )
   return [
     DataSet(path=where[name], **section) for name, section in sets.items()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from absl import logging
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -51,10 +52,12 @@ def train(
   sharding.check_batch_size(plan.batch_size, mesh)
   sets = data.find_sets(sections['sets'], data_dir, workdir)
   source = load_variables(init_from)[1] if init_from else None
-  workdirs.claim(workdir, sections)
+  workdirs.check(workdir, sections)
   if 'synthetic' in sections:
     crop_size = max(plan.rooms.values())
     data.make_synthetic(sections['synthetic'], workdir, crop_size)
+  # Now, so that a request that could not be met does not claim the folder.
+  workdirs.claim(workdir, sections)
   save_every = sections['checkpoints']['every']
   with (
     jax.default_matmul_precision(sections['precision']),
@@ -100,6 +103,11 @@ def _begin(
     return checkpoints.restore(step, like)
   state = jax.jit(initial, out_shardings=everywhere)()
   if source is None:
+    if not any(plan.phase(0).mode.backbone):
+      logging.warning(
+        'the backbone is frozen and begins with random weights: name trained '
+        'ones with --init_from'
+      )
     return state
   variables = {'params': state.params, 'batch_stats': state.batch_stats}
   variables, summary = transfer.fill(variables, source)

@@ -1,7 +1,10 @@
 """A trained tracker, ready to track, from what training or convert wrote."""
 
 import dataclasses
+import math
 from pathlib import Path
+
+import jax
 
 from acm_jax import trackers
 from acm_jax.tracking.contract import Hparams, Tracker, Variables
@@ -13,7 +16,7 @@ class Trained:
   """All that tracking needs of a checkpoint.
 
   Attributes:
-    name: The checkpoint folder's, for results.
+    name: For results: the checkpoint's and what was changed.
     tracker: The algorithm.
     variables: Its network's weights and statistics.
     hparams: Penalty, window and smoothing of its config.
@@ -41,9 +44,10 @@ def load(checkpoint: str, hparams: str | None = None) -> Trained:
   config, variables = checkpoints.load_variables(checkpoint)
   changed = config['hparams'] | _parse(hparams or '', config['hparams'])
   return Trained(
-    name=Path(checkpoint.split('@')[0]).resolve().name,
+    name='-'.join(filter(None, [Path(checkpoint).resolve().name, hparams])),
     tracker=trackers.make(**config['tracker']),
-    variables=variables,
+    # Once: a tracking call would send NumPy arrays anew each time.
+    variables=jax.device_put(variables),
     hparams=Hparams(**changed),
     precision=config['precision'],
   )
@@ -58,5 +62,7 @@ def _parse(text: str, known: dict[str, float]) -> dict[str, float]:
     try:
       changes[name] = float(value)
     except ValueError:
-      raise ValueError(f'--hparams: {item!r} is not {name}=NUMBER') from None
+      changes[name] = math.nan
+    if not math.isfinite(changes[name]):
+      raise ValueError(f'--hparams: {item!r} is not {name}=NUMBER')
   return changes

@@ -9,31 +9,41 @@ from data_pipelines.staging import replacing
 CONFIG = 'config.json'
 
 
+def check(workdir: Path, config: dict[str, Any]) -> None:
+  """Makes sure that the folder does not belong to a run of another config.
+
+  Raises:
+    ValueError: It does; the message names what differs.
+  """
+  if not (workdir / CONFIG).exists():
+    return
+  there = _flat(read_config(workdir))
+  here = _flat(_tuples(json.loads(json.dumps(config))))
+  keys = sorted(set(there) | set(here))
+  differ = [key for key in keys if there.get(key) != here.get(key)]
+  if differ:
+    changes = ', '.join(
+      f'{key} ({there.get(key)!r} there, {here.get(key)!r} asked for)'
+      for key in differ
+    )
+    raise ValueError(
+      f'{workdir} holds a run with another config: {changes}; '
+      'take another --workdir'
+    )
+
+
 def claim(workdir: Path, config: dict[str, Any]) -> None:
-  """Makes the folder and writes the config, or checks the one it holds.
+  """Makes the folder and writes the config, unless it holds the same one.
 
   Raises:
     ValueError: The folder belongs to a run with another config.
   """
-  text = json.dumps(config, indent=2, sort_keys=True)
-  path = workdir / CONFIG
-  if path.exists():
-    there, here = _flat(read_config(workdir)), _flat(_tuples(json.loads(text)))
-    keys = sorted(set(there) | set(here))
-    differ = [key for key in keys if there.get(key) != here.get(key)]
-    if differ:
-      changes = ', '.join(
-        f'{key} ({there.get(key)!r} there, {here.get(key)!r} asked for)'
-        for key in differ
-      )
-      raise ValueError(
-        f'{workdir} holds a run with another config: {changes}; '
-        'take another --workdir'
-      )
+  check(workdir, config)
+  if (workdir / CONFIG).exists():
     return
   workdir.mkdir(parents=True, exist_ok=True)
-  with replacing(path) as partial:
-    partial.write_text(text + '\n')
+  with replacing(workdir / CONFIG) as partial:
+    partial.write_text(json.dumps(config, indent=2, sort_keys=True) + '\n')
 
 
 def read_config(workdir: Path) -> dict[str, Any]:

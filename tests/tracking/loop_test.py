@@ -176,14 +176,3 @@ def test_padding_of_a_bucket_is_never_read():
     _, tracked = loop.step(tracker, variables, HPARAMS, state, padded)
     results.append(tracked.box_xywh)
   np.testing.assert_array_equal(results[0], results[1])
-
-
-@pytest.mark.parametrize('fusion', ['dw_xcorr', 'acm'])
-def test_tracking_step_lowers_for_tpu_and_cuda(fusion):
-  tracker, variables = small_tracker(fusion)
-  states = loop.start(tracker, variables, frame(0), jnp.asarray(BOXES))
-  frames = jax.tree.map(lambda x: x[None], frame(1))
-  exported = jax.export.export(loop.track, platforms=['tpu', 'cuda'])(
-    tracker, variables, HPARAMS, states, frames
-  )
-  assert exported.platforms == ('tpu', 'cuda')

@@ -125,8 +125,8 @@ class SiamBanNetwork(nn.Module):
     # Distances are mixed after the exponential, as pixels.
     loc = jnp.exp(loc * self.loc_scale[None, None, None, None])
     return Outputs(
-      cls=cls @ jax.nn.softmax(self.cls_weight),
-      loc=loc @ jax.nn.softmax(self.loc_weight),
+      cls=_weighted_sum(cls, self.cls_weight),
+      loc=_weighted_sum(loc, self.loc_weight),
     )
 
   def __call__(
@@ -140,3 +140,11 @@ class SiamBanNetwork(nn.Module):
     """`encode`, then `respond`."""
     kernel = self.encode(template, box_size, mode=mode)
     return self.respond(kernel, search, mode=mode)
+
+
+def _weighted_sum(
+  levels: Float[Array, 'b r r o l'], weight: Float[Array, 'l']
+) -> Float[Array, 'b r r o']:
+  """Mixes levels; no matrix product, whose precision may be lowered."""
+  share = jax.nn.softmax(weight)[None, None, None, None]
+  return jnp.sum(levels * share, axis=-1)

@@ -39,8 +39,8 @@ def dense_targets(
   size = jnp.maximum(size, 1e-3)
   offset = (points - center[None, None]) / size[None, None]
   radius = jnp.sum(offset**2, axis=-1)
-  inner = radius <= 1 / 16
-  outer = radius >= 1 / 4
+  inner = radius < 1 / 16
+  outer = radius > 1 / 4
   box = boxes.cxcywh_to_xyxy(box_cxcywh)[None, None]
   loc = jnp.concatenate([points - box[..., :2], box[..., 2:] - points], axis=-1)
   cls = inner & positive
