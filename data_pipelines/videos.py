@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from absl import logging
 from jaxtyping import UInt8
 
 from data_pipelines.sequences import numbered_images, read_frame
@@ -65,17 +66,24 @@ def _capture(source: int | str, refusal: str) -> Video:
     capture.release()
     raise ValueError(refusal)
 
+  length = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+
   def frames():
-    frame = first
+    frame, count = first, 0
     try:
       while frame is not None:
         yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        count += 1
         _, frame = capture.read()
     finally:
       capture.release()
+    if count < length:
+      # No error: some containers announce more than they hold.
+      logging.warning(
+        '%s: %d of %d frames could be decoded', source, count, length
+      )
 
   fps = capture.get(cv2.CAP_PROP_FPS)
-  length = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
   live = isinstance(source, int)
   return Video(
     frames(),

@@ -125,12 +125,15 @@ def context_crop(
 def mean_color(frame: Frame) -> Float[Array, '3']:
   """Mean of the frame per channel, cut to a whole number as its users have it.
 
-  Exact up to 16 megapixels: the sums are integers.
+  Exact, in integers: each row's mean and remainder apart, so that the sums of
+  a frame of any size fit in 32 bits.
   """
   h, w = frame.pixels.shape[:2]
   inside = (jnp.arange(h) < frame.size[0])[:, None, None]
   inside &= (jnp.arange(w) < frame.size[1])[None, :, None]
   pixels = jnp.where(inside, frame.pixels, 0).astype(jnp.uint32)
-  total = jnp.sum(pixels, axis=(0, 1))
-  count = (frame.size[0] * frame.size[1]).astype(jnp.uint32)
-  return (total // count).astype(jnp.float32)
+  rows = jnp.sum(pixels, axis=1)
+  height, width = frame.size.astype(jnp.uint32)
+  whole = jnp.sum(rows // width, axis=0)
+  rest = jnp.sum(rows % width, axis=0)
+  return ((whole + rest // width) // height).astype(jnp.float32)

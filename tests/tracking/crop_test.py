@@ -71,6 +71,13 @@ def test_mean_colour_is_exact_and_leaves_out_the_padding():
   assert crop.mean_color(image).tolist() == [127, 255, 1]
 
 
+@pytest.mark.parametrize('size', [(7, 11), (240, 320), (101, 997)])
+def test_mean_colour_equals_the_mean(size):
+  image = frame(*size)
+  truth = np.asarray(image.pixels).mean(axis=(0, 1), dtype=np.float64)
+  assert crop.mean_color(image).tolist() == np.floor(truth).tolist()
+
+
 def test_mean_colour_is_cut_to_whole_levels():
   pixels = np.zeros((1, 4, 3), np.uint8)
   pixels[0, :, 0] = [1, 2, 2, 2]
