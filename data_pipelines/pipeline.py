@@ -11,7 +11,9 @@ Their pixels differ by what two JPEG decoders differ, under a level on average.
 import atexit
 import collections
 import dataclasses
+import itertools
 import os
+import sys
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -56,10 +58,11 @@ def train_batches(
   negative: float = 0.2,
   source: str = 'records',
   first_step: int = 0,
+  last_step: int | None = None,
   process_index: int = 0,
   process_count: int = 1,
 ) -> Iterator[RawBatch]:
-  """Endless batches of pairs; batch k is the same whatever came before it.
+  """Batches of pairs; batch k is the same whatever came before it.
 
   Args:
     sets: The mixture: `DataSet`s or mappings of their fields.
@@ -70,6 +73,8 @@ def train_batches(
     negative: Part of the pairs that show two different targets.
     source: 'records' or 'memory'.
     first_step: Number of the first batch, for resuming.
+    last_step: Where to end; endless if it is not given. tf.data takes most of a
+      minute to give up what it reads ahead, so that a run should name its end.
     process_index: Which part of each batch this process reads.
     process_count: In how many equal parts a batch is read.
 
@@ -97,7 +102,8 @@ def train_batches(
     start = step * batch_size + process_index * part
     return range(start, start + part)
 
-  batches = _SOURCES[source](mixture, numbers, first_step)
+  end = sys.maxsize // batch_size - 1 if last_step is None else last_step
+  batches = _SOURCES[source](mixture, numbers, range(first_step, end))
   _close_at_exit(batches)
   return batches
 
@@ -200,18 +206,17 @@ def _corner(crop_size: int, room: int) -> int:
 
 
 def _from_memory(
-  mixture: _Mixture, numbers: Callable[[int], range], first_step: int
+  mixture: _Mixture, numbers: Callable[[int], range], steps: range
 ) -> Iterator[RawBatch]:
   """Decodes in threads: OpenCV works outside the interpreter's lock."""
   pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix='decode')
   waiting: collections.deque = collections.deque()
-  step = first_step
+  coming = iter(steps)
   try:
-    while True:
-      while len(waiting) <= _AHEAD:
+    for _ in steps:
+      for step in itertools.islice(coming, _AHEAD + 1 - len(waiting)):
         pairs = numbers(step)
         waiting.append([pool.submit(mixture.decode, i) for i in pairs])
-        step += 1
       samples = [future.result() for future in waiting.popleft()]
       columns = zip(*samples, strict=True)
       yield RawBatch(*(np.stack(column) for column in columns))
@@ -220,7 +225,7 @@ def _from_memory(
 
 
 def _from_records(
-  mixture: _Mixture, numbers: Callable[[int], range], first_step: int
+  mixture: _Mixture, numbers: Callable[[int], range], steps: range
 ) -> Iterator[RawBatch]:
   """Reads and decodes inside tf.data, in order."""
   tf = clips.tensorflow()
@@ -246,11 +251,12 @@ def _from_records(
     ]
     return (*images, *values[2:])
 
-  first, batch = numbers(first_step), len(numbers(0))
-  stride = numbers(1).start - numbers(0).start
-  steps = tf.data.Dataset.range(first.start, np.iinfo(np.int64).max, stride)
+  batch, stride = len(numbers(0)), numbers(1).start - numbers(0).start
+  starts = tf.data.Dataset.range(
+    numbers(steps.start).start, numbers(steps.stop).start, stride
+  )
   batches = (
-    steps.flat_map(lambda start: tf.data.Dataset.range(start, start + batch))
+    starts.flat_map(lambda start: tf.data.Dataset.range(start, start + batch))
     .map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     .batch(batch, drop_remainder=True)
     .prefetch(_AHEAD)

@@ -126,6 +126,7 @@ def _batches(
     batch_size=plan.batch_size,
     seed=plan.seed,
     first_step=first_step,
+    last_step=plan.total_steps,
     process_index=jax.process_index(),
     process_count=jax.process_count(),
     **plan.rooms,
