@@ -6,11 +6,11 @@
 (x,y,w,h, px, 0-based) and optionally absent.txt (0/1 a row).
 """
 
-import argparse
 import sys
 from pathlib import Path
 
 from data_pipelines import clip_set, clips, layouts, tracks
+from data_pipelines.command_line import Parser, run
 
 # The sets that may be trained on, of those whose layout is read.
 NAMES = ('davis', 'folder')
@@ -46,20 +46,9 @@ def check(out: Path) -> int:
   return len(found.frame_number)
 
 
-class _Parser(argparse.ArgumentParser):
-  """Tells an error in one line."""
-
-  def error(self, message):
-    self.exit(2, f'error: {message}; see --help\n')
-
-
 def main(argv: list[str] | None = None) -> int:
   """Runs the command and returns its exit code, 0, 1 or 2."""
-  parser = _Parser(
-    prog='python -m data_pipelines.prepare',
-    description=__doc__,
-    formatter_class=argparse.RawDescriptionHelpFormatter,
-  )
+  parser = Parser('data_pipelines.prepare', __doc__)
   parser.add_argument('name', choices=NAMES)
   parser.add_argument('--source', type=Path, help='its folder')
   parser.add_argument('--out', type=Path, required=True, help='new folder')
@@ -69,18 +58,13 @@ def main(argv: list[str] | None = None) -> int:
   options = parser.parse_args(argv)
   if options.source is None and not options.check:
     parser.error('--source is missing')
-  try:
+
+  def work() -> str:
     if not options.check:
       prepare(options.name, options.source, options.out)
-    count = check(options.out)
-  except (ValueError, OSError) as error:
-    print(f'error: {error}', file=sys.stderr)
-    return 2
-  except RuntimeError as error:
-    print(f'error: {error}', file=sys.stderr)
-    return 1
-  print(f'{count} frames in {options.out}')
-  return 0
+    return f'{check(options.out)} frames in {options.out}'
+
+  return run(work)
 
 
 if __name__ == '__main__':

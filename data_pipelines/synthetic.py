@@ -11,7 +11,6 @@ absent.txt), for training or for a benchmark whose answer is known:
     python -m data_pipelines.synthetic --out heldout --sequences 50
 """
 
-import argparse
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +19,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from data_pipelines.command_line import Parser, run
 from data_pipelines.staging import staged
 from data_pipelines.synthetic_scene import Camera, Scene
 from data_pipelines.synthetic_textures import Textures
@@ -111,27 +111,19 @@ def _write_video(video: Video, folder: Path) -> None:
 
 def main(argv: list[str] | None = None) -> int:
   """Runs the command and returns its exit code, 0, 1 or 2."""
-  parser = argparse.ArgumentParser(
-    prog='python -m data_pipelines.synthetic',
-    description=__doc__,
-    formatter_class=argparse.RawDescriptionHelpFormatter,
-  )
+  parser = Parser('data_pipelines.synthetic', __doc__)
   parser.add_argument('--out', type=Path, required=True, help='new folder')
   parser.add_argument('--sequences', type=int, default=50, help='how many')
   parser.add_argument('--frames', type=int, default=40, help='of each')
   parser.add_argument('--seed', type=int, default=0, help='0 or more')
   parser.add_argument('--textures', type=Path, help='folder of photographs')
   options = vars(parser.parse_args(argv))
-  try:
+
+  def work() -> str:
     write_folder(**options)
-  except (ValueError, OSError) as error:
-    print(f'error: {error}', file=sys.stderr)
-    return 2
-  except RuntimeError as error:
-    print(f'error: {error}', file=sys.stderr)
-    return 1
-  print(f'{options["sequences"]} sequences in {options["out"]}')
-  return 0
+    return f'{options["sequences"]} sequences in {options["out"]}'
+
+  return run(work)
 
 
 if __name__ == '__main__':

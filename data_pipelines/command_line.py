@@ -1,0 +1,36 @@
+"""What the commands of this package share: help, one-line errors, exit codes.
+
+Exit 0 done, 1 the work failed, 2 the request was wrong, as with the commands
+of `acm_jax`, whose runner lies in a higher layer.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+
+class Parser(argparse.ArgumentParser):
+  """Shows a command's docstring as it is, and tells an error in one line."""
+
+  def __init__(self, prog: str, doc: str):
+    super().__init__(
+      prog=f'python -m {prog}',
+      description=doc,
+      formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+  def error(self, message):
+    self.exit(2, f'error: {message}; see --help\n')
+
+
+def run(work: Callable[[], str]) -> int:
+  """Does the work, prints what it says, and returns the exit code."""
+  try:
+    print(work())
+  except (ValueError, OSError) as error:
+    print(f'error: {error}', file=sys.stderr)
+    return 2
+  except RuntimeError as error:
+    print(f'error: {error}', file=sys.stderr)
+    return 1
+  return 0
