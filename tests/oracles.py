@@ -35,3 +35,24 @@ def depthwise_xcorr(search: np.ndarray, kernel: np.ndarray) -> np.ndarray:
   """Sum over each window of its product with the sample's own kernel."""
   cut = windows(search, kernel.shape[1])
   return np.einsum('bijyxc,byxc->bijc', cut, kernel)
+
+
+def depthwise_conv(
+  x: np.ndarray, kernel: np.ndarray, stride: int, padding: int, dilation: int
+) -> np.ndarray:
+  """Every output cell as the sum over its window, [b, y, x, c]."""
+  around = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+  x = np.pad(x.astype(np.float64), around)
+  reach = dilation * (kernel.shape[0] - 1) + 1
+  rows = [
+    [
+      np.einsum(
+        'byxc,yxc->bc',
+        x[:, i : i + reach : dilation, j : j + reach : dilation],
+        kernel[:, :, 0],
+      )
+      for j in range(0, x.shape[2] - reach + 1, stride)
+    ]
+    for i in range(0, x.shape[1] - reach + 1, stride)
+  ]
+  return np.moveaxis(np.array(rows), 2, 0)

@@ -12,6 +12,7 @@ from acm_jax.modules.mode import Mode
 # Name -> (module of this package, function that builds it).
 _BACKBONES = {
   'alexnet': ('alexnet', 'alexnet'),
+  'mobilenet_v2': ('mobilenet', 'mobilenet_v2'),
   'resnet50': ('resnet', 'resnet50'),
 }
 

@@ -8,6 +8,7 @@ import functools
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 uniform_fan_in = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
@@ -27,6 +28,31 @@ def bias_init(fan_in: int) -> nn.initializers.Initializer:
     return jax.random.uniform(key, shape, dtype, -bound, bound)
 
   return init
+
+
+def depthwise_conv(
+  x: Float[Array, 'b h w c'],
+  kernel: Float[Array, 'k k 1 c'],
+  *,
+  stride: int = 1,
+  padding: int = 0,
+  dilation: int = 1,
+) -> Float[Array, 'b y x c']:
+  """Convolves every channel with its own kernel, the same for all samples.
+
+  A sum over the kernel's taps of shifted products, which XLA fuses into one
+  pass; its grouped convolution is tens of times slower on a CPU.
+  """
+  x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+  taps = kernel.shape[0]
+  reach = (taps - 1) * dilation
+  rows, cols = x.shape[1] - reach, x.shape[2] - reach
+  return sum(
+    x[:, i : i + rows : stride, j : j + cols : stride]
+    * kernel[i // dilation, j // dilation][None, None]
+    for i in range(0, reach + 1, dilation)
+    for j in range(0, reach + 1, dilation)
+  )
 
 
 class Conv(nn.Module):

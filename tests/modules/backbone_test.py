@@ -12,6 +12,7 @@ from acm_jax.modules.mode import EVAL, Mode
 
 KINDS = {
   'alexnet': {'levels': (5,)},
+  'mobilenet_v2': {'levels': (3, 5, 7)},
   'resnet50': {'levels': (2, 3, 4)},
 }
 kinds = pytest.mark.parametrize('name', KINDS)
@@ -43,7 +44,8 @@ def test_only_stages_that_train_have_gradients_and_new_statistics(
   image = jax.random.uniform(jax.random.key(1), (2, 127, 127, 3))
   init = functools.partial(module.init, mode=EVAL)
   variables = jax.jit(init)(jax.random.key(0), image)
-  mode = Mode(backbone=(False,) * (5 - trained) + (True,) * trained)
+  stages = 1 + max(map(stage_of, variables['params']))
+  mode = Mode(backbone=(False,) * (stages - trained) + (True,) * trained)
 
   def loss(params):
     outputs, updates = module.apply(
@@ -72,7 +74,9 @@ def stage_of(layer):
 
 
 def test_unknown_backbone_names_the_known():
-  with pytest.raises(ValueError, match=r'no backbone .*alexnet, resnet50'):
+  with pytest.raises(
+    ValueError, match=r'no backbone .*alexnet, mobilenet_v2, resnet50'
+  ):
     backbones.make('resnet')
 
 

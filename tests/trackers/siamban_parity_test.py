@@ -11,7 +11,7 @@ from acm_jax import losses, trackers
 from acm_jax.geometry import boxes, grid
 from acm_jax.modules.mode import EVAL
 from acm_jax.trackers.siamban import targets
-from acm_jax.weights import siamban, state_dict
+from acm_jax.weights import names, state_dict
 from tests import formulas
 
 # float32 against the float64 figures; measured 2e-6 on a CPU.
@@ -28,7 +28,7 @@ def outputs_of(model):
   tracker = trackers.make('siamban', **MODELS[model])
   shapes = jax.eval_shape(tracker.init, jax.random.key(0))
   variables = state_dict.to_variables(
-    formulas.state_dict(model), shapes, siamban.torch_key
+    formulas.state_dict(model), shapes, names.naming('siamban', 'resnet50')
   )
   figures = formulas.load(model)
   box = figures.get('bbox', np.zeros((1, 4), np.float32))

@@ -1,0 +1,149 @@
+"""MobileNetV2 with dilated last stages, in the layout of the Siamese trackers.
+
+It departs from ImageNet's MobileNetV2 as `resnet` does from its own: no
+padding where the stride is 2, stride 8 from layer 3 on with dilation in the
+place of the later strides, and layer 1 too has its 1x1 expansion.
+
+Source: MobileNetV2 (arXiv:1801.04381), table 2; SiamRPN++ (arXiv:1812.11703)
+for its place in a tracker.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+from acm_jax.modules.backbone import Backbone, stop_while_frozen
+from acm_jax.modules.layers import (
+  BatchNorm,
+  ConvBn,
+  depthwise_conv,
+  normal_fan_out,
+)
+from acm_jax.modules.mode import Mode
+
+
+class _Layer(NamedTuple):
+  """Inverted residuals of one width.
+
+  Attributes:
+    expansion: Inner channels over the input's.
+    features: Output channels at width 1.
+    blocks: How many follow each other.
+    stride: Of the first one.
+    dilations: Of the first one and of the others.
+  """
+
+  expansion: int
+  features: int
+  blocks: int
+  stride: int
+  dilations: tuple[int, int]
+
+
+_STEM = 32
+_LAYERS = (
+  _Layer(1, 16, 1, 1, (1, 1)),
+  _Layer(6, 24, 2, 2, (1, 1)),
+  _Layer(6, 32, 3, 2, (1, 1)),
+  _Layer(6, 64, 4, 1, (1, 2)),
+  _Layer(6, 96, 3, 1, (2, 2)),
+  _Layer(6, 160, 3, 1, (2, 4)),
+  _Layer(6, 320, 1, 1, (4, 4)),
+)
+
+
+class InvertedResidual(nn.Module):
+  """1x1 expansion, depthwise 3x3, 1x1 projection, and the input if it fits.
+
+  Attributes:
+    features: Output channels.
+    expansion: Inner channels over the input's.
+    stride: Of the 3x3; 2 goes without padding.
+    dilation: Of the 3x3.
+  """
+
+  features: int
+  expansion: int
+  stride: int = 1
+  dilation: int = 1
+
+  @nn.compact
+  def __call__(
+    self, x: Float[Array, 'b h h c'], *, train: bool
+  ) -> Float[Array, 'b y y f']:
+    inner = x.shape[-1] * self.expansion
+
+    def conv(features, name):
+      return ConvBn(features, kernel_init=normal_fan_out, name=name)
+
+    y = nn.relu6(conv(inner, 'expand')(x, train=train))
+    kernel = self.param('depthwise', normal_fan_out, (3, 3, 1, inner))
+    y = depthwise_conv(
+      y,
+      kernel,
+      stride=self.stride,
+      padding=self.dilation if self.stride == 1 else 0,
+      dilation=self.dilation,
+    )
+    y = BatchNorm(use_running_average=not train, name='depthwise_bn')(y)
+    y = conv(self.features, 'project')(nn.relu6(y), train=train)
+    return x + y if y.shape == x.shape and self.stride == 1 else y
+
+
+class MobileNetV2(Backbone):
+  """Dilated MobileNetV2; `levels` are layers 3 to 7, all of stride 8.
+
+  The stages of `Mode.backbone`: the stem, then layers 1 to 7.
+  """
+
+  @nn.compact
+  def __call__(
+    self, image: Float[Array, 'b h h 3'], *, mode: Mode
+  ) -> tuple[Float[Array, 'b y y _'], ...]:
+    stem = ConvBn(
+      self.channels(_STEM), 3, 2, kernel_init=normal_fan_out, name='stem'
+    )
+    x = nn.relu6(stem(image, train=mode.trains(0)))
+    x = stop_while_frozen(x, 0, mode)
+    outputs = []
+    for stage in range(1, max(self.levels) + 1):
+      for block in range(_LAYERS[stage - 1].blocks):
+        x = self._block(stage, block)(x, train=mode.trains(stage))
+      x = stop_while_frozen(x, stage, mode)
+      if stage in self.levels:
+        outputs.append(x)
+    return tuple(outputs)
+
+  def _block(self, stage: int, block: int) -> InvertedResidual:
+    layer, later = _LAYERS[stage - 1], block > 0
+    return InvertedResidual(
+      self.channels(layer.features),
+      layer.expansion,
+      stride=1 if later else layer.stride,
+      dilation=layer.dilations[later],
+      name=f'layer{stage}_{block}',
+    )
+
+  def cells(self, size: int) -> int:
+    for stride in (2, *(layer.stride for layer in _LAYERS)):
+      if stride == 2:
+        size = (size - 3) // 2 + 1
+    return size
+
+  def channels(self, features: int) -> int:
+    """A layer's channels at this width: rounded down, as pysot does."""
+    return max(1, int(features * self.width))
+
+
+def mobilenet_v2(
+  levels: tuple[int, ...] = (3, 5, 7), width: float = 1.0
+) -> MobileNetV2:
+  """The light backbone of SiamRPN++; there with `width` 1.4.
+
+  Raises:
+    ValueError: A level is not among layers 3 to 7.
+  """
+  if not set(levels) <= {3, 4, 5, 6, 7} or not levels:
+    raise ValueError(f'mobilenet_v2 has levels 3 to 7, not {tuple(levels)}')
+  return MobileNetV2(tuple(sorted(levels)), width)

@@ -1,0 +1,86 @@
+"""Names that our parameters have in the state dicts of the official code."""
+
+import re
+from collections.abc import Callable, Sequence
+
+Rules = Sequence[tuple[str, str]]
+
+# Applied in order to a path `module/.../leaf`; what is left of `/` becomes `.`
+_RESNET = (
+  (r'^backbone/stem/conv', 'backbone/conv1'),
+  (r'^backbone/stem/bn', 'backbone/bn1'),
+  (r'^(backbone/layer\d)_(\d)', r'\1/\2'),
+  (r'^(backbone/.*)/downsample/conv', r'\1/downsample/0'),
+  (r'^(backbone/.*)/downsample/bn', r'\1/downsample/1'),
+  (r'^(backbone/.*/)conv(\d)/conv', r'\1conv\2'),
+  (r'^(backbone/.*/)conv(\d)/bn', r'\1bn\2'),
+)
+_MOBILENET = (
+  (r'^backbone/stem/conv', 'backbone/layer0/0'),
+  (r'^backbone/stem/bn', 'backbone/layer0/1'),
+  (r'^(backbone/layer\d)_(\d)', r'\1/\2/conv'),
+  (r'^(backbone/.*)/expand/conv', r'\1/0'),
+  (r'^(backbone/.*)/expand/bn', r'\1/1'),
+  (r'^(backbone/.*)/depthwise$', r'\1/3/weight'),
+  (r'^(backbone/.*)/depthwise_bn', r'\1/4'),
+  (r'^(backbone/.*)/project/conv', r'\1/6'),
+  (r'^(backbone/.*)/project/bn', r'\1/7'),
+)
+_BACKBONES = {'resnet50': _RESNET, 'mobilenet_v2': _MOBILENET}
+
+_NECK = (
+  (r'^neck/level(\d)', r'neck/downsample\1/downsample'),
+  (r'^(neck/.*)/conv', r'\1/0'),
+  (r'^(neck/.*)/bn', r'\1/1'),
+)
+_ACM = (
+  (r'/fusion/theta_z', '/xorr_kernel/weight'),
+  (r'/fusion/bias', '/xorr_kernel/bias'),
+  (r'/fusion/theta_x', '/xorr_search/weight'),
+  (r'/fusion/box_prior/dense0', '/xorr_bbox/0'),
+  (r'/fusion/box_prior/bn0', '/xorr_bbox/1'),
+  (r'/fusion/box_prior/dense1', '/xorr_bbox/3'),
+  (r'/fusion/box_prior/bn1', '/xorr_bbox/4'),
+  (r'/fusion/box_prior/dense2', '/xorr_bbox/6'),
+  (r'/fusion/bn', '/xorr_activate/0'),
+  (r'/fusion/extra/conv', '/xorr_activate/2'),
+  (r'/fusion/extra/bn', '/xorr_activate/3'),
+)
+_BRANCH = (
+  (r'/conv_(kernel|search)/conv', r'/conv_\1/0'),
+  (r'/conv_(kernel|search)/bn', r'/conv_\1/1'),
+  (r'/head/conv', '/head/0'),
+  (r'/head/bn', '/head/1'),
+  (r'/out/conv', '/head/3'),
+)
+_SIAMBAN = (
+  (r'^(cls_weight|loc_weight|loc_scale)', r'head/\1'),
+  (r'^(cls|loc)_(\d)', r'head/box\2/\1'),
+)
+_TRACKERS = {'siamban': (*_NECK, *_SIAMBAN, *_ACM, *_BRANCH)}
+
+
+def naming(tracker: str, backbone: str) -> Callable[[str], str]:
+  """The function from a path of ours to the official code's key.
+
+  Args:
+    tracker: Name of the tracker.
+    backbone: Name of its backbone.
+
+  Raises:
+    ValueError: The official code has no such backbone for it.
+  """
+  if tracker not in _TRACKERS or backbone not in _BACKBONES:
+    raise ValueError(
+      f'no names are known for {tracker} with {backbone}: there are the '
+      f'trackers {", ".join(_TRACKERS)} and the backbones '
+      f'{", ".join(_BACKBONES)}'
+    )
+  rules = (*_BACKBONES[backbone], *_TRACKERS[tracker])
+
+  def key(path: str) -> str:
+    for pattern, replacement in rules:
+      path = re.sub(pattern, replacement, path)
+    return path.replace('/', '.')
+
+  return key

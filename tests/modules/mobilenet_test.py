@@ -1,0 +1,51 @@
+"""MobileNetV2 equals the official code's figures."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from acm_jax.modules import backbone as backbones
+from acm_jax.modules.mode import EVAL
+from acm_jax.weights import names, state_dict
+from tests import formulas
+
+MODEL = 'siamrpn_mobilev2'
+
+
+@pytest.fixture(scope='module')
+def features():
+  module = backbones.make('mobilenet_v2', levels=(3, 5, 7), width=1.4)
+  image = jnp.asarray(formulas.image('search', 255))
+
+  def init(key):
+    return module.init(key, image, mode=EVAL)
+
+  shapes = {
+    collection: {'backbone': tree}
+    for collection, tree in jax.eval_shape(init, jax.random.key(0)).items()
+  }
+  weights = {
+    key: value
+    for key, value in formulas.state_dict(MODEL).items()
+    if key.startswith('backbone.')
+  }
+  variables = state_dict.to_variables(
+    weights, shapes, names.naming('siamban', 'mobilenet_v2')
+  )
+  variables = {name: tree['backbone'] for name, tree in variables.items()}
+  return jax.jit(lambda v, x: module.apply(v, x, mode=EVAL))(variables, image)
+
+
+@pytest.mark.parametrize('index', [0, 1, 2], ids=['3', '5', '7'])
+def test_features_equal_the_official_ones(features, index):
+  figures = formulas.load(MODEL)
+  mean, std, largest = figures[f'backbone{index}_stats']
+  # float32 against float64; measured 2e-6 on a CPU.
+  tolerance = 1e-5 * largest
+  ours = np.asarray(features[index], np.float64)
+  got = ours[0, :4, :4, :8].transpose(2, 0, 1)
+  expected = figures[f'backbone{index}_slice']
+  np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance)
+  got = [ours.mean(), ours.std(ddof=1), np.abs(ours).max()]
+  np.testing.assert_allclose(got, [mean, std, largest], rtol=0, atol=tolerance)

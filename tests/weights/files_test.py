@@ -1,0 +1,61 @@
+"""State dicts are read from files, and files that lie are refused."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from acm_jax.weights import files
+
+
+def test_npz_gives_its_arrays_without_the_prefix(tmp_path):
+  np.savez(tmp_path / 'w.npz', **{'module.a.weight': np.ones((2, 3))})
+  assert files.read(tmp_path / 'w.npz')['a.weight'].shape == (2, 3)
+
+
+def test_values_that_are_not_finite_are_named(tmp_path):
+  np.savez(tmp_path / 'w.npz', a=np.ones(2), b=np.array([1, np.nan]))
+  with pytest.raises(ValueError, match='not finite: b'):
+    files.read(tmp_path / 'w.npz')
+
+
+class Evil:
+  def __reduce__(self):
+    return print, ('ran',)
+
+
+def test_npz_with_objects_is_refused_and_not_run(tmp_path, capsys):
+  np.savez(tmp_path / 'w.npz', a=np.array([Evil()], dtype=object))
+  capsys.readouterr()
+  with pytest.raises(ValueError, match='not a readable'):
+    files.read(tmp_path / 'w.npz')
+  assert 'ran' not in capsys.readouterr().out
+
+
+def test_missing_file_is_named(tmp_path):
+  with pytest.raises(FileNotFoundError, match=r'w\.npz: no such file'):
+    files.read(tmp_path / 'w.npz')
+
+
+def test_safetensors_are_read(tmp_path):
+  safetensors = pytest.importorskip('safetensors.numpy')
+  safetensors.save_file(
+    {'a': np.ones(3, np.float32)}, tmp_path / 'w.safetensors'
+  )
+  assert files.read(tmp_path / 'w.safetensors')['a'].sum() == 3
+
+
+@pytest.mark.parametrize('zipped', [True, False], ids=['zip', 'tar'])
+def test_torch_files_are_read(tmp_path, zipped):
+  torch = pytest.importorskip('torch')
+  content = {'epoch': 3, 'state_dict': {'module.a': torch.ones(2)}}
+  torch.save(content, tmp_path / 'w.pth', _use_new_zipfile_serialization=zipped)
+  assert files.read(tmp_path / 'w.pth')['a'].tolist() == [1, 1]
+
+
+def test_torch_file_that_would_run_code_is_refused(tmp_path, capsys):
+  pytest.importorskip('torch')
+  (tmp_path / 'w.pth').write_bytes(pickle.dumps({'a': Evil()}, protocol=2))
+  with pytest.raises(ValueError, match='refused'):
+    files.read(tmp_path / 'w.pth')
+  assert 'ran' not in capsys.readouterr().out

@@ -1,0 +1,61 @@
+"""State dicts fill all variables, use all keys, and say what does not fit."""
+
+import numpy as np
+import pytest
+
+from acm_jax.weights import names, state_dict
+
+SHAPES = {
+  'params': {
+    'part': {
+      'conv': {'kernel': np.empty((3, 3, 2, 5)), 'bias': np.empty(5)},
+      'dense': {'kernel': np.empty((2, 7))},
+    }
+  },
+  'batch_stats': {'part': {'bn': {'mean': np.empty(5)}}},
+}
+
+
+def weights():
+  return {
+    'part.conv.weight': np.arange(90.0).reshape(5, 2, 3, 3),
+    'part.conv.bias': np.arange(5.0),
+    'part.dense.weight': np.arange(14.0).reshape(7, 2),
+    'part.bn.running_mean': np.ones(5),
+    'part.bn.num_batches_tracked': np.array(7),
+  }
+
+
+def dotted(path):
+  return path.replace('/', '.')
+
+
+def test_layouts_become_ours():
+  filled = state_dict.to_variables(weights(), SHAPES, dotted)
+  part = filled['params']['part']
+  assert (
+    part['conv']['kernel'][2, 1, 0, 4]
+    == weights()['part.conv.weight'][4, 0, 2, 1]
+  )
+  assert part['dense']['kernel'][1, 6] == weights()['part.dense.weight'][6, 1]
+  assert filled['batch_stats']['part']['bn']['mean'].dtype == np.float32
+
+
+def test_all_that_does_not_fit_is_named():
+  wrong = weights()
+  del wrong['part.conv.bias']
+  wrong['part.extra'] = np.zeros(1)
+  wrong['part.dense.weight'] = np.zeros((7, 3))
+  with pytest.raises(ValueError, match='do not fit') as error:
+    state_dict.to_variables(wrong, SHAPES, dotted)
+  for fault in (
+    'part.conv.bias is missing',
+    'part.extra has no place',
+    'part.dense.weight is (3, 7), not (2, 7)',
+  ):
+    assert fault in str(error.value)
+
+
+def test_a_network_without_known_names_is_refused():
+  with pytest.raises(ValueError, match=r'siamban .*resnet50'):
+    names.naming('siamban', 'alexnext')
