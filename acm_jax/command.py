@@ -4,10 +4,11 @@ A command is a docstring (what it does, with an example), a function that
 defines its flags on a `FlagValues` of its own, and a function that does the
 work. Nothing happens at import and no flag is global.
 
-What is wrong with the *request* is raised as ValueError or OSError wherever it
-is found, with a message that names the file, row or flag and says how to mend
-it: exit 2. Work that fails raises RuntimeError: exit 1. Both print one line on
-stderr; `--debug` prints the traceback instead.
+What is wrong with the *request* is raised as ValueError or, where a file or
+folder is not what it was said to be, as one of `MISNAMED`, with a message that
+names the file, row or flag and says how to mend it: exit 2. Any other error is
+work that failed, a full disk among them: exit 1. Both print one line on stderr;
+`--debug` prints the traceback instead.
 """
 
 import logging
@@ -21,6 +22,14 @@ from pathlib import Path
 from absl import flags
 
 DONE, FAILED, REFUSED = 0, 1, 2
+# The other kinds of OSError tell of a disk, a network or a process.
+MISNAMED = (
+  FileNotFoundError,
+  FileExistsError,
+  IsADirectoryError,
+  NotADirectoryError,
+  PermissionError,
+)
 
 
 def run(
@@ -33,7 +42,7 @@ def run(
 
   Args:
     define: Defines the command's flags on the values it is given.
-    main: Does the work; raises ValueError or OSError for a bad request.
+    main: Does the work; raises as the module says.
     doc: The text that `--help` shows above the flags.
     argv: The command line, program name first; the process's own by default.
   """
@@ -57,8 +66,8 @@ def run(
       traceback.print_exc()
     else:
       print(f'error: {_one_line(error)}', file=sys.stderr)
-    request = isinstance(error, ValueError | OSError | flags.Error)
-    return REFUSED if request else FAILED
+    refused = isinstance(error, (ValueError, flags.Error, *MISNAMED))
+    return REFUSED if refused else FAILED
   return DONE
 
 

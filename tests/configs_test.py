@@ -36,7 +36,9 @@ def abstract_step(name, arg, phase_index):
     )
   )
   raw = jax.tree.map(
-    lambda x: jax.ShapeDtypeStruct((plan.batch_size, *x.shape[1:]), x.dtype),
+    lambda x: jax.ShapeDtypeStruct(
+      (plan.train.batch_size, *x.shape[1:]), x.dtype
+    ),
     raw,
   )
   return plan.step_function(phase, state.params), state, raw

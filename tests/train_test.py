@@ -44,6 +44,23 @@ def test_it_trains_a_small_network_on_synthetic_data(run, tmp_path):
   assert all(np.isfinite(row['loss']) for row in rows)
 
 
+def test_a_key_that_a_config_file_adds_is_named(run, tmp_path):
+  path = tmp_path / 'mine.py'
+  path.write_text(
+    'from configs import siamban\n'
+    'def get_config(arg=None):\n'
+    '  config = siamban.get_config(arg)\n'
+    '  with config.unlocked():\n'
+    '    config.schedule.warmup = 3\n'
+    '  return config\n'
+  )
+  code, printed = run('--config', path, '--workdir', tmp_path / 'run')
+  assert code == 2
+  assert 'error: config.schedule: ' in printed.err
+  assert "an unexpected keyword argument 'warmup'" in printed.err
+  assert not (tmp_path / 'run').exists()
+
+
 @pytest.mark.parametrize(
   ('args', 'message'),
   [
@@ -59,7 +76,11 @@ def test_it_trains_a_small_network_on_synthetic_data(run, tmp_path):
     ),
     (
       ['--config', 'siamban.py', '--config.train.batch_size=84'],
-      'cannot be split over 8 devices',
+      'cannot be split over 8 devices: make it 80 or 88',
+    ),
+    (
+      ['--config', 'siamban.py', '--config.train.batch_size=0'],
+      'config.train: batch_size=0 must be a whole number above 0',
     ),
     (
       ['--config', 'siamban.py', '--config.train.batch_size=80'],

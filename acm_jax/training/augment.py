@@ -51,64 +51,95 @@ class Ranges:
   blur: float = 0.0
   flip: float = 0.0
 
+  def __post_init__(self):
+    if self.shift < 0:
+      raise ValueError(f'shift={self.shift} must not be negative')
+    if not 0 <= self.scale < 1:
+      raise ValueError(f'scale={self.scale} must be from 0 to below 1')
+    for name in ('color', 'blur', 'flip'):
+      _check_probability(name, getattr(self, name))
+
   def room(self, size: int) -> int:
     """Side of the context crop that a result of `size` px needs, px."""
     return context.room(size, self.shift, self.scale)
 
 
+def _check_probability(name: str, value: float) -> None:
+  if not 0 <= value <= 1:
+    raise ValueError(f'{name}={value} must be a probability, from 0 to 1')
+
+
+@dataclasses.dataclass(frozen=True)
+class Distortion:
+  """How far pairs are distorted.
+
+  Attributes:
+    template: Ranges of the template.
+    search: Ranges of the search region.
+    grey: Probability that both images of a pair lose their colour.
+  """
+
+  template: Ranges
+  search: Ranges
+  grey: float
+
+  def __post_init__(self):
+    _check_probability('grey', self.grey)
+
+
 def augment(
   raw: RawBatch,
   rng: jax.Array,
+  distortion: Distortion,
   *,
   template_size: int,
   search_size: int,
-  template: Ranges,
-  search: Ranges,
-  grey: float = 0.0,
 ) -> Batch:
   """Cuts crops of the exact sizes and distorts them, their boxes with them.
 
   Args:
     raw: Context crops round the targets.
     rng: Key; the result is a function of it and of `raw`.
+    distortion: How far.
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
-    template: Ranges for the template.
-    search: Ranges for the search region.
-    grey: Probability that both images of a pair lose their colour.
 
   Raises:
     ValueError: The context crops are smaller than the ranges can reach.
 
   Source: the data code of SiamRPN++ and SiamBAN.
   """
-  count = raw.positive.shape[0]
   grey_key, template_key, search_key = jax.random.split(rng, 3)
-  greyed = jax.random.bernoulli(grey_key, grey, (count,))
+  greyed = jax.random.bernoulli(grey_key, distortion.grey, raw.positive.shape)
+  template, template_box = _distort(
+    raw.template,
+    raw.template_box,
+    greyed,
+    template_key,
+    size=template_size,
+    ranges=distortion.template,
+  )
+  search, search_box = _distort(
+    raw.search,
+    raw.search_box,
+    greyed,
+    search_key,
+    size=search_size,
+    ranges=distortion.search,
+  )
+  return Batch(template, search, template_box, search_box, raw.positive)
 
-  def distort(images, boxes, key, size, ranges):
-    side = images.shape[1]
-    if side < ranges.room(size):
-      raise ValueError(
-        f'context crops of {side} px are too small: a crop of {size} px needs '
-        f'{ranges.room(size)} at shift {ranges.shift}, scale {ranges.scale}'
-      )
-    one = functools.partial(distort_one, size=size, ranges=ranges)
-    return jax.vmap(one)(images, boxes, greyed, jax.random.split(key, count))
 
-  template_image, template_box = distort(
-    raw.template, raw.template_box, template_key, template_size, template
-  )
-  search_image, search_box = distort(
-    raw.search, raw.search_box, search_key, search_size, search
-  )
-  return Batch(
-    template=template_image,
-    search=search_image,
-    template_box=template_box,
-    search_box=search_box,
-    positive=raw.positive,
-  )
+def _distort(images, boxes_cxcywh, greyed, key, *, size, ranges):
+  side = images.shape[1]
+  if side < ranges.room(size):
+    raise ValueError(
+      f'context crops of {side} px are too small: a crop of {size} px needs '
+      f'{ranges.room(size)} at shift {ranges.shift}, scale {ranges.scale}'
+    )
+  one = functools.partial(distort_one, size=size, ranges=ranges)
+  keys = jax.random.split(key, len(images))
+  return jax.vmap(one)(images, boxes_cxcywh, greyed, keys)
 
 
 def distort_one(

@@ -4,7 +4,9 @@ A checkpoint has two parts: `model`, which is all that tracking needs, and
 `progress`, which a resumed run needs besides.
 """
 
+import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,13 @@ class Checkpoints:
     return self
 
   def __exit__(self, *_) -> None:
-    self._checkpointer.close()
+    """Waits for what is being saved.
+
+    Raises:
+      RuntimeError: It could not be saved.
+    """
+    with self._saving():
+      self._checkpointer.close()
 
   @property
   def steps(self) -> tuple[int, ...]:
@@ -50,13 +58,23 @@ class Checkpoints:
     return tuple(c.step for c in self._checkpointer.checkpoints)
 
   def save(self, state: TrainState) -> None:
-    """Begins to save a state, unless it is saved already."""
+    """Begins to save a state, unless it is saved already.
+
+    Raises:
+      RuntimeError: The one before could not be saved.
+    """
     step = int(state.step)
     if step in self.steps:
       return
     # Copies: the next step is given the state's own memory.
-    self._checkpointer.save_checkpointables_async(
-      step, _parts(jax.tree.map(jnp.copy, state)), force=True
+    parts = _parts(jax.tree.map(jnp.copy, state))
+    with self._saving():
+      self._checkpointer.save_checkpointables_async(step, parts, force=True)
+
+  def save_model(self, step: int, variables: Variables) -> None:
+    """Saves weights and statistics alone, from which no run goes on."""
+    self._checkpointer.save_checkpointables(
+      step, {'model': {name: variables[name] for name in _MODEL}}
     )
 
   def restore(self, step: int, like: TrainState) -> TrainState:
@@ -94,14 +112,27 @@ class Checkpoints:
     except Exception as error:
       raise self._damaged(step, error) from error
 
+  @contextlib.contextmanager
+  def _saving(self) -> Iterator[None]:
+    try:
+      yield
+    except Exception as error:
+      raise RuntimeError(
+        f'{self._checkpointer.directory}: a checkpoint cannot be written: is '
+        f'the disk full? ({_reason(error)})'
+      ) from error
+
   def _damaged(self, step: int, error: Exception) -> ValueError:
-    # Orbax raises errors of many types, KeyError among them.
-    reason = str(error).strip('\'" ').split('\n')[0][:200]
     return ValueError(
       f'{self._checkpointer.directory / str(step)}: the checkpoint is '
-      f'incomplete or of another network ({reason}); there are steps '
+      f'incomplete or of another network ({_reason(error)}); there are steps '
       f'{_listed(self.steps)}'
     )
+
+
+def _reason(error: Exception) -> str:
+  """In short; orbax raises errors of many types, KeyError among them."""
+  return str(error).strip('\'" ').split('\n')[0][:200]
 
 
 def _parts(state: TrainState) -> dict[str, dict[str, Any]]:
@@ -109,6 +140,15 @@ def _parts(state: TrainState) -> dict[str, dict[str, Any]]:
     'model': {name: getattr(state, name) for name in _MODEL},
     'progress': {name: getattr(state, name) for name in _PROGRESS},
   }
+
+
+def save_variables(
+  folder: Path, config: dict[str, Any], variables: Variables
+) -> None:
+  """Writes what `load_variables` reads: a model that no run made."""
+  workdirs.claim(folder, config)
+  with Checkpoints(folder) as checkpoints:
+    checkpoints.save_model(0, variables)
 
 
 def load_variables(place: str | Path) -> tuple[dict[str, Any], Variables]:

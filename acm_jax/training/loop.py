@@ -18,6 +18,7 @@ from acm_jax.training import workdir as workdirs
 from acm_jax.training.checkpoints import Checkpoints, load_variables
 from acm_jax.training.log import RunLog
 from acm_jax.training.plan import Plan, make_plan
+from acm_jax.training.sections import section
 from acm_jax.training.state import TrainState
 from acm_jax.training.step import Metrics
 from data_pipelines.batch import RawBatch
@@ -49,35 +50,28 @@ def train(
   """
   sections = config.to_dict()
   plan, mesh = make_plan(sections), sharding.make_mesh()
-  sharding.check_batch_size(plan.batch_size, mesh)
-  sets = data.find_sets(sections['sets'], data_dir, workdir)
+  sharding.check_batch_size(plan.train.batch_size, mesh)
+  with section('sets'):
+    sets = data.find_sets(sections['sets'], data_dir, workdir)
   source = load_variables(init_from)[1] if init_from else None
   workdirs.check(workdir, sections)
   if 'synthetic' in sections:
-    crop_size = max(plan.rooms.values())
-    data.make_synthetic(sections['synthetic'], workdir, crop_size)
-  # Now, so that a request that could not be met does not claim the folder.
-  workdirs.claim(workdir, sections)
-  save_every = sections['checkpoints']['every']
+    with section('synthetic'):
+      crop_size = max(plan.rooms.values())
+      data.make_synthetic(sections['synthetic'], workdir, crop_size)
   with (
-    jax.default_matmul_precision(sections['precision']),
-    Checkpoints(workdir, sections['checkpoints']['keep']) as checkpoints,
+    _precision(sections['precision']),
+    Checkpoints(workdir, plan.saving.keep) as checkpoints,
     _signals() as stopped,
   ):
     state = begun = _begin(plan, mesh, checkpoints, source)
-    first_step = int(state.step)
-    batches = _batches(plan, sets, sections['data'], first_step)
-    log = RunLog(
-      workdir,
-      first_step=first_step,
-      total_steps=plan.total_steps,
-      batch_size=plan.batch_size,
-      every=sections['log']['every'],
-    )
-    with contextlib.closing(batches), log:
+    batches = _batches(plan, sets, sections['data'], int(state.step))
+    # Now, so that a request that could not be met does not claim the folder.
+    workdirs.claim(workdir, sections)
+    with contextlib.closing(batches), _log(plan, workdir, state) as log:
       for step, state, metrics, raw in _steps(plan, mesh, begun, batches):
         log.add(step, metrics, raw.sample_id)
-        if step % save_every == 0:
+        if step % plan.saving.every == 0:
           checkpoints.save(state)
         if stopped():
           break
@@ -85,6 +79,21 @@ def train(
       checkpoints.save(state)
   if stopped():
     raise KeyboardInterrupt
+
+
+def _precision(name: str) -> contextlib.AbstractContextManager:
+  with section('precision'):
+    return jax.default_matmul_precision(name)
+
+
+def _log(plan: Plan, workdir: Path, state: TrainState) -> RunLog:
+  return RunLog(
+    workdir,
+    first_step=int(state.step),
+    total_steps=plan.total_steps,
+    batch_size=plan.train.batch_size,
+    every=plan.log.every,
+  )
 
 
 def _begin(
@@ -118,20 +127,21 @@ def _begin(
 def _batches(
   plan: Plan,
   sets: Sequence[DataSet],
-  section: Mapping[str, Any],
+  arguments: Mapping[str, Any],
   first_step: int,
 ) -> Iterator[RawBatch]:
-  return train_batches(
-    sets,
-    batch_size=plan.batch_size,
-    seed=plan.seed,
-    first_step=first_step,
-    last_step=plan.total_steps,
-    process_index=jax.process_index(),
-    process_count=jax.process_count(),
-    **plan.rooms,
-    **section,
-  )
+  with section('data'):
+    return train_batches(
+      sets,
+      batch_size=plan.train.batch_size,
+      seed=plan.train.seed,
+      first_step=first_step,
+      last_step=plan.total_steps,
+      process_index=jax.process_index(),
+      process_count=jax.process_count(),
+      **plan.rooms,
+      **arguments,
+    )
 
 
 def _steps(

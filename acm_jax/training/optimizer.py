@@ -1,5 +1,6 @@
 """SGD as PyTorch has it, with a factor on the rate for groups of parameters."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -10,14 +11,8 @@ import optax
 Rates = Sequence[tuple[str, float]]
 
 
-def make(
-  params: Any,
-  rates: Rates,
-  *,
-  momentum: float,
-  weight_decay: float,
-  clip_norm: float,
-) -> optax.GradientTransformation:
+@dataclasses.dataclass(frozen=True)
+class Sgd:
   """Gradients to updates at learning rate 1, in the order of PyTorch's SGD.
 
       g = clip(g);  v = momentum v + g + weight_decay w;  update = -factor v
@@ -26,39 +21,44 @@ def make(
   change of rate acts at once. The norm that is clipped is that of all
   parameters that train, together.
 
-  Args:
-    params: Parameters, arrays or shapes.
-    rates: (regular expression, factor); see `schedule.Phase`.
+  Attributes:
     momentum: Factor on the past.
     weight_decay: Factor on the weights, biases and batch norms too.
     clip_norm: Largest norm of the gradient.
-
-  Raises:
-    ValueError: A parameter has no group, or an expression no parameter.
   """
-  groups = group_of(params, rates)
-  frozen = {pattern for pattern, factor in rates if factor == 0}
 
-  def sgd(factor):
+  momentum: float
+  weight_decay: float
+  clip_norm: float
+
+  def of(self, params: Any, rates: Rates) -> optax.GradientTransformation:
+    """The transformation for a network's parameters.
+
+    Args:
+      params: Parameters, arrays or shapes.
+      rates: (regular expression, factor); see `schedule.Phase`.
+
+    Raises:
+      ValueError: A parameter has no group, or an expression no parameter.
+    """
+    groups = group_of(params, rates)
+    frozen = {pattern for pattern, factor in rates if factor == 0}
+    is_frozen = jax.tree.map(lambda group: group in frozen, groups)
+    by_group = {pattern: self._group(factor) for pattern, factor in rates}
     return optax.chain(
-      optax.add_decayed_weights(weight_decay),
-      optax.trace(momentum),
-      optax.scale(-factor),
+      optax.masked(optax.set_to_zero(), is_frozen),
+      optax.clip_by_global_norm(self.clip_norm),
+      optax.partition(by_group, groups),
     )
 
-  return optax.chain(
-    optax.masked(
-      optax.set_to_zero(), jax.tree.map(lambda group: group in frozen, groups)
-    ),
-    optax.clip_by_global_norm(clip_norm),
-    optax.partition(
-      {
-        pattern: sgd(factor) if factor else optax.set_to_zero()
-        for pattern, factor in rates
-      },
-      groups,
-    ),
-  )
+  def _group(self, factor: float) -> optax.GradientTransformation:
+    if factor == 0:
+      return optax.set_to_zero()
+    return optax.chain(
+      optax.add_decayed_weights(self.weight_decay),
+      optax.trace(self.momentum),
+      optax.scale(-factor),
+    )
 
 
 def group_of(params: Any, rates: Rates) -> Any:

@@ -12,62 +12,65 @@ import optax
 from jaxtyping import Float
 
 from acm_jax import trackers
-from acm_jax.tracking.contract import Batch, Tracker
-from acm_jax.training import optimizer as optimizers
+from acm_jax.tracking.contract import Batch, Hparams, Tracker
 from acm_jax.training import schedule, state
-from acm_jax.training.augment import Ranges, augment
+from acm_jax.training.augment import Distortion, Ranges, augment
+from acm_jax.training.optimizer import Sgd
 from acm_jax.training.schedule import Phase
+from acm_jax.training.sections import Log, Saving, Train, section
 from acm_jax.training.state import TrainState
 from acm_jax.training.step import Metrics, train_step
 from data_pipelines.batch import RawBatch
 
 StepFunction = Callable[[TrainState, RawBatch], tuple[TrainState, Metrics]]
+# Those of data are used where it is read.
+_SECTIONS = (
+  *('tracker', 'hparams', 'sets', 'data', 'synthetic', 'augment', 'optimizer'),
+  *('schedule', 'phases', 'precision', 'train', 'log', 'checkpoints'),
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Plan:
-  """All that a training run computes, from the first step to the last.
+  """All that a training run does, from the first step to the last.
 
   Attributes:
     tracker: What is trained.
-    batch_size: Pairs of a step.
-    steps_per_epoch: Steps.
+    train: Epochs, batches, seed.
     rate: Learning rate of each epoch.
     phases: What trains from which epoch on.
-    template: Ranges of the template's distortions.
-    search: Ranges of the search region's.
-    grey: Probability that a pair loses its colour.
-    optimizer: Further arguments of `optimizer.make`.
-    seed: All randomness follows from it.
+    distortion: How far pairs are distorted.
+    optimizer: Gradients to updates.
+    log: When metrics are written.
+    saving: When checkpoints are.
   """
 
   tracker: Tracker
-  batch_size: int
-  steps_per_epoch: int
+  train: Train
   rate: Float[np.ndarray, 'e']
   phases: tuple[Phase, ...]
-  template: Ranges
-  search: Ranges
-  grey: float
-  optimizer: Mapping[str, float]
-  seed: int
+  distortion: Distortion
+  optimizer: Sgd
+  log: Log
+  saving: Saving
 
   @property
   def total_steps(self) -> int:
     """Steps of the whole run."""
-    return self.steps_per_epoch * len(self.rate)
+    return self.train.steps_per_epoch * self.train.epochs
 
   @property
   def rooms(self) -> dict[str, int]:
     """Sides of the context crops that the host gives, px."""
+    template, search = self.distortion.template, self.distortion.search
     return {
-      'template_room': self.template.room(self.tracker.template_size),
-      'search_room': self.search.room(self.tracker.search_size),
+      'template_room': template.room(self.tracker.template_size),
+      'search_room': search.room(self.tracker.search_size),
     }
 
   def phase(self, step: int) -> Phase:
     """The phase that step number `step`, from 0, belongs to."""
-    return schedule.phase_at(self.phases, step // self.steps_per_epoch)
+    return schedule.phase_at(self.phases, step // self.train.steps_per_epoch)
 
   def phase_before(self, step: int) -> Phase:
     """The phase that a state after `step` steps comes from."""
@@ -78,22 +81,21 @@ class Plan:
     return augment(
       raw,
       rng,
+      self.distortion,
       template_size=self.tracker.template_size,
       search_size=self.tracker.search_size,
-      template=self.template,
-      search=self.search,
-      grey=self.grey,
     )
 
   def optimizer_of(
     self, phase: Phase, params: Any
   ) -> optax.GradientTransformation:
     """The optimizer of a phase, for parameters or their shapes."""
-    return optimizers.make(params, phase.rates, **self.optimizer)
+    with section(f'phases.{phase.name}'):
+      return self.optimizer.of(params, phase.rates)
 
   def initial_state(self, phase: Phase) -> TrainState:
     """The state that a run begins with, in the form that `phase` needs."""
-    variables = self.tracker.init(jax.random.key(self.seed))
+    variables = self.tracker.init(jax.random.key(self.train.seed))
     return state.create(
       variables, self.optimizer_of(phase, variables['params'])
     )
@@ -105,15 +107,15 @@ class Plan:
 
   def step_function(self, phase: Phase, params: Any) -> StepFunction:
     """The train step of a phase, to be compiled."""
+    rates = jnp.asarray(self.rate, jnp.float32)
     return functools.partial(
       train_step,
       tracker=self.tracker,
       augment=self.augment,
       optimizer=self.optimizer_of(phase, params),
-      rate=jnp.asarray(self.rate, jnp.float32),
-      steps_per_epoch=self.steps_per_epoch,
+      rate=lambda step: rates[step // self.train.steps_per_epoch],
       mode=phase.mode,
-      seed=self.seed,
+      seed=self.train.seed,
     )
 
 
@@ -121,24 +123,38 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
   """The plan of a config, as plain mappings.
 
   Raises:
-    ValueError: A number is out of its range, or a name is unknown.
+    ValueError: A number is out of its range, or a name is unknown; the message
+      names the section.
   """
-  train, ranges = config['train'], config['augment']
-  steps_per_epoch = train['pairs_per_epoch'] // train['batch_size']
-  if steps_per_epoch < 1:
+  unknown = set(config) - set(_SECTIONS)
+  if unknown:
     raise ValueError(
-      f'train.pairs_per_epoch={train["pairs_per_epoch"]} is less than one '
-      f'batch of {train["batch_size"]}'
+      f'config: no section is called {", ".join(sorted(unknown))}; there are '
+      f'{", ".join(_SECTIONS)}'
     )
+
+  def made(name, function, *args):
+    with section(name):
+      return function(*args, **config.get(name, {}))
+
+  train = made('train', Train)
+  made('hparams', Hparams)
   return Plan(
-    tracker=trackers.make(**config['tracker']),
-    batch_size=train['batch_size'],
-    steps_per_epoch=steps_per_epoch,
-    rate=schedule.rate_per_epoch(train['epochs'], **config['schedule']),
-    phases=schedule.make_phases(config['phases']),
-    template=Ranges(**ranges['template']),
-    search=Ranges(**ranges['search']),
-    grey=ranges['grey'],
-    optimizer=config['optimizer'],
-    seed=train['seed'],
+    tracker=made('tracker', trackers.make),
+    train=train,
+    rate=made('schedule', schedule.rate_per_epoch, train.epochs),
+    phases=schedule.make_phases(config.get('phases', {})),
+    distortion=_make_distortion(config.get('augment', {})),
+    optimizer=made('optimizer', Sgd),
+    log=made('log', Log),
+    saving=made('checkpoints', Saving),
   )
+
+
+def _make_distortion(config: Mapping[str, Any]) -> Distortion:
+  ranges = {}
+  for name in ('template', 'search'):
+    with section(f'augment.{name}'):
+      ranges[name] = Ranges(**config.get(name, {}))
+  with section('augment'):
+    return Distortion(**{**config, **ranges})

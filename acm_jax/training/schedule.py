@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from acm_jax.modules.mode import Mode
+from acm_jax.training.sections import section
 
 
 def rate_per_epoch(
@@ -62,28 +63,47 @@ def make_phases(sections: Mapping[str, Mapping]) -> tuple[Phase, ...]:
   """Phases in the order of their first epochs.
 
   Args:
-    sections: By name: `from_epoch`, `backbone` (for each stage of the
-      backbone, whether it trains) and `rates`.
+    sections: By name, the arguments of `make_phase`.
 
   Raises:
-    ValueError: No phase begins at epoch 0, or two begin together.
+    ValueError: No phase begins at epoch 0, or two begin together; or a section
+      is unfit.
   """
-  phases = [
-    Phase(
-      name=name,
-      from_epoch=section['from_epoch'],
-      mode=Mode(head=True, backbone=tuple(section['backbone'])),
-      rates=tuple((path, float(rate)) for path, rate in section['rates']),
-    )
-    for name, section in sections.items()
-  ]
+  phases = []
+  for name, arguments in sections.items():
+    with section(f'phases.{name}'):
+      phases.append(make_phase(name, **arguments))
   phases.sort(key=lambda phase: phase.from_epoch)
   starts = [phase.from_epoch for phase in phases]
   if not starts or starts[0] != 0 or len(set(starts)) < len(starts):
     raise ValueError(
-      f'phases begin at epochs {starts}: one must begin at 0, no two together'
+      f'config.phases: they begin at epochs {starts}: one must begin at 0, no '
+      'two together'
     )
   return tuple(phases)
+
+
+def make_phase(
+  name: str,
+  *,
+  from_epoch: int,
+  backbone: Sequence[bool],
+  rates: Sequence[tuple[str, float]],
+) -> Phase:
+  """A phase in which the head trains.
+
+  Args:
+    name: For messages.
+    from_epoch: The first epoch, from 0.
+    backbone: For each stage of the backbone, whether it trains.
+    rates: See `Phase`.
+  """
+  return Phase(
+    name=name,
+    from_epoch=from_epoch,
+    mode=Mode(head=True, backbone=tuple(backbone)),
+    rates=tuple((path, float(rate)) for path, rate in rates),
+  )
 
 
 def phase_at(phases: Sequence[Phase], epoch: int) -> Phase:

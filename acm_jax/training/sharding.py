@@ -30,12 +30,15 @@ def check_batch_size(batch_size: int, mesh: Mesh) -> None:
   """Checks that a batch can be split.
 
   Raises:
-    ValueError: Its size is not a multiple of the number of devices.
+    ValueError: Its size is not a multiple of the number of devices; the message
+      names the nearest that are.
   """
-  if batch_size % mesh.size:
+  rest = batch_size % mesh.size
+  if rest:
+    below, above = batch_size - rest, batch_size - rest + mesh.size
     raise ValueError(
       f'batch_size={batch_size} cannot be split over {mesh.size} devices: '
-      'make it a multiple of their number'
+      f'make it {f"{below} or " if below else ""}{above}'
     )
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from acm_jax.modules.mode import Mode
-from acm_jax.tracking.contract import Batch, Tracker
+from acm_jax.tracking.contract import Batch, Targets, Tracker
 from acm_jax.training.state import TrainState, advance
 from data_pipelines.batch import RawBatch
 
@@ -24,8 +24,7 @@ def train_step(
   tracker: Tracker,
   augment: Callable[[RawBatch, jax.Array], Batch],
   optimizer: optax.GradientTransformation,
-  rate: Float[Array, 'e'],
-  steps_per_epoch: int,
+  rate: Callable[[Int[Array, '']], Float[Array, '']],
   mode: Mode,
   seed: int,
 ) -> tuple[TrainState, Metrics]:
@@ -41,8 +40,7 @@ def train_step(
     tracker: Network, targets and loss.
     augment: Distorts a batch with a key.
     optimizer: Gradients to updates at learning rate 1.
-    rate: Learning rate of each epoch.
-    steps_per_epoch: Steps.
+    rate: Number of the step, from 0, to its learning rate.
     mode: What trains.
     seed: All randomness follows from it and the number of the step.
   """
@@ -50,20 +48,11 @@ def train_step(
   augment_key, target_key = jax.random.split(key)
   batch = augment(raw, augment_key)
   targets = tracker.targets(batch, target_key)
-
-  def loss_of(params):
-    variables = {'params': params, 'batch_stats': state.batch_stats}
-    box_size = batch.template_box[:, 2:]
-    outputs, batch_stats = tracker.apply(
-      variables, batch.template, box_size, batch.search, mode=mode
-    )
-    loss, parts = tracker.loss(outputs, targets)
-    return loss, (parts, batch_stats)
-
+  loss_of = _loss_function(tracker, state.batch_stats, batch, targets, mode)
   gradient = jax.value_and_grad(loss_of, has_aux=True)
   (loss, (parts, batch_stats)), grads = gradient(state.params)
   updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-  rate_now = rate[state.step // steps_per_epoch]
+  rate_now = rate(state.step)
   updates = jax.tree.map(lambda update: rate_now * update, updates)
   new = state.replace(
     params=optax.apply_updates(state.params, updates),
@@ -73,7 +62,7 @@ def train_step(
   grad_norm = optax.tree.norm(grads)
   ok = jnp.isfinite(grad_norm) & (loss <= _LARGEST_LOSS) & _finite(batch_stats)
   state = advance(state, new, ok)
-  metrics = {
+  return state, {
     'loss': loss,
     **{f'loss_{name}': part for name, part in parts.items()},
     'grad_norm': grad_norm,
@@ -81,7 +70,25 @@ def train_step(
     'skipped': state.skipped,
     'skipped_in_a_row': state.skipped_in_a_row,
   }
-  return state, metrics
+
+
+def _loss_function(
+  tracker: Tracker, batch_stats, batch: Batch, targets: Targets, mode: Mode
+) -> Callable:
+  """Parameters to the loss, its parts, and the statistics after the batch."""
+
+  def loss_of(params):
+    outputs, after = tracker.apply(
+      {'params': params, 'batch_stats': batch_stats},
+      batch.template,
+      batch.template_box[:, 2:],
+      batch.search,
+      mode=mode,
+    )
+    loss, parts = tracker.loss(outputs, targets)
+    return loss, (parts, after)
+
+  return loss_of
 
 
 def _finite(tree) -> Bool[Array, '']:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from acm_jax.training import augment
-from acm_jax.training.augment import Ranges
+from acm_jax.training.augment import Distortion, Ranges
 from data_pipelines import batch
 
 SIDE = 145
@@ -62,11 +62,9 @@ def apply(raw, seed=0, grey=0.0, **ranges):
     lambda raw, key: augment.augment(
       raw,
       key,
+      Distortion(Ranges(), Ranges(**ranges), grey),
       template_size=63,
       search_size=95,
-      template=Ranges(),
-      search=Ranges(**ranges),
-      grey=grey,
     )
   )(raw, jax.random.key(seed))
 

@@ -1,7 +1,9 @@
 """Checkpoints: what is saved comes back, what is broken is named."""
 
 import json
+import resource
 import shutil
+import signal
 
 import jax
 import jax.numpy as jnp
@@ -21,10 +23,10 @@ def make_state(step=3):
     'head': {'w': jnp.ones(4)},
   }
   variables = {'params': params, 'batch_stats': {'head': {'mean': jnp.ones(4)}}}
-  transform = optimizer.make(
-    params, RATES, momentum=0.9, weight_decay=0.0, clip_norm=1.0
+  sgd = optimizer.Sgd(momentum=0.9, weight_decay=0.0, clip_norm=1.0)
+  return state.create(variables, sgd.of(params, RATES)).replace(
+    step=jnp.array(step)
   )
-  return state.create(variables, transform).replace(step=jnp.array(step))
 
 
 @pytest.fixture
@@ -70,6 +72,26 @@ def test_tracking_loads_the_config_and_the_variables(run, suffix, step):
 def test_a_step_that_is_not_there_is_refused_with_those_that_are(run):
   with pytest.raises(ValueError, match='no step 4, but 3, 5'):
     ckpt.load_variables(f'{run}@4')
+
+
+def test_a_full_disk_is_work_that_failed(run):
+  big = np.random.default_rng(0).standard_normal((400, 400))
+  state = make_state(7).replace(params={'w': jnp.asarray(big)})
+  handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+  before = resource.getrlimit(resource.RLIMIT_FSIZE)
+  # A limit on a file's size fails the writes as a full disk does.
+  resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+  try:
+    with (
+      pytest.raises(RuntimeError, match='cannot be written: is the disk full'),
+      ckpt.Checkpoints(run) as checkpoints,
+    ):
+      checkpoints.save(state)
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+  with ckpt.Checkpoints(run) as checkpoints:
+    assert checkpoints.steps == (3, 5)
 
 
 def break_nothing_there(run):

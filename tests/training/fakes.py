@@ -10,6 +10,7 @@ from acm_jax.tracking.contract import Outputs, Targets, Tracker
 
 PLAN = {
   'tracker': {'name': 'fake'},
+  'hparams': {'penalty_k': 0.1, 'window_influence': 0.4, 'size_lr': 0.4},
   'precision': 'default',
   'sets': {'synthetic': {'weight': 1.0, 'gap': 5}},
   'data': {'source': 'memory', 'negative': 0.2},

@@ -10,7 +10,7 @@ from acm_jax.training import optimizer
 
 RATES = (('a/', 0.1), ('b/frozen', 0.0), ('', 1.0))
 FACTOR = {'a/w': 0.1, 'b/frozen': 0.0, 'b/w': 1.0}
-SGD = {'momentum': 0.9, 'weight_decay': 1e-2, 'clip_norm': 1.0}
+SGD = optimizer.Sgd(momentum=0.9, weight_decay=1e-2, clip_norm=1.0)
 
 
 def flat(tree):
@@ -38,9 +38,9 @@ def pytorch_sgd(weights, gradients, rates):
   for gradient, rate in zip(gradients, rates, strict=True):
     norm = np.sqrt(sum((gradient[name] ** 2).sum() for name in trained))
     for name in trained:
-      g = gradient[name] * min(1, SGD['clip_norm'] / norm)
-      g = g + SGD['weight_decay'] * weights[name]
-      velocity[name] = SGD['momentum'] * velocity[name] + g
+      g = gradient[name] * min(1, SGD.clip_norm / norm)
+      g = g + SGD.weight_decay * weights[name]
+      velocity[name] = SGD.momentum * velocity[name] + g
       step = rate * FACTOR[name] * velocity[name]
       weights[name] = weights[name] - step
   return weights
@@ -52,7 +52,7 @@ def test_updates_equal_pytorchs_sgd_with_groups(scale):
   gradients = [random_tree(i, scale) for i in range(1, 6)]
   rates = [0.1, 0.1, 0.05, 0.2, 0.01]
   expected = pytorch_sgd(flat(params), map(flat, gradients), rates)
-  transform = optimizer.make(params, RATES, **SGD)
+  transform = SGD.of(params, RATES)
   state = transform.init(params)
   for gradient, rate in zip(gradients, rates, strict=True):
     updates, state = transform.update(gradient, state, params)
@@ -65,7 +65,7 @@ def test_updates_equal_pytorchs_sgd_with_groups(scale):
 
 def test_frozen_parameters_have_no_momentum():
   params = random_tree(0, 1.0)
-  state = optimizer.make(params, RATES, **SGD).init(params)
+  state = SGD.of(params, RATES).init(params)
   shapes = sorted(leaf.shape for leaf in jax.tree.leaves(state))
   assert shapes == [(3, 4), (5,)]
 

@@ -29,7 +29,9 @@ class Run:
     )
 
   def raw(self, seed=0):
-    return batch.fake(self.plan.batch_size, *self.plan.rooms.values(), seed)
+    return batch.fake(
+      self.plan.train.batch_size, *self.plan.rooms.values(), seed
+    )
 
   def step(self, state, raw):
     return self._step(state, sharding.put(raw, self.mesh))
@@ -68,9 +70,16 @@ def test_eight_devices_give_the_losses_of_one(eight):
   )
 
 
-def test_a_batch_that_cannot_be_split_is_refused():
-  with pytest.raises(ValueError, match='batch_size=12 cannot be split over 8'):
-    sharding.check_batch_size(12, sharding.make_mesh())
+@pytest.mark.parametrize(
+  ('size', 'message'),
+  [
+    (12, 'batch_size=12 cannot be split over 8 devices: make it 8 or 16'),
+    (3, 'batch_size=3 cannot be split over 8 devices: make it 8'),
+  ],
+)
+def test_a_batch_that_cannot_be_split_is_refused_with_those_near(size, message):
+  with pytest.raises(ValueError, match=message):
+    sharding.check_batch_size(size, sharding.make_mesh())
 
 
 @pytest.mark.parametrize('bad', [np.nan, np.inf, 1e8], ids=str)
@@ -102,7 +111,7 @@ def test_frozen_parts_keep_their_weights_and_statistics(eight):
 
 
 def test_the_rate_is_that_of_the_epoch(eight):
-  count = eight.plan.steps_per_epoch
+  count = eight.plan.train.steps_per_epoch
   rates, _ = eight.steps(count + 1, 'rate')
   expected = [eight.plan.rate[0]] * count + [eight.plan.rate[1]]
   np.testing.assert_allclose(rates, expected, rtol=1e-6)

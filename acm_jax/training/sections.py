@@ -1,0 +1,81 @@
+"""Sections of a config: those of the loop itself, and whose an error is."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def section(name: str) -> Iterator[None]:
+  """Names the section of a config that is made use of inside.
+
+  Raises:
+    ValueError: What was raised inside, a missing or unknown argument included.
+  """
+  try:
+    yield
+  except (TypeError, ValueError) as error:
+    raise ValueError(f'config.{name}: {error}') from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+  """Section `train`: how long.
+
+  Attributes:
+    epochs: After each the learning rate changes.
+    pairs_per_epoch: Rounded down to whole batches.
+    batch_size: Pairs of a step over all devices.
+    seed: All randomness of the run follows from it.
+  """
+
+  epochs: int
+  pairs_per_epoch: int
+  batch_size: int
+  seed: int
+
+  def __post_init__(self):
+    _check_counts(self, 'epochs', 'pairs_per_epoch', 'batch_size')
+    if self.pairs_per_epoch < self.batch_size:
+      raise ValueError(
+        f'pairs_per_epoch={self.pairs_per_epoch} is less than one batch of '
+        f'batch_size={self.batch_size}'
+      )
+
+  @property
+  def steps_per_epoch(self) -> int:
+    """Whole batches."""
+    return self.pairs_per_epoch // self.batch_size
+
+
+@dataclasses.dataclass(frozen=True)
+class Log:
+  """Section `log`: steps from one row of metrics to the next."""
+
+  every: int
+
+  def __post_init__(self):
+    _check_counts(self, 'every')
+
+
+@dataclasses.dataclass(frozen=True)
+class Saving:
+  """Section `checkpoints`.
+
+  Attributes:
+    every: Steps from one checkpoint to the next.
+    keep: How many of the newest stay.
+  """
+
+  every: int
+  keep: int
+
+  def __post_init__(self):
+    _check_counts(self, 'every', 'keep')
+
+
+def _check_counts(values, *names: str) -> None:
+  for name in names:
+    value = getattr(values, name)
+    if not isinstance(value, int) or value < 1:
+      raise ValueError(f'{name}={value!r} must be a whole number above 0')
