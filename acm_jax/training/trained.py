@@ -39,9 +39,14 @@ def load(checkpoint: str, hparams: str | None = None) -> Trained:
 
   Raises:
     OSError: The folder, or the step in it, is not there.
-    ValueError: The checkpoint is not whole, or a hyper-parameter is unknown.
+    ValueError: The checkpoint is not whole or no tracker's, or a
+      hyper-parameter is unknown.
   """
   config, variables = checkpoints.load_variables(checkpoint)
+  if set(variables['params']) == {'backbone'}:
+    raise ValueError(
+      f'{checkpoint}: a backbone alone; train a tracker with --init_from'
+    )
   changed = config['hparams'] | _parse(hparams or '', config['hparams'])
   return Trained(
     name='-'.join(filter(None, [Path(checkpoint).resolve().name, hparams])),

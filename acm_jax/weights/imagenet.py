@@ -2,6 +2,7 @@
 
 Their state dicts become those of the official trackers' backbones, which see
 BGR in 0..255 where the classifiers saw RGB with mean and deviation removed.
+Keys that a backbone has no use for, the classifier's own, stay in them.
 """
 
 import re
@@ -29,19 +30,21 @@ def mobilenet_v2(state_dict: Mapping[str, np.ndarray]) -> StateDict:
   convolutions and the dilation in the place of strides.
 
   Args:
-    state_dict: torchvision's, or the flat one of tonylins' repository.
+    state_dict: torchvision's, timm's, or the flat one that has `features` and
+      no inner Sequential; pysot's own is given back as it is.
 
   Raises:
     ValueError: A key is missing.
   """
-  source = _flat_mobilenet(state_dict)
-  result = {}
+  if 'layer0.0.weight' in state_dict:
+    return dict(state_dict)
+  source, result = _flat_mobilenet(state_dict), {}
 
   def take(ours: str, theirs: str, leaves) -> None:
     for leaf in leaves:
       if f'{theirs}.{leaf}' not in source:
         raise ValueError(f'no {theirs}.{leaf}: not a MobileNetV2 state dict')
-      result[f'{ours}.{leaf}'] = source[f'{theirs}.{leaf}']
+      result[f'{ours}.{leaf}'] = source.pop(f'{theirs}.{leaf}')
 
   take('layer0.0', 'features.0.0', ('weight',))
   take('layer0.1', 'features.0.1', _BN)
@@ -57,27 +60,78 @@ def mobilenet_v2(state_dict: Mapping[str, np.ndarray]) -> StateDict:
         take(f'{ours}.{index + 1}', f'{theirs}.{index + 1 - shift}', _BN)
       number += 1
   features = result['layer1.0.conv.3.weight'].shape[0]
-  result |= _identity('layer1.0.conv', features)
+  result |= _identity('layer1.0.conv', features) | source
+  return {key: np.asarray(x, np.float32) for key, x in result.items()}
+
+
+def resnet50(state_dict: Mapping[str, np.ndarray]) -> StateDict:
+  """The backbone of a ResNet-50 classifier, under pysot's names.
+
+  The shortcuts of the strided stages are 1x1 there and 3x3 here: they become
+  the middle of a 3x3, which falls on the same cells. What the convolutions
+  compute is then the classifier's, but for padding and dilation.
+
+  Args:
+    state_dict: torchvision's or timm's; pysot's own, which sees BGR already, is
+      given back as it is.
+
+  Raises:
+    ValueError: A key is missing.
+  """
+  shortcuts = [f'layer{stage}.0.downsample.0.weight' for stage in (2, 3, 4)]
+  needed = ['conv1.weight', 'bn1.running_mean', *shortcuts]
+  for key in needed:
+    if key not in state_dict:
+      raise ValueError(f'no {key}: not a ResNet-50 state dict')
+  result = {
+    key: value for key, value in state_dict.items() if not key.startswith('fc.')
+  }
+  if result[shortcuts[0]].shape[2:] == (3, 3):
+    return result
+  _see_bgr(result, 'conv1', 'bn1')
+  for key in shortcuts:
+    around = ((0, 0), (0, 0), (1, 1), (1, 1))
+    result[key] = np.pad(result[key], around)
   return {key: np.asarray(x, np.float32) for key, x in result.items()}
 
 
 def _flat_mobilenet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
-  """Without the inner Sequential that torchvision has round conv and norm."""
+  """Under `features.NUMBER.conv.PLACE`, whoever's they are."""
+  if 'conv_stem.weight' in state_dict:
+    rename = _from_timm
+  elif 'features.1.conv.0.0.weight' in state_dict:
+    rename = _from_torchvision
+  else:
+    return dict(state_dict)
+  return {rename(key): value for key, value in state_dict.items()}
 
-  def flat(key: str) -> str:
-    nested = re.fullmatch(r'(features\.\d+\.conv)\.(\d)\.(\d)\.(\w+)', key)
-    if nested:
-      place = 3 * int(nested[2]) + int(nested[3])
-      return f'{nested[1]}.{place}.{nested[4]}'
-    # The projection, behind one or two of them.
-    last = re.fullmatch(r'(features\.\d+\.conv)\.(\d)\.(\w+)', key)
-    if last and torchvision:
-      groups = 1 if last[1] == 'features.1.conv' else 2
-      return f'{last[1]}.{int(last[2]) + 2 * groups}.{last[3]}'
+
+def _from_torchvision(key: str) -> str:
+  """Without the inner Sequential round convolution and batch norm."""
+  nested = re.fullmatch(r'(features\.\d+\.conv)\.(\d)\.(\d)\.(\w+)', key)
+  if nested:
+    place = 3 * int(nested[2]) + int(nested[3])
+    return f'{nested[1]}.{place}.{nested[4]}'
+  # The projection, behind one or two of them.
+  last = re.fullmatch(r'(features\.\d+\.conv)\.(\d)\.(\w+)', key)
+  if last:
+    groups = 1 if last[1] == 'features.1.conv' else 2
+    return f'{last[1]}.{int(last[2]) + 2 * groups}.{last[3]}'
+  return key
+
+
+def _from_timm(key: str) -> str:
+  key = re.sub(r'^conv_stem\.', 'features.0.0.', key)
+  key = re.sub(r'^bn1\.', 'features.0.1.', key)
+  block = re.fullmatch(r'blocks\.(\d)\.(\d)\.(\w+)\.(\w+)', key)
+  if not block:
     return key
-
-  torchvision = 'features.1.conv.0.0.weight' in state_dict
-  return {flat(key): value for key, value in state_dict.items()}
+  layer, index = int(block[1]), int(block[2])
+  number = 1 + sum(_MOBILENET_BLOCKS[:layer]) + index
+  order = ['conv_pw', 'bn1', '', 'conv_dw', 'bn2', '', 'conv_pwl', 'bn3']
+  if layer == 0:
+    order = ['conv_dw', 'bn1', '', 'conv_pw', 'bn2']
+  return f'features.{number}.conv.{order.index(block[3])}.{block[4]}'
 
 
 def _see_bgr(state_dict: StateDict, conv: str, bn: str) -> None:

@@ -40,7 +40,7 @@ def to_variables(
   left = {k for k in state_dict if not k.endswith('num_batches_tracked')}
   filled, faults = {}, []
   for path, wanted in flat.items():
-    key = rename(_torch_leaf(path))
+    key = rename(_torch_path(path))
     if key not in state_dict:
       faults.append(f'{key} is missing')
       continue
@@ -55,7 +55,13 @@ def to_variables(
   return flax.traverse_util.unflatten_dict(filled, sep='/')
 
 
-def _torch_leaf(path: str) -> str:
+def keys(variables: Variables, rename: Callable[[str], str]) -> set[str]:
+  """All keys that `to_variables` fills the variables from."""
+  flat = flax.traverse_util.flatten_dict(variables, sep='/')
+  return {rename(_torch_path(path)) for path in flat}
+
+
+def _torch_path(path: str) -> str:
   """Drops the collection, renames the leaf."""
   _, *modules, leaf = path.split('/')
   return '/'.join([*modules, _LEAVES.get(leaf, leaf)])

@@ -1,0 +1,97 @@
+"""A state dict of someone else's into the variables of a tracker of ours."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from acm_jax import trackers
+from acm_jax.tracking.contract import Variables
+from acm_jax.weights import imagenet, state_dict
+from acm_jax.weights.names import naming
+
+StateDict = Mapping[str, np.ndarray]
+_BACKBONE = 'backbone'
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+  """A whole tracker of the official code.
+
+  Attributes:
+    tracker: Our name of it.
+  """
+
+  tracker: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Backbone:
+  """A backbone alone.
+
+  Attributes:
+    backbone: Our name of it.
+    adapt: Makes its state dict one of pysot's backbone.
+  """
+
+  backbone: str
+  adapt: Callable[[StateDict], StateDict]
+
+
+SOURCES = {
+  'siamban': Model('siamban'),
+  'siamban_acm': Model('siamban'),
+  'resnet': Backbone('resnet50', imagenet.resnet50),
+  'mobilenet': Backbone('mobilenet_v2', imagenet.mobilenet_v2),
+}
+
+
+def convert(
+  source: str, weights: StateDict, section: Mapping[str, Any]
+) -> tuple[Variables, tuple[str, ...]]:
+  """Variables of a tracker, all of them or its backbone's.
+
+  Args:
+    source: One of `SOURCES`.
+    weights: Arrays by key.
+    section: The config's section `tracker`.
+
+  Returns:
+    The variables, and the modules that were left out: layers of a classifier
+    that the backbone does not have. Of a whole tracker none is.
+
+  Raises:
+    ValueError: The weights do not fit; every misfit is named.
+  """
+  kind = SOURCES[source]
+  tracker = trackers.make(**section)
+  variables = jax.eval_shape(tracker.init, jax.random.key(0))
+  name = naming(section['name'], section[_BACKBONE])
+  if isinstance(kind, Model):
+    _expect(source, 'tracker.name', kind.tracker, section['name'])
+    return state_dict.to_variables(weights, variables, name), ()
+  _expect(source, 'tracker.backbone', kind.backbone, section[_BACKBONE])
+  weights = {
+    f'{_BACKBONE}.{key.removeprefix("backbone.")}': value
+    for key, value in kind.adapt(weights).items()
+    if not key.endswith('num_batches_tracked')
+  }
+  variables = {
+    collection: {_BACKBONE: tree[_BACKBONE]}
+    for collection, tree in variables.items()
+  }
+  known = state_dict.keys(variables, name)
+  used = {key: value for key, value in weights.items() if key in known}
+  filled = state_dict.to_variables(used, variables, name)
+  # Two names deep, `backbone.layer6` of `backbone.layer6.0.conv.0.weight`.
+  left = {'.'.join(key.split('.')[:2]) for key in set(weights) - known}
+  return filled, tuple(sorted(left))
+
+
+def _expect(source: str, key: str, wanted: str, found: str) -> None:
+  if found != wanted:
+    raise ValueError(
+      f'--source {source} gives a {wanted}, but {key} of the config is {found}'
+    )

@@ -1,0 +1,69 @@
+"""State dicts of ImageNet classifiers, made up by formula."""
+
+import numpy as np
+
+from tests import formulas
+
+# Output channels of MobileNetV2's blocks 1 to 17, and layer and block of each.
+_OUTER = [16, 24, 24, *[32] * 3, *[64] * 4, *[96] * 3, *[160] * 3, 320]
+_TIMM = [
+  (layer, block)
+  for layer, blocks in enumerate((1, 2, 3, 4, 3, 3, 1))
+  for block in range(blocks)
+]
+
+
+def norm(place: str, channels: int) -> dict[str, np.ndarray]:
+  """A batch norm's arrays."""
+  leaves = ('weight', 'bias', 'running_mean', 'running_var')
+  keys = [f'{place}.{leaf}' for leaf in leaves]
+  return {key: formulas.weight(key, [channels]) for key in keys}
+
+
+def mobilenet_v2(dialect: str) -> dict[str, np.ndarray]:
+  """MobileNetV2; `flat`, `torchvision` or `timm` names for the same values."""
+  shapes = {('features.0.0', 'features.0.1'): [32, 3, 3, 3]}
+  names = {'features.0.0': 'conv_stem', 'features.0.1': 'bn1'}
+  before = 32
+  for number, outer in enumerate(_OUTER, 1):
+    inner = before if number == 1 else 6 * before
+    parts = [[inner, before, 1, 1], [inner, 1, 3, 3], [outer, inner, 1, 1]]
+    timm = ['conv_pw', 'bn1', 'conv_dw', 'bn2', 'conv_pwl', 'bn3']
+    inside = ['0.0', '0.1', '1.0', '1.1', '2', '3']
+    if number == 1:
+      parts, inside = parts[1:], ['0.0', '0.1', '1', '2']
+      timm = ['conv_dw', 'bn1', 'conv_pw', 'bn2']
+    if dialect == 'timm':
+      layer, block = _TIMM[number - 1]
+      theirs = [f'blocks.{layer}.{block}.{name}' for name in timm]
+    else:
+      theirs = [f'features.{number}.conv.{name}' for name in inside]
+    for part, shape in enumerate(parts):
+      flat = tuple(
+        f'features.{number}.conv.{3 * part + index}' for index in range(2)
+      )
+      shapes[flat] = shape
+      names |= dict(zip(flat, theirs[2 * part :], strict=False))
+    before = outer
+  if dialect == 'torchvision':
+    names |= {key: key for key in ('features.0.0', 'features.0.1')}
+  arrays = {}
+  for (conv, bn), shape in shapes.items():
+    weight = formulas.weight(f'{conv}.weight', shape)
+    arrays |= {f'{conv}.weight': weight, **norm(bn, shape[0])}
+  if dialect != 'flat':
+    arrays = {
+      f'{names[key.rpartition(".")[0]]}.{key.rpartition(".")[2]}': value
+      for key, value in arrays.items()
+    }
+  return arrays | {'classifier.1.weight': np.zeros((2, 4), np.float32)}
+
+
+def resnet50() -> dict[str, np.ndarray]:
+  """ResNet-50 under torchvision's and timm's names, a few channels wide."""
+  arrays = {'conv1.weight': formulas.weight('conv1.weight', [4, 3, 7, 7])}
+  arrays |= norm('bn1', 4)
+  for stage in (1, 2, 3, 4):
+    key = f'layer{stage}.0.downsample.0.weight'
+    arrays[key] = formulas.weight(key, [8, 4, 1, 1])
+  return arrays | {'fc.weight': np.zeros((2, 8), np.float32)}

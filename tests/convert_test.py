@@ -1,0 +1,108 @@
+"""The command convert: official weights in, a checkpoint out, or nothing."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from acm_jax import command, convert
+from acm_jax.training import checkpoints, trained
+from tests import classifiers, formulas
+
+SMALL = 'configs/siamban_acm.py:small'
+
+
+@pytest.fixture
+def run(monkeypatch):
+  def run(*arguments):
+    argv = ['convert', *map(str, arguments)]
+    # Flags of config files look here for --config.a.b.
+    monkeypatch.setattr(sys, 'argv', argv)
+    return command.run(convert.define, convert.main, convert.__doc__)
+
+  return run
+
+
+def arguments(folder, source, config):
+  return (
+    *('--source', source, '--weights', folder / 'weights.npz'),
+    *('--config', config, '--out', folder / 'out'),
+  )
+
+
+@pytest.fixture
+def backbone(tmp_path):
+  weights = classifiers.mobilenet_v2('torchvision')
+  np.savez(tmp_path / 'weights.npz', **weights)
+  return tmp_path
+
+
+def test_official_weights_give_the_official_outputs(run, tmp_path, capsys):
+  model = 'siamban_acm_r50'
+  np.savez(tmp_path / 'weights.npz', **formulas.state_dict(model))
+  figures = formulas.load(model)
+  inputs = {
+    name: np.moveaxis(formulas.image(name, size), -1, 1)
+    for name, size in (('template', 127), ('search', 255))
+  }
+  np.savez(tmp_path / 'figures.npz', **inputs, **figures)
+  flags = arguments(tmp_path, 'siamban_acm', 'configs/siamban_acm.py')
+  assert run(*flags, '--verify', tmp_path / 'figures.npz') == command.DONE
+  said = capsys.readouterr().out
+  assert '547 arrays written' in said
+  for line in said.strip().splitlines()[1:]:
+    # float32 against float64; measured 2e-6 on a CPU.
+    assert float(line.split(', ')[1].split()[0]) < 1e-5
+  others = {**figures, 'loc': 1.002 * figures['loc']}
+  np.savez(tmp_path / 'figures.npz', **inputs, **others)
+  flags = (*flags[:-1], tmp_path / 'again')
+  assert run(*flags, '--verify', tmp_path / 'figures.npz') == command.FAILED
+  assert trained.load(str(tmp_path / 'out')).tracker.template_size == 127
+
+
+def test_a_backbone_is_carried_over_and_the_rest_is_listed(
+  run, backbone, capsys
+):
+  assert run(*arguments(backbone, 'mobilenet', SMALL)) == command.DONE
+  said = capsys.readouterr().out
+  assert 'left out: backbone.classifier, backbone.layer6' in said
+  _, variables = checkpoints.load_variables(backbone / 'out')
+  assert set(variables['params']) == {'backbone'}
+
+
+def test_a_backbone_alone_does_not_track(run, backbone):
+  assert run(*arguments(backbone, 'mobilenet', SMALL)) == command.DONE
+  with pytest.raises(ValueError, match='a backbone alone'):
+    trained.load(str(backbone / 'out'))
+
+
+@pytest.mark.parametrize(
+  ('source', 'config', 'reason'),
+  [
+    ('resnet', SMALL, 'tracker.backbone of the config is mobilenet_v2'),
+    ('siamban_acm', SMALL, 'cls_weight is missing'),
+    ('resnet', 'configs/siamban.py', 'not a ResNet-50 state dict'),
+    ('mobilenet', SMALL + 'er', "'smaller' is unknown"),
+  ],
+)
+def test_weights_of_another_network_are_refused_and_nothing_is_written(
+  run, backbone, capsys, source, config, reason
+):
+  assert run(*arguments(backbone, source, config)) == command.REFUSED
+  assert reason in capsys.readouterr().err
+  assert [path.name for path in backbone.iterdir()] == ['weights.npz']
+
+
+def test_width_that_does_not_fit_is_named(run, backbone, capsys):
+  flags = arguments(backbone, 'mobilenet', SMALL)
+  assert run(*flags, '--config.tracker.width=1.4') == command.REFUSED
+  assert 'layer0.0.weight is (3, 3, 3, 32), not' in capsys.readouterr().err
+
+
+def test_figures_that_lack_an_array_are_refused(run, backbone, capsys):
+  flags = arguments(backbone, 'mobilenet', SMALL)
+  np.savez(backbone / 'figures.npz', template=np.zeros((1, 3, 127, 127)))
+  verify = ('--verify', backbone / 'figures.npz')
+  assert run(*flags, *verify) == command.REFUSED
+  assert 'no search' in capsys.readouterr().err
+  assert not (backbone / 'out').exists()
