@@ -16,7 +16,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from acm_jax import command
-from acm_jax.training import loop
+from acm_jax.training import loop, processes
 
 
 def define(values: flags.FlagValues) -> None:
@@ -45,6 +45,7 @@ def main(values: flags.FlagValues) -> None:
   path = Path(name.partition(':')[0])
   if not path.is_file():
     raise FileNotFoundError(f'--config {path}: no such file')
+  processes.join()
   data_dir = values.data_dir or os.environ.get('ACM_DATA')
   loop.train(
     values.config,

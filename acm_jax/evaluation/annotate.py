@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from acm_jax.evaluation import drawing
-from acm_jax.evaluation.progress import progress
 from acm_jax.tracking import stream
 from acm_jax.tracking.contract import Hparams, Tracked, Tracker, Variables
+from data_pipelines.progress import progress
 from data_pipelines.staging import replacing
 from data_pipelines.videos import Video
 

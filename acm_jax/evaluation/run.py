@@ -9,11 +9,11 @@ from jaxtyping import Float
 from acm_jax.evaluation import drawing
 from acm_jax.evaluation.baselines import BASELINES, Frames
 from acm_jax.evaluation.benchmarks import Benchmark
-from acm_jax.evaluation.progress import progress
 from acm_jax.evaluation.results import write_result
 from acm_jax.tracking import stream
 from acm_jax.tracking.contract import Hparams, Tracker, Variables
 from data_pipelines import layouts
+from data_pipelines.progress import progress
 from data_pipelines.sequences import Sequence, read_frame
 
 # Follows the target of a first box: frames in, a box a frame out, px, 0-based.

@@ -10,9 +10,10 @@ import numpy as np
 from absl import logging
 from jaxtyping import UInt32
 
+from acm_jax.training import processes
 from acm_jax.training.metrics import Values, Writer
-from acm_jax.training.progress import ProgressLine
 from acm_jax.training.step import Metrics
+from data_pipelines.progress import Progress
 
 # Steps in a row that were not finite, after which a run stops.
 _PATIENCE = 10
@@ -22,7 +23,8 @@ class RunLog(contextlib.ExitStack):
   """Writes the metrics of each interval, and watches for skipped steps.
 
   A context manager. The metrics of a step are fetched when the next step has
-  been started, so that the device never waits for the host.
+  been started, so that the device never waits for the host. Of several
+  processes all watch and one writes.
   """
 
   def __init__(
@@ -35,14 +37,17 @@ class RunLog(contextlib.ExitStack):
     every: int,
   ):
     super().__init__()
-    self._writer = self.enter_context(Writer(workdir, first_step))
-    self._progress = self.enter_context(
-      ProgressLine(first_step, total_steps, batch_size)
-    )
+    self._writes = processes.is_first()
+    if self._writes:
+      self._writer = self.enter_context(Writer(workdir, first_step))
+      self._progress = self.enter_context(
+        Progress('training', total_steps, 'steps', first_step)
+      )
     self._batch_size = batch_size
     self._every = every
     self._last_step = total_steps
     self._pending = None
+    self._status = ''
     self._rows: list[Values] = []
     # Step and time from which the rate counts: not from the first step, which
     # is compiled.
@@ -71,11 +76,15 @@ class RunLog(contextlib.ExitStack):
     (step, metrics, sample_id), self._pending = self._pending, None
     values = {name: float(x) for name, x in jax.device_get(metrics).items()}
     self._watch(step, values, sample_id)
+    if self._writes:
+      self._record(step, values)
+
+  def _record(self, step: int, values: Values) -> None:
     self._rows.append(values)
     self._mark = self._mark or (step, time.monotonic())
-    self._progress.step(step)
     if step % self._every == 0 or step == self._last_step:
       self._write(step)
+    self._progress.update(step, self._status)
 
   def _watch(self, step: int, values: Values, sample_id: np.ndarray) -> None:
     if not values['skipped_in_a_row']:
@@ -99,7 +108,7 @@ class RunLog(contextlib.ExitStack):
     summary = {name: _summary(name, rows) for name in rows[-1]}
     summary['pairs_per_s'] = self._rate(step)
     self._writer.write(step, summary)
-    self._progress.report(step, summary['loss'], summary['pairs_per_s'])
+    self._status = f'loss {summary["loss"]:.4f}'
 
   def _rate(self, step: int) -> float:
     (since, begun), now = self._mark, time.monotonic()

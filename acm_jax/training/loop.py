@@ -9,11 +9,12 @@ from typing import Any
 
 import jax
 from absl import logging
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from acm_jax.tracking.contract import Variables
-from acm_jax.training import data, sharding, transfer
+from acm_jax.training import data, processes, sharding, transfer
 from acm_jax.training import workdir as workdirs
 from acm_jax.training.checkpoints import Checkpoints, load_variables
 from acm_jax.training.log import RunLog
@@ -55,30 +56,41 @@ def train(
     sets = data.find_sets(sections['sets'], data_dir, workdir)
   source = load_variables(init_from)[1] if init_from else None
   workdirs.check(workdir, sections)
-  if 'synthetic' in sections:
-    with section('synthetic'):
-      crop_size = max(plan.rooms.values())
-      data.make_synthetic(sections['synthetic'], workdir, crop_size)
+  _make_synthetic(plan, sections, workdir)
   with (
     _precision(sections['precision']),
     Checkpoints(workdir, plan.saving.keep) as checkpoints,
     _signals() as stopped,
   ):
+    stop = False
     state = begun = _begin(plan, mesh, checkpoints, source)
     batches = _batches(plan, sets, sections['data'], int(state.step))
     # Now, so that a request that could not be met does not claim the folder.
-    workdirs.claim(workdir, sections)
+    if processes.is_first():
+      workdirs.claim(workdir, sections)
     with contextlib.closing(batches), _log(plan, workdir, state) as log:
       for step, state, metrics, raw in _steps(plan, mesh, begun, batches):
         log.add(step, metrics, raw.sample_id)
         if step % plan.saving.every == 0:
           checkpoints.save(state)
-        if stopped():
+        if stop := stopped(step):
           break
       log.flush()
       checkpoints.save(state)
-  if stopped():
+  if stop:
     raise KeyboardInterrupt
+
+
+def _make_synthetic(
+  plan: Plan, sections: Mapping[str, Any], workdir: Path
+) -> None:
+  if 'synthetic' not in sections:
+    return
+  if processes.is_first():
+    with section('synthetic'):
+      crop_size = max(plan.rooms.values())
+      data.make_synthetic(sections['synthetic'], workdir, crop_size)
+  processes.wait('synthetic')
 
 
 def _precision(name: str) -> contextlib.AbstractContextManager:
@@ -104,7 +116,7 @@ def _begin(
   step = checkpoints.steps[-1] if checkpoints.steps else 0
   initial = functools.partial(plan.initial_state, plan.phase_before(step))
   if checkpoints.steps:
-    print(f'resuming at step {step} of {plan.total_steps}', flush=True)
+    processes.say(f'resuming at step {step} of {plan.total_steps}')
     like = jax.tree.map(
       lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere),
       jax.eval_shape(initial),
@@ -112,7 +124,7 @@ def _begin(
     return checkpoints.restore(step, like)
   state = jax.jit(initial, out_shardings=everywhere)()
   if source is None:
-    if not any(plan.phase(0).mode.backbone):
+    if processes.is_first() and not any(plan.phase(0).mode.backbone):
       logging.warning(
         'the backbone is frozen and begins with random weights: name trained '
         'ones with --init_from'
@@ -120,7 +132,7 @@ def _begin(
     return state
   variables = {'params': state.params, 'batch_stats': state.batch_stats}
   variables, summary = transfer.fill(variables, source)
-  print(f'filled from --init_from: {summary}', flush=True)
+  processes.say(f'filled from --init_from: {summary}')
   return state.replace(**jax.device_put(variables, everywhere))
 
 
@@ -171,11 +183,16 @@ def _steps(
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[Callable[[], bool]]:
-  """Gives a function that says whether SIGINT or SIGTERM has come.
+def _signals() -> Iterator[Callable[[int], bool]]:
+  """Gives a function that says whether a signal ends the run after a step.
 
-  A second signal acts as it would without this.
+  SIGINT or SIGTERM; a second one acts as it would without this. Several
+  processes end together: a SIGTERM to any of them, after a step that JAX has
+  them agree on.
   """
+  if jax.process_count() > 1:
+    yield multihost_utils.reached_preemption_sync_point
+    return
   came = False
   before = {}
 
@@ -187,7 +204,7 @@ def _signals() -> Iterator[Callable[[], bool]]:
   for number in (signal.SIGINT, signal.SIGTERM):
     before[number] = signal.signal(number, note)
   try:
-    yield lambda: came
+    yield lambda step: came
   finally:
     for number, handler in before.items():
       signal.signal(number, handler)

@@ -1,12 +1,16 @@
-"""A tracker that compiles in a second and counts how often it is traced."""
+"""A tracker that compiles in a second, and its data."""
 
 import dataclasses
+import os
+import signal
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 
 from acm_jax.modules.mode import EVAL
 from acm_jax.tracking.contract import Outputs, Targets, Tracker
+from data_pipelines import batch
 
 PLAN = {
   'tracker': {'name': 'fake'},
@@ -100,3 +104,39 @@ class FakeTracker(Tracker):
 
   def select(self, outputs, state, hparams):
     raise NotImplementedError
+
+
+class Source:
+  """Stands in for the pipeline: batch k is a function of k.
+
+  Attributes:
+    kill_after: Number of batches after which the process gets a SIGTERM.
+    broken: Batches that hold a box which is not finite.
+  """
+
+  kill_after: int | None = None
+  broken: range = range(0)
+
+  def __call__(
+    self,
+    sets,
+    *,
+    batch_size,
+    template_room,
+    search_room,
+    first_step,
+    process_index,
+    process_count,
+    **_,
+  ):
+    part = batch_size // process_count
+    own = slice(process_index * part, (process_index + 1) * part)
+    step = first_step
+    while True:
+      raw = batch.fake(batch_size, template_room, search_room, step)
+      if step in self.broken:
+        raw = raw._replace(search_box=np.full_like(raw.search_box, np.nan))
+      step += 1
+      if step == self.kill_after:
+        os.kill(os.getpid(), signal.SIGTERM)
+      yield batch.RawBatch(*(field[own] for field in raw))

@@ -2,8 +2,6 @@
 
 import copy
 import json
-import os
-import signal
 
 import jax
 import numpy as np
@@ -12,38 +10,12 @@ from ml_collections import ConfigDict
 
 from acm_jax import trackers
 from acm_jax.training import checkpoints, data, loop, sharding
-from data_pipelines import batch
 from tests.training import fakes
-
-
-class Source:
-  """Stands in for the pipeline: batch k is a function of k.
-
-  Attributes:
-    kill_after: Number of batches after which the process gets a SIGTERM.
-    broken: Batches that hold a box which is not finite.
-  """
-
-  kill_after: int | None = None
-  broken: range = range(0)
-
-  def __call__(
-    self, sets, *, batch_size, template_room, search_room, first_step, **_
-  ):
-    step = first_step
-    while True:
-      raw = batch.fake(batch_size, template_room, search_room, step)
-      if step in self.broken:
-        raw = raw._replace(search_box=np.full_like(raw.search_box, np.nan))
-      step += 1
-      if step == self.kill_after:
-        os.kill(os.getpid(), signal.SIGTERM)
-      yield raw
 
 
 @pytest.fixture
 def source(monkeypatch):
-  monkeypatch.setattr(loop, 'train_batches', source := Source())
+  monkeypatch.setattr(loop, 'train_batches', source := fakes.Source())
   return source
 
 

@@ -1,0 +1,111 @@
+"""How far long work is: a bar on a terminal, plain lines elsewhere."""
+
+import contextlib
+import datetime
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich import progress as rich_progress
+from rich.console import Console
+from rich.text import Text
+
+T = TypeVar('T')
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress(contextlib.ExitStack):
+  """Shows on stderr how much is done, how fast and how long still.
+
+  A context manager. A terminal gets a bar, anything else a line every ten
+  seconds; both get a line at the end, unless an error ends the work.
+  """
+
+  def __init__(self, label: str, total: int | None, unit: str, done: int = 0):
+    """Begins to count.
+
+    Args:
+      label: What the work is.
+      total: How many there are, if known.
+      unit: What one item is, in the plural.
+      done: How many were done before.
+    """
+    super().__init__()
+    self._label, self._total, self._unit = label, total, unit
+    self._first, self._done, self._status = done, done, ''
+    self._begun = time.monotonic()
+    # Count and time from which the next line's rate is taken.
+    self._mark = done, self._begun
+    self._console = Console(stderr=True)
+    self._bar = None
+    if self._console.is_terminal:
+      self._bar = self.enter_context(self._make_bar())
+
+  def __exit__(self, kind, error, trace) -> None:
+    super().__exit__(kind, error, trace)
+    if kind is None:
+      count = self._done - self._first
+      seconds = time.monotonic() - self._begun
+      self._print(f'{count} {self._unit} in {seconds:.1f} s')
+
+  def update(self, done: int, status: str = '') -> None:
+    """Says how many are done by now, and what else there is to say."""
+    self._done, self._status = done, status
+    if self._bar:
+      task = self._bar.task_ids[0]
+      self._bar.update(task, completed=done, status=status)
+    elif time.monotonic() - self._mark[1] >= SECONDS_BETWEEN_LINES:
+      self._line()
+
+  def _line(self) -> None:
+    (before, since), now = self._mark, time.monotonic()
+    self._mark = self._done, now
+    rate = (self._done - before) / (now - since)
+    of, left = '', ''
+    if self._total:
+      of = f' of {self._total}'
+      seconds = (self._total - self._done) / rate if rate else 0
+      left = f', {datetime.timedelta(seconds=round(seconds))} left'
+    self._print(
+      f'{self._done}{of} {self._unit}, {rate:.2f} {self._unit}/s{left}'
+    )
+
+  def _print(self, text: str) -> None:
+    status = f', {self._status}' if self._status else ''
+    line = f'{self._label}: {text}{status}'
+    self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+  def _make_bar(self) -> rich_progress.Progress:
+    bar = rich_progress.Progress(
+      rich_progress.TextColumn(self._label, markup=False),
+      rich_progress.BarColumn(),
+      rich_progress.MofNCompleteColumn(),
+      _Rate(self._unit),
+      rich_progress.TimeRemainingColumn(),
+      rich_progress.TextColumn('{task.fields[status]}', markup=False),
+      console=self._console,
+      transient=True,
+    )
+    bar.add_task('', total=self._total, completed=self._done, status='')
+    return bar
+
+
+class _Rate(rich_progress.ProgressColumn):
+  """Items per second."""
+
+  def __init__(self, unit: str):
+    super().__init__()
+    self._unit = unit
+
+  def render(self, task: rich_progress.Task) -> Text:
+    return Text(f'{task.speed or 0:.2f} {self._unit}/s')
+
+
+def progress(
+  items: Iterable[T], label: str, total: int | None, unit: str
+) -> Iterator[T]:
+  """Passes items on, and shows `Progress` meanwhile."""
+  with Progress(label, total, unit) as shown:
+    for count, item in enumerate(items, 1):
+      yield item
+      shown.update(count)

@@ -1,0 +1,24 @@
+"""Trains the tracker of the fakes in a process of its own.
+
+python -m tests.training.fake_run WORKDIR EPOCHS [KILL_AFTER]
+"""
+
+import copy
+import sys
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from acm_jax import trackers
+from acm_jax.training import loop, processes
+from tests.training import fakes
+
+if __name__ == '__main__':
+  workdir, epochs, *kill_after = sys.argv[1:]
+  processes.join()
+  trackers.make = lambda **_: fakes.FakeTracker()
+  loop.train_batches = source = fakes.Source()
+  source.kill_after = int(kill_after[0]) if kill_after else None
+  config = ConfigDict(copy.deepcopy(fakes.PLAN))
+  config.train.epochs = int(epochs)
+  loop.train(config, Path(workdir))
