@@ -14,6 +14,7 @@ work that failed, a full disk among them: exit 1. Both print one line on stderr;
 import logging
 import re
 import sys
+import textwrap
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -51,7 +52,7 @@ def run(
   flags.DEFINE_bool('debug', False, 'Show tracebacks.', flag_values=values)
   define(values)
   if {'--help', '-h', '-help'} & set(argv[1:]):
-    print(f'{doc.strip()}\n\nFlags:\n{values.get_help()}')
+    print(f'{doc.strip()}\n\nFlags:\n{_flags_help(values)}')
     return DONE
   if '--debug' not in argv:
     _quiet()
@@ -69,6 +70,20 @@ def run(
     refused = isinstance(error, (ValueError, flags.Error, *MISNAMED))
     return REFUSED if refused else FAILED
   return DONE
+
+
+def _flags_help(values: flags.FlagValues) -> str:
+  """The command's own flags; absl would add its own, and source files."""
+  texts = []
+  for name in values:
+    flag = values[name]
+    text = ' '.join(flag.help.split())
+    default = f' (default: {flag.default})' if flag.default else ''
+    texts.append(f'--{name}: {text}{default}')
+  wrap = textwrap.TextWrapper(
+    width=80, initial_indent='  ', subsequent_indent=' ' * 6
+  )
+  return '\n'.join(map(wrap.fill, texts))
 
 
 def _quiet() -> None:

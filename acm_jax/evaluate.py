@@ -1,7 +1,8 @@
 """Runs a tracker over a benchmark and scores it.
 
-Writes result files in the benchmark's layout under OUT/NAME/<tracker>/, and
-beside them in OUT/NAME scores.json, the curves and tracked.png, a sheet.
+Writes result files in the benchmark's layout under OUT/NAME/<tracker>/, then
+scores.json and curves to OUT, as acm_jax.score does. OUT/NAME keeps these when
+OUT gets the next benchmark's, and has tracked.png, a sheet of frames.
 
 Example:
   python -m acm_jax.evaluate --checkpoint runs/siamban_acm \\
@@ -15,51 +16,43 @@ import jax
 from absl import flags
 
 from acm_jax import command
-from acm_jax.evaluation import benchmarks, report, run
+from acm_jax.evaluation import benchmarks, run
 from acm_jax.training import trained
 
 
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
-  text = {'flag_values': values, 'required': True}
-  flags.DEFINE_string(
-    'checkpoint', None, 'Train workdir or converted model; DIR@STEP.', **text
-  )
   known = [n for n, b in benchmarks.BENCHMARKS.items() if b.layout]
-  flags.DEFINE_string('benchmark', None, f'One of {", ".join(known)}.', **text)
-  flags.DEFINE_string('data_dir', None, "The benchmark's root.", **text)
-  flags.DEFINE_string('out', None, 'Folder for what is written.', **text)
+  required = {
+    'checkpoint': 'Train workdir or converted model; DIR@STEP.',
+    'benchmark': f'One of {", ".join(known)}.',
+    'data_dir': "The benchmark's root.",
+    'out': 'Folder for what is written.',
+  }
+  for name, text in required.items():
+    flags.DEFINE_string(name, None, text, required=True, flag_values=values)
   optional = {'flag_values': values}
   flags.DEFINE_string('hparams', None, 'Changes, as k=v,k=v.', **optional)
   flags.DEFINE_list('sequences', None, 'These alone, as A,B.', **optional)
   flags.DEFINE_multi_string(
-    'baseline', [], 'Also run first_box or mil; repeatable.', **optional
+    'baseline', [], 'Also run first_box or mil', **optional
   )
 
 
 def main(values: flags.FlagValues) -> None:
   """Evaluates what the flags name."""
-  benchmark = benchmarks.get(values.benchmark)
-  root, out = Path(values.data_dir), Path(values.out)
-  methods = {name: run.baseline(name) for name in values.baseline}
+  benchmark, root = benchmarks.get(values.benchmark), Path(values.data_dir)
+  baselines = {name: run.baseline(name) for name in values.baseline}
   found = run.sequences(benchmark, root, values.sequences or None)
   model = trained.load(values.checkpoint, values.hparams)
   ours = run.method(model.tracker, model.variables, model.hparams)
-  if model.name in methods:
+  if model.name in baselines:
     raise ValueError(
-      f'--checkpoint {values.checkpoint}: named like the baseline '
-      f'{model.name}; rename the folder'
+      f'{model.name}: a baseline is named so; rename the checkpoint'
     )
-  methods = {model.name: ours} | methods
+  methods = {model.name: ours} | baselines
   with jax.default_matmul_precision(model.precision):
-    folders = [
-      run.run(name, track, found, benchmark, out)
-      for name, track in methods.items()
-    ]
-  names = [sequence.name for sequence in found]
-  report.score(benchmark.name, root, folders, out / benchmark.name, only=names)
-  sheet = out / benchmark.name / 'tracked.png'
-  run.picture(folders[0], found, benchmark, sheet)
+    run.evaluate(methods, benchmark, root, found, Path(values.out))
 
 
 if __name__ == '__main__':

@@ -29,13 +29,8 @@ def define(values: flags.FlagValues) -> None:
     'of pysot or DaSiamRPN.',
     **text,
   )
-  flags.DEFINE_multi_string(
-    'results',
-    None,
-    "One tracker's folder of result files, named like the tracker; may be "
-    'given several times.',
-    **text,
-  )
+  results = "A tracker's folder of results, named like the tracker"
+  flags.DEFINE_multi_string('results', None, results, **text)
   flags.DEFINE_string('out', None, 'Folder for what is written.', **text)
   flags.DEFINE_string(
     'protocol',

@@ -23,19 +23,17 @@ from data_pipelines.videos import open_video
 
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
-  text = {'flag_values': values, 'required': True}
-  flags.DEFINE_string(
-    'checkpoint', None, 'Train workdir or converted model; DIR@STEP.', **text
-  )
-  flags.DEFINE_string(
-    'video', None, 'Video file, folder of images or camera number.', **text
-  )
-  flags.DEFINE_multi_string(
-    'box', None, 'X,Y,W,H of a target in the first frame; repeatable.', **text
-  )
-  flags.DEFINE_string(
-    'out', 'tracked', 'Folder for what is written.', flag_values=values
-  )
+  required = {'required': True, 'flag_values': values}
+  texts = {
+    'checkpoint': 'Train workdir or converted model; DIR@STEP.',
+    'video': 'Video file, folder of images or camera number.',
+  }
+  for name, text in texts.items():
+    flags.DEFINE_string(name, None, text, **required)
+  box = 'X,Y,W,H of a target in the first frame'
+  flags.DEFINE_multi_string('box', None, box, **required)
+  out = 'Folder for what is written.'
+  flags.DEFINE_string('out', 'tracked', out, flag_values=values)
 
 
 def main(values: flags.FlagValues) -> None:
@@ -44,20 +42,14 @@ def main(values: flags.FlagValues) -> None:
   video = open_video(values.video)
   model = trained.load(values.checkpoint)
   with jax.default_matmul_precision(model.precision):
-    count = annotate(
-      model.tracker,
-      model.variables,
-      model.hparams,
-      video,
-      boxes_xywh,
-      Path(values.out),
-    )
+    parts = model.tracker, model.variables, model.hparams
+    count = annotate(*parts, video, boxes_xywh, Path(values.out))
   print(f'{count} frames: boxes.csv, tracked.mp4, tracked.png in {values.out}')
 
 
 def _parse(box: str) -> list[float]:
   try:
-    x, y, w, h = (float(field) for field in box.split(','))
+    x, y, w, h = map(float, box.split(','))
   except ValueError:
     raise ValueError(f'--box {box!r}: give four numbers X,Y,W,H') from None
   return [x, y, w, h]

@@ -15,10 +15,11 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress(contextlib.ExitStack):
-  """Shows on stderr how much is done, how fast and how long still.
+  """Shows how much is done, how fast and how long still.
 
   A context manager. A terminal gets a bar, anything else a line every ten
-  seconds; both get a line at the end, unless an error ends the work.
+  seconds; both get a line at the end, unless an error ends the work. All on
+  stdout: stderr is for what goes wrong.
   """
 
   def __init__(self, label: str, total: int | None, unit: str, done: int = 0):
@@ -36,7 +37,7 @@ class Progress(contextlib.ExitStack):
     self._begun = time.monotonic()
     # Count and time from which the next line's rate is taken.
     self._mark = done, self._begun
-    self._console = Console(stderr=True)
+    self._console = Console()
     self._bar = None
     if self._console.is_terminal:
       self._bar = self.enter_context(self._make_bar())

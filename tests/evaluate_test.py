@@ -33,9 +33,9 @@ def test_results_scores_and_a_picture_are_written(
     evaluate, *given(baseline='first_box', hparams='size_lr=0')
   )
   assert code == 0, errors
-  assert 'folder, 2 of 2 sequences' in printed[0]
+  assert any('folder, 2 of 2 sequences' in line for line in printed)
   out = tmp_path / 'out' / 'folder'
-  scores = json.loads((out / 'scores.json').read_text())
+  scores = json.loads((tmp_path / 'out' / 'scores.json').read_text())
   assert scores['partial'] is False
   (name,) = set(scores['trackers']) - {'first_box'}
   assert name == 'tiny-size_lr=0'
@@ -65,6 +65,25 @@ def test_named_sequences_alone_are_scored(run_command, given, tmp_path):
   ]
 
 
+def test_scores_of_several_benchmarks_in_one_folder_are_kept(
+  run_command, given, sequences, tmp_path
+):
+  other = shutil.copytree(sequences, tmp_path / 'otb')
+  for folder in other.glob('*'):
+    (folder / 'groundtruth.txt').rename(folder / 'groundtruth_rect.txt')
+  for changes in ({}, {'benchmark': 'dtb70', 'data_dir': other}):
+    code, _, errors = run_command(evaluate, *given(**changes))
+    assert code == 0, errors
+  out = tmp_path / 'out'
+  named = {
+    place: json.loads((out / place / 'scores.json').read_text())['benchmark']
+    for place in ('', 'folder', 'dtb70')
+  }
+  assert named == {'': 'dtb70', 'folder': 'folder', 'dtb70': 'dtb70'}
+  curves = {path.name for path in out.glob('*.*')}
+  assert curves < {path.name for path in (out / 'dtb70').glob('*.*')}
+
+
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [
@@ -92,7 +111,7 @@ def test_a_checkpoint_named_like_a_baseline_is_refused(
 ):
   run = shutil.copytree(tiny_run, tmp_path / 'first_box')
   argv = given(checkpoint=run, baseline='first_box')
-  refuse(evaluate, *argv, message='rename the folder')
+  refuse(evaluate, *argv, message='first_box: a baseline is named so; rename')
 
 
 def test_a_first_box_that_cannot_be_tracked_names_its_sequence(

@@ -32,7 +32,7 @@ def test_the_quick_start_doubles_the_first_boxs_overlap(tmp_path, monkeypatch):
     f'--out={tmp_path}/results',
     '--baseline=first_box',
   )
-  scores = (tmp_path / 'results' / 'folder' / 'scores.json').read_text()
+  scores = (tmp_path / 'results' / 'scores.json').read_text()
   trackers = json.loads(scores)['trackers']
   overlap = {name: t['average_overlap'] for name, t in trackers.items()}
   assert overlap['quickstart'] >= 2 * overlap['first_box']

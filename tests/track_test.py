@@ -35,7 +35,7 @@ def test_a_folder_and_two_boxes_give_a_row_a_frame_and_target(
   argv = given(), '--box=100.5,80,40,30'
   code, printed, errors = run_command(track, *argv[0], argv[1])
   assert code == 0, errors
-  assert printed[0].startswith('6 frames: ')
+  assert printed[-1].startswith('6 frames: ')
   assert {path.name for path in (tmp_path / 'out').iterdir()} == FILES
   with (tmp_path / 'out' / 'boxes.csv').open() as file:
     rows = list(csv.DictReader(file))

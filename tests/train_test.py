@@ -32,7 +32,7 @@ def test_it_trains_a_small_network_on_synthetic_data(run, tmp_path):
     *('--workdir', workdir, '--config.train.epochs=2'),
   )
   assert code == 0, printed.err
-  assert 'training: 8 steps in ' in printed.err
+  assert 'training: 8 steps in ' in printed.out
   config, variables = checkpoints.load_variables(workdir)
   assert config['tracker']['fusion'] == 'acm'
   assert set(variables) == {'params', 'batch_stats'}

@@ -1,19 +1,19 @@
 """Runs trackers over a benchmark's sequences and writes result files."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from acm_jax.evaluation import drawing
+from acm_jax.evaluation import drawing, report
 from acm_jax.evaluation.baselines import BASELINES, Frames
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.results import write_result
 from acm_jax.tracking import stream
 from acm_jax.tracking.contract import Hparams, Tracker, Variables
 from data_pipelines import layouts
-from data_pipelines.progress import progress
+from data_pipelines.progress import Progress
 from data_pipelines.sequences import Sequence, read_frame
 
 # Follows the target of a first box: frames in, a box a frame out, px, 0-based.
@@ -67,6 +67,33 @@ def sequences(
   return found
 
 
+def evaluate(
+  methods: Mapping[str, Method],
+  benchmark: Benchmark,
+  root: Path,
+  found: list[Sequence],
+  out: Path,
+) -> None:
+  """Runs trackers over sequences, scores them, draws the first one's boxes.
+
+  Args:
+    methods: By name.
+    benchmark: What the sequences are of.
+    root: Its folder.
+    found: The sequences.
+    out: Gets the report, and a folder named like the benchmark with the report
+      again, `tracked.png` and a folder of results for each tracker.
+  """
+  folders = [
+    run(name, track, found, benchmark, out) for name, track in methods.items()
+  ]
+  own = out / benchmark.name
+  names = [sequence.name for sequence in found]
+  scored = report.score(benchmark.name, root, folders, own, only=names)
+  report.write(scored, out)
+  picture(folders[0], found, benchmark, own / 'tracked.png')
+
+
 def run(
   name: str,
   track: Method,
@@ -78,21 +105,17 @@ def run(
   folder = out / benchmark.name / name
   total = sum(len(sequence) for sequence in found)
 
-  def boxes_of(sequence):
-    frames = (read_frame(path) for path in sequence.frame_paths)
-    try:
-      return track(frames, sequence.box_xywh[0])
-    except ValueError as error:
-      raise ValueError(f'{sequence.name}: {error}') from error
-
-  def work():
+  done = 0
+  with Progress(name, total, 'frames') as shown:
     for sequence in found:
-      boxes = boxes_of(sequence)
+      frames = (read_frame(path) for path in sequence.frame_paths)
+      try:
+        boxes = track(frames, sequence.box_xywh[0])
+      except ValueError as error:
+        raise ValueError(f'{sequence.name}: {error}') from error
       write_result(folder, sequence.name, boxes, benchmark)
-      yield from boxes
-
-  for _ in progress(work(), name, total, 'frames'):
-    pass
+      done += len(boxes)
+      shown.update(done)
   return folder
 
 

@@ -20,8 +20,8 @@ def ticking(monkeypatch):
 def test_lines_tell_count_rate_and_time_left(capsys):
   assert list(progress('abcd', 'work', 4, 'letters')) == list('abcd')
   printed = capsys.readouterr()
-  assert printed.out == ''
-  assert printed.err.splitlines() == [
+  assert printed.err == ''
+  assert printed.out.splitlines() == [
     'work: 2 of 4 letters, 0.11 letters/s, 0:00:18 left',
     'work: 4 of 4 letters, 0.11 letters/s, 0:00:00 left',
     'work: 4 letters in 42.0 s',
@@ -31,7 +31,7 @@ def test_lines_tell_count_rate_and_time_left(capsys):
 @pytest.mark.usefixtures('ticking')
 def test_an_unknown_total_is_left_out(capsys):
   list(progress(iter('ab'), 'work', None, 'letters'))
-  lines = capsys.readouterr().err.splitlines()
+  lines = capsys.readouterr().out.splitlines()
   assert lines[0] == 'work: 2 letters, 0.11 letters/s'
 
 
@@ -40,7 +40,7 @@ def test_what_was_done_before_counts_for_no_rate(capsys):
   with Progress('work', 9, 'steps', done=4) as shown:
     shown.update(5, 'loss 2')
     shown.update(6, 'loss [1]')
-  assert capsys.readouterr().err.splitlines() == [
+  assert capsys.readouterr().out.splitlines() == [
     'work: 6 of 9 steps, 0.11 steps/s, 0:00:27 left, loss [1]',
     'work: 2 steps in 24.0 s, loss [1]',
   ]
@@ -50,7 +50,7 @@ def test_what_was_done_before_counts_for_no_rate(capsys):
 def test_a_terminal_gets_a_bar_and_a_line_at_the_end(total, monkeypatch):
   out = io.StringIO()
   console = Console(file=out, force_terminal=True, width=120)
-  monkeypatch.setattr(module, 'Console', lambda stderr: console)
+  monkeypatch.setattr(module, 'Console', lambda: console)
   assert list(progress('abc', 'work', total, 'letters')) == [*'abc']
   assert 'letters/s' in out.getvalue()
   assert 'work: 3 letters in' in out.getvalue().splitlines()[-1]
@@ -63,4 +63,4 @@ def test_an_error_goes_through_and_ends_without_a_line(capsys):
 
   with pytest.raises(ValueError, match='bad'):
     list(progress(failing(), 'work', 2, 'items'))
-  assert capsys.readouterr().err == ''
+  assert capsys.readouterr().out == ''
