@@ -5,6 +5,7 @@ import os
 import signal
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -104,6 +105,16 @@ class FakeTracker(Tracker):
 
   def select(self, outputs, state, hparams):
     raise NotImplementedError
+
+
+def one_device() -> jax.sharding.Mesh:
+  """The mesh of one of the tests' eight devices."""
+  return jax.make_mesh(
+    (1,),
+    ('data',),
+    axis_types=(jax.sharding.AxisType.Auto,),
+    devices=jax.devices()[:1],
+  )
 
 
 class Source:

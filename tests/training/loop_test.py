@@ -29,13 +29,7 @@ def tracker(monkeypatch):
 @pytest.fixture(autouse=True)
 def one_device(monkeypatch):
   """Compiles faster; that eight are the same is tested of the step."""
-  mesh = jax.make_mesh(
-    (1,),
-    ('data',),
-    axis_types=(jax.sharding.AxisType.Auto,),
-    devices=jax.devices()[:1],
-  )
-  monkeypatch.setattr(sharding, 'make_mesh', lambda: mesh)
+  monkeypatch.setattr(sharding, 'make_mesh', fakes.one_device)
 
 
 @pytest.fixture
