@@ -38,9 +38,11 @@ def test_an_unknown_key_is_named_with_its_section(section):
     plans.make_plan(changed(f'{section}.wrong', 1))
 
 
-def test_an_unknown_section_is_named():
-  with pytest.raises(ValueError, match=r'no section is called optimiser; .*op'):
-    plans.make_plan(changed('optimiser', {}))
+def test_an_unknown_and_a_missing_section_are_named():
+  config = changed('optimiser', {})
+  del config['log']
+  with pytest.raises(ValueError, match='missing or unknown: log, optimiser'):
+    plans.make_plan(config)
 
 
 @pytest.mark.parametrize(
