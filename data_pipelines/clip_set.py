@@ -52,7 +52,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def _read_index(path: Path) -> dict[str, np.ndarray]:
   try:
-    with np.load(path) as index:
+    # Opened here, for np.load leaves a damaged file open.
+    with path.open('rb') as file, np.load(file) as index:
       return {name: index[name] for name in COLUMNS}
   except (zipfile.BadZipFile, EOFError, KeyError, ValueError) as error:
     raise ValueError(f'{path}: damaged; write the clip set again') from error
