@@ -10,13 +10,15 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from acm_jax import trackers
-from acm_jax.training import loop, processes
+from acm_jax.training import loop, metrics, processes
 from tests.training import fakes
 
 if __name__ == '__main__':
   workdir, epochs, *kill_after = sys.argv[1:]
   processes.join()
   trackers.make = lambda **_: fakes.FakeTracker()
+  # TensorFlow takes longer to import than the run.
+  metrics._tensorboard = lambda folder: None
   loop.train_batches = source = fakes.Source()
   source.kill_after = int(kill_after[0]) if kill_after else None
   config = ConfigDict(copy.deepcopy(fakes.PLAN))

@@ -22,7 +22,7 @@ def narrow_config():
   }
   unfrozen = {
     'from_epoch': 1,
-    'backbone': (False, False, False, True, True),
+    'backbone': (False, False, False, False, True),
     'rates': (('backbone/', 0.1), ('', 1.0)),
   }
   with config.unlocked():
