@@ -58,5 +58,18 @@ def linear_iou(
   return masked_mean(1 - (inter + 1) / (union + 1), weight)
 
 
+def weighted_l1(
+  loc: Float[Array, 'b *s 4'],
+  target: Float[Array, 'b *s 4'],
+  weight: Float[Array, 'b *s'],
+) -> Float[Array, '']:
+  """Sum over places of the weighted distance, averaged over samples.
+
+  Source: the SiamRPN++ training code.
+  """
+  distance = jnp.sum(jnp.abs(loc - target), axis=-1)
+  return jnp.sum(distance * weight) / loc.shape[0]
+
+
 def _ltrb_area(loc: Float[Array, '*s 4']) -> Float[Array, '*s']:
   return (loc[..., 0] + loc[..., 2]) * (loc[..., 1] + loc[..., 3])

@@ -7,11 +7,13 @@ A section of a config is the keyword arguments of one function:
     sets          by name: data_pipelines.pipeline.DataSet
     data          data_pipelines.pipeline.train_batches
     synthetic     data_pipelines.tracks.ensure_synthetic (presets only)
-    augment       template, search: acm_jax.training.augment.Ranges
-    optimizer     acm_jax.training.optimizer.make
+    augment       acm_jax.training.augment.Distortion; in it template and
+                  search: Ranges
+    optimizer     acm_jax.training.optimizer.Sgd
     schedule      acm_jax.training.schedule.rate_per_epoch
-    phases        by name: acm_jax.training.schedule.Phase
-    precision, train, log, checkpoints    the loop's own
+    phases        by name: acm_jax.training.schedule.make_phase
+    train, log, checkpoints    acm_jax.training.sections
+    precision     jax.default_matmul_precision
 """
 
 from ml_collections import ConfigDict, config_dict

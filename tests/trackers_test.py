@@ -14,13 +14,20 @@ from acm_jax.modules import fusion
 from acm_jax.modules.mode import Mode
 from acm_jax.tracking.contract import Batch, Outputs
 
-FUSIONS = ('acm', 'dw_xcorr')
+FUSIONS = {
+  'siamban': ('acm', 'dw_xcorr', 'up_xcorr'),
+  'siamrpn': ('acm', 'dw_xcorr', 'up_xcorr'),
+}
 # Small, and of every structure: one level without a neck, several with one.
 NETWORKS = {
   'alexnet': {'backbone': 'alexnet', 'levels': (5,), 'neck': False},
   'resnet50': {'backbone': 'resnet50', 'levels': (2, 3), 'neck': True},
 }
-CASES = list(itertools.product(trackers.names(), FUSIONS, NETWORKS))
+CASES = [
+  (name, fusion, network)
+  for name in trackers.names()
+  for fusion, network in itertools.product(FUSIONS[name], NETWORKS)
+]
 every = pytest.mark.parametrize(
   'case', CASES, ids=['-'.join(case) for case in CASES]
 )
@@ -81,7 +88,7 @@ def test_shapes_of_outputs_and_targets_agree(case):
   batch = batch_of(tracker)
   outputs, _ = run(tracker, variables, batch, TRAIN)
   targets = tracker.targets(batch, jax.random.key(0))
-  assert outputs.cls.shape[1:-1] == targets.cls.shape[1:]
+  assert outputs.cls.shape[:-1] == targets.cls.shape
   assert outputs.loc.shape == targets.loc.shape
   loss, parts = tracker.loss(outputs, targets)
   assert np.isfinite(loss)
@@ -187,7 +194,8 @@ def test_unknown_names_and_arguments_are_refused():
 
 
 def test_fusions_here_are_all_there_are():
-  with pytest.raises(ValueError, match=', '.join(FUSIONS)):
+  here = sorted(set(itertools.chain(*FUSIONS.values())))
+  with pytest.raises(ValueError, match=', '.join(here)):
     fusion.make('', 1, 1)
 
 

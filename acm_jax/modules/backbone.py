@@ -12,6 +12,8 @@ from acm_jax.modules.mode import Mode
 # Name -> (module of this package, function that builds it).
 _BACKBONES = {
   'alexnet': ('alexnet', 'alexnet'),
+  # The same network; the official code has other names for its parts.
+  'alexnet_legacy': ('alexnet', 'alexnet'),
   'mobilenet_v2': ('mobilenet', 'mobilenet_v2'),
   'resnet50': ('resnet', 'resnet50'),
 }

@@ -1,8 +1,12 @@
 """One output of one level: adapters, fusion and head."""
 
+import abc
+from collections.abc import Mapping
+
 import flax.linen as nn
 from jaxtyping import Array, Float
 
+from acm_jax.modules import fusion as fusions
 from acm_jax.modules.fusion import Fusion
 from acm_jax.modules.layers import Conv, ConvBn
 
@@ -13,21 +17,49 @@ ADAPTER = 3
 class Branch(nn.Module):
   """Maps template and search features to one output map.
 
-  Each side has a 3x3 convolution of its own, so that classification and
-  regression may look for different things; then the fusion; then the head,
-  two convolutions with batch norm and ReLU between.
-
   Attributes:
     outputs: Channels of the output.
     hidden: Channels inside.
     fusion: How the adapted features become a response.
-    head_size: Cells a side of the head's kernels: 1 with depth-wise
-      correlation, 3 in the released ACM head (there with a bias).
   """
 
   outputs: int
   hidden: int
   fusion: Fusion
+
+  @abc.abstractmethod
+  def encode(
+    self,
+    template: Float[Array, 'b z z _'],
+    box_size: Float[Array, 'b 2'],
+    *,
+    train: bool,
+  ) -> Float[Array, 'b y y *k']:
+    """The branch's kernel, once per sequence."""
+
+  @abc.abstractmethod
+  def respond(
+    self,
+    kernel: Float[Array, 'b y y *k'],
+    search: Float[Array, 'b h h _'],
+    *,
+    train: bool,
+  ) -> tuple[Float[Array, 'b r r o'], Float[Array, 'b r r f']]:
+    """The branch's output map and the response it was made from."""
+
+
+class HeadBranch(Branch):
+  """A branch whose response has channels of its own, and so a head.
+
+  Each side has a 3x3 convolution of its own, so that classification and
+  regression may look for different things; then the fusion; then the head,
+  two convolutions with batch norm and ReLU between.
+
+  Attributes:
+    head_size: Cells a side of the head's kernels: 1 with depth-wise
+      correlation, 3 in the released ACM head (there with a bias).
+  """
+
   head_size: int = 1
 
   def setup(self):
@@ -43,25 +75,67 @@ class Branch(nn.Module):
     )
     self.out = Conv(self.outputs, self.head_size, padding=same, bias=True)
 
-  def encode(
-    self,
-    template: Float[Array, 'b z z _'],
-    box_size: Float[Array, 'b 2'],
-    *,
-    train: bool,
-  ) -> Float[Array, 'b y y f']:
-    """The branch's kernel, once per sequence."""
+  def encode(self, template, box_size, *, train):
     template = self.conv_kernel(template, train=train)
     return self.fusion.encode(template, box_size, train=train)
 
-  def respond(
-    self,
-    kernel: Float[Array, 'b y y f'],
-    search: Float[Array, 'b h h _'],
-    *,
-    train: bool,
-  ) -> tuple[Float[Array, 'b r r o'], Float[Array, 'b r r f']]:
-    """The branch's output map and the response it was made from."""
+  def respond(self, kernel, search, *, train):
     search = self.conv_search(search, train=train)
     response = self.fusion.fuse(kernel, search, train=train)
     return self.out(self.head(response, train=train)), response
+
+
+class UpBranch(Branch):
+  """A branch whose template features grow into a kernel for every output.
+
+  Attributes:
+    adjust: Whether a 1x1 convolution follows the response.
+
+  Source: SiamRPN (CVPR 2018), section 4.2; layers as in pysot's UPChannelRPN.
+  """
+
+  adjust: bool = False
+
+  def setup(self):
+    kernels = self.hidden * self.outputs
+    self.up_kernel = Conv(kernels, ADAPTER, bias=True)
+    self.up_search = Conv(self.hidden, ADAPTER, bias=True)
+    if self.adjust:
+      self.loc_adjust = Conv(self.outputs, bias=True)
+
+  def encode(self, template, box_size, *, train):
+    return self.fusion.encode(self.up_kernel(template), box_size, train=train)
+
+  def respond(self, kernel, search, *, train):
+    search = self.up_search(search)
+    response = self.fusion.fuse(kernel, search, train=train)
+    return self.loc_adjust(response) if self.adjust else response, response
+
+
+def make(
+  name: str,
+  outputs: int,
+  hidden: int,
+  template_cells: int,
+  options: Mapping[str, bool],
+  *,
+  head_size: int,
+  adjust: bool,
+) -> Branch:
+  """The branch that suits a fusion.
+
+  Args:
+    name: Of the fusion.
+    outputs: Channels of the branch's output.
+    hidden: Channels inside.
+    template_cells: Cells a side of the template features.
+    options: Further arguments of the fusion.
+    head_size: Cells a side of a head's kernels, if it has one.
+    adjust: Whether a response that is the output is adjusted.
+  """
+  cells = template_cells - ADAPTER + 1
+  if name == 'up_xcorr':
+    fusion = fusions.make(name, hidden, cells, outputs=outputs)
+    return UpBranch(outputs, hidden, fusion, adjust)
+  fusion = fusions.make(name, hidden, cells, **options)
+  return HeadBranch(outputs, hidden, fusion, head_size)

@@ -8,6 +8,7 @@ import abc
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from acm_jax.modules.layers import (
@@ -44,11 +45,30 @@ def depthwise_xcorr(
   )
 
 
+def xcorr(
+  search: Float[Array, 'b h w c'], kernel: Float[Array, 'b y x c o']
+) -> Float[Array, 'b i j o']:
+  """Correlates every sample with its own kernels, summed over channels.
+
+  One matrix product gives every cell's score with every tap; the scores of a
+  window are then summed. A convolution with a group for every sample has to
+  make do with few channels at a time.
+  """
+  rows = search.shape[1] - kernel.shape[1] + 1
+  cols = search.shape[2] - kernel.shape[2] + 1
+  scores = jnp.einsum('bhwc,byxco->byxhwo', search, kernel)
+  return sum(
+    scores[:, i, j, i : i + rows, j : j + cols]
+    for i in range(kernel.shape[1])
+    for j in range(kernel.shape[2])
+  )
+
+
 class Fusion(nn.Module):
   """Base of the fusions.
 
   Attributes:
-    features: Channels of template features, search features and response.
+    features: Channels of the search features.
     template_cells: Cells a side of the template features. The network computes
       it from the backbone and the template size.
   """
@@ -56,14 +76,19 @@ class Fusion(nn.Module):
   features: int
   template_cells: int
 
+  @property
+  def out_features(self) -> int:
+    """Channels of the response."""
+    return self.features
+
   @abc.abstractmethod
   def encode(
     self,
-    template: Float[Array, 'b z z c'],
+    template: Float[Array, 'b z z _'],
     box_size: Float[Array, 'b 2'],
     *,
     train: bool,
-  ) -> Float[Array, 'b y y c']:
+  ) -> Float[Array, 'b y y *k']:
     """What is computed once per sequence.
 
     Args:
@@ -75,21 +100,21 @@ class Fusion(nn.Module):
   @abc.abstractmethod
   def fuse(
     self,
-    kernel: Float[Array, 'b y y c'],
+    kernel: Float[Array, 'b y y *k'],
     search: Float[Array, 'b h h c'],
     *,
     train: bool,
-  ) -> Float[Array, 'b r r c']:
+  ) -> Float[Array, 'b r r o']:
     """The response of a search region to what `encode` gave."""
 
   def __call__(
     self,
-    template: Float[Array, 'b z z c'],
+    template: Float[Array, 'b z z _'],
     box_size: Float[Array, 'b 2'],
     search: Float[Array, 'b h h c'],
     *,
     train: bool = False,
-  ) -> Float[Array, 'b r r c']:
+  ) -> Float[Array, 'b r r o']:
     """`encode`, then `fuse`."""
     kernel = self.encode(template, box_size, train=train)
     return self.fuse(kernel, search, train=train)
@@ -106,6 +131,52 @@ class DepthwiseXCorr(Fusion):
 
   def fuse(self, kernel, search, *, train):
     return depthwise_xcorr(search, kernel)
+
+
+class XCorr(Fusion):
+  """Cross correlation: one map, the inner product with every window.
+
+  Source: SiamFC (arXiv:1606.09549), section 3.1; the factor is that of its
+  released code.
+  """
+
+  SCALE = 1e-3
+
+  @property
+  def out_features(self) -> int:
+    return 1
+
+  def encode(self, template, box_size, *, train):
+    return template
+
+  def fuse(self, kernel, search, *, train):
+    return self.SCALE * xcorr(search, kernel[..., None])
+
+
+class UpXCorr(Fusion):
+  """Cross correlation with many kernels: the response is the output.
+
+  The template features hold a kernel of `features` channels for each output,
+  one after the other.
+
+  Attributes:
+    outputs: Number of kernels.
+
+  Source: SiamRPN (CVPR 2018), section 4.2.
+  """
+
+  outputs: int = 1
+
+  @property
+  def out_features(self) -> int:
+    return self.outputs
+
+  def encode(self, template, box_size, *, train):
+    shape = (*template.shape[:3], self.outputs, self.features)
+    return template.reshape(shape).swapaxes(-1, -2)
+
+  def fuse(self, kernel, search, *, train):
+    return xcorr(search, kernel)
 
 
 class BoxPrior(nn.Module):
@@ -195,7 +266,12 @@ class Acm(Fusion):
     return self.extra(response, train=train) if self.extra_conv else response
 
 
-_FUSIONS = {'acm': Acm, 'dw_xcorr': DepthwiseXCorr}
+_FUSIONS = {
+  'acm': Acm,
+  'dw_xcorr': DepthwiseXCorr,
+  'up_xcorr': UpXCorr,
+  'xcorr': XCorr,
+}
 
 
 def make(name: str, features: int, template_cells: int, **kwargs) -> Fusion:

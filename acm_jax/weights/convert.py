@@ -41,6 +41,7 @@ class Backbone:
 
 
 SOURCES = {
+  'siamrpn': Model('siamrpn'),
   'siamban': Model('siamban'),
   'siamban_acm': Model('siamban'),
   'resnet': Backbone('resnet50', imagenet.resnet50),
@@ -68,7 +69,7 @@ def convert(
   kind = SOURCES[source]
   tracker = trackers.make(**section)
   variables = jax.eval_shape(tracker.init, jax.random.key(0))
-  name = naming(section['name'], section[_BACKBONE])
+  name = naming(section['name'], section[_BACKBONE], section['levels'])
   if isinstance(kind, Model):
     _expect(source, 'tracker.name', kind.tracker, section['name'])
     return state_dict.to_variables(weights, variables, name), ()

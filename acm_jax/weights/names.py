@@ -26,7 +26,22 @@ _MOBILENET = (
   (r'^(backbone/.*)/project/conv', r'\1/6'),
   (r'^(backbone/.*)/project/bn', r'\1/7'),
 )
-_BACKBONES = {'resnet50': _RESNET, 'mobilenet_v2': _MOBILENET}
+_ALEXNET = (
+  (r'^(backbone/layer\d)/conv', r'\1/0'),
+  (r'^(backbone/layer\d)/bn', r'\1/1'),
+)
+# Layers are counted together with poolings and ReLUs.
+_ALEXNET_LEGACY = tuple(
+  (rf'^backbone/layer{layer}/{part}', f'backbone/features/{place + offset}')
+  for layer, place in ((1, 0), (2, 4), (3, 8), (4, 11), (5, 14))
+  for offset, part in enumerate(('conv', 'bn'))
+)
+_BACKBONES = {
+  'alexnet': _ALEXNET,
+  'alexnet_legacy': _ALEXNET_LEGACY,
+  'mobilenet_v2': _MOBILENET,
+  'resnet50': _RESNET,
+}
 
 _NECK = (
   (r'^neck/level(\d)', r'neck/downsample\1/downsample'),
@@ -57,15 +72,30 @@ _SIAMBAN = (
   (r'^(cls_weight|loc_weight|loc_scale)', r'head/\1'),
   (r'^(cls|loc)_(\d)', r'head/box\2/\1'),
 )
-_TRACKERS = {'siamban': (*_NECK, *_SIAMBAN, *_ACM, *_BRANCH)}
+_UP_XCORR = (
+  (r'^(cls|loc)_\d/up_kernel/conv', r'rpn_head/template_\1_conv'),
+  (r'^(cls|loc)_\d/up_search/conv', r'rpn_head/search_\1_conv'),
+  (r'^loc_\d/loc_adjust/conv', 'rpn_head/loc_adjust'),
+)
+_SIAMRPN = (
+  (r'^(cls_weight|loc_weight)', r'rpn_head/\1'),
+  (r'^(cls|loc)_(\d)', r'rpn_head/rpn\2/\1'),
+)
+_TRACKERS = {
+  'siamban': (*_NECK, *_SIAMBAN, *_ACM, *_BRANCH),
+  'siamrpn': (*_NECK, *_UP_XCORR, *_SIAMRPN, *_ACM, *_BRANCH),
+}
 
 
-def naming(tracker: str, backbone: str) -> Callable[[str], str]:
+def naming(
+  tracker: str, backbone: str, levels: Sequence[int]
+) -> Callable[[str], str]:
   """The function from a path of ours to the official code's key.
 
   Args:
     tracker: Name of the tracker.
     backbone: Name of its backbone.
+    levels: The backbone's levels that it fuses.
 
   Raises:
     ValueError: The official code has no such backbone for it.
@@ -77,10 +107,18 @@ def naming(tracker: str, backbone: str) -> Callable[[str], str]:
       f'{", ".join(_BACKBONES)}'
     )
   rules = (*_BACKBONES[backbone], *_TRACKERS[tracker])
+  # The official code counts the levels from 2, whatever the backbone's are.
+  places = {str(level): str(2 + i) for i, level in enumerate(sorted(levels))}
+
+  def place(match):
+    return match[1] + places[match[2]]
 
   def key(path: str) -> str:
+    path = re.sub(r'^(neck/level|cls_|loc_)(\d)', place, path)
     for pattern, replacement in rules:
       path = re.sub(pattern, replacement, path)
+    if len(places) == 1:
+      path = path.replace('rpn_head/rpn2/', 'rpn_head/')
     return path.replace('/', '.')
 
   return key

@@ -31,7 +31,7 @@ def features():
     if key.startswith('backbone.')
   }
   variables = state_dict.to_variables(
-    weights, shapes, names.naming('siamban', 'mobilenet_v2')
+    weights, shapes, names.naming('siamban', 'mobilenet_v2', (3, 5, 7))
   )
   variables = {name: tree['backbone'] for name, tree in variables.items()}
   return jax.jit(lambda v, x: module.apply(v, x, mode=EVAL))(variables, image)

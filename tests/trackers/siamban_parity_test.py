@@ -1,86 +1,20 @@
-"""SiamBAN and SiamBAN-ACM equal the official code's figures."""
-
-import functools
+"""Labels and losses of SiamBAN equal the official code's figures."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from acm_jax import losses, trackers
+from acm_jax import losses
 from acm_jax.geometry import boxes, grid
-from acm_jax.modules.mode import EVAL
 from acm_jax.trackers.siamban import targets
-from acm_jax.weights import names, state_dict
 from tests import formulas
-
-# float32 against the float64 figures; measured 2e-6 on a CPU.
-RELATIVE = 1e-5
-
-MODELS = {
-  'siamban_r50': {},
-  'siamban_acm_r50': {'fusion': 'acm', 'head_size': 3},
-}
-
-
-@functools.cache
-def outputs_of(model):
-  tracker = trackers.make('siamban', **MODELS[model])
-  shapes = jax.eval_shape(tracker.init, jax.random.key(0))
-  variables = state_dict.to_variables(
-    formulas.state_dict(model), shapes, names.naming('siamban', 'resnet50')
-  )
-  figures = formulas.load(model)
-  box = figures.get('bbox', np.zeros((1, 4), np.float32))
-
-  @jax.jit
-  def run(variables, template, box_size, search):
-    network = tracker.network.bind(variables)
-    return {
-      'outputs': network(template, box_size, search),
-      'search': network.backbone(search, mode=EVAL),
-      'template': network.features(template, mode=EVAL),
-    }
-
-  ours = run(
-    variables,
-    formulas.image('template', 127),
-    box[:, 2:],
-    formulas.image('search', 255),
-  )
-  return ours, figures
 
 
 def assert_close(ours, expected):
+  # float32 against the float64 figures; measured 2e-6 on a CPU.
   largest = np.abs(expected).max()
-  np.testing.assert_allclose(ours, expected, rtol=0, atol=RELATIVE * largest)
-
-
-@pytest.mark.parametrize('model', MODELS)
-def test_network_outputs_equal_the_official_ones(model):
-  ours, figures = outputs_of(model)
-  assert_close(ours['outputs'].cls, formulas.nhwc(figures['cls']))
-  assert_close(ours['outputs'].loc, formulas.nhwc(figures['loc']))
-
-
-@pytest.mark.parametrize('model', MODELS)
-def test_features_equal_the_official_ones(model):
-  ours, figures = outputs_of(model)
-  for level in range(3):
-    backbone = np.asarray(ours['search'][level])
-    stats = [backbone.mean(), backbone.std(ddof=1), np.abs(backbone).max()]
-    assert_close(np.array(stats), figures[f'backbone{level}_stats'])
-    piece = backbone[0, :4, :4, :8].transpose(2, 0, 1)
-    np.testing.assert_allclose(
-      piece,
-      figures[f'backbone{level}_slice'],
-      rtol=0,
-      atol=RELATIVE * stats[2],
-    )
-    template = np.asarray(ours['template'][level])[0, 4:11, 4:11, :8]
-    assert_close(
-      template.transpose(2, 0, 1), figures[f'template_feature{level}_slice']
-    )
+  np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5 * largest)
 
 
 @pytest.mark.parametrize('negative', [0, 1], ids=['positive', 'negative'])

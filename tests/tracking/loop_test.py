@@ -10,6 +10,7 @@ import pytest
 
 from acm_jax import trackers
 from acm_jax.trackers.siamban.tracker import SiamBan
+from acm_jax.trackers.siamrpn.tracker import SiamRpn
 from acm_jax.tracking import loop, select
 from acm_jax.tracking.contract import Frame, Hparams, Outputs
 from acm_jax.tracking.crop import context_crop, mean_color
@@ -46,10 +47,30 @@ def maps(sequence, index):
   return {'maps': as_f32}
 
 
+def anchor_maps(sequence, index):
+  draw = formulas.rng(f'maps{sequence}:{index}')
+  cls = 2 * draw.standard_normal((1, 10, 25, 25))
+  loc = 0.2 * draw.standard_normal((1, 20, 25, 25))
+  by_anchor = {
+    name: value.reshape(1, values, 5, 25, 25)
+    .transpose(0, 3, 4, 2, 1)
+    .astype(np.float32)
+    for name, value, values in (('cls', cls, 2), ('loc', loc, 4))
+  }
+  return {'maps': by_anchor}
+
+
 @pytest.mark.parametrize('sequence', [0, 1, 2])
-def test_boxes_and_scores_follow_the_official_state_machine(sequence):
-  figures = formulas.load('tracker_ban')
-  tracker = SiamBan(FormulaMaps())
+@pytest.mark.parametrize(
+  ('name', 'kind', 'maps'),
+  [('tracker_ban', SiamBan, maps), ('tracker_rpn', SiamRpn, anchor_maps)],
+  ids=['siamban', 'siamrpn'],
+)
+def test_boxes_and_scores_follow_the_official_state_machine(
+  sequence, name, kind, maps
+):
+  figures = formulas.load(name)
+  tracker = kind(FormulaMaps())
   hparams = Hparams(*map(jnp.float32, figures['track_hparams']))
   box = jnp.asarray(figures[f'seq{sequence}_init_box'], jnp.float32)
   step = jax.jit(functools.partial(loop.step, tracker))

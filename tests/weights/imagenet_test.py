@@ -93,7 +93,7 @@ def variables_of(weights):
     lambda key: module.init(key, image, mode=EVAL), jax.random.key(0)
   )
   shapes = {name: {'backbone': tree} for name, tree in shapes.items()}
-  name = names.naming('siamban', 'mobilenet_v2')
+  name = names.naming('siamban', 'mobilenet_v2', (3, 5, 7))
   known = state_dict.keys(shapes, name)
   weights = {f'backbone.{key}': value for key, value in weights.items()}
   filled = state_dict.to_variables(

@@ -58,4 +58,4 @@ def test_all_that_does_not_fit_is_named():
 
 def test_a_network_without_known_names_is_refused():
   with pytest.raises(ValueError, match=r'siamban .*resnet50'):
-    names.naming('siamban', 'alexnext')
+    names.naming('siamban', 'alexnext', (5,))

@@ -1,16 +1,11 @@
 """Label maps of SiamBAN: two ellipses round the target's centre."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from acm_jax.geometry import boxes
 from acm_jax.tracking.contract import Targets
-
-# Of the places of one sample, the most that count.
-POSITIVES = 16
-TOTAL = 64
 
 
 def dense_targets(
@@ -51,28 +46,3 @@ def dense_targets(
     cls_weight=counts.astype(jnp.float32),
     loc_weight=cls.astype(jnp.float32),
   )
-
-
-def subsample(dense: Targets, positive: Bool[Array, ''], rng) -> Targets:
-  """Keeps at most 16 positives and 48 negatives, drawn at random.
-
-  Of a negative pair at most 16 places are kept.
-  """
-  positive_key, negative_key = jax.random.split(rng)
-  counts = dense.cls_weight > 0
-  is_target = dense.cls == 1
-  room = jnp.where(positive, TOTAL - POSITIVES, POSITIVES)
-  kept_positive = _draw(positive_key, counts & is_target, POSITIVES)
-  kept_negative = _draw(negative_key, counts & ~is_target, room)
-  return dense.replace(
-    cls_weight=(kept_positive | kept_negative).astype(jnp.float32),
-    loc_weight=kept_positive.astype(jnp.float32),
-  )
-
-
-def _draw(key, candidates: Bool[Array, 'h w'], most) -> Bool[Array, 'h w']:
-  """A random subset of at most `most` candidates, as a mask."""
-  lottery = jax.random.uniform(key, candidates.shape)
-  lottery = jnp.where(candidates, lottery, 2.0)
-  order = jnp.argsort(jnp.argsort(lottery.ravel())).reshape(candidates.shape)
-  return candidates & (order < most)

@@ -1,0 +1,93 @@
+"""Networks equal the official code's figures."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from acm_jax import trackers
+from acm_jax.modules.mode import EVAL
+from acm_jax.modules.neck import center_crop
+from acm_jax.weights import convert, verify
+from tests import formulas
+
+# float32 against the float64 figures; measured 2e-6 on a CPU.
+RELATIVE = 1e-5
+
+RESNET = {'backbone': 'resnet50', 'levels': (2, 3, 4)}
+ALEXNET = {
+  'backbone': 'alexnet_legacy',
+  'levels': (5,),
+  'neck': False,
+  'search_size': 287,
+}
+MOBILENET = {'backbone': 'mobilenet_v2', 'levels': (3, 5, 7), 'width': 1.4}
+MODELS = {
+  'siamban_r50': {'name': 'siamban', **RESNET},
+  'siamban_acm_r50': {
+    'name': 'siamban',
+    'fusion': 'acm',
+    'head_size': 3,
+    **RESNET,
+  },
+  'siamrpn_r50': {'name': 'siamrpn', **RESNET},
+  'siamrpn_alex': {'name': 'siamrpn', 'weighted': False, **ALEXNET},
+  'siamrpn_mobilev2': {'name': 'siamrpn', 'weighted': False, **MOBILENET},
+}
+models = pytest.mark.parametrize('model', MODELS)
+
+
+@functools.cache
+def computed(model):
+  """Errors of the outputs, and features of backbone and template."""
+  section, figures = MODELS[model], formulas.load(model)
+  tracker = trackers.make(**section)
+  variables, left = convert.convert(
+    section['name'], formulas.state_dict(model), section
+  )
+  assert not left
+  template = formulas.image('template', 127)
+  search = formulas.image('search', tracker.search_size)
+  inputs = {'template': nchw(template), 'search': nchw(search)}
+  errors = verify.errors(tracker, variables, {**inputs, **figures})
+
+  @jax.jit
+  def features(variables, template, search):
+    network = tracker.network.bind(variables)
+    return (
+      network.backbone(search, mode=EVAL),
+      [center_crop(x, 7) for x in network.features(template, mode=EVAL)],
+    )
+
+  return errors, features(variables, template, search), figures
+
+
+def nchw(image):
+  return np.moveaxis(image, -1, 1)
+
+
+@models
+def test_outputs_equal_the_official_ones(model):
+  errors, _, _ = computed(model)
+  assert errors.keys() == {'cls', 'loc'}
+  for name, (_, relative) in errors.items():
+    assert relative < RELATIVE, name
+
+
+@models
+def test_features_equal_the_official_ones(model):
+  _, (backbone, template), figures = computed(model)
+  for level, features in enumerate(map(np.asarray, backbone)):
+    stats = [features.mean(), features.std(ddof=1), np.abs(features).max()]
+    close = functools.partial(
+      np.testing.assert_allclose, rtol=0, atol=RELATIVE * stats[2]
+    )
+    close(stats, figures[f'backbone{level}_stats'])
+    piece = features[0, :4, :4, :8].transpose(2, 0, 1)
+    close(piece, figures[f'backbone{level}_slice'])
+  for level, features in enumerate(template):
+    expected = figures[f'template_feature{level}_slice']
+    piece = np.asarray(features)[0, ..., :8].transpose(2, 0, 1)
+    tolerance = RELATIVE * np.abs(expected).max()
+    np.testing.assert_allclose(piece, expected, rtol=0, atol=tolerance)
