@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-VERSION = 1
+VERSION = 2
 # Of the index: a value for each frame, then a value for each track.
 COLUMNS = ('shard', 'offset', 'length', 'box', 'frame_number')
 COLUMNS += ('track_first', 'track_count', 'track_name')

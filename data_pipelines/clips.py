@@ -1,11 +1,10 @@
 """Writes clip sets: context crops of targets, sharded, with an index.
 
 A crop has the target's box at its centre and the scale at which the template
-crop is `TEMPLATE_SIZE` px.
+crop, `CONTEXT_AMOUNT` round the box, is `TEMPLATE_SIZE` px.
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,10 +15,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from acm_jax.geometry import boxes, context
-from data_pipelines import clip_set
+from data_pipelines import clip_set, host_tensorflow
+from data_pipelines.progress import progress
 from data_pipelines.staging import staged
 
 TEMPLATE_SIZE = 127
+CONTEXT_AMOUNT = 0.5
 _SHARD_BYTES = 128 << 20
 # A TFRecord is a length (8 bytes), its checksum (4), the data, its checksum.
 _RECORD_HEAD, _RECORD_TAIL = 12, 4
@@ -43,26 +44,7 @@ class Track(NamedTuple):
   read: Callable[[int], UInt8[np.ndarray, 'h w 3']]
 
 
-def tensorflow():
-  """The TensorFlow module, which leaves the accelerators to JAX.
-
-  Raises:
-    RuntimeError: It is not installed.
-  """
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-  try:
-    import tensorflow as tf
-  except ImportError:
-    raise RuntimeError(
-      "TensorFlow is missing: pip install 'acm-jax[train]', or read a clip set "
-      'that is already packed with source=memory'
-    ) from None
-  for kind in ('GPU', 'TPU'):
-    tf.config.set_visible_devices([], kind)
-  return tf
-
-
-def context_crop(
+def clip_crop(
   image: UInt8[np.ndarray, 'h w 3'],
   box_xywh: Float[np.ndarray, '4'],
   crop_size: int = 511,
@@ -83,7 +65,7 @@ def context_crop(
   Source: SiamFC (arXiv:1606.09549), section 3.2.
   """
   size = box_xywh[2:].astype(float)
-  scale = TEMPLATE_SIZE / context.context_side(*size)
+  scale = TEMPLATE_SIZE / context.context_side(*size, CONTEXT_AMOUNT)
   middle = (crop_size - 1) / 2
   x, y = middle - scale * boxes.pixel_center(box_xywh.astype(float))
   crop = cv2.warpAffine(
@@ -101,6 +83,7 @@ def write(
   tracks: Iterable[Track],
   out: Path,
   *,
+  total: int | None = None,
   crop_size: int = 511,
   quality: int = 92,
   settings: dict[str, Any] | None = None,
@@ -111,6 +94,7 @@ def write(
   Args:
     tracks: What to write, read once.
     out: Folder of the clip set.
+    total: How many tracks there are, for the progress that is shown.
     crop_size: Side of the crops, px.
     quality: Of the JPEGs, 0 to 100.
     settings: What the tracks were made from, kept in the manifest.
@@ -125,7 +109,7 @@ def write(
   """
   with staged(out, replace) as folder:
     with _Writer(folder) as writer:
-      for track in tracks:
+      for track in progress(tracks, out.name, total, 'tracks'):
         _write_track(writer, track, crop_size, quality)
     if not writer.columns['track_first']:
       raise ValueError(f'{out}: no track has a frame with a visible box')
@@ -137,6 +121,8 @@ def write(
     np.savez(folder / 'index.npz', **columns)
     manifest = {
       'version': clip_set.VERSION,
+      'template_size': TEMPLATE_SIZE,
+      'context_amount': CONTEXT_AMOUNT,
       'crop_size': crop_size,
       'quality': quality,
       'shards': writer.shards,
@@ -155,7 +141,7 @@ class _Writer:
 
   def __init__(self, folder: Path):
     self._folder = folder
-    self._tf = tensorflow()
+    self._tf = host_tensorflow.load()
     self._file = None
     self._position = 0
     self.shards: list[str] = []
@@ -218,7 +204,7 @@ def _write_track(writer: _Writer, track: Track, crop_size: int, quality: int):
     if not (np.isfinite(box).all() and (box[2:] >= 1).all()):
       writer.dropped['degenerate'] += 1
       continue
-    crop, crop_box = context_crop(track.read(i), box, crop_size)
+    crop, crop_box = clip_crop(track.read(i), box, crop_size)
     bgr = cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)
     jpegs.append(cv2.imencode('.jpg', bgr, flags)[1].tobytes())
     kept_boxes.append(crop_box)

@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from data_pipelines import clips
+from data_pipelines import host_tensorflow
 from data_pipelines.batch import RawBatch
 from data_pipelines.clip_set import ClipSet
 from data_pipelines.pairs import Frames, Pair, PairSampler, Place
@@ -228,7 +228,7 @@ def _from_records(
   mixture: _Mixture, numbers: Callable[[int], range], steps: range
 ) -> Iterator[RawBatch]:
   """Reads and decodes inside tf.data, in order."""
-  tf = clips.tensorflow()
+  tf = host_tensorflow.load()
   failures: list[Exception] = []
 
   def read(number):

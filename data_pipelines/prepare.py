@@ -29,8 +29,9 @@ def prepare(name: str, source: Path, out: Path) -> dict:
     ValueError: An annotation or an image is malformed, or `out` exists.
   """
   found = layouts.read(name, source)
-  settings = {name: {'source': str(source)}}
-  return clips.write(tracks.from_sequences(found), out, settings=settings)
+  settings = {name: {'source': source.resolve().name}}
+  made = tracks.from_sequences(found)
+  return clips.write(made, out, total=len(found), settings=settings)
 
 
 def check(out: Path) -> int:

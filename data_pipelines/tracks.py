@@ -95,5 +95,12 @@ def ensure_synthetic(
         f'{out} holds a clip set that is not synthetic: name another folder'
       )
   made = from_synthetic(sequences, frames, size, seed, textures)
-  clips.write(made, out, crop_size=crop_size, settings=settings, replace=True)
+  clips.write(
+    made,
+    out,
+    total=sequences,
+    crop_size=crop_size,
+    settings=settings,
+    replace=True,
+  )
   return out

@@ -2,16 +2,19 @@
 
 import os
 
-# Before JAX starts: sharding tests need several devices.
-os.environ['XLA_FLAGS'] = (
-  os.environ.get('XLA_FLAGS', '') + ' --xla_force_host_platform_device_count=8'
+# Before JAX starts. Sharding tests need several devices; and as most programs
+# here run once, it takes longer to compile them well than to run them.
+os.environ['XLA_FLAGS'] = ' '.join(
+  [
+    os.environ.get('XLA_FLAGS', ''),
+    '--xla_force_host_platform_device_count=8',
+    '--xla_backend_optimization_level=0',
+  ]
 )
 
-import functools
 from pathlib import Path
 
 import jax
-import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
@@ -27,20 +30,11 @@ def tiny_tracker():
   """A SiamBAN-ACM, random variables of its network, and its config."""
   from acm_jax import trackers
   from configs import siamban_acm
+  from tests import variables
 
   config = siamban_acm.get_config('quickstart,tiny').to_dict()
   tracker = trackers.make(**config['tracker'])
-  shapes = jax.eval_shape(tracker.init, jax.random.key(0))
-  # To compile the network's own initialisation takes much longer.
-  fill = functools.partial(_random, np.random.default_rng(0))
-  return tracker, jax.tree.map(fill, shapes), config
-
-
-def _random(rng, like):
-  if len(like.shape) < 2:
-    return rng.uniform(0.5, 1.5, like.shape).astype(np.float32)
-  spread = np.sqrt(np.prod(like.shape[:-1]))
-  return (rng.standard_normal(like.shape) / spread).astype(np.float32)
+  return tracker, variables.fill(tracker.init), config
 
 
 @pytest.fixture(scope='session')

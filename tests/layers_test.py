@@ -20,9 +20,7 @@ LAYERS = {
   'configs': 7,
 }
 TENSORFLOW_HOMES = (
-  'data_pipelines.pipeline',
-  'data_pipelines.clips',
-  'data_pipelines.pairs',
+  'data_pipelines.host_tensorflow',
   'data_pipelines.builders',
 )
 MODULES = {

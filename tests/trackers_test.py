@@ -13,6 +13,7 @@ from acm_jax.geometry import boxes
 from acm_jax.modules import fusion
 from acm_jax.modules.mode import Mode
 from acm_jax.tracking.contract import Batch, Outputs
+from tests import variables
 
 FUSIONS = {
   'siamban': ('acm', 'dw_xcorr', 'up_xcorr'),
@@ -49,7 +50,10 @@ def made(case):
     hidden=16,
     **NETWORKS[network],
   )
-  return tracker, jax.jit(tracker.init)(jax.random.key(5))
+  filled = variables.fill(tracker.init)
+  # Of half the scale, as exp() of the outputs of a fresh UP-XCorr overflows.
+  params = jax.tree.map(lambda x: x / 2, filled['params'])
+  return tracker, {**filled, 'params': params}
 
 
 def batch_of(tracker, count=4):
@@ -84,52 +88,69 @@ def run(tracker, variables, batch, mode):
 
 @every
 def test_shapes_of_outputs_and_targets_agree(case):
-  tracker, variables = made(case)
+  tracker, filled = made(case)
   batch = batch_of(tracker)
-  outputs, _ = run(tracker, variables, batch, TRAIN)
-  targets = tracker.targets(batch, jax.random.key(0))
+
+  def train(filled, batch, key):
+    outputs, _ = run(tracker, filled, batch, TRAIN)
+    targets = tracker.targets(batch, key)
+    return outputs, targets, *tracker.loss(outputs, targets)
+
+  outputs, targets, loss, parts = jax.eval_shape(
+    train, filled, batch, jax.random.key(0)
+  )
   assert outputs.cls.shape[:-1] == targets.cls.shape
   assert outputs.loc.shape == targets.loc.shape
-  loss, parts = tracker.loss(outputs, targets)
-  assert np.isfinite(loss)
-  assert all(np.isfinite(part) for part in parts.values())
+  assert loss.shape == () == jax.tree.leaves(parts)[0].shape
+
+
+@functools.cache
+def gradient(case):
+  """Of the loss by the parameters: compiled once for all tests of a case."""
+  tracker, filled = made(case)
+
+  def loss(params, batch):
+    outputs, _ = run(tracker, {**filled, 'params': params}, batch, TRAIN)
+    targets = tracker.targets(batch, jax.random.key(0))
+    return tracker.loss(outputs, targets)[0]
+
+  return jax.jit(jax.value_and_grad(loss))
 
 
 @one_network
 def test_loss_falls_on_one_batch(case):
-  tracker, variables = made(case)
-  batch = batch_of(tracker)
-  targets = tracker.targets(batch, jax.random.key(0))
-
-  def loss(params):
-    outputs, _ = run(tracker, {**variables, 'params': params}, batch, TRAIN)
-    return tracker.loss(outputs, targets)[0]
-
-  @jax.jit
-  def step(params):
-    value, grads = jax.value_and_grad(loss)(params)
-    norm = jnp.sqrt(sum(jnp.sum(g**2) for g in jax.tree.leaves(grads)))
-    rate = 0.1 / jnp.maximum(norm, 1.0)
-    return jax.tree.map(lambda p, g: p - rate * g, params, grads), value
-
-  params, values = variables['params'], []
+  tracker, filled = made(case)
+  batch, params, values = batch_of(tracker), filled['params'], []
   for _ in range(10):
-    params, value = step(params)
+    value, grads = gradient(case)(params, batch)
+    norm = np.sqrt(sum(np.sum(g**2) for g in jax.tree.leaves(grads)))
+    rate = 0.1 / max(norm, 1.0)
+    params = jax.tree.map(lambda p, g, rate=rate: p - rate * g, params, grads)
     values.append(float(value))
   assert values[-1] < 0.8 * values[0], values
 
 
+@one_network
+def test_a_degenerate_box_leaves_loss_and_gradient_finite(case):
+  tracker, filled = made(case)
+  batch = batch_of(tracker)
+  flat = batch.replace(search_box=batch.search_box.at[0, 2:].set(0.0))
+  value, grads = gradient(case)(filled['params'], flat)
+  assert np.isfinite(value)
+  assert all(np.isfinite(g).all() for g in jax.tree.leaves(grads))
+
+
 @every
 def test_encode_then_respond_equals_call(case):
-  tracker, variables = made(case)
+  tracker, filled = made(case)
   batch = batch_of(tracker, 2)
   network, size = tracker.network, batch.template_box[:, 2:]
   template, search = map(tracker.preprocess, (batch.template, batch.search))
-  whole = jax.jit(network.apply)(variables, template, size, search)
+  whole = jax.jit(network.apply)(filled, template, size, search)
   encode = functools.partial(network.apply, method='encode')
-  kernel = jax.jit(encode)(variables, template, size)
+  kernel = jax.jit(encode)(filled, template, size)
   respond = functools.partial(network.apply, method='respond')
-  parts = jax.jit(respond)(variables, kernel, search)
+  parts = jax.jit(respond)(filled, kernel, search)
   # Two programs may sum in another order than one.
   close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4)
   jax.tree.map(close, whole, parts)
@@ -139,12 +160,13 @@ def test_encode_then_respond_equals_call(case):
 def test_decode_inverts_targets(case):
   tracker, _ = made(case)
   batch = batch_of(tracker)
-  targets = tracker.targets(batch, jax.random.key(0))
+  targets = jax.jit(tracker.targets)(batch, jax.random.key(0))
   sure = 50.0 * jax.nn.one_hot(targets.cls, 2)
   half = tracker.search_size // 2
+  decode = jax.jit(tracker.decode)
   for i in np.flatnonzero(batch.positive):
     outputs = Outputs(cls=sure[i], loc=targets.loc[i])
-    candidates = tracker.decode(outputs)
+    candidates = decode(outputs)
     best = np.argmax(candidates.score)
     assert targets.cls[i].ravel()[best] == 1
     box = candidates.box_cxcywh.reshape(-1, 4)[best]
@@ -157,29 +179,14 @@ def test_decode_inverts_targets(case):
 def test_at_most_16_positives_and_48_negatives_count(case):
   tracker, _ = made(case)
   batch = batch_of(tracker)
-  targets = tracker.targets(batch, jax.random.key(0))
-  other = tracker.targets(batch, jax.random.key(1))
+  make = jax.jit(tracker.targets)
+  targets, other = (make(batch, jax.random.key(seed)) for seed in (0, 1))
   for i, positive in enumerate(np.asarray(batch.positive)):
     counts = np.asarray(targets.cls_weight[i]) > 0
     is_target = np.asarray(targets.cls[i]) == 1
     assert (counts & is_target).sum() <= (16 if positive else 0)
     assert 0 < (counts & ~is_target).sum() <= (48 if positive else 16)
   assert not np.array_equal(targets.cls_weight, other.cls_weight)
-
-
-@one_network
-def test_a_degenerate_box_leaves_loss_and_gradient_finite(case):
-  tracker, variables = made(case)
-  batch = batch_of(tracker)
-  flat = batch.search_box.at[0, 2:].set(0.0)
-  targets = tracker.targets(batch.replace(search_box=flat), jax.random.key(0))
-
-  def loss(params):
-    outputs, _ = run(tracker, {**variables, 'params': params}, batch, TRAIN)
-    return tracker.loss(outputs, targets)[0]
-
-  grads = jax.jit(jax.grad(loss))(variables['params'])
-  assert all(np.isfinite(g).all() for g in jax.tree.leaves(grads))
 
 
 def test_unknown_names_and_arguments_are_refused():

@@ -1,10 +1,10 @@
 """Which clip sets a run reads, and the ways on where they are missing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from data_pipelines import tracks
+from data_pipelines import clip_set, tracks
 from data_pipelines.pipeline import DataSet
 
 # The data set that is made where it is asked for.
@@ -44,6 +44,30 @@ def find_sets(
   return [
     DataSet(path=where[name], **section) for name, section in sets.items()
   ]
+
+
+def check_scale(
+  sets: Sequence[DataSet], template_size: int, context_amount: float
+) -> None:
+  """Makes sure that the crops of the sets have the tracker's scale.
+
+  Args:
+    sets: Data sets that are there.
+    template_size: Side of the tracker's template crop, px.
+    context_amount: Margin of its crops.
+
+  Raises:
+    ValueError: A set was cut at another scale.
+  """
+  wanted = {'template_size': template_size, 'context_amount': context_amount}
+  for data_set in sets:
+    manifest = clip_set.read_manifest(Path(data_set.path))
+    for name, value in wanted.items():
+      if manifest[name] != value:
+        raise ValueError(
+          f'{data_set.path}: its crops have {name}={manifest[name]}, the '
+          f'tracker {value}: set config.tracker.{name} to theirs'
+        )
 
 
 def make_synthetic(

@@ -57,6 +57,8 @@ def train(
   source = load_variables(init_from)[1] if init_from else None
   workdirs.check(workdir, sections)
   _make_synthetic(plan, sections, workdir)
+  tracker = plan.tracker
+  data.check_scale(sets, tracker.template_size, tracker.context_amount)
   with (
     _precision(sections['precision']),
     Checkpoints(workdir, plan.saving.keep) as checkpoints,

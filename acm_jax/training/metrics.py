@@ -6,7 +6,7 @@ from pathlib import Path
 
 from absl import logging
 
-from data_pipelines import clips
+from data_pipelines import host_tensorflow
 from data_pipelines.staging import replacing
 
 FILE = 'metrics.jsonl'
@@ -58,9 +58,9 @@ def _step(row: str) -> float:
 
 def _tensorboard(folder: Path):
   try:
-    clips.tensorflow()  # Leaves the accelerators to JAX.
+    host_tensorflow.load()  # Leaves the accelerators to JAX.
     from clu import metric_writers
-  except (ImportError, RuntimeError):
-    logging.info('clu is not installed: metrics go to %s alone', FILE)
+  except (ImportError, RuntimeError) as error:
+    logging.info('metrics go to %s alone: %s', FILE, error)
     return None
   return metric_writers.SummaryWriter(str(folder))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from acm_jax.geometry import context
-from data_pipelines import clips
+from data_pipelines import clips, host_tensorflow
 from data_pipelines.clip_set import ClipSet
 
 
@@ -27,7 +27,7 @@ def track(boxes, visible=None, name='a'):
 def test_a_marker_at_the_target_lands_at_the_centre_of_the_crop():
   image = np.zeros((200, 300, 3), np.uint8)
   image[80:101, 120:151] = 255
-  crop, box = clips.context_crop(image, np.array([120, 80, 31, 21.0]), 255)
+  crop, box = clips.clip_crop(image, np.array([120, 80, 31, 21.0]), 255)
   ys, xs = np.nonzero(crop[..., 0] > 127)
   assert crop.shape == (255, 255, 3)
   # Half a crop pixel: where the edge of the marker is rounded.
@@ -42,7 +42,7 @@ def test_the_template_crop_has_127_px_whatever_the_crop_size():
   box = np.array([10, 10, 40, 20.0])
   image = np.zeros((50, 60, 3), np.uint8)
   for crop_size in (255, 511):
-    _, inside = clips.context_crop(image, box, crop_size)
+    _, inside = clips.clip_crop(image, box, crop_size)
     side = context.context_side(*inside[2:])
     np.testing.assert_allclose(side, 127, rtol=1e-6)
 
@@ -50,7 +50,7 @@ def test_the_template_crop_has_127_px_whatever_the_crop_size():
 def test_outside_the_image_is_its_mean_colour():
   image = np.zeros((40, 40, 3), np.uint8)
   image[:20] = [200, 100, 50]
-  crop, _ = clips.context_crop(image, np.array([0, 0, 20, 20.0]))
+  crop, _ = clips.clip_crop(image, np.array([0, 0, 20, 20.0]))
   np.testing.assert_array_equal(crop[0, 0], [100, 50, 25])
 
 
@@ -64,12 +64,12 @@ def test_a_clip_set_gives_back_frames_boxes_and_numbers(tmp_path):
   assert clip_set.track_name.tolist() == ['a', 'b']
   assert clip_set.frame_number.tolist() == [0, 10, 20, 0, 10]
   assert decoded(clip_set, 4).shape == (255, 255, 3)
-  _, box = clips.context_crop(made[1].read(0), made[1].box_xywh[0], 255)
+  _, box = clips.clip_crop(made[1].read(0), made[1].box_xywh[0], 255)
   np.testing.assert_array_equal(clip_set.box[4], box)
 
 
 def test_records_hold_what_the_index_points_at(clip_folder, monkeypatch):
-  tf = clips.tensorflow()
+  tf = host_tensorflow.load()
   clip_set = ClipSet(clip_folder)
   shards = [str(path) for path in sorted(clip_folder.glob('*.tfrecord'))]
   jpegs, numbers = [], []
@@ -139,7 +139,7 @@ def test_a_truncated_shard_names_set_track_and_frame(tmp_path, in_memory):
   ('text', 'error', 'message'),
   [
     (None, FileNotFoundError, 'no clip set'),
-    ('{"version": 0}', ValueError, 'version 0, not 1; write'),
+    ('{"version": 0}', ValueError, 'version 0, not 2; write'),
     ('{', ValueError, r'manifest.json: not JSON'),
   ],
   ids=['missing', 'older', 'half'],

@@ -20,6 +20,7 @@ if __name__ == '__main__':
   # TensorFlow takes longer to import than the run.
   metrics._tensorboard = lambda folder: None
   loop.train_batches = source = fakes.Source()
+  loop.data.check_scale = lambda *_: None
   source.kill_after = int(kill_after[0]) if kill_after else None
   config = ConfigDict(copy.deepcopy(fakes.PLAN))
   config.train.epochs = int(epochs)

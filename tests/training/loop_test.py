@@ -10,12 +10,15 @@ from ml_collections import ConfigDict
 
 from acm_jax import trackers
 from acm_jax.training import checkpoints, data, loop, sharding
+from data_pipelines import clip_set
+from data_pipelines.pipeline import DataSet
 from tests.training import fakes
 
 
 @pytest.fixture
 def source(monkeypatch):
   monkeypatch.setattr(loop, 'train_batches', source := fakes.Source())
+  monkeypatch.setattr(data, 'check_scale', lambda *_: None)
   return source
 
 
@@ -137,3 +140,15 @@ def test_sets_that_are_not_prepared_are_named_with_the_ways_on(tmp_path):
   assert 'not prepared: got10k, lasot (looked in' in message
   assert 'data_pipelines.prepare' in message
   assert ':quickstart' in message
+
+
+@pytest.mark.parametrize(
+  ('name', 'value'), [('template_size', 63), ('context_amount', 0.3)]
+)
+def test_sets_cut_at_another_scale_are_refused(tmp_path, name, value):
+  scale = {'template_size': 127, 'context_amount': 0.5}
+  manifest = {'version': clip_set.VERSION, **scale, name: value}
+  (tmp_path / 'manifest.json').write_text(json.dumps(manifest))
+  sets = [DataSet(path=tmp_path, weight=1.0, gap=1)]
+  with pytest.raises(ValueError, match=f'{name}={value}, the tracker'):
+    data.check_scale(sets, **scale)
