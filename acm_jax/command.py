@@ -22,15 +22,9 @@ from pathlib import Path
 
 from absl import flags
 
+from data_pipelines.command_line import MISNAMED
+
 DONE, FAILED, REFUSED = 0, 1, 2
-# The other kinds of OSError tell of a disk, a network or a process.
-MISNAMED = (
-  FileNotFoundError,
-  FileExistsError,
-  IsADirectoryError,
-  NotADirectoryError,
-  PermissionError,
-)
 
 
 def run(

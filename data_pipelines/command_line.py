@@ -8,6 +8,16 @@ import argparse
 import sys
 from collections.abc import Callable
 
+# The faults of a path that was named: the request is wrong, exit 2. Any other
+# fault of the system, as a full disk, is work that failed: exit 1.
+MISNAMED = (
+  FileNotFoundError,
+  FileExistsError,
+  IsADirectoryError,
+  NotADirectoryError,
+  PermissionError,
+)
+
 
 class Parser(argparse.ArgumentParser):
   """Shows a command's docstring as it is, and tells an error in one line."""
@@ -27,10 +37,7 @@ def run(work: Callable[[], str]) -> int:
   """Does the work, prints what it says, and returns the exit code."""
   try:
     print(work())
-  except (ValueError, OSError) as error:
+  except (ValueError, RuntimeError, OSError) as error:
     print(f'error: {error}', file=sys.stderr)
-    return 2
-  except RuntimeError as error:
-    print(f'error: {error}', file=sys.stderr)
-    return 1
+    return 2 if isinstance(error, (ValueError, *MISNAMED)) else 1
   return 0

@@ -5,6 +5,10 @@ before it, so that a resumed run and several hosts read the same pairs.
 
 Source: the pair sampling of SiamFC (arXiv:1606.09549), with the negative pairs
 of DaSiamRPN (arXiv:1808.06048).
+
+Deviation: a set's tracks are drawn alike; pysot draws a video and then one of
+its tracks. Of sets with one target a video, the two are the same; of others,
+here crowded videos come as often as they have targets.
 """
 
 from collections.abc import Sequence

@@ -1,5 +1,6 @@
 """The prepare command: real video to clip set, and its check."""
 
+import errno
 import json
 import shutil
 
@@ -95,3 +96,17 @@ def test_help_shows_an_example(capsys):
   code, printed, _ = run(capsys, '--help')
   assert code == 0
   assert 'python -m data_pipelines.prepare davis --source' in printed
+
+
+def test_a_full_disk_is_work_that_failed(
+  sequences, tmp_path, monkeypatch, capsys
+):
+  def full(*_, **__):
+    raise OSError(errno.ENOSPC, 'No space left on device', 'shard')
+
+  monkeypatch.setattr(prepare.clips, 'write', full)
+  flags = ('folder', '--source', sequences, '--out', tmp_path / 'o')
+  code, _, errors = run(capsys, *flags)
+  assert code == 1
+  assert len(errors) == 1
+  assert "No space left on device: 'shard'" in errors[0]
