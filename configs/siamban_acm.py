@@ -17,8 +17,5 @@ from configs import siamban
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-  """The config; `arg`: presets, see `configs.common`."""
-  config = siamban.get_config(arg).unlock()
-  options = {'prior': True, 'extra_conv': True}
-  config.tracker.update(fusion='acm', head_size=3, fusion_options=options)
-  return config.lock()
+  """The config; `arg`: see `configs.presets`."""
+  return siamban.get_config(arg, fusion='acm')

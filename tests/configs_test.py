@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import re
 from pathlib import Path
 
 import jax
@@ -10,15 +11,16 @@ import pytest
 from acm_jax.tracking import loop
 from acm_jax.tracking.contract import Frame, Hparams
 from acm_jax.training import plan as plans
-from configs import common
+from configs import presets
 from data_pipelines import batch
 
 CONFIGS = sorted(
   path.stem
   for path in (Path(__file__).parents[1] / 'configs').glob('*.py')
-  if path.stem not in ('__init__', 'common')
+  if path.stem not in ('__init__', 'common', 'presets')
 )
-ARGS = [None, *common.PRESETS]
+ARGS = [None, *presets.PRESETS]
+BACKBONES = ('alexnet_legacy', 'mobilenet_v2')
 
 
 def get_config(name, arg):
@@ -91,12 +93,31 @@ def test_the_tracking_step_lowers_for_tpu_and_cuda(name):
   assert exported.platforms == ('tpu', 'cuda')
 
 
+@pytest.mark.parametrize('arg', [None, *(f'backbone={b}' for b in BACKBONES)])
+@pytest.mark.parametrize('name', ['siamban', 'siamrpn'])
+def test_the_stages_that_train_are_those_with_a_rate(name, arg):
+  plan = plans.make_plan(get_config(name, arg).to_dict())
+  params = jax.eval_shape(plan.tracker.init, jax.random.key(0))['params']
+  # AlexNet's first layer is its stem.
+  before = 1 if 'alexnet' in str(arg) else 0
+  for phase in plan.phases:
+    for layer in params['backbone']:
+      number = 0 if layer == 'stem' else int(layer[len('layer')]) - before
+      path = f'backbone/{layer}'
+      rate = next(r for p, r in phase.rates if re.match(p, path))
+      assert phase.mode.trains(number) == (rate > 0), (phase.name, layer)
+
+
 @pytest.mark.parametrize(
   ('arg', 'message'),
   [
     ('quikstart', "'quikstart' is unknown: there are quickstart; quick"),
     ('quickstart,', "'quickstart,' is unknown"),
     ('tiny', "'tiny' is unknown"),
+    ('small,tiny', "'small,tiny' is unknown"),
+    ('neck=1', "'neck=1' is unknown"),
+    ('backbone=vgg', "backbone='vgg' is unknown: there are alexnet,"),
+    ('small,backbone=resnet50', 'small has a backbone of its own'),
   ],
 )
 @pytest.mark.parametrize('name', CONFIGS)
@@ -105,9 +126,10 @@ def test_an_argument_that_is_unknown_is_refused(name, arg, message):
     get_config(name, arg)
 
 
-def test_acm_is_the_base_and_its_fusion():
-  base = get_config('siamban', None).to_dict()
-  acm = get_config('siamban_acm', None).to_dict()
+@pytest.mark.parametrize('host', ['siamban', 'siamrpn'])
+def test_acm_is_the_base_and_its_fusion(host):
+  base = get_config(host, None).to_dict()
+  acm = get_config(f'{host}_acm', None).to_dict()
   assert acm.pop('tracker') != (tracker := base.pop('tracker'))
   assert acm == base
   assert tracker['fusion'] == 'dw_xcorr'

@@ -60,12 +60,17 @@ class Plan:
     return self.train.steps_per_epoch * self.train.epochs
 
   @property
+  def search_size(self) -> int:
+    """Side of the search crop in training, px."""
+    return self.train.search_size or self.tracker.search_size
+
+  @property
   def rooms(self) -> dict[str, int]:
     """Sides of the context crops that the host gives, px."""
     template, search = self.distortion.template, self.distortion.search
     return {
       'template_room': template.room(self.tracker.template_size),
-      'search_room': search.room(self.tracker.search_size),
+      'search_room': search.room(self.search_size),
     }
 
   def phase(self, step: int) -> Phase:
@@ -83,7 +88,7 @@ class Plan:
       rng,
       self.distortion,
       template_size=self.tracker.template_size,
-      search_size=self.tracker.search_size,
+      search_size=self.search_size,
     )
 
   def optimizer_of(

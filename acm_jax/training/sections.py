@@ -27,12 +27,15 @@ class Train:
     pairs_per_epoch: Rounded down to whole batches.
     batch_size: Pairs of a step over all devices.
     seed: All randomness of the run follows from it.
+    search_size: Side of the search crop in training, px; 0 stands for the
+      tracker's, which it has when it tracks.
   """
 
   epochs: int
   pairs_per_epoch: int
   batch_size: int
   seed: int
+  search_size: int = 0
 
   def __post_init__(self):
     _check_counts(self, 'epochs', 'pairs_per_epoch', 'batch_size')

@@ -1,0 +1,186 @@
+"""What may stand after the colon of --config, in any order, comma-separated.
+
+quickstart      a narrow AlexNet on synthetic sequences, in minutes
+tiny            with it: in seconds
+small           MobileNetV2 on a little real video, in an hour or two
+backbone=NAME   another backbone, with what its official recipe changes
+fusion=NAME     another fusion
+"""
+
+from collections.abc import Mapping
+
+from ml_collections import ConfigDict, config_dict
+
+from configs import common
+
+PRESETS = ('quickstart', 'quickstart,tiny', 'small')
+
+
+def apply(
+  config: ConfigDict,
+  arg: str | None,
+  fusion: str,
+  hparams: Mapping[str, Mapping[str, float]] | None = None,
+) -> ConfigDict:
+  """Locks the config, after what `arg` asks for.
+
+  Args:
+    config: Of the tracker with its own backbone.
+    arg: See the head of this file.
+    fusion: The fusion where `arg` names none.
+    hparams: By backbone, tracking parameters that were found for it.
+
+  Raises:
+    ValueError: `arg` is unknown, or its parts do not go together.
+  """
+  words = arg.split(',') if arg else []
+  values = dict(word.split('=', 1) for word in words if '=' in word)
+  names = {word for word in words if '=' not in word}
+  fits = names <= {'quickstart', 'tiny'} if 'tiny' in names else len(names) < 2
+  known = {'quickstart', 'tiny', 'small'} >= names != {'tiny'}
+  known = known and {'backbone', 'fusion'} >= set(values)
+  if len(words) > len(names) + len(values) or not (known and fits):
+    raise ValueError(
+      f'config argument {arg!r} is unknown: there are {"; ".join(PRESETS)}; '
+      'backbone=NAME; fusion=NAME'
+    )
+  if 'backbone' in values:
+    if names:
+      raise ValueError(
+        f'config argument {arg!r}: {min(names)} has a backbone of its own'
+      )
+    _backbone(config, values['backbone'])
+    config.hparams.update((hparams or {}).get(values['backbone'], {}))
+  _fusion(config, values.get('fusion', fusion))
+  if 'small' in names:
+    _small(config)
+  if 'quickstart' in names:
+    _quickstart(config)
+  if 'tiny' in names:
+    _tiny(config)
+  return config.lock()
+
+
+def _fusion(config: ConfigDict, name: str) -> None:
+  """Sets the fusion, and the head as the released code has it with it."""
+  acm = name == 'acm'
+  options = {'prior': True, 'extra_conv': True} if acm else {}
+  config.tracker.update(fusion=name, head_size=3 if acm else 1)
+  config.tracker.fusion_options = ConfigDict(options)
+
+
+def _backbone(config: ConfigDict, name: str) -> None:
+  """Sets the backbone with its levels, tracking parameters and unfreezing.
+
+  Source: the released experiments of pysot. Of MobileNetV2 they have no
+  training: its phases are ours, after ResNet's.
+
+  Raises:
+    ValueError: It is unknown.
+  """
+  if name == 'resnet50':
+    return
+  if name == 'mobilenet_v2':
+    config.tracker.update(
+      backbone=name, levels=(3, 5, 7), width=1.4, weighted=False
+    )
+    trained = (False,) * 4 + (True,) * 4
+    config.phases = common.unfrozen_at(10, trained, '[4567]', 0.1)
+  elif name in ('alexnet', 'alexnet_legacy'):
+    _alexnet(config, name)
+  else:
+    raise ValueError(
+      f'config argument backbone={name!r} is unknown: there are alexnet, '
+      'alexnet_legacy, mobilenet_v2, resnet50'
+    )
+
+
+def _alexnet(config: ConfigDict, name: str) -> None:
+  """One level without a neck, and a larger search crop when it tracks."""
+  config.tracker.update(
+    backbone=name,
+    levels=(5,),
+    neck=False,
+    weighted=False,
+    search_size=287,
+  )
+  config.train.update(epochs=50, batch_size=2048, search_size=255)
+  config.data.negative = 0.05
+  config.schedule.update(first_rate=5e-3, peak_rate=1e-2, last_rate=5e-4)
+  trained = (False, False, False, True, True)
+  config.phases = common.unfrozen_at(10, trained, '[45]', 1.0)
+
+
+def _quickstart(config: ConfigDict) -> None:
+  """Minutes on two cores: a narrow AlexNet that learns from nothing."""
+  # Found on other synthetic sequences than the held-out ones.
+  config.hparams.update(penalty_k=0.2, window_influence=0.1, size_lr=0.25)
+  # 16 channels in the first layer, multiples of 8 in the others.
+  config.tracker.update(
+    backbone='alexnet',
+    levels=(5,),
+    width=1 / 6,
+    neck=False,
+    hidden=48,
+    search_size=207,
+  )
+  config.synthetic = _synthetic(100)
+  config.sets = ConfigDict({'synthetic': {'weight': 1.0, 'gap': 20}})
+  config.augment.search.update(shift=40.0, blur=0.0)
+  # There are no weights to protect: all of the backbone trains at once.
+  everything = {'from_epoch': 0, 'backbone': (True,) * 5, 'rates': (('', 1.0),)}
+  config.phases = ConfigDict({'all': everything})
+  # A peak of 5e-2 was tried: the regression collapsed after 250 steps.
+  config.schedule.update(
+    warmup_epochs=1, first_rate=5e-3, peak_rate=1.5e-2, last_rate=1e-3
+  )
+  config.train.update(epochs=10, pairs_per_epoch=640, batch_size=16)
+  config.log.every = 10
+  config.checkpoints.every = 100
+
+
+def _tiny(config: ConfigDict) -> None:
+  """A few steps, to see that everything runs."""
+  config.tracker.update(width=1 / 12, hidden=16)
+  config.synthetic.update(sequences=4, frames=6)
+  config.train.update(epochs=2, pairs_per_epoch=32, batch_size=8)
+  config.log.every = 2
+
+
+def _small(config: ConfigDict) -> None:
+  """Over an hour on two cores: real video, and an ImageNet backbone.
+
+  Needs a converted MobileNetV2 in --init_from, the set davis in --data_dir,
+  and photographs for the synthetic sequences: --config.synthetic.textures=DIR.
+  """
+  # Found on DAVIS and on synthetic sequences of another seed.
+  config.hparams.update(penalty_k=0.4, window_influence=0.4, size_lr=0.1)
+  config.tracker.update(backbone='mobilenet_v2', levels=(3, 5), hidden=64)
+  config.synthetic = _synthetic(1000)
+  config.sets = ConfigDict(
+    {
+      'synthetic': {'weight': 0.65, 'gap': 20},
+      'davis': {'weight': 0.35, 'gap': 40},
+    }
+  )
+  # The backbone stays as it is: a third of the work, and nothing to forget.
+  config.phases = ConfigDict({'frozen': config.phases.frozen})
+  config.schedule.update(
+    warmup_epochs=1, first_rate=5e-3, peak_rate=1.5e-2, last_rate=2e-4
+  )
+  config.train.update(epochs=14, pairs_per_epoch=4000, batch_size=16)
+  config.log.every = 50
+  config.checkpoints.every = 250
+
+
+def _synthetic(sequences: int) -> ConfigDict:
+  return ConfigDict(
+    {
+      'sequences': sequences,
+      'frames': 40,
+      'size': (240, 320),
+      'seed': 0,
+      # A folder of photographs; procedural textures without.
+      'textures': config_dict.placeholder(str),
+    }
+  )
