@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Float, Int
 
 
@@ -34,6 +35,18 @@ def balanced_nll(
   positive = weight * (label == 1)
   negative = weight * (label == 0)
   return (masked_mean(nll, positive) + masked_mean(nll, negative)) / 2
+
+
+def weighted_logistic(
+  logit: Float[Array, 'b *s'],
+  label: Int[Array, 'b *s'],
+  weight: Float[Array, 'b *s'],
+) -> Float[Array, '']:
+  """Mean over all places of the weighted log loss of a label 0 or 1.
+
+  Source: SiamFC (arXiv:1606.09549), section 2.2.
+  """
+  return jnp.mean(weight * optax.sigmoid_binary_cross_entropy(logit, label))
 
 
 def linear_iou(

@@ -18,6 +18,13 @@ A section of a config is the keyword arguments of one function:
 
 from ml_collections import ConfigDict
 
+# A phase in which the head alone trains.
+FROZEN = {
+  'from_epoch': 0,
+  'backbone': (),
+  'rates': (('backbone/', 0.0), ('', 1.0)),
+}
+
 
 def recipe() -> ConfigDict:
   """Training of a ResNet-50 tracker; without `hparams` and fusion.
@@ -67,6 +74,7 @@ def _tracker() -> ConfigDict:
       'width': 1.0,
       'neck': True,
       'hidden': 256,
+      'head_size': 1,
       'weighted': True,
       'template_size': 127,
       'search_size': 255,
@@ -135,11 +143,7 @@ def unfrozen_at(
   """
   return ConfigDict(
     {
-      'frozen': {
-        'from_epoch': 0,
-        'backbone': (),
-        'rates': (('backbone/', 0.0), ('', 1.0)),
-      },
+      'frozen': FROZEN,
       'unfrozen': {
         'from_epoch': epoch,
         'backbone': backbone,
@@ -151,3 +155,29 @@ def unfrozen_at(
       },
     }
   )
+
+
+_ALEXNET = {
+  'tracker': {
+    'levels': (5,),
+    'neck': False,
+    'weighted': False,
+    'search_size': 287,
+  },
+  'data': {'negative': 0.05},
+  'schedule': {'first_rate': 5e-3, 'peak_rate': 1e-2, 'last_rate': 5e-4},
+  'phases': unfrozen_at(10, (False,) * 3 + (True,) * 2, '[45]', 1.0),
+  # 128 pairs on each of 16 GPUs; a smaller search crop than in tracking.
+  'train': {'epochs': 50, 'batch_size': 2048, 'search_size': 255},
+}
+# What a backbone changes in the recipe. Source: the released experiments of
+# pysot; of MobileNetV2 they have no training: its phases are ours.
+BACKBONES = {
+  'resnet50': {},
+  'mobilenet_v2': {
+    'tracker': {'levels': (3, 5, 7), 'width': 1.4, 'weighted': False},
+    'phases': unfrozen_at(10, (False,) * 4 + (True,) * 4, '[4567]', 0.1),
+  },
+  'alexnet': _ALEXNET,
+  'alexnet_legacy': _ALEXNET,
+}

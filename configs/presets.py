@@ -7,8 +7,6 @@ backbone=NAME   another backbone, with what its official recipe changes
 fusion=NAME     another fusion
 """
 
-from collections.abc import Mapping
-
 from ml_collections import ConfigDict, config_dict
 
 from configs import common
@@ -20,7 +18,7 @@ def apply(
   config: ConfigDict,
   arg: str | None,
   fusion: str,
-  hparams: Mapping[str, Mapping[str, float]] | None = None,
+  backbones: dict[str, dict],
 ) -> ConfigDict:
   """Locks the config, after what `arg` asks for.
 
@@ -28,7 +26,7 @@ def apply(
     config: Of the tracker with its own backbone.
     arg: See the head of this file.
     fusion: The fusion where `arg` names none.
-    hparams: By backbone, tracking parameters that were found for it.
+    backbones: By name, what a backbone changes in the config.
 
   Raises:
     ValueError: `arg` is unknown, or its parts do not go together.
@@ -49,9 +47,8 @@ def apply(
       raise ValueError(
         f'config argument {arg!r}: {min(names)} has a backbone of its own'
       )
-    _backbone(config, values['backbone'])
-    config.hparams.update((hparams or {}).get(values['backbone'], {}))
-  _fusion(config, values.get('fusion', fusion))
+    _backbone(config, values['backbone'], backbones)
+  _fusion(config.tracker, values.get('fusion', fusion))
   if 'small' in names:
     _small(config)
   if 'quickstart' in names:
@@ -61,54 +58,28 @@ def apply(
   return config.lock()
 
 
-def _fusion(config: ConfigDict, name: str) -> None:
+def _backbone(config: ConfigDict, name: str, known: dict[str, dict]) -> None:
+  if name not in known:
+    raise ValueError(
+      f'config argument backbone={name!r} is unknown: there are '
+      f'{", ".join(known)}'
+    )
+  config.tracker.backbone = name
+  config.update(known[name])
+
+
+def _fusion(tracker: ConfigDict, name: str) -> None:
   """Sets the fusion, and the head as the released code has it with it."""
   acm = name == 'acm'
   options = {'prior': True, 'extra_conv': True} if acm else {}
-  config.tracker.update(fusion=name, head_size=3 if acm else 1)
-  config.tracker.fusion_options = ConfigDict(options)
+  tracker.fusion = name
+  tracker.fusion_options = ConfigDict(options)
+  _set(tracker, head_size=3 if acm else 1)
 
 
-def _backbone(config: ConfigDict, name: str) -> None:
-  """Sets the backbone with its levels, tracking parameters and unfreezing.
-
-  Source: the released experiments of pysot. Of MobileNetV2 they have no
-  training: its phases are ours, after ResNet's.
-
-  Raises:
-    ValueError: It is unknown.
-  """
-  if name == 'resnet50':
-    return
-  if name == 'mobilenet_v2':
-    config.tracker.update(
-      backbone=name, levels=(3, 5, 7), width=1.4, weighted=False
-    )
-    trained = (False,) * 4 + (True,) * 4
-    config.phases = common.unfrozen_at(10, trained, '[4567]', 0.1)
-  elif name in ('alexnet', 'alexnet_legacy'):
-    _alexnet(config, name)
-  else:
-    raise ValueError(
-      f'config argument backbone={name!r} is unknown: there are alexnet, '
-      'alexnet_legacy, mobilenet_v2, resnet50'
-    )
-
-
-def _alexnet(config: ConfigDict, name: str) -> None:
-  """One level without a neck, and a larger search crop when it tracks."""
-  config.tracker.update(
-    backbone=name,
-    levels=(5,),
-    neck=False,
-    weighted=False,
-    search_size=287,
-  )
-  config.train.update(epochs=50, batch_size=2048, search_size=255)
-  config.data.negative = 0.05
-  config.schedule.update(first_rate=5e-3, peak_rate=1e-2, last_rate=5e-4)
-  trained = (False, False, False, True, True)
-  config.phases = common.unfrozen_at(10, trained, '[45]', 1.0)
+def _set(tracker: ConfigDict, **values) -> None:
+  """Sets what the tracker has of some values."""
+  tracker.update({k: v for k, v in values.items() if k in tracker})
 
 
 def _quickstart(config: ConfigDict) -> None:
@@ -116,7 +87,8 @@ def _quickstart(config: ConfigDict) -> None:
   # Found on other synthetic sequences than the held-out ones.
   config.hparams.update(penalty_k=0.2, window_influence=0.1, size_lr=0.25)
   # 16 channels in the first layer, multiples of 8 in the others.
-  config.tracker.update(
+  _set(
+    config.tracker,
     backbone='alexnet',
     levels=(5,),
     width=1 / 6,
@@ -134,14 +106,16 @@ def _quickstart(config: ConfigDict) -> None:
   config.schedule.update(
     warmup_epochs=1, first_rate=5e-3, peak_rate=1.5e-2, last_rate=1e-3
   )
-  config.train.update(epochs=10, pairs_per_epoch=640, batch_size=16)
+  config.train.update(
+    epochs=10, pairs_per_epoch=640, batch_size=16, search_size=0
+  )
   config.log.every = 10
   config.checkpoints.every = 100
 
 
 def _tiny(config: ConfigDict) -> None:
   """A few steps, to see that everything runs."""
-  config.tracker.update(width=1 / 12, hidden=16)
+  _set(config.tracker, width=1 / 12, hidden=16)
   config.synthetic.update(sequences=4, frames=6)
   config.train.update(epochs=2, pairs_per_epoch=32, batch_size=8)
   config.log.every = 2
@@ -155,6 +129,8 @@ def _small(config: ConfigDict) -> None:
   """
   # Found on DAVIS and on synthetic sequences of another seed.
   config.hparams.update(penalty_k=0.4, window_influence=0.4, size_lr=0.1)
+  if config.tracker.name == 'siamfc':
+    raise ValueError("'small' freezes the backbone, which is all of a siamfc")
   config.tracker.update(backbone='mobilenet_v2', levels=(3, 5), hidden=64)
   config.synthetic = _synthetic(1000)
   config.sets = ConfigDict(
@@ -164,7 +140,7 @@ def _small(config: ConfigDict) -> None:
     }
   )
   # The backbone stays as it is: a third of the work, and nothing to forget.
-  config.phases = ConfigDict({'frozen': config.phases.frozen})
+  config.phases = ConfigDict({'frozen': common.FROZEN})
   config.schedule.update(
     warmup_epochs=1, first_rate=5e-3, peak_rate=1.5e-2, last_rate=2e-4
   )

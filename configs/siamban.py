@@ -37,4 +37,4 @@ def get_config(arg: str | None = None, fusion: str = 'dw_xcorr') -> ConfigDict:
   config.schedule.last_rate = 5e-5
   # 28 pairs on each of three GPUs.
   config.train.update(pairs_per_epoch=1_000_000, batch_size=84)
-  return presets.apply(config, arg, fusion)
+  return presets.apply(config, arg, fusion, common.BACKBONES)

@@ -30,4 +30,8 @@ def get_config(arg: str | None = None, fusion: str = 'dw_xcorr') -> ConfigDict:
   config.tracker.update(name='siamrpn', loc_share=1.2)
   # Ours: below it the place is less likely the target than not.
   config.hparams = ConfigDict({**_HPARAMS['resnet50'], 'lost_score': 0.5})
-  return presets.apply(config, arg, fusion, _HPARAMS)
+  backbones = {
+    name: {**changes, 'hparams': _HPARAMS[name]}
+    for name, changes in common.BACKBONES.items()
+  }
+  return presets.apply(config, arg, fusion, backbones)

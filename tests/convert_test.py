@@ -1,5 +1,6 @@
 """The command convert: official weights in, a checkpoint out, or nothing."""
 
+import bisect
 import sys
 
 import numpy as np
@@ -37,27 +38,71 @@ def backbone(tmp_path):
   return tmp_path
 
 
-def test_official_weights_give_the_official_outputs(run, tmp_path, capsys):
-  model = 'siamban_acm_r50'
-  np.savez(tmp_path / 'weights.npz', **formulas.state_dict(model))
-  figures = formulas.load(model)
-  inputs = {
-    name: np.moveaxis(formulas.image(name, size), -1, 1)
-    for name, size in (('template', 127), ('search', 255))
-  }
-  np.savez(tmp_path / 'figures.npz', **inputs, **figures)
-  flags = arguments(tmp_path, 'siamban_acm', 'configs/siamban_acm.py')
-  assert run(*flags, '--verify', tmp_path / 'figures.npz') == command.DONE
+@pytest.fixture
+def official(tmp_path):
+  """Writes weights and figures of a reference model; gives the flags."""
+
+  def write(model, search_size, source, config, rename=lambda key: key):
+    weights = formulas.state_dict(model)
+    weights = {rename(key): value for key, value in weights.items()}
+    np.savez(tmp_path / 'weights.npz', **weights)
+    inputs = {
+      name: np.moveaxis(formulas.image(name, size), -1, 1)
+      for name, size in (('template', 127), ('search', search_size))
+    }
+    figures = {**inputs, **formulas.load(model)}
+    np.savez(tmp_path / 'figures.npz', **figures)
+    flags = arguments(tmp_path, source, config)
+    return (*flags, '--verify', tmp_path / 'figures.npz'), figures
+
+  return write
+
+
+def worst(printed):
+  """The largest of the relative errors that were printed."""
+  lines = [line for line in printed.splitlines() if 'largest error' in line]
+  return max(float(line.split(', ')[1].split()[0]) for line in lines)
+
+
+def test_official_weights_give_the_official_outputs(
+  run, official, tmp_path, capsys
+):
+  flags, figures = official(
+    'siamban_acm_r50', 255, 'siamban_acm', 'configs/siamban_acm.py'
+  )
+  assert run(*flags) == command.DONE
   said = capsys.readouterr().out
   assert '547 arrays written' in said
-  for line in said.strip().splitlines()[1:]:
-    # float32 against float64; measured 2e-6 on a CPU.
-    assert float(line.split(', ')[1].split()[0]) < 1e-5
-  others = {**figures, 'loc': 1.002 * figures['loc']}
-  np.savez(tmp_path / 'figures.npz', **inputs, **others)
-  flags = (*flags[:-1], tmp_path / 'again')
-  assert run(*flags, '--verify', tmp_path / 'figures.npz') == command.FAILED
+  # float32 against float64; measured 2e-6 on a CPU.
+  assert worst(said) < 1e-5
+  figures['loc'] = 1.002 * figures['loc']
+  np.savez(tmp_path / 'figures.npz', **figures)
+  flags = [tmp_path / 'again' if x == tmp_path / 'out' else x for x in flags]
+  assert run(*flags) == command.FAILED
   assert trained.load(str(tmp_path / 'out')).tracker.template_size == 127
+
+
+def as_huanglianghua(key):
+  _, place, leaf = key.split('.')
+  layer = bisect.bisect(LAYERS, int(place))
+  return f'backbone.conv{layer}.{int(place) - LAYERS[layer - 1]}.{leaf}'
+
+
+LAYERS = (0, 4, 8, 11, 14)
+
+
+@pytest.mark.parametrize(
+  'rename', [str, as_huanglianghua], ids=['got-10k', 'huanglianghua']
+)
+def test_both_forms_of_siamfc_give_the_official_response(
+  run, official, tmp_path, capsys, rename
+):
+  flags, _ = official(
+    'siamfc_alexv1', 255, 'siamfc', 'configs/siamfc.py', rename
+  )
+  assert run(*flags) == command.DONE
+  assert worst(capsys.readouterr().out) < 1e-5
+  assert trained.load(str(tmp_path / 'out')).tracker.search_scales[1] == 1
 
 
 def test_a_backbone_is_carried_over_and_the_rest_is_listed(

@@ -53,6 +53,9 @@ class AlexNet(Backbone):
         size = (size - 3) // 2 + 1
     return size
 
+  def features(self, level: int) -> int:
+    return self.channels(_LAYERS[level - 1][0])
+
 
 def alexnet(levels: tuple[int, ...] = (5,), width: float = 1.0) -> AlexNet:
   """AlexNet of the SiamRPN family.

@@ -14,6 +14,7 @@ _BACKBONES = {
   'alexnet': ('alexnet', 'alexnet'),
   # The same network; the official code has other names for its parts.
   'alexnet_legacy': ('alexnet', 'alexnet'),
+  'alexnet_v1': ('alexnet_v1', 'alexnet_v1'),
   'mobilenet_v2': ('mobilenet', 'mobilenet_v2'),
   'resnet50': ('resnet', 'resnet50'),
 }
@@ -40,6 +41,10 @@ class Backbone(nn.Module):
   @abc.abstractmethod
   def cells(self, size: int) -> int:
     """Cells a side of the features of an image of `size` pixels a side."""
+
+  @abc.abstractmethod
+  def features(self, level: int) -> int:
+    """Channels of a level's features."""
 
   def channels(self, features: int) -> int:
     """A layer's channels at this width: a multiple of 8, and 8 at least."""

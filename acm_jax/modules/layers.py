@@ -55,6 +55,29 @@ def depthwise_conv(
   )
 
 
+def grouped_conv(
+  x: Float[Array, 'b h w c'],
+  kernel: Float[Array, 'k l d f'],
+  *args,
+  feature_group_count: int,
+  **kwargs,
+) -> Float[Array, 'b y x f']:
+  """`lax.conv_general_dilated` in a few groups, a convolution for each.
+
+  Of two groups on a CPU, XLA's own form takes up to three times as long, its
+  gradient four.
+  """
+  parts = [
+    jax.lax.conv_general_dilated(*pair, *args, **kwargs)
+    for pair in zip(
+      jnp.split(x, feature_group_count, axis=-1),
+      jnp.split(kernel, feature_group_count, axis=-1),
+      strict=True,
+    )
+  ]
+  return jnp.concatenate(parts, axis=-1)
+
+
 class Conv(nn.Module):
   """Square convolution with explicit padding, NHWC.
 
@@ -64,6 +87,7 @@ class Conv(nn.Module):
     stride: Step of the output grid.
     padding: Zeros at each edge.
     dilation: Step between the kernel's taps.
+    groups: Parts of the channels that do not see each other.
     bias: Whether a bias is added.
     kernel_init: Initializer of the kernel.
   """
@@ -73,6 +97,7 @@ class Conv(nn.Module):
   stride: int = 1
   padding: int = 0
   dilation: int = 1
+  groups: int = 1
   bias: bool = False
   kernel_init: nn.initializers.Initializer = uniform_fan_in
 
@@ -84,9 +109,11 @@ class Conv(nn.Module):
       self.stride,
       padding=self.padding,
       kernel_dilation=self.dilation,
+      feature_group_count=self.groups,
+      conv_general_dilated=grouped_conv if self.groups > 1 else None,
       use_bias=self.bias,
       kernel_init=self.kernel_init,
-      bias_init=bias_init(self.size**2 * x.shape[-1]),
+      bias_init=bias_init(self.size**2 * x.shape[-1] // self.groups),
       name='conv',
     )
     return conv(x)

@@ -131,6 +131,9 @@ class MobileNetV2(Backbone):
         size = (size - 3) // 2 + 1
     return size
 
+  def features(self, level: int) -> int:
+    return self.channels(_LAYERS[level - 1].features)
+
   def channels(self, features: int) -> int:
     """A layer's channels at this width: rounded down, as pysot does."""
     return max(1, int(features * self.width))

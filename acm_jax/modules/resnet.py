@@ -112,6 +112,9 @@ class ResNet(Backbone):
     pooled = (stem - 1) // 2 + 1
     return (pooled - 3) // 2 + 1
 
+  def features(self, level: int) -> int:
+    return self.channels(64) * 2 ** (level - 1) * EXPANSION
+
 
 def resnet50(levels: tuple[int, ...] = (2, 3, 4), width: float = 1.0) -> ResNet:
   """The backbone of SiamRPN++ and SiamBAN.

@@ -61,6 +61,10 @@ class Outputs:
   cls: Float[Array, '*b h w c']
   loc: Float[Array, '*b h w r']
 
+  def __getitem__(self, index) -> 'Outputs':
+    """Those of a sample, or of some."""
+    return jax.tree.map(lambda x: x[index], self)
+
 
 @struct
 class Targets:
@@ -166,12 +170,19 @@ class Tracker(abc.ABC):
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
     context_amount: Margin of the crops; see `geometry.context`.
+    search_scales: Sides of the search crops over that of the first; one crop
+      for each, of the same frame.
+    pixel_shift: What is added to the centre of the first box and to that of
+      every crop, px. With 0.5 a box x, y, w, h has its centre at x + w / 2 and
+      crops lie round it; SiamRPN's descendants are trained half a pixel off.
   """
 
   network: nn.Module
   template_size: int = 127
   search_size: int = 255
   context_amount: float = 0.5
+  search_scales: tuple[float, ...] = (1.0,)
+  pixel_shift: float = 0.0
 
   @abc.abstractmethod
   def preprocess(self, rgb: Float[Array, '*b 3']) -> Float[Array, '*b 3']:
@@ -197,8 +208,9 @@ class Tracker(abc.ABC):
   ) -> tuple[Float[Array, '4'], Float[Array, '']]:
     """The new box (cx, cy, w, h, px of the frame) and its raw score.
 
-    `outputs` are those of one search crop, cut round `state.center` at the
-    scale of the template. The box is not yet clipped to the frame.
+    `outputs` are those of the search crops, one for each of `search_scales`,
+    cut round `state.center`; at scale 1 they have the scale of the template.
+    The box is not yet clipped to the frame.
     """
 
   def init(self, rng: jax.Array, *, mode: Mode = EVAL) -> Variables:

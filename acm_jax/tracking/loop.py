@@ -39,10 +39,13 @@ def init(
     frame: The first frame.
     box_xywh: The target, px of the frame, 0-based.
   """
-  center, size = boxes.pixel_center(box_xywh), box_xywh[2:]
+  center = boxes.pixel_center(box_xywh) + tracker.pixel_shift
+  size = box_xywh[2:]
   side = jnp.round(select.template_side(size, tracker.context_amount))
   fill = mean_color(frame)
-  template = context_crop(frame, center, side, tracker.template_size, fill)
+  template = context_crop(
+    frame, center + tracker.pixel_shift, side, tracker.template_size, fill
+  )
   kernel = tracker.network.apply(
     variables,
     tracker.preprocess(template)[None],
@@ -73,17 +76,21 @@ def step(
   """
   search_size = search_size or tracker.search_size
   side = select.template_side(state.size, tracker.context_amount)
-  search_side = jnp.round(side * (search_size / tracker.template_size))
-  search = context_crop(
-    frame, state.center, search_side, search_size, state.fill
+
+  def crop(scale):
+    search_side = jnp.round(
+      side * scale * (search_size / tracker.template_size)
+    )
+    center = state.center + tracker.pixel_shift
+    return context_crop(frame, center, search_side, search_size, state.fill)
+
+  search = jax.vmap(crop)(jnp.array(tracker.search_scales))
+  kernel = jax.tree.map(
+    lambda x: jnp.broadcast_to(x, (len(search), *x.shape[1:])), state.kernel
   )
   outputs = tracker.network.apply(
-    variables,
-    state.kernel,
-    tracker.preprocess(search)[None],
-    method='respond',
+    variables, kernel, tracker.preprocess(search), method='respond'
   )
-  outputs = jax.tree.map(lambda x: x[0], outputs)
   box, score = tracker.select(outputs, state, hparams)
   limit = frame.size[::-1].astype(jnp.float32)
   center = jnp.clip(box[:2], 0, limit)

@@ -24,12 +24,12 @@ class Sgd:
   Attributes:
     momentum: Factor on the past.
     weight_decay: Factor on the weights, biases and batch norms too.
-    clip_norm: Largest norm of the gradient.
+    clip_norm: Largest norm of the gradient; any, if it is None.
   """
 
   momentum: float
   weight_decay: float
-  clip_norm: float
+  clip_norm: float | None
 
   def of(self, params: Any, rates: Rates) -> optax.GradientTransformation:
     """The transformation for a network's parameters.
@@ -45,9 +45,12 @@ class Sgd:
     frozen = {pattern for pattern, factor in rates if factor == 0}
     is_frozen = jax.tree.map(lambda group: group in frozen, groups)
     by_group = {pattern: self._group(factor) for pattern, factor in rates}
+    clip = optax.identity()
+    if self.clip_norm is not None:
+      clip = optax.clip_by_global_norm(self.clip_norm)
     return optax.chain(
       optax.masked(optax.set_to_zero(), is_frozen),
-      optax.clip_by_global_norm(self.clip_norm),
+      clip,
       optax.partition(by_group, groups),
     )
 

@@ -43,19 +43,25 @@ def load(checkpoint: str, hparams: str | None = None) -> Trained:
       hyper-parameter is unknown.
   """
   config, variables = checkpoints.load_variables(checkpoint)
-  if set(variables['params']) == {'backbone'}:
+  tracker = trackers.make(**config['tracker'])
+  if set(variables['params']) == {'backbone'} != _modules(tracker):
     raise ValueError(
       f'{checkpoint}: a backbone alone; train a tracker with --init_from'
     )
   changed = config['hparams'] | _parse(hparams or '', config['hparams'])
   return Trained(
     name='-'.join(filter(None, [Path(checkpoint).resolve().name, hparams])),
-    tracker=trackers.make(**config['tracker']),
+    tracker=tracker,
     # Once: a tracking call would send NumPy arrays anew each time.
     variables=jax.device_put(variables),
     hparams=Hparams(**changed),
     precision=config['precision'],
   )
+
+
+def _modules(tracker: Tracker) -> set[str]:
+  """What a tracker's network is made of; of SiamFC it is the backbone."""
+  return set(jax.eval_shape(tracker.init, jax.random.key(0))['params'])
 
 
 def _parse(text: str, known: dict[str, float]) -> dict[str, float]:

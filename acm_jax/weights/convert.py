@@ -10,7 +10,7 @@ import numpy as np
 from acm_jax import trackers
 from acm_jax.tracking.contract import Variables
 from acm_jax.weights import imagenet, state_dict
-from acm_jax.weights.names import naming
+from acm_jax.weights.names import as_in_got10k, naming
 
 StateDict = Mapping[str, np.ndarray]
 _BACKBONE = 'backbone'
@@ -22,9 +22,11 @@ class Model:
 
   Attributes:
     tracker: Our name of it.
+    adapt: Makes its state dict one with the keys that `names` knows.
   """
 
   tracker: str
+  adapt: Callable[[StateDict], StateDict] = dict
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Backbone:
 
 
 SOURCES = {
+  'siamfc': Model('siamfc', as_in_got10k),
   'siamrpn': Model('siamrpn'),
   'siamban': Model('siamban'),
   'siamban_acm': Model('siamban'),
@@ -72,7 +75,7 @@ def convert(
   name = naming(section['name'], section[_BACKBONE], section['levels'])
   if isinstance(kind, Model):
     _expect(source, 'tracker.name', kind.tracker, section['name'])
-    return state_dict.to_variables(weights, variables, name), ()
+    return state_dict.to_variables(kind.adapt(weights), variables, name), ()
   _expect(source, 'tracker.backbone', kind.backbone, section[_BACKBONE])
   weights = {
     f'{_BACKBONE}.{key.removeprefix("backbone.")}': value

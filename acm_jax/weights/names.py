@@ -1,7 +1,8 @@
 """Names that our parameters have in the state dicts of the official code."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 Rules = Sequence[tuple[str, str]]
 
@@ -36,9 +37,16 @@ _ALEXNET_LEGACY = tuple(
   for layer, place in ((1, 0), (2, 4), (3, 8), (4, 11), (5, 14))
   for offset, part in enumerate(('conv', 'bn'))
 )
+# As in got-10k/siamfc, whose last layer has no batch norm.
+_ALEXNET_V1 = tuple(
+  (rf'^backbone/{part}{layer}(/conv)?', f'feature/{place + offset}')
+  for layer, place in ((1, 0), (2, 4), (3, 8), (4, 11), (5, 14))
+  for offset, part in enumerate(('layer', 'bn'))
+)
 _BACKBONES = {
   'alexnet': _ALEXNET,
   'alexnet_legacy': _ALEXNET_LEGACY,
+  'alexnet_v1': _ALEXNET_V1,
   'mobilenet_v2': _MOBILENET,
   'resnet50': _RESNET,
 }
@@ -82,9 +90,32 @@ _SIAMRPN = (
   (r'^(cls|loc)_(\d)', r'rpn_head/rpn\2/\1'),
 )
 _TRACKERS = {
+  'siamfc': (),
   'siamban': (*_NECK, *_SIAMBAN, *_ACM, *_BRANCH),
   'siamrpn': (*_NECK, *_UP_XCORR, *_SIAMRPN, *_ACM, *_BRANCH),
 }
+
+
+# huanglianghua's SiamFC counts the layers, and within them.
+_SIAMFC_LAYERS = {
+  f'backbone.conv{layer}.{offset}.': f'feature.{place + offset}.'
+  for layer, place in ((1, 0), (2, 4), (3, 8), (4, 11), (5, 14))
+  for offset in (0, 1)
+}
+
+
+def as_in_got10k(state_dict: Mapping[str, Any]) -> dict[str, Any]:
+  """A state dict of SiamFC with the keys of got-10k/siamfc.
+
+  Args:
+    state_dict: With those, or with those of huanglianghua/siamfc-pytorch.
+  """
+
+  def key(theirs: str) -> str:
+    layer, _, leaf = theirs.rpartition('.')
+    return _SIAMFC_LAYERS.get(f'{layer}.', f'{layer}.') + leaf
+
+  return {key(theirs): value for theirs, value in state_dict.items()}
 
 
 def naming(
@@ -119,6 +150,7 @@ def naming(
       path = re.sub(pattern, replacement, path)
     if len(places) == 1:
       path = path.replace('rpn_head/rpn2/', 'rpn_head/')
+      path = path.replace('neck/downsample2/', 'neck/')
     return path.replace('/', '.')
 
   return key

@@ -11,7 +11,8 @@ from acm_jax.tracking.contract import Tracker, Variables
 
 # Above this share of the largest expected value an output is another one.
 TOLERANCE = 1e-3
-_OUTPUTS = ('cls', 'loc')
+# Of the figures; SiamFC's response is its classification.
+_OUTPUTS = {'cls': 'cls', 'loc': 'loc', 'response': 'cls'}
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -19,8 +20,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
   Args:
     path: An .npz with `template` and `search`, float32 [n, 3, h, w] as the
-      PyTorch network takes them, `cls` or `loc` or both [n, o, r, r], and for
-      ACM `bbox` [n, 4] (cx, cy, w, h, px of the template crop).
+      PyTorch network takes them, `cls` or `loc` or both, or `response`, all
+      [n, o, r, r], and for ACM `bbox` [n, 4] (cx, cy, w, h, px of the
+      template crop).
 
   Raises:
     FileNotFoundError: There is no such file.
@@ -34,7 +36,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
   except Exception as error:
     raise ValueError(f'--verify {path}: not an .npz ({error})') from error
   missing = [name for name in ('template', 'search') if name not in figures]
-  if not missing and not set(figures) & set(_OUTPUTS):
+  if not missing and not set(figures) & _OUTPUTS.keys():
     missing = [' or '.join(_OUTPUTS)]
   if missing:
     raise ValueError(f'--verify {path}: no {", no ".join(missing)} in it')
@@ -69,7 +71,7 @@ def errors(
   result = {}
   for name in filter(figures.__contains__, _OUTPUTS):
     theirs = figures[name]
-    ours = _official(np.asarray(getattr(outputs, name)))
+    ours = _official(np.asarray(getattr(outputs, _OUTPUTS[name])))
     if ours.shape != theirs.shape:
       raise ValueError(f'--verify: {name} is {theirs.shape}, ours {ours.shape}')
     error = float(np.abs(ours - theirs).max())

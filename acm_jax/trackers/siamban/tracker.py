@@ -56,7 +56,7 @@ class SiamBan(Tracker):
   def select(self, outputs, state, hparams):
     side = select.template_side(state.size, self.context_amount)
     return select.select(
-      self.decode(outputs), state, hparams, self.template_size / side
+      self.decode(outputs[0]), state, hparams, self.template_size / side
     )
 
 

@@ -70,7 +70,7 @@ class SiamRpn(Tracker):
   def select(self, outputs, state, hparams):
     side = select.template_side(state.size, self.context_amount)
     return select.select(
-      self.decode(outputs), state, hparams, self.template_size / side
+      self.decode(outputs[0]), state, hparams, self.template_size / side
     )
 
   def _anchors(self, size: int) -> Float[np.ndarray, 'r r k 4']:

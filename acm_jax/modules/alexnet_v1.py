@@ -1,0 +1,86 @@
+"""AlexNet as SiamFC has it: with groups, and nothing after the last layer.
+
+Source: SiamFC (arXiv:1606.09549), table 1; the order of a layer is
+convolution, batch norm, ReLU, pooling.
+"""
+
+import functools
+from typing import NamedTuple
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+from acm_jax.modules.backbone import Backbone, stop_while_frozen
+from acm_jax.modules.layers import BatchNorm, Conv, normal_fan_out
+from acm_jax.modules.mode import Mode
+
+_BatchNorm = functools.partial(BatchNorm, momentum=0.95, epsilon=1e-6)
+
+
+class _Layer(NamedTuple):
+  """A convolution and whether a 3x3 pooling of stride 2 follows."""
+
+  features: int
+  size: int
+  stride: int
+  groups: int
+  pooled: bool
+
+
+_LAYERS = (
+  _Layer(96, 11, 2, 1, True),
+  _Layer(256, 5, 1, 2, True),
+  _Layer(384, 3, 1, 1, False),
+  _Layer(384, 3, 1, 2, False),
+  _Layer(256, 3, 1, 2, False),
+)
+
+
+class AlexNetV1(Backbone):
+  """Five convolutions; level 5 is the only one. A layer is a stage."""
+
+  @nn.compact
+  def __call__(
+    self, image: Float[Array, 'b h h 3'], *, mode: Mode
+  ) -> tuple[Float[Array, 'b y y _'], ...]:
+    x = image
+    last = len(_LAYERS) - 1
+    for stage, layer in enumerate(_LAYERS):
+      x = Conv(
+        self.channels(layer.features),
+        layer.size,
+        layer.stride,
+        groups=layer.groups,
+        bias=True,
+        kernel_init=normal_fan_out,
+        name=f'layer{stage + 1}',
+      )(x)
+      if stage < last:
+        train = mode.trains(stage)
+        norm = _BatchNorm(use_running_average=not train, name=f'bn{stage + 1}')
+        x = nn.relu(norm(x))
+      if layer.pooled:
+        x = nn.max_pool(x, (3, 3), (2, 2))
+      x = stop_while_frozen(x, stage, mode)
+    return (x,)
+
+  def cells(self, size: int) -> int:
+    for layer in _LAYERS:
+      size = (size - layer.size) // layer.stride + 1
+      if layer.pooled:
+        size = (size - 3) // 2 + 1
+    return size
+
+  def features(self, level: int) -> int:
+    return self.channels(_LAYERS[level - 1].features)
+
+
+def alexnet_v1(levels: tuple[int, ...] = (5,), width: float = 1.0) -> AlexNetV1:
+  """AlexNet of SiamFC.
+
+  Raises:
+    ValueError: A level other than 5 is asked for.
+  """
+  if tuple(levels) != (5,):
+    raise ValueError(f'alexnet_v1 has level 5 alone, not {tuple(levels)}')
+  return AlexNetV1((5,), width)

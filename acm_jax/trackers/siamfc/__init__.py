@@ -1,0 +1,5 @@
+"""SiamFC: the place of the best match, at three scales."""
+
+from acm_jax.trackers.siamfc.tracker import make
+
+__all__ = ['make']

@@ -1,0 +1,118 @@
+"""SiamFC as a `Tracker`: its targets, loss and selection."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from acm_jax import losses
+from acm_jax.geometry import grid
+from acm_jax.modules import backbone as backbones
+from acm_jax.modules import fusion as fusions
+from acm_jax.trackers.siamese import STRIDE
+from acm_jax.trackers.siamfc import select, targets
+from acm_jax.trackers.siamfc.network import SiamFcNetwork
+from acm_jax.tracking.contract import Candidates, Outputs, Targets, Tracker
+from acm_jax.tracking.select import template_side
+
+
+@dataclasses.dataclass(frozen=True)
+class SiamFc(Tracker):
+  """Fully convolutional Siamese network: the place of the best match.
+
+  The size of the target follows from the scale of the search crop that matches
+  best; its aspect stays.
+
+  Source: Bertinetto et al., 2016 (arXiv:1606.09549).
+  """
+
+  def preprocess(self, rgb):
+    """RGB in 0..255, neither mean nor variance removed."""
+    return rgb
+
+  def targets(self, batch, rng):
+    search_size = batch.search.shape[1]
+    size = self.network.response_size(search_size)
+    points = grid.points(size, STRIDE) + search_size // 2
+
+    def one(box, positive):
+      return targets.dense_targets(points, box[:2], positive)
+
+    return jax.vmap(one)(batch.search_box, batch.positive)
+
+  def loss(self, outputs, targets: Targets):
+    cls = losses.weighted_logistic(
+      outputs.cls[..., 0], targets.cls, targets.cls_weight
+    )
+    return cls, {'cls': cls}
+
+  def decode(self, outputs: Outputs):
+    """Every box has half the template's side, as a square target has."""
+    score = jax.nn.sigmoid(outputs.cls[..., 0])
+    points = grid.points(score.shape[-1], STRIDE)
+    sides = jnp.full(points.shape, self.template_size / 2)
+    box_cxcywh = jnp.concatenate([points, sides], axis=-1)
+    return Candidates(box_cxcywh=box_cxcywh, score=score)
+
+  def select(self, outputs, state, hparams):
+    index, offset, response = select.place(
+      outputs.cls[..., 0], hparams, self.search_scales
+    )
+    scale = jnp.array(self.search_scales)[index]
+    side = template_side(state.size, self.context_amount)
+    moved = offset * STRIDE * side * scale / self.template_size
+    size = state.size * (1 + hparams.size_lr * (scale - 1))
+    box_cxcywh = jnp.concatenate([state.center + moved, size])
+    return box_cxcywh, jax.nn.sigmoid(response)
+
+
+def make(
+  *,
+  template_size: int = 127,
+  search_size: int = 255,
+  context_amount: float = 0.5,
+  search_scales: tuple[float, ...] = (1 / 1.0375, 1.0, 1.0375),
+  backbone: str = 'alexnet_v1',
+  levels: tuple[int, ...] = (5,),
+  width: float = 1.0,
+  fusion: str = 'xcorr',
+  fusion_options: dict[str, bool] | None = None,
+) -> SiamFc:
+  """Builds SiamFC.
+
+  Args:
+    template_size: Side of the template crop, px.
+    search_size: Side of the search crop, px.
+    context_amount: Margin of the crops.
+    search_scales: Sides of the search crops over that of the first.
+    backbone: Name of the backbone.
+    levels: The one of its levels that is fused.
+    width: Factor on the backbone's channels.
+    fusion: Name of the fusion; see `modules.fusion`.
+    fusion_options: Its further arguments.
+
+  Raises:
+    ValueError: A name is unknown, there is not one level, or no scale is 1.
+  """
+  options = fusion_options or {}
+  if len(levels) != 1:
+    raise ValueError(f'siamfc fuses one level, not levels={tuple(levels)}')
+  if 1 not in search_scales:
+    raise ValueError(f'search_scales={tuple(search_scales)} must hold 1')
+  if fusion == 'up_xcorr':
+    raise ValueError("fusion 'up_xcorr' with one output is 'xcorr'")
+  # Flax would meet a wrong name or option only when the network first runs.
+  fusions.make(fusion, 1, 1, **options)
+  return SiamFc(
+    SiamFcNetwork(
+      backbones.make(backbone, levels=tuple(levels), width=width),
+      template_size,
+      fusion,
+      tuple(sorted(options.items())),
+    ),
+    template_size,
+    search_size,
+    context_amount,
+    search_scales=tuple(search_scales),
+    pixel_shift=0.5,
+  )

@@ -1,0 +1,71 @@
+"""SiamFC with AlexNet and cross correlation, trained on GOT-10k.
+
+    python -m acm_jax.train --config configs/siamfc.py
+    python -m acm_jax.train --config configs/siamfc.py:quickstart
+
+The full recipe has not been run yet.
+
+Source of the numbers: got-10k/siamfc, a port of SiamFC (arXiv:1606.09549).
+Where it moves the crops by up to 4 px and not the label map, the map moves
+with the target here.
+"""
+
+from ml_collections import ConfigDict, config_dict
+
+from configs import common, presets
+
+_BACKBONES = {
+  'alexnet_v1': {},
+  'alexnet': {},
+  # Ours, untried: no source has them.
+  'mobilenet_v2': {'tracker': {'levels': (5,)}},
+  'resnet50': {'tracker': {'levels': (3,)}},
+}
+
+
+def get_config(arg: str | None = None, fusion: str = 'xcorr') -> ConfigDict:
+  """The config; `arg`: see `configs.presets`."""
+  config = common.recipe()
+  config.tracker = ConfigDict(
+    {
+      'name': 'siamfc',
+      'backbone': 'alexnet_v1',
+      'levels': (5,),
+      'width': 1.0,
+      'template_size': 127,
+      'search_size': 255,
+      'context_amount': 0.5,
+      'search_scales': (1 / 1.0375, 1.0, 1.0375),
+    }
+  )
+  config.hparams = ConfigDict(
+    {
+      # exp(-0.02583) = 0.9745
+      'penalty_k': 0.02583,
+      'window_influence': 0.176,
+      'size_lr': 0.59,
+      # Ours: below it the place is less likely the target than not.
+      'lost_score': 0.5,
+    }
+  )
+  config.sets = ConfigDict({'got10k': {'weight': 1.0, 'gap': 100}})
+  config.data.negative = 0.0
+  config.augment = _augment()
+  config.optimizer.update(
+    weight_decay=5e-4, clip_norm=config_dict.placeholder(float)
+  )
+  config.schedule.update(
+    warmup_epochs=0, first_rate=1e-2, peak_rate=1e-2, last_rate=1e-5
+  )
+  everything = {'from_epoch': 0, 'backbone': (True,) * 8, 'rates': (('', 1.0),)}
+  config.phases = ConfigDict({'all': everything})
+  # Ten pairs of each of the 9,335 sequences.
+  config.train.update(
+    epochs=50, pairs_per_epoch=93_350, batch_size=8, search_size=239
+  )
+  return presets.apply(config, arg, fusion, _BACKBONES)
+
+
+def _augment() -> ConfigDict:
+  ranges = {'shift': 4.0, 'scale': 0.05, 'color': 0.0, 'blur': 0.0, 'flip': 0.0}
+  return ConfigDict({'template': ranges, 'search': dict(ranges), 'grey': 0.0})
