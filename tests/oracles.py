@@ -37,6 +37,39 @@ def depthwise_xcorr(search: np.ndarray, kernel: np.ndarray) -> np.ndarray:
   return np.einsum('bijyxc,byxc->bijc', cut, kernel)
 
 
+def xcorr(search: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+  """Sum over each window and all channels; kernel: [b, y, x, c, o]."""
+  cut = windows(search, kernel.shape[1])
+  return np.einsum('bijyxc,byxco->bijo', cut, kernel)
+
+
+def valid_conv(x: np.ndarray, weight: np.ndarray, bias: np.ndarray):
+  """Convolution by PyTorch's weight [o, c, y, x] and bias, [b, h, w, c]."""
+  cut = windows(x, weight.shape[2])
+  return np.einsum('bijyxc,ocyx->bijo', cut, weight) + bias
+
+
+def up_channel_rpn(
+  template: np.ndarray, search: np.ndarray, weights: dict, kind: str
+) -> np.ndarray:
+  """A branch of SiamRPN from features, by the names of pysot's parameters."""
+
+  def conv(x, name):
+    return valid_conv(x, weights[f'{name}.weight'], weights[f'{name}.bias'])
+
+  search = conv(search, f'search_{kind}_conv')
+  kernel = conv(template, f'template_{kind}_conv')
+  channels = search.shape[-1]
+  outputs = kernel.shape[-1] // channels
+  # One kernel of all channels after the other.
+  maps = [
+    xcorr(search, kernel[..., channels * o : channels * (o + 1), None])
+    for o in range(outputs)
+  ]
+  response = np.concatenate(maps, axis=-1)
+  return conv(response, 'loc_adjust') if kind == 'loc' else response
+
+
 def depthwise_conv(
   x: np.ndarray, kernel: np.ndarray, stride: int, padding: int, dilation: int
 ) -> np.ndarray:

@@ -121,6 +121,40 @@ def test_acm_is_two_convolutions_and_their_sum():
   assert primitives.count('conv_general_dilated') == 2
 
 
+def kernels(shape, outputs=3):
+  batch, cells, _, channels = shape
+  rng = np.random.default_rng(3)
+  return draw(rng, (batch, cells, cells, channels, outputs))
+
+
+@shapes
+def test_xcorr_equals_its_oracle(shape):
+  _, search = features(shape)
+  kernel = kernels(shape)
+  close(fusion.xcorr(search, kernel), oracles.xcorr(search, kernel))
+
+
+@shapes
+def test_xcorr_gradient_equals_that_of_a_convolution_a_sample(shape):
+  _, search = features(shape)
+  kernel = kernels(shape)
+
+  def one_by_one(search, kernel):
+    maps = [
+      fusion.valid_conv(x[None], k) for x, k in zip(search, kernel, strict=True)
+    ]
+    return jnp.concatenate(maps)
+
+  def gradient(function):
+    def squares(*x):
+      return jnp.sum(function(*x) ** 2)
+
+    return jax.jit(jax.grad(squares, (0, 1)))(search, kernel)
+
+  expected = gradient(one_by_one)
+  jax.tree.map(close, gradient(fusion.xcorr), expected)
+
+
 @shapes
 def test_depthwise_xcorr_equals_its_oracle(shape):
   template, search = features(shape)
