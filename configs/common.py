@@ -171,8 +171,11 @@ _ALEXNET = {
   'train': {'epochs': 50, 'batch_size': 2048, 'search_size': 255},
 }
 # What a backbone changes in the recipe. Source: the released experiments of
-# pysot; of MobileNetV2 they have no training: its phases are ours.
+# pysot; of MobileNetV2 they have no training: its phases are ours; of the
+# smaller ResNets they have nothing: what they change is nothing either.
 BACKBONES = {
+  'resnet18': {},
+  'resnet34': {},
   'resnet50': {},
   'mobilenet_v2': {
     'tracker': {'levels': (3, 5, 7), 'width': 1.4, 'weighted': False},

@@ -19,6 +19,8 @@ _BACKBONES = {
   'alexnet': {},
   # Ours, untried: no source has them.
   'mobilenet_v2': {'tracker': {'levels': (5,)}},
+  'resnet18': {'tracker': {'levels': (3,)}},
+  'resnet34': {'tracker': {'levels': (3,)}},
   'resnet50': {'tracker': {'levels': (3,)}},
 }
 

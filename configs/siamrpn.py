@@ -31,7 +31,7 @@ def get_config(arg: str | None = None, fusion: str = 'dw_xcorr') -> ConfigDict:
   # Ours: below it the place is less likely the target than not.
   config.hparams = ConfigDict({**_HPARAMS['resnet50'], 'lost_score': 0.5})
   backbones = {
-    name: {**changes, 'hparams': _HPARAMS[name]}
+    name: {**changes, 'hparams': _HPARAMS.get(name, {})}
     for name, changes in common.BACKBONES.items()
   }
   return presets.apply(config, arg, fusion, backbones)

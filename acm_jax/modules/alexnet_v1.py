@@ -11,7 +11,7 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from acm_jax.modules.backbone import Backbone, stop_while_frozen
-from acm_jax.modules.layers import BatchNorm, Conv, normal_fan_out
+from acm_jax.modules.layers import BatchNorm, Conv, ConvBn, normal_fan_out
 from acm_jax.modules.mode import Mode
 
 _BatchNorm = functools.partial(BatchNorm, momentum=0.95, epsilon=1e-6)
@@ -46,19 +46,18 @@ class AlexNetV1(Backbone):
     x = image
     last = len(_LAYERS) - 1
     for stage, layer in enumerate(_LAYERS):
-      x = Conv(
-        self.channels(layer.features),
-        layer.size,
-        layer.stride,
-        groups=layer.groups,
-        bias=True,
-        kernel_init=normal_fan_out,
-        name=f'layer{stage + 1}',
-      )(x)
-      if stage < last:
-        train = mode.trains(stage)
-        norm = _BatchNorm(use_running_average=not train, name=f'bn{stage + 1}')
-        x = nn.relu(norm(x))
+      settings = {
+        'groups': layer.groups,
+        'bias': True,
+        'kernel_init': normal_fan_out,
+        'name': f'layer{stage + 1}',
+      }
+      shape = self.channels(layer.features), layer.size, layer.stride
+      if stage == last:
+        x = Conv(*shape, **settings)(x)
+      else:
+        conv = ConvBn(*shape, **settings, norm=_BatchNorm, relu=True)
+        x = conv(x, train=mode.trains(stage))
       if layer.pooled:
         x = nn.max_pool(x, (3, 3), (2, 2))
       x = stop_while_frozen(x, stage, mode)

@@ -16,6 +16,8 @@ _BACKBONES = {
   'alexnet_legacy': ('alexnet', 'alexnet'),
   'alexnet_v1': ('alexnet_v1', 'alexnet_v1'),
   'mobilenet_v2': ('mobilenet', 'mobilenet_v2'),
+  'resnet18': ('resnet', 'resnet18'),
+  'resnet34': ('resnet', 'resnet34'),
   'resnet50': ('resnet', 'resnet50'),
 }
 

@@ -5,6 +5,7 @@ initialisation, U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases.
 """
 
 import functools
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
@@ -120,8 +121,15 @@ class Conv(nn.Module):
 
 
 class ConvBn(Conv):
-  """Convolution, batch norm and, if asked, ReLU; attributes as in `Conv`."""
+  """Convolution, batch norm and, if asked, ReLU.
 
+  Attributes:
+    norm: Builds the batch norm.
+    relu: Whether a ReLU follows.
+    ...: As in `Conv`.
+  """
+
+  norm: Callable[..., nn.Module] = BatchNorm
   relu: bool = False
 
   @nn.compact
@@ -129,5 +137,5 @@ class ConvBn(Conv):
     self, x: Float[Array, 'b h w c'], *, train: bool
   ) -> Float[Array, 'b y x f']:
     x = super().__call__(x)
-    x = BatchNorm(use_running_average=not train, name='bn')(x)
+    x = self.norm(use_running_average=not train, name='bn')(x)
     return nn.relu(x) if self.relu else x

@@ -15,48 +15,77 @@ from acm_jax.modules.backbone import Backbone, stop_while_frozen
 from acm_jax.modules.layers import ConvBn, normal_fan_out
 from acm_jax.modules.mode import Mode
 
-EXPANSION = 4
 
-
-class Bottleneck(nn.Module):
-  """Residual block: 1x1, 3x3, 1x1, and a projection where the shape changes.
+class Residual(nn.Module):
+  """Base of the residual blocks: a shortcut round a few convolutions.
 
   Attributes:
     features: Channels of the inner convolutions.
-    stride: Of the 3x3; 2 goes without padding.
-    dilation: Of the 3x3.
+    stride: Of the first 3x3; 2 goes without padding.
+    dilation: Of the first 3x3.
+    later_dilation: Of the other blocks of the stage.
     projection: Size of the shortcut's convolution, 0 for identity.
   """
 
   features: int
   stride: int = 1
   dilation: int = 1
+  later_dilation: int = 1
   projection: int = 0
+
+  EXPANSION = 1
+
+  def conv(self, features, size, relu, name, **grid):
+    """A convolution of the block."""
+    return ConvBn(
+      features, size, relu=relu, kernel_init=normal_fan_out, name=name, **grid
+    )
+
+  @property
+  def grid(self) -> dict[str, int]:
+    """Stride, padding and dilation of the first 3x3."""
+    return {
+      'stride': self.stride,
+      'padding': self.dilation if self.stride == 1 else 0,
+      'dilation': self.dilation,
+    }
+
+  def shortcut(self, x, out: int, train: bool):
+    """The input, with `out` channels on the block's grid."""
+    if not self.projection:
+      return x
+    grid = self.grid if self.projection == 3 else {}
+    conv = self.conv(out, self.projection, False, 'downsample', **grid)
+    return conv(x, train=train)
+
+
+class BasicBlock(Residual):
+  """Two 3x3 convolutions; the second dilates as the rest of the stage."""
 
   @nn.compact
   def __call__(
     self, x: Float[Array, 'b h h c'], *, train: bool
   ) -> Float[Array, 'b y y f']:
-    def conv(features, size, relu, name, **grid):
-      return ConvBn(
-        features, size, relu=relu, kernel_init=normal_fan_out, name=name, **grid
-      )
+    later = {'padding': self.later_dilation, 'dilation': self.later_dilation}
+    y = self.conv(self.features, 3, True, 'conv1', **self.grid)(x, train=train)
+    y = self.conv(self.features, 3, False, 'conv2', **later)(y, train=train)
+    return nn.relu(y + self.shortcut(x, self.features, train))
 
-    padding = self.dilation if self.stride == 1 else 0
-    grid = {
-      'stride': self.stride,
-      'padding': padding,
-      'dilation': self.dilation,
-    }
-    out = self.features * EXPANSION
-    y = conv(self.features, 1, True, 'conv1')(x, train=train)
-    y = conv(self.features, 3, True, 'conv2', **grid)(y, train=train)
-    y = conv(out, 1, False, 'conv3')(y, train=train)
-    if self.projection == 3:
-      x = conv(out, 3, False, 'downsample', **grid)(x, train=train)
-    elif self.projection:
-      x = conv(out, 1, False, 'downsample')(x, train=train)
-    return nn.relu(x + y)
+
+class Bottleneck(Residual):
+  """1x1, 3x3, and 1x1 to four times the channels."""
+
+  EXPANSION = 4
+
+  @nn.compact
+  def __call__(
+    self, x: Float[Array, 'b h h c'], *, train: bool
+  ) -> Float[Array, 'b y y f']:
+    out = self.features * self.EXPANSION
+    y = self.conv(self.features, 1, True, 'conv1')(x, train=train)
+    y = self.conv(self.features, 3, True, 'conv2', **self.grid)(y, train=train)
+    y = self.conv(out, 1, False, 'conv3')(y, train=train)
+    return nn.relu(y + self.shortcut(x, out, train))
 
 
 class ResNet(Backbone):
@@ -66,9 +95,11 @@ class ResNet(Backbone):
 
   Attributes:
     blocks: Number of residual blocks of each stage.
+    kind: Of the blocks.
   """
 
   blocks: tuple[int, ...] = (3, 4, 6, 3)
+  kind: type[Residual] = Bottleneck
 
   @nn.compact
   def __call__(
@@ -95,15 +126,18 @@ class ResNet(Backbone):
         outputs.append(x)
     return tuple(outputs)
 
-  def _block(self, stage: int, block: int) -> Bottleneck:
+  def _block(self, stage: int, block: int) -> Residual:
     first = block == 0
     dilation = {1: 1, 2: 1, 3: 2, 4: 4}[stage]
-    return Bottleneck(
+    # Only where the shape changes has the first stage a projection.
+    projection = 3 if stage > 1 else int(self.kind.EXPANSION > 1)
+    return self.kind(
       self.channels(64) * 2 ** (stage - 1),
       stride=2 if first and stage == 2 else 1,
       # The first block of a dilated stage dilates half as far.
       dilation=max(1, dilation // 2) if first else dilation,
-      projection=(1 if stage == 1 else 3) if first else 0,
+      later_dilation=dilation,
+      projection=projection if first else 0,
       name=f'layer{stage}_{block}',
     )
 
@@ -113,7 +147,31 @@ class ResNet(Backbone):
     return (pooled - 3) // 2 + 1
 
   def features(self, level: int) -> int:
-    return self.channels(64) * 2 ** (level - 1) * EXPANSION
+    return self.channels(64) * 2 ** (level - 1) * self.kind.EXPANSION
+
+
+def _make(name, levels, width, blocks, kind) -> ResNet:
+  if not set(levels) <= {2, 3, 4} or not levels:
+    raise ValueError(f'{name} has levels 2, 3, 4, not {tuple(levels)}')
+  return ResNet(tuple(sorted(levels)), width, blocks, kind)
+
+
+def resnet18(levels: tuple[int, ...] = (2, 3, 4), width: float = 1.0) -> ResNet:
+  """The smallest backbone of pysot's ResNets.
+
+  Raises:
+    ValueError: A level is not among stages 2 to 4.
+  """
+  return _make('resnet18', levels, width, (2, 2, 2, 2), BasicBlock)
+
+
+def resnet34(levels: tuple[int, ...] = (2, 3, 4), width: float = 1.0) -> ResNet:
+  """ResNet-18 with more blocks.
+
+  Raises:
+    ValueError: A level is not among stages 2 to 4.
+  """
+  return _make('resnet34', levels, width, (3, 4, 6, 3), BasicBlock)
 
 
 def resnet50(levels: tuple[int, ...] = (2, 3, 4), width: float = 1.0) -> ResNet:
@@ -122,6 +180,4 @@ def resnet50(levels: tuple[int, ...] = (2, 3, 4), width: float = 1.0) -> ResNet:
   Raises:
     ValueError: A level is not among stages 2 to 4.
   """
-  if not set(levels) <= {2, 3, 4} or not levels:
-    raise ValueError(f'resnet50 has levels 2, 3, 4, not {tuple(levels)}')
-  return ResNet(tuple(sorted(levels)), width)
+  return _make('resnet50', levels, width, (3, 4, 6, 3), Bottleneck)

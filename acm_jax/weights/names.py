@@ -32,22 +32,31 @@ _ALEXNET = (
   (r'^(backbone/layer\d)/bn', r'\1/1'),
 )
 # Layers are counted together with poolings and ReLUs.
-_ALEXNET_LEGACY = tuple(
-  (rf'^backbone/layer{layer}/{part}', f'backbone/features/{place + offset}')
+_PLACES = {
+  (layer, offset): place + offset
   for layer, place in ((1, 0), (2, 4), (3, 8), (4, 11), (5, 14))
-  for offset, part in enumerate(('conv', 'bn'))
-)
+  for offset in (0, 1)
+}
+
+
+def _counted(prefix: str) -> tuple[tuple[str, str], ...]:
+  parts = ('conv', 'bn')
+  return tuple(
+    (rf'^backbone/layer{layer}/{parts[offset]}', f'{prefix}/{place}')
+    for (layer, offset), place in _PLACES.items()
+  )
+
+
+_ALEXNET_LEGACY = _counted('backbone/features')
 # As in got-10k/siamfc, whose last layer has no batch norm.
-_ALEXNET_V1 = tuple(
-  (rf'^backbone/{part}{layer}(/conv)?', f'feature/{place + offset}')
-  for layer, place in ((1, 0), (2, 4), (3, 8), (4, 11), (5, 14))
-  for offset, part in enumerate(('layer', 'bn'))
-)
+_ALEXNET_V1 = _counted('feature')
 _BACKBONES = {
   'alexnet': _ALEXNET,
   'alexnet_legacy': _ALEXNET_LEGACY,
   'alexnet_v1': _ALEXNET_V1,
   'mobilenet_v2': _MOBILENET,
+  'resnet18': _RESNET,
+  'resnet34': _RESNET,
   'resnet50': _RESNET,
 }
 
@@ -98,9 +107,8 @@ _TRACKERS = {
 
 # huanglianghua's SiamFC counts the layers, and within them.
 _SIAMFC_LAYERS = {
-  f'backbone.conv{layer}.{offset}.': f'feature.{place + offset}.'
-  for layer, place in ((1, 0), (2, 4), (3, 8), (4, 11), (5, 14))
-  for offset in (0, 1)
+  f'backbone.conv{layer}.{offset}.': f'feature.{place}.'
+  for (layer, offset), place in _PLACES.items()
 }
 
 
