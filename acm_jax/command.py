@@ -48,7 +48,8 @@ def run(
   if {'--help', '-h', '-help'} & set(argv[1:]):
     print(f'{doc.strip()}\n\nFlags:\n{_flags_help(values)}')
     return DONE
-  if '--debug' not in argv:
+  debug = bool({'--debug', '--debug=true', '--debug=True'} & set(argv))
+  if not debug:
     _quiet()
   try:
     _parse(values, argv)
@@ -57,7 +58,7 @@ def run(
     print('interrupted', file=sys.stderr)
     return 130
   except Exception as error:
-    if '--debug' in argv:
+    if debug:
       traceback.print_exc()
     else:
       print(f'error: {_one_line(error)}', file=sys.stderr)

@@ -230,13 +230,15 @@ def _from_records(
   """Reads and decodes inside tf.data, in order."""
   tf = host_tensorflow.load()
   failures: list[Exception] = []
+  blank = _blank(max(mixture.rooms))
 
   def read(number):
     try:
       return mixture.read(mixture.pairs[int(number)])
     except (OSError, ValueError) as error:
+      # TensorFlow would print it at length; it is raised before its batch.
       failures.append(error)
-      raise
+      return blank
 
   kinds = (tf.string, tf.string, tf.float32, tf.float32, tf.bool, tf.uint32)
   shapes = ((), (), (4,), (4,), (), (2,))
@@ -263,13 +265,20 @@ def _from_records(
   )
   try:
     for fields in batches.as_numpy_iterator():
+      if failures:
+        raise failures[0]
       yield RawBatch(*fields)
   except tf.errors.OpError as error:
-    if failures:
-      raise failures[0] from None
     raise ValueError(
       f'a JPEG of the data sets cannot be decoded ({error.message})'
     ) from None
+
+
+def _blank(side: int) -> _Sample:
+  """In the place of a pair that cannot be read."""
+  jpeg = cv2.imencode('.jpg', np.zeros((side, side, 3), np.uint8))[1].tobytes()
+  box = np.zeros(4, np.float32)
+  return _Sample(jpeg, jpeg, box, box, False, np.zeros(2, np.uint32))
 
 
 def _decode_room(tf, jpeg, room: int):

@@ -50,15 +50,17 @@ def check(out: Path) -> int:
 def main(argv: list[str] | None = None) -> int:
   """Runs the command and returns its exit code, 0, 1 or 2."""
   parser = Parser('data_pipelines.prepare', __doc__)
-  parser.add_argument('name', choices=NAMES)
+  parser.add_argument('name', choices=NAMES, nargs='?')
   parser.add_argument('--source', type=Path, help='its folder')
   parser.add_argument('--out', type=Path, required=True, help='new folder')
   parser.add_argument(
     '--check', action='store_true', help='only verify what OUT holds'
   )
   options = parser.parse_args(argv)
-  if options.source is None and not options.check:
-    parser.error('--source is missing')
+  if not options.check:
+    for flag in ('name', '--source'):
+      if getattr(options, flag.removeprefix('--')) is None:
+        parser.error(f'{flag} is missing')
 
   def work() -> str:
     if not options.check:

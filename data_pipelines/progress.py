@@ -58,6 +58,10 @@ class Progress(contextlib.ExitStack):
     elif time.monotonic() - self._mark[1] >= SECONDS_BETWEEN_LINES:
       self._line()
 
+  def leave_out(self, done: int) -> None:
+    """Takes the next line's rate from here, as what came before was slower."""
+    self._mark = done, time.monotonic()
+
   def _line(self) -> None:
     (before, since), now = self._mark, time.monotonic()
     self._mark = self._done, now

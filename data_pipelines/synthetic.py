@@ -90,8 +90,10 @@ def write_folder(
     FileNotFoundError: There is no such folder of textures.
     ValueError: `out` exists, or a number is not positive.
   """
-  if min(sequences, frames) < 1:
-    raise ValueError('--sequences and --frames must be at least 1')
+  if min(sequences, frames) < 1 or seed < 0:
+    raise ValueError(
+      '--sequences and --frames must be at least 1, --seed at least 0'
+    )
   with staged(out) as folder:
     for i in range(sequences):
       video = generate((seed, i), frames, textures=textures)

@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 from data_pipelines.sequences import numbered_images, read_frame
 
 DEFAULT_FPS = 30.0
+_TEXT = ('.csv', '.json', '.txt')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +53,9 @@ def open_video(source: str) -> Video:
     return Video(frames, DEFAULT_FPS, len(images))
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such video, folder or camera number')
+  if path.suffix.lower() in _TEXT:
+    # FFmpeg would draw the letters.
+    raise ValueError(f'{path}: a text file, not a video')
   return _capture(
     str(path), f'{path}: cannot be decoded as a video; re-encode it'
   )

@@ -141,7 +141,7 @@ def gradient(case):
 def test_loss_falls_on_one_batch(case):
   tracker, filled = made(case)
   batch, params, values = batch_of(tracker), filled['params'], []
-  for _ in range(10):
+  for _ in range(20):
     value, grads = gradient(case)(params, batch)
     norm = np.sqrt(sum(np.sum(g**2) for g in jax.tree.leaves(grads)))
     rate = 0.1 / norm

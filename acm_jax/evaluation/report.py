@@ -16,6 +16,10 @@ from acm_jax.evaluation.protocols import Scores
 from acm_jax.evaluation.results import find_results, read_result
 from data_pipelines.staging import replacing
 
+# Of the sequences that were not scored, as many are printed; scores.json has
+# them all.
+_NAMED = 5
+
 
 @dataclasses.dataclass(frozen=True)
 class Report:
@@ -183,7 +187,10 @@ def show(report: Report) -> None:
 
 def _remarks(report):
   if report.missing:
-    yield f'partial, not scored: {", ".join(report.missing)}'
+    shown = list(report.missing[:_NAMED])
+    if len(report.missing) > _NAMED:
+      shown.append(f'and {len(report.missing) - _NAMED} more')
+    yield f'partial, not scored: {", ".join(shown)}'
   for tracker, files in report.ignored.items():
     yield f'{tracker}: no sequences of the benchmark: {", ".join(files)}'
   for tracker, sequences in report.short.items():

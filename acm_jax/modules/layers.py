@@ -17,8 +17,11 @@ normal_fan_out = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
 
 # PyTorch's constants. Under a sharded jit the statistics are those of the
 # global batch, where the PyTorch trackers had them per GPU; and the running
-# variance is the biased one.
-BatchNorm = functools.partial(nn.BatchNorm, momentum=0.9, epsilon=1e-5)
+# variance is the biased one. Flax's fast variance, E[x^2] - E[x]^2, cancels
+# where the mean is far from 0, as that of box sizes in pixels is.
+BatchNorm = functools.partial(
+  nn.BatchNorm, momentum=0.9, epsilon=1e-5, use_fast_variance=False
+)
 
 
 def bias_init(fan_in: int) -> nn.initializers.Initializer:

@@ -98,7 +98,8 @@ def step(
   tracked = Tracked(
     box_xywh=boxes.cxcywh_to_xywh(jnp.concatenate([center, size])),
     score=score,
-    lost=score < hparams.lost_score,
+    # Of a score that is no number, too.
+    lost=~(score >= hparams.lost_score),
   )
   return state.replace(center=center, size=size), tracked
 

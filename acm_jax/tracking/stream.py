@@ -81,12 +81,14 @@ def check_boxes(
   """Refuses boxes that cannot be tracked.
 
   Raises:
-    ValueError: A box is not finite, has no area or lies outside the frame.
+    ValueError: A box is not finite, is smaller than a pixel or lies outside.
   """
   for box in boxes_xywh:
     text = ','.join(f'{value:g}' for value in box)
-    if not np.isfinite(box).all() or (box[2:] <= 0).any():
-      raise ValueError(f'box {text} has no area: give x,y,w,h in pixels')
+    if not np.isfinite(box).all() or (box[2:] < 1).any():
+      raise ValueError(
+        f'box {text} has no area of a pixel: give x,y,w,h in pixels'
+      )
     inside = boxes.clip(boxes.xywh_to_xyxy(box), size_hw)
     if boxes.area(inside) <= 0:
       h, w = size_hw
@@ -98,8 +100,8 @@ def _same_size(frames, shape) -> Iterator[np.ndarray]:
     if frame.shape != shape:
       (h, w), (h0, w0) = frame.shape[:2], shape[:2]
       raise ValueError(
-        f'frame {index} is {w} x {h} pixels where the first is {w0} x {h0}: '
-        'make all frames one size'
+        f'frame {index}, counted from 0, is {w} x {h} pixels where the first '
+        f'is {w0} x {h0}: make all frames one size'
       )
     yield frame
 

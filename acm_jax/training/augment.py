@@ -152,7 +152,7 @@ def distort_one(
   ranges: Ranges,
 ) -> tuple[Float[Array, 'n n 3'], Float[Array, '4']]:
   """The crop of one image and the box in it, px of the crop."""
-  keys = jax.random.split(key, 5)
+  keys = jax.random.split(key, 6)
   limit = jnp.array([[ranges.scale], [ranges.shift]])
   draw = jax.random.uniform(keys[0], (2, 2), minval=-1.0) * limit
   image, box = shift_scale(image, box_cxcywh, 1 + draw[0], draw[1], size)
@@ -161,7 +161,7 @@ def distort_one(
   image = _sometimes(
     ranges.color, keys[2], lambda x: x - (_COLOR @ noise)[None, None], image
   )
-  image = _sometimes(ranges.blur, keys[3], _random_blur, image, keys[3])
+  image = _sometimes(ranges.blur, keys[3], _random_blur, image, keys[5])
   return _sometimes(ranges.flip, keys[4], _flip, (image, box))
 
 
@@ -169,7 +169,7 @@ def _sometimes(probability, key, function, value, *args):
   """`function` of the value with a static probability; 0 costs nothing."""
   if probability == 0:
     return value
-  hit = jax.random.bernoulli(jax.random.fold_in(key, 1), probability)
+  hit = jax.random.bernoulli(key, probability)
   choose = functools.partial(jnp.where, hit)
   return jax.tree.map(choose, function(value, *args), value)
 

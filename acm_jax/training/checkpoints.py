@@ -126,7 +126,7 @@ class Checkpoints:
     return ValueError(
       f'{self._checkpointer.directory / str(step)}: the checkpoint is '
       f'incomplete or of another network ({_reason(error)}); there are steps '
-      f'{_listed(self.steps)}'
+      f'{_listed(self.steps)}: remove its folder, or name another, DIR@STEP'
     )
 
 

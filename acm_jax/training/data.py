@@ -38,8 +38,9 @@ def find_sets(
     place = data_dir or '--data_dir, which is not given, nor is $ACM_DATA'
     raise FileNotFoundError(
       f'data sets are not prepared: {", ".join(missing)} (looked in {place}). '
-      'Write each to DATA_DIR/NAME with `python -m data_pipelines.prepare`, '
-      'or train small on synthetic data: add :quickstart to --config'
+      'Write each with `python -m data_pipelines.prepare folder --source '
+      'SEQUENCES --out DATA_DIR/NAME`, or train small on synthetic data: add '
+      ':quickstart to --config'
     )
   return [
     DataSet(path=where[name], **section) for name, section in sets.items()

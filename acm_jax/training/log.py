@@ -81,7 +81,9 @@ class RunLog(contextlib.ExitStack):
 
   def _record(self, step: int, values: Values) -> None:
     self._rows.append(values)
-    self._mark = self._mark or (step, time.monotonic())
+    if self._mark is None:
+      self._mark = (step, time.monotonic())
+      self._progress.leave_out(step)
     if step % self._every == 0 or step == self._last_step:
       self._write(step)
     self._progress.update(step, self._status)
@@ -100,7 +102,8 @@ class RunLog(contextlib.ExitStack):
     if values['skipped_in_a_row'] >= _PATIENCE:
       raise RuntimeError(
         f'step {step}: the numbers of {_PATIENCE} steps in a row were not '
-        'finite; lower the learning rate or look at the samples listed above'
+        'finite, or the loss too large; lower the learning rate or look at the '
+        'samples listed above'
       )
 
   def _write(self, step: int) -> None:

@@ -119,6 +119,8 @@ def _begin(
   initial = functools.partial(plan.initial_state, plan.phase_before(step))
   if checkpoints.steps:
     processes.say(f'resuming at step {step} of {plan.total_steps}')
+    if source is not None:
+      processes.say('--init_from is not used: the run has weights of its own')
     like = jax.tree.map(
       lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere),
       jax.eval_shape(initial),

@@ -18,6 +18,7 @@ class Writer:
 
   A context manager. Rows beyond `first_step` are those of a run that was
   killed after its last checkpoint: they are dropped, as they come again.
+  TensorBoard keeps them, and shows those steps twice.
   """
 
   def __init__(self, workdir: Path, first_step: int):
@@ -61,6 +62,6 @@ def _tensorboard(folder: Path):
     host_tensorflow.load()  # Leaves the accelerators to JAX.
     from clu import metric_writers
   except (ImportError, RuntimeError) as error:
-    logging.info('metrics go to %s alone: %s', FILE, error)
+    logging.warning('metrics go to %s alone: %s', FILE, error)
     return None
   return metric_writers.SummaryWriter(str(folder))

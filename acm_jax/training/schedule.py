@@ -31,8 +31,10 @@ def rate_per_epoch(
     raise ValueError(
       f'warmup_epochs={warmup_epochs} must be less than epochs={epochs}'
     )
-  if min(first_rate, peak_rate, last_rate) <= 0:
-    raise ValueError('first_rate, peak_rate and last_rate must be positive')
+  if not all(0 < r < np.inf for r in (first_rate, peak_rate, last_rate)):
+    raise ValueError(
+      'first_rate, peak_rate and last_rate must be positive and finite'
+    )
   warmup = first_rate * (peak_rate / first_rate) ** np.linspace(
     0, 1, warmup_epochs, endpoint=False
   )

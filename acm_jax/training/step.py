@@ -30,9 +30,9 @@ def train_step(
 ) -> tuple[TrainState, Metrics]:
   """The state after one more batch, and what to log.
 
-  Where the loss, the gradient's norm or the statistics are not finite, or the
-  loss exceeds 1e4, the state keeps its parameters, statistics and momentum. A
-  clipped finite gradient leaves the weights finite, so that every state is.
+  Where the loss, the gradient's norm or anything of the new state is not
+  finite, or the loss exceeds 1e4, the state keeps its parameters, statistics
+  and momentum; so every state is finite.
 
   Args:
     state: State before.
@@ -60,7 +60,8 @@ def train_step(
     opt_state=opt_state,
   )
   grad_norm = optax.tree.norm(grads)
-  ok = jnp.isfinite(grad_norm) & (loss <= _LARGEST_LOSS) & _finite(batch_stats)
+  ok = jnp.isfinite(grad_norm) & (loss <= _LARGEST_LOSS)
+  ok &= _finite((new.params, new.batch_stats, new.opt_state))
   state = advance(state, new, ok)
   return state, {
     'loss': loss,

@@ -43,6 +43,11 @@ def load(checkpoint: str, hparams: str | None = None) -> Trained:
       hyper-parameter is unknown.
   """
   config, variables = checkpoints.load_variables(checkpoint)
+  for name, kind in (('tracker', dict), ('hparams', dict), ('precision', str)):
+    if not isinstance(config.get(name), kind):
+      raise ValueError(
+        f'{checkpoint}: its config.json has no section {name!r} of a tracker'
+      )
   tracker = trackers.make(**config['tracker'])
   if set(variables['params']) == {'backbone'} != _modules(tracker):
     raise ValueError(

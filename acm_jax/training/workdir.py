@@ -20,16 +20,20 @@ def check(workdir: Path, config: dict[str, Any]) -> None:
   there = _flat(read_config(workdir))
   here = _flat(_tuples(json.loads(json.dumps(config))))
   keys = sorted(set(there) | set(here))
-  differ = [key for key in keys if there.get(key) != here.get(key)]
+  differ = [key for key in keys if _shown(there, key) != _shown(here, key)]
   if differ:
     changes = ', '.join(
-      f'{key} ({there.get(key)!r} there, {here.get(key)!r} asked for)'
+      f'{key} ({_shown(there, key)} there, {_shown(here, key)} asked for)'
       for key in differ
     )
     raise ValueError(
       f'{workdir} holds a run with another config: {changes}; '
       'take another --workdir'
     )
+
+
+def _shown(flat: dict[str, Any], key: str) -> str:
+  return repr(flat[key]) if key in flat else 'absent'
 
 
 def claim(workdir: Path, config: dict[str, Any]) -> None:
@@ -61,9 +65,12 @@ def read_config(workdir: Path) -> dict[str, Any]:
       'of a conversion'
     )
   try:
-    return _tuples(json.loads(path.read_text()))
+    config = json.loads(path.read_text())
   except json.JSONDecodeError as error:
     raise ValueError(f'{path}: not JSON ({error})') from None
+  if not isinstance(config, dict):
+    raise ValueError(f'{path}: not the config of a run')
+  return _tuples(config)
 
 
 def _tuples(value):

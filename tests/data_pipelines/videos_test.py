@@ -68,3 +68,10 @@ def test_a_truncated_image_is_named(tmp_path, kind, share):
   frames = videos.open_video(str(tmp_path / 'a')).frames
   with pytest.raises(ValueError, match=rf'10\.{kind}: cannot be decoded'):
     list(frames)
+
+
+def test_an_annotation_is_not_a_video(tmp_path):
+  path = tmp_path / 'groundtruth.txt'
+  path.write_text('10,20,30,40\n' * 40)
+  with pytest.raises(ValueError, match=r'groundtruth.txt: a text file'):
+    videos.open_video(str(path))

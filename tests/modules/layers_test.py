@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from acm_jax.modules.layers import depthwise_conv
+from acm_jax.modules.layers import BatchNorm, depthwise_conv
 from tests import oracles
 
 
@@ -27,3 +27,16 @@ def test_depthwise_convolution_equals_its_definition(grid, size):
   expected = oracles.depthwise_conv(x, kernel, **grid)
   # Nine products in float32.
   np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_batch_norm_keeps_the_variance_of_values_far_from_zero():
+  # Box sizes of one aspect, px.
+  x = 63.5 + 0.05 * np.random.default_rng(0).standard_normal((256, 2))
+  x = x.astype(np.float32)
+  norm = BatchNorm(use_running_average=False)
+  variables = norm.init(jax.random.key(0), x)
+  ours, _ = norm.apply(variables, x, mutable=['batch_stats'])
+  exact = x.astype(np.float64)
+  expected = (exact - exact.mean(0)) / np.sqrt(exact.var(0) + 1e-5)
+  # The mean is rounded to 1e-5 px, some 3e-4 of the spread.
+  np.testing.assert_allclose(ours, expected, atol=1e-3)

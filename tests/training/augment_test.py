@@ -134,6 +134,21 @@ def test_blur_comes_with_its_probability(probability):
   assert abs(changed.mean() - probability) <= spread
 
 
+def test_how_an_image_is_blurred_does_not_hang_on_whether(monkeypatch):
+  def show(image, radius, share):
+    return jnp.full_like(image, share).at[..., 0].set(radius)
+
+  monkeypatch.setattr(augment, 'cross_blur', show)
+  raw = batch.fake(400, 71, 151)._replace(
+    search=np.full((400, 151, 151, 3), 255, np.uint8)
+  )
+  out = np.asarray(apply(raw, blur=0.2).search)[:, 0, 0]
+  radius, share = out[out[:, 1] <= 1, :2].T
+  # Of about 80 draws, uniform from 0 to 1 and from 2 to 22.
+  assert share.min() < 0.1 < 0.9 < share.max()
+  assert radius.min() < 5 < 19 < radius.max()
+
+
 def test_blur_that_never_comes_is_not_computed():
   raw = jax.tree.map(jnp.array, batch.fake(2, 71, 151))
   text = str(jax.make_jaxpr(lambda raw: apply(raw, shift=1.0))(raw))

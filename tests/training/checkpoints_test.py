@@ -157,7 +157,7 @@ def test_the_same_config_is_let_in_again_and_another_is_not(run):
     workdir.claim(run, other)
   for change in (
     'tracker.levels ((2, 3) there, (2,) asked for)',
-    'train.epochs (None there, 1 asked for)',
-    'train.seed (0 there, None asked for)',
+    'train.epochs (absent there, 1 asked for)',
+    'train.seed (0 there, absent asked for)',
   ):
     assert change in str(caught.value)

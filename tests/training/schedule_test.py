@@ -41,8 +41,9 @@ def test_without_warm_up_the_peak_comes_first():
   [
     ({'warmup_epochs': 3}, 'warmup_epochs=3 must be less than epochs=3'),
     ({'warmup_epochs': 1, 'last_rate': 0.0}, 'must be positive'),
+    ({'warmup_epochs': 1, 'peak_rate': np.nan}, 'and finite'),
   ],
-  ids=['only warm-up', 'rate of zero'],
+  ids=['only warm-up', 'rate of zero', 'rate that is none'],
 )
 def test_schedules_that_cannot_be_are_refused(changes, message):
   with pytest.raises(ValueError, match=message):

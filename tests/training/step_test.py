@@ -91,6 +91,16 @@ def test_a_step_that_is_not_finite_changes_nothing_and_is_counted(eight, bad):
   assert (after.step, after.skipped, after.skipped_in_a_row) == (2, 1, 0)
 
 
+def test_a_finite_gradient_that_breaks_the_weights_is_not_taken(eight):
+  step = eight.plan.step_function(eight.plan.phase(0), eight.first.params)
+  # As a rate above the largest float32 becomes.
+  broken = jax.jit(functools.partial(step, rate=lambda _: jnp.float32(jnp.inf)))
+  after, metrics = broken(eight.first, eight.raw())
+  assert np.isfinite([metrics['loss'], metrics['grad_norm']]).all()
+  jax.tree.map(np.testing.assert_array_equal, after.params, eight.first.params)
+  assert after.skipped == 1
+
+
 def test_frozen_parts_keep_their_weights_and_statistics(eight):
   before, (_, after) = eight.first, eight.steps(1, 'loss')
   for name in ('params', 'batch_stats'):
