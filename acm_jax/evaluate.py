@@ -15,16 +15,15 @@ from pathlib import Path
 import jax
 from absl import flags
 
-from acm_jax import command
+from acm_jax import command, model_flags
 from acm_jax.evaluation import benchmarks, run
-from acm_jax.training import trained
 
 
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   known = [n for n, b in benchmarks.BENCHMARKS.items() if b.layout]
+  model_flags.define(values)
   required = {
-    'checkpoint': 'Train workdir or converted model; DIR@STEP.',
     'benchmark': f'One of {", ".join(known)}.',
     'data_dir': "The benchmark's root.",
     'out': 'Folder for what is written.',
@@ -32,7 +31,6 @@ def define(values: flags.FlagValues) -> None:
   for name, text in required.items():
     flags.DEFINE_string(name, None, text, required=True, flag_values=values)
   optional = {'flag_values': values}
-  flags.DEFINE_string('hparams', None, 'Changes, as k=v,k=v.', **optional)
   flags.DEFINE_list('sequences', None, 'These alone, as A,B.', **optional)
   flags.DEFINE_multi_string(
     'baseline', [], 'Also run first_box or mil', **optional
@@ -44,7 +42,7 @@ def main(values: flags.FlagValues) -> None:
   benchmark, root = benchmarks.get(values.benchmark), Path(values.data_dir)
   baselines = {name: run.baseline(name) for name in values.baseline}
   found = run.sequences(benchmark, root, values.sequences or None)
-  model = trained.load(values.checkpoint, values.hparams)
+  model = model_flags.load(values)
   ours = run.method(model.tracker, model.variables, model.hparams)
   if model.name in baselines:
     raise ValueError(

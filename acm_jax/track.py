@@ -1,7 +1,7 @@
 """Follows targets through a video.
 
-Writes boxes.csv (frame,target,x,y,w,h,score,lost; px, 0-based), tracked.mp4
-and tracked.png, a sheet of frames.
+Writes boxes.csv (frame,target,x,y,w,h,score,lost,margin; px, 0-based),
+tracked.mp4 and tracked.png, a sheet of frames.
 
 Example:
   python -m acm_jax.track --checkpoint runs/siamban_acm --video dog.mp4 \\
@@ -15,21 +15,17 @@ import jax
 import numpy as np
 from absl import flags
 
-from acm_jax import command
+from acm_jax import command, model_flags
 from acm_jax.evaluation.annotate import annotate
-from acm_jax.training import trained
 from data_pipelines.videos import open_video
 
 
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
+  model_flags.define(values)
   required = {'required': True, 'flag_values': values}
-  texts = {
-    'checkpoint': 'Train workdir or converted model; DIR@STEP.',
-    'video': 'Video file, folder of images or camera number.',
-  }
-  for name, text in texts.items():
-    flags.DEFINE_string(name, None, text, **required)
+  video = 'Video file, folder of images or camera number.'
+  flags.DEFINE_string('video', None, video, **required)
   box = 'X,Y,W,H of a target in the first frame'
   flags.DEFINE_multi_string('box', None, box, **required)
   out = 'Folder for what is written.'
@@ -40,7 +36,7 @@ def main(values: flags.FlagValues) -> None:
   """Tracks what the flags name."""
   boxes_xywh = np.array([_parse(box) for box in values.box], np.float32)
   video = open_video(values.video)
-  model = trained.load(values.checkpoint)
+  model = model_flags.load(values)
   with jax.default_matmul_precision(model.precision):
     parts = model.tracker, model.variables, model.hparams
     count = annotate(*parts, video, boxes_xywh, Path(values.out))

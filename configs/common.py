@@ -4,6 +4,8 @@ A section of a config is the keyword arguments of one function:
 
     tracker       acm_jax.trackers.make
     hparams       acm_jax.tracking.contract.Hparams
+    tuned         by benchmark: what of hparams was found on it, for the
+                  --hparams NAME of evaluate
     sets          by name: data_pipelines.pipeline.DataSet
     data          data_pipelines.pipeline.train_batches
     synthetic     data_pipelines.tracks.ensure_synthetic (presets only)
@@ -27,7 +29,7 @@ FROZEN = {
 
 
 def recipe() -> ConfigDict:
-  """Training of a ResNet-50 tracker; without `hparams` and fusion.
+  """Training of a ResNet-50 tracker; without hparams, tuned and fusion.
 
   Source: the released code of pysot (arXiv:1812.11703).
   """
@@ -79,6 +81,7 @@ def _tracker() -> ConfigDict:
       'template_size': 127,
       'search_size': 255,
       'context_amount': 0.5,
+      'wide_search': 'never',
     }
   )
 
@@ -118,7 +121,6 @@ def _augment() -> ConfigDict:
         'blur': 0.2,
         'flip': 0.0,
       },
-      # 0.2 in the experiment for OTB.
       'grey': 0.0,
     }
   )

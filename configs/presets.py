@@ -5,12 +5,15 @@ tiny            with it: in seconds
 small           MobileNetV2 on a little real video, in an hour or two
 backbone=NAME   another backbone, with what its official recipe changes
 fusion=NAME     another fusion
+NAME            an experiment that the config's file knows, as `otb`
 """
 
 from ml_collections import ConfigDict, config_dict
 
 from configs import common
 
+# Of some sections of a config, some values.
+Changes = dict[str, dict]
 PRESETS = ('quickstart', 'quickstart,tiny', 'small')
 
 
@@ -18,7 +21,8 @@ def apply(
   config: ConfigDict,
   arg: str | None,
   fusion: str,
-  backbones: dict[str, dict],
+  backbones: dict[str, Changes],
+  experiments: dict[str, Changes] | None = None,
 ) -> ConfigDict:
   """Locks the config, after what `arg` asks for.
 
@@ -27,21 +31,13 @@ def apply(
     arg: See the head of this file.
     fusion: The fusion where `arg` names none.
     backbones: By name, what a backbone changes in the config.
+    experiments: By name, what an experiment changes in it.
 
   Raises:
     ValueError: `arg` is unknown, or its parts do not go together.
   """
-  words = arg.split(',') if arg else []
-  values = dict(word.split('=', 1) for word in words if '=' in word)
-  names = {word for word in words if '=' not in word}
-  fits = names <= {'quickstart', 'tiny'} if 'tiny' in names else len(names) < 2
-  known = {'quickstart', 'tiny', 'small'} >= names != {'tiny'}
-  known = known and {'backbone', 'fusion'} >= set(values)
-  if len(words) > len(names) + len(values) or not (known and fits):
-    raise ValueError(
-      f'config argument {arg!r} is unknown: there are {"; ".join(PRESETS)}; '
-      'backbone=NAME; fusion=NAME'
-    )
+  experiments = experiments or {}
+  names, values = _parse(arg, (*PRESETS, *experiments))
   if 'backbone' in values:
     if names:
       raise ValueError(
@@ -49,6 +45,8 @@ def apply(
       )
     _backbone(config, values['backbone'], backbones)
   _fusion(config.tracker, values.get('fusion', fusion))
+  for name in names & set(experiments):
+    _change(config, experiments[name])
   if 'small' in names:
     _small(config)
   if 'quickstart' in names:
@@ -58,14 +56,37 @@ def apply(
   return config.lock()
 
 
-def _backbone(config: ConfigDict, name: str, known: dict[str, dict]) -> None:
+def _parse(
+  arg: str | None, known: tuple[str, ...]
+) -> tuple[set[str], dict[str, str]]:
+  """The words of an argument, and its NAME=VALUE."""
+  words = arg.split(',') if arg else []
+  values = dict(word.split('=', 1) for word in words if '=' in word)
+  names = {word for word in words if '=' not in word}
+  fits = not names or names in [set(choice.split(',')) for choice in known]
+  repeated = len(words) > len(names) + len(values)
+  if repeated or not fits or not set(values) <= {'backbone', 'fusion'}:
+    raise ValueError(
+      f'config argument {arg!r} is unknown: there are {"; ".join(known)}; '
+      'backbone=NAME; fusion=NAME'
+    )
+  return names, values
+
+
+def _change(config: ConfigDict, changes: Changes) -> None:
+  # One width of all levels becomes one of each.
+  with config.ignore_type():
+    config.update(changes)
+
+
+def _backbone(config: ConfigDict, name: str, known: dict[str, Changes]) -> None:
   if name not in known:
     raise ValueError(
       f'config argument backbone={name!r} is unknown: there are '
       f'{", ".join(known)}'
     )
   config.tracker.backbone = name
-  config.update(known[name])
+  _change(config, known[name])
 
 
 def _fusion(tracker: ConfigDict, name: str) -> None:

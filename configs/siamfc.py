@@ -38,6 +38,7 @@ def get_config(arg: str | None = None, fusion: str = 'xcorr') -> ConfigDict:
       'search_size': 255,
       'context_amount': 0.5,
       'search_scales': (1 / 1.0375, 1.0, 1.0375),
+      'wide_search': 'never',
     }
   )
   config.hparams = ConfigDict(
@@ -48,8 +49,10 @@ def get_config(arg: str | None = None, fusion: str = 'xcorr') -> ConfigDict:
       'size_lr': 0.59,
       # Ours: below it the place is less likely the target than not.
       'lost_score': 0.5,
+      'found_score': 0.5,
     }
   )
+  config.tuned = ConfigDict()
   config.sets = ConfigDict({'got10k': {'weight': 1.0, 'gap': 100}})
   config.data.negative = 0.0
   config.augment = _augment()

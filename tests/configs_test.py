@@ -24,7 +24,7 @@ CASES = [
   for name in CONFIGS
   for arg in (None, *presets.PRESETS)
   if not (name.startswith('siamfc') and arg == 'small')
-]
+] + [('siamban', 'otb'), ('siamrpn', 'otb'), ('siamrpn', 'long_term')]
 BACKBONES = ('alexnet_legacy', 'mobilenet_v2')
 
 

@@ -10,7 +10,7 @@ import pytest
 from acm_jax import track
 
 FILES = {'boxes.csv', 'tracked.mp4', 'tracked.png'}
-HEADER = ['frame', 'target', 'x', 'y', 'w', 'h', 'score', 'lost']
+HEADER = ['frame', 'target', 'x', 'y', 'w', 'h', 'score', 'lost', 'margin']
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_folder_and_two_boxes_give_a_row_a_frame_and_target(
   assert [float(rows[1][k]) for k in 'xywh'] == [100.5, 80, 40, 30]
   numbers = np.array([[float(v) for v in row.values()] for row in rows])
   assert np.isfinite(numbers).all()
-  assert set(numbers[:, -1]) <= {0, 1}
+  assert set(numbers[:, HEADER.index('lost')]) <= {0, 1}
 
 
 def test_a_video_file_gives_a_video_of_as_many_frames(

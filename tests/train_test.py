@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from acm_jax import command, train
-from acm_jax.training import checkpoints
+from acm_jax.training import checkpoints, sharding
+from tests.training import fakes
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 
@@ -24,8 +25,12 @@ def run(monkeypatch, capsys):
   return run
 
 
-def test_it_trains_a_small_network_on_synthetic_data(run, tmp_path):
+def test_it_trains_a_small_network_on_synthetic_data(
+  run, monkeypatch, tmp_path
+):
   pytest.importorskip('tensorflow')
+  # Compiled in half the time; several devices are the step's own test.
+  monkeypatch.setattr(sharding, 'make_mesh', fakes.one_device)
   workdir = tmp_path / 'run'
   code, printed = run(
     *('--config', f'{CONFIGS}/siamban_acm.py:quickstart,tiny'),

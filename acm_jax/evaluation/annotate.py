@@ -15,7 +15,7 @@ from data_pipelines.progress import progress
 from data_pipelines.staging import replacing
 from data_pipelines.videos import Video
 
-HEADER = 'frame,target,x,y,w,h,score,lost'
+HEADER = 'frame,target,x,y,w,h,score,lost,margin'
 SHEET_FRAMES = 8
 
 
@@ -30,8 +30,9 @@ def annotate(
   """Writes boxes.csv, tracked.mp4 and, for a first look, tracked.png.
 
   boxes.csv has a row a frame and target: frame, target, x, y, w, h (px,
-  0-based), score, lost (0 or 1). An interrupt ends the video there, as it
-  must for a camera; what was tracked is kept.
+  0-based), score, lost (0 or 1), margin of the peak (see `Tracked`). An
+  interrupt ends the video there, as it must for a camera; what was tracked is
+  kept.
 
   Args:
     tracker: The algorithm.
@@ -77,10 +78,12 @@ def annotate(
 
 
 def _write_rows(table: TextIO, index: int, tracked: Tracked) -> None:
-  rows = zip(tracked.box_xywh, tracked.score, tracked.lost, strict=True)
-  for target, (box, score, lost) in enumerate(rows):
+  rows = zip(
+    tracked.box_xywh, tracked.score, tracked.lost, tracked.margin, strict=True
+  )
+  for target, (box, score, lost, margin) in enumerate(rows):
     numbers = ','.join(f'{value:.3f}' for value in (*box, score))
-    print(f'{index},{target},{numbers},{int(lost)}', file=table)
+    print(f'{index},{target},{numbers},{int(lost)},{margin:.3f}', file=table)
 
 
 def _draw(frame, tracked: Tracked) -> UInt8[np.ndarray, 'h w 3']:

@@ -1,4 +1,4 @@
-"""Brings the levels of a backbone to one number of channels."""
+"""Brings the levels of a backbone to the channels of the heads."""
 
 import flax.linen as nn
 from jaxtyping import Array, Float
@@ -22,13 +22,13 @@ class Neck(nn.Module):
   """A 1x1 convolution and batch norm for each level.
 
   Attributes:
-    features: Output channels of every level.
+    features: Output channels of each level.
     levels: Numbers of the levels, for the names of the parameters.
 
   Source: SiamRPN++ (arXiv:1812.11703), section 3.4.
   """
 
-  features: int
+  features: tuple[int, ...]
   levels: tuple[int, ...]
 
   @nn.compact
@@ -36,6 +36,8 @@ class Neck(nn.Module):
     self, features: tuple[Float[Array, 'b y y _'], ...], *, train: bool
   ) -> tuple[Float[Array, 'b y y f'], ...]:
     return tuple(
-      ConvBn(self.features, name=f'level{level}')(x, train=train)
-      for level, x in zip(self.levels, features, strict=True)
+      ConvBn(width, name=f'level{level}')(x, train=train)
+      for level, width, x in zip(
+        self.levels, self.features, features, strict=True
+      )
     )

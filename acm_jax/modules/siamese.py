@@ -29,9 +29,9 @@ class SiameseNetwork(nn.Module):
     fusion: Name of the fusion.
     fusion_options: Its further arguments, as (name, value) pairs.
     head_size: Cells a side of the head's kernels.
-    hidden: Channels of the neck, the fusion and the head.
-    has_neck: Whether a neck brings the levels to `hidden` channels.
+    hidden: Channels of the neck, the fusion and the head at each level.
     outputs: Channels of classification and localisation.
+    has_neck: Whether a neck brings the levels to `hidden` channels.
     weighted: Whether the levels are mixed by learned weights, or averaged.
     largest_template: The template's features are cut to at most this many
       cells in their middle.
@@ -42,10 +42,10 @@ class SiameseNetwork(nn.Module):
   backbone: Backbone
   template_size: int
   fusion: str
+  hidden: tuple[int, ...]
   outputs: tuple[int, int]
   fusion_options: tuple[tuple[str, bool], ...] = ()
   head_size: int = 1
-  hidden: int = 256
   has_neck: bool = True
   weighted: bool = True
   largest_template: int = 7
@@ -60,13 +60,13 @@ class SiameseNetwork(nn.Module):
         str(level): branches.make(
           self.fusion,
           outputs,
-          self.hidden,
+          hidden,
           self.template_cells,
           dict(self.fusion_options),
           head_size=self.head_size,
           adjust=adjust,
         )
-        for level in levels
+        for level, hidden in zip(levels, self.hidden, strict=True)
       }
 
     self.cls = at_levels(self.outputs[0], adjust=False)

@@ -23,7 +23,7 @@ def make_network(
   levels: tuple[int, ...] = (2, 3, 4),
   width: float = 1.0,
   neck: bool = True,
-  hidden: int = 256,
+  hidden: int | tuple[int, ...] = 256,
   fusion: str = 'dw_xcorr',
   fusion_options: dict[str, bool] | None = None,
   head_size: int = 1,
@@ -39,7 +39,8 @@ def make_network(
     levels: Its levels that are fused.
     width: Factor on the backbone's channels.
     neck: Whether a neck brings the levels to `hidden` channels.
-    hidden: Channels of the neck, the fusion and the head.
+    hidden: Channels of the neck, the fusion and the head; of every level, or
+      of each.
     fusion: Name of the fusion; see `modules.fusion`.
     fusion_options: Its further arguments.
     head_size: Cells a side of the head's kernels; 3 in the released ACM head.
@@ -47,15 +48,19 @@ def make_network(
     kwargs: Attributes of `kind` alone.
 
   Raises:
-    ValueError: A name is unknown, or a level is not the backbone's.
+    ValueError: A name is unknown, a level is not the backbone's, or `hidden`
+      is not one number for each level.
   """
-  options = fusion_options or {}
+  options, levels = fusion_options or {}, tuple(levels)
+  hidden = (hidden,) * len(levels) if isinstance(hidden, int) else tuple(hidden)
+  if len(hidden) != len(levels):
+    raise ValueError(f'hidden={hidden} is not one number for each of {levels}')
   # Flax would meet a wrong name or option only when the network first runs.
   if fusion == 'xcorr':
     raise ValueError("fusion 'xcorr' gives one map, which is SiamFC's alone")
-  fusions.make(fusion, hidden, 1, **options)
+  fusions.make(fusion, hidden[0], 1, **options)
   return kind(
-    backbone=backbones.make(backbone, levels=tuple(levels), width=width),
+    backbone=backbones.make(backbone, levels=levels, width=width),
     template_size=template_size,
     fusion=fusion,
     fusion_options=tuple(sorted(options.items())),

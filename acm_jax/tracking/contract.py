@@ -104,13 +104,15 @@ class Hparams:
     penalty_k: Strength of the penalty on a change of size and aspect.
     window_influence: Share of the cosine window in the final score.
     size_lr: How much of a new size is taken over in one frame.
-    lost_score: A frame whose score is below this is flagged as lost.
+    lost_score: A target whose score falls below this is lost.
+    found_score: A lost one is found again above this, and above `lost_score`.
   """
 
   penalty_k: Float[Array, ''] | float
   window_influence: Float[Array, ''] | float
   size_lr: Float[Array, ''] | float
   lost_score: Float[Array, ''] | float = 0.0
+  found_score: Float[Array, ''] | float = 0.0
 
 
 @struct
@@ -135,12 +137,32 @@ class TrackState:
     size: Target size (w, h), px of the frame.
     fill: Colour outside the frame: the mean of the first, RGB.
     kernel: What `encode` made of the template.
+    lost: Whether the target was lost and has not been found again.
+    wide: Whether the next frame is searched in the larger region.
   """
 
   center: Float[Array, '2']
   size: Float[Array, '2']
   fill: Float[Array, '3']
   kernel: Any
+  lost: Bool[Array, ''] | bool = False
+  wide: Bool[Array, ''] | bool = False
+
+
+@struct
+class Found:
+  """What is chosen among the candidates of a frame.
+
+  Attributes:
+    box_cxcywh: The new box, px of the frame, not yet clipped to it.
+    score: Score of its place, before penalty and window.
+    margin: How much higher that is than the highest score of any place outside
+      of the box, or than 0 where there is none.
+  """
+
+  box_cxcywh: Float[Array, '4']
+  score: Float[Array, '']
+  margin: Float[Array, '']
 
 
 @struct
@@ -150,12 +172,52 @@ class Tracked:
   Attributes:
     box_xywh: The target, px of the frame, 0-based.
     score: Score of the chosen place, before penalty and window.
-    lost: Whether the score is below `Hparams.lost_score`.
+    lost: Whether the score has fallen below `Hparams.lost_score`, and has not
+      risen above `Hparams.found_score` since.
+    margin: As in `Found`; a small one tells of a distractor.
   """
 
   box_xywh: Float[Array, '4']
   score: Float[Array, '']
   lost: Bool[Array, '']
+  margin: Float[Array, '']
+
+
+@dataclasses.dataclass(frozen=True)
+class WideSearch(abc.ABC):
+  """When a larger region is searched, and what else is different then.
+
+  The larger search crop is a compiled step of its own, which the host chooses
+  between frames.
+
+  Attributes:
+    search_size: Side of the larger search crop, px.
+    window_influence: Instead of that of `Hparams` in the larger region; None
+      leaves it.
+    holds: Whether a target whose score is below `Hparams.lost_score` stays as
+      it was.
+  """
+
+  search_size: int
+  window_influence: float | None = None
+  holds: bool = False
+
+  @abc.abstractmethod
+  def wanted(
+    self,
+    state: TrackState,
+    found: Found,
+    lost: Bool[Array, ''],
+    side: Float[Array, ''],
+  ) -> Bool[Array, '']:
+    """Whether the next frame is searched in the larger region.
+
+    Args:
+      state: What the last frame left.
+      found: The choice in this one.
+      lost: Whether the target is lost after it.
+      side: Side of the template's crop of the last size, px of the frame.
+    """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,6 +237,8 @@ class Tracker(abc.ABC):
     pixel_shift: What is added to the centre of the first box and to that of
       every crop, px. With 0.5 a box x, y, w, h has its centre at x + w / 2 and
       crops lie round it; SiamRPN's descendants are trained half a pixel off.
+    wide_search: When a larger region is searched; None: never.
+    dtype: What the network computes in; its weights stay float32.
   """
 
   network: nn.Module
@@ -183,6 +247,8 @@ class Tracker(abc.ABC):
   context_amount: float = 0.5
   search_scales: tuple[float, ...] = (1.0,)
   pixel_shift: float = 0.0
+  wide_search: WideSearch | None = None
+  dtype: str = 'float32'
 
   @abc.abstractmethod
   def preprocess(self, rgb: Float[Array, '*b 3']) -> Float[Array, '*b 3']:
@@ -205,12 +271,11 @@ class Tracker(abc.ABC):
   @abc.abstractmethod
   def select(
     self, outputs: Outputs, state: TrackState, hparams: Hparams
-  ) -> tuple[Float[Array, '4'], Float[Array, '']]:
-    """The new box (cx, cy, w, h, px of the frame) and its raw score.
+  ) -> Found:
+    """Chooses the target's new box.
 
     `outputs` are those of the search crops, one for each of `search_scales`,
     cut round `state.center`; at scale 1 they have the scale of the template.
-    The box is not yet clipped to the frame.
     """
 
   def init(self, rng: jax.Array, *, mode: Mode = EVAL) -> Variables:
@@ -219,6 +284,28 @@ class Tracker(abc.ABC):
     search = jnp.zeros((1, self.search_size, self.search_size, 3))
     box_size = jnp.full((1, 2), self.template_size / 2)
     return self.network.init(rng, template, box_size, search, mode=mode)
+
+  def encode(
+    self,
+    variables: Variables,
+    template: Float[Array, 'b ht ht 3'],
+    box_size: Float[Array, 'b 2'],
+  ) -> Any:
+    """The kernel of RGB template crops, whose boxes have `box_size` px."""
+    return self.network.apply(
+      self._cast(variables),
+      *self._inputs(template, box_size),
+      method='encode',
+    )
+
+  def respond(
+    self, variables: Variables, kernel: Any, search: Float[Array, 'b hs hs 3']
+  ) -> Outputs:
+    """Outputs for RGB search crops, by the kernel that `encode` gave."""
+    outputs = self.network.apply(
+      self._cast(variables), kernel, *self._inputs(search), method='respond'
+    )
+    return _as_float32(outputs)
 
   def apply(
     self,
@@ -231,11 +318,28 @@ class Tracker(abc.ABC):
   ) -> tuple[Outputs, Variables]:
     """Outputs for RGB crops, and the batch statistics after them."""
     outputs, updates = self.network.apply(
-      variables,
-      self.preprocess(template),
-      box_size,
-      self.preprocess(search),
+      self._cast(variables),
+      *self._inputs(template, box_size),
+      *self._inputs(search),
       mode=mode,
       mutable=['batch_stats'],
     )
-    return outputs, updates.get('batch_stats', {})
+    return _as_float32(outputs), updates.get('batch_stats', {})
+
+  def _inputs(self, image, *others):
+    """An image and what comes with it as the network takes them."""
+    inputs = self.preprocess(image), *others
+    return [x.astype(self.dtype) for x in inputs]
+
+  def _cast(self, variables: Variables) -> Variables:
+    """The weights in the network's type; statistics stay float32."""
+    return {
+      name: jax.tree.map(lambda x: x.astype(self.dtype), tree)
+      if name == 'params'
+      else tree
+      for name, tree in variables.items()
+    }
+
+
+def _as_float32(outputs: Outputs) -> Outputs:
+  return jax.tree.map(lambda x: x.astype(jnp.float32), outputs)

@@ -46,13 +46,15 @@ def init(
   template = context_crop(
     frame, center + tracker.pixel_shift, side, tracker.template_size, fill
   )
-  kernel = tracker.network.apply(
-    variables,
-    tracker.preprocess(template)[None],
-    (size * tracker.template_size / side)[None],
-    method='encode',
+  box_size = size * tracker.template_size / side
+  return TrackState(
+    center=center,
+    size=size,
+    fill=fill,
+    kernel=tracker.encode(variables, template[None], box_size[None]),
+    lost=jnp.array(False),
+    wide=jnp.array(False),
   )
-  return TrackState(center=center, size=size, fill=fill, kernel=kernel)
 
 
 def step(
@@ -62,7 +64,7 @@ def step(
   state: TrackState,
   frame: Frame,
   *,
-  search_size: int | None = None,
+  wide: bool = False,
 ) -> tuple[TrackState, Tracked]:
   """Finds the target in the next frame.
 
@@ -72,9 +74,14 @@ def step(
     hparams: Penalty, window and smoothing.
     state: What the last frame left.
     frame: The next frame.
-    search_size: Side of the search crop, px; static. The tracker's by default.
+    wide: Whether the larger region of `tracker.wide_search` is searched, as
+      `state.wide` wants it; static.
   """
-  search_size = search_size or tracker.search_size
+  search_size, mode = tracker.search_size, tracker.wide_search
+  if wide:
+    search_size = mode.search_size
+    if mode.window_influence is not None:
+      hparams = hparams.replace(window_influence=mode.window_influence)
   side = select.template_side(state.size, tracker.context_amount)
 
   def crop(scale):
@@ -88,20 +95,28 @@ def step(
   kernel = jax.tree.map(
     lambda x: jnp.broadcast_to(x, (len(search), *x.shape[1:])), state.kernel
   )
-  outputs = tracker.network.apply(
-    variables, kernel, tracker.preprocess(search), method='respond'
-  )
-  box, score = tracker.select(outputs, state, hparams)
+  outputs = tracker.respond(variables, kernel, search)
+  found = tracker.select(outputs, state, hparams)
+  # A score that is no number is unsure, too.
+  unsure = ~(found.score >= hparams.lost_score)
+  lost = unsure | (state.lost & ~(found.score > hparams.found_score))
+  box, wanted = found.box_cxcywh, state.wide
+  if mode:
+    wanted = mode.wanted(state, found, lost, side)
+    if mode.holds:
+      before = jnp.concatenate([state.center, state.size])
+      box = jnp.where(unsure, before, box)
   limit = frame.size[::-1].astype(jnp.float32)
   center = jnp.clip(box[:2], 0, limit)
   size = jnp.clip(box[2:], SMALLEST_SIDE, limit)
   tracked = Tracked(
     box_xywh=boxes.cxcywh_to_xywh(jnp.concatenate([center, size])),
-    score=score,
-    # Of a score that is no number, too.
-    lost=~(score >= hparams.lost_score),
+    score=found.score,
+    lost=lost,
+    margin=found.margin,
   )
-  return state.replace(center=center, size=size), tracked
+  state = state.replace(center=center, size=size, lost=lost, wide=wanted)
+  return state, tracked
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -116,13 +131,17 @@ def start(
   return jax.vmap(begin)(boxes_xywh)
 
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=3)
+@functools.partial(
+  jax.jit, static_argnums=0, static_argnames='wide', donate_argnums=3
+)
 def track(
   tracker: Tracker,
   variables: Variables,
   hparams: Hparams,
   states: TrackState,
   frames: Frame,
+  *,
+  wide: bool = False,
 ) -> tuple[TrackState, Tracked]:
   """Follows n targets through a chunk of frames in one compiled call.
 
@@ -132,13 +151,14 @@ def track(
     hparams: Penalty, window and smoothing.
     states: n states, from `start` or the chunk before; donated.
     frames: t frames, stacked.
+    wide: As in `step`, for all targets and frames; static.
 
   Returns:
     The n states after the chunk, and what was found, [t, n, ...].
   """
 
   def one_frame(states, frame):
-    one_target = functools.partial(step, tracker, variables, hparams)
+    one_target = functools.partial(step, tracker, variables, hparams, wide=wide)
     return jax.vmap(one_target, in_axes=(0, None))(states, frame)
 
   return jax.lax.scan(one_frame, states, frames)

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from acm_jax.geometry import context
-from acm_jax.tracking.contract import Candidates, Hparams, TrackState
+from acm_jax.tracking.contract import Candidates, Found, Hparams, TrackState
 
 
 def template_side(
@@ -20,7 +20,7 @@ def select(
   state: TrackState,
   hparams: Hparams,
   scale: Float[Array, ''],
-) -> tuple[Float[Array, '4'], Float[Array, '']]:
+) -> Found:
   """Picks the best place and smooths the target's size.
 
   penalty = exp(-(r s - 1) penalty_k), r the change of aspect, s that of size,
@@ -34,9 +34,6 @@ def select(
     hparams: Strengths of penalty, window and smoothing.
     scale: Pixels of the crop per pixel of the frame.
 
-  Returns:
-    The new box (cx, cy, w, h, px of the frame) and the raw score.
-
   Source: SiamRPN (CVPR 2018), section 4.3; constants as in its descendants.
   """
   penalty = _penalty(candidates.box_cxcywh, state.size * scale, hparams)
@@ -44,12 +41,38 @@ def select(
   share = hparams.window_influence
   final = candidates.score * penalty * (1 - share) + window * share
   best = jnp.argmax(final)
-  box = candidates.box_cxcywh.reshape(-1, 4)[best] / scale
-  score = candidates.score.ravel()[best]
+  found = candidates.box_cxcywh.reshape(-1, 4)[best]
+  box, score = found / scale, candidates.score.ravel()[best]
   rate = penalty.ravel()[best] * score * hparams.size_lr
   center = state.center + box[:2]
   size = state.size * (1 - rate) + box[2:] * rate
-  return jnp.concatenate([center, size]), score
+  return Found(
+    box_cxcywh=jnp.concatenate([center, size]),
+    score=score,
+    margin=margin(
+      candidates.box_cxcywh[..., :2], candidates.score, found, score
+    ),
+  )
+
+
+def margin(
+  places: Float[Array, '*cells 2'],
+  scores: Float[Array, '*cells'],
+  box_cxcywh: Float[Array, '4'],
+  score: Float[Array, ''],
+) -> Float[Array, '']:
+  """What `score` is above the highest score outside of a box, or above 0.
+
+  Args:
+    places: x, y of what the scores are of.
+    scores: 0 or more.
+    box_cxcywh: The box that was chosen, in the same pixels.
+    score: Its own.
+  """
+  center, size = box_cxcywh[:2], box_cxcywh[2:]
+  apart = jnp.abs(places.reshape(-1, 2) - center[None])
+  outside = jnp.any(apart > size[None] / 2, axis=-1)
+  return score - jnp.max(jnp.where(outside, scores.ravel(), 0.0))
 
 
 def _penalty(box_cxcywh, size, hparams):

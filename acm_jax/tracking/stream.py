@@ -1,7 +1,8 @@
 """From decoded frames to boxes: chunks, buckets, and the device kept busy."""
 
+import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from acm_jax.tracking.contract import (
   Hparams,
   Tracked,
   Tracker,
+  TrackState,
   Variables,
 )
 
@@ -43,7 +45,9 @@ def follow(
     hparams: Penalty, window and smoothing.
     frames: RGB frames of one size.
     boxes_xywh: The targets in the first frame, px, 0-based.
-    chunk: Frames a compiled call works on; 1 for the least delay.
+    chunk: Frames a compiled call works on; 1 for the least delay. It is 1
+      where the tracker may search a larger region, as each frame then decides
+      on the next one.
 
   Raises:
     ValueError: There is no frame, frames change size, or a box has no area or
@@ -57,14 +61,17 @@ def follow(
   check_boxes(boxes_xywh, first.shape[:2])
   start = jax.tree.map(lambda x: x[0], _stack([first], 1))
   states = loop.start(tracker, variables, start, jnp.asarray(boxes_xywh))
-  n = len(boxes_xywh)
-  yield Tracked(boxes_xywh, np.ones(n, np.float32), np.zeros(n, bool))
+  ones = np.ones(len(boxes_xywh), np.float32)
+  yield Tracked(boxes_xywh, score=ones, lost=ones == 0, margin=ones)
+  advance = functools.partial(loop.track, tracker, variables, hparams)
+  if tracker.wide_search:
+    advance, chunk = functools.partial(_as_wanted, advance), 1
 
   waiting: tuple[Tracked, int] | None = None
   rest = _same_size(frames, first.shape)
   while group := list(itertools.islice(rest, chunk)):
     stacked = _stack(group, chunk)
-    states, tracked = loop.track(tracker, variables, hparams, states, stacked)
+    states, tracked = advance(states, stacked)
     if waiting:
       yield from _frames_of(*waiting)
     waiting = tracked, len(group)
@@ -93,6 +100,38 @@ def check_boxes(
     if boxes.area(inside) <= 0:
       h, w = size_hw
       raise ValueError(f'box {text} lies outside the frame of {w} x {h} pixels')
+
+
+def _as_wanted(
+  advance: Callable[..., tuple[TrackState, Tracked]],
+  states: TrackState,
+  frames: Frame,
+) -> tuple[TrackState, Tracked]:
+  """Follows each target in a region of the size that it wants.
+
+  Targets that want the same are gathered and filled up to a power of two with
+  repetitions, so that few numbers of targets are compiled.
+  """
+  wanted = np.asarray(states.wide)
+  if wanted.all() or not wanted.any():
+    return advance(states, frames, wide=bool(wanted[0]))
+  parts, place, begun = [], np.zeros(len(wanted), int), 0
+  for wide in (False, True):
+    lanes = np.flatnonzero(wanted == wide)
+    place[lanes] = begun + np.arange(len(lanes))
+    filled = np.resize(lanes, 1 << (len(lanes) - 1).bit_length())
+    begun += len(filled)
+    part = jax.tree.map(lambda x, filled=filled: x[filled], states)
+    parts.append(advance(part, frames, wide=wide))
+  (narrow, narrow_found), (broad, broad_found) = parts
+
+  def merged(axis):
+    return lambda x, y: jnp.concatenate([x, y], axis).take(place, axis)
+
+  return (
+    jax.tree.map(merged(0), narrow, broad),
+    jax.tree.map(merged(1), narrow_found, broad_found),
+  )
 
 
 def _same_size(frames, shape) -> Iterator[np.ndarray]:

@@ -28,6 +28,8 @@ _SECTIONS = {
   *('tracker', 'hparams', 'sets', 'data', 'augment', 'optimizer', 'schedule'),
   *('phases', 'precision', 'train', 'log', 'checkpoints'),
 }
+# `tuned` is used in tracking.
+_OPTIONAL = {'synthetic', 'tuned'}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -131,7 +133,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     ValueError: A number is out of its range, or a name is unknown; the message
       names the section.
   """
-  wrong = _SECTIONS ^ (set(config) - {'synthetic'})
+  wrong = _SECTIONS ^ (set(config) - _OPTIONAL)
   if wrong:
     raise ValueError(
       f'config: sections missing or unknown: {", ".join(sorted(wrong))}'
@@ -141,10 +143,11 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     with section(name):
       return function(*args, **config[name])
 
+  tracker_of = functools.partial(trackers.make, precision=config['precision'])
   train = made('train', Train)
   made('hparams', Hparams)
   return Plan(
-    tracker=made('tracker', trackers.make),
+    tracker=made('tracker', tracker_of),
     train=train,
     rate=made('schedule', schedule.rate_per_epoch, train.epochs),
     phases=schedule.make_phases(config['phases']),

@@ -23,7 +23,7 @@ def rate_per_epoch(
   The peak is the rate of the epoch after the warm-up.
 
   Raises:
-    ValueError: The warm-up leaves no epoch, or a rate is not positive.
+    ValueError: The warm-up leaves no epoch, or a rate is out of range.
 
   Source: the SiamRPN++ and SiamBAN training code.
   """
@@ -31,9 +31,9 @@ def rate_per_epoch(
     raise ValueError(
       f'warmup_epochs={warmup_epochs} must be less than epochs={epochs}'
     )
-  if not all(0 < r < np.inf for r in (first_rate, peak_rate, last_rate)):
+  if not all(0 < r <= 1e3 for r in (first_rate, peak_rate, last_rate)):
     raise ValueError(
-      'first_rate, peak_rate and last_rate must be positive and finite'
+      'first_rate, peak_rate and last_rate must be above 0 and at most 1000'
     )
   warmup = first_rate * (peak_rate / first_rate) ** np.linspace(
     0, 1, warmup_epochs, endpoint=False

@@ -30,7 +30,7 @@ def train_step(
 ) -> tuple[TrainState, Metrics]:
   """The state after one more batch, and what to log.
 
-  Where the loss, the gradient's norm or anything of the new state is not
+  Where the loss, the gradient's norm, the rate or the new statistics are not
   finite, or the loss exceeds 1e4, the state keeps its parameters, statistics
   and momentum; so every state is finite.
 
@@ -61,7 +61,10 @@ def train_step(
   )
   grad_norm = optax.tree.norm(grads)
   ok = jnp.isfinite(grad_norm) & (loss <= _LARGEST_LOSS)
-  ok &= _finite((new.params, new.batch_stats, new.opt_state))
+  # With a finite norm, which has a finite square, and the rates that a
+  # schedule may have, no weight overflows. To look at each of them trebled the
+  # time that XLA takes to compile the step.
+  ok &= jnp.isfinite(rate_now) & _finite(batch_stats)
   state = advance(state, new, ok)
   return state, {
     'loss': loss,

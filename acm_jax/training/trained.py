@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax
@@ -30,12 +31,18 @@ class Trained:
   precision: str
 
 
-def load(checkpoint: str, hparams: str | None = None) -> Trained:
+def load(
+  checkpoint: str,
+  hparams: str | None = None,
+  wide_search: str | None = None,
+) -> Trained:
   """Loads a checkpoint's tracker.
 
   Args:
     checkpoint: A train workdir or convert's output; DIR@STEP for one step.
-    hparams: Changes, as `penalty_k=0.1,size_lr=0.4`.
+    hparams: Changes, as `penalty_k=0.1,size_lr=0.4`, or the name of values in
+      the config's section `tuned`, or both.
+    wide_search: Instead of the config's; see `tracking.wide`.
 
   Raises:
     OSError: The folder, or the step in it, is not there.
@@ -48,14 +55,18 @@ def load(checkpoint: str, hparams: str | None = None) -> Trained:
       raise ValueError(
         f'{checkpoint}: its config.json has no section {name!r} of a tracker'
       )
-  tracker = trackers.make(**config['tracker'])
+  section = config['tracker']
+  if wide_search:
+    section = {**section, 'wide_search': wide_search}
+  tracker = trackers.make(precision=config['precision'], **section)
   if set(variables['params']) == {'backbone'} != _modules(tracker):
     raise ValueError(
       f'{checkpoint}: a backbone alone; train a tracker with --init_from'
     )
-  changed = config['hparams'] | _parse(hparams or '', config['hparams'])
+  changed = config['hparams'] | _parse(hparams or '', config.get('tuned', {}))
+  parts = Path(checkpoint).resolve().name, hparams, wide_search
   return Trained(
-    name='-'.join(filter(None, [Path(checkpoint).resolve().name, hparams])),
+    name='-'.join(filter(None, parts)),
     tracker=tracker,
     # Once: a tracking call would send NumPy arrays anew each time.
     variables=jax.device_put(variables),
@@ -69,12 +80,21 @@ def _modules(tracker: Tracker) -> set[str]:
   return set(jax.eval_shape(tracker.init, jax.random.key(0))['params'])
 
 
-def _parse(text: str, known: dict[str, float]) -> dict[str, float]:
+def _parse(
+  text: str, tuned: Mapping[str, Mapping[str, float]]
+) -> dict[str, float]:
+  known = [field.name for field in dataclasses.fields(Hparams)]
   changes = {}
   for item in filter(None, text.split(',')):
-    name, _, value = item.partition('=')
-    if name not in known:
-      raise ValueError(f'--hparams: no {name!r}; there are {", ".join(known)}')
+    name, equals, value = item.partition('=')
+    if not equals and name in tuned:
+      changes |= tuned[name]
+      continue
+    if name not in known or not equals:
+      raise ValueError(
+        f'--hparams: no {item!r}; there are {"=, ".join(known)}=, and the '
+        f'names {", ".join(tuned) or "(none)"}'
+      )
     try:
       changes[name] = float(value)
     except ValueError:

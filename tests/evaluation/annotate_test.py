@@ -23,7 +23,9 @@ def run(monkeypatch, tiny_tracker, tmp_path):
   def run(count, error):
     def follow(tracker, variables, hparams, frames, boxes_xywh, *, chunk):
       for _ in itertools.islice(frames, count):
-        yield Tracked(boxes_xywh, np.array([0.5]), np.array([True]))
+        yield Tracked(
+          boxes_xywh, np.array([0.5]), np.array([True]), np.array([0.2])
+        )
       raise error
 
     monkeypatch.setattr(annotate.stream, 'follow', follow)
@@ -36,9 +38,9 @@ def run(monkeypatch, tiny_tracker, tmp_path):
 def test_an_interrupt_keeps_what_was_tracked(run, tmp_path):
   assert run(3, KeyboardInterrupt()) == 3
   rows = (tmp_path / 'boxes.csv').read_text().splitlines()
-  assert rows[0] == 'frame,target,x,y,w,h,score,lost'
+  assert rows[0] == 'frame,target,x,y,w,h,score,lost,margin'
   assert rows[1:] == [
-    f'{i},0,10.000,10.000,20.000,20.000,0.500,1' for i in range(3)
+    f'{i},0,10.000,10.000,20.000,20.000,0.500,1,0.200' for i in range(3)
   ]
   capture = cv2.VideoCapture(str(tmp_path / 'tracked.mp4'))
   assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 3

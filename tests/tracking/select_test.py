@@ -31,21 +31,19 @@ def test_an_unchanged_box_is_not_penalised():
     box_cxcywh=jnp.tile(jnp.array([0.0, 0.0, 40.0, 60.0]), (5, 5, 1)),
     score=jnp.zeros((5, 5)).at[1, 3].set(0.8),
   )
-  box, score = select.select(
-    same, STATE, Hparams(5.0, 0.0, 0.5), jnp.float32(2)
-  )
-  assert float(score) == np.float32(0.8)
-  np.testing.assert_allclose(box, [50, 60, 20, 30], rtol=1e-6)
+  chosen = select.select(same, STATE, Hparams(5.0, 0.0, 0.5), jnp.float32(2))
+  assert float(chosen.score) == np.float32(0.8)
+  np.testing.assert_allclose(chosen.box_cxcywh, [50, 60, 20, 30], rtol=1e-6)
 
 
 def test_the_window_alone_takes_the_middle():
   found = candidates()
-  box, score = select.select(
-    found, STATE, Hparams(0.1, 1.0, 0.0), jnp.float32(2)
-  )
-  assert score == found.score[2, 2]
+  chosen = select.select(found, STATE, Hparams(0.1, 1.0, 0.0), jnp.float32(2))
+  assert chosen.score == found.score[2, 2]
   np.testing.assert_allclose(
-    box[:2], STATE.center + found.box_cxcywh[2, 2, :2] / 2, rtol=1e-6
+    chosen.box_cxcywh[:2],
+    STATE.center + found.box_cxcywh[2, 2, :2] / 2,
+    rtol=1e-6,
   )
 
 
@@ -56,10 +54,8 @@ def test_a_strong_penalty_avoids_other_sizes():
     box_cxcywh=found.box_cxcywh.at[4, 4, 2:].set(like),
     score=found.score.at[4, 4].set(0.3),
   )
-  _, score = select.select(
-    found, STATE, Hparams(50.0, 0.0, 0.5), jnp.float32(2)
-  )
-  assert float(score) == np.float32(0.3)
+  chosen = select.select(found, STATE, Hparams(50.0, 0.0, 0.5), jnp.float32(2))
+  assert float(chosen.score) == np.float32(0.3)
 
 
 def test_a_sweep_of_hparams_is_one_vmap():
@@ -70,7 +66,7 @@ def test_a_sweep_of_hparams_is_one_vmap():
 
   def run(penalty_k, window_influence, size_lr):
     hparams = Hparams(penalty_k, window_influence, size_lr)
-    return select.select(found, STATE, hparams, scale)[0]
+    return select.select(found, STATE, hparams, scale).box_cxcywh
 
   values = (sweep.penalty_k, sweep.window_influence, sweep.size_lr)
   together = jax.vmap(run)(*values)

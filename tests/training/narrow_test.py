@@ -29,7 +29,7 @@ def narrow_config():
     del config.synthetic
     config.phases = ConfigDict({'frozen': frozen, 'unfrozen': unfrozen})
     config.tracker.update(width=1 / 12, hidden=8, search_size=143)
-    config.train.update(epochs=3, pairs_per_epoch=40, batch_size=4)
+    config.train.update(epochs=2, pairs_per_epoch=40, batch_size=4)
     config.schedule.warmup_epochs = 0
     config.log.every = 1
     # The targets stay in the middle, where the small map has its cells.
@@ -54,9 +54,9 @@ def test_it_learns_a_batch_and_is_compiled_once_a_phase(
     loop.train(config, tmp_path)
   wanted = 'Finished XLA compilation of jit(train_step)'
   compiled = [r for r in caplog.records if wanted in r.getMessage()]
-  # 10 steps frozen, 20 unfrozen.
+  # 10 steps each.
   assert len(compiled) == len(config.phases) == 2
   lines = (tmp_path / 'metrics.jsonl').read_text().splitlines()
   losses = [json.loads(line)['loss'] for line in lines]
   assert losses[9] < 0.95 * losses[0]
-  assert max(losses[-5:]) < 0.85 * losses[0]
+  assert losses[-1] < 0.9 * losses[0]

@@ -12,7 +12,10 @@ from tests.training import fakes
 
 @pytest.fixture(autouse=True)
 def tracker(monkeypatch):
-  monkeypatch.setattr(trackers, 'make', lambda *, name: fakes.FakeTracker())
+  def make(*, name, precision):
+    return fakes.FakeTracker()
+
+  monkeypatch.setattr(trackers, 'make', make)
 
 
 def changed(place: str, value):

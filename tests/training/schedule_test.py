@@ -40,10 +40,11 @@ def test_without_warm_up_the_peak_comes_first():
   ('changes', 'message'),
   [
     ({'warmup_epochs': 3}, 'warmup_epochs=3 must be less than epochs=3'),
-    ({'warmup_epochs': 1, 'last_rate': 0.0}, 'must be positive'),
-    ({'warmup_epochs': 1, 'peak_rate': np.nan}, 'and finite'),
+    ({'warmup_epochs': 1, 'last_rate': 0.0}, 'must be above 0'),
+    ({'warmup_epochs': 1, 'peak_rate': np.nan}, 'above 0'),
+    ({'warmup_epochs': 1, 'first_rate': 1e4}, 'at most 1000'),
   ],
-  ids=['only warm-up', 'rate of zero', 'rate that is none'],
+  ids=['only warm-up', 'rate of zero', 'rate that is none', 'rate too high'],
 )
 def test_schedules_that_cannot_be_are_refused(changes, message):
   with pytest.raises(ValueError, match=message):

@@ -12,8 +12,14 @@ from acm_jax.modules import fusion as fusions
 from acm_jax.trackers.siamese import STRIDE
 from acm_jax.trackers.siamfc import select, targets
 from acm_jax.trackers.siamfc.network import SiamFcNetwork
-from acm_jax.tracking.contract import Candidates, Outputs, Targets, Tracker
-from acm_jax.tracking.select import template_side
+from acm_jax.tracking.contract import (
+  Candidates,
+  Found,
+  Outputs,
+  Targets,
+  Tracker,
+)
+from acm_jax.tracking.select import margin, template_side
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,10 +66,20 @@ class SiamFc(Tracker):
     )
     scale = jnp.array(self.search_scales)[index]
     side = template_side(state.size, self.context_amount)
-    moved = offset * STRIDE * side * scale / self.template_size
+    # Pixels of the frame for one of the search crop.
+    pixel = side * scale / self.template_size
     size = state.size * (1 + hparams.size_lr * (scale - 1))
-    box_cxcywh = jnp.concatenate([state.center + moved, size])
-    return box_cxcywh, jax.nn.sigmoid(response)
+    score = jax.nn.sigmoid(response)
+    scores = jax.nn.sigmoid(outputs.cls[index, ..., 0])
+    points = jnp.asarray(grid.points(scores.shape[-1], STRIDE))
+    in_crop = jnp.concatenate([offset * STRIDE, state.size / pixel])
+    return Found(
+      box_cxcywh=jnp.concatenate(
+        [state.center + offset * STRIDE * pixel, size]
+      ),
+      score=score,
+      margin=margin(points, scores, in_crop, score),
+    )
 
 
 def make(

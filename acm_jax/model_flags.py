@@ -1,0 +1,26 @@
+"""The flags that name a trained tracker, the same for every command."""
+
+from absl import flags
+
+from acm_jax.training import trained
+from acm_jax.training.trained import Trained
+
+_TEXTS = {
+  'hparams': 'Changes, as k=v,k=v, or NAME of the section tuned of the config.',
+  'wide_search': "never, long_term or fast_motion instead of the config's.",
+}
+
+
+def define(values: flags.FlagValues) -> None:
+  """Defines the flags on `values`."""
+  text = 'Train workdir or converted model; DIR@STEP.'
+  flags.DEFINE_string(
+    'checkpoint', None, text, required=True, flag_values=values
+  )
+  for name, text in _TEXTS.items():
+    flags.DEFINE_string(name, None, text, flag_values=values)
+
+
+def load(values: flags.FlagValues) -> Trained:
+  """The tracker that the flags name; raises as `trained.load`."""
+  return trained.load(values.checkpoint, values.hparams, values.wide_search)
