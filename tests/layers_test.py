@@ -16,8 +16,9 @@ LAYERS = {
   'acm_jax.evaluation': 5,
   'acm_jax.training': 6,
   'acm_jax.weights': 6,
-  'acm_jax': 7,
-  'configs': 7,
+  'acm_jax.timing': 7,
+  'acm_jax': 8,
+  'configs': 8,
 }
 TENSORFLOW_HOMES = (
   'data_pipelines.host_tensorflow',

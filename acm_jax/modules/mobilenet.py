@@ -68,6 +68,11 @@ class InvertedResidual(nn.Module):
   stride: int = 1
   dilation: int = 1
 
+  @property
+  def padding(self) -> int:
+    """Zeros at each edge of the 3x3's input."""
+    return self.dilation if self.stride == 1 else 0
+
   @nn.compact
   def __call__(
     self, x: Float[Array, 'b h h c'], *, train: bool
@@ -83,7 +88,7 @@ class InvertedResidual(nn.Module):
       y,
       kernel,
       stride=self.stride,
-      padding=self.dilation if self.stride == 1 else 0,
+      padding=self.padding,
       dilation=self.dilation,
     )
     y = BatchNorm(use_running_average=not train, name='depthwise_bn')(y)

@@ -1,0 +1,141 @@
+"""Forward and gradient of the fusions and of MobileNet's convolutions."""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from acm_jax.modules import backbone as backbones
+from acm_jax.modules import fusion, layers
+from acm_jax.modules.mobilenet import InvertedResidual
+from acm_jax.modules.mode import EVAL
+from acm_jax.timing.form import Form, in_jax, normal
+from acm_jax.timing.measure import Work
+
+# Further forms by operator and name; made with the operator's settings.
+Others = Mapping[str, Mapping[str, Callable[..., Form]]]
+DTYPES = ('float32', 'bfloat16')
+# As in the heads of SiamRPN++ and SiamBAN, behind their adapters.
+TEMPLATE_CELLS, SEARCH_CELLS, FEATURES = 5, 29, 256
+# Classification of five anchors.
+OUTPUTS = 10
+
+
+def fusions(
+  others: Others,
+  batch_size: int,
+  only: tuple[str, ...] = ('',),
+  *,
+  features: int = FEATURES,
+  search_cells: int = SEARCH_CELLS,
+) -> Iterator[Work]:
+  """Every fusion from features to response, with its batch norms in training.
+
+  Args:
+    others: Those of a fusion take template and search features.
+    batch_size: Samples.
+    only: Beginnings of the names of those that are wanted.
+    features: Channels.
+    search_cells: Cells a side of the search features.
+  """
+  for name in filter(lambda name: name.startswith(only), fusion.names()):
+    options = {'outputs': OUTPUTS} if name == 'up_xcorr' else {}
+    module = fusion.make(name, features, TEMPLATE_CELLS, **options)
+    channels = features * options.get('outputs', 1)
+    template = normal((batch_size, TEMPLATE_CELLS, TEMPLATE_CELLS, channels))
+    search = normal((batch_size, search_cells, search_cells, features))
+    function, params = _trained(module, template, search)
+    ours = in_jax(function), (template, search, params)
+    rest = {
+      other: (make(**options), (template, search))
+      for other, make in others.get(name, {}).items()
+    }
+    yield from _works(name, {'ours': ours, **rest})
+
+
+def _trained(
+  module: nn.Module, template: jax.Array, search: jax.Array
+) -> tuple[Callable, Any]:
+  """A fusion as a function of its features and parameters, and these."""
+  box_size = jnp.full((len(template), 2), 63.5)
+  variables = module.init(jax.random.key(0), template, box_size, search)
+
+  def function(template, search, params):
+    response, _ = module.apply(
+      {**variables, 'params': params},
+      template,
+      box_size.astype(template.dtype),
+      search,
+      train=True,
+      mutable=['batch_stats'],
+    )
+    return response
+
+  return function, variables.get('params', {})
+
+
+def depthwise(
+  others: Others, batch_size: int, only: tuple[str, ...] = ('',)
+) -> Iterator[Work]:
+  """Every depthwise convolution of MobileNetV2, width 1.4, of 255 px.
+
+  Args:
+    others: Those of `depthwise_conv` are made with stride, padding, dilation
+      and take image and kernel.
+    batch_size: Samples.
+    only: Beginnings of the names of those that are wanted.
+  """
+  for shape, settings in depthwise_shapes():
+    size = 'x'.join(map(str, shape))
+    name = f'depthwise {size}, ' + ', '.join(
+      f'{key} {settings[key]}' for key in ('stride', 'dilation')
+    )
+    if not name.startswith(only):
+      continue
+    arrays = normal((batch_size, *shape)), normal((3, 3, 1, shape[-1]))
+    function = functools.partial(layers.depthwise_conv, **settings)
+    ours = in_jax(function), arrays
+    rest = {
+      other: (make(**settings), arrays)
+      for other, make in others.get('depthwise_conv', {}).items()
+    }
+    yield from _works(name, {'ours': ours, **rest})
+
+
+def depthwise_shapes() -> list[tuple[tuple[int, ...], dict[str, int]]]:
+  """Height, width and channels, and the settings, each once."""
+  found = []
+
+  def note(call, args, kwargs, context):
+    module = context.module
+    if isinstance(module, InvertedResidual):
+      side, features = args[0].shape[1], args[0].shape[-1]
+      names = ('stride', 'padding', 'dilation')
+      settings = {name: getattr(module, name) for name in names}
+      found.append(((side, side, features * module.expansion), settings))
+    return call(*args, **kwargs)
+
+  network = backbones.make('mobilenet_v2', levels=(7,), width=1.4)
+  image = jnp.zeros((1, 255, 255, 3))
+  init = functools.partial(network.init, mode=EVAL)
+  with nn.intercept_methods(note):
+    jax.eval_shape(init, jax.random.key(0), image)
+  return [x for i, x in enumerate(found) if x not in found[:i]]
+
+
+def _works(
+  operator: str, forms: Mapping[str, tuple[Form, Any]]
+) -> Iterator[Work]:
+  """Forward and gradient in every type."""
+  for dtype in DTYPES:
+    runs = {'forward': {}, 'gradient': {}}
+    for name, (form, arrays) in forms.items():
+      cast = jax.tree.map(lambda x, dtype=dtype: x.astype(dtype), arrays)
+      runs['forward'][name] = form.forward(*cast)
+      runs['gradient'][name] = form.gradient(*cast)
+    for way, of_forms in runs.items():
+      labels = {'operator': operator, 'type': dtype, 'pass': way}
+      yield Work(labels, of_forms)

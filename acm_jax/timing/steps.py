@@ -1,0 +1,85 @@
+"""The train step and the tracking step of whole trackers."""
+
+import functools
+from collections.abc import Callable, Iterator
+
+import jax
+import jax.numpy as jnp
+
+from acm_jax.modules.mode import Mode
+from acm_jax.timing.form import Run
+from acm_jax.timing.measure import Work
+from acm_jax.tracking import loop
+from acm_jax.tracking.contract import Batch, Frame, Hparams, Tracker
+from acm_jax.training import state
+from acm_jax.training.optimizer import Sgd
+from acm_jax.training.step import train_step
+from data_pipelines import batch
+from data_pipelines.batch import RawBatch
+
+# The backbone's stages all train; there are fewer of them than that.
+EVERYTHING = Mode(head=True, backbone=(True,) * 9)
+FRAME = (720, 1280)
+
+
+def steps(
+  name: str, make: Callable[[str], Tracker], batch_size: int
+) -> Iterator[Work]:
+  """One training step and one tracked frame, in both types side by side.
+
+  Args:
+    name: Of the tracker.
+    make: The precision to the tracker.
+    batch_size: Pairs of the training step, in which all weights train.
+      Augmentation is not in it.
+  """
+  both = {kind: make(kind) for kind in ('float32', 'bfloat16')}
+  variables = jax.jit(both['float32'].init)(jax.random.key(0))
+  for work, prepare in (('train', _training), ('track', _tracking)):
+    size = f'{batch_size} pairs' if work == 'train' else '1280x720'
+    yield Work(
+      {'tracker': name, 'step': work, 'of': size},
+      {
+        kind: prepare(tracker, variables, batch_size)
+        for kind, tracker in both.items()
+      },
+    )
+
+
+def _training(tracker: Tracker, variables, batch_size: int) -> Run:
+  optimizer = Sgd(0.9, 1e-4, 10.0).of(variables['params'], (('', 1.0),))
+  step = functools.partial(
+    train_step,
+    tracker=tracker,
+    augment=_as_it_is,
+    optimizer=optimizer,
+    rate=lambda _: jnp.float32(1e-3),
+    mode=EVERYTHING,
+    seed=0,
+  )
+  raw = batch.fake(batch_size, tracker.template_size, tracker.search_size)
+  raw = jax.tree.map(jnp.asarray, raw)
+  before = state.create(variables, optimizer)
+  return functools.partial(jax.jit(step), before, raw)
+
+
+def _as_it_is(raw: RawBatch, rng: jax.Array) -> Batch:
+  """In the place of augmentation: the crops have their sizes already."""
+  return Batch(
+    template=raw.template.astype(jnp.float32),
+    search=raw.search.astype(jnp.float32),
+    template_box=raw.template_box,
+    search_box=raw.search_box,
+    positive=raw.positive,
+  )
+
+
+def _tracking(tracker: Tracker, variables, batch_size: int) -> Run:
+  frame = Frame(jnp.zeros((*FRAME, 3), jnp.uint8), jnp.array(FRAME))
+  box = jnp.array([[600.0, 300.0, 80.0, 60.0]])
+  states = loop.start(tracker, variables, frame, box)
+  # `loop.track` gives the states' memory away, which is needed again here.
+  one = functools.partial(loop.step, tracker)
+  target = jax.tree.map(lambda x: x[0], states)
+  hparams = Hparams(0.1, 0.4, 0.4)
+  return functools.partial(jax.jit(one), variables, hparams, target, frame)

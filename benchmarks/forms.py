@@ -1,0 +1,145 @@
+"""Other ways to compute the operators, for `acm_jax.speed --against`.
+
+They give the same numbers (tests/timing_test.py) and are slower on some
+device; none of them is in the package.
+"""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from acm_jax.timing.form import Form, in_jax
+
+_LAYOUT = ('NHWC', 'HWIO', 'NHWC')
+
+
+def vmapped_grouped(search, kernel):
+  """Depth-wise correlation, a grouped convolution for each sample."""
+
+  def one(search, kernel):
+    return jax.lax.conv_general_dilated(
+      search[None],
+      kernel[:, :, None],
+      (1, 1),
+      'VALID',
+      dimension_numbers=_LAYOUT,
+      feature_group_count=search.shape[-1],
+    )[0]
+
+  return jax.vmap(one)(search, kernel)
+
+
+def one_grouped(search, kernel):
+  """Depth-wise correlation, samples and channels as groups of one."""
+  b, h, w, c = search.shape
+  y, x = kernel.shape[1:3]
+  folded = search.transpose(1, 2, 0, 3).reshape(1, h, w, b * c)
+  kernels = kernel.transpose(1, 2, 0, 3).reshape(y, x, 1, b * c)
+  response = jax.lax.conv_general_dilated(
+    folded,
+    kernels,
+    (1, 1),
+    'VALID',
+    dimension_numbers=_LAYOUT,
+    feature_group_count=b * c,
+  )
+  rows, cols = response.shape[1:3]
+  return response.reshape(rows, cols, b, c).transpose(2, 0, 1, 3)
+
+
+def vmapped_convolution(search, kernels):
+  """Correlation with a sample's own kernels [y x c o], by vmap."""
+
+  def one(search, kernels):
+    return jax.lax.conv_general_dilated(
+      search[None], kernels, (1, 1), 'VALID', dimension_numbers=_LAYOUT
+    )[0]
+
+  return jax.vmap(one)(search, kernels)
+
+
+def grouped_depthwise(x, kernel, *, stride, padding, dilation):
+  """A depthwise convolution as XLA has it."""
+  return jax.lax.conv_general_dilated(
+    x,
+    kernel,
+    (stride, stride),
+    ((padding, padding), (padding, padding)),
+    rhs_dilation=(dilation, dilation),
+    dimension_numbers=_LAYOUT,
+    feature_group_count=x.shape[-1],
+  )
+
+
+def torch_depthwise(**settings) -> Form:
+  """PyTorch's, on the CPU; channels first, as it likes them."""
+  import torch
+
+  def tensors(arrays):
+    x, kernel = (
+      torch.from_numpy(jnp.asarray(a, jnp.float32).__array__().copy()).to(
+        getattr(torch, str(a.dtype))
+      )
+      for a in arrays
+    )
+    return x.permute(0, 3, 1, 2).contiguous(), kernel.permute(3, 2, 0, 1)
+
+  def apply(x, kernel):
+    return torch.nn.functional.conv2d(x, kernel, groups=x.shape[1], **settings)
+
+  def forward(*arrays):
+    x, kernel = tensors(arrays)
+
+    def run():
+      with torch.no_grad():
+        return apply(x, kernel).shape[0]
+
+    return run
+
+  def gradient(*arrays):
+    x, kernel = (t.requires_grad_() for t in tensors(arrays))
+    cotangent = torch.randn_like(apply(x, kernel))
+
+    def run():
+      torch.autograd.grad(apply(x, kernel), (x, kernel), cotangent)
+      return 0
+
+    return run
+
+  return Form(forward, gradient)
+
+
+def _xcorr(template, search):
+  return 1e-3 * vmapped_convolution(search, template[..., None])
+
+
+def _up_xcorr(outputs: int) -> Callable:
+  def up_xcorr(template, search):
+    shape = (*template.shape[:3], outputs, search.shape[-1])
+    kernels = template.reshape(shape).swapaxes(-1, -2)
+    return vmapped_convolution(search, kernels)
+
+  return up_xcorr
+
+
+def _fusion(function: Callable) -> Callable[..., Form]:
+  """Of template and search features, where ours has search and kernel."""
+  return lambda: in_jax(lambda template, search: function(search, template))
+
+
+OTHERS = {
+  'dw_xcorr': {
+    'vmapped grouped': _fusion(vmapped_grouped),
+    'one grouped': _fusion(one_grouped),
+  },
+  'xcorr': {'vmapped': lambda: in_jax(_xcorr)},
+  'up_xcorr': {'vmapped': lambda outputs: in_jax(_up_xcorr(outputs))},
+  'depthwise_conv': {
+    'grouped': lambda **settings: in_jax(
+      functools.partial(grouped_depthwise, **settings)
+    ),
+    'torch': torch_depthwise,
+  },
+}

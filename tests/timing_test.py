@@ -1,0 +1,124 @@
+"""Timing: every form gives the same numbers, and rows say what was timed."""
+
+import functools
+import json
+import runpy
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from acm_jax import speed
+from acm_jax.modules import fusion, layers
+from acm_jax.timing import measure, operators, run, steps
+from acm_jax.timing.form import in_jax, normal
+
+FORMS = Path(__file__).parents[1] / 'benchmarks' / 'forms.py'
+ORACLES = Path(__file__).with_name('oracles.py')
+OTHERS = runpy.run_path(str(FORMS))['OTHERS']
+FUSIONS = [
+  (name, other) for name in fusion.names() for other in OTHERS.get(name, {})
+]
+
+
+def assert_same(form, other, arrays, same=np.testing.assert_allclose):
+  ours, theirs = form.gradient(*arrays)(), other.gradient(*arrays)()
+  # Sums of up to 25 x 8 products, in another order.
+  check = functools.partial(same, rtol=1e-4, atol=1e-4)
+  jax.tree.map(check, ours, theirs)
+
+
+@pytest.mark.parametrize(('name', 'other'), FUSIONS, ids=str)
+def test_other_forms_of_a_fusion_give_its_response_and_gradient(name, other):
+  options = {'outputs': 3} if name == 'up_xcorr' else {}
+  module = fusion.make(name, 8, 5, **options)
+  template = normal((2, 5, 5, 8 * options.get('outputs', 1)))
+  search = normal((2, 9, 9, 8))
+
+  def ours(template, search):
+    box_size = normal((2, 2))
+    return module.apply({}, template, box_size, search)
+
+  assert_same(in_jax(ours), OTHERS[name][other](**options), (template, search))
+
+
+@pytest.mark.parametrize('dilation', [1, 2])
+@pytest.mark.parametrize('stride', [1, 2])
+def test_the_grouped_depthwise_convolution_gives_the_same(stride, dilation):
+  settings = {'stride': stride, 'padding': 1, 'dilation': dilation}
+  ours = in_jax(functools.partial(layers.depthwise_conv, **settings))
+  other = OTHERS['depthwise_conv']['grouped'](**settings)
+  assert_same(ours, other, (normal((2, 11, 10, 4)), normal((3, 3, 1, 4))))
+
+
+def test_depthwise_shapes_are_those_of_the_network():
+  shapes = operators.depthwise_shapes()
+  assert shapes[0] == (
+    (127, 127, 44),
+    {'stride': 1, 'padding': 1, 'dilation': 1},
+  )
+  assert shapes[-1][0] == (31, 31, 1344)
+  assert shapes[-1][1]['dilation'] == 4
+  assert len(shapes) == 8
+
+
+def test_a_row_tells_what_was_timed_and_how_it_compares():
+  forms = {'ours': lambda: 1, 'other': lambda: sum(range(10**5))}
+  rows = measure.measure(
+    [measure.Work({'operator': 'sum'}, forms)], seconds=0.0
+  )
+  assert [row['form'] for row in rows] == ['ours', 'other']
+  assert rows[0]['ratio'] == 1 < rows[1]['ratio']
+  assert rows[1]['rounds'] == measure.LEAST_ROUNDS
+  assert rows[1]['least_ms'] <= rows[1]['median_ms']
+  header, _, *lines = measure.table(rows).splitlines()
+  assert header == '| operator | form | least_ms | median_ms | ratio |'
+  assert len(lines) == 2
+
+
+def test_steps_of_a_tracker_are_timed_in_both_types(monkeypatch, tiny_tracker):
+  tracker, _, _ = tiny_tracker
+  monkeypatch.setattr(measure, 'LEAST_ROUNDS', 1)
+  works = steps.steps('siamban', lambda precision: tracker, 2)
+  rows = measure.measure(works, seconds=0.0)
+  assert [(row['step'], row['form']) for row in rows] == [
+    *(('train', 'float32'), ('train', 'bfloat16')),
+    *(('track', 'float32'), ('track', 'bfloat16')),
+  ]
+
+
+def test_the_command_writes_rows_and_prints_them(
+  run_command, monkeypatch, tmp_path
+):
+  small = functools.partial(operators.fusions, features=8, search_cells=9)
+  monkeypatch.setattr(run.operators, 'fusions', small)
+  monkeypatch.setattr(measure, 'MOST_ROUNDS', 3)
+  out = tmp_path / 'deep' / 'speed.json'
+  code, printed, errors = run_command(
+    speed,
+    *('--part=fusion', '--only=xcorr', '--batch_size=1'),
+    *(f'--against={FORMS}', f'--out={out}'),
+  )
+  assert code == 0, errors
+  report = json.loads(out.read_text())
+  kinds = {(r['type'], r['pass'], r['form']) for r in report['rows']}
+  assert len(report['rows']) == len(kinds) == 8
+  assert report['batch_size'] == 1
+  assert len([line for line in printed if line.startswith('| xcorr')]) == 8
+
+
+@pytest.mark.parametrize(
+  ('flag', 'message'),
+  [
+    ('--against=nowhere.py', '--against nowhere.py: no such file'),
+    (f'--against={ORACLES}', 'defines no OTHERS'),
+    ('--only=conv', '--only conv: nothing begins so'),
+    ('--part=fusions', 'fusions'),
+    ('--batch_size=0', 'batch_size'),
+  ],
+)
+def test_a_wrong_request_is_refused(refuse, tmp_path, flag, message):
+  out = tmp_path / 'speed.json'
+  refuse(speed, flag, f'--out={out}', message=message)
+  assert not out.exists()
