@@ -59,6 +59,25 @@ def mobilenet_v2(dialect: str) -> dict[str, np.ndarray]:
   return arrays | {'classifier.1.weight': np.zeros((2, 4), np.float32)}
 
 
+def resnet18() -> dict[str, np.ndarray]:
+  """ResNet-18 under torchvision's and timm's names."""
+  shapes, before = {'conv1': [64, 3, 7, 7]}, 64
+  for stage, features in enumerate((64, 128, 256, 512), 1):
+    for block in range(2):
+      place = f'layer{stage}.{block}'
+      shapes[f'{place}.conv1'] = [features, before, 3, 3]
+      shapes[f'{place}.conv2'] = [features, features, 3, 3]
+      if before != features:
+        shapes[f'{place}.downsample.0'] = [features, before, 1, 1]
+      before = features
+  arrays = {}
+  for conv, shape in shapes.items():
+    bn = conv.replace('conv', 'bn').replace('downsample.0', 'downsample.1')
+    weight = formulas.weight(f'{conv}.weight', shape)
+    arrays |= {f'{conv}.weight': weight, **norm(bn, shape[0])}
+  return arrays | {'fc.weight': np.zeros((2, 512), np.float32)}
+
+
 def resnet50() -> dict[str, np.ndarray]:
   """ResNet-50 under torchvision's and timm's names, a few channels wide."""
   arrays = {'conv1.weight': formulas.weight('conv1.weight', [4, 3, 7, 7])}

@@ -115,6 +115,44 @@ def test_a_backbone_is_carried_over_and_the_rest_is_listed(
   assert set(variables['params']) == {'backbone'}
 
 
+def test_a_resnet18_is_carried_over_whole(run, tmp_path, capsys):
+  np.savez(tmp_path / 'weights.npz', **classifiers.resnet18())
+  config = 'configs/siamrpn.py:backbone=resnet18'
+  assert run(*arguments(tmp_path, 'resnet', config)) == command.DONE
+  # 20 convolutions, each with the four arrays of a batch norm.
+  assert capsys.readouterr().out.startswith('100 arrays written')
+  _, variables = checkpoints.load_variables(tmp_path / 'out')
+  kernel = variables['params']['backbone']['layer2_0']['downsample']['conv']
+  assert kernel['kernel'].shape == (3, 3, 64, 128)
+
+
+def test_all_that_does_not_fit_is_listed_and_nothing_is_written(
+  run, tmp_path, capsys
+):
+  weights = formulas.state_dict('siamfc_alexv1')
+  del weights['feature.0.bias']
+  weights['feature.4.weight'] = np.zeros((1, 2, 3, 4), np.float32)
+  weights['feature.99.weight'] = np.zeros(3, np.float32)
+  np.savez(tmp_path / 'weights.npz', **weights)
+  flags = arguments(tmp_path, 'siamfc', 'configs/siamfc.py')
+  assert run(*flags) == command.REFUSED
+  said = capsys.readouterr().err
+  assert 'feature.0.bias is missing' in said
+  assert 'feature.4.weight is (3, 4, 2, 1), not (5, 5, 48, 256)' in said
+  assert 'feature.99.weight has no place' in said
+  assert not (tmp_path / 'out').exists()
+
+
+def test_weights_that_are_no_numbers_are_refused(run, tmp_path, capsys):
+  weights = formulas.state_dict('siamfc_alexv1')
+  weights['feature.0.bias'][3] = np.nan
+  np.savez(tmp_path / 'weights.npz', **weights)
+  flags = arguments(tmp_path, 'siamfc', 'configs/siamfc.py')
+  assert run(*flags) == command.REFUSED
+  assert 'not finite: feature.0.bias' in capsys.readouterr().err
+  assert not (tmp_path / 'out').exists()
+
+
 def test_a_backbone_alone_does_not_track(run, backbone):
   assert run(*arguments(backbone, 'mobilenet', SMALL)) == command.DONE
   with pytest.raises(ValueError, match='a backbone alone'):
@@ -126,7 +164,7 @@ def test_a_backbone_alone_does_not_track(run, backbone):
   [
     ('resnet', SMALL, 'tracker.backbone of the config is mobilenet_v2'),
     ('siamban_acm', SMALL, 'cls_weight is missing'),
-    ('resnet', 'configs/siamban.py', 'not a ResNet-50 state dict'),
+    ('resnet', 'configs/siamban.py', 'not a ResNet state dict'),
     ('mobilenet', SMALL + 'er', "'smaller' is unknown"),
   ],
 )

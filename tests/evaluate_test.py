@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from acm_jax import evaluate
+from acm_jax.training import trained
+from configs import siamban
 from data_pipelines.sequences import read_boxes
 
 
@@ -52,6 +54,22 @@ def test_results_scores_and_a_picture_are_written(
     np.testing.assert_allclose(ours[:, 2:], truth[:1, 2:].repeat(6, 0), 1e-4)
 
 
+def test_hparams_go_by_the_benchmark_they_were_found_on(tiny_run):
+  model = trained.load(str(tiny_run), 'otb100,size_lr=0.1')
+  tuned = siamban.get_config().tuned.otb100
+  assert model.name == 'tiny-otb100,size_lr=0.1'
+  assert model.hparams.penalty_k == tuned.penalty_k
+  assert model.hparams.window_influence == tuned.window_influence
+  assert model.hparams.size_lr == 0.1
+
+
+def test_a_wide_search_is_named_and_followed(tiny_run):
+  model = trained.load(str(tiny_run), wide_search='long_term')
+  assert model.name == 'tiny-long_term'
+  assert model.tracker.wide_search.search_size == 831
+  assert trained.load(str(tiny_run)).tracker.wide_search is None
+
+
 def test_named_sequences_alone_are_scored(run_command, given, tmp_path):
   code, _, errors = run_command(evaluate, *given(sequences='synthetic-0001'))
   assert code == 0, errors
@@ -94,6 +112,7 @@ def test_scores_of_several_benchmarks_in_one_folder_are_kept(
     ({'hparams': 'penalty=1'}, "--hparams: no 'penalty=1'; there are"),
     ({'hparams': 'got10k'}, 'and the names otb100, vot2018, vot2019'),
     ({'hparams': 'penalty_k=high'}, "'penalty_k=high' is not penalty_k=NUMBER"),
+    ({'wide_search': 'often'}, "no wide_search 'often': there are never"),
     ({'baseline': 'median'}, "--baseline: no 'median'; there are first_box"),
     ({'checkpoint': 'nowhere'}, 'nowhere: no such folder'),
     ({'lane': 3}, "Unknown command line flag 'lane'"),

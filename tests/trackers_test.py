@@ -1,5 +1,6 @@
 """What every tracker promises, for every tracker and fusion there is."""
 
+import dataclasses
 import functools
 import itertools
 
@@ -223,6 +224,47 @@ def test_at_most_16_positives_and_48_negatives_count(case):
     assert (counts & is_target).sum() <= (16 if positive else 0)
     assert 0 < (counts & ~is_target).sum() <= (48 if positive else 16)
   assert not np.array_equal(targets.cls_weight, other.cls_weight)
+
+
+@pytest.mark.parametrize(
+  ('name', 'options', 'count'),
+  [
+    ('siamrpn', {'hidden': (128, 256, 512)}, 60.02),
+    ('siamrpn', {}, 53.95),
+    ('siamban', {}, 53.93),
+    ('siamban', {'fusion': 'acm', 'head_size': 3}, 80.38),
+    ('siamfc', {}, 2.34),
+  ],
+  ids=['long-term siamrpn', 'siamrpn', 'siamban', 'siamban acm', 'siamfc'],
+)
+def test_networks_have_as_many_parameters_as_the_official_ones(
+  name, options, count
+):
+  tracker = trackers.make(name, **options)
+  params = jax.eval_shape(tracker.init, jax.random.key(0))['params']
+  millions = sum(leaf.size for leaf in jax.tree.leaves(params)) / 1e6
+  assert round(millions, 2) == count
+
+
+@pytest.mark.parametrize('name', ['siamban', 'siamfc'])
+def test_in_bfloat16_outputs_are_near_and_weights_and_statistics_stay(name):
+  case = (name, 'acm', 'alexnet')
+  tracker, filled = made(case)
+  half = dataclasses.replace(tracker, dtype='bfloat16')
+  batch = batch_of(tracker, 2)
+  (full, _), (near, after) = (
+    run(kind, filled, batch, TRAIN) for kind in (tracker, half)
+  )
+  assert near.cls.dtype == jnp.float32
+  assert {str(x.dtype) for x in jax.tree.leaves(after)} == {'float32'}
+  difference = np.abs(near.cls - full.cls).max() / np.abs(full.cls).max()
+  # Eight bits of mantissa, through a dozen layers; and it is not float32.
+  assert 1e-4 < difference < 0.1
+
+
+def test_channels_must_be_of_each_level():
+  with pytest.raises(ValueError, match='not one number for each of'):
+    trackers.make('siamban', hidden=(128, 256))
 
 
 def test_unknown_names_and_arguments_are_refused():

@@ -34,11 +34,11 @@ class Backbone:
   """A backbone alone.
 
   Attributes:
-    backbone: Our name of it.
+    backbones: Our names of those it can be.
     adapt: Makes its state dict one of pysot's backbone.
   """
 
-  backbone: str
+  backbones: tuple[str, ...]
   adapt: Callable[[StateDict], StateDict]
 
 
@@ -47,8 +47,8 @@ SOURCES = {
   'siamrpn': Model('siamrpn'),
   'siamban': Model('siamban'),
   'siamban_acm': Model('siamban'),
-  'resnet': Backbone('resnet50', imagenet.resnet50),
-  'mobilenet': Backbone('mobilenet_v2', imagenet.mobilenet_v2),
+  'resnet': Backbone(('resnet18', 'resnet34', 'resnet50'), imagenet.resnet),
+  'mobilenet': Backbone(('mobilenet_v2',), imagenet.mobilenet_v2),
 }
 
 
@@ -74,9 +74,9 @@ def convert(
   variables = jax.eval_shape(tracker.init, jax.random.key(0))
   name = naming(section['name'], section[_BACKBONE], section['levels'])
   if isinstance(kind, Model):
-    _expect(source, 'tracker.name', kind.tracker, section['name'])
+    _expect(source, 'tracker.name', (kind.tracker,), section['name'])
     return state_dict.to_variables(kind.adapt(weights), variables, name), ()
-  _expect(source, 'tracker.backbone', kind.backbone, section[_BACKBONE])
+  _expect(source, 'tracker.backbone', kind.backbones, section[_BACKBONE])
   weights = {
     f'{_BACKBONE}.{key.removeprefix("backbone.")}': value
     for key, value in kind.adapt(weights).items()
@@ -94,8 +94,9 @@ def convert(
   return filled, tuple(sorted(left))
 
 
-def _expect(source: str, key: str, wanted: str, found: str) -> None:
-  if found != wanted:
+def _expect(source: str, key: str, wanted: tuple[str, ...], found: str) -> None:
+  if found not in wanted:
     raise ValueError(
-      f'--source {source} gives a {wanted}, but {key} of the config is {found}'
+      f'--source {source} gives a {" or ".join(wanted)}, but {key} of the '
+      f'config is {found}'
     )

@@ -64,16 +64,16 @@ def mobilenet_v2(state_dict: Mapping[str, np.ndarray]) -> StateDict:
   return {key: np.asarray(x, np.float32) for key, x in result.items()}
 
 
-def resnet50(state_dict: Mapping[str, np.ndarray]) -> StateDict:
-  """The backbone of a ResNet-50 classifier, under pysot's names.
+def resnet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
+  """The backbone of a ResNet classifier, under pysot's names.
 
-  The shortcuts of the strided stages are 1x1 there and 3x3 here: they become
-  the middle of a 3x3, which falls on the same cells. What the convolutions
-  compute is then the classifier's, but for padding and dilation.
+  The shortcuts of later stages are 1x1 there and 3x3 here: they become the
+  middle of a 3x3, which falls on the same cells. What the convolutions compute
+  is then the classifier's, but for padding and dilation.
 
   Args:
-    state_dict: torchvision's or timm's; pysot's own, which sees BGR already, is
-      given back as it is.
+    state_dict: torchvision's or timm's, of ResNet-18, 34 or 50; pysot's own,
+      which sees BGR already, is given back as it is.
 
   Raises:
     ValueError: A key is missing.
@@ -82,7 +82,7 @@ def resnet50(state_dict: Mapping[str, np.ndarray]) -> StateDict:
   needed = ['conv1.weight', 'bn1.running_mean', *shortcuts]
   for key in needed:
     if key not in state_dict:
-      raise ValueError(f'no {key}: not a ResNet-50 state dict')
+      raise ValueError(f'no {key}: not a ResNet state dict')
   result = {
     key: value for key, value in state_dict.items() if not key.startswith('fc.')
   }

@@ -22,7 +22,7 @@ def test_all_names_of_mobilenet_give_the_same(dialect):
 
 def test_a_shortcut_becomes_the_middle_of_a_larger_kernel():
   source = classifiers.resnet50()
-  result = imagenet.resnet50(source)
+  result = imagenet.resnet(source)
   for stage, size in ((1, 1), (2, 3), (3, 3), (4, 3)):
     key = f'layer{stage}.0.downsample.0.weight'
     kernel = result[key]
@@ -33,8 +33,8 @@ def test_a_shortcut_becomes_the_middle_of_a_larger_kernel():
 
 
 def test_weights_that_see_bgr_already_stay_as_they_are():
-  pysot = imagenet.resnet50(classifiers.resnet50())
-  again = imagenet.resnet50(pysot)
+  pysot = imagenet.resnet(classifiers.resnet50())
+  again = imagenet.resnet(pysot)
   for key, value in pysot.items():
     np.testing.assert_array_equal(again[key], value)
 
@@ -110,5 +110,5 @@ def test_another_state_dict_is_refused():
 
 
 def test_another_state_dict_is_no_resnet():
-  with pytest.raises(ValueError, match=r'no bn1.*not a ResNet-50'):
-    imagenet.resnet50({'conv1.weight': np.zeros((64, 3, 7, 7))})
+  with pytest.raises(ValueError, match=r'no bn1.*not a ResNet'):
+    imagenet.resnet({'conv1.weight': np.zeros((64, 3, 7, 7))})
