@@ -97,6 +97,24 @@ def test_the_tracking_step_lowers_for_tpu_and_cuda(name):
   assert exported.platforms == ('tpu', 'cuda')
 
 
+@pytest.mark.parametrize(
+  'backbone', ['alexnet', 'mobilenet_v2', 'resnet18', 'resnet34', 'resnet50']
+)
+@pytest.mark.parametrize('name', CONFIGS)
+def test_every_tracker_stands_on_every_backbone(name, backbone):
+  arg = f'backbone={backbone}'
+  tracker = plans.make_plan(get_config(name, arg).to_dict()).tracker
+  variables = jax.eval_shape(tracker.init, jax.random.key(0))
+  image = jax.ShapeDtypeStruct((1, *2 * (tracker.search_size,), 3), 'float32')
+  template = jax.ShapeDtypeStruct((1, 127, 127, 3), 'float32')
+  box_size = jax.ShapeDtypeStruct((1, 2), 'float32')
+  outputs, _ = jax.eval_shape(
+    tracker.apply, variables, template, box_size, image
+  )
+  cells = tracker.network.response_size(tracker.search_size)
+  assert outputs.cls.shape[1:3] == outputs.loc.shape[1:3] == (cells, cells)
+
+
 @pytest.mark.parametrize('arg', [None, *(f'backbone={b}' for b in BACKBONES)])
 @pytest.mark.parametrize('name', ['siamban', 'siamrpn'])
 def test_the_stages_that_train_are_those_with_a_rate(name, arg):
