@@ -35,15 +35,14 @@ def steps(
   """
   both = {kind: make(kind) for kind in ('float32', 'bfloat16')}
   variables = jax.jit(both['float32'].init)(jax.random.key(0))
-  for work, prepare in (('train', _training), ('track', _tracking)):
-    size = f'{batch_size} pairs' if work == 'train' else '1280x720'
-    yield Work(
-      {'tracker': name, 'step': work, 'of': size},
-      {
-        kind: prepare(tracker, variables, batch_size)
-        for kind, tracker in both.items()
-      },
-    )
+  labels = {'tracker': name, 'step': 'train', 'of': f'{batch_size} pairs'}
+  yield Work(
+    labels,
+    {k: _training(t, variables, batch_size) for k, t in both.items()},
+  )
+  h, w = FRAME
+  labels = labels | {'step': 'track', 'of': f'{w}x{h}'}
+  yield Work(labels, {k: _tracking(t, variables) for k, t in both.items()})
 
 
 def _training(tracker: Tracker, variables, batch_size: int) -> Run:
@@ -74,7 +73,7 @@ def _as_it_is(raw: RawBatch, rng: jax.Array) -> Batch:
   )
 
 
-def _tracking(tracker: Tracker, variables, batch_size: int) -> Run:
+def _tracking(tracker: Tracker, variables) -> Run:
   frame = Frame(jnp.zeros((*FRAME, 3), jnp.uint8), jnp.array(FRAME))
   box = jnp.array([[600.0, 300.0, 80.0, 60.0]])
   states = loop.start(tracker, variables, frame, box)
