@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from acm_jax import speed
-from acm_jax.modules import fusion, layers
+from acm_jax.modules import fusion
+from acm_jax.modules.depthwise import depthwise_conv
 from acm_jax.timing import measure, operators, run, steps
 from acm_jax.timing.form import in_jax, normal
 
@@ -47,7 +48,7 @@ def test_other_forms_of_a_fusion_give_its_response_and_gradient(name, other):
 @pytest.mark.parametrize('stride', [1, 2])
 def test_the_grouped_depthwise_convolution_gives_the_same(stride, dilation):
   settings = {'stride': stride, 'padding': 1, 'dilation': dilation}
-  ours = in_jax(functools.partial(layers.depthwise_conv, **settings))
+  ours = in_jax(functools.partial(depthwise_conv, **settings))
   other = OTHERS['depthwise_conv']['grouped'](**settings)
   assert_same(ours, other, (normal((2, 11, 10, 4)), normal((3, 3, 1, 4))))
 

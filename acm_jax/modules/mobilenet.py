@@ -14,12 +14,8 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from acm_jax.modules.backbone import Backbone, stop_while_frozen
-from acm_jax.modules.layers import (
-  BatchNorm,
-  ConvBn,
-  depthwise_conv,
-  normal_fan_out,
-)
+from acm_jax.modules.depthwise import depthwise_conv
+from acm_jax.modules.layers import BatchNorm, ConvBn, normal_fan_out
 from acm_jax.modules.mode import Mode
 
 

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from acm_jax.modules import backbone as backbones
-from acm_jax.modules import fusion, layers
+from acm_jax.modules import fusion
+from acm_jax.modules.depthwise import depthwise_conv
 from acm_jax.modules.mobilenet import InvertedResidual
 from acm_jax.modules.mode import EVAL
 from acm_jax.timing.form import Form, in_jax, normal
@@ -96,7 +97,7 @@ def depthwise(
     if not name.startswith(only):
       continue
     arrays = normal((batch_size, *shape)), normal((3, 3, 1, shape[-1]))
-    function = functools.partial(layers.depthwise_conv, **settings)
+    function = functools.partial(depthwise_conv, **settings)
     ours = in_jax(function), arrays
     rest = {
       other: (make(**settings), arrays)
