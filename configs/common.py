@@ -8,7 +8,7 @@ A section of a config is the keyword arguments of one function:
                   --hparams NAME of evaluate
     sets          by name: data_pipelines.pipeline.DataSet
     data          data_pipelines.pipeline.train_batches
-    synthetic     data_pipelines.tracks.ensure_synthetic (presets only)
+    synthetic     data_pipelines.synthetic_set.ensure (presets only)
     augment       acm_jax.training.augment.Distortion; in it template and
                   search: Ranges
     optimizer     acm_jax.training.optimizer.Sgd

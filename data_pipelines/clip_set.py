@@ -2,41 +2,44 @@
 
 A clip set is a folder of
 
-    clips-00000.tfrecord ...  a tf.train.Example a track: name, and for each
-                              frame the JPEG of the crop, its number, its box
-    index.npz                 where every JPEG lies in its shard, boxes, frame
+    clips-00000.tfrecord ...  a tf.train.Example a clip: its track's name, and
+                              for each frame the crop's JPEG, its number, box
+    index/*.npy               where every JPEG lies in its shard, boxes, frame
                               numbers, and which frames make a track
-    manifest.json             settings, counts, what was dropped and why
+    manifest.json             settings, counts, what was dropped and why, size
+                              and checksum of every other file
 
 The index allows random reads of single frames, for which TensorFlow is not
-needed. `clips.write` makes clip sets.
+needed; of a folder on this machine it stays on the disk. `clip_writer` makes
+clip sets.
 """
 
+import hashlib
+import io
 import json
 import os
-import weakref
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from etils import epath
 from jaxtyping import Float, Int
 
-VERSION = 2
+VERSION = 3
+INDEX = 'index'
 # Of the index: a value for each frame, then a value for each track.
 COLUMNS = ('shard', 'offset', 'length', 'box', 'frame_number')
 COLUMNS += ('track_first', 'track_count', 'track_name')
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
   """The manifest of a clip set.
 
   Raises:
     FileNotFoundError: There is none, so that `folder` is no clip set.
     ValueError: It is of another version of this format or not JSON.
   """
-  path = folder / 'manifest.json'
-  if not path.is_file():
+  path = epath.Path(folder) / 'manifest.json'
+  if not path.exists():
     raise FileNotFoundError(f'{folder}: no clip set (manifest.json is missing)')
   try:
     manifest = json.loads(path.read_text())
@@ -50,13 +53,30 @@ def read_manifest(folder: Path) -> dict[str, Any]:
   return manifest
 
 
-def _read_index(path: Path) -> dict[str, np.ndarray]:
+def _check_sizes(folder: epath.Path, manifest: dict[str, Any]) -> None:
+  for name, about in manifest['files'].items():
+    path = folder / name
+    if not path.exists():
+      raise FileNotFoundError(f'{path}: missing; write the clip set again')
+    if (size := path.stat().length) != about['bytes']:
+      raise ValueError(
+        f'{path}: {size} bytes, not the {about["bytes"]} of the manifest; '
+        'write the clip set again'
+      )
+
+
+def _column(path: epath.Path) -> np.ndarray:
+  """A column of the index; it stays on the disk if that is here."""
   try:
-    # Opened here, for np.load leaves a damaged file open.
-    with path.open('rb') as file, np.load(file) as index:
-      return {name: index[name] for name in COLUMNS}
-  except (zipfile.BadZipFile, EOFError, KeyError, ValueError) as error:
+    if _is_here(path):
+      return np.load(os.fspath(path), mmap_mode='r')
+    return np.load(io.BytesIO(path.read_bytes()))
+  except (EOFError, ValueError) as error:
     raise ValueError(f'{path}: damaged; write the clip set again') from error
+
+
+def _is_here(path: epath.Path) -> bool:
+  return '://' not in os.fspath(path)
 
 
 class ClipSet:
@@ -72,21 +92,25 @@ class ClipSet:
     track_name: For messages.
   """
 
-  def __init__(self, folder: Path, in_memory: bool = False):
+  def __init__(self, folder: epath.PathLike, in_memory: bool = False):
     """Opens a clip set.
 
     Args:
-      folder: What `write` wrote.
+      folder: Where it lies, here or at an address that etils.epath knows.
       in_memory: Whether all shards are read now and kept.
 
     Raises:
       FileNotFoundError: The folder or a file in it is missing.
-      ValueError: It was written by another version, or its index is damaged.
+      ValueError: It was written by another version, or a file of it does not
+        have the size that it was written with.
     """
-    manifest = read_manifest(folder)
-    self.folder = folder
+    self.folder = epath.Path(folder)
+    manifest = read_manifest(self.folder)
+    _check_sizes(self.folder, manifest)
     self.crop_size: int = manifest['crop_size']
-    columns = _read_index(folder / 'index.npz')
+    columns = {
+      name: _column(self.folder / INDEX / f'{name}.npy') for name in COLUMNS
+    }
     self._shard, self._offset = columns['shard'], columns['offset']
     self._length = columns['length']
     self.box: Float[np.ndarray, 'n 4'] = columns['box']
@@ -94,14 +118,10 @@ class ClipSet:
     self.track_first: Int[np.ndarray, 't'] = columns['track_first']
     self.track_count: Int[np.ndarray, 't'] = columns['track_count']
     self.track_name: np.ndarray = columns['track_name']
+    self._shards = [self.folder / name for name in manifest['shards']]
     self._bytes: list[bytes] = []
-    self._files: list[int] = []
-    for name in manifest['shards']:
-      if in_memory:
-        self._bytes.append((folder / name).read_bytes())
-      else:
-        self._files.append(os.open(folder / name, os.O_RDONLY))
-        weakref.finalize(self, os.close, self._files[-1])
+    if in_memory:
+      self._bytes = [path.read_bytes() for path in self._shards]
 
   def jpeg(self, frame: int) -> bytes:
     """The JPEG of a frame.
@@ -114,7 +134,10 @@ class ClipSet:
     if self._bytes:
       data = self._bytes[shard][start : start + length]
     else:
-      data = os.pread(self._files[shard], length, start)
+      # Opened every time: there may be more shards than files can be open.
+      with self._shards[shard].open('rb') as file:
+        file.seek(start)
+        data = file.read(length)
     whole = data.startswith(b'\xff\xd8') and data.endswith(b'\xff\xd9')
     if len(data) != length or not whole:
       raise self.broken(frame)
@@ -128,3 +151,25 @@ class ClipSet:
       f'{self.frame_number[frame]}, is truncated or damaged; '
       'write the clip set again'
     )
+
+
+def verify(folder: epath.PathLike) -> None:
+  """Makes sure that every file of a clip set is as it was written.
+
+  Raises:
+    FileNotFoundError: The folder or a file in it is missing.
+    ValueError: A file is another one; the message names it.
+  """
+  folder = epath.Path(folder)
+  manifest = read_manifest(folder)
+  _check_sizes(folder, manifest)
+  for name, about in manifest['files'].items():
+    digest = hashlib.sha256()
+    with (folder / name).open('rb') as file:
+      while block := file.read(1 << 20):
+        digest.update(block)
+    if digest.hexdigest() != about['sha256']:
+      raise ValueError(
+        f'{folder / name}: damaged (its checksum is another one); write the '
+        'clip set again'
+      )

@@ -4,17 +4,18 @@ A reader takes the official root and returns the sequences that are there. The
 source's pixel convention is written at its reader and undone there, once.
 
 Sources: the official layouts of OTB-100 (TPAMI 2015), VOT (votchallenge.net),
-UAV123 (ECCV 2016), TinyTLP (arXiv:1811.01508) and DAVIS (arXiv:1704.00675).
+UAV123 (ECCV 2016) and TinyTLP (arXiv:1811.01508); those of sets that are
+trained on, too, are in `sources`.
 """
 
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-import cv2
 import numpy as np
+from etils import epath
 
-from data_pipelines import sequences
+from data_pipelines import sequences, sources, trees
 from data_pipelines.sequences import Sequence
 
 # First frame of the annotation where it is not the first image.
@@ -146,45 +147,23 @@ def tinytlp(root: Path) -> list[Sequence]:
   return found
 
 
-def davis(root: Path) -> list[Sequence]:
-  """DAVIS: `JPEGImages/480p`, first pixel 0; the mask's box without a file.
+def _of_source(name: str) -> Callable[[Path], list[Sequence]]:
+  """The layout of a set that is trained on as well."""
 
-  The boxes of `boxes/<seq>.txt` are taken where there is one, else those of
-  all objects together in `Annotations/480p/<seq>`.
-  """
-  found = []
-  for folder in sorted((root / 'JPEGImages' / '480p').glob('*/')):
-    frames = _frames_from(folder)
-    file = root / 'boxes' / f'{folder.name}.txt'
-    masks = root / 'Annotations' / '480p' / folder.name
-    if file.is_file():
-      boxes = sequences.read_boxes(file)
-    else:
-      file, boxes = masks, [_mask_box(path) for path in _frames_from(masks)]
-    found.append(
-      sequences.make(folder.name, frames, np.asarray(boxes), source=file)
-    )
-  return found
-
-
-def folder(root: Path) -> list[Sequence]:
-  """Own sequences: `<seq>/{img/, groundtruth.txt, [absent.txt]}`.
-
-  Rows are x,y,w,h in px with first pixel 0; absent.txt has 0 or 1 a row.
-  """
-  found = []
-  for place in _folders_with(root, 'img'):
-    file = place / 'groundtruth.txt'
-    boxes = sequences.read_boxes(file)
-    absent = None
-    if (place / 'absent.txt').is_file():
-      absent = np.ravel(sequences.read_rows(place / 'absent.txt', (1,)))
-    found.append(
-      sequences.make(
-        place.name, _frames_from(place / 'img'), boxes, file, absent
+  def read(root: Path) -> list[Sequence]:
+    tree, source = trees.Folder(epath.Path(root)), sources.make(name)
+    return [
+      Sequence(
+        track.name,
+        tuple(root / file for file in track.files),
+        track.box_xywh,
+        track.visible & (track.box_xywh[:, 2:] > 0).all(axis=1),
       )
-    )
-  return found
+      for unit in source.units(tree)
+      for track in source.tracks(tree, unit)
+    ]
+
+  return read
 
 
 LAYOUTS: dict[str, Callable[[Path], list[Sequence]]] = {
@@ -192,8 +171,8 @@ LAYOUTS: dict[str, Callable[[Path], list[Sequence]]] = {
   'vot': vot,
   'uav123_10fps': uav123_10fps,
   'tinytlp': tinytlp,
-  'davis': davis,
-  'folder': folder,
+  'davis': _of_source('davis'),
+  'folder': _of_source('folder'),
 }
 
 
@@ -227,12 +206,3 @@ def _uav_place(images: Path, file: Path) -> tuple[Path, int]:
       rows = sequences.read_rows(file.with_name(f'{part[1]}_{k}.txt'), (4,))
       first += len(rows) - 1
   return images / part[1], first
-
-
-def _mask_box(path: Path) -> np.ndarray:
-  mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-  if mask is None:
-    raise ValueError(f'{path}: cannot be decoded as a mask; restore it')
-  if not mask.any():
-    return np.full(4, np.nan)
-  return np.array(cv2.boundingRect(mask), float)

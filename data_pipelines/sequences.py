@@ -79,7 +79,15 @@ def read_frame(path: Path) -> UInt8[np.ndarray, 'h w 3']:
   """
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such image')
-  data = path.read_bytes()
+  return decode(path.read_bytes(), str(path))
+
+
+def decode(data: bytes, where: str) -> UInt8[np.ndarray, 'h w 3']:
+  """Decodes an image from the file `where` to RGB.
+
+  Raises:
+    ValueError: It cannot be decoded.
+  """
   # OpenCV 4 fills up a JPEG that breaks off in its last scan with grey.
   torn = data[:2] == b'\xff\xd8' and (
     data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda')
@@ -88,8 +96,14 @@ def read_frame(path: Path) -> UInt8[np.ndarray, 'h w 3']:
   if data and not torn:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
   if pixels is None:
-    raise ValueError(f'{path}: cannot be decoded as an image; restore it')
+    raise ValueError(f'{where}: cannot be decoded as an image; restore it')
   return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def frame_number(stem: str) -> int | None:
+  """The number that the name of an image ends in."""
+  digits = re.search(r'\d+$', stem)
+  return int(digits[0]) if digits else None
 
 
 def numbered_images(folder: Path) -> dict[int, Path]:
@@ -105,10 +119,10 @@ def numbered_images(folder: Path) -> dict[int, Path]:
   for path in sorted(folder.iterdir()):
     if path.suffix.lower() not in IMAGE_SUFFIXES:
       continue
-    digits = re.search(r'\d+$', path.stem)
-    if not digits:
+    number = frame_number(path.stem)
+    if number is None:
       raise ValueError(f'{path}: name does not end in a frame number')
-    if (number := int(digits[0])) in images:
+    if number in images:
       raise ValueError(f'{path}: frame {number} is also {images[number].name}')
     images[number] = path
   if not images:
@@ -130,19 +144,26 @@ def read_rows(path: Path, columns: tuple[int, ...]) -> list[list[float]]:
   """
   if not path.is_file():
     raise FileNotFoundError(f'{path}: missing annotation file')
+  return parse_rows(path.read_text(), str(path), columns)
+
+
+def parse_rows(
+  text: str, where: str, columns: tuple[int, ...]
+) -> list[list[float]]:
+  """As `read_rows`, of a text from the file `where`."""
   rows = []
-  for number, line in enumerate(path.read_text().rstrip().splitlines(), 1):
+  for number, line in enumerate(text.rstrip().splitlines(), 1):
     fields = re.split(r'\s*,\s*|\s+', line.strip())
     if len(fields) not in columns:
       allowed = ' or '.join(map(str, columns))
       raise ValueError(
-        f'{path} row {number}: {len(fields)} values, not {allowed}'
+        f'{where} row {number}: {len(fields)} values, not {allowed}'
       )
     try:
       rows.append([float(field) for field in fields])
     except ValueError:
       raise ValueError(
-        f'{path} row {number}: {line.strip()!r} is not all numbers'
+        f'{where} row {number}: {line.strip()!r} is not all numbers'
       ) from None
   return rows
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from data_pipelines import clip_set, tracks
+from data_pipelines import clip_set, synthetic_set
 from data_pipelines.pipeline import DataSet
 
 # The data set that is made where it is asked for.
@@ -38,8 +38,8 @@ def find_sets(
     place = data_dir or '--data_dir, which is not given, nor is $ACM_DATA'
     raise FileNotFoundError(
       f'data sets are not prepared: {", ".join(missing)} (looked in {place}). '
-      'Write each with `python -m data_pipelines.prepare folder --source '
-      'SEQUENCES --out DATA_DIR/NAME`, or train small on synthetic data: add '
+      'Write each with `python -m data_pipelines.prepare NAME --source '
+      'DOWNLOAD --out DATA_DIR/NAME`, or train small on synthetic data: add '
       ':quickstart to --config'
     )
   return [
@@ -77,12 +77,12 @@ def make_synthetic(
   """Makes the synthetic set of a run unless it is there already.
 
   Args:
-    section: Arguments of `tracks.ensure_synthetic`.
+    section: Arguments of `synthetic_set.ensure`.
     workdir: Folder of the run.
     crop_size: Side of the crops, px.
   """
   textures = section['textures']
-  tracks.ensure_synthetic(
+  synthetic_set.ensure(
     workdir / 'data' / SYNTHETIC,
     **{**section, 'textures': Path(textures) if textures else None},
     crop_size=crop_size,

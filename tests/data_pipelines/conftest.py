@@ -2,13 +2,13 @@
 
 import pytest
 
-from data_pipelines import tracks
+from data_pipelines import synthetic_set
 
 
 @pytest.fixture(scope='session')
 def clip_folder(tmp_path_factory):
   """Four synthetic tracks of twelve frames, crops of 255 px."""
-  return tracks.ensure_synthetic(
+  return synthetic_set.ensure(
     tmp_path_factory.mktemp('clips') / 'synthetic',
     sequences=4,
     frames=12,

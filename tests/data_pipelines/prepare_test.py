@@ -1,28 +1,35 @@
-"""The prepare command: real video to clip set, and its check."""
+"""The prepare command: from official files to a clip set, and its check."""
 
 import errno
 import json
-import shutil
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from data_pipelines import prepare
+from data_pipelines import clip_writer, preparation, prepare, synthetic
+from data_pipelines.builders import dummy_data
+from data_pipelines.clip_set import ClipSet
+from data_pipelines.clips import Cut
+from data_pipelines.sources import folder
 
-SEQUENCE = 'libby'
+ROOT = Path(prepare.__file__).parents[1]
 
 
 @pytest.fixture(scope='module')
-def davis(real_data, tmp_path_factory):
-  """DAVIS cut to the first five frames of one sequence."""
-  pytest.importorskip('tensorflow')
-  source = real_data / 'sequences' / 'DAVIS'
-  root = tmp_path_factory.mktemp('davis')
-  for part in ('JPEGImages', 'Annotations'):
-    images = sorted((source / part / '480p' / SEQUENCE).iterdir())[:5]
-    (root / part / '480p' / SEQUENCE).mkdir(parents=True)
-    for path in images:
-      (root / part / '480p' / SEQUENCE / path.name).symlink_to(path.resolve())
+def videos(tmp_path_factory):
+  """Five short sequences in the folder layout."""
+  root = tmp_path_factory.mktemp('videos') / 'videos'
+  synthetic.write_folder(root, sequences=5, frames=3, seed=0)
   return root
+
+
+@pytest.fixture(autouse=True)
+def one_video_a_shard(monkeypatch):
+  monkeypatch.setattr(folder, 'SOURCE', folder.SOURCE._replace(per_shard=1))
 
 
 def run(capsys, *argv):
@@ -35,13 +42,38 @@ def run(capsys, *argv):
   return code, printed.out, printed.err.splitlines()
 
 
-def test_davis_is_prepared_checked_and_not_overwritten(davis, tmp_path, capsys):
-  out = tmp_path / 'sets' / 'davis'
-  flags = ('davis', '--source', davis, '--out', out)
-  assert run(capsys, *flags)[0] == 0
+def content(out):
+  """What training reads of a clip set."""
+  made = ClipSet(out)
+  jpegs = [made.jpeg(i) for i in range(len(made.frame_number))]
+  return jpegs, made.box.tolist(), made.track_name.tolist()
+
+
+def job(source, **cut):
+  return preparation.Job('folder', str(source), Cut(**{'crop_size': 63, **cut}))
+
+
+@pytest.fixture(scope='module')
+def whole(videos, tmp_path_factory):
+  """The clip set of the sequences, made at one go."""
+  out = tmp_path_factory.mktemp('whole') / 'set'
+  preparation.prepare(job(videos), out, preparation.processes(1))
+  return out
+
+
+def test_a_set_is_prepared_checked_and_not_overwritten(
+  videos, tmp_path, capsys
+):
+  out = tmp_path / 'sets' / 'own'
+  flags = ('folder', '--source', videos, '--out', out, '--processes', 1)
+  code, printed, errors = run(capsys, *flags, '--stride', 2)
+  assert (code, errors) == (0, [])
   manifest = json.loads((out / 'manifest.json').read_text())
-  assert manifest['frames'] + sum(manifest['dropped'].values()) == 5
-  code, printed, errors = run(capsys, 'davis', '--out', out, '--check')
+  # Of three frames, the first and the last.
+  assert manifest['frames'] + sum(manifest['dropped'].values()) == 10
+  assert f'{manifest["frames"]} frames of 5 tracks in {out}' in printed
+  assert sorted(path.name for path in out.parent.iterdir()) == ['own']
+  code, printed, errors = run(capsys, '--out', out, '--check')
   assert (code, errors) == (0, [])
   assert printed == f'{manifest["frames"]} frames in {out}\n'
 
@@ -49,36 +81,178 @@ def test_davis_is_prepared_checked_and_not_overwritten(davis, tmp_path, capsys):
   assert code == 2
   assert errors == [f'error: {out} is there already: remove it or name another']
 
-  shard = next(out.glob('*.tfrecord'))
-  shard.write_bytes(shard.read_bytes()[:-2000])
-  code, _, errors = run(capsys, *flags, '--check')
+  shard = out / 'clips-00002.tfrecord'
+  shard.write_bytes(shard.read_bytes()[:-1] + b'?')
+  code, _, errors = run(capsys, '--out', out, '--check')
   assert code == 2
   assert len(errors) == 1
-  assert f'JPEG of track 0 ({SEQUENCE})' in errors[0]
-  assert 'truncated' in errors[0]
+  assert 'clips-00002.tfrecord: damaged' in errors[0]
 
 
-@pytest.mark.parametrize('share', [0.0, 0.02, 0.5, 0.99], ids=str)
-def test_a_truncated_index_is_named(clip_folder, tmp_path, capsys, share):
-  out = shutil.copytree(clip_folder, tmp_path / 'set')
-  index = out / 'index.npz'
-  index.write_bytes(index.read_bytes()[: int(share * index.stat().st_size)])
-  code, _, errors = run(capsys, 'folder', '--out', out, '--check')
+@pytest.mark.parametrize('name', [w.__name__ for w in dummy_data.SETS])
+def test_every_set_is_prepared(tmp_path, capsys, name):
+  source = Path(dummy_data.__file__).parent / name / 'dummy_data'
+  out = tmp_path / name
+  flags = ('--source', source, '--out', out, '--processes', 1)
+  code, printed, errors = run(capsys, name, *flags)
+  assert (code, errors) == (0, [])
+  assert ClipSet(out).crop_size == 511
+  assert 'frames of' in printed
+
+
+@pytest.mark.parametrize('workers', ['two processes', 'beam'])
+def test_other_workers_write_the_same(videos, whole, tmp_path, workers):
+  if workers == 'beam':
+    pytest.importorskip('apache_beam')
+    made = preparation.beam(['--runner=DirectRunner'])
+  else:
+    made = preparation.processes(2)
+  preparation.prepare(job(videos), tmp_path / 'set', made)
+  assert content(tmp_path / 'set') == content(whole)
+
+
+def test_a_failed_try_goes_on_where_it_stopped(videos, whole, tmp_path):
+  written = []
+
+  def failing(shards):
+    for shard in shards:
+      if shard.number == 3:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+      written.append(shard.number)
+      yield preparation.write_shard(shard)
+
+  out = tmp_path / 'set'
+  with pytest.raises(OSError, match='No space'):
+    preparation.prepare(job(videos), out, failing)
+  assert not out.exists()
+
+  def counting(shards):
+    written.extend(shard.number for shard in shards)
+    return map(preparation.write_shard, shards)
+
+  preparation.prepare(job(videos), out, counting)
+  assert written == [0, 1, 2, 3, 4]
+  assert content(out) == content(whole)
+  assert [path.name for path in tmp_path.iterdir()] == ['set']
+
+
+KILLED = """
+import os, signal, sys
+from data_pipelines import clip_writer, preparation
+from data_pipelines.clips import Cut
+from data_pipelines.sources import folder
+
+folder.SOURCE = folder.SOURCE._replace(per_shard=1)
+moment, source, out = sys.argv[1:]
+save = getattr(clip_writer.np, 'savez')
+done = []
+
+def killing(file, **columns):
+  done.append(file)
+  if len(done) == 3 and moment == 'before the part':
+    os.kill(os.getpid(), signal.SIGKILL)
+  save(file, **columns)
+  if len(done) == 3:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+clip_writer.np.savez = killing
+job = preparation.Job('folder', source, Cut(crop_size=63))
+preparation.prepare(job, preparation.Path(out), preparation.processes(1))
+"""
+
+
+@pytest.mark.parametrize('moment', ['before the part', 'in the part'])
+def test_a_killed_try_loses_and_doubles_no_track(
+  videos, whole, tmp_path, moment
+):
+  out = tmp_path / 'set'
+  command = [sys.executable, '-c', KILLED, moment, str(videos), str(out)]
+  ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+  assert ended.returncode == -signal.SIGKILL, ended.stderr
+  assert not out.exists()
+  preparation.prepare(job(videos), out, preparation.processes(1))
+  assert content(out) == content(whole)
+  left = [p.name for p in out.iterdir() if not p.name.startswith('clips-')]
+  assert sorted(left) == ['index', 'manifest.json']
+
+
+def test_what_another_job_left_is_not_taken(videos, tmp_path):
+  out = tmp_path / 'set'
+
+  def one(shards):
+    yield preparation.write_shard(shards[0])
+    raise OSError('stopped')
+
+  with pytest.raises(OSError, match='stopped'):
+    preparation.prepare(job(videos), out, one)
+  with pytest.raises(ValueError, match='earlier try with other settings'):
+    preparation.prepare(
+      job(videos, crop_size=127), out, preparation.processes(1)
+    )
+
+
+def test_two_processes_do_not_write_the_same_set(videos, tmp_path):
+  def again(shards):
+    with pytest.raises(ValueError, match='another process is writing it'):
+      preparation.prepare(
+        job(videos), tmp_path / 'set', preparation.processes(1)
+      )
+    return map(preparation.write_shard, shards)
+
+  preparation.prepare(job(videos), tmp_path / 'set', again)
+  assert [path.name for path in tmp_path.iterdir()] == ['set']
+
+
+def test_a_malformed_annotation_leaves_nothing(videos, tmp_path, capsys):
+  source = tmp_path / 'videos'
+  dummy_data.folder(source)
+  (source / 'a' / 'groundtruth.txt').write_text('1,2,3\n')
+  flags = ('--source', source, '--out', tmp_path / 'set', '--processes', 1)
+  code, _, errors = run(capsys, 'folder', *flags)
   assert code == 2
-  assert errors == [f'error: {index}: damaged; write the clip set again']
+  assert len(errors) == 1
+  assert 'a/groundtruth.txt row 1: 3 values, not 4' in errors[0]
+  assert [path.name for path in tmp_path.iterdir()] == ['videos']
+
+
+@pytest.mark.parametrize('content', [b'', b'\xff\xd8torn', None])
+def test_an_unreadable_frame_is_counted_and_named(tmp_path, capsys, content):
+  source, out = tmp_path / 'videos', tmp_path / 'set'
+  dummy_data.folder(source)
+  frame = source / 'a' / 'img' / '0001.jpg'
+  frame.write_bytes(b'' if content is None else content)
+  flags = ('--source', source, '--out', out, '--processes', 1, '--stride', 1)
+  code, printed, errors = run(capsys, 'folder', *flags)
+  assert (code, errors) == (0, [])
+  assert f'warning: {frame}: cannot be decoded' in printed
+  manifest = json.loads((out / 'manifest.json').read_text())
+  assert manifest['dropped'] == {'absent': 1, 'unreadable': 1}
+
+
+def test_the_layouts_are_shown(capsys):
+  code, printed, _ = run(capsys, '--list')
+  assert code == 0
+  assert 'full_occlusion.txt' in printed
 
 
 @pytest.mark.parametrize(
   ('argv', 'message'),
   [
     (['davis', '--out', 'o'], '--source is missing'),
-    (['davis', '--source', 'nowhere'], '--out'),
+    (['davis', '--source', 'nowhere'], '--out is missing'),
     (['otb', '--source', '.', '--out', 'o'], "invalid choice: 'otb'"),
     (['davis', '--source', 'nowhere', '--out', 'o'], 'nowhere: no such folder'),
-    (['folder', '--source', '.', '--out', 'o'], 'no sequence in the layout'),
+    (['folder', '--source', '.', '--out', 'o'], 'no sequence with a folder'),
     (['folder', '--out', 'o', '--check'], 'o: no clip set'),
+    (
+      ['folder', '--source', '.', '--out', 'o', '--processes', '0'],
+      '--processes=0: at least 1',
+    ),
+    (
+      ['folder', '--source', '.', '--out', 'o', '--stride', '0'],
+      'stride and crop_size 1 or more',
+    ),
   ],
-  ids=['source', 'out', 'name', 'no folder', 'no sequence', 'no set'],
 )
 def test_a_wrong_request_is_one_line_and_writes_nothing(
   tmp_path, monkeypatch, capsys, argv, message
@@ -95,18 +269,25 @@ def test_a_wrong_request_is_one_line_and_writes_nothing(
 def test_help_shows_an_example(capsys):
   code, printed, _ = run(capsys, '--help')
   assert code == 0
-  assert 'python -m data_pipelines.prepare davis --source' in printed
+  assert 'python -m data_pipelines.prepare got10k --source' in printed
 
 
-def test_a_full_disk_is_work_that_failed(
-  sequences, tmp_path, monkeypatch, capsys
-):
+def test_a_full_disk_is_work_that_failed(videos, tmp_path, monkeypatch, capsys):
   def full(*_, **__):
-    raise OSError(errno.ENOSPC, 'No space left on device', 'shard')
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'shard')
 
-  monkeypatch.setattr(prepare.clips, 'write', full)
-  flags = ('folder', '--source', sequences, '--out', tmp_path / 'o')
-  code, _, errors = run(capsys, *flags)
+  monkeypatch.setattr(clip_writer, 'write_shard', full)
+  flags = ('--source', videos, '--out', tmp_path / 'o', '--processes', 1)
+  code, _, errors = run(capsys, 'folder', *flags)
   assert code == 1
   assert len(errors) == 1
   assert "No space left on device: 'shard'" in errors[0]
+  assert not list(tmp_path.iterdir())
+
+
+def test_real_video_is_prepared(real_data, tmp_path):
+  source = real_data / 'sequences' / 'DAVIS'
+  cut = Cut(stride=40, crop_size=127)
+  made = preparation.Job('davis', str(source), cut)
+  preparation.prepare(made, tmp_path / 'davis', preparation.processes(1))
+  assert len(ClipSet(tmp_path / 'davis').track_first) >= 20

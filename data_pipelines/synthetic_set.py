@@ -1,32 +1,17 @@
-"""Where the tracks of a clip set come from."""
+"""A clip set of procedural sequences, made where it is asked for."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from data_pipelines import clip_set, clips, sequences, synthetic
-from data_pipelines.clips import Track
+from data_pipelines import clip_set, clip_writer, crops, synthetic
+from data_pipelines.clips import Cut
+from data_pipelines.track import Track
 
 
-def from_sequences(
-  found: Iterable[sequences.Sequence], stride: int = 1
-) -> Iterator[Track]:
-  """A track for each sequence, of every `stride`-th of its frames."""
-  for sequence in found:
-    keep = np.arange(0, len(sequence), stride)
-    paths = sequence.frame_paths[::stride]
-    yield Track(
-      sequence.name,
-      sequence.box_xywh[keep],
-      sequence.visible[keep],
-      frame_number=keep,
-      read=lambda i, paths=paths: sequences.read_frame(paths[i]),
-    )
-
-
-def from_synthetic(
+def tracks(
   count: int,
   frames: int,
   size: tuple[int, int],
@@ -41,11 +26,11 @@ def from_synthetic(
       video.box_xywh,
       video.visible,
       frame_number=np.arange(frames),
-      read=video.frames.__getitem__,
+      image=video.frames.__getitem__,
     )
 
 
-def ensure_synthetic(
+def ensure(
   out: Path,
   *,
   sequences: int,
@@ -53,7 +38,7 @@ def ensure_synthetic(
   size: tuple[int, int],
   seed: int,
   textures: Path | None = None,
-  crop_size: int = 511,
+  crop_size: int = crops.CROP_SIZE,
 ) -> Path:
   """Makes a clip set of procedural sequences unless it is there already.
 
@@ -94,12 +79,11 @@ def ensure_synthetic(
       raise ValueError(
         f'{out} holds a clip set that is not synthetic: name another folder'
       )
-  made = from_synthetic(sequences, frames, size, seed, textures)
-  clips.write(
-    made,
+  clip_writer.write(
+    tracks(sequences, frames, size, seed, textures),
     out,
     total=sequences,
-    crop_size=crop_size,
+    cut=Cut(crop_size=crop_size),
     settings=settings,
     replace=True,
   )

@@ -1,0 +1,14 @@
+"""TFDS builders of the training sets, a folder each.
+
+    import tensorflow_datasets as tfds
+    from data_pipelines.builders.got10k import got10k_dataset_builder
+
+    builder = got10k_dataset_builder.Builder(data_dir='tfds')
+    builder.download_and_prepare(
+      download_config=tfds.download.DownloadConfig(manual_dir='GOT-10k')
+    )
+
+An example is a track: whole frames as they were published and the boxes of one
+target. Training reads clip sets instead (`data_pipelines.prepare`), which hold
+crops. `dummy_data` writes the tiny official files that the tests read.
+"""

@@ -1,0 +1,9 @@
+"""TFDS builder of crop511."""
+
+from data_pipelines.builders.track_builder import TrackBuilder
+
+
+class Builder(TrackBuilder):
+  """Tracks as `data_pipelines.sources.crop511` reads them."""
+
+  SOURCE = 'crop511'

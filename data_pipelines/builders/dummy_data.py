@@ -1,0 +1,214 @@
+"""Writes the tiny official files of every set, special cases included.
+
+    python -m data_pipelines.builders.dummy_data
+
+Deterministic: the files of the repository are what this writes.
+"""
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+SIZE = (32, 48)
+
+
+def image(number: int, size: tuple[int, int] = SIZE) -> bytes:
+  """A JPEG that tells one number from another."""
+  y, x = np.mgrid[: size[0], : size[1]]
+  planes = [(x * 5 + 40 * number) % 256, (y * 7) % 256, (x + y + number) % 256]
+  pixels = np.stack(planes, axis=-1).astype(np.uint8)
+  flags = [cv2.IMWRITE_JPEG_QUALITY, 60]
+  return cv2.imencode('.jpg', pixels, flags)[1].tobytes()
+
+
+def _put(path: Path, content: bytes | str) -> None:
+  path.parent.mkdir(parents=True, exist_ok=True)
+  data = content.encode() if isinstance(content, str) else content
+  path.write_bytes(data)
+
+
+def _frames(folder: Path, numbers: range, name: str = '{:08d}.jpg') -> None:
+  for number in numbers:
+    _put(folder / name.format(number), image(number))
+
+
+def got10k(root: Path) -> None:
+  """Two videos: one whole, one with an absent and a covered frame."""
+  for number, absent, cover in ((1, '000', '888'), (2, '010', '808')):
+    folder = root / 'train' / f'GOT-10k_Train_{number:06d}'
+    _frames(folder, range(1, 4))
+    rows = ''.join(f'{5 + i}.5000,6.2500,12.0000,9.0000\n' for i in range(3))
+    _put(folder / 'groundtruth.txt', rows)
+    _put(folder / 'absence.label', ''.join(f'{mark}\n' for mark in absent))
+    _put(folder / 'cover.label', ''.join(f'{mark}\n' for mark in cover))
+    _put(folder / 'cut_by_image.label', '0\n' * 3)
+    _put(folder / 'meta_info.ini', '[METAINFO]\nanno_fps: 10Hz\n')
+  _put(root / 'train' / 'list.txt', 'GOT-10k_Train_000001\n')
+
+
+def lasot(root: Path) -> None:
+  """A training video, one of the test set, and one with images to spare."""
+  for name, images in (('airplane-2', 3), ('airplane-1', 3), ('monkey-1', 5)):
+    folder = root / name.partition('-')[0] / name
+    _frames(folder / 'img', range(1, images + 1))
+    _put(folder / 'groundtruth.txt', '3,4,10,8\n4,5,10,8\n0,0,0,0\n')
+    _put(folder / 'full_occlusion.txt', '0,1,0')
+    _put(folder / 'out_of_view.txt', '0,0,1')
+    _put(folder / 'nlp.txt', 'a thing\n')
+
+
+def trackingnet(root: Path) -> None:
+  """More than nine frames without leading zeros, and a video left packed."""
+  for part, name, count in (
+    ('TRAIN_0', 'aB-c_0', 11),
+    ('TRAIN_1', '-x_1', 2),
+  ):
+    rows = ''.join(f'{2 + i}.0,3.0,8.5,7.5\n' for i in range(count))
+    _put(root / part / 'anno' / f'{name}.txt', rows)
+  _frames(root / 'TRAIN_0' / 'frames' / 'aB-c_0', range(11), '{}.jpg')
+  packed = root / 'TRAIN_1' / 'zips' / '-x_1.zip'
+  packed.parent.mkdir(parents=True, exist_ok=True)
+  with zipfile.ZipFile(packed, 'w') as archive:
+    for number in range(2):
+      # A fixed time, so that the file is the same every time.
+      info = zipfile.ZipInfo(f'{number}.jpg', (2018, 1, 1, 0, 0, 0))
+      archive.writestr(info, image(number))
+
+
+def _xml(objects: list[tuple[str, tuple[int, int, int, int]]]) -> str:
+  """Pascal's form, with the order of edges that ImageNet VID has."""
+  inside = ''.join(
+    f'<object>{f"<trackid>{track}</trackid>" if track else ""}<name>n0</name>'
+    f'<bndbox><xmax>{x2}</xmax><xmin>{x1}</xmin><ymax>{y2}</ymax>'
+    f'<ymin>{y1}</ymin></bndbox></object>'
+    for track, (x1, y1, x2, y2) in objects
+  )
+  return f'<annotation>{inside}</annotation>\n'
+
+
+def imagenet_vid(root: Path) -> None:
+  """Two targets, one of which is not in every frame."""
+  video = 'ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000'
+  data = root / 'ILSVRC2015' / 'Data' / 'VID' / 'train' / video
+  notes = root / 'ILSVRC2015' / 'Annotations' / 'VID' / 'train' / video
+  _frames(data, range(3), '{:06d}.JPEG')
+  for number in range(3):
+    objects = [('0', (4, 5, 20, 15))]
+    if number != 1:
+      objects.append(('1', (10, 8, 30, 28)))
+    _put(notes / f'{number:06d}.xml', _xml(objects))
+
+
+def imagenet_det(root: Path) -> None:
+  """Both years, an image of two objects and one of none."""
+  data = root / 'ILSVRC' / 'Data' / 'DET' / 'train'
+  notes = root / 'ILSVRC' / 'Annotations' / 'DET' / 'train'
+  two = [('', (4, 5, 20, 15)), ('', (10, 8, 30, 28))]
+  for name, objects in (
+    ('ILSVRC2013_train/n01/n01_1', two),
+    ('ILSVRC2014_train_0000/ILSVRC2014_train_00000001', two[:1]),
+    ('ILSVRC2014_train_0000/ILSVRC2014_train_00000002', []),
+  ):
+    _put(data / f'{name}.JPEG', image(len(objects)))
+    _put(notes / f'{name}.xml', _xml(objects))
+
+
+def coco(root: Path) -> None:
+  """A crowd, a box without an area, and an image without annotations."""
+  boxes = ((1, [4.5, 5.25, 16.0, 10.0], 0), (1, [0, 0, 40, 30], 1))
+  boxes += ((2, [10.0, 8.0, 0.0, 20.0], 0), (2, [10.0, 8.0, 12.0, 20.0], 0))
+  content = {
+    'images': [
+      {'id': i, 'file_name': f'{i:012d}.jpg', 'height': 32, 'width': 48}
+      for i in (1, 2, 3)
+    ],
+    'annotations': [
+      {'id': 10 + n, 'image_id': i, 'bbox': box, 'iscrowd': crowd}
+      for n, (i, box, crowd) in enumerate(boxes)
+    ],
+  }
+  text = json.dumps(content)
+  _put(root / 'annotations' / 'instances_train2017.json', text)
+  _frames(root / 'train2017', range(1, 4), '{:012d}.jpg')
+
+
+def youtube_bb(root: Path) -> None:
+  """A target that leaves, a frame that is gone, and a video that is."""
+  rows = [
+    'v1_a-,0,3,cat,0,present,0.1,0.5,0.25,0.75',
+    'v1_a-,1000,3,cat,0,absent,-1,-1,-1,-1',
+    'v1_a-,10000,3,cat,0,present,0.2,0.6,0.25,0.75',
+    'v1_a-,11000,3,cat,0,present,0.2,0.6,0.25,0.75',
+    'gone,0,3,cat,0,present,0.1,0.5,0.2,0.7',
+  ]
+  _put(root / 'yt_bb_detection_train.csv', '\n'.join(rows) + '\n')
+  for number, time in enumerate((0, 1000, 10000)):
+    name = f'v1_a-_{time}_3_0.jpg'
+    _put(root / 'yt_bb_detection_train' / '3' / name, image(number))
+
+
+def davis(root: Path) -> None:
+  """Two objects as 2017 has them, one as 2016 has it, one that leaves."""
+  images = root / 'JPEGImages' / '480p'
+  masks = root / 'Annotations' / '480p'
+  for name in ('two', 'one'):
+    _frames(images / name, range(2), '{:05d}.jpg')
+    for number in range(2):
+      if name == 'one':
+        mask = np.zeros(SIZE, np.uint8)
+        mask[4:14, 6:26] = 255
+      else:
+        # BGR of the palette's first two colours.
+        mask = np.zeros((*SIZE, 3), np.uint8)
+        mask[2:10, 3:9] = (0, 0, 128)
+        if number == 0:
+          mask[12:20, 20:40] = (0, 128, 0)
+      data = cv2.imencode('.png', mask)[1].tobytes()
+      _put(masks / name / f'{number:05d}.png', data)
+
+
+def crop511(root: Path) -> None:
+  """Both forms of a row, and a key that is no frame."""
+  rows = {'000000': [10, 20, 50, 40], '000003': [40, 20], 'meta': []}
+  table = {'a/v1': {'00': rows, '01': {'000000': [0, 0, 0, 10]}}}
+  _put(root / 'train.json', json.dumps(table))
+  for name in ('000000.00', '000003.00', '000000.01'):
+    _put(root / 'crop511' / 'a/v1' / f'{name}.x.jpg', image(1, (511, 511)))
+
+
+def folder(root: Path) -> None:
+  """Three ways to separate values, and marks of absence."""
+  rows = {'a': '3,4,10,8\n4,4,10,8\n', 'b': '3\t4\t10\t8\n4 4 10 8\n'}
+  for name, text in rows.items():
+    _frames(root / name / 'img', range(1, 3), '{:04d}.jpg')
+    _put(root / name / 'groundtruth.txt', text)
+  _put(root / 'b' / 'absent.txt', '0\n1\n')
+
+
+SETS = (
+  got10k,
+  lasot,
+  trackingnet,
+  imagenet_vid,
+  imagenet_det,
+  coco,
+  youtube_bb,
+  davis,
+  crop511,
+  folder,
+)
+
+
+def main() -> int:
+  """Writes all of them into the builders' folders."""
+  for write in SETS:
+    write(Path(__file__).parent / write.__name__ / 'dummy_data')
+  return 0
+
+
+if __name__ == '__main__':
+  sys.exit(main())

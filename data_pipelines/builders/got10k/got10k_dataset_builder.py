@@ -1,0 +1,9 @@
+"""TFDS builder of GOT-10k."""
+
+from data_pipelines.builders.track_builder import TrackBuilder
+
+
+class Builder(TrackBuilder):
+  """Tracks as `data_pipelines.sources.got10k` reads them."""
+
+  SOURCE = 'got10k'

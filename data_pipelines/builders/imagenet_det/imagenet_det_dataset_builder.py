@@ -1,0 +1,9 @@
+"""TFDS builder of ImageNet DET."""
+
+from data_pipelines.builders.track_builder import TrackBuilder
+
+
+class Builder(TrackBuilder):
+  """Tracks as `data_pipelines.sources.imagenet_det` reads them."""
+
+  SOURCE = 'imagenet_det'

@@ -1,0 +1,9 @@
+"""TFDS builder of LaSOT."""
+
+from data_pipelines.builders.track_builder import TrackBuilder
+
+
+class Builder(TrackBuilder):
+  """Tracks as `data_pipelines.sources.lasot` reads them."""
+
+  SOURCE = 'lasot'

@@ -1,0 +1,63 @@
+"""What the builders share: an example is one target in one video."""
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from data_pipelines import sources, trees
+
+
+class TrackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+  """Reads a set with its reader in `data_pipelines.sources`.
+
+  Attributes:
+    SOURCE: Name of the reader, which each builder sets.
+  """
+
+  VERSION = tfds.core.Version('1.0.0')
+  RELEASE_NOTES = {'1.0.0': 'First version.'}  # noqa: RUF012, as TFDS has it
+  SOURCE: str
+
+  def __init_subclass__(cls, **kwargs):
+    # The reader's docstring says which layout the files must have.
+    cls.MANUAL_DOWNLOAD_INSTRUCTIONS = sources.described(cls.SOURCE)
+    super().__init_subclass__(**kwargs)
+
+  def _info(self) -> tfds.core.DatasetInfo:
+    """Frames keep the bytes they were published as.
+
+    box_xywh is in px, 0-based, NaN where there is none.
+    """
+    image = {'shape': (None, None, None, 3), 'encoding_format': 'jpeg'}
+    return self.dataset_info_from_configs(
+      features=tfds.features.FeaturesDict(
+        {
+          'name': tfds.features.Text(),
+          'frames': tfds.features.Video(**image),
+          'box_xywh': tfds.features.Tensor(shape=(None, 4), dtype=np.float32),
+          'visible': tfds.features.Tensor(shape=(None,), dtype=np.bool_),
+          'frame_number': tfds.features.Tensor(shape=(None,), dtype=np.int64),
+        }
+      ),
+      # An example may be a video of thousands of frames.
+      disable_shuffling=True,
+    )
+
+  def _split_generators(self, dl_manager: tfds.download.DownloadManager):
+    return {'train': self._generate_examples(dl_manager.manual_dir)}
+
+  def _generate_examples(self, folder):
+    tree, source = trees.open_tree(folder), sources.make(self.SOURCE)
+    key = 0
+    for unit in source.units(tree):
+      for track in source.tracks(tree, unit):
+        yield (
+          key,
+          {
+            'name': track.name,
+            'frames': [tree.read(file) for file in track.files],
+            'box_xywh': track.box_xywh,
+            'visible': track.visible,
+            'frame_number': track.frame_number,
+          },
+        )
+        key += 1

@@ -1,0 +1,9 @@
+"""TFDS builder of YouTube-BoundingBoxes."""
+
+from data_pipelines.builders.track_builder import TrackBuilder
+
+
+class Builder(TrackBuilder):
+  """Tracks as `data_pipelines.sources.youtube_bb` reads them."""
+
+  SOURCE = 'youtube_bb'

@@ -1,0 +1,265 @@
+"""Writes clip sets: a file of records after the other, then one index.
+
+A shard is a pure function of the tracks that go into it. Its part of the index
+is written after it, so that a shard with a part is whole: what was begun and
+killed goes on where it stopped, and several processes write side by side.
+"""
+
+import hashlib
+import itertools
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_pipelines import clip_set, clips, crops, host_tensorflow
+from data_pipelines.clips import Clip, Cut, Report
+from data_pipelines.progress import Progress
+from data_pipelines.staging import replacing, staged
+from data_pipelines.track import Track
+
+# A TFRecord is a length (8 bytes), its checksum (4), the data, its checksum.
+_RECORD_HEAD, _RECORD_TAIL = 12, 4
+_TRACKS_PER_SHARD = 64
+
+
+def write(
+  tracks: Iterable[Track],
+  out: Path,
+  *,
+  total: int | None = None,
+  cut: Cut | None = None,
+  settings: dict[str, Any] | None = None,
+  replace: bool = False,
+) -> dict[str, Any]:
+  """Writes a clip set in one go; the folder appears whole at the end.
+
+  Args:
+    tracks: What to write, read once.
+    out: Folder of the clip set.
+    total: How many tracks there are, for the progress that is shown.
+    cut: How they are cut.
+    settings: What the tracks were made from, kept in the manifest.
+    replace: Whether a clip set of that name is replaced.
+
+  Returns:
+    The manifest.
+
+  Raises:
+    RuntimeError: TensorFlow is missing.
+    ValueError: `out` exists, or no frame is left.
+  """
+  cut, waiting = cut or Cut(), iter(tracks)
+  with (
+    staged(out, replace) as folder,
+    Progress(out.name, total, 'tracks') as shown,
+  ):
+    number = done = 0
+    while batch := list(itertools.islice(waiting, _TRACKS_PER_SHARD)):
+      write_shard(folder, number, batch, cut)
+      number, done = number + 1, done + len(batch)
+      shown.update(done)
+    return merge(folder, number, cut, settings or {}, named=out)
+
+
+def shard_name(number: int) -> str:
+  """The file of a shard."""
+  return f'clips-{number:05d}.tfrecord'
+
+
+def part_name(number: int) -> str:
+  """The file of its part of the index."""
+  return f'part-{number:05d}.npz'
+
+
+def write_shard(
+  folder: Path, number: int, tracks: Iterable[Track], cut: Cut
+) -> None:
+  """Writes the records of some tracks and their part of the index.
+
+  Raises:
+    RuntimeError: TensorFlow is missing.
+    ValueError: A cropped track's images are not of the size that is asked for.
+  """
+  report = Report()
+  with replacing(folder / shard_name(number)) as path:
+    with _Records(path) as records:
+      for track in tracks:
+        if track.cropped and cut.crop_size != crops.CROP_SIZE:
+          raise ValueError(
+            f'{track.name}: its images are crops of {crops.CROP_SIZE} px '
+            f'already, not of {cut.crop_size}'
+          )
+        records.begin(track.name)
+        for clip in clips.cut(track, cut, report):
+          records.add(clip)
+    digest = checksum(path)
+  told = {
+    'dropped': dict(report.dropped),
+    'problems': report.problems,
+    'sha256': digest,
+    'bytes': (folder / shard_name(number)).stat().st_size,
+  }
+  with (
+    replacing(folder / part_name(number)) as path,
+    path.open('wb') as file,
+  ):
+    np.savez(file, report=np.array(json.dumps(told)), **records.columns())
+
+
+def merge(
+  folder: Path, shards: int, cut: Cut, settings: dict[str, Any], named: Path
+) -> dict[str, Any]:
+  """Makes one index and the manifest of all shards, and removes their parts.
+
+  Args:
+    folder: Where they lie.
+    shards: How many there are.
+    cut: How they were cut.
+    settings: What the tracks were made from.
+    named: What the folder will be called, for messages.
+
+  Raises:
+    ValueError: They hold no frame.
+  """
+  parts, files, report = [], {}, Report()
+  for number in range(shards):
+    with np.load(folder / part_name(number)) as part:
+      told = json.loads(str(part['report']))
+      parts.append({name: part[name] for name in clip_set.COLUMNS})
+    files[shard_name(number)] = {k: told[k] for k in ('bytes', 'sha256')}
+    report.dropped.update(told['dropped'])
+    report.problems += told['problems']
+  frames = sum(len(part['offset']) for part in parts)
+  if not frames:
+    raise ValueError(f'{named}: no track has a frame with a visible box')
+  files |= _write_index(folder, parts)
+  manifest = {
+    'version': clip_set.VERSION,
+    'template_size': crops.TEMPLATE_SIZE,
+    'context_amount': crops.CONTEXT_AMOUNT,
+    'crop_size': cut.crop_size,
+    'quality': cut.quality,
+    'stride': cut.stride,
+    'shards': [shard_name(number) for number in range(shards)],
+    'tracks': sum(len(part['track_count']) for part in parts),
+    'frames': frames,
+    'dropped': dict(report.dropped),
+    'problems': report.problems,
+    'files': files,
+    'settings': settings,
+  }
+  with replacing(folder / 'manifest.json') as path:
+    path.write_text(json.dumps(manifest, indent=2) + '\n')
+  for number in range(shards):
+    (folder / part_name(number)).unlink()
+  return manifest
+
+
+def _write_index(
+  folder: Path, parts: Sequence[dict[str, np.ndarray]]
+) -> dict[str, dict]:
+  """One file a column, so that none has to be held in memory as a whole."""
+  place = folder / clip_set.INDEX
+  shutil.rmtree(place, ignore_errors=True)
+  place.mkdir()
+  before = np.cumsum([0] + [len(part['offset']) for part in parts])
+  files = {}
+  for name in clip_set.COLUMNS:
+    values = [part[name] for part in parts]
+    if name == 'track_first':
+      values = [v + n for v, n in zip(values, before, strict=False)]
+    elif name == 'shard':
+      values = [np.full(len(v), i, v.dtype) for i, v in enumerate(values)]
+    path = place / f'{name}.npy'
+    np.save(path, np.concatenate(values))
+    files[f'{clip_set.INDEX}/{path.name}'] = {
+      'bytes': path.stat().st_size,
+      'sha256': checksum(path),
+    }
+  return files
+
+
+def checksum(path: Path) -> str:
+  """SHA-256 of a file."""
+  with path.open('rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+_DTYPES = {
+  'shard': np.int32,
+  'box': np.float32,
+  'length': np.int32,
+  'frame_number': np.int32,
+  'track_count': np.int32,
+  'track_name': np.str_,
+}
+
+
+class _Records:
+  """A file of TFRecords and the columns of its index."""
+
+  def __init__(self, path: Path):
+    self._tf = host_tensorflow.load()
+    self._file = self._tf.io.TFRecordWriter(str(path))
+    self._position = 0
+    self._track = ''
+    self._columns: dict[str, list] = {name: [] for name in clip_set.COLUMNS}
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    self._file.close()
+
+  def begin(self, track: str) -> None:
+    """The clips that follow are of this track."""
+    self._track = track
+
+  def add(self, clip: Clip) -> None:
+    """Writes a clip."""
+    data, columns, end = self._example(clip), self._columns, 0
+    if self._track:
+      columns['track_first'].append(len(columns['offset']))
+      columns['track_count'].append(0)
+      columns['track_name'].append(self._track)
+      self._track = ''
+    columns['track_count'][-1] += len(clip.jpegs)
+    columns['box'] += clip.boxes
+    columns['frame_number'] += clip.numbers
+    for jpeg in clip.jpegs:
+      begin = data.index(jpeg, end)
+      end = begin + len(jpeg)
+      columns['shard'].append(0)
+      columns['offset'].append(self._position + _RECORD_HEAD + begin)
+      columns['length'].append(len(jpeg))
+    self._file.write(data)
+    self._position += _RECORD_HEAD + len(data) + _RECORD_TAIL
+
+  def columns(self) -> dict[str, np.ndarray]:
+    """The index of what was written; all frames are of shard 0."""
+    shapes = {'box': (-1, 4)}
+    return {
+      name: np.array(values, _DTYPES.get(name, np.int64)).reshape(
+        shapes.get(name, -1)
+      )
+      for name, values in self._columns.items()
+    }
+
+  def _example(self, clip: Clip) -> bytes:
+    train = self._tf.train
+    text = train.BytesList(value=[clip.track.encode()])
+    jpegs = train.BytesList(value=clip.jpegs)
+    box = train.FloatList(value=np.ravel(clip.boxes).tolist())
+    numbers = train.Int64List(value=clip.numbers)
+    features = {
+      'name': train.Feature(bytes_list=text),
+      'jpeg': train.Feature(bytes_list=jpegs),
+      'box': train.Feature(float_list=box),
+      'frame_number': train.Feature(int64_list=numbers),
+    }
+    example = train.Example(features=train.Features(feature=features))
+    return example.SerializeToString(deterministic=True)

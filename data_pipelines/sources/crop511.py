@@ -1,0 +1,88 @@
+"""Crops that pysot's scripts made, of any set.
+
+    [crop511/]<video>/<frame:06d>.<track:02d>.x.jpg, train.json
+
+The target is in the centre of its crop of 511 px, at the scale that ours have,
+so that the images are kept as they are. The table has, by video, track and
+frame, x1, y1, x2, y2 or w, h, of which only the size is used.
+
+Source: the released code of pysot.
+"""
+
+import functools
+import json
+from collections.abc import Iterator
+
+import numpy as np
+
+from data_pipelines import crops, sequences
+from data_pipelines.sources import source
+from data_pipelines.sources.source import Source, Unit
+from data_pipelines.track import Track
+from data_pipelines.trees import Tree, find, join
+
+
+def units(tree: Tree) -> Iterator[Unit]:
+  """Every video of the table."""
+  root = find(tree, 'train.json')
+  if root is None:
+    raise FileNotFoundError(f'{tree.where("train.json")}: no such file')
+  where = tree.where(join(root, 'train.json'))
+  try:
+    videos = json.loads(tree.text(join(root, 'train.json')))
+    items = sorted(videos.items())
+  except (json.JSONDecodeError, AttributeError) as error:
+    raise ValueError(f'{where}: not a table of pysot ({error})') from None
+  folder = 'crop511' if 'crop511' in tree.folders(root) else ''
+  for video, targets in items:
+    yield Unit(video, (join(root, folder, video), where, targets))
+
+
+def tracks(tree: Tree, unit: Unit) -> list[Track]:
+  """Every target of a video."""
+  place, where, targets = unit.notes
+  result = []
+  for number, rows in sorted(targets.items()):
+    # pysot's own loader leaves out keys that are no numbers, as meta is.
+    frames = sorted((key for key in rows if key.isdigit()), key=int)
+    sizes = np.array(
+      [_size(rows[f], f'{where}: {unit.name} {number} {f}') for f in frames]
+    ).reshape(-1, 2)
+    corners = (crops.CROP_SIZE - 1) / 2 - (sizes - 1) / 2
+    made = source.track(
+      tree,
+      f'{unit.name}.{number}',
+      [join(place, f'{frame}.{number}.x.jpg') for frame in frames],
+      np.concatenate([corners, sizes], axis=1),
+      where,
+      frame_number=np.array([int(frame) for frame in frames]),
+    )
+    image = functools.partial(_crop, tree, made.files)
+    result.append(made._replace(cropped=True, image=image))
+  return result
+
+
+def _crop(tree: Tree, files: tuple[str, ...], i: int) -> bytes:
+  """The JPEG of frame i, looked into."""
+  data, where = tree.read(files[i]), tree.where(files[i])
+  image = sequences.decode(data, where)
+  if image.shape[:2] != (crops.CROP_SIZE, crops.CROP_SIZE):
+    raise ValueError(
+      f'{where}: {image.shape[1]}x{image.shape[0]}, not a crop of '
+      f'{crops.CROP_SIZE} px'
+    )
+  return data
+
+
+def _size(row: list, where: str) -> np.ndarray:
+  """Width and height in the crop, px."""
+  values = np.asarray(row, float).ravel()
+  if values.shape not in ((2,), (4,)):
+    raise ValueError(f'{where}: {len(values)} values, not 2 or 4')
+  size = values[2:] - values[:2] if len(values) == 4 else values
+  if not (size > 0).all():
+    return np.full(2, np.nan)
+  return size * crops.scale_of(size)
+
+
+SOURCE = Source(units, tracks, per_shard=16, gap=100)

@@ -1,0 +1,82 @@
+"""DAVIS 2016 and 2017 at 480p.
+
+    JPEGImages/480p/<video>/%05d.jpg, Annotations/480p/<video>/%05d.png
+
+First pixel 0. Every object of the masks is a target, its box the smallest round
+its mask; the boxes of boxes/<video>.txt are taken instead where there is one.
+
+Source: Pont-Tuset et al. (arXiv:1704.00675).
+"""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from data_pipelines.sources import source
+from data_pipelines.sources.source import Source, Unit
+from data_pipelines.track import Track
+from data_pipelines.trees import Tree, find, join
+
+
+def units(tree: Tree) -> Iterator[Unit]:
+  """Every video."""
+  root = find(tree, 'JPEGImages')
+  videos = (
+    tree.folders(join(root, 'JPEGImages/480p')) if root is not None else []
+  )
+  if not videos:
+    raise FileNotFoundError(f'{tree.where("JPEGImages/480p")}: no videos')
+  for name in videos:
+    yield Unit(name, root)
+
+
+def tracks(tree: Tree, unit: Unit) -> list[Track]:
+  """Every object of a video."""
+  root, name = unit.notes, unit.name
+  files = source.images(tree, join(root, 'JPEGImages/480p', name))
+  rows = join(root, 'boxes', f'{name}.txt')
+  if rows in tree:
+    return [source.track(tree, name, files, source.boxes(tree, rows), rows)]
+  masks = source.images(tree, join(root, 'Annotations/480p', name))
+  found = [_boxes(tree, mask) for mask in masks]
+  nothing = np.full(4, np.nan)
+  return [
+    source.track(
+      tree,
+      f'{name}.{number}',
+      files,
+      np.array([boxes.get(number, nothing) for boxes in found]),
+      tree.where(join(root, 'Annotations/480p', name)),
+    )
+    for number in sorted(set().union(*found))
+  ]
+
+
+def _boxes(tree: Tree, name: str) -> dict[int, np.ndarray]:
+  """Boxes of the objects of a mask by their numbers."""
+  data = np.frombuffer(tree.read(name), np.uint8)
+  mask = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+  if mask is None:
+    raise ValueError(f'{tree.where(name)}: cannot be decoded; restore it')
+  if mask.ndim == 3:
+    mask = _palette_index(mask[..., 2::-1])
+  return {
+    int(number): np.array(cv2.boundingRect((mask == number).astype(np.uint8)))
+    for number in np.unique(mask)
+    if number
+  }
+
+
+def _palette_index(rgb: np.ndarray) -> np.ndarray:
+  """Index of a colour in Pascal VOC's palette, which spreads bits over RGB."""
+  index = np.zeros(rgb.shape[:2], int)
+  for bit in range(8):
+    for channel in range(3):
+      if 3 * bit + channel < 8:
+        on = rgb[..., channel] >> (7 - bit) & 1
+        index |= on.astype(int) << (3 * bit + channel)
+  return index
+
+
+SOURCE = Source(units, tracks, per_shard=4, gap=100)

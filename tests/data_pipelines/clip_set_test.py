@@ -1,0 +1,171 @@
+"""Clip sets: random access, what is dropped, what is refused."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from data_pipelines import clip_set as clip_sets
+from data_pipelines import clip_writer, crops, host_tensorflow
+from data_pipelines.clip_set import ClipSet
+from data_pipelines.clips import Cut
+from data_pipelines.track import Track
+
+
+def decoded(clip_set, frame):
+  data = np.frombuffer(clip_set.jpeg(frame), np.uint8)
+  return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def track(boxes, visible=None, name='a'):
+  boxes = np.array(boxes, np.float32)
+  visible = np.ones(len(boxes), bool) if visible is None else visible
+  image = np.full((60, 80, 3), 90, np.uint8)
+  numbers = 10 * np.arange(len(boxes))
+  return Track(name, boxes, np.array(visible), numbers, lambda i: image)
+
+
+def test_a_clip_set_gives_back_frames_boxes_and_numbers(tmp_path):
+  made = [track([[5, 5, 20, 10]] * 3), track([[9, 9, 8, 8]] * 2, name='b')]
+  manifest = clip_writer.write(made, tmp_path / 'set', cut=Cut(crop_size=255))
+  clip_set = ClipSet(tmp_path / 'set')
+  assert (manifest['tracks'], manifest['frames']) == (2, 5)
+  assert clip_set.track_first.tolist() == [0, 3]
+  assert clip_set.track_count.tolist() == [3, 2]
+  assert clip_set.track_name.tolist() == ['a', 'b']
+  assert clip_set.frame_number.tolist() == [0, 10, 20, 0, 10]
+  assert decoded(clip_set, 4).shape == (255, 255, 3)
+  _, box = crops.context_crop(made[1].image(0), made[1].box_xywh[0], 255)
+  np.testing.assert_array_equal(clip_set.box[4], box)
+
+
+def test_records_hold_what_the_index_points_at(clip_folder, monkeypatch):
+  tf = host_tensorflow.load()
+  clip_set = ClipSet(clip_folder)
+  shards = [str(path) for path in sorted(clip_folder.glob('*.tfrecord'))]
+  jpegs, numbers = [], []
+  for record in tf.data.TFRecordDataset(shards).as_numpy_iterator():
+    features = tf.train.Example.FromString(record).features.feature
+    jpegs += features['jpeg'].bytes_list.value
+    numbers += features['frame_number'].int64_list.value
+  assert jpegs == [clip_set.jpeg(i) for i in range(len(jpegs))]
+  assert numbers == clip_set.frame_number.tolist()
+
+
+def test_several_shards_read_like_one(tmp_path, monkeypatch):
+  made = [track([[5, 5, 20, 10]], name=str(i)) for i in range(3)]
+  clip_writer.write(made, tmp_path / 'one', cut=Cut(crop_size=127))
+  monkeypatch.setattr(clip_writer, '_TRACKS_PER_SHARD', 1)
+  clip_writer.write(made, tmp_path / 'three', cut=Cut(crop_size=127))
+  one, three = ClipSet(tmp_path / 'one'), ClipSet(tmp_path / 'three', True)
+  assert len(list((tmp_path / 'three').glob('*.tfrecord'))) == 3
+  assert [one.jpeg(i) for i in range(3)] == [three.jpeg(i) for i in range(3)]
+
+
+def test_absent_and_degenerate_frames_are_dropped_and_counted(tmp_path):
+  box = [5, 5, 20, 10]
+  made = track([box, box, [5, 5, 0.5, 10], [np.nan] * 4], [1, 0, 1, 1])
+  manifest = clip_writer.write(
+    [made._replace(visible=made.visible > 0)], tmp_path / 's'
+  )
+  assert manifest['dropped'] == {'absent': 1, 'degenerate': 2}
+  assert ClipSet(tmp_path / 's').frame_number.tolist() == [0]
+
+
+def test_a_set_without_frames_is_refused_and_not_left(tmp_path):
+  hidden = track([[5, 5, 20, 10]], np.array([False]))
+  with pytest.raises(ValueError, match='no track has a frame'):
+    clip_writer.write([hidden], tmp_path / 'set')
+  assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_write_leaves_the_old_set(tmp_path):
+  clip_writer.write(
+    [track([[5, 5, 20, 10]])], tmp_path / 'set', cut=Cut(crop_size=127)
+  )
+
+  def failing():
+    yield track([[5, 5, 20, 10]])
+    raise ValueError('frame.jpg: cannot be decoded')
+
+  with pytest.raises(ValueError, match=r'frame.jpg'):
+    clip_writer.write(failing(), tmp_path / 'set', replace=True)
+  with pytest.raises(ValueError, match='is there already'):
+    clip_writer.write([], tmp_path / 'set')
+  assert [path.name for path in tmp_path.iterdir()] == ['set']
+  assert ClipSet(tmp_path / 'set').crop_size == 127
+
+
+@pytest.fixture
+def two_tracks(tmp_path):
+  made = [track([[5, 5, 20, 10]] * 2), track([[9, 9, 8, 8]] * 2, name='b')]
+  clip_writer.write(made, tmp_path / 'set')
+  return tmp_path / 'set'
+
+
+@pytest.mark.parametrize(
+  'name', ['clips-00000.tfrecord', 'index/box.npy', 'index/offset.npy']
+)
+@pytest.mark.parametrize('share', [0.0, 0.5, 0.99], ids=str)
+def test_a_truncated_file_is_named_when_the_set_is_opened(
+  two_tracks, name, share
+):
+  file = two_tracks / name
+  file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
+  with pytest.raises(ValueError, match=f'{name}: .* bytes, not the .* write'):
+    ClipSet(two_tracks)
+
+
+def test_a_missing_file_is_named_when_the_set_is_opened(two_tracks):
+  (two_tracks / 'clips-00000.tfrecord').unlink()
+  with pytest.raises(FileNotFoundError, match=r'clips-00000.tfrecord: missing'):
+    ClipSet(two_tracks)
+
+
+@pytest.mark.parametrize('in_memory', [False, True], ids=['disk', 'memory'])
+def test_a_damaged_jpeg_is_named_by_set_track_and_frame(two_tracks, in_memory):
+  shard = two_tracks / 'clips-00000.tfrecord'
+  last = ClipSet(two_tracks).jpeg(3)
+  data = bytearray(shard.read_bytes())
+  end = data.rindex(last) + len(last)
+  data[end - 100 : end] = bytes(100)
+  shard.write_bytes(data)
+  clip_set = ClipSet(two_tracks, in_memory)
+  clip_set.jpeg(0)
+  with pytest.raises(ValueError, match=r'set: .* track 1 \(b\), frame 10, is'):
+    clip_set.jpeg(3)
+
+
+def test_verify_names_the_file_that_was_changed(two_tracks):
+  clip_sets.verify(two_tracks)
+  shard = two_tracks / 'clips-00000.tfrecord'
+  data = bytearray(shard.read_bytes())
+  data[len(data) // 2] ^= 1
+  shard.write_bytes(data)
+  with pytest.raises(ValueError, match=r'clips-00000.tfrecord: damaged'):
+    clip_sets.verify(two_tracks)
+
+
+@pytest.mark.parametrize(
+  ('text', 'error', 'message'),
+  [
+    (None, FileNotFoundError, 'no clip set'),
+    ('{"version": 0}', ValueError, 'version 0, not 3; write'),
+    ('{', ValueError, r'manifest.json: not JSON'),
+  ],
+  ids=['missing', 'older', 'half'],
+)
+def test_a_folder_that_is_no_clip_set_is_refused(
+  tmp_path, text, error, message
+):
+  if text is not None:
+    (tmp_path / 'manifest.json').write_text(text)
+  with pytest.raises(error, match=message):
+    ClipSet(tmp_path)
+
+
+def test_the_manifest_is_json_with_settings(clip_folder):
+  manifest = json.loads((clip_folder / 'manifest.json').read_text())
+  assert manifest['settings']['synthetic']['sequences'] == 4
+  assert manifest['crop_size'] == 255
