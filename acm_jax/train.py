@@ -50,7 +50,7 @@ def main(values: flags.FlagValues) -> None:
   loop.train(
     values.config,
     Path(values.workdir or Path('runs', path.stem)),
-    Path(data_dir) if data_dir else None,
+    data_dir or None,
     values.init_from,
   )
 

@@ -87,19 +87,15 @@ def _tracker() -> ConfigDict:
 
 
 def _sets() -> ConfigDict:
-  """Pairs an epoch as weights, and the largest distance of two frames.
-
-  Deviation: of all but imagenet_vid the official recipe uses every track, and
-  does not say how many there are; these are the numbers of SiamBAN's.
-  """
+  """Pairs an epoch, -1 for one of each video, and the largest distance."""
   return ConfigDict(
     {
-      'imagenet_vid': {'weight': 100_000.0, 'gap': 100},
+      'imagenet_vid': {'num_use': 100_000, 'gap': 100},
       # One frame a second.
-      'youtube_bb': {'weight': 200_000.0, 'gap': 3},
+      'youtube_bb': {'num_use': -1, 'gap': 3},
       # Single images.
-      'coco': {'weight': 100_000.0, 'gap': 1},
-      'imagenet_det': {'weight': 200_000.0, 'gap': 1},
+      'coco': {'num_use': -1, 'gap': 1},
+      'imagenet_det': {'num_use': -1, 'gap': 1},
     }
   )
 

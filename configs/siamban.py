@@ -50,8 +50,11 @@ def get_config(arg: str | None = None, fusion: str = 'dw_xcorr') -> ConfigDict:
   config.tuned = ConfigDict(_TUNED)
   config.sets.update(
     {
-      'got10k': {'weight': 200_000.0, 'gap': 100},
-      'lasot': {'weight': 200_000.0, 'gap': 100},
+      'youtube_bb': {'num_use': 200_000, 'gap': 3},
+      'coco': {'num_use': 100_000, 'gap': 1},
+      'imagenet_det': {'num_use': 200_000, 'gap': 1},
+      'got10k': {'num_use': 200_000, 'gap': 100},
+      'lasot': {'num_use': 200_000, 'gap': 100},
     }
   )
   config.schedule.last_rate = 5e-5

@@ -28,7 +28,7 @@ VERSION = 3
 INDEX = 'index'
 # Of the index: a value for each frame, then a value for each track.
 COLUMNS = ('shard', 'offset', 'length', 'box', 'frame_number')
-COLUMNS += ('track_first', 'track_count', 'track_name')
+COLUMNS += ('track_first', 'track_count', 'track_name', 'track_video')
 
 
 def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
@@ -90,6 +90,7 @@ class ClipSet:
     track_first: First frame of each track.
     track_count: Frames of each track.
     track_name: For messages.
+    track_video: Number of each track's video, ascending.
   """
 
   def __init__(self, folder: epath.PathLike, in_memory: bool = False):
@@ -118,6 +119,7 @@ class ClipSet:
     self.track_first: Int[np.ndarray, 't'] = columns['track_first']
     self.track_count: Int[np.ndarray, 't'] = columns['track_count']
     self.track_name: np.ndarray = columns['track_name']
+    self.track_video: Int[np.ndarray, 't'] = columns['track_video']
     self._shards = [self.folder / name for name in manifest['shards']]
     self._bytes: list[bytes] = []
     if in_memory:

@@ -93,7 +93,7 @@ def write_shard(
             f'{track.name}: its images are crops of {crops.CROP_SIZE} px '
             f'already, not of {cut.crop_size}'
           )
-        records.begin(track.name)
+        records.begin(track)
         for clip in clips.cut(track, cut, report):
           records.add(clip)
     digest = checksum(path)
@@ -174,6 +174,10 @@ def _write_index(
       values = [v + n for v, n in zip(values, before, strict=False)]
     elif name == 'shard':
       values = [np.full(len(v), i, v.dtype) for i, v in enumerate(values)]
+    elif name == 'track_video':
+      counts = [v[-1] + 1 if len(v) else 0 for v in values]
+      videos = np.cumsum([0, *counts])
+      values = [v + n for v, n in zip(values, videos, strict=False)]
     path = place / f'{name}.npy'
     np.save(path, np.concatenate(values))
     files[f'{clip_set.INDEX}/{path.name}'] = {
@@ -195,6 +199,7 @@ _DTYPES = {
   'length': np.int32,
   'frame_number': np.int32,
   'track_count': np.int32,
+  'track_video': np.int32,
   'track_name': np.str_,
 }
 
@@ -206,7 +211,8 @@ class _Records:
     self._tf = host_tensorflow.load()
     self._file = self._tf.io.TFRecordWriter(str(path))
     self._position = 0
-    self._track = ''
+    self._track: Track | None = None
+    self._videos: dict[str, int] = {}
     self._columns: dict[str, list] = {name: [] for name in clip_set.COLUMNS}
 
   def __enter__(self):
@@ -215,18 +221,22 @@ class _Records:
   def __exit__(self, *_):
     self._file.close()
 
-  def begin(self, track: str) -> None:
+  def begin(self, track: Track) -> None:
     """The clips that follow are of this track."""
     self._track = track
 
   def add(self, clip: Clip) -> None:
     """Writes a clip."""
     data, columns, end = self._example(clip), self._columns, 0
-    if self._track:
+    if self._track is not None:
+      video = self._track.video or self._track.name
       columns['track_first'].append(len(columns['offset']))
       columns['track_count'].append(0)
-      columns['track_name'].append(self._track)
-      self._track = ''
+      columns['track_name'].append(self._track.name)
+      columns['track_video'].append(
+        self._videos.setdefault(video, len(self._videos))
+      )
+      self._track = None
     columns['track_count'][-1] += len(clip.jpegs)
     columns['box'] += clip.boxes
     columns['frame_number'] += clip.numbers

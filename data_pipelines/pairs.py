@@ -6,9 +6,7 @@ before it, so that a resumed run and several hosts read the same pairs.
 Source: the pair sampling of SiamFC (arXiv:1606.09549), with the negative pairs
 of DaSiamRPN (arXiv:1808.06048).
 
-Deviation: a set's tracks are drawn alike; pysot draws a video and then one of
-its tracks. Of sets with one target a video, the two are the same; of others,
-here crowded videos come as often as they have targets.
+A set's videos are drawn alike, then one of the video's tracks.
 """
 
 from collections.abc import Sequence
@@ -24,6 +22,7 @@ class Frames(NamedTuple):
   Attributes:
     track_first: First frame of each track.
     track_count: Frames of each track, at least 1.
+    track_video: Number of each track's video, ascending from 0.
     frame_number: Position of each frame in its video, ascending in a track.
     weight: Share of the pairs whose template comes from this data set,
       relative to the other sets' weights.
@@ -32,6 +31,7 @@ class Frames(NamedTuple):
 
   track_first: Int[np.ndarray, 't']
   track_count: Int[np.ndarray, 't']
+  track_video: Int[np.ndarray, 't']
   frame_number: Int[np.ndarray, 'n']
   weight: float
   gap: int
@@ -81,6 +81,11 @@ class PairSampler:
     if negative and sum(len(d.track_first) for d in datasets) < 2:
       raise ValueError('negative pairs need two tracks: add one or negative=0')
     self._datasets = datasets
+    # First track of each video, and the end.
+    self._videos = [
+      np.searchsorted(d.track_video, np.arange(d.track_video[-1] + 2))
+      for d in datasets
+    ]
     self._share = np.cumsum(weights / weights.sum())
     self._seed = seed
     self._negative = negative
@@ -101,9 +106,10 @@ class PairSampler:
     return Pair(template, search, positive=False)
 
   def _place(self, rng: np.random.Generator, dataset: int) -> Place:
-    """A random frame of a random track of a data set."""
-    frames = self._datasets[dataset]
-    track = int(rng.integers(len(frames.track_first)))
+    """A random frame of a random track of a random video of a data set."""
+    frames, videos = self._datasets[dataset], self._videos[dataset]
+    video = rng.integers(len(videos) - 1)
+    track = int(rng.integers(videos[video], videos[video + 1]))
     frame = frames.track_first[track] + rng.integers(frames.track_count[track])
     return Place(dataset, track, int(frame))
 

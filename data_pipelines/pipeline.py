@@ -17,11 +17,11 @@ import sys
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from etils import epath
 from jaxtyping import Float
 
 from data_pipelines import host_tensorflow
@@ -38,13 +38,16 @@ class DataSet:
   """A clip set's part in the mixture.
 
   Attributes:
-    path: Folder of the clip set.
+    path: Folder of the clip set, here or at an address that etils.epath knows.
     weight: Share of the pairs, relative to the other sets' weights.
+    num_use: The same as pysot has it: pairs an epoch, or -1 for as many as
+      the set has videos; 0 leaves it to the weight.
     gap: Largest distance of a positive pair's frames, in frame numbers.
   """
 
-  path: str | Path
+  path: epath.PathLike
   weight: float = 1.0
+  num_use: int = 0
   gap: int = 100
 
 
@@ -147,7 +150,7 @@ class _Mixture:
     sets = [s if isinstance(s, DataSet) else DataSet(**s) for s in sets]
     if not sets:
       raise ValueError('no data sets to train on: name one in sets')
-    self._clips = [ClipSet(Path(s.path), in_memory) for s in sets]
+    self._clips = [ClipSet(s.path, in_memory) for s in sets]
     for clip_set in self._clips:
       if clip_set.crop_size < max(rooms):
         raise ValueError(
@@ -157,7 +160,12 @@ class _Mixture:
         )
     frames = [
       Frames(
-        c.track_first, c.track_count, c.frame_number, float(s.weight), s.gap
+        c.track_first,
+        c.track_count,
+        c.track_video,
+        c.frame_number,
+        _weight(s, c),
+        s.gap,
       )
       for c, s in zip(self._clips, sets, strict=True)
     ]
@@ -198,6 +206,12 @@ class _Mixture:
     box = clip_set.box[place.frame].copy()
     box[:2] -= _corner(clip_set.crop_size, room)
     return box
+
+
+def _weight(data_set: DataSet, clip_set: ClipSet) -> float:
+  if data_set.num_use < 0:
+    return float(clip_set.track_video[-1] + 1)
+  return float(data_set.num_use or data_set.weight)
 
 
 def _corner(crop_size: int, room: int) -> int:

@@ -135,7 +135,8 @@ def write_shard(shard: Shard) -> int:
 
   def tracks():
     for unit in shard.units:
-      yield from source.tracks(tree, unit)
+      for track in source.tracks(tree, unit):
+        yield track._replace(video=unit.name)
 
   folder = Path(shard.folder)
   clip_writer.write_shard(folder, shard.number, tracks(), shard.job.cut)

@@ -21,6 +21,8 @@ class Track(NamedTuple):
     reason: What the frames are called that do not count.
     cropped: Whether the images are context crops already, the target in their
       centre.
+    video: What its video is called, for which tracks follow each other; its
+      own name if it is the only one.
   """
 
   name: str
@@ -31,3 +33,4 @@ class Track(NamedTuple):
   files: tuple[str, ...] = ()
   reason: str = 'absent'
   cropped: bool = False
+  video: str = ''

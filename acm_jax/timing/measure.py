@@ -11,6 +11,8 @@ import numpy as np
 # Of one form: rounds, and seconds after which no more are begun.
 LEAST_ROUNDS, MOST_ROUNDS = 3, 100
 SECONDS = 2.0
+# Before each: threads of the form before it may still wait for work.
+_PAUSE = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +73,7 @@ def _rounds(
     for name, form in forms.items():
       enough = len(times[name]) >= LEAST_ROUNDS
       if not (enough and sum(times[name]) > seconds):
+        time.sleep(_PAUSE)
         times[name].append(_seconds(form))
     if all(len(t) >= LEAST_ROUNDS and sum(t) > seconds for t in times.values()):
       break

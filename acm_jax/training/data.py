@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from etils import epath
+
 from data_pipelines import clip_set, synthetic_set
 from data_pipelines.pipeline import DataSet
 
@@ -12,27 +14,30 @@ SYNTHETIC = 'synthetic'
 
 
 def find_sets(
-  sets: Mapping[str, Mapping[str, Any]], data_dir: Path | None, workdir: Path
+  sets: Mapping[str, Mapping[str, Any]],
+  data_dir: epath.PathLike | None,
+  workdir: Path,
 ) -> list[DataSet]:
   """The data sets of a mixture, by name.
 
   Args:
     sets: By name: arguments of `DataSet` but for its path.
-    data_dir: Folder whose subfolders are clip sets named like the data sets.
+    data_dir: Folder whose subfolders are clip sets named like the data sets,
+      here or at an address that etils.epath knows.
     workdir: Folder of the run; the synthetic set lies in its data/.
 
   Raises:
     FileNotFoundError: Some are not prepared; the message says the ways on.
   """
+  own, prepared = epath.Path(workdir / 'data'), epath.Path(data_dir or '')
   where = {
-    name: (workdir / 'data' if name == SYNTHETIC else data_dir or Path()) / name
-    for name in sets
+    name: (own if name == SYNTHETIC else prepared) / name for name in sets
   }
   missing = [
     name
     for name, path in where.items()
     if name != SYNTHETIC
-    and (data_dir is None or not (path / 'manifest.json').is_file())
+    and (data_dir is None or not (path / 'manifest.json').exists())
   ]
   if missing:
     place = data_dir or '--data_dir, which is not given, nor is $ACM_DATA'
@@ -62,7 +67,7 @@ def check_scale(
   """
   wanted = {'template_size': template_size, 'context_amount': context_amount}
   for data_set in sets:
-    manifest = clip_set.read_manifest(Path(data_set.path))
+    manifest = clip_set.read_manifest(data_set.path)
     for name, value in wanted.items():
       if manifest[name] != value:
         raise ValueError(

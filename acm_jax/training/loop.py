@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 from absl import logging
+from etils import epath
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
@@ -29,7 +30,7 @@ from data_pipelines.pipeline import DataSet, train_batches
 def train(
   config: ConfigDict,
   workdir: Path,
-  data_dir: Path | None = None,
+  data_dir: epath.PathLike | None = None,
   init_from: str | None = None,
 ) -> None:
   """Trains to the end of the schedule, from the newest checkpoint if any.

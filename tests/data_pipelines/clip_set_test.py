@@ -137,6 +137,27 @@ def test_a_damaged_jpeg_is_named_by_set_track_and_frame(two_tracks, in_memory):
     clip_set.jpeg(3)
 
 
+def test_an_index_that_is_far_away_is_read_whole(two_tracks, monkeypatch):
+  here = ClipSet(two_tracks)
+  monkeypatch.setattr(clip_sets, '_is_here', lambda path: False)
+  far = ClipSet(two_tracks)
+  assert isinstance(here.box, np.memmap)
+  assert not isinstance(far.box, np.memmap)
+  np.testing.assert_array_equal(here.box, far.box)
+  assert [here.jpeg(i) for i in range(4)] == [far.jpeg(i) for i in range(4)]
+
+
+def test_tracks_of_a_video_follow_each_other_over_shards(tmp_path, monkeypatch):
+  monkeypatch.setattr(clip_writer, '_TRACKS_PER_SHARD', 2)
+  names = [('a', 'v'), ('b', 'v'), ('c', ''), ('d', 'w')]
+  made = [
+    track([[5, 5, 20, 10]], name=name)._replace(video=video)
+    for name, video in names
+  ]
+  clip_writer.write(made, tmp_path / 'set')
+  assert ClipSet(tmp_path / 'set').track_video.tolist() == [0, 0, 1, 2]
+
+
 def test_verify_names_the_file_that_was_changed(two_tracks):
   clip_sets.verify(two_tracks)
   shard = two_tracks / 'clips-00000.tfrecord'

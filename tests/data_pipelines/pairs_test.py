@@ -6,11 +6,12 @@ import pytest
 from data_pipelines.pairs import Frames, PairSampler
 
 
-def dataset(counts, weight=1.0, gap=100, stride=1):
+def dataset(counts, weight=1.0, gap=100, stride=1, video=None):
   counts = np.array(counts)
   first = np.cumsum(counts) - counts
   numbers = np.concatenate([stride * np.arange(n) for n in counts])
-  return Frames(first, counts, numbers, weight, gap)
+  video = np.arange(len(counts)) if video is None else np.array(video)
+  return Frames(first, counts, video, numbers, weight, gap)
 
 
 def draw(datasets, count=2000, seed=0, negative=0.2):
@@ -50,6 +51,16 @@ def test_positive_pairs_lie_in_one_track():
       count = (4, 9) if place.dataset == 0 else (2, 2, 2)
       inside = place.frame - first[place.track]
       assert 0 <= inside < count[place.track]
+
+
+def test_videos_are_drawn_alike_whatever_targets_they_have():
+  crowded = dataset([5] * 5, video=[0, 0, 0, 0, 1])
+  pairs = draw([crowded], negative=0.0)
+  alone = np.mean([pair.template.track == 4 for pair in pairs])
+  # Five standard deviations of a fair coin.
+  assert abs(alone - 0.5) < 5 * 0.5 / len(pairs) ** 0.5
+  others = {pair.template.track for pair in pairs} - {4}
+  assert others == {0, 1, 2, 3}
 
 
 def test_rates_are_those_asked():
