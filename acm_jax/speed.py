@@ -25,12 +25,16 @@ def define(values: flags.FlagValues) -> None:
     'fusion',
     list(run.PARTS),
     "fusion: every fusion and MobileNet's depthwise convolutions. step: a "
-    'training step and a tracked frame of every tracker.',
+    'training step and a tracked frame of every tracker. input: reading of '
+    'pairs from --clips.',
     **optional,
   )
   flags.DEFINE_string('out', None, 'JSON file.', required=True, **optional)
   flags.DEFINE_string(
     'against', None, 'Python file whose OTHERS are timed too.', **optional
+  )
+  flags.DEFINE_string(
+    'clips', None, 'Folder that prepare wrote, for the input.', **optional
   )
   flags.DEFINE_integer('batch_size', 16, 'Samples.', lower_bound=1, **optional)
   flags.DEFINE_list(
@@ -40,14 +44,14 @@ def define(values: flags.FlagValues) -> None:
 
 def main(values: flags.FlagValues) -> None:
   """Times what the flags name."""
-  rows = run.run(
+  request = run.Request(
     values.part,
-    Path(values.out),
-    batch_size=values.batch_size,
-    against=Path(values.against) if values.against else None,
-    only=values.only or ('',),
+    values.batch_size,
+    tuple(values.only or ('',)),
+    Path(values.against) if values.against else None,
+    Path(values.clips) if values.clips else None,
   )
-  print(rows)
+  print(run.run(request, Path(values.out)))
 
 
 if __name__ == '__main__':

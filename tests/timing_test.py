@@ -12,10 +12,12 @@ import pytest
 from acm_jax import speed
 from acm_jax.modules import fusion
 from acm_jax.modules.depthwise import depthwise_conv
-from acm_jax.timing import measure, operators, run, steps
+from acm_jax.timing import inputs, measure, operators, run, steps
 from acm_jax.timing.form import in_jax, normal
+from data_pipelines import synthetic_set
 
 FORMS = Path(__file__).parents[1] / 'benchmarks' / 'forms.py'
+INPUT_FORMS = FORMS.with_name('input_forms.py')
 ORACLES = Path(__file__).with_name('oracles.py')
 OTHERS = runpy.run_path(str(FORMS))['OTHERS']
 FUSIONS = [
@@ -123,3 +125,20 @@ def test_a_wrong_request_is_refused(refuse, tmp_path, flag, message):
   out = tmp_path / 'speed.json'
   refuse(speed, flag, f'--out={out}', message=message)
   assert not out.exists()
+
+
+def test_input_is_timed_on_the_same_pairs_in_every_form(monkeypatch, tmp_path):
+  monkeypatch.setattr(measure, 'LEAST_ROUNDS', 1)
+  clips = synthetic_set.ensure(
+    tmp_path / 'clips', sequences=2, frames=4, size=(60, 80), seed=0
+  )
+  request = run.Request('input', 4, against=INPUT_FORMS, clips=clips)
+  works = list(inputs.inputs(clips, request.others['input'], 4, steps=2))
+  assert [form() for form in works[0].forms.values()] == [8, 8, 8]
+  (row, *_) = measure.measure(works, seconds=0.0)
+  assert (row['pairs'], row['form']) == ('8', 'ours')
+
+
+def test_input_without_clips_is_refused(refuse, tmp_path):
+  out = tmp_path / 'speed.json'
+  refuse(speed, '--part=input', f'--out={out}', message='--clips is missing')

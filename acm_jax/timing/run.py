@@ -1,38 +1,79 @@
 """The parts that can be timed, by name, from devices to a file."""
 
+import dataclasses
 import functools
 import itertools
 import json
 import os
 import runpy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
 
 from acm_jax import trackers
 from acm_jax.modules import fusion
-from acm_jax.timing import operators, steps
+from acm_jax.timing import inputs, operators, steps
 from acm_jax.timing.measure import Work, measure, table
 from acm_jax.tracking.contract import Tracker
 from data_pipelines.staging import replacing
 
 
-def _fusion(
-  others: operators.Others, batch_size: int, only: tuple[str, ...]
-) -> Iterator[Work]:
-  yield from operators.fusions(others, batch_size, only)
-  yield from operators.depthwise(others, batch_size, only)
+@dataclasses.dataclass(frozen=True)
+class Request:
+  """What is timed.
+
+  Attributes:
+    part: One of `PARTS`.
+    batch_size: Samples.
+    only: Beginnings of the names of what is timed.
+    against: Python file that defines OTHERS, by operator and name.
+    clips: Folder of a clip set, for the part `input`.
+  """
+
+  part: str
+  batch_size: int
+  only: tuple[str, ...] = ('',)
+  against: Path | None = None
+  clips: Path | None = None
+
+  @functools.cached_property
+  def others(self) -> operators.Others:
+    """The further forms.
+
+    Raises:
+      FileNotFoundError: There is no such file.
+      ValueError: It defines none.
+    """
+    if self.against is None:
+      return {}
+    if not self.against.is_file():
+      raise FileNotFoundError(f'--against {self.against}: no such file')
+    defined = runpy.run_path(str(self.against))
+    if 'OTHERS' not in defined:
+      raise ValueError(f'--against {self.against}: defines no OTHERS')
+    return defined['OTHERS']
 
 
-def _step(
-  others: operators.Others, batch_size: int, only: tuple[str, ...]
-) -> Iterator[Work]:
+def _fusion(request: Request) -> Iterator[Work]:
+  asked = request.others, request.batch_size, request.only
+  yield from operators.fusions(*asked)
+  yield from operators.depthwise(*asked)
+
+
+def _step(request: Request) -> Iterator[Work]:
   for tracker, fused in itertools.product(trackers.names(), fusion.names()):
     name = f'{tracker} {fused}'
     make = functools.partial(_tracker, tracker, fused)
-    if name.startswith(only) and _fits(make):
-      yield from steps.steps(name, make, batch_size)
+    if name.startswith(request.only) and _fits(make):
+      yield from steps.steps(name, make, request.batch_size)
+
+
+def _input(request: Request) -> Iterator[Work]:
+  if request.clips is None:
+    raise ValueError('--clips is missing: name a folder that prepare wrote')
+  others = request.others.get('input', {})
+  yield from inputs.inputs(request.clips, others, request.batch_size)
 
 
 def _fits(make: Callable[[str], Tracker]) -> bool:
@@ -50,56 +91,35 @@ def _tracker(name: str, fused: str, precision: str) -> Tracker:
   return trackers.make(name, fusion=fused, precision=precision, **head)
 
 
-PARTS = {'fusion': _fusion, 'step': _step}
+PARTS = {'fusion': _fusion, 'step': _step, 'input': _input}
 
 
-def run(
-  part: str,
-  out: Path,
-  *,
-  batch_size: int,
-  against: Path | None,
-  only: Sequence[str],
-) -> str:
+def run(request: Request, out: Path) -> str:
   """Times a part and writes what it took.
 
   Args:
-    part: One of `PARTS`.
+    request: What to time.
     out: JSON file.
-    batch_size: Samples.
-    against: Python file that defines OTHERS; see `operators.Others`.
-    only: Beginnings of the names of what is timed.
 
   Returns:
     The rows as a Markdown table.
 
   Raises:
-    FileNotFoundError: `against` is not there.
-    ValueError: It has no OTHERS, or nothing begins like `only`.
+    FileNotFoundError: A file that is named is not there.
+    ValueError: What is named is not of its kind, or nothing is.
   """
-  rows = measure(PARTS[part](_others(against), batch_size, tuple(only)))
+  rows = measure(PARTS[request.part](request))
   if not rows:
-    raise ValueError(f'--only {",".join(only)}: nothing begins so')
+    raise ValueError(f'--only {",".join(request.only)}: nothing begins so')
   report = {
     'device': jax.devices()[0].device_kind,
     'threads': os.cpu_count(),
     'jax': jax.__version__,
-    'part': part,
-    'batch_size': batch_size,
+    'part': request.part,
+    'batch_size': request.batch_size,
     'rows': rows,
   }
   out.parent.mkdir(parents=True, exist_ok=True)
   with replacing(out) as temporary:
     temporary.write_text(json.dumps(report, indent=2) + '\n')
   return table(rows)
-
-
-def _others(path: Path | None) -> operators.Others:
-  if path is None:
-    return {}
-  if not path.is_file():
-    raise FileNotFoundError(f'--against {path}: no such file')
-  defined = runpy.run_path(str(path))
-  if 'OTHERS' not in defined:
-    raise ValueError(f'--against {path}: defines no OTHERS')
-  return defined['OTHERS']
