@@ -5,6 +5,8 @@ tiny            with it: in seconds
 small           MobileNetV2 on a little real video, in an hour or two
 backbone=NAME   another backbone, with what its official recipe changes
 fusion=NAME     another fusion
+sets=A+B        other data sets: those the recipe has as it has them, the rest
+                with one pair of every video
 NAME            an experiment that the config's file knows, as `otb`
 """
 
@@ -44,6 +46,12 @@ def apply(
         f'config argument {arg!r}: {min(names)} has a backbone of its own'
       )
     _backbone(config, values['backbone'], backbones)
+  if 'sets' in values:
+    if names & {'quickstart', 'small'}:
+      raise ValueError(
+        f'config argument {arg!r}: {min(names)} has data sets of its own'
+      )
+    config.sets = _sets(config.sets, values['sets'])
   _fusion(config.tracker, values.get('fusion', fusion))
   for name in names & set(experiments):
     _change(config, experiments[name])
@@ -65,10 +73,10 @@ def _parse(
   names = {word for word in words if '=' not in word}
   fits = not names or names in [set(choice.split(',')) for choice in known]
   repeated = len(words) > len(names) + len(values)
-  if repeated or not fits or not set(values) <= {'backbone', 'fusion'}:
+  if repeated or not fits or not set(values) <= {'backbone', 'fusion', 'sets'}:
     raise ValueError(
       f'config argument {arg!r} is unknown: there are {"; ".join(known)}; '
-      'backbone=NAME; fusion=NAME'
+      'backbone=NAME; fusion=NAME; sets=A+B'
     )
   return names, values
 
@@ -87,6 +95,13 @@ def _backbone(config: ConfigDict, name: str, known: dict[str, Changes]) -> None:
     )
   config.tracker.backbone = name
   _change(config, known[name])
+
+
+def _sets(official: ConfigDict, names: str) -> ConfigDict:
+  others = {'num_use': -1, 'gap': 100}
+  return ConfigDict(
+    {name: official.get(name, others) for name in names.split('+')}
+  )
 
 
 def _fusion(tracker: ConfigDict, name: str) -> None:

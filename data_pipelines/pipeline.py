@@ -256,25 +256,39 @@ def _from_records(
 
   kinds = (tf.string, tf.string, tf.float32, tf.float32, tf.bool, tf.uint32)
   shapes = ((), (), (4,), (4,), (), (2,))
+  part, stride = len(numbers(0)), numbers(1).start - numbers(0).start
 
-  def decode(number):
-    values = tf.numpy_function(read, [number], kinds, stateful=False)
+  def read_batch(start):
+    # A batch at a call: TensorFlow's way into Python takes its time.
+    pairs = map(read, range(int(start), int(start) + part))
+    columns = zip(*pairs, strict=True)
+    return tuple(
+      np.array(column, kind.as_numpy_dtype)
+      for column, kind in zip(columns, kinds, strict=True)
+    )
+
+  def read_all(start):
+    values = tf.numpy_function(read_batch, [start], kinds, stateful=False)
     for value, shape in zip(values, shapes, strict=True):
-      value.set_shape(shape)
+      value.set_shape((part, *shape))
+    return tuple(values)
+
+  def decode(*values):
     images = [
       _decode_room(tf, jpeg, room)
       for jpeg, room in zip(values[:2], mixture.rooms, strict=True)
     ]
     return (*images, *values[2:])
 
-  batch, stride = len(numbers(0)), numbers(1).start - numbers(0).start
   starts = tf.data.Dataset.range(
     numbers(steps.start).start, numbers(steps.stop).start, stride
   )
   batches = (
-    starts.flat_map(lambda start: tf.data.Dataset.range(start, start + batch))
+    starts.map(read_all)
+    .prefetch(_AHEAD)
+    .unbatch()
     .map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    .batch(batch, drop_remainder=True)
+    .batch(part, drop_remainder=True)
     .prefetch(_AHEAD)
   )
   try:

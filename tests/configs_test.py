@@ -11,7 +11,7 @@ import pytest
 from acm_jax.tracking import loop
 from acm_jax.tracking.contract import Frame, Hparams
 from acm_jax.training import plan as plans
-from configs import presets
+from configs import presets, siamban_acm
 from data_pipelines import batch
 
 CONFIGS = sorted(
@@ -162,3 +162,13 @@ def test_acm_is_the_base_and_its_fusion(host):
   assert get_config(f'{host}_acm', None).tracker.get('head_size', 3) == 3
   assert tracker.get('head_size', 1) == 1
   assert tracker['fusion'] == ('xcorr' if host == 'siamfc' else 'dw_xcorr')
+
+
+def test_sets_are_named_by_the_argument():
+  config = siamban_acm.get_config('sets=davis+imagenet_vid')
+  assert config.sets.to_dict() == {
+    'davis': {'num_use': -1, 'gap': 100},
+    'imagenet_vid': {'num_use': 100_000, 'gap': 100},
+  }
+  with pytest.raises(ValueError, match='has data sets of its own'):
+    siamban_acm.get_config('quickstart,sets=davis')

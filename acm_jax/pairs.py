@@ -1,0 +1,62 @@
+"""Shows what a config trains on: pairs after augmentation, with label maps.
+
+Example:
+  python -m acm_jax.pairs --config configs/siamban_acm.py --data_dir data \\
+    --out pairs.png
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from acm_jax import command
+from acm_jax.training import data, show
+from acm_jax.training.plan import make_plan
+from acm_jax.training.sections import section
+
+
+def define(values: flags.FlagValues) -> None:
+  """Defines the command's flags on `values`."""
+  optional = {'flag_values': values}
+  config_flags.DEFINE_config_file(
+    'config',
+    None,
+    'Config file, as that of train.',
+    lock_config=True,
+    **optional,
+  )
+  flags.DEFINE_string('out', None, 'PNG file.', required=True, **optional)
+  flags.DEFINE_string(
+    'data_dir',
+    None,
+    'Folder of the prepared data sets (default: $ACM_DATA).',
+    **optional,
+  )
+  flags.DEFINE_string(
+    'workdir', None, 'Folder of a run, for its synthetic set.', **optional
+  )
+  flags.DEFINE_integer('pairs', 32, 'How many.', lower_bound=1, **optional)
+  flags.mark_flag_as_required('config', flag_values=values)
+
+
+def main(values: flags.FlagValues) -> None:
+  """Draws what the flags name."""
+  sections = values.config.to_dict()
+  plan = make_plan(sections)
+  data_dir = values.data_dir or os.environ.get('ACM_DATA')
+  with section('sets'):
+    sets = data.find_sets(
+      sections['sets'], data_dir, Path(values.workdir or 'runs')
+    )
+  with section('data'):
+    show.write_sheet(
+      plan, sets, Path(values.out), pairs=values.pairs, **sections['data']
+    )
+  print(f'{values.pairs} pairs in {values.out}')
+
+
+if __name__ == '__main__':
+  sys.exit(command.run(define, main, __doc__))
