@@ -1,0 +1,42 @@
+"""The command that shows what a config trains on."""
+
+import cv2
+import pytest
+
+from acm_jax import pairs
+from data_pipelines import clip_writer, synthetic_set
+
+
+@pytest.fixture(scope='module')
+def data_dir(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('data')
+  made = synthetic_set.tracks(2, 4, (60, 80), seed=0)
+  clip_writer.write(made, folder / 'davis')
+  return folder
+
+
+@pytest.mark.parametrize('name', ['siamfc', 'siamrpn', 'siamban'])
+def test_pairs_of_every_tracker_are_drawn(
+  run_command, data_dir, tmp_path, name
+):
+  out = tmp_path / 'pairs.png'
+  code, printed, errors = run_command(
+    pairs,
+    f'--config=configs/{name}.py:sets=davis',
+    *(f'--data_dir={data_dir}', f'--out={out}', '--pairs=4'),
+  )
+  assert code == 0, errors
+  assert printed[-1] == f'4 pairs in {out}'
+  # Template and two search images side by side, in columns of four pairs.
+  assert cv2.imread(str(out)).shape[1] == 4 * 320
+
+
+def test_a_set_that_is_not_prepared_is_named(refuse, tmp_path):
+  out = tmp_path / 'pairs.png'
+  refuse(
+    pairs,
+    '--config=configs/siamban.py:sets=davis',
+    *(f'--data_dir={tmp_path}', f'--out={out}'),
+    message='data sets are not prepared: davis',
+  )
+  assert not out.exists()
