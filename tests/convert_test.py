@@ -8,6 +8,7 @@ import pytest
 
 from acm_jax import command, convert
 from acm_jax.training import checkpoints, trained
+from acm_jax.weights import verify
 from tests import classifiers, formulas
 
 SMALL = 'configs/siamban_acm.py:small'
@@ -185,7 +186,33 @@ def test_width_that_does_not_fit_is_named(run, backbone, capsys):
 def test_figures_that_lack_an_array_are_refused(run, backbone, capsys):
   flags = arguments(backbone, 'mobilenet', SMALL)
   np.savez(backbone / 'figures.npz', template=np.zeros((1, 3, 127, 127)))
-  verify = ('--verify', backbone / 'figures.npz')
-  assert run(*flags, *verify) == command.REFUSED
+  extra = ('--verify', backbone / 'figures.npz')
+  assert run(*flags, *extra) == command.REFUSED
   assert 'no search' in capsys.readouterr().err
   assert not (backbone / 'out').exists()
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'search': np.zeros((1, 255, 255, 3))}, 'search is [1, 255, 255, 3], not'),
+    ({'bbox': np.ones(4)}, 'bbox is [4], not [? 4]'),
+    ({'cls': np.full((1, 2, 25, 25), np.nan)}, 'cls has values that are not'),
+  ],
+  ids=['nhwc', 'bbox', 'nan'],
+)
+def test_figures_of_another_form_are_refused(
+  run, backbone, capsys, changes, message
+):
+  image = np.zeros((1, 3, 127, 127))
+  figures = {'template': image, 'search': image, 'cls': image, **changes}
+  np.savez(backbone / 'figures.npz', **figures)
+  flags = arguments(backbone, 'mobilenet', SMALL)
+  assert run(*flags, '--verify', backbone / 'figures.npz') == command.REFUSED
+  assert message in capsys.readouterr().err
+  assert not (backbone / 'out').exists()
+
+
+def test_an_output_that_is_not_finite_fails():
+  with pytest.raises(RuntimeError, match='off by more than'):
+    verify.check({'cls': (0.0, 0.0), 'loc': (np.nan, np.nan)})

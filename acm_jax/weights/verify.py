@@ -13,6 +13,11 @@ from acm_jax.tracking.contract import Tracker, Variables
 TOLERANCE = 1e-3
 # Of the figures; SiamFC's response is its classification.
 _OUTPUTS = {'cls': 'cls', 'loc': 'loc', 'response': 'cls'}
+_INPUTS = {
+  'template': (None, 3, None, None),
+  'search': (None, 3, None, None),
+  'bbox': (None, 4),
+}
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -26,7 +31,8 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
   Raises:
     FileNotFoundError: There is no such file.
-    ValueError: It cannot be read, or lacks an array.
+    ValueError: It cannot be read, lacks an array, or has one of another shape
+      or with a value that is not finite.
   """
   if not path.is_file():
     raise FileNotFoundError(f'--verify {path}: no such file')
@@ -40,6 +46,21 @@ def read(path: Path) -> dict[str, np.ndarray]:
     missing = [' or '.join(_OUTPUTS)]
   if missing:
     raise ValueError(f'--verify {path}: no {", no ".join(missing)} in it')
+  for name in {*_INPUTS, *_OUTPUTS} & set(figures):
+    array, shape = figures[name], _INPUTS.get(name, (None,) * 4)
+    fits = array.ndim == len(shape) and all(
+      wanted in (None, size)
+      for wanted, size in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+      wanted = ' '.join('?' if size is None else str(size) for size in shape)
+      raise ValueError(
+        f'--verify {path}: {name} is {list(array.shape)}, not [{wanted}]'
+      )
+    if not np.isfinite(array).all():
+      raise ValueError(
+        f'--verify {path}: {name} has values that are not finite'
+      )
   return figures
 
 
@@ -93,7 +114,8 @@ def check(errors: dict[str, tuple[float, float]]) -> None:
   Raises:
     RuntimeError: One is off by more than `TOLERANCE`.
   """
-  if max(relative for _, relative in errors.values()) > TOLERANCE:
+  # So that an output that is not finite is none of the expected ones.
+  if not all(relative <= TOLERANCE for _, relative in errors.values()):
     raise RuntimeError(f'--verify: an output is off by more than {TOLERANCE}')
 
 
