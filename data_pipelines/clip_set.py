@@ -76,8 +76,22 @@ def _column(path: epath.Path) -> np.ndarray:
     raise ValueError(f'{path}: damaged; write the clip set again') from error
 
 
-def _is_here(path: epath.Path) -> bool:
+def _is_here(path: epath.PathLike) -> bool:
   return '://' not in os.fspath(path)
+
+
+def _span(path: str, start: int, length: int) -> bytes:
+  """Part of a file, opened every time: a set may have more than can be open."""
+  if not _is_here(path):
+    with epath.Path(path).open('rb') as file:
+      file.seek(start)
+      return file.read(length)
+  # Half the time of a file object's.
+  descriptor = os.open(path, os.O_RDONLY)
+  try:
+    return os.pread(descriptor, length, start)
+  finally:
+    os.close(descriptor)
 
 
 class ClipSet:
@@ -121,10 +135,10 @@ class ClipSet:
     self.track_count: Int[np.ndarray, 't'] = columns['track_count']
     self.track_name: np.ndarray = columns['track_name']
     self.track_video: Int[np.ndarray, 't'] = columns['track_video']
-    self._shards = [self.folder / name for name in manifest['shards']]
+    self._shards = [os.fspath(self.folder / s) for s in manifest['shards']]
     self._bytes: list[bytes] = []
     if in_memory:
-      self._bytes = [path.read_bytes() for path in self._shards]
+      self._bytes = [epath.Path(path).read_bytes() for path in self._shards]
 
   def jpeg(self, frame: int) -> bytes:
     """The JPEG of a frame.
@@ -137,10 +151,7 @@ class ClipSet:
     if self._bytes:
       data = self._bytes[shard][start : start + length]
     else:
-      # Opened every time: there may be more shards than files can be open.
-      with self._shards[shard].open('rb') as file:
-        file.seek(start)
-        data = file.read(length)
+      data = _span(self._shards[shard], start, length)
     whole = data.startswith(b'\xff\xd8') and data.endswith(b'\xff\xd9')
     if len(data) != length or not whole:
       raise self.broken(frame)

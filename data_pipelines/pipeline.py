@@ -287,7 +287,7 @@ def _from_records(
     starts.map(read_all)
     .prefetch(_AHEAD)
     .unbatch()
-    .map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    .map(decode, num_parallel_calls=_cores(), deterministic=True)
     .batch(part, drop_remainder=True)
     .prefetch(_AHEAD)
   )
@@ -300,6 +300,11 @@ def _from_records(
     raise ValueError(
       f'a JPEG of the data sets cannot be decoded ({error.message})'
     ) from None
+
+
+def _cores() -> int:
+  """Those this process may use; TensorFlow would feel its way up to them."""
+  return len(os.sched_getaffinity(0))
 
 
 def _blank(side: int) -> _Sample:

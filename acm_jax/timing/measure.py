@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-# Of one form: rounds, and seconds after which no more are begun.
+# Of one form: rounds, and seconds if the work says nothing else.
 LEAST_ROUNDS, MOST_ROUNDS = 3, 100
 SECONDS = 2.0
 # Before each: threads of the form before it may still wait for work.
@@ -23,14 +23,16 @@ class Work:
     labels: What tells it from other work, by column.
     forms: By name a function of nothing; the first is ours. What it returns is
       waited for.
+    seconds: Of one form, after which no more rounds are begun.
   """
 
   labels: Mapping[str, str]
   forms: Mapping[str, Callable[[], Any]]
+  seconds: float = SECONDS
 
 
 def measure(
-  works: Iterable[Work], *, seconds: float = SECONDS
+  works: Iterable[Work], *, seconds: float | None = None
 ) -> list[dict[str, Any]]:
   """Times every form of every work.
 
@@ -38,7 +40,7 @@ def measure(
 
   Args:
     works: What to time.
-    seconds: Of one form, when at least `LEAST_ROUNDS` were made.
+    seconds: In the place of the works' own; at least `LEAST_ROUNDS` are made.
 
   Returns:
     A row for each form: the work's labels, `form`, `compile_s` (the first
@@ -48,7 +50,7 @@ def measure(
   rows = []
   for work in works:
     first = {name: _seconds(form) for name, form in work.forms.items()}
-    times = _rounds(work.forms, seconds)
+    times = _rounds(work.forms, work.seconds if seconds is None else seconds)
     ours = min(next(iter(times.values())))
     rows += [
       {
