@@ -14,7 +14,7 @@ import cv2
 
 from data_pipelines import crops, preparation, sources, trees
 from data_pipelines.clips import Cut
-from data_pipelines.command_line import Parser, run
+from data_pipelines.command_line import Parser
 
 ROUNDS = 3
 CUT = Cut()
@@ -54,9 +54,8 @@ def main() -> int:
   parser = Parser('benchmarks.preparing', __doc__)
   parser.add_argument('name', choices=sources.names())
   parser.add_argument('--source', required=True)
-  options = parser.parse_args()
 
-  def work() -> str:
+  def work(options) -> str:
     found = frames(options.name, options.source)
     job = preparation.Job(options.name, options.source, CUT)
     times = {'preparing': [], 'alone': []}
@@ -75,7 +74,7 @@ def main() -> int:
     ratio = best['preparing'] / best['alone']
     return f'{len(found)} frames: {best}, {ratio:.2f} times as long'
 
-  return run(work)
+  return parser.run(work, None)
 
 
 if __name__ == '__main__':

@@ -24,6 +24,8 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float, Int
 
+from data_pipelines.staging import is_here
+
 VERSION = 3
 INDEX = 'index'
 # Of the index: a value for each frame, then a value for each track.
@@ -68,7 +70,7 @@ def _check_sizes(folder: epath.Path, manifest: dict[str, Any]) -> None:
 def _column(path: epath.Path) -> np.ndarray:
   """A column of the index; it stays on the disk if that is here."""
   try:
-    if _is_here(path):
+    if is_here(path):
       # A plain view: a memmap's own indexing is slow.
       return np.load(os.fspath(path), mmap_mode='r').view(np.ndarray)
     return np.load(io.BytesIO(path.read_bytes()))
@@ -76,13 +78,9 @@ def _column(path: epath.Path) -> np.ndarray:
     raise ValueError(f'{path}: damaged; write the clip set again') from error
 
 
-def _is_here(path: epath.PathLike) -> bool:
-  return '://' not in os.fspath(path)
-
-
 def _span(path: str, start: int, length: int) -> bytes:
   """Part of a file, opened every time: a set may have more than can be open."""
-  if not _is_here(path):
+  if not is_here(path):
     with epath.Path(path).open('rb') as file:
       file.seek(start)
       return file.read(length)

@@ -6,14 +6,15 @@ killed goes on where it stopped, and several processes write side by side.
 """
 
 import hashlib
+import io
 import itertools
 import json
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from etils import epath
 
 from data_pipelines import clip_set, clips, crops, host_tensorflow
 from data_pipelines.clips import Clip, Cut, Report
@@ -62,7 +63,9 @@ def write(
       write_shard(folder, number, batch, cut)
       number, done = number + 1, done + len(batch)
       shown.update(done)
-    return merge(folder, number, cut, settings or {}, named=out)
+    manifest = merge(folder, number, cut, settings or {}, named=out)
+    remove_parts(folder, number)
+    return manifest
 
 
 def shard_name(number: int) -> str:
@@ -76,15 +79,21 @@ def part_name(number: int) -> str:
 
 
 def write_shard(
-  folder: Path, number: int, tracks: Iterable[Track], cut: Cut
+  folder: epath.PathLike, number: int, tracks: Iterable[Track], cut: Cut
 ) -> None:
   """Writes the records of some tracks and their part of the index.
+
+  Args:
+    folder: Where they are written, here or at an address of etils.epath.
+    number: The shard's.
+    tracks: What goes into it, read once.
+    cut: How they are cut.
 
   Raises:
     RuntimeError: TensorFlow is missing.
     ValueError: A cropped track's images are not of the size that is asked for.
   """
-  report = Report()
+  folder, report = epath.Path(folder), Report()
   with replacing(folder / shard_name(number)) as path:
     with _Records(path) as records:
       for track in tracks:
@@ -96,13 +105,11 @@ def write_shard(
         records.begin(track)
         for clip in clips.cut(track, cut, report):
           records.add(clip)
-    digest = checksum(path)
-  told = {
-    'dropped': dict(report.dropped),
-    'problems': report.problems,
-    'sha256': digest,
-    'bytes': (folder / shard_name(number)).stat().st_size,
-  }
+    told = {
+      'dropped': dict(report.dropped),
+      'problems': report.problems,
+      **_fingerprint(path),
+    }
   with (
     replacing(folder / part_name(number)) as path,
     path.open('wb') as file,
@@ -111,9 +118,13 @@ def write_shard(
 
 
 def merge(
-  folder: Path, shards: int, cut: Cut, settings: dict[str, Any], named: Path
+  folder: epath.PathLike,
+  shards: int,
+  cut: Cut,
+  settings: dict[str, Any],
+  named: epath.PathLike,
 ) -> dict[str, Any]:
-  """Makes one index and the manifest of all shards, and removes their parts.
+  """Makes one index of the shards' parts, and at last the manifest.
 
   Args:
     folder: Where they lie.
@@ -125,9 +136,11 @@ def merge(
   Raises:
     ValueError: They hold no frame.
   """
-  parts, files, report = [], {}, Report()
+  folder, report = epath.Path(folder), Report()
+  parts, files = [], {}
   for number in range(shards):
-    with np.load(folder / part_name(number)) as part:
+    data = io.BytesIO((folder / part_name(number)).read_bytes())
+    with np.load(data) as part:
       told = json.loads(str(part['report']))
       parts.append({name: part[name] for name in clip_set.COLUMNS})
     files[shard_name(number)] = {k: told[k] for k in ('bytes', 'sha256')}
@@ -154,18 +167,21 @@ def merge(
   }
   with replacing(folder / 'manifest.json') as path:
     path.write_text(json.dumps(manifest, indent=2) + '\n')
-  for number in range(shards):
-    (folder / part_name(number)).unlink()
   return manifest
 
 
+def remove_parts(folder: epath.PathLike, shards: int) -> None:
+  """Removes the shards' parts of the index, which is made."""
+  for number in range(shards):
+    (epath.Path(folder) / part_name(number)).unlink(missing_ok=True)
+
+
 def _write_index(
-  folder: Path, parts: Sequence[dict[str, np.ndarray]]
+  folder: epath.Path, parts: Sequence[dict[str, np.ndarray]]
 ) -> dict[str, dict]:
   """One file a column, so that none has to be held in memory as a whole."""
   place = folder / clip_set.INDEX
-  shutil.rmtree(place, ignore_errors=True)
-  place.mkdir()
+  place.mkdir(exist_ok=True)
   before = np.cumsum([0] + [len(part['offset']) for part in parts])
   files = {}
   for name in clip_set.COLUMNS:
@@ -178,19 +194,18 @@ def _write_index(
       counts = [v[-1] + 1 if len(v) else 0 for v in values]
       videos = np.cumsum([0, *counts])
       values = [v + n for v, n in zip(values, videos, strict=False)]
-    path = place / f'{name}.npy'
-    np.save(path, np.concatenate(values))
-    files[f'{clip_set.INDEX}/{path.name}'] = {
-      'bytes': path.stat().st_size,
-      'sha256': checksum(path),
-    }
+    with replacing(place / f'{name}.npy') as path:
+      with path.open('wb') as file:
+        np.save(file, np.concatenate(values))
+      files[f'{clip_set.INDEX}/{name}.npy'] = _fingerprint(path)
   return files
 
 
-def checksum(path: Path) -> str:
-  """SHA-256 of a file."""
+def _fingerprint(path: Path) -> dict[str, Any]:
+  """What the manifest says of a file."""
   with path.open('rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
+    digest = hashlib.file_digest(file, 'sha256').hexdigest()
+  return {'bytes': path.stat().st_size, 'sha256': digest}
 
 
 _DTYPES = {

@@ -111,13 +111,13 @@ def _crop(
   if not track.visible[i]:
     report.dropped[track.reason] += 1
     return None
-  if not (np.isfinite(box).all() and (box[2:] >= 1).all()):
-    report.dropped['degenerate'] += 1
-    return None
   try:
     image = track.image(i)
   except (OSError, ValueError) as error:
     report.unreadable(error)
+    return None
+  if not (np.isfinite(box).all() and (box[2:] >= 1).all()):
+    report.dropped['degenerate'] += 1
     return None
   if track.cropped:
     return image, crops.center_box(box[2:], how.crop_size)

@@ -6,6 +6,7 @@ of `acm_jax`, whose runner lies in a higher layer.
 
 import argparse
 import sys
+import traceback
 from collections.abc import Callable
 
 # The faults of a path that was named: the request is wrong, exit 2. Any other
@@ -28,16 +29,34 @@ class Parser(argparse.ArgumentParser):
       description=doc,
       formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    self.add_argument('--debug', action='store_true', help='show tracebacks')
 
   def error(self, message):
     self.exit(2, f'error: {message}; see --help\n')
 
+  def run(
+    self, work: Callable[[argparse.Namespace], str], argv: list[str] | None
+  ) -> int:
+    """Does the work, prints what it says, and returns the exit code.
 
-def run(work: Callable[[], str]) -> int:
-  """Does the work, prints what it says, and returns the exit code."""
-  try:
-    print(work())
-  except (ValueError, RuntimeError, OSError) as error:
-    print(f'error: {error}', file=sys.stderr)
-    return 2 if isinstance(error, (ValueError, *MISNAMED)) else 1
-  return 0
+    Args:
+      work: Is given the options; an error of it is told in one line.
+      argv: The command line without the program's name; the process's own if
+        none is given.
+    """
+    options = self.parse_args(argv)
+    debug = vars(options).pop('debug')
+    try:
+      print(work(options))
+    except KeyboardInterrupt:
+      print('interrupted', file=sys.stderr)
+      return 130
+    except Exception as error:
+      expected = isinstance(error, (ValueError, RuntimeError, OSError))
+      kind = '' if expected else f'{type(error).__name__}: '
+      if debug:
+        traceback.print_exc()
+      else:
+        print(f'error: {kind}{error}', file=sys.stderr)
+      return 2 if isinstance(error, (ValueError, *MISNAMED)) else 1
+    return 0

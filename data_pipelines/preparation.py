@@ -16,15 +16,18 @@ import hashlib
 import json
 import multiprocessing
 import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+import pickle
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from data_pipelines import clip_writer, sources, trees
+from etils import epath
+
+from data_pipelines import clip_set, clip_writer, sources, trees
 from data_pipelines.clips import Cut
 from data_pipelines.progress import Progress
-from data_pipelines.sources.source import Unit
+from data_pipelines.sources.source import Source, Unit
+from data_pipelines.staging import is_here, replacing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,32 +47,37 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-  """One file of records.
+  """One file of records, whose units lie in a file beside it.
 
   Attributes:
     job: What it is a part of.
     folder: Where it is written.
     number: Its number.
-    units: What goes into it.
   """
 
   job: Job
   folder: str
   number: int
-  units: tuple[Unit, ...]
 
 
 # Writes shards, and yields the number of each that is done.
 Workers = Callable[[Sequence[Shard]], Iterator[int]]
 
 
-def prepare(job: Job, out: Path, workers: Workers) -> dict[str, Any]:
+def prepare(
+  job: Job,
+  out: epath.PathLike,
+  workers: Workers,
+  exclude: Collection[str] = frozenset(),
+) -> dict[str, Any]:
   """Writes the clip set of a data set.
 
   Args:
     job: What to write.
-    out: Folder of the clip set; must not exist.
+    out: Folder of the clip set, here or at an address that etils.epath knows;
+      must not exist.
     workers: Who writes it.
+    exclude: Names of units that are left out.
 
   Returns:
     The manifest.
@@ -81,65 +89,97 @@ def prepare(job: Job, out: Path, workers: Workers) -> dict[str, Any]:
     ValueError: An annotation is malformed, `out` exists, or what an earlier
       try left was made from something else.
   """
-  if out.exists():
+  out, here = epath.Path(out), is_here(out)
+  # Far away a folder cannot take another name at once: there the manifest,
+  # written last, makes a clip set of what lies under the final name.
+  if (out if here else out / 'manifest.json').exists():
     raise ValueError(f'{out} is there already: remove it or name another')
+  folder = out.with_name(f'.{out.name}.partial') if here else out
   source = sources.make(job.name)
-  units = list(source.units(trees.open_tree(job.source)))
-  _check_names(job, units)
-  folder = out.with_name(f'.{out.name}.partial')
+  units = list(_units(job, source, frozenset(exclude)))
+  starts = range(0, len(units), source.per_shard)
   with _claimed(folder, _settings(job, units)) as settings:
-    starts = range(0, len(units), source.per_shard)
-    shards = [
-      Shard(job, str(folder), i, tuple(units[start : start + source.per_shard]))
-      for i, start in enumerate(starts)
-    ]
-    _write(shards, folder, workers, out.name)
-    manifest = clip_writer.merge(
-      folder, len(shards), job.cut, {job.name: settings}, named=out
-    )
-    (folder / _CLAIM).unlink()
-    folder.rename(out)
-  return manifest
+    if not _is_whole(folder):
+      missing = [
+        number
+        for number in range(len(starts))
+        if not (folder / clip_writer.part_name(number)).exists()
+      ]
+      for number in missing:
+        with replacing(folder / _units_name(number)) as path:
+          part = units[starts[number] :][: source.per_shard]
+          path.write_bytes(pickle.dumps(part))
+      shards = [Shard(job, os.fspath(folder), number) for number in missing]
+      counts = [len(units[start:][: source.per_shard]) for start in starts]
+      _write(shards, counts, workers, out.name)
+      clip_writer.merge(
+        folder, len(starts), job.cut, {job.name: settings}, named=out
+      )
+    clip_writer.remove_parts(folder, len(starts))
+    for number in range(len(starts)):
+      (folder / _units_name(number)).unlink(missing_ok=True)
+    if here:
+      folder.rename(out)
+    (out / _CLAIM).unlink()
+  return clip_set.read_manifest(out)
 
 
-def _check_names(job: Job, units: Sequence[Unit]) -> None:
-  seen = set()
-  for unit in units:
+def _units(job: Job, source: Source, exclude: frozenset[str]) -> Iterator[Unit]:
+  """What the source has, but for those to exclude."""
+  seen: set[str] = set()
+  for unit in source.units(trees.open_tree(job.source)):
     if unit.name in seen:
       raise ValueError(f'{job.source}: two videos are called {unit.name}')
     seen.add(unit.name)
-  if not units:
+    if unit.name not in exclude:
+      yield unit
+  if unknown := sorted(exclude - seen):
+    raise ValueError(
+      f'{job.source}: no video is called {unknown[0]}, which is to be excluded'
+    )
+  if seen == exclude:
     raise ValueError(f'{job.source}: nothing of {job.name} in it')
 
 
+def _is_whole(folder: epath.Path) -> bool:
+  """Whether an earlier try was killed after the last file was written."""
+  try:
+    clip_set.ClipSet(folder)
+  except (FileNotFoundError, ValueError):
+    return False
+  return True
+
+
 def _write(
-  shards: Sequence[Shard], folder: Path, workers: Workers, label: str
+  shards: Sequence[Shard], counts: Sequence[int], workers: Workers, label: str
 ) -> None:
-  missing = [
-    shard
-    for shard in shards
-    if not (folder / clip_writer.part_name(shard.number)).is_file()
-  ]
-  done = sum(len(s.units) for s in shards) - sum(len(s.units) for s in missing)
-  total = sum(len(shard.units) for shard in shards)
+  """Lets the workers write; `counts` has the units of all shards."""
+  total = sum(counts)
+  done = total - sum(counts[shard.number] for shard in shards)
   with Progress(label, total, 'videos', done) as shown:
-    for number in workers(missing):
-      done += len(shards[number].units)
+    for number in workers(shards):
+      done += counts[number]
       shown.update(done)
+
+
+def _units_name(number: int) -> str:
+  return f'units-{number:05d}.pickle'
 
 
 def write_shard(shard: Shard) -> int:
   """Reads the units of a shard and writes its records; returns its number."""
   source = sources.make(shard.job.name)
   tree = _tree(shard.job.source)
+  # Written by the process that divided them.
+  file = epath.Path(shard.folder) / _units_name(shard.number)
+  units = pickle.loads(file.read_bytes())
 
   def tracks():
-    for unit in shard.units:
+    for unit in units:
       for track in source.tracks(tree, unit):
         yield track._replace(video=unit.name)
 
-  folder = Path(shard.folder)
-  clip_writer.write_shard(folder, shard.number, tracks(), shard.job.cut)
+  clip_writer.write_shard(shard.folder, shard.number, tracks(), shard.job.cut)
   return shard.number
 
 
@@ -215,7 +255,7 @@ _CLAIM = 'job.json'
 def _settings(job: Job, units: Sequence[Unit]) -> dict[str, Any]:
   names = '\n'.join(unit.name for unit in units)
   return {
-    'source': Path(job.source).resolve().name,
+    'source': epath.Path(job.source).resolve().name,
     'units': len(units),
     'names': hashlib.sha256(names.encode()).hexdigest(),
     **dataclasses.asdict(job.cut),
@@ -223,31 +263,45 @@ def _settings(job: Job, units: Sequence[Unit]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _claimed(folder: Path, settings: dict[str, Any]) -> Iterator[dict]:
+def _claimed(folder: epath.Path, settings: dict[str, Any]) -> Iterator[dict]:
   """The folder of unfinished work, which must be of the same settings.
 
   It stays when the work fails, if a shard of it is whole.
   """
-  claim = folder / _CLAIM
   folder.mkdir(parents=True, exist_ok=True)
-  with claim.open('a+') as file:
-    try:
-      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-      raise ValueError(f'{folder}: another process is writing it') from None
-    file.seek(0)
-    if (earlier := file.read()) not in ('', json.dumps(settings)):
+  with _locked(folder):
+    claim = folder / _CLAIM
+    earlier = claim.read_text() if claim.exists() else ''
+    if earlier not in ('', json.dumps(settings)):
       raise ValueError(
         f'{folder}: left by an earlier try with other settings or files; '
         'remove it'
       )
     if not earlier:
-      file.write(json.dumps(settings))
-      file.flush()
-    for begun in folder.glob('.*'):
+      with replacing(claim) as path:
+        path.write_text(json.dumps(settings))
+    for begun in Path(folder).glob('.*') if is_here(folder) else ():
       begun.unlink()
     try:
       yield settings
     finally:
-      if folder.is_dir() and not any(folder.glob('part-*.npz')):
-        shutil.rmtree(folder)
+      whole = [*folder.glob('part-*.npz'), *folder.glob('manifest.json')]
+      if folder.exists() and not whole:
+        folder.rmtree()
+
+
+@contextlib.contextmanager
+def _locked(folder: epath.Path) -> Iterator[None]:
+  """Keeps other processes of this machine out; far away nothing can."""
+  if not is_here(folder):
+    yield
+    return
+  descriptor = os.open(folder, os.O_RDONLY)
+  try:
+    try:
+      fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise ValueError(f'{folder}: another process is writing it') from None
+    yield
+  finally:
+    os.close(descriptor)

@@ -4,45 +4,51 @@
     python -m data_pipelines.prepare got10k --out data/got10k --check
 
 SOURCE is the official download, unpacked or not (zip, tar); --list shows the
-layout that is expected of each set. What was killed goes on where it stopped
-when it is asked for again. With --beam, everything behind it goes to Apache
-Beam, which does the work where its own flags say (extra `beam`).
+layout that is expected of each set. SOURCE and OUT may be addresses that
+etils.epath knows, as gs://. What was killed goes on where it stopped when it is
+asked for again. With --beam, everything behind it goes to Apache Beam, which
+does the work where its own flags say (extra `beam`).
 """
 
 import argparse
 import sys
-from pathlib import Path
+
+from etils import epath
 
 from data_pipelines import clip_set, preparation, sources
 from data_pipelines.clips import Cut, stride_for
-from data_pipelines.command_line import Parser, run
+from data_pipelines.command_line import Parser
 
 
 def main(argv: list[str] | None = None) -> int:
   """Runs the command and returns its exit code, 0, 1 or 2."""
   parser = _parser()
-  options = parser.parse_args(argv)
-  if options.list:
-    return run(_layouts)
-  if options.out is None:
-    parser.error('--out is missing')
-  if options.check:
-    return run(lambda: _checked(options.out))
-  for flag in ('name', '--source'):
-    if getattr(options, flag.removeprefix('--')) is None:
-      parser.error(f'{flag} is missing')
-  return run(lambda: _prepared(options))
+
+  def work(options: argparse.Namespace) -> str:
+    if options.list:
+      return _layouts()
+    if options.out is None:
+      parser.error('--out is missing')
+    if options.check:
+      return _checked(options.out)
+    for flag in ('name', '--source'):
+      if getattr(options, flag.removeprefix('--')) is None:
+        parser.error(f'{flag} is missing')
+    return _prepared(options)
+
+  return parser.run(work, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
   parser = Parser('data_pipelines.prepare', __doc__)
   add = parser.add_argument
   add('name', choices=sources.names(), nargs='?', help='the data set')
   add('--source', help='folder or archive of its files')
-  add('--out', type=Path, help='new folder')
+  add('--out', type=epath.Path, help='new folder')
   add('--check', action='store_true', help='only verify what OUT holds')
   add('--list', action='store_true', help='only show the layouts')
   add('--stride', type=int, help='take every so many frames')
+  add('--exclude', help='file with names of videos to leave out, a line each')
   add('--crop_size', type=int, default=511, help='px')
   add('--processes', type=int, help='default: one for each core')
   add('--beam', nargs=argparse.REMAINDER, help="Apache Beam's flags")
@@ -64,7 +70,8 @@ def _prepared(options: argparse.Namespace) -> str:
   workers = preparation.processes(options.processes)
   if options.beam is not None:
     workers = preparation.beam(options.beam)
-  manifest = preparation.prepare(job, options.out, workers)
+  exclude = _names(options.exclude) if options.exclude else []
+  manifest = preparation.prepare(job, options.out, workers, exclude)
   left_out = ', '.join(
     f'{count} {reason}' for reason, count in sorted(manifest['dropped'].items())
   )
@@ -76,7 +83,13 @@ def _prepared(options: argparse.Namespace) -> str:
   return '\n'.join(lines)
 
 
-def _checked(out: Path) -> str:
+def _names(path: str) -> list[str]:
+  if not epath.Path(path).exists():
+    raise FileNotFoundError(f'--exclude={path}: no such file')
+  return epath.Path(path).read_text().split()
+
+
+def _checked(out: epath.Path) -> str:
   clip_set.verify(out)
   return f'{len(clip_set.ClipSet(out).frame_number)} frames in {out}'
 

@@ -3,8 +3,11 @@
 import contextlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from etils import epath
 
 
 @contextlib.contextmanager
@@ -35,11 +38,29 @@ def staged(out: Path, replace: bool = False) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-  """A name beside `path` to write to; takes its place when all went well."""
+def replacing(path: epath.PathLike) -> Iterator[Path]:
+  """A file of this machine to write to; takes its place when all went well.
+
+  Args:
+    path: The final name, here or at an address that etils.epath knows.
+  """
+  if not is_here(path):
+    with tempfile.TemporaryDirectory() as folder:
+      temporary = Path(folder) / os.path.basename(path)
+      yield temporary
+      # What is far away appears when it is closed.
+      with temporary.open('rb') as made, epath.Path(path).open('wb') as file:
+        shutil.copyfileobj(made, file)
+    return
+  path = Path(path)
   temporary = path.with_name(f'.{os.getpid()}.{path.name}')
   try:
     yield temporary
     os.replace(temporary, path)
   finally:
     temporary.unlink(missing_ok=True)
+
+
+def is_here(path: epath.PathLike) -> bool:
+  """Whether a path is of this machine's file system."""
+  return '://' not in os.fspath(path)

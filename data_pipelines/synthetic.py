@@ -11,6 +11,7 @@ absent.txt), for training or for a benchmark whose answer is known:
     python -m data_pipelines.synthetic --out heldout --sequences 50
 """
 
+import argparse
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from data_pipelines.command_line import Parser, run
+from data_pipelines.command_line import Parser
 from data_pipelines.staging import staged
 from data_pipelines.synthetic_scene import Camera, Scene
 from data_pipelines.synthetic_textures import Textures
@@ -119,13 +120,12 @@ def main(argv: list[str] | None = None) -> int:
   parser.add_argument('--frames', type=int, default=40, help='of each')
   parser.add_argument('--seed', type=int, default=0, help='0 or more')
   parser.add_argument('--textures', type=Path, help='folder of photographs')
-  options = vars(parser.parse_args(argv))
 
-  def work() -> str:
-    write_folder(**options)
-    return f'{options["sequences"]} sequences in {options["out"]}'
+  def work(options: argparse.Namespace) -> str:
+    write_folder(**vars(options))
+    return f'{options.sequences} sequences in {options.out}'
 
-  return run(work)
+  return parser.run(work, argv)
 
 
 if __name__ == '__main__':

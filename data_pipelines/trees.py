@@ -7,7 +7,6 @@ that they have, `zips/a.zip/0.jpg`.
 """
 
 import abc
-import collections
 import os
 import tarfile
 import threading
@@ -173,31 +172,33 @@ class _Archive(Tree):
 
   def __init__(self, path: epath.Path, members: Iterable[tuple[str, object]]):
     self._path, self.label = path, str(path)
-    self._members = {name.removeprefix('./'): at for name, at in members}
-    self._children = collections.defaultdict(lambda: (set(), set()))
-    known = set()
-    for name in self._members:
-      folder, _, leaf = name.rpartition('/')
-      self._children[folder][1].add(leaf)
-      while folder and folder not in known:
-        known.add(folder)
-        folder, _, leaf = folder.rpartition('/')
-        self._children[folder][0].add(leaf)
-    self._children = dict(self._children)
+    self._folders: dict[str, set[str]] = {'': set()}
+    self._files: dict[str, dict[str, object]] = {}
+    for name, at in members:
+      folder, _, leaf = name.removeprefix('./').rpartition('/')
+      self._files.setdefault(folder, {})[leaf] = at
+      while folder not in self._folders:
+        self._folders[folder] = set()
+        folder = folder.rpartition('/')[0]
+    for folder in filter(None, self._folders):
+      above, _, leaf = folder.rpartition('/')
+      self._folders[above].add(leaf)
 
   def folders(self, place: str = '') -> list[str]:
-    return sorted(self._children.get(place, ((), ()))[0])
+    return sorted(self._folders.get(place, ()))
 
   def files(self, place: str = '') -> list[str]:
-    return sorted(self._children.get(place, ((), ()))[1])
+    return sorted(self._files.get(place, ()))
 
   def __contains__(self, name: str) -> bool:
-    return name in self._members
+    folder, _, leaf = name.rpartition('/')
+    return leaf in self._files.get(folder, ())
 
   def _member(self, name: str):
-    if name not in self._members:
+    if name not in self:
       raise FileNotFoundError(f'{self.where(name)}: no such file')
-    return self._members[name]
+    folder, _, leaf = name.rpartition('/')
+    return self._files[folder][leaf]
 
   def __reduce__(self):
     # Another process opens the file itself.

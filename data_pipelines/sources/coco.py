@@ -27,16 +27,20 @@ def units(tree: Tree) -> Iterator[Unit]:
   root = find(tree, 'annotations')
   name = join(root or '', _NOTES)
   where = tree.where(name)
+  found = collections.defaultdict(list)
+  about = 'its head'
   try:
     content = json.loads(tree.text(name))
     images = {image['id']: image['file_name'] for image in content['images']}
-    found = collections.defaultdict(list)
-    for note in content['annotations']:
-      row = (note['id'], tuple(note['bbox']), bool(note['iscrowd']))
+    for number, note in enumerate(content['annotations']):
+      about = f'annotation {number}'
+      x, y, width, height = map(float, note['bbox'])
+      row = (note['id'], (x, y, width, height), bool(note['iscrowd']))
       found[images[note['image_id']]].append(row)
-  except (json.JSONDecodeError, KeyError, TypeError) as error:
+  except (KeyError, TypeError, ValueError) as error:
     raise ValueError(
-      f'{where}: not the annotations of COCO ({error!r}); fetch it again'
+      f'{where}: not the annotations of COCO ({about}: {error!r}); fetch it '
+      'again'
     ) from None
   for file in sorted(found):
     yield Unit(file, (join(root, 'train2017', file), where, found[file]))

@@ -41,8 +41,12 @@ def units(tree: Tree) -> Iterator[Unit]:
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Every target of a video."""
   place, where, targets = unit.notes
+  if not isinstance(targets, dict):
+    raise ValueError(f'{where}: {unit.name} is no table of targets')
   result = []
   for number, rows in sorted(targets.items()):
+    if not isinstance(rows, dict):
+      raise ValueError(f'{where}: {unit.name} {number} is no table of frames')
     # pysot's own loader leaves out keys that are no numbers, as meta is.
     frames = sorted((key for key in rows if key.isdigit()), key=int)
     sizes = np.array(
@@ -76,9 +80,12 @@ def _crop(tree: Tree, files: tuple[str, ...], i: int) -> bytes:
 
 def _size(row: list, where: str) -> np.ndarray:
   """Width and height in the crop, px."""
-  values = np.asarray(row, float).ravel()
+  try:
+    values = np.array(row, float)
+  except (TypeError, ValueError):
+    raise ValueError(f'{where}: {row} is not all numbers') from None
   if values.shape not in ((2,), (4,)):
-    raise ValueError(f'{where}: {len(values)} values, not 2 or 4')
+    raise ValueError(f'{where}: {values.size} values, not 2 or 4')
   size = values[2:] - values[:2] if len(values) == 4 else values
   if not (size > 0).all():
     return np.full(2, np.nan)

@@ -37,7 +37,8 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
   files = source.images(tree, join(root, 'JPEGImages/480p', name))
   rows = join(root, 'boxes', f'{name}.txt')
   if rows in tree:
-    return [source.track(tree, name, files, source.boxes(tree, rows), rows)]
+    boxes = source.boxes(tree, rows)
+    return [source.track(tree, name, files, boxes, tree.where(rows))]
   masks = source.images(tree, join(root, 'Annotations/480p', name))
   found = [_boxes(tree, mask) for mask in masks]
   nothing = np.full(4, np.nan)

@@ -93,7 +93,7 @@ _TEST = {
 
 def units(tree: Tree) -> Iterator[Unit]:
   """Every video that is there and not in the test set."""
-  for name, place in source.places(tree, r'[a-z_]+-\d+').items():
+  for name, place in source.places(tree, r'[a-zA-Z]+-\d+').items():
     kind, _, number = name.rpartition('-')
     if int(number) not in _TEST.get(kind, ()):
       yield Unit(name, place)

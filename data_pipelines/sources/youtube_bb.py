@@ -10,11 +10,12 @@ that have vanished have no frames; their rows are left out.
 Source: Real et al., CVPR 2017 (arXiv:1702.00824).
 """
 
+import collections
 import csv
 import io
 import itertools
+import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -27,13 +28,11 @@ from data_pipelines.trees import Tree, find, join
 _NAME = 'yt_bb_detection_train'
 
 
-class _Row(NamedTuple):
-  video: str
-  milliseconds: int
-  kind: str
-  target: str
-  present: bool
-  edges: tuple[float, float, float, float]
+# What is kept of a row, of which the table has millions.
+_PACK = struct.Struct('<q?4f')
+_ROW = np.dtype(
+  [('milliseconds', '<i8'), ('present', '?'), ('edges', '<f4', 4)]
+)
 
 
 def units(tree: Tree) -> Iterator[Unit]:
@@ -42,69 +41,72 @@ def units(tree: Tree) -> Iterator[Unit]:
   if root is None:
     raise FileNotFoundError(f'{tree.where(_NAME)}.csv: no such file')
   name = join(root, f'{_NAME}.csv')
-  reader = csv.reader(io.StringIO(tree.text(name)))
-  rows = [
-    _row(values, f'{tree.where(name)} row {number}')
-    for number, values in enumerate(reader, 1)
-    if values
-  ]
-  rows.sort(key=lambda row: (row.kind, row.video, row.target, row.milliseconds))
-  targets = itertools.groupby(
-    rows, key=lambda row: (row.kind, row.video, row.target)
-  )
-  for (kind, video, target), group in targets:
-    yield Unit(f'{kind}/{video}.{target}', (root, list(group)))
+  lines = io.TextIOWrapper(io.BytesIO(tree.read(name)), newline='')
+  targets = collections.defaultdict(bytearray)
+  for number, values in enumerate(csv.reader(lines), 1):
+    if values:
+      target, row = _row(values, f'{tree.where(name)} row {number}')
+      targets[target] += row
+  for target in sorted(targets):
+    kind, video, number = target
+    notes = (root, *target, bytes(targets[target]))
+    yield Unit(f'{kind}/{video}.{number}', notes)
 
 
-def _row(values: list[str], where: str) -> _Row:
+def _row(values: list[str], where: str) -> tuple[tuple[str, str, str], bytes]:
+  """Class, video and object, and the rest."""
   if len(values) != 10:
     raise ValueError(f'{where}: {len(values)} values, not 10')
+  video, milliseconds, kind, _, number, presence = values[:6]
   try:
     edges = tuple(map(float, values[6:]))
-    row = _Row(
-      values[0],
-      int(values[1]),
-      values[2],
-      values[4],
-      values[5] == 'present',
-      edges,
-    )
-  except ValueError as error:
+    present = presence == 'present'
+    packed = _PACK.pack(int(milliseconds), present, *edges)
+  except (ValueError, struct.error) as error:
     raise ValueError(f'{where}: {error}') from None
-  if row.present and not all(0 <= edge <= 1 for edge in edges):
+  if present and not all(0 <= edge <= 1 for edge in edges):
     raise ValueError(f'{where}: edges {edges} are no parts of an image')
-  return row
+  return (kind, video, number), packed
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """The one target, in the frames that are there."""
-  root, rows = unit.notes
-  kept = [(row, _image(root, row)) for row in rows]
-  kept = [(row, file) for row, file in kept if file in tree]
-  if not kept:
+  root, kind, video, number, rows = unit.notes
+  rows = np.sort(np.frombuffer(rows, _ROW), order='milliseconds')
+  folder = join(root, _NAME, kind)
+  files = [
+    join(folder, f'{video}_{milliseconds}_{kind}_{number}.jpg')
+    for milliseconds in rows['milliseconds']
+  ]
+  there = [file in tree for file in files]
+  if not any(there):
     return []
-  rows, files = zip(*kept, strict=True)
-  first = sequences.decode(tree.read(files[0]), tree.where(files[0]))
-  height, width = first.shape[:2]
-  edges = np.array([row.edges for row in rows]) * [width, width, height, height]
-  x1, x2, y1, y2 = edges.T
+  rows, files = rows[there], list(itertools.compress(files, there))
+  height, width = _size(tree, files)
+  x1, x2, y1, y2 = (rows['edges'] * [width, width, height, height]).T
   return [
     source.track(
       tree,
       unit.name,
-      list(files),
+      files,
       np.stack([x1, y1, x2 - x1, y2 - y1], axis=1),
       f'{_NAME}.csv',
-      absent=np.array([not row.present for row in rows]),
+      absent=~rows['present'],
       # One frame a second.
-      frame_number=np.array([row.milliseconds // 1000 for row in rows]),
+      frame_number=rows['milliseconds'] // 1000,
     )
   ]
 
 
-def _image(root: str, row: _Row) -> str:
-  file = f'{row.video}_{row.milliseconds}_{row.kind}_{row.target}.jpg'
-  return join(root, _NAME, row.kind, file)
+def _size(tree: Tree, files: list[str]) -> tuple[int, int]:
+  """Height and width of the images, told by the first that can be read."""
+  for file in files:
+    try:
+      return sequences.decode(tree.read(file), tree.where(file)).shape[:2]
+    except ValueError:
+      continue
+  # No frame of the track will count.
+  return 1, 1
 
 
-SOURCE = Source(units, tracks, per_shard=64, gap=3)
+SOURCE = Source(units, tracks, per_shard=512, gap=3)

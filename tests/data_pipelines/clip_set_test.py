@@ -1,6 +1,7 @@
 """Clip sets: random access, what is dropped, what is refused."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -137,14 +138,19 @@ def test_a_damaged_jpeg_is_named_by_set_track_and_frame(two_tracks, in_memory):
     clip_set.jpeg(3)
 
 
-def test_an_index_that_is_far_away_is_read_whole(two_tracks, monkeypatch):
-  here = ClipSet(two_tracks)
-  monkeypatch.setattr(clip_sets, '_is_here', lambda path: False)
-  far = ClipSet(two_tracks)
+def test_a_clip_set_that_is_far_away_is_read_the_same(two_tracks, bucket):
+  shutil.copytree(two_tracks, bucket / 'set')
+  here, far = ClipSet(two_tracks), ClipSet('s3://bucket/set')
   assert isinstance(here.box.base, np.memmap)
   assert not isinstance(far.box.base, np.memmap)
   np.testing.assert_array_equal(here.box, far.box)
   assert [here.jpeg(i) for i in range(4)] == [far.jpeg(i) for i in range(4)]
+  clip_sets.verify('s3://bucket/set')
+  kept = ClipSet('s3://bucket/set', in_memory=True)
+  shutil.rmtree(bucket / 'set')
+  assert [here.jpeg(i) for i in range(4)] == [kept.jpeg(i) for i in range(4)]
+  with pytest.raises(FileNotFoundError, match='s3://bucket/set: no clip set'):
+    ClipSet('s3://bucket/set')
 
 
 def test_tracks_of_a_video_follow_each_other_over_shards(tmp_path, monkeypatch):

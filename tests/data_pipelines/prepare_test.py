@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from data_pipelines import clip_writer, preparation, prepare, synthetic
+from data_pipelines import (
+  clip_set,
+  clip_writer,
+  preparation,
+  prepare,
+  synthetic,
+)
 from data_pipelines.builders import dummy_data
 from data_pipelines.clip_set import ClipSet
 from data_pipelines.clips import Cut
@@ -136,6 +143,78 @@ def test_a_failed_try_goes_on_where_it_stopped(videos, whole, tmp_path):
   assert [path.name for path in tmp_path.iterdir()] == ['set']
 
 
+def test_a_try_that_fails_at_the_very_end_has_only_that_to_do_again(
+  videos, whole, tmp_path, monkeypatch
+):
+  out = tmp_path / 'set'
+  with monkeypatch.context() as patch:
+    patch.setattr(clip_writer, 'remove_parts', lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+      preparation.prepare(job(videos), out, preparation.processes(1))
+  assert not out.exists()
+
+  def nobody(shards):
+    raise AssertionError(shards)
+
+  preparation.prepare(job(videos), out, nobody)
+  assert content(out) == content(whole)
+  left = [p.name for p in out.iterdir() if not p.name.startswith('clips-')]
+  assert sorted(left) == ['index', 'manifest.json']
+
+
+def test_a_set_that_is_far_away_is_made_of_one_that_is(videos, whole, bucket):
+  shutil.copytree(videos, bucket / 'videos')
+  source, out = 's3://bucket/videos', 's3://bucket/set'
+
+  def failing(shards):
+    yield preparation.write_shard(shards[0])
+    raise OSError('stopped')
+
+  with pytest.raises(OSError, match='stopped'):
+    preparation.prepare(job(source), out, failing)
+  with pytest.raises(FileNotFoundError, match='no clip set'):
+    clip_set.verify(out)
+
+  def counting(shards):
+    assert [shard.number for shard in shards] == [1, 2, 3, 4]
+    return map(preparation.write_shard, shards)
+
+  preparation.prepare(job(source), out, counting)
+  clip_set.verify(out)
+  assert content(out) == content(whole)
+  assert sorted(path.name for path in bucket.iterdir()) == ['set', 'videos']
+  left = [p.name for p in (bucket / 'set').iterdir()]
+  assert sorted(name for name in left if 'clips-' not in name) == [
+    'index',
+    'manifest.json',
+  ]
+  with pytest.raises(ValueError, match='s3://bucket/set is there already'):
+    preparation.prepare(job(source), out, counting)
+
+
+def test_videos_are_left_out_by_name(tmp_path, capsys):
+  source = Path(dummy_data.__file__).parent / 'got10k' / 'dummy_data'
+  names, out = tmp_path / 'names.txt', tmp_path / 'set'
+  flags = ('got10k', '--source', source, '--out', out, '--processes', 1)
+  names.write_text('GOT-10k_Train_000002\n')
+  assert run(capsys, *flags, '--exclude', names)[0] == 0
+  assert ClipSet(out).track_name.tolist() == ['GOT-10k_Train_000001']
+  shutil.rmtree(out)
+  names.write_text('GOT-10k_Train_000001\nGOT-10k_Train_000002\n')
+  _, _, errors = run(capsys, *flags, '--exclude', names)
+  assert 'nothing of got10k in it' in errors[0]
+  names.write_text('GOT-10k_Train_999999\n')
+  code, _, errors = run(capsys, *flags, '--exclude', names)
+  assert code == 2
+  assert len(errors) == 1
+  assert 'no video is called GOT-10k_Train_999999' in errors[0]
+  code, _, errors = run(capsys, *flags, '--exclude', tmp_path / 'none')
+  assert (code, errors) == (
+    2,
+    [f'error: --exclude={tmp_path / "none"}: no such file'],
+  )
+
+
 KILLED = """
 import os, signal, sys
 from data_pipelines import clip_writer, preparation
@@ -157,7 +236,7 @@ def killing(file, **columns):
 
 clip_writer.np.savez = killing
 job = preparation.Job('folder', source, Cut(crop_size=63))
-preparation.prepare(job, preparation.Path(out), preparation.processes(1))
+preparation.prepare(job, out, preparation.processes(1))
 """
 
 

@@ -146,6 +146,14 @@ def test_lasot__leaves_out_the_test_set_and_images_to_spare(root):
     assert len(track.files) == 3
 
 
+def test_lasot__has_a_class_with_a_capital_letter(root):
+  (root / 'airplane').rename(root / 'rubicCube')
+  for number in (1, 2):
+    old = root / 'rubicCube' / f'airplane-{number}'
+    old.rename(root / 'rubicCube' / f'rubicCube-{number}')
+  assert list(read('lasot', root)) == ['monkey-1', 'rubicCube-2']
+
+
 def test_trackingnet__sorts_by_number_and_opens_packed_videos(root):
   found = read('trackingnet', root)
   numbers = [file.rpartition('/')[2] for file in found['aB-c_0'].files]
@@ -201,6 +209,31 @@ def test_coco__refuses_another_json(root):
       read('coco', root)
 
 
+@pytest.mark.parametrize('box', [[1, 2, 3], [1, 2, 3, 'x'], None])
+def test_coco__names_a_bad_box(root, box):
+  path = root / 'annotations' / 'instances_train2017.json'
+  content = json.loads(path.read_text())
+  content['annotations'][1]['bbox'] = box
+  path.write_text(json.dumps(content))
+  with pytest.raises(ValueError, match=r'2017.json: .*annotation 1: '):
+    read('coco', root)
+
+
+def test_youtube_bb__does_without_images_that_cannot_be_read(root):
+  images = sorted(root.rglob('v1_a-_*.jpg'))
+  (before,) = read('youtube_bb', root).values()
+  images[0].write_bytes(b'')
+  (track,) = read('youtube_bb', root).values()
+  assert boxes(track) == boxes(before)
+  with pytest.raises(ValueError, match=r'_0_3_0.jpg: cannot be decoded'):
+    track.image(0)
+  for image in images:
+    image.write_bytes(b'')
+  (track,) = read('youtube_bb', root).values()
+  with pytest.raises(ValueError, match='cannot be decoded'):
+    track.image(2)
+
+
 def test_youtube_bb__scales_boxes_and_leaves_out_what_has_vanished(root):
   (track,) = read('youtube_bb', root).values()
   assert track.name == '3/v1_a-.0'
@@ -216,6 +249,7 @@ def test_youtube_bb__scales_boxes_and_leaves_out_what_has_vanished(root):
     ('v,0,3,cat,0,present,0.1,0.5,0.2', 'row 1: 9 values, not 10'),
     ('v,x,3,cat,0,present,0.1,0.5,0.2,0.7', 'row 1: invalid literal'),
     ('v,0,3,cat,0,present,0.1,1.5,0.2,0.7', 'row 1: edges .* are no parts'),
+    ('v,0,3,cat,0,present,nan,0.5,0.2,0.7', 'row 1: edges .* are no parts'),
   ],
 )
 def test_youtube_bb__names_a_bad_row(root, row, message):
@@ -244,6 +278,22 @@ def test_crop511__keeps_the_images_and_takes_both_forms_of_a_row(root):
   assert track.cropped
   assert track.image(0) == dummy_data.image(1, (511, 511))
   assert found['a/v1.01'].visible.tolist() == [False]
+
+
+@pytest.mark.parametrize(
+  ('targets', 'message'),
+  [
+    ([], 'a/v1 is no table of targets'),
+    ({'00': 3}, 'a/v1 00 is no table of frames'),
+    ({'00': {'000000': [1, 2, 3]}}, 'a/v1 00 000000: 3 values, not 2 or 4'),
+    ({'00': {'000000': [1, 'x']}}, r"000000: \[1, 'x'\] is not all numbers"),
+  ],
+)
+def test_crop511__names_a_bad_row(root, targets, message):
+  path = next(root.rglob('train.json'))
+  path.write_text(json.dumps({'a/v1': targets}))
+  with pytest.raises(ValueError, match=f'train.json: .*{message}'):
+    read('crop511', root)
 
 
 def test_crop511__names_a_crop_of_another_size(root):

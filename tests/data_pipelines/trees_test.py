@@ -109,11 +109,17 @@ def test_a_member_that_is_damaged_is_named(tmp_path):
     tree.read('a.bin')
 
 
-def test_files_that_are_far_away_are_read_by_epath():
-  # An address, not a path of this machine.
-  from etils import epath
-  from etils.epath import abstract_path
-
-  assert isinstance(epath.Path('gs://bucket/x'), abstract_path.Path)
-  tree = trees.Folder(epath.Path('gs://bucket/x'))
-  assert tree.where('a.txt') == 'gs://bucket/x/a.txt'
+def test_what_is_far_away_is_read_by_epath(bucket):
+  (bucket / 'set' / 'a').mkdir(parents=True)
+  (bucket / 'set' / 'a' / 'one.txt').write_text('1')
+  with zipfile.ZipFile(bucket / 'set' / 'rest.zip', 'w') as archive:
+    archive.writestr('b/two.txt', '2')
+  tree = trees.open_tree('s3://bucket/set')
+  assert tree.folders() == ['a', 'b']
+  assert tree.files('b') == ['two.txt']
+  assert (tree.text('a/one.txt'), tree.text('b/two.txt')) == ('1', '2')
+  assert tree.where('a/one.txt') == 's3://bucket/set/a/one.txt'
+  with pytest.raises(
+    FileNotFoundError, match='s3://bucket/set/a/none: no such'
+  ):
+    tree.read('a/none')
