@@ -8,6 +8,7 @@ import pytest
 
 from acm_jax.training import augment
 from acm_jax.training.augment import Distortion, Ranges
+from configs import siamban_acm
 from data_pipelines import batch
 
 SIDE = 145
@@ -90,6 +91,39 @@ def test_shift_and_scale_fill_their_ranges_and_axes_are_independent():
     assert abs(np.corrcoef(found.T)[0, 1]) < 0.2
 
 
+def unevenness(draws, low, high):
+  """Kolmogorov and Smirnov's distance from uniform draws; 1 is the 1% bound."""
+  share = (np.sort(np.ravel(draws)) - low) / (high - low)
+  below = np.arange(share.size) / share.size
+  distance = np.abs(share - below - 0.5 / share.size).max()
+  return (distance + 0.5 / share.size) * np.sqrt(share.size) / 1.63
+
+
+def test_the_official_ranges_are_filled_evenly():
+  config = siamban_acm.get_config().augment
+  # Smaller than 127 and 255 px, which the ranges do not depend on.
+  sizes = {'template': 31, 'search': 47}
+  ranges = {name: Ranges(**config[name]) for name in sizes}
+  assert ranges['template'] == Ranges(4.0, 0.05, color=1.0, blur=0.0)
+  assert ranges['search'] == Ranges(64.0, 0.18, color=1.0, blur=0.2)
+  rooms = [ranges[name].room(size) for name, size in sizes.items()]
+  raw = batch.fake(500, *rooms)
+  made = augment.augment(
+    raw,
+    jax.random.key(1),
+    Distortion(**ranges, grey=0.0),
+    template_size=sizes['template'],
+    search_size=sizes['search'],
+  )
+  for name, size in sizes.items():
+    before, box = (np.asarray(getattr(of, f'{name}_box')) for of in (raw, made))
+    scale = before[:, 2:] / box[:, 2:]
+    shift = ((size - 1) / 2 - box[:, :2]) * scale
+    limits = ranges[name]
+    assert unevenness(scale, 1 - limits.scale, 1 + limits.scale) < 1
+    assert unevenness(shift, -limits.shift, limits.shift) < 1
+
+
 def test_color_noise_has_the_official_covariance_in_rgb_order():
   raw = batch.fake(400, 71, 151)
   out = apply(raw, color=1.0)
@@ -144,9 +178,11 @@ def test_how_an_image_is_blurred_does_not_hang_on_whether(monkeypatch):
   )
   out = np.asarray(apply(raw, blur=0.2).search)[:, 0, 0]
   radius, share = out[out[:, 1] <= 1, :2].T
-  # Of about 80 draws, uniform from 0 to 1 and from 2 to 22.
-  assert share.min() < 0.1 < 0.9 < share.max()
-  assert radius.min() < 5 < 19 < radius.max()
+  # Kernels from 5 to 45 px, as many of each.
+  assert share.size > 60
+  assert unevenness(share, 0, 1) < 1
+  assert (radius.min(), radius.max()) == (2, 22)
+  assert unevenness(radius, 1.5, 22.5) < 1
 
 
 def test_blur_that_never_comes_is_not_computed():
