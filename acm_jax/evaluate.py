@@ -21,7 +21,7 @@ from acm_jax.evaluation import benchmarks, run
 
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
-  known = [n for n, b in benchmarks.BENCHMARKS.items() if b.layout]
+  known = benchmarks.BENCHMARKS
   model_flags.define(values)
   required = {
     'benchmark': f'One of {", ".join(known)}.',

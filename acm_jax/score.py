@@ -34,8 +34,9 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string('out', None, 'Folder for what is written.', **text)
   flags.DEFINE_string(
     'protocol',
-    'pysot',
-    f'Definitions of the scores: {", ".join(protocols.PROTOCOLS)}.',
+    None,
+    f'Definitions of the scores: {", ".join(protocols.PROTOCOLS)}, or of the '
+    "reset protocol vot_toolkit; the benchmark's own by default.",
     flag_values=values,
   )
 

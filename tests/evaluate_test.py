@@ -87,8 +87,11 @@ def test_scores_of_several_benchmarks_in_one_folder_are_kept(
   run_command, given, sequences, tmp_path
 ):
   other = shutil.copytree(sequences, tmp_path / 'otb')
-  for folder in other.glob('*'):
+  for name, folder in zip(
+    ('Animal1', 'BMX2'), sorted(other.glob('*')), strict=True
+  ):
     (folder / 'groundtruth.txt').rename(folder / 'groundtruth_rect.txt')
+    folder.rename(other / name)
   for changes in ({}, {'benchmark': 'dtb70', 'data_dir': other}):
     code, _, errors = run_command(evaluate, *given(**changes))
     assert code == 0, errors
@@ -106,7 +109,7 @@ def test_scores_of_several_benchmarks_in_one_folder_are_kept(
   ('changes', 'message'),
   [
     ({'benchmark': 'otb'}, "unknown benchmark 'otb': choose one of otb100"),
-    ({'benchmark': 'lasot'}, 'score result files with acm_jax.score'),
+    ({'benchmark': 'lasot'}, 'no sequence in the layout lasot'),
     ({'data_dir': 'nowhere'}, 'nowhere: no such folder'),
     ({'sequences': 'synthetic-0001,nobody'}, '--sequences: nobody not found'),
     ({'hparams': 'penalty=1'}, "--hparams: no 'penalty=1'; there are"),

@@ -75,6 +75,51 @@ def test_curves_are_written_as_png_and_csv_and_nothing_else(workplace):
   assert len(table) == 22
 
 
+def test_runs_of_the_reset_protocol_are_analysed(workplace, capsys):
+  truth = {'bag': {'gt_rect': TRUE.tolist() * 5, 'width': 99, 'height': 99}}
+  (workplace / 'truth.json').write_text(json.dumps(truth))
+  region = ','.join(map(str, TRUE[0]))
+  lines = ['1', *[region] * 11, '2', *['0'] * 4, '1', *[region] * 2]
+  for tracker, rows in (('fails', lines), ('holds', ['1', *[region] * 19])):
+    place = workplace / tracker / 'baseline' / 'bag'
+    place.mkdir(parents=True)
+    (place / 'bag_001.txt').write_text('\n'.join(rows) + '\n')
+  trackers = ['fails', 'holds']
+  for protocol, failing in (('pysot', 5.0), ('vot_toolkit', np.exp(-1.5))):
+    flags = {'benchmark': 'vot2018', 'protocol': protocol}
+    assert run(workplace, trackers, **flags) == 0
+    fails, holds = (scores(workplace)['trackers'][t] for t in trackers)
+    assert (fails['failures'], holds['failures']) == (1, 0)
+    assert fails['accuracy'] == holds['accuracy'] == 1.0
+    assert fails['robustness'] == pytest.approx(failing, abs=1e-6)
+    assert set(fails['sequences']) == {'bag'}
+  table = capsys.readouterr().out.splitlines()
+  assert table[1].split() == ['tracker', 'A', 'R', 'failures', 'EAO']
+  # Without a failure, the run is too short for an EAO.
+  assert table[3].split()[0] == 'holds'
+  assert table[3].split()[-1] == '-'
+  files = {path.name for path in (workplace / 'out').iterdir()}
+  plot = 'accuracy_robustness'
+  assert files == {'scores.json', f'{plot}.png', f'{plot}.csv'}
+  flags = {'benchmark': 'vot2018', 'protocol': 'otb'}
+  assert run(workplace, trackers, **flags) == 2
+  assert 'of the reset protocol there are pysot' in capsys.readouterr().err
+  assert run(workplace, ['perfect', 'fails'], benchmark='vot2018') == 2
+  assert 'score them apart' in capsys.readouterr().err
+  assert run(workplace, ['fails'], benchmark='folder') == 2
+  assert 'its results are of one pass' in capsys.readouterr().err
+
+
+def test_several_runs_of_a_sequence_are_averaged(workplace):
+  np.savetxt(workplace / 'perfect' / 'a_001.txt', TRUE, delimiter=',')
+  np.savetxt(workplace / 'perfect' / 'a_002.txt', TRUE + 500, delimiter=',')
+  (workplace / 'perfect' / 'a.txt').unlink()
+  assert run(workplace, ['perfect']) == 0
+  figures = scores(workplace)['trackers']['perfect']['sequences']
+  assert figures['a']['precision_20'] == 0.5
+  assert figures['b']['precision_20'] == 1.0
+
+
 def test_trackers_are_compared_on_the_sequences_that_all_have(
   workplace, capsys
 ):

@@ -1,35 +1,40 @@
 """Ground truth for scoring, from any of the forms that it is passed on in."""
 
-import dataclasses
 import json
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
 
-from acm_jax.evaluation.benchmarks import Benchmark, spelling
+from acm_jax.evaluation import protocols, reset
+from acm_jax.evaluation.benchmarks import BENCHMARKS, Benchmark, matcher
 from acm_jax.evaluation.results import read_boxes
-from data_pipelines import layouts
+from data_pipelines import layouts, sequences
+from data_pipelines.layouts import vot
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Annotation:
-  """The true boxes of one sequence.
+class _Note(NamedTuple):
+  """What is said of one sequence.
 
   Attributes:
-    name: Sequence, as the benchmark's official list spells it.
-    box_xywh: A box a frame, px, in the benchmark's own pixel base; NaN or
-      without area where there is no target.
-    absent: Where the benchmark labels the target as absent.
+    where: File and sequence, for messages.
+    name: As it is called there.
+    regions: Four numbers a frame, or the corners of a polygon.
+    absent: Where the target is labelled as absent.
+    size: Width and height of the images, px, if known.
+    frame: An image of it, if there is one.
   """
 
+  where: str
   name: str
-  box_xywh: Float[np.ndarray, 'n 4']
-  absent: Bool[np.ndarray, 'n']
+  regions: np.ndarray | tuple[np.ndarray, ...]
+  absent: np.ndarray
+  size: tuple[int, int] | None = None
+  frame: Path | None = None
 
 
-def read(benchmark: Benchmark, path: Path) -> dict[str, Annotation]:
-  """All annotations at `path`, by sequence name.
+def read(benchmark: Benchmark, path: Path) -> dict[str, protocols.Truth]:
+  """All annotations at `path`, by sequence, as boxes.
 
   Args:
     benchmark: What they are annotations of.
@@ -42,6 +47,34 @@ def read(benchmark: Benchmark, path: Path) -> dict[str, Annotation]:
     OSError: Something cannot be read.
     ValueError: Something is not an annotation, or not of this benchmark.
   """
+  return {
+    name: protocols.Truth(_boxes(note), note.absent, note.size)
+    for name, note in _notes(benchmark, path).items()
+  }
+
+
+def read_regions(benchmark: Benchmark, path: Path) -> dict[str, reset.Truth]:
+  """As `read`, for the reset protocol: boxes and polygons as they are."""
+  return {
+    name: reset.Truth(tuple(note.regions), note.size or _size(note.frame))
+    for name, note in _notes(benchmark, path).items()
+  }
+
+
+def _boxes(note):
+  if isinstance(note.regions, np.ndarray):
+    return note.regions
+  return np.stack([vot.region_box(region) for region in note.regions])
+
+
+def _size(frame):
+  if frame is None:
+    return None
+  height, width = sequences.read_frame(frame).shape[:2]
+  return width, height
+
+
+def _notes(benchmark: Benchmark, path: Path) -> dict[str, _Note]:
   if not path.exists():
     raise FileNotFoundError(f'{path}: no such file or folder of annotations')
   if path.is_file():
@@ -63,24 +96,35 @@ def _read_json(path):
     entries = list(content.items())
   except (ValueError, AttributeError):
     raise ValueError(f'{path}: not a JSON of sequences by name') from None
-  return [_json_entry(path, name, entry) for name, entry in entries]
+  return [_json_note(path, name, entry) for name, entry in entries]
 
 
-def _json_entry(path, name, entry):
+def _json_note(path: Path, name: str, entry: Any) -> _Note:
+  where = f'{path}, {name}'
   try:
-    boxes = np.array(entry['gt_rect'], dtype=np.float64)
+    rows = list(entry['gt_rect'])
+    bad = [i for i, row in enumerate(rows, 1) if not _is_region(row)]
+    regions = tuple(np.array(row, np.float64) for row in rows)
   except (KeyError, TypeError, ValueError):
+    bad, regions = [], ()
+  if bad or not regions:
+    place = f' row {bad[0]}' if bad else ''
     raise ValueError(
-      f'{path}, {name}: gt_rect must hold four numbers a frame'
-    ) from None
-  if boxes.ndim != 2 or boxes.shape[1] != 4:
-    raise ValueError(
-      f'{path}, {name}: gt_rect has shape {list(boxes.shape)}, not [frames, '
-      '4]: only upright boxes are scored'
+      f'{where}: gt_rect{place} must hold four numbers a frame, or the corners '
+      'of a polygon'
     )
+  if {len(row) for row in rows} == {4}:
+    regions = np.stack(regions)
   # The name promises the opposite: 1 is present.
-  present = np.array(entry.get('absent', np.ones(len(boxes))))
-  return _annotation(path, name, boxes, present == 0)
+  present = np.array(entry.get('absent', np.ones(len(regions))))
+  size = None
+  if {'width', 'height'} <= entry.keys():
+    size = int(entry['width']), int(entry['height'])
+  return _note(where, name, regions, present == 0, size)
+
+
+def _is_region(row):
+  return len(row) == 4 or (len(row) >= 6 and len(row) % 2 == 0)
 
 
 def _read_texts(root, benchmark):
@@ -91,7 +135,7 @@ def _read_texts(root, benchmark):
     absent = np.zeros(len(boxes), dtype=bool)
     if benchmark.labels_absence and labels.exists():
       absent = _read_labels(labels)
-    found.append(_annotation(path, path.stem, boxes, absent))
+    found.append(_note(str(path), path.stem, boxes, absent))
   return found
 
 
@@ -103,41 +147,48 @@ def _read_labels(path):
 
 
 def _read_layout(root, benchmark):
-  if benchmark.layout is None:
-    raise ValueError(
-      f'{root}: the official folders of {benchmark.name} have no reader; give '
-      'a JSON, or a folder with annotations/<sequence>.txt'
-    )
+  only = benchmark.sequences or None
+  if benchmark.lengths:
+    return [
+      _Note(str(root), name, regions, np.zeros(len(regions), bool), None, frame)
+      for name, (regions, frame) in vot.regions(root).items()
+    ]
   found = []
-  for sequence in layouts.read(benchmark.layout, root):
+  for sequence in layouts.read(benchmark.layout, root, only):
     boxes = sequence.box_xywh.astype(np.float64)
     boxes[:, :2] += benchmark.first_pixel
     absent = ~sequence.visible & benchmark.labels_absence
-    found.append(Annotation(sequence.name, boxes, absent))
+    note = _Note(str(root), sequence.name, boxes, absent)
+    if benchmark.protocol == 'got10k':
+      note = note._replace(size=_size(sequence.frame_paths[0]))
+    found.append(note)
   return found
 
 
-def _annotation(path, name, boxes, absent):
-  if absent.shape != (len(boxes),):
+def _note(where, name, regions, absent, size=None):
+  if absent.shape != (len(regions),):
     raise ValueError(
-      f'{path}: {name} has {absent.size} labels of absence for {len(boxes)} '
+      f'{where}: {name} has {absent.size} labels of absence for {len(regions)} '
       'boxes'
     )
-  return Annotation(name, boxes, absent)
+  return _Note(where, name, regions, absent, size)
 
 
 def _official(found, benchmark, path):
-  names = {spelling(name): name for name in benchmark.sequences}
-  annotations = {}
-  for annotation in found:
-    name = names.get(spelling(annotation.name))
-    if names and name is None:
+  match = matcher(benchmark, benchmark.sequences)
+  of_whole = BENCHMARKS.get(benchmark.whole)
+  in_whole = matcher(of_whole, of_whole.sequences) if of_whole else match
+  notes = {}
+  for note in found:
+    name = match(note.name) if benchmark.sequences else note.name
+    if name is None:
+      if in_whole(note.name):
+        continue
       raise ValueError(
-        f'{path}: {annotation.name} is no sequence of {benchmark.name}; '
+        f'{path}: {note.name} is no sequence of {benchmark.name}; '
         'score other sequences with --benchmark folder'
       )
-    name = name or annotation.name
-    if name in annotations:
+    if name in notes:
       raise ValueError(f'{path}: two annotations of {name}')
-    annotations[name] = dataclasses.replace(annotation, name=name)
-  return annotations
+    notes[name] = note
+  return notes

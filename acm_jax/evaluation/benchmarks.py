@@ -1,20 +1,10 @@
 """Benchmarks that results are scored on: layout, pixel base, official list."""
 
 import dataclasses
+import re
+from collections.abc import Callable, Iterable
 
-_OTB100 = """
-  Basketball Biker Bird1 Bird2 BlurBody BlurCar1 BlurCar2 BlurCar3 BlurCar4
-  BlurFace BlurOwl Board Bolt Bolt2 Box Boy Car1 Car2 Car24 Car4 CarDark
-  CarScale ClifBar Coke Couple Coupon Crossing Crowds Dancer Dancer2 David
-  David2 David3 Deer Diving Dog Dog1 Doll DragonBaby Dudek FaceOcc1 FaceOcc2
-  Fish FleetFace Football Football1 Freeman1 Freeman3 Freeman4 Girl Girl2
-  Gym Human2 Human3 Human4-2 Human5 Human6 Human7 Human8 Human9 Ironman
-  Jogging-1 Jogging-2 Jump Jumping KiteSurf Lemming Liquor Man Matrix Mhyang
-  MotorRolling MountainBike Panda RedTeam Rubik Shaking Singer1 Singer2
-  Skater Skater2 Skating1 Skating2-1 Skating2-2 Skiing Soccer Subway Surfer
-  Suv Sylvester Tiger1 Tiger2 Toy Trans Trellis Twinnings Vase Walking
-  Walking2 Woman
-"""
+from data_pipelines import tables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,38 +14,77 @@ class Benchmark:
   Attributes:
     name: As given to `--benchmark`.
     layout: Layout of the official folders, a key of
-      `data_pipelines.layouts.LAYOUTS`; None where there is no reader, and only
-      annotations apart from the videos can be scored.
+      `data_pipelines.layouts.LAYOUTS`.
     first_pixel: Coordinate of the first pixel in the benchmark's annotations
       and in result files for it: 1 where the official toolkit is Matlab's.
     labels_absence: Whether frames without the target are labelled as such,
       and scored so, rather than known by their box alone.
     sequences: The official list, in its order; empty where the annotations
       that are given are the list.
+    protocol: What its results are scored by if nothing else is asked for.
+    prefix: What pytracking's results have before a sequence's name.
+    lengths: The lengths of runs that EAO is the mean of; only of benchmarks
+      with the reset protocol.
+    hidden: Whether only a server has the annotations.
+    whole: The benchmark that this one is a part of.
   """
 
   name: str
-  layout: str | None
+  layout: str
   first_pixel: int
   labels_absence: bool = False
   sequences: tuple[str, ...] = ()
+  protocol: str = 'pysot'
+  prefix: str = ''
+  lengths: tuple[int, int] | None = None
+  hidden: bool = False
+  whole: str = ''
+
+
+def _one_pass(name, layout, first_pixel, table=None, **rest):
+  sequences = tables.names(table) if table else ()
+  return Benchmark(name, layout, first_pixel, sequences=sequences, **rest)
+
+
+def _reset(name, low, high):
+  return Benchmark(
+    name, 'vot', 0, False, tables.names(name), lengths=(low, high)
+  )
 
 
 BENCHMARKS = {
   benchmark.name: benchmark
   for benchmark in (
-    Benchmark('otb100', 'otb', 1, sequences=tuple(_OTB100.split())),
-    Benchmark('uav123', None, 1),
-    Benchmark('uav123_10fps', 'uav123_10fps', 1),
-    Benchmark('uav20l', None, 1),
-    Benchmark('dtb70', 'otb', 1),
-    Benchmark('nfs30', None, 0),
-    Benchmark('lasot', None, 1, labels_absence=True),
-    Benchmark('tinytlp', 'tinytlp', 0, labels_absence=True),
-    # As one pass over the boxes round its regions.
-    Benchmark('vot2018', 'vot', 0),
-    Benchmark('davis', 'davis', 0, labels_absence=True),
-    Benchmark('folder', 'folder', 0, labels_absence=True),
+    _one_pass('otb100', 'otb', 1, 'otb100'),
+    _one_pass('otb50', 'otb', 1, 'otb50', whole='otb100'),
+    _one_pass('otb2013', 'otb', 1, 'otb2013', whole='otb100'),
+    _one_pass('uav123', 'uav123', 1, 'uav123', prefix='uav_'),
+    _one_pass('uav20l', 'uav20l', 1, 'uav20l', prefix='uav_'),
+    _one_pass('uav123_10fps', 'uav123_10fps', 1),
+    _one_pass('dtb70', 'otb', 1, 'dtb70'),
+    _one_pass('tc128', 'tc128', 1, prefix='tpl_'),
+    _one_pass('nfs30', 'nfs30', 0, 'nfs', prefix='nfs_'),
+    _one_pass('nfs240', 'nfs240', 0, 'nfs', prefix='nfs_'),
+    _one_pass('lasot', 'lasot', 1, 'lasot', labels_absence=True),
+    _one_pass('lasot_ext', 'lasot', 1, 'lasot_ext', labels_absence=True),
+    _one_pass('tinytlp', 'tinytlp', 0, labels_absence=True),
+    _one_pass(
+      'trackingnet',
+      'trackingnet',
+      0,
+      'trackingnet',
+      protocol='trackingnet',
+      hidden=True,
+    ),
+    _one_pass(
+      'got10k_val', 'got10k_val', 1, protocol='got10k', labels_absence=True
+    ),
+    _one_pass('got10k_test', 'got10k_test', 1, protocol='got10k', hidden=True),
+    _reset('vot2016', 108, 371),
+    _reset('vot2018', 100, 356),
+    _reset('vot2019', 46, 291),
+    _one_pass('davis', 'davis', 0, labels_absence=True),
+    _one_pass('folder', 'folder', 0, labels_absence=True),
   )
 }
 
@@ -72,9 +101,37 @@ def get(name: str) -> Benchmark:
   return BENCHMARKS[name]
 
 
-def spelling(name: str) -> str:
-  """What toolkits agree on of a sequence's name.
+def matcher(
+  benchmark: Benchmark, names: Iterable[str]
+) -> Callable[[str], str | None]:
+  """Finds a sequence by the name that a toolkit gives it.
 
-  Jogging-1, jogging_1 and Jogging.1 are one sequence.
+  Jogging-1, jogging_1, Jogging.1 and Jogging1 are one sequence, nfs_Gymnastics
+  of pytracking is Gymnastics.
+
+  Args:
+    benchmark: What the sequences are of.
+    names: The sequences.
+
+  Returns:
+    A function from a name to one of `names`, or None if it is none of them.
   """
+  spelled = {_spelling(name): name for name in names}
+  # A second target's number may follow without a dash.
+  joined = {
+    re.sub(r'-(\d)$', r'\1', name): own for name, own in spelled.items()
+  }
+  # But bird1_2 is not bird12 where there are both.
+  known = joined | spelled
+
+  def match(name: str) -> str | None:
+    found = known.get(_spelling(name))
+    if found is None and benchmark.prefix:
+      found = known.get(_spelling(name.removeprefix(benchmark.prefix)))
+    return found
+
+  return match
+
+
+def _spelling(name: str) -> str:
   return name.casefold().replace('_', '-').replace('.', '-')

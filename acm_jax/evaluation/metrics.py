@@ -30,15 +30,22 @@ def center_distances(
 
 
 def normalized_distances(
-  predicted_xywh: Float[np.ndarray, 'n 4'], true_xywh: Float[np.ndarray, 'n 4']
+  predicted_xywh: Float[np.ndarray, 'n 4'],
+  true_xywh: Float[np.ndarray, 'n 4'],
+  least_side: float = -np.inf,
 ) -> Float[np.ndarray, 'n']:
   """Distance of the centres, each axis in units of the true box's side.
 
   NaN or infinite where the true box has no area.
+
+  Args:
+    predicted_xywh: The result, px.
+    true_xywh: The annotation, px.
+    least_side: What a shorter side counts as, px.
   """
   offset = boxes.pixel_center(predicted_xywh) - boxes.pixel_center(true_xywh)
   with np.errstate(divide='ignore', invalid='ignore'):
-    offset = offset / true_xywh[:, 2:]
+    offset = offset / np.maximum(true_xywh[:, 2:], least_side)
   return np.hypot(offset[:, 0], offset[:, 1])
 
 
@@ -58,7 +65,7 @@ def precision_curve(
   distance: Float[np.ndarray, 'n'], frames: int
 ) -> Float[np.ndarray, '51']:
   """Share of `frames` whose distance is at most 0, 1, ... 50 px."""
-  return _share_within(distance, DISTANCE_THRESHOLDS, frames)
+  return share_within(distance, DISTANCE_THRESHOLDS, frames)
 
 
 def normalized_precision_curve(
@@ -68,7 +75,7 @@ def normalized_precision_curve(
 
   Source: Müller et al., TrackingNet (arXiv:1803.10794).
   """
-  return _share_within(distance, NORMALIZED_THRESHOLDS, frames)
+  return share_within(distance, NORMALIZED_THRESHOLDS, frames)
 
 
 def average_overlap(overlap: Float[np.ndarray, 'n']) -> float:
@@ -84,7 +91,21 @@ def success_rate(overlap: Float[np.ndarray, 'n'], threshold: float) -> float:
   return average_overlap((overlap > threshold).astype(float))
 
 
-def _share_within(values, thresholds, frames):
+def share_within(
+  values: Float[np.ndarray, 'n'],
+  thresholds: Float[np.ndarray, 't'],
+  frames: int,
+) -> Float[np.ndarray, 't']:
+  """Share of `frames` whose value is at most each threshold; NaN is not."""
   # NaN is sorted to the end, beyond every threshold.
   ordered = np.sort(values)
   return np.searchsorted(ordered, thresholds, side='right') / frames
+
+
+def share_from(
+  values: Float[np.ndarray, 'n'],
+  thresholds: Float[np.ndarray, 't'],
+  frames: int,
+) -> Float[np.ndarray, 't']:
+  """Share of `frames` whose value is at least each threshold."""
+  return share_within(-values, -thresholds, frames)

@@ -9,8 +9,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from acm_jax.evaluation import metrics
-from acm_jax.evaluation.protocols import Scores
+from acm_jax.evaluation import metrics, protocols, reset
 from data_pipelines.staging import replacing
 
 
@@ -71,15 +70,28 @@ _COLORS = (
 _LINES = ('-', '--', ':', '-.')
 
 
-def write(scores: Mapping[str, Scores], heading: str, out: Path) -> None:
+def write(
+  scores: Mapping[str, protocols.Scores | reset.Scores],
+  heading: str,
+  out: Path,
+) -> None:
   """Writes a PNG and a CSV for each of `PLOTS` into `out`.
 
+  Of the reset protocol, one of accuracy by robustness instead; a curve that
+  the protocol does not have is left out.
+
   Args:
-    scores: Mean scores by tracker.
+    scores: Scores by tracker.
     heading: What was scored, over each plot.
     out: An existing folder.
   """
+  first = next(iter(scores.values()))
+  if isinstance(first, reset.Scores):
+    _write_reset(scores, heading, out)
+    return
   for plot in PLOTS:
+    if np.isnan(getattr(first, plot.curve)).any():
+      continue
     ranked = sorted(
       scores.items(), key=lambda item: -item[1].figures()[plot.figure]
     )
@@ -87,6 +99,35 @@ def write(scores: Mapping[str, Scores], heading: str, out: Path) -> None:
       _draw(plot, ranked, heading).savefig(path, format='png')
     with replacing(out / f'{plot.curve}.csv') as path:
       _tabulate(plot, ranked, path)
+
+
+def _write_reset(scores, heading, out):
+  ranked = sorted(scores.items(), key=lambda item: -item[1].eao)
+  figure = Figure(figsize=(7.6, 4.6), dpi=150, layout='constrained')
+  FigureCanvasAgg(figure)
+  axes = figure.subplots()
+  for i, (name, each) in enumerate(ranked):
+    axes.plot(
+      each.robustness,
+      each.accuracy,
+      'osD^v'[i // len(_COLORS) % 5],
+      color=_COLORS[i % len(_COLORS)],
+      markersize=8,
+      label=f'{each.eao:.3f}  {name}',
+    )
+  axes.margins(x=0.2)
+  axes.set(xlabel='R', ylabel='Accuracy', ylim=(0, 1), xlim=(0, None))
+  _finish(figure, axes, 'Accuracy and robustness, with EAO', heading)
+  with replacing(out / 'accuracy_robustness.png') as path:
+    figure.savefig(path, format='png')
+  with (
+    replacing(out / 'accuracy_robustness.csv') as path,
+    path.open('w', newline='') as file,
+  ):
+    table = csv.writer(file, lineterminator='\n')
+    table.writerow(['tracker', *ranked[0][1].figures()])
+    for name, each in ranked:
+      table.writerow([name, *(f'{v:.6g}' for v in each.figures().values())])
 
 
 def _draw(plot, ranked, heading):
@@ -110,11 +151,15 @@ def _draw(plot, ranked, heading):
     xlim=(0, plot.thresholds[-1]),
     ylim=(0, 1),
   )
-  axes.set_title(f'{plot.title}: {heading}', loc='left', fontsize=11)
+  _finish(figure, axes, plot.title, heading)
+  return figure
+
+
+def _finish(figure, axes, title, heading):
+  axes.set_title(f'{title}\n{heading}', loc='left', fontsize=11)
   axes.grid(color='0.9', linewidth=0.8)
   axes.spines[['top', 'right']].set_visible(False)
   figure.legend(loc='outside right upper', fontsize=9, frameon=False)
-  return figure
 
 
 def _tabulate(plot, ranked, path):

@@ -1,7 +1,14 @@
-"""Protocols: which frames count, and how, in the scores of a sequence."""
+"""Protocols: which frames count, and how, in the scores of a sequence.
+
+Each is named for the toolkit that defines it. They disagree by up to four
+points on the same files; where a rule is not obvious it is said at its
+function. A row of NaN in a result stands for one that is missing, and is a
+miss in all of them.
+"""
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -10,37 +17,63 @@ from acm_jax.evaluation import metrics
 from acm_jax.geometry import boxes
 
 
+class Truth(NamedTuple):
+  """What a benchmark says of one sequence.
+
+  Attributes:
+    box_xywh: A box a frame, px, in the benchmark's own pixel base; NaN or
+      without area where there is no target.
+    absent: Where the benchmark labels the target as absent.
+    size: Width and height of the images, px, if known.
+  """
+
+  box_xywh: Float[np.ndarray, 'n 4']
+  absent: Bool[np.ndarray, 'n']
+  size: tuple[int, int] | None = None
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scores:
-  """Scores of one sequence, or their mean over many; fractions of 1.
+  """Scores of one sequence, or of many; fractions of 1, NaN where undefined.
 
   Attributes:
     success: Share of frames above each of `metrics.OVERLAP_THRESHOLDS`.
     precision: Share of frames within `metrics.DISTANCE_THRESHOLDS`.
     normalized_precision: Share within `metrics.NORMALIZED_THRESHOLDS`.
-    average_overlap: Mean overlap without frame 0 and without frames whose
-      target is absent or has no valid box; NaN where no frame is left.
+    success_auc: What the protocol calls success.
+    precision_20: What it calls precision.
+    normalized_precision_20: What it calls normalised precision.
+    average_overlap: Mean overlap of the frames that are rated for it.
     success_rate_50: Share of the same frames with an overlap above 0.5.
     success_rate_75: Share of the same frames with an overlap above 0.75.
+    rated: How many these are.
   """
 
   success: Float[np.ndarray, '21']
   precision: Float[np.ndarray, '51']
   normalized_precision: Float[np.ndarray, '51']
+  success_auc: float
+  precision_20: float
+  normalized_precision_20: float
   average_overlap: float
   success_rate_50: float
   success_rate_75: float
+  rated: int
 
   def figures(self) -> dict[str, float]:
     """The numbers that reports print, by their names in scores.json."""
-    return {
-      'success_auc': float(self.success.mean()),
-      'precision_20': float(self.precision[20]),
-      'normalized_precision_20': float(self.normalized_precision[20]),
-      'average_overlap': self.average_overlap,
-      'success_rate_50': self.success_rate_50,
-      'success_rate_75': self.success_rate_75,
-    }
+    return {name: float(getattr(self, name)) for name in _FIGURES}
+
+
+_CURVES = ('success', 'precision', 'normalized_precision')
+_FIGURES = (
+  'success_auc',
+  'precision_20',
+  'normalized_precision_20',
+  'average_overlap',
+  'success_rate_50',
+  'success_rate_75',
+)
 
 
 def mean(scores: Sequence[Scores]) -> Scores:
@@ -48,89 +81,314 @@ def mean(scores: Sequence[Scores]) -> Scores:
 
   Sequences in which a figure is NaN are left out of that figure.
   """
+  return _weighted(scores, np.ones(len(scores)))
 
+
+def pooled(scores: Sequence[Scores]) -> Scores:
+  """Mean over all rated frames, so that long sequences weigh more."""
+  return _weighted(scores, np.array([score.rated for score in scores]))
+
+
+def _weighted(scores, weights):
   def average(name):
     stack = np.stack([getattr(score, name) for score in scores])
-    stack = stack[~np.isnan(stack.reshape(len(stack), -1)).any(axis=1)]
-    value = stack.mean(axis=0) if len(stack) else np.nan
-    return value if np.ndim(value) else float(value)
+    kept = ~np.isnan(stack.reshape(len(stack), -1)).any(axis=1)
+    kept &= weights > 0
+    if not kept.any():
+      return np.full(stack.shape[1:], np.nan)[()]
+    return np.average(stack[kept], axis=0, weights=weights[kept])
 
-  return Scores(**{f.name: average(f.name) for f in dataclasses.fields(Scores)})
+  means = {name: average(name) for name in _CURVES}
+  means |= {name: float(average(name)) for name in _FIGURES}
+  return Scores(**means, rated=sum(score.rated for score in scores))
 
 
-def pysot(
-  predicted_xywh: Float[np.ndarray, 'n 4'],
-  true_xywh: Float[np.ndarray, 'n 4'],
-  absent: Bool[np.ndarray, 'n'],
-) -> Scores:
+def pysot(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
   """One-pass scores as pysot defines them.
 
-  The denominator is always the number of frames. Against the true box of a
-  frame that is not labelled absent:
+  The denominator is always the number of frames, and the result's own first
+  row counts. Against the true box of a frame that is not labelled absent:
 
   * success: no width, no height or NaN is a miss;
   * precision: a centre with a coordinate that is not positive, or NaN, is a
     hit; in the normalised form the centre divided by the sides decides.
 
-  A frame labelled absent is a miss, and so is a predicted row of NaN, which
-  stands for a row that the result does not have.
+  A frame labelled absent is a miss.
 
   Args:
-    predicted_xywh: The result, its own first row included; px as in the
-      benchmark's files.
-    true_xywh: The annotation, px as in the benchmark's files.
-    absent: Where the benchmark labels the target as absent.
+    predicted_xywh: The result; px as in the benchmark's files.
+    truth: The annotation.
   """
-  frames = len(true_xywh)
-  overlap = metrics.overlaps(predicted_xywh, true_xywh)
-  predicted, true = predicted_xywh[~absent], true_xywh[~absent]
+  predicted, true = (x[~truth.absent] for x in (predicted_xywh, truth.box_xywh))
   center = boxes.pixel_center(true)
-  distance = _hit_where_invalid(
-    metrics.center_distances(predicted, true), center, predicted
-  )
+  missing = np.isnan(predicted).any(axis=1)
+  distances = metrics.center_distances(predicted, true)
+  normalized = metrics.normalized_distances(predicted, true)
   with np.errstate(divide='ignore', invalid='ignore'):
-    center /= true[:, 2:]
-  normalized_distance = _hit_where_invalid(
-    metrics.normalized_distances(predicted, true), center, predicted
-  )
-  return Scores(
-    metrics.success_curve(overlap[~absent], frames),
-    metrics.precision_curve(distance, frames),
-    metrics.normalized_precision_curve(normalized_distance, frames),
-    *_overlap_figures(overlap, true_xywh, absent),
+    scaled = center / true[:, 2:]
+  for distance, place in ((distances, center), (normalized, scaled)):
+    distance[~(place > 0).all(axis=1) & ~missing] = 0.0
+  return _one_pass(
+    metrics.overlaps(predicted, true),
+    distances,
+    normalized,
+    len(truth.box_xywh),
+    _rated(predicted_xywh, truth),
   )
 
 
-def _overlap_figures(overlap, true_xywh, absent):
-  counted = ~absent & np.isfinite(true_xywh).all(axis=1)
-  counted &= (true_xywh[:, 2:] > 0).all(axis=1)
-  rated = overlap[1:][counted[1:]]
+def otb(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
+  """One-pass scores as OTB's Matlab code defines them.
+
+  The first row is the true one. A true box with a value that is not positive
+  is a miss in success and a hit in precision. Absence is not known, and there
+  is no normalised precision.
+  """
+  return _matlab(predicted_xywh, truth._replace(absent=_nowhere(truth)), False)
+
+
+def lasot_official(
+  predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth
+) -> Scores:
+  """One-pass scores as LaSOT's Matlab code defines them.
+
+  As OTB's, but a frame labelled absent is a miss everywhere, and precision
+  has the normalised form at 0.2.
+  """
+  return _matlab(predicted_xywh, truth, True)
+
+
+def _matlab(predicted_xywh, truth, normalized):
+  predicted = _with_first(predicted_xywh, truth)
+  overlap, *distances = _errors(predicted, truth.box_xywh)
+  valid = _is_positive(truth.box_xywh)
+  missing = np.isnan(predicted).any(axis=1)
+  overlap[~valid] = -1.0
+  for distance in distances:
+    distance[~valid & ~missing] = 0.0
+  kept = ~truth.absent
+  return _one_pass(
+    overlap[kept],
+    distances[0][kept],
+    distances[1][kept] if normalized else None,
+    len(kept),
+    _rated(predicted, truth),
+  )
+
+
+def pytracking(
+  predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth
+) -> Scores:
+  """One-pass scores as pytracking defines them.
+
+  The first row is the true one, and a predicted box without area is the one
+  before it. A true box with a value that is not positive, and an absent
+  frame, are misses everywhere.
+  """
+  return _pytracking(predicted_xywh, truth, np.inf)
+
+
+def _pytracking_uav(predicted_xywh, truth):
+  # Of UAV123 alone, boxes that are not valid are hits in precision.
+  return _pytracking(predicted_xywh, truth, 0.0)
+
+
+def _pytracking(predicted_xywh, truth, distance_of_invalid):
+  predicted = _with_first(predicted_xywh, truth)
+  empty = (predicted[:, 2:] <= 0).any(axis=1)
+  latest = np.maximum.accumulate(np.where(empty, 0, np.arange(len(empty))))
+  predicted = predicted[latest]
+  errors = _errors(predicted, truth.box_xywh)
+  valid = _is_positive(truth.box_xywh)
+  missing = np.isnan(predicted).any(axis=1)
+  for error, instead in zip(
+    errors, (-1.0, distance_of_invalid, distance_of_invalid), strict=True
+  ):
+    error[~valid & ~missing] = instead
+    error[truth.absent] = -1.0 if error is errors[0] else np.inf
+  return _one_pass(*errors, len(predicted), _rated(predicted, truth))
+
+
+def got10k(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
+  """One-pass scores as GOT-10k's toolkit defines them for other benchmarks.
+
+  The first row is the true one. Frames whose true box is NaN are left out;
+  labels of absence are not looked at; there is no normalised precision.
+  """
+  return _got10k_one_pass(predicted_xywh, truth, False)
+
+
+def _got10k_lasot(predicted_xywh, truth):
+  scores = _got10k_one_pass(predicted_xywh, truth, True)
+  # The mean of its curve, not its value at 0.2.
+  area = float(scores.normalized_precision.mean())
+  return dataclasses.replace(scores, normalized_precision_20=area)
+
+
+def _got10k_one_pass(predicted_xywh, truth, normalized):
+  kept = np.isfinite(truth.box_xywh).all(axis=1)
+  predicted = _with_first(predicted_xywh, truth)
+  predicted, true = predicted[kept], truth.box_xywh[kept]
+  scaled = metrics.normalized_distances(predicted, true, least_side=1.0)
+  return _one_pass(
+    metrics.overlaps(predicted, true),
+    metrics.center_distances(predicted, true),
+    scaled if normalized else None,
+    int(kept.sum()),
+    _rated(predicted_xywh, truth),
+  )
+
+
+def _got10k_own(predicted_xywh, truth):
+  """GOT-10k's own: the first frame and those without a target do not count.
+
+  Boxes are cut to the image where its size is known.
+  """
+  kept = ~truth.absent
+  kept[0] = False
+  predicted, true = predicted_xywh[kept], truth.box_xywh[kept]
+  if truth.size is not None:
+    predicted, true = (_moved_in(b, truth.size) for b in (predicted, true))
+  overlap = metrics.overlaps(predicted, true)
+  return _one_pass(overlap, None, None, len(overlap), overlap)
+
+
+def _moved_in(box_xywh, size):
+  """First the corner is moved into the image, then the sides are cut."""
+  corner = np.clip(box_xywh[:, :2], 0, size)
+  sides = np.clip(box_xywh[:, 2:], 0, np.array(size) - corner)
+  return np.concatenate([corner, sides], axis=1)
+
+
+def trackingnet(
+  predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth
+) -> Scores:
+  """One-pass scores as TrackingNet's devkit defines them.
+
+  The first row is the true one and all numbers are rounded. All three figures
+  are areas under a curve of 21 points: success over the overlap, at least;
+  precision over 0 to 50 px; normalised precision over 0 to 0.5. The average
+  overlap is of all frames, those of all videos together.
+  """
+  predicted = np.round(_with_first(predicted_xywh, truth))
+  true = np.round(truth.box_xywh)
+  overlap, distance, scaled = _errors(predicted, true)
+  frames, rated = len(true), overlap.copy()
+  overlap[np.isnan(predicted).any(axis=1)] = np.nan
+  success = metrics.share_from(overlap, metrics.OVERLAP_THRESHOLDS, frames)
+  areas = [
+    np.trapezoid(metrics.share_within(values, steps, frames), steps) / steps[-1]
+    for values, steps in (
+      (distance, np.linspace(0, 50, 21)),
+      (scaled, np.linspace(0, 0.5, 21)),
+    )
+  ]
+  return dataclasses.replace(
+    _one_pass(overlap, distance, scaled, frames, rated),
+    success=success,
+    success_auc=float(np.trapezoid(success, metrics.OVERLAP_THRESHOLDS)),
+    precision_20=float(areas[0]),
+    normalized_precision_20=float(areas[1]),
+  )
+
+
+def _trackingnet_total(scores):
+  together = pooled(scores)
+  names = ('average_overlap', 'success_rate_50', 'success_rate_75')
+  figures = {name: getattr(together, name) for name in names}
+  return dataclasses.replace(mean(scores), **figures)
+
+
+def _nowhere(truth):
+  return np.zeros(len(truth.box_xywh), bool)
+
+
+def _with_first(predicted_xywh, truth):
+  return np.concatenate([truth.box_xywh[:1], predicted_xywh[1:]])
+
+
+def _is_positive(box_xywh):
+  # NaN is not positive.
+  return (box_xywh > 0).all(axis=1)
+
+
+def _errors(predicted, true):
   return (
-    metrics.average_overlap(rated),
-    metrics.success_rate(rated, 0.5),
-    metrics.success_rate(rated, 0.75),
+    metrics.overlaps(predicted, true),
+    metrics.center_distances(predicted, true),
+    metrics.normalized_distances(predicted, true),
   )
 
 
-def _hit_where_invalid(distance, center, predicted_xywh):
-  valid = (center > 0).all(axis=1)
-  missing = np.isnan(predicted_xywh).any(axis=1)
-  return np.where(valid | missing, distance, 0.0)
+def _rated(predicted_xywh, truth):
+  """Overlaps without frame 0 and frames with no target or no valid box."""
+  counted = ~truth.absent & np.isfinite(truth.box_xywh).all(axis=1)
+  counted &= (truth.box_xywh[:, 2:] > 0).all(axis=1)
+  counted[0] = False
+  return metrics.overlaps(predicted_xywh[counted], truth.box_xywh[counted])
 
 
-Protocol = Callable[
-  [
-    Float[np.ndarray, 'n 4'],
-    Float[np.ndarray, 'n 4'],
-    Bool[np.ndarray, 'n'],
-  ],
-  Scores,
-]
-PROTOCOLS: dict[str, Protocol] = {'pysot': pysot}
+def _one_pass(overlap, distance, normalized, frames, rated):
+  """Scores from the errors of the frames that may count.
+
+  Args:
+    overlap: Of each of them.
+    distance: Of the centres, px; None without precision.
+    normalized: The same by the sides; None without normalised precision.
+    frames: The denominator.
+    rated: Overlaps that the average is of.
+  """
+  none = np.full(metrics.DISTANCE_THRESHOLDS.size, np.nan)
+  success = metrics.success_curve(overlap, frames)
+  precision = scaled = none
+  if distance is not None:
+    precision = metrics.precision_curve(distance, frames)
+  if normalized is not None:
+    scaled = metrics.normalized_precision_curve(normalized, frames)
+  return Scores(
+    success,
+    precision,
+    scaled,
+    success_auc=float(success.mean()),
+    precision_20=float(precision[20]),
+    normalized_precision_20=float(scaled[20]),
+    average_overlap=metrics.average_overlap(rated),
+    success_rate_50=metrics.success_rate(rated, 0.5),
+    success_rate_75=metrics.success_rate(rated, 0.75),
+    rated=len(rated),
+  )
 
 
-def get(name: str) -> Protocol:
-  """The protocol of that name.
+class Protocol(NamedTuple):
+  """How one-pass results are scored.
+
+  Attributes:
+    rate: Scores of one sequence.
+    total: Scores of many.
+  """
+
+  rate: Callable[[np.ndarray, Truth], Scores]
+  total: Callable[[Sequence[Scores]], Scores] = mean
+
+
+PROTOCOLS = {
+  'pysot': Protocol(pysot),
+  'otb': Protocol(otb),
+  'pytracking': Protocol(pytracking),
+  'got10k': Protocol(got10k),
+  'lasot_official': Protocol(lasot_official),
+  'trackingnet': Protocol(trackingnet, _trackingnet_total),
+}
+# What a toolkit does differently with one of the benchmarks.
+_SPECIAL = {
+  ('pytracking', 'uav123'): Protocol(_pytracking_uav),
+  ('got10k', 'lasot'): Protocol(_got10k_lasot),
+  ('got10k', 'got10k_val'): Protocol(_got10k_own, pooled),
+}
+
+
+def get(name: str, benchmark: str) -> Protocol:
+  """The protocol of that name for a benchmark.
 
   Raises:
     ValueError: There is none; the message lists the known.
@@ -138,4 +396,4 @@ def get(name: str) -> Protocol:
   if name not in PROTOCOLS:
     known = ', '.join(PROTOCOLS)
     raise ValueError(f'unknown protocol {name!r}: choose one of {known}')
-  return PROTOCOLS[name]
+  return _SPECIAL.get((name, benchmark), PROTOCOLS[name])

@@ -3,22 +3,60 @@
 import dataclasses
 import json
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import rich.box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from acm_jax.evaluation import annotations, benchmarks, plots, protocols
-from acm_jax.evaluation.protocols import Scores
-from acm_jax.evaluation.results import find_results, read_result
+from acm_jax.evaluation import (
+  annotations,
+  benchmarks,
+  plots,
+  protocols,
+  reset,
+)
+from acm_jax.evaluation.results import (
+  find_results,
+  is_reset,
+  read_result,
+  read_run,
+)
 from data_pipelines.staging import replacing
+
+_HEADINGS = {
+  'success_auc': 'success',
+  'precision_20': 'P@20',
+  'normalized_precision_20': 'NP@0.2',
+  'average_overlap': 'AO',
+  'success_rate_50': 'SR@50',
+  'success_rate_75': 'SR@75',
+  'accuracy': 'A',
+  'robustness': 'R',
+  'failures': 'failures',
+  'eao': 'EAO',
+}
+Scores = protocols.Scores | reset.Scores
 
 # Of the sequences that were not scored, as many are printed; scores.json has
 # them all.
 _NAMED = 5
+
+
+class Outcome(NamedTuple):
+  """Scores of one tracker.
+
+  Attributes:
+    total: Of all sequences.
+    sequences: Of each.
+  """
+
+  total: Scores
+  sequences: Mapping[str, Scores]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +71,7 @@ class Report:
     ignored: By tracker, text files that are named like no sequence.
     short: By tracker and sequence, where results end before the annotation:
       their frames. The rest are misses.
-    trackers: By tracker and sequence, the scores.
+    trackers: By tracker, the scores.
   """
 
   benchmark: str
@@ -41,14 +79,11 @@ class Report:
   missing: tuple[str, ...]
   ignored: dict[str, list[str]]
   short: dict[str, dict[str, int]]
-  trackers: dict[str, dict[str, Scores]]
+  trackers: dict[str, Outcome]
 
-  def means(self) -> dict[str, Scores]:
-    """Mean scores of each tracker over the sequences."""
-    return {
-      name: protocols.mean(list(sequences.values()))
-      for name, sequences in self.trackers.items()
-    }
+  def totals(self) -> dict[str, Scores]:
+    """Scores of each tracker over all sequences."""
+    return {name: outcome.total for name, outcome in self.trackers.items()}
 
   def heading(self) -> str:
     """What was scored and how, in one line."""
@@ -56,7 +91,7 @@ class Report:
 
   def coverage(self) -> str:
     """How much of the benchmark was scored: '5 of 100 sequences'."""
-    scored = len(next(iter(self.trackers.values())))
+    scored = len(next(iter(self.trackers.values())).sequences)
     return f'{scored} of {scored + len(self.missing)} sequences'
 
   def content(self) -> dict:
@@ -66,7 +101,6 @@ class Report:
       pairs = scores.figures().items()
       return {k: None if math.isnan(v) else round(v, 6) for k, v in pairs}
 
-    means = self.means()
     return {
       'benchmark': self.benchmark,
       'protocol': self.protocol,
@@ -76,9 +110,9 @@ class Report:
       'ignored': self.ignored,
       'short': self.short,
       'trackers': {
-        name: figures(means[name])
-        | {'sequences': {k: figures(v) for k, v in sequences.items()}}
-        for name, sequences in self.trackers.items()
+        name: figures(outcome.total)
+        | {'sequences': {k: figures(v) for k, v in outcome.sequences.items()}}
+        for name, outcome in self.trackers.items()
       },
     }
 
@@ -88,7 +122,7 @@ def score(
   annotation_path: Path,
   results: Sequence[Path],
   out: Path,
-  protocol: str = 'pysot',
+  protocol: str | None = None,
   only: Collection[str] | None = None,
 ) -> Report:
   """Scores trackers' result files, writes the report to `out` and prints it.
@@ -101,7 +135,7 @@ def score(
     annotation_path: See `annotations.read`.
     results: One folder a tracker; its name is the tracker's.
     out: Gets scores.json and, as PNG and CSV, the curves.
-    protocol: A name in `protocols.PROTOCOLS`.
+    protocol: One of `protocols`; the benchmark's own by default.
     only: Sequences to score; all that have results by default.
 
   Raises:
@@ -119,16 +153,26 @@ def compute(
   benchmark: str,
   annotation_path: Path,
   results: Sequence[Path],
-  protocol: str = 'pysot',
+  protocol: str | None = None,
   only: Collection[str] | None = None,
 ) -> Report:
   """The report of `score`, neither written nor printed."""
-  rate = protocols.get(protocol)
   settings = benchmarks.get(benchmark)
+  protocol = protocol or settings.protocol
   folders = _by_tracker(results)
-  truth = annotations.read(settings, annotation_path)
+  kinds = {is_reset(path) for path in folders.values()}
+  if len(kinds) > 1:
+    raise ValueError(
+      '--results: some are of the reset protocol (baseline/), some of one '
+      'pass; score them apart'
+    )
+  (reset_protocol,) = kinds
+  rate = (_rate_reset if reset_protocol else _rate_one_pass)(settings, protocol)
+  read = annotations.read_regions if reset_protocol else annotations.read
+  truth = read(settings, annotation_path)
   official = settings.sequences or tuple(truth)
-  found = {n: find_results(path, official) for n, path in folders.items()}
+  match = benchmarks.matcher(settings, official)
+  found = {n: find_results(path, match) for n, path in folders.items()}
   files = {name: paths for name, (paths, _) in found.items()}
   ignored = {name: others for name, (_, others) in found.items() if others}
   common = [
@@ -141,23 +185,60 @@ def compute(
     raise ValueError(
       f'{annotation_path}: no annotated sequence has a result of every tracker'
     )
-  short, scores = {}, {}
+  known = {sequence: truth[sequence] for sequence in common}
+  short, trackers = {}, {}
   for name, paths in files.items():
-    scores[name] = {}
-    for sequence in common:
-      true = truth[sequence]
-      result, rows = read_result(paths[sequence], len(true.box_xywh))
-      scores[name][sequence] = rate(result, true.box_xywh, true.absent)
-      if rows < len(result):
-        short.setdefault(name, {})[sequence] = rows
-  missing = tuple(s for s in official if s not in set(common))
-  return Report(benchmark, protocol, missing, ignored, short, scores)
+    trackers[name], ends = rate({s: paths[s] for s in common}, known)
+    if ends:
+      short[name] = ends
+  missing = tuple(s for s in official if s not in known)
+  return Report(benchmark, protocol, missing, ignored, short, trackers)
+
+
+def _rate_one_pass(benchmark, protocol):
+  definition = protocols.get(protocol, benchmark.name)
+
+  def rate(files, truth):
+    sequences, short = {}, {}
+    for name, runs in files.items():
+      rated = []
+      for path in runs:
+        result, rows = read_result(path, len(truth[name].box_xywh))
+        rated.append(definition.rate(result, truth[name]))
+        if rows < len(result):
+          short[name] = rows
+      sequences[name] = protocols.mean(rated) if len(rated) > 1 else rated[0]
+    return Outcome(definition.total(list(sequences.values())), sequences), short
+
+  return rate
+
+
+def _rate_reset(benchmark, protocol):
+  analyses = {'pysot': reset.pysot, 'vot_toolkit': reset.vot_toolkit}
+  if benchmark.lengths is None:
+    raise ValueError(
+      f'{benchmark.name}: its results are of one pass, not below baseline/'
+    )
+  if protocol not in analyses:
+    raise ValueError(
+      f'--protocol {protocol}: of the reset protocol there are '
+      f'{" and ".join(analyses)}'
+    )
+
+  def rate(files, truth):
+    runs = {
+      name: [read_run(path, len(truth[name].region)) for path in paths]
+      for name, paths in files.items()
+    }
+    return Outcome(*analyses[protocol](runs, truth, benchmark.lengths)), {}
+
+  return rate
 
 
 def write(report: Report, out: Path) -> None:
   """Writes the curves and then scores.json into `out`."""
   out.mkdir(parents=True, exist_ok=True)
-  plots.write(report.means(), report.heading(), out)
+  plots.write(report.totals(), report.heading(), out)
   with replacing(out / 'scores.json') as path:
     path.write_text(json.dumps(report.content(), indent=1) + '\n')
 
@@ -169,17 +250,25 @@ def show(report: Report) -> None:
     # A log has no width: nothing is to be cut or wrapped.
     console = Console(width=200)
   table = Table(
-    title=report.heading(),
-    title_justify='left',
     box=rich.box.SIMPLE_HEAD if console.is_terminal else None,
     pad_edge=False,
   )
+  totals = report.totals()
+  figures = {name: scores.figures() for name, scores in totals.items()}
+  columns = next(iter(figures.values()))
   table.add_column('tracker')
-  for heading in ('success', 'P@20', 'NP@0.2', 'AO', 'SR@50', 'SR@75'):
-    table.add_column(heading, justify='right')
-  means = report.means().items()
-  for name, scores in sorted(means, key=lambda m: -m[1].success.mean()):
-    table.add_row(Text(name), *(f'{v:.4f}' for v in scores.figures().values()))
+  for column in columns:
+    table.add_column(_HEADINGS[column], justify='right')
+  # The first of the figures that are known, EAO where there is one.
+  rank = 'eao' if 'eao' in columns else 'success_auc'
+  for name in sorted(
+    figures, key=lambda name: -np.nan_to_num(figures[name][rank])
+  ):
+    cells = (
+      '-' if math.isnan(v) else f'{v:.4f}' for v in figures[name].values()
+    )
+    table.add_row(Text(name), *cells)
+  console.print(report.heading(), highlight=False)
   console.print(table)
   for line in _remarks(report):
     console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -5,15 +5,26 @@ that is how they are scored.
 """
 
 import contextlib
-from collections.abc import Iterable
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Num
 
-from acm_jax.evaluation.benchmarks import Benchmark, spelling
+from acm_jax.evaluation.benchmarks import Benchmark
+from acm_jax.evaluation.reset import (
+  FAILED,
+  INITIALISED,
+  SKIPPED,
+  TRACKED,
+  Run,
+)
 from data_pipelines.sequences import read_rows
 from data_pipelines.staging import replacing
+
+# Ends of the names of files that lie beside results: seconds, confidences.
+_NO_BOXES = ('_time', '_times', '_confidence', '_value')
 
 
 def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
@@ -25,14 +36,7 @@ def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
     OSError: The file cannot be read.
     ValueError: A row is not four numbers; the message names file and row.
   """
-  if not path.is_file():
-    raise FileNotFoundError(f'{path}: no such file')
-  try:
-    lines = path.read_text().rstrip().splitlines()
-  except UnicodeDecodeError:
-    raise ValueError(f'{path}: not a text file') from None
-  if not lines:
-    raise ValueError(f'{path}: empty; a row x,y,w,h is wanted for each frame')
+  lines = _lines(path)
   with contextlib.suppress(ValueError):
     delimiter = ',' if ',' in lines[0] else None
     boxes = np.loadtxt(lines, delimiter=delimiter, ndmin=2, comments=None)
@@ -41,6 +45,18 @@ def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
       return boxes
   # Slower, and names the row.
   return np.array(read_rows(path, (4,)))
+
+
+def _lines(path: Path) -> list[str]:
+  if not path.is_file():
+    raise FileNotFoundError(f'{path}: no such file')
+  try:
+    lines = path.read_text().rstrip().splitlines()
+  except UnicodeDecodeError:
+    raise ValueError(f'{path}: not a text file') from None
+  if not lines:
+    raise ValueError(f'{path}: empty; a row is wanted for each frame')
+  return lines
 
 
 def read_result(
@@ -74,44 +90,102 @@ def read_result(
 
 
 def find_results(
-  folder: Path, sequences: Iterable[str]
-) -> tuple[dict[str, Path], list[str]]:
-  """The result file of each sequence that a tracker's folder has.
+  folder: Path, match: Callable[[str], str | None]
+) -> tuple[dict[str, list[Path]], list[str]]:
+  """The result files of each sequence that a tracker's folder has.
 
-  File names may differ from the sequences in case and in `-`, `_` and `.`.
+  One file a run: `<sequence>.txt`, `<sequence>_001.txt` and so on, in the
+  folder, in one named like the sequence, or below `baseline/`, where VOT has
+  the runs of its reset protocol. Files of times are not looked at.
 
   Args:
     folder: One tracker's results.
-    sequences: Names to look for.
+    match: Gives the sequence that a name is of, if any.
 
   Returns:
     Files by sequence, and the names of the text files that are of none.
 
   Raises:
     OSError: `folder` is not a folder.
-    ValueError: There is no result of any of the sequences, or two of one.
+    ValueError: There is no result of any of the sequences, or two of one run.
   """
   if not folder.is_dir():
     raise NotADirectoryError(f'{folder}: no such folder of results')
-  files = sorted(folder.glob('*.txt'))
+  root = folder / 'baseline' if is_reset(folder) else folder
+  files = [
+    path
+    for path in sorted([*root.glob('*.txt'), *root.glob('*/*.txt')])
+    if path.parent.name != 'times' and not path.stem.endswith(_NO_BOXES)
+  ]
   if not files:
     raise ValueError(f"{folder}: no <sequence>.txt; name one tracker's folder")
-  names = {spelling(name): name for name in sequences}
-  found, others = {}, []
+  found: dict[str, dict[str, Path]] = {}
+  others = []
   for file in files:
-    name = names.get(spelling(file.stem))
-    if name is None:
-      others.append(file.name)
-    elif name in found:
-      raise ValueError(f'{file} and {found[name].name}: both are of {name}')
-    else:
-      found[name] = file
+    stem, run = re.fullmatch(r'(.+?)(?:_(\d{3}))?', file.stem).groups('001')
+    name = match(file.stem) or match(stem)
+    if name is None or (
+      file.parent != root and match(file.parent.name) != name
+    ):
+      others.append(str(file.relative_to(root)))
+      continue
+    runs = found.setdefault(name, {})
+    if run in runs:
+      raise ValueError(
+        f'{file} and {runs[run].relative_to(root)}: both are run {int(run)} of '
+        f'{name}'
+      )
+    runs[run] = file
   if not found:
-    wanted = next(iter(names.values()))
     raise ValueError(
-      f'{folder}: no sequence of the benchmark ({files[0].name}, not {wanted})'
+      f'{folder}: no sequence of the benchmark ({files[0].name} is none)'
     )
-  return found, others
+  return {name: list(runs.values()) for name, runs in found.items()}, others
+
+
+def is_reset(folder: Path) -> bool:
+  """Whether a tracker's results are of VOT's reset protocol."""
+  return (folder / 'baseline').is_dir()
+
+
+def read_run(path: Path, frames: int) -> Run:
+  """One run of the reset protocol.
+
+  Args:
+    path: The result file: a row a frame, 1 a start, 2 a failure, 0 a frame
+      that was skipped, else four numbers or the corners of a polygon.
+    frames: Length of the sequence's annotation.
+
+  Raises:
+    OSError: The file cannot be read.
+    ValueError: A row is something else, or there are more or fewer rows than
+      frames; the message names file and row.
+  """
+  rows = []
+  for number, line in enumerate(_lines(path), 1):
+    try:
+      row = np.array(re.split(r'[,\s]+', line.strip()), np.float64)
+    except ValueError:
+      row = np.zeros(0)
+    event = len(row) == 1 and row[0] in (SKIPPED, INITIALISED, FAILED)
+    region = len(row) == 4 or (len(row) >= 6 and len(row) % 2 == 0)
+    if not (event or (region and np.isfinite(row).all())):
+      raise ValueError(
+        f'{path} row {number}: {line.strip()!r} is neither 0, 1, 2 nor a region'
+      )
+    rows.append(row)
+  if len(rows) != frames:
+    raise ValueError(
+      f'{path}: {len(rows)} rows for {frames} annotated frames; a run must be '
+      'whole'
+    )
+  if len(rows[0]) != 1 or rows[0] != INITIALISED:
+    raise ValueError(f'{path} row 1: not 1, a start')
+  events = [int(row[0]) if len(row) == 1 else TRACKED for row in rows]
+  return Run(
+    np.array(events),
+    tuple(np.zeros(0) if len(row) == 1 else row for row in rows),
+  )
 
 
 def write_result(

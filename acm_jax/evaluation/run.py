@@ -51,13 +51,8 @@ def sequences(
 
   Raises:
     OSError: `root` is not there.
-    ValueError: The benchmark has no reader, or a name in `only` is not there.
+    ValueError: A name in `only` is not there.
   """
-  if benchmark.layout is None:
-    raise ValueError(
-      f'--benchmark {benchmark.name}: its videos cannot be read yet; '
-      'score result files with acm_jax.score'
-    )
   found = layouts.read(benchmark.layout, root, only)
   absent = set(only or ()) - {sequence.name for sequence in found}
   if absent:

@@ -77,6 +77,106 @@ def test_tiger1_leaves_out_its_first_five_rows(tmp_path):
   assert sequence.box_xywh[:, 0].tolist() == [5, 6, 7]
 
 
+def names(sequence):
+  return [path.stem for path in sequence.frame_paths]
+
+
+def note(path, text):
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_text(text)
+
+
+def test_uav123_cuts_its_sequences_out_of_videos(tmp_path):
+  images(tmp_path / 'data_seq' / 'UAV123' / 'bird1', range(770, 1500))
+  first = 'nan,nan,nan,nan\n' + rows(702, x=5)
+  note(tmp_path / 'anno' / 'UAV123' / 'bird1_2.txt', first)
+  note(tmp_path / 'anno' / 'UAV123' / 'bird1_1.txt', rows(1))
+  note(tmp_path / 'anno' / 'UAV123' / 'bird1_3.txt', rows(1))
+  with pytest.raises(ValueError, match=r'bird1_1.txt: 1 rows, but .* only 0'):
+    layouts.read('uav123', tmp_path)
+  images(tmp_path / 'data_seq' / 'UAV123' / 'bird1_more', range(1))
+  for number in (1, 1600):
+    cv2.imwrite(
+      str(tmp_path / f'data_seq/UAV123/bird1/{number:04d}.jpg'),
+      np.zeros((4, 4, 3), np.uint8),
+    )
+  _, sequence, last = layouts.read('uav123', tmp_path)
+  assert (names(sequence)[0], names(sequence)[-1]) == ('0775', '1477')
+  assert not sequence.visible[0]
+  assert sequence.box_xywh[1, 0] == 4
+  assert names(last) == ['1600']
+
+
+def test_uav20l_has_whole_videos_and_its_own_notes(tmp_path):
+  images(tmp_path / 'data_seq' / 'UAV123' / 'bird1', range(1, 4))
+  note(tmp_path / 'anno' / 'UAV20L' / 'bird1.txt', rows(3))
+  (sequence,) = layouts.read('uav20l', tmp_path)
+  assert names(sequence) == ['0001', '0002', '0003']
+
+
+def test_nfs_takes_every_eighth_row_at_thirty_frames(tmp_path):
+  lines = ''.join(f'0 {i} 2 {i + 5} 9 {i} 0 0 0 "car"\n' for i in range(17))
+  for rate, count in (('30', 2), ('240', 17)):
+    images(tmp_path / 'a' / rate / 'a', range(1, count + 1))
+    note(tmp_path / 'a' / rate / 'a.txt', lines)
+  (slow,) = layouts.read('nfs30', tmp_path)
+  assert slow.box_xywh.tolist() == [[0, 2, 5, 7], [8, 2, 5, 7]]
+  (fast,) = layouts.read('nfs240', tmp_path)
+  assert len(fast) == 17
+  note(tmp_path / 'a' / '30' / 'a.txt', '0 1 2 3\n')
+  with pytest.raises(ValueError, match='row 1: no track and four edges'):
+    layouts.read('nfs30', tmp_path)
+
+
+def test_tc128_says_which_images_it_has(tmp_path):
+  images(tmp_path / 'Ball_ce1' / 'img', range(1, 9))
+  note(tmp_path / 'Ball_ce1' / 'Ball_ce1_gt.txt', rows(3, x=5))
+  note(tmp_path / 'Ball_ce1' / 'Ball_ce1_frames.txt', '4,6\n')
+  (sequence,) = layouts.read('tc128', tmp_path)
+  assert names(sequence) == ['0004', '0005', '0006']
+  assert sequence.box_xywh[0].tolist() == [4, 0, 2, 2]
+
+
+def test_lasots_layout_has_its_test_set_alone(tmp_path):
+  for name in ('airplane-1', 'airplane-2', 'paddle-10'):
+    folder = tmp_path / name.partition('-')[0] / name
+    images(folder / 'img', range(1, 4))
+    note(folder / 'groundtruth.txt', rows(3, x=5))
+    note(folder / 'full_occlusion.txt', '0,1,0')
+    note(folder / 'out_of_view.txt', '0,0,0')
+  first, second = layouts.read('lasot', tmp_path)
+  assert (first.name, second.name) == ('airplane-1', 'paddle-10')
+  assert first.visible.tolist() == [True, False, True]
+  assert first.box_xywh[0].tolist() == [4, 0, 2, 2]
+
+
+def test_got10k_has_notes_of_its_validation_set_alone(tmp_path):
+  for name in ('val/GOT-10k_Val_000001', 'test/GOT-10k_Test_000001'):
+    images(tmp_path / name, range(1, 4))
+  val = tmp_path / 'val' / 'GOT-10k_Val_000001'
+  note(val / 'groundtruth.txt', rows(3, x=5))
+  note(val / 'absence.label', '0\n0\n0\n')
+  note(val / 'cover.label', '8\n0\n8\n')
+  test = tmp_path / 'test' / 'GOT-10k_Test_000001'
+  note(test / 'groundtruth.txt', rows(1, x=5))
+  (sequence,) = layouts.read('got10k_val', tmp_path)
+  assert sequence.visible.tolist() == [True, False, True]
+  (sequence,) = layouts.read('got10k_test', tmp_path)
+  assert len(sequence) == 3
+  assert sequence.visible.tolist() == [True, False, False]
+  assert sequence.box_xywh[0].tolist() == [4, 0, 2, 2]
+
+
+def test_trackingnets_test_set_has_first_boxes(tmp_path):
+  images(tmp_path / 'TEST' / 'frames' / 'a_0', [0, 2, 10])
+  for name in ('a_0', 'b_0'):
+    note(tmp_path / 'TEST' / 'anno' / f'{name}.txt', '5,6,7,8\n')
+  (sequence,) = layouts.read('trackingnet', tmp_path)
+  assert names(sequence) == ['0000', '0002', '0010']
+  assert sequence.box_xywh[0].tolist() == [5, 6, 7, 8]
+  assert np.isnan(sequence.box_xywh[1:]).all()
+
+
 def test_human4_has_its_second_target_only(tmp_path):
   images(tmp_path / 'Human4' / 'img', range(1, 3))
   (tmp_path / 'Human4' / 'groundtruth_rect.1.txt').touch()

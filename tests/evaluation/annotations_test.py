@@ -46,24 +46,26 @@ def test_a_json_of_dasiamrpn_gets_the_official_names(tmp_path):
 
 def test_absent_in_a_json_of_pysot_is_one_where_the_target_is_present(tmp_path):
   entry = {'gt_rect': BOXES, 'absent': [1, 0]}
-  truth = read('lasot', write_json(tmp_path / 'set.json', a=entry))
-  np.testing.assert_array_equal(truth['a'].absent, [False, True])
+  sequences = {'airplane-1': entry}
+  truth = read('lasot', write_json(tmp_path / 'set.json', **sequences))
+  np.testing.assert_array_equal(truth['airplane-1'].absent, [False, True])
 
 
 def test_nan_in_a_json_is_a_box(tmp_path):
-  (tmp_path / 'a.json').write_text('{"a": {"gt_rect": [[NaN,NaN,NaN,NaN]]}}')
-  assert np.isnan(read('uav123', tmp_path)['a'].box_xywh).all()
+  content = '{"bike1": {"gt_rect": [[NaN,NaN,NaN,NaN]]}}'
+  (tmp_path / 'a.json').write_text(content)
+  assert np.isnan(read('uav123', tmp_path)['bike1'].box_xywh).all()
 
 
 @pytest.mark.parametrize('labels', ['0\n1\n', '0,1'], ids=['rows', 'line'])
 def test_an_annotation_folder_has_boxes_and_absence(tmp_path, labels):
   write_texts(tmp_path, 'annotations', a='1,2,3,4\nNaN,NaN,NaN,NaN\n')
   write_texts(tmp_path, 'absent', a=labels)
-  truth = read('lasot', tmp_path)['a']
+  truth = read('tinytlp', tmp_path)['a']
   np.testing.assert_array_equal(truth.box_xywh, [BOXES[0], [np.nan] * 4])
   np.testing.assert_array_equal(truth.absent, [False, True])
-  # UAV123 has no labels of absence: the boxes alone decide.
-  assert not read('uav123', tmp_path)['a'].absent.any()
+  # There are no labels of absence: the boxes alone decide.
+  assert not read('uav123_10fps', tmp_path)['a'].absent.any()
 
 
 @pytest.mark.parametrize(
@@ -90,8 +92,8 @@ def test_official_folders_keep_the_pixels_of_their_files(
     ('{}', 'no annotations of folder'),
     ('{"a": {"init_rect": [1, 2, 3, 4]}}', 'a: gt_rect must hold'),
     ('{"a": 3}', 'a: gt_rect must hold'),
-    ('{"a": {"gt_rect": [[1, 2, 3, 4], [1]]}}', 'a: gt_rect must hold'),
-    ('{"a": {"gt_rect": [[1,2,3,4,5,6,7,8]]}}', 'only upright boxes'),
+    ('{"a": {"gt_rect": [[1, 2, 3, 4], [1]]}}', 'a: gt_rect row 2 must hold'),
+    ('{"a": {"gt_rect": [[1,2,3,4,5,6,7]]}}', 'a: gt_rect row 1 must hold'),
     ('{"a": {"gt_rect": [[1,2,3,4]], "absent": [1, 1]}}', 'a has 2 labels'),
   ],
   ids=[
@@ -121,7 +123,7 @@ def test_a_bad_label_of_absence_is_refused(tmp_path):
   write_texts(tmp_path, 'annotations', a='1,2,3,4\n')
   write_texts(tmp_path, 'absent', a='2\n')
   with pytest.raises(ValueError, match=r'a\.txt: a label must be 0 or 1'):
-    read('lasot', tmp_path)
+    read('tinytlp', tmp_path)
 
 
 def test_a_sequence_that_the_benchmark_does_not_have_is_refused(tmp_path):
@@ -139,9 +141,35 @@ def test_one_sequence_under_two_names_is_refused(tmp_path):
     read('otb100', path)
 
 
-def test_official_folders_without_a_reader_say_what_to_give(tmp_path):
-  with pytest.raises(ValueError, match='nfs30 have no reader; give a JSON'):
-    read('nfs30', tmp_path)
+def test_a_part_of_a_benchmark_takes_its_own_of_the_whole(tmp_path):
+  entry = {'gt_rect': BOXES}
+  path = write_json(tmp_path / 'set.json', Boy=entry, Toy=entry, Box=entry)
+  assert list(read('otb2013', path)) == ['Boy']
+  assert list(read('otb50', path)) == ['Box']
+
+
+def test_regions_keep_their_corners_and_boxes_are_round_them(tmp_path):
+  corners = [1, 0, 2, 1, 1, 2, 0, 1]
+  entry = {'gt_rect': [BOXES[0], corners], 'width': 64, 'height': 48}
+  path = write_json(tmp_path / 'set.json', bag=entry, book={'gt_rect': BOXES})
+  vot = benchmarks.get('vot2018')
+  truth = annotations.read_regions(vot, path)
+  assert [len(region) for region in truth['bag'].region] == [4, 8]
+  assert truth['bag'].size == (64, 48)
+  assert truth['book'].size is None
+  boxes = annotations.read(vot, path)['bag'].box_xywh
+  np.testing.assert_array_equal(boxes, [BOXES[0], [0, 0, 2, 2]])
+
+
+def test_regions_of_official_folders_know_the_size_of_the_images(tmp_path):
+  images = tmp_path / 'bag' / 'color'
+  images.mkdir(parents=True)
+  cv2.imwrite(str(images / '00000001.jpg'), np.zeros((9, 7, 3), np.uint8))
+  (tmp_path / 'list.txt').write_text('bag\n')
+  (tmp_path / 'bag' / 'groundtruth.txt').write_text('1,0,2,1,1,2,0,1\n')
+  truth = annotations.read_regions(benchmarks.get('vot2018'), tmp_path)
+  assert truth['bag'].size == (7, 9)
+  assert truth['bag'].region[0].tolist() == [1, 0, 2, 1, 1, 2, 0, 1]
 
 
 def test_an_unknown_benchmark_lists_the_known():

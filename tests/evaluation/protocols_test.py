@@ -1,17 +1,19 @@
-"""The pysot protocol, rule by rule."""
+"""The protocols, rule by rule."""
 
 import numpy as np
 import pytest
 
 from acm_jax.evaluation import protocols
+from acm_jax.evaluation.protocols import Truth
 
 NAN_ROW = [np.nan] * 4
 
 
-def score(predicted, true, absent=None):
+def score(predicted, true, absent=None, protocol='pysot', benchmark='folder'):
   true = np.array(true, dtype=float)
   absent = np.zeros(len(true), bool) if absent is None else np.array(absent)
-  return protocols.pysot(np.array(predicted, dtype=float), true, absent)
+  rate = protocols.get(protocol, benchmark).rate
+  return rate(np.array(predicted, dtype=float), Truth(true, absent))
 
 
 def test_a_perfect_result_scores_all_that_can_be_scored():
@@ -90,6 +92,143 @@ def test_a_figure_without_frames_does_not_enter_the_mean():
   assert np.isnan(protocols.mean([score([row], [row])]).average_overlap)
 
 
+ROW, NEXT, FAR = [50, 50, 10, 10], [52, 50, 10, 10], [200, 200, 10, 10]
+
+
+@pytest.mark.parametrize(
+  ('protocol', 'expected'),
+  [
+    ('pysot', 0.5),
+    *((name, 1.0) for name in protocols.PROTOCOLS if name != 'pysot'),
+  ],
+)
+def test_the_first_row_is_the_true_one_but_in_pysot(protocol, expected):
+  assert score([FAR, ROW], [ROW, ROW], protocol=protocol).success[0] == expected
+
+
+@pytest.mark.parametrize('protocol', protocols.PROTOCOLS)
+def test_a_missing_row_is_a_miss_in_every_protocol(protocol):
+  scores = score([ROW, ROW, ROW, NAN_ROW], [ROW] * 4, protocol=protocol)
+  assert scores.success[0] == 0.75
+  assert scores.precision[50] == 0.75
+  assert scores.average_overlap in (2 / 3, 3 / 4)
+
+
+# What each toolkit makes of a valid frame followed by one of these, of which
+# the result is next to the box: success, precision, normalised precision.
+@pytest.mark.parametrize(
+  ('protocol', 'benchmark', 'nan', 'outside', 'empty'),
+  [
+    ('otb', 'otb100', (0.5, 1, None), (0.5, 1, None), (0.5, 1, None)),
+    ('pytracking', 'otb100', (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    ('pytracking', 'uav123', (0.5, 1, 1), (0.5, 1, 1), (0.5, 1, 1)),
+    ('got10k', 'otb100', (1, 1, None), (1, 1, None), (0.5, 1, None)),
+    ('lasot_official', 'lasot', (0.5, 1, 1), (0.5, 1, 1), (0.5, 1, 1)),
+  ],
+)
+def test_an_invalid_true_box_counts_as_its_toolkit_has_it(
+  protocol, benchmark, nan, outside, empty
+):
+  for box, near, expected in (
+    (NAN_ROW, ROW, nan),
+    ([-3, 50, 10, 10], [-3, 50, 10, 10], outside),
+    ([50, 50, 0, 10], ROW, empty),
+  ):
+    scores = score([ROW, near], [ROW, box], None, protocol, benchmark)
+    found = (
+      scores.success[0],
+      scores.precision[20],
+      scores.normalized_precision[20],
+    )
+    wanted = [np.nan if value is None else value for value in expected]
+    np.testing.assert_equal(found, wanted)
+
+
+@pytest.mark.parametrize(
+  ('protocol', 'success'),
+  [
+    ('pysot', 0.5),
+    ('pytracking', 0.5),
+    ('lasot_official', 0.5),
+    ('otb', 1.0),
+    ('got10k', 1.0),
+  ],
+)
+def test_absence_is_a_miss_where_the_toolkit_knows_of_it(protocol, success):
+  scores = score([ROW, ROW], [ROW, ROW], [False, True], protocol)
+  assert scores.success[0] == scores.precision[20] == success
+
+
+def test_pytracking_repeats_the_box_before_one_without_area():
+  scores = score(
+    [ROW, NEXT, [0, 0, 0, 0]], [ROW, NEXT, NEXT], protocol='pytracking'
+  )
+  assert scores.success[19] == 1.0
+
+
+def test_got10k_has_the_area_under_the_normalised_curve_of_lasot():
+  true = [ROW, ROW]
+  found = score([ROW, NEXT], true, None, 'got10k', 'lasot')
+  # 0.2 of the side: a hit from 0.2 on, 31 of 51 thresholds.
+  assert found.normalized_precision_20 == pytest.approx((1 + 31 / 51) / 2)
+  assert found.precision_20 == 1.0
+
+
+def test_got10k_rates_its_own_frames_in_the_image_and_pools_them():
+  rate, total = protocols.get('got10k', 'got10k_val')
+  absent = np.array([False, False, True, False])
+  true = np.array([ROW, [90, 50, 20, 10], ROW, ROW], float)
+  predicted = np.array([FAR, [90, 50, 40, 10], FAR, NEXT], float)
+  # Beyond column 100 nothing counts.
+  found = rate(predicted, Truth(true, absent, (100, 100)))
+  assert found.rated == 2
+  assert found.average_overlap == pytest.approx((1 + 8 / 12) / 2)
+  assert np.isnan(found.precision_20)
+  long = rate(
+    np.array([ROW] * 9, float),
+    Truth(np.array([ROW] * 9, float), np.zeros(9, bool)),
+  )
+  expected = (2 * found.average_overlap + 8) / 10
+  assert total([found, long]).average_overlap == pytest.approx(expected)
+
+
+def test_trackingnet_rounds_and_has_areas_under_curves():
+  # The centre is 10 px off, which rounding makes of 10.4.
+  found = score([ROW, [60.4, 50, 10, 10]], [ROW, ROW], protocol='trackingnet')
+  # At 0 px half, from 10 px on everything: 21 points 2.5 px apart.
+  assert found.precision_20 == pytest.approx(1 - 0.5 * 8.75 / 50)
+  perfect = score([ROW] * 2, [ROW] * 2, protocol='trackingnet')
+  assert perfect.success_auc == pytest.approx(1.0)
+
+
+def test_trackingnets_own_example_gets_its_scores():
+  """Seven results as the truth, one of 432 of 480 rows, and one of zeros.
+
+  That is what the devkit's example files come to; its scores of them are
+  coverage 88.956, precision and normalised precision 87.802, success 88.080.
+  """
+  rate, total = protocols.get('trackingnet', 'trackingnet')
+
+  def sequence(frames, rows, zeros=False):
+    true = np.array([ROW] * frames, float)
+    predicted = np.zeros_like(true) if zeros else true.copy()
+    predicted[rows:] = np.nan
+    return rate(predicted, Truth(true, np.zeros(frames, bool)))
+
+  lengths = (480, 540, 480, 540, 450, 540, 540)
+  found = [sequence(n, n) for n in lengths]
+  found += [sequence(480, 432), sequence(450, 450, zeros=True)]
+  figures = total(found).figures()
+  expected = {
+    'average_overlap': 0.8895555555555555,
+    'precision_20': 0.8780246913580247,
+    'normalized_precision_20': 0.8780246913580247,
+    'success_auc': 0.8807962962962964,
+  }
+  for name, value in expected.items():
+    assert figures[name] == pytest.approx(value, abs=1e-12)
+
+
 def test_an_unknown_protocol_lists_the_known():
   with pytest.raises(ValueError, match=r"unknown protocol 'ours'.*pysot"):
-    protocols.get('ours')
+    protocols.get('ours', 'otb100')

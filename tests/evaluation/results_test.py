@@ -71,13 +71,18 @@ def test_a_result_that_ends_early_is_filled_with_nan(tmp_path):
   assert np.isnan(boxes[1:]).all()
 
 
+def find(folder, names):
+  match = benchmarks.matcher(benchmarks.get('folder'), names)
+  return results.find_results(folder, match)
+
+
 def test_names_may_differ_in_case_and_separators(tmp_path):
   for name in ('jogging_1', 'Jogging.2', 'carDark', 'notes'):
     (tmp_path / f'{name}.txt').write_text('1,2,3,4\n')
-  found, others = results.find_results(
+  found, others = find(
     tmp_path, ['Jogging-1', 'Jogging-2', 'CarDark', 'Couple']
   )
-  assert {k: v.stem for k, v in found.items()} == {
+  assert {k: v.stem for k, (v,) in found.items()} == {
     'Jogging-1': 'jogging_1',
     'Jogging-2': 'Jogging.2',
     'CarDark': 'carDark',
@@ -85,24 +90,73 @@ def test_names_may_differ_in_case_and_separators(tmp_path):
   assert others == ['notes.txt']
 
 
+def test_runs_are_found_in_the_layouts_of_all_toolkits(tmp_path):
+  for name in (
+    'a_001.txt',
+    'a_002.txt',
+    'b/b_001.txt',
+    'b/b_002.txt',
+    'b/b_time.txt',
+    'times/a_time.txt',
+    'c.txt',
+    'd/e_001.txt',
+  ):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text('1,2,3,4\n')
+  found, others = find(tmp_path, ['a', 'b', 'c', 'd', 'e'])
+  assert {k: [p.name for p in v] for k, v in found.items()} == {
+    'a': ['a_001.txt', 'a_002.txt'],
+    'b': ['b_001.txt', 'b_002.txt'],
+    'c': ['c.txt'],
+  }
+  assert others == ['d/e_001.txt']
+
+
+def test_a_run_of_the_reset_protocol_is_read(tmp_path):
+  path = tmp_path / 'a_001.txt'
+  path.write_text('1\n1,2,3,4\n2\n0\n1\n1 2\t3,4,5,6,7,8\n')
+  run = results.read_run(path, frames=6)
+  assert run.event.tolist() == [1, -1, 2, 0, 1, -1]
+  assert [len(region) for region in run.region] == [0, 4, 0, 0, 0, 8]
+
+
+@pytest.mark.parametrize(
+  ('text', 'message'),
+  [
+    ('1\n3\n', r"a\.txt row 2: '3' is neither 0, 1, 2 nor a region"),
+    ('1\n1,2,3\n', r'a\.txt row 2'),
+    ('1\n1,2,3,nan\n', r'a\.txt row 2'),
+    ('1\nx,2,3,4\n', r'a\.txt row 2'),
+    ('1\n', r'a\.txt: 1 rows for 2 annotated frames'),
+    ('1\n0\n0\n', r'a\.txt: 3 rows for 2 annotated frames'),
+    ('1,2,3,4\n0\n', r'a\.txt row 1: not 1, a start'),
+  ],
+)
+def test_a_bad_run_is_refused_by_file_and_row(tmp_path, text, message):
+  path = tmp_path / 'a.txt'
+  path.write_text(text)
+  with pytest.raises(ValueError, match=message):
+    results.read_run(path, frames=2)
+
+
 def test_a_folder_without_results_is_refused(tmp_path):
   with pytest.raises(NotADirectoryError, match='no such folder of results'):
-    results.find_results(tmp_path / 'none', ['Couple'])
+    find(tmp_path / 'none', ['Couple'])
   with pytest.raises(ValueError, match="one tracker's folder"):
-    results.find_results(tmp_path, ['Couple'])
+    find(tmp_path, ['Couple'])
 
 
 def test_results_of_other_sequences_are_refused(tmp_path):
   (tmp_path / 'bike1.txt').write_text('1,2,3,4\n')
-  with pytest.raises(ValueError, match=r'bike1\.txt, not Couple'):
-    results.find_results(tmp_path, ['Couple'])
+  with pytest.raises(ValueError, match=r'bike1\.txt is none'):
+    find(tmp_path, ['Couple'])
 
 
 def test_two_results_of_one_sequence_are_refused(tmp_path):
   for name in ('Jogging-1', 'jogging_1'):
     (tmp_path / f'{name}.txt').write_text('1,2,3,4\n')
-  with pytest.raises(ValueError, match='both are of Jogging-1'):
-    results.find_results(tmp_path, ['Jogging-1'])
+  with pytest.raises(ValueError, match='both are run 1 of Jogging-1'):
+    find(tmp_path, ['Jogging-1'])
 
 
 @pytest.mark.parametrize(('benchmark', 'base'), [('otb100', 1), ('folder', 0)])

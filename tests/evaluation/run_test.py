@@ -39,8 +39,3 @@ def test_sequences_that_were_done_stay_when_one_fails(sequences, tmp_path):
 def test_names_choose_sequences(sequences):
   found = run.sequences(FOLDER, sequences, ['synthetic-0001'])
   assert [sequence.name for sequence in found] == ['synthetic-0001']
-
-
-def test_a_benchmark_without_a_reader_is_refused(sequences):
-  with pytest.raises(ValueError, match='lasot: its videos cannot be read'):
-    run.sequences(benchmarks.get('lasot'), sequences)

@@ -1,0 +1,238 @@
+"""The reset protocol of VOT 2015 to 2019: accuracy, failures, EAO.
+
+A tracker that has lost its target is started again five frames later. A run
+is what came of it: for each frame a region, or what happened instead.
+
+Sources: Kristan et al., TPAMI 2016 (arXiv:1503.01313); VOT2015 for the
+expected average overlap (EAO). The toolkits differ, so that each has a
+function.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from acm_jax.evaluation import regions
+
+# Codes of result files; any other row is a region.
+SKIPPED, INITIALISED, FAILED = 0, 1, 2
+TRACKED = -1
+# Frames between a failure and the next start.
+SKIP = 5
+# Frames from a start on that accuracy leaves out.
+BURN_IN = 10
+# Of vot-toolkit's robustness: frames after which it asks for being on target.
+_SENSITIVITY = 30
+
+
+class Run(NamedTuple):
+  """One run over a sequence.
+
+  Attributes:
+    event: TRACKED or what else happened in each frame.
+    region: The region in each frame; empty where it was not tracked.
+  """
+
+  event: Int[np.ndarray, 'n']
+  region: tuple[np.ndarray, ...]
+
+
+class Truth(NamedTuple):
+  """What a benchmark says of one sequence.
+
+  Attributes:
+    region: The true region in each frame.
+    size: Width and height of the images, px, if known; where not, regions are
+      not cut at the right and at the bottom.
+  """
+
+  region: tuple[np.ndarray, ...]
+  size: tuple[int, int] | None
+
+
+class Scores(NamedTuple):
+  """Scores of one sequence or of all; NaN where undefined.
+
+  Attributes:
+    accuracy: Mean overlap.
+    robustness: In pysot's form failures by a hundred frames; in vot-toolkit's
+      the expected share of 30 frames that are tracked without a failure.
+    failures: A count, mean of the runs; over many sequences their sum in
+      pysot's form, their mean weighted by length in vot-toolkit's.
+    eao: Expected average overlap, of all sequences alone.
+  """
+
+  accuracy: float
+  robustness: float
+  failures: float
+  eao: float = float('nan')
+
+  def figures(self) -> dict[str, float]:
+    """The numbers that reports print, by their names in scores.json."""
+    return {name: float(value) for name, value in self._asdict().items()}
+
+
+Runs = Mapping[str, Sequence[Run]]
+Truths = Mapping[str, Truth]
+# Scores of all and of each sequence, of runs, their truth, and the first and
+# the last of the lengths that EAO is the mean of.
+Analysis = Callable[
+  [Runs, Truths, tuple[int, int]], tuple[Scores, dict[str, Scores]]
+]
+
+
+def pysot(
+  runs: Runs, truths: Truths, lengths: tuple[int, int]
+) -> tuple[Scores, dict[str, Scores]]:
+  """Scores as pysot's analysis has them.
+
+  Accuracy is the mean over the frames of all sequences. A fragment of EAO
+  starts 5 frames behind a failure and ends where the next one starts; what
+  was not tracked in it has no overlap.
+  """
+  rated, sequences, fragments = [], {}, []
+  for name, own in runs.items():
+    truth = truths[name]
+    bounds = _bounds(truth)
+    inner = bounds[0] - 1, bounds[1] - 1
+    overlaps = []
+    for run in own:
+      overlap = _overlaps(run, truth, bounds, regions.pysot_overlap)
+      overlaps.append(_after_burn_in(run, overlap))
+      # EAO is counted in an image that is a pixel smaller.
+      overlap = _overlaps(run, truth, inner, regions.pysot_overlap)
+      fragments += _pysot_fragments(run, np.nan_to_num(overlap))
+    failures = _mean_failures(own)
+    rated.append(np.concatenate(overlaps))
+    sequences[name] = Scores(
+      _mean(rated[-1]), 100 * failures / len(truth.region), failures
+    )
+  failures = sum(scores.failures for scores in sequences.values())
+  frames = sum(len(truths[name].region) for name in runs)
+  low, high = lengths
+  total = Scores(
+    _mean(np.concatenate(rated)),
+    100 * failures / frames,
+    failures,
+    _mean(expected_overlap(fragments, high)[low - 1 : high]),
+  )
+  return total, sequences
+
+
+def vot_toolkit(
+  runs: Runs, truths: Truths, lengths: tuple[int, int]
+) -> tuple[Scores, dict[str, Scores]]:
+  """Scores as vot-toolkit has them.
+
+  Accuracy and failures are means over the sequences, weighted by length. A
+  fragment of EAO goes from a start to the frame before the failure.
+  """
+  sequences, fragments, weights = {}, [], []
+  for name, own in runs.items():
+    truth = truths[name]
+    accuracies = []
+    for run in own:
+      overlap = _overlaps(
+        run, truth, _bounds(truth), regions.vot_toolkit_overlap
+      )
+      accuracies.append(np.nan_to_num(_mean(_after_burn_in(run, overlap))))
+      fragments += _vot_toolkit_fragments(run, np.nan_to_num(overlap))
+    failures, frames = _mean_failures(own), len(truth.region)
+    robustness = np.exp(-_SENSITIVITY * failures / frames)
+    sequences[name] = Scores(np.mean(accuracies), robustness, failures)
+    weights.append(frames)
+  low, high = lengths
+  accuracy, robustness, failures = (
+    np.average([getattr(s, field) for s in sequences.values()], weights=weights)
+    for field in ('accuracy', 'robustness', 'failures')
+  )
+  eao = _mean(expected_overlap(fragments, high + 1)[low : high + 1])
+  return Scores(accuracy, robustness, failures, eao), sequences
+
+
+class Fragment(NamedTuple):
+  """A piece of a run that EAO is made of.
+
+  Attributes:
+    overlap: Of each of its frames.
+    failed: Whether a failure ended it, so that nothing is tracked after it.
+  """
+
+  overlap: Float[np.ndarray, 'n']
+  failed: bool
+
+
+def expected_overlap(
+  fragments: Sequence[Fragment], length: int
+) -> Float[np.ndarray, '{length}']:
+  """Expected overlap of runs of a length, from 0 to `length` - 1 frames.
+
+  Entry i is the mean over the fragments that reach frame i, or failed before,
+  of their mean overlap in frames 1 to i; NaN where there is none. The first
+  frame, in which the tracker was given the target, is left out.
+  """
+  reach = np.array([len(f.overlap) for f in fragments])
+  reach[[f.failed for f in fragments]] = length
+  overlap = np.zeros((len(fragments), length))
+  for row, fragment in zip(overlap, fragments, strict=True):
+    known = fragment.overlap[:length]
+    row[1 : len(known)] = known[1:]
+  frames = np.arange(length)
+  sums = np.where(frames < reach[:, None], np.cumsum(overlap, axis=1), 0.0)
+  counts = (frames < reach[:, None]).sum(axis=0) * frames
+  with np.errstate(invalid='ignore'):
+    return sums.sum(axis=0) / counts
+
+
+def _pysot_fragments(run, overlap):
+  starts = np.flatnonzero(run.event == FAILED) + SKIP
+  starts = [0, *starts[starts < len(overlap)]]
+  return [
+    *(
+      Fragment(overlap[start:end], failed=True)
+      for start, end in itertools.pairwise(starts)
+    ),
+    # Also if it fails so late that nothing starts again.
+    Fragment(overlap[starts[-1] :], failed=False),
+  ]
+
+
+def _vot_toolkit_fragments(run, overlap):
+  failures = np.flatnonzero(run.event == FAILED)
+  for start in np.flatnonzero(run.event == INITIALISED):
+    later = failures[failures > start]
+    end = later[0] if len(later) else len(overlap)
+    yield Fragment(overlap[start:end], failed=len(later) > 0)
+
+
+def _overlaps(run, truth, bounds, overlap):
+  """Overlap in each frame; NaN where it was not tracked."""
+  return np.array(
+    [
+      overlap(found, true, bounds) if event == TRACKED else np.nan
+      for event, found, true in zip(*run, truth.region, strict=True)
+    ]
+  )
+
+
+def _bounds(truth):
+  return truth.size or (1 << 20, 1 << 20)
+
+
+def _after_burn_in(run, overlap):
+  rated = overlap.copy()
+  for start in np.flatnonzero(run.event == INITIALISED):
+    rated[start : start + BURN_IN] = np.nan
+  return rated
+
+
+def _mean_failures(runs):
+  return float(np.mean([(run.event == FAILED).sum() for run in runs]))
+
+
+def _mean(values):
+  values = values[~np.isnan(values)]
+  return float(values.mean()) if len(values) else float('nan')

@@ -1,0 +1,70 @@
+"""UAV123, UAV20L and UAV123 at 10 frames a second."""
+
+import re
+from pathlib import Path
+
+from data_pipelines import sequences, tables
+from data_pipelines.layouts.files import frames_from
+from data_pipelines.sequences import Sequence
+
+# First image of the parts of a UAV123_10fps video that do not start at the
+# last image of the part before.
+_UAV_FIRST = {'bird1_2': 259, 'bird1_3': 525, 'uav1_3': 825}
+
+
+def uav123(root: Path) -> list[Sequence]:
+  """UAV123: `data_seq/`, `anno/`, first pixel 1, NaN where absent.
+
+  Which images of which folder a sequence has is in a table.
+  """
+  return _uav(root, 'uav123', 'UAV123')
+
+
+def uav20l(root: Path) -> list[Sequence]:
+  """UAV20L: UAV123's videos in whole, `anno/UAV20L/`."""
+  return _uav(root, 'uav20l', 'UAV20L')
+
+
+def _uav(root: Path, table: str, notes: str) -> list[Sequence]:
+  found = []
+  for name, place in tables.places(table).items():
+    folder = root / 'data_seq' / 'UAV123' / place.folder
+    if folder.is_dir():
+      file = root / 'anno' / notes / f'{name}.txt'
+      boxes = sequences.read_boxes(file, first_pixel=1)
+      frames = frames_from(folder, place.first, place.last)
+      found.append(sequences.make(name, frames, boxes, source=file))
+  return found
+
+
+def uav123_10fps(root: Path) -> list[Sequence]:
+  """UAV123_10fps: `data_seq/`, `anno/`, first pixel 1, NaN where absent.
+
+  Part k of a video that is cut in parts, `<folder>_<k>`, starts at the last
+  image of part k - 1; three parts start later.
+  """
+  images = root / 'data_seq' / 'UAV123_10fps'
+  notes = root / 'anno' / 'UAV123_10fps'
+  found = []
+  for file in sorted(notes.glob('*.txt')):
+    folder, first = _uav_place(images, file)
+    if folder.is_dir():
+      boxes = sequences.read_boxes(file, first_pixel=1)
+      frames = frames_from(folder, first)
+      found.append(sequences.make(file.stem, frames, boxes, source=file))
+  return found
+
+
+def _uav_place(images: Path, file: Path) -> tuple[Path, int]:
+  """Folder and first image number of an annotation's video."""
+  name = file.stem
+  part = re.fullmatch(r'(.+)_(\d+)', name)
+  if (images / name).is_dir() or not part:
+    return images / name, 0
+  first = 1
+  for k in range(1, int(part[2]) + 1):
+    first = _UAV_FIRST.get(f'{part[1]}_{k}', first)
+    if k < int(part[2]):
+      rows = sequences.read_rows(file.with_name(f'{part[1]}_{k}.txt'), (4,))
+      first += len(rows) - 1
+  return images / part[1], first

@@ -1,0 +1,90 @@
+"""Overlaps in pixels, against what the toolkits give for the same regions."""
+
+import numpy as np
+import pytest
+
+from acm_jax.evaluation import regions
+
+BOUNDS = (64, 50)
+
+
+def overlap(form, a, b):
+  return form(np.array(a, float), np.array(b, float), BOUNDS)
+
+
+# The figures are vot-toolkit 0.9.0's and pysot's own for these regions.
+@pytest.mark.parametrize(
+  ('a', 'b', 'vot_toolkit', 'pysot'),
+  [
+    ([10, 10, 20, 20], [15, 15, 20, 20], 0.391304347826087, 0.4089456796646118),
+    ([10, 10, 20, 20], [10, 10, 20, 20], 1.0, 1.0),
+    (
+      [10.4, 10.4, 20, 20],
+      [15.6, 15.6, 20, 20],
+      0.32450331125827814,
+      0.34246575832366943,
+    ),
+    ([10, 10, 4, 4], [12, 12, 4, 4], 0.14285714285714285, 0.2195121943950653),
+    (
+      [20, 10, 30, 20, 20, 30, 10, 20],
+      [15, 15, 20, 20],
+      0.38,
+      0.3469387888908386,
+    ),
+    (
+      [20, 10, 30, 20, 20, 30, 10, 20],
+      [25, 10, 35, 20, 25, 30, 15, 20],
+      0.40764331210191085,
+      0.41290321946144104,
+    ),
+    (
+      [20.5, 9.5, 30.5, 20, 20, 30.5, 9.5, 20.5],
+      [15.5, 14.5, 20, 20],
+      0.37389380530973454,
+      0.359281450510025,
+    ),
+    (
+      [-10, -5, 30, 30],
+      [5, 5, 30, 10],
+      0.23076923076923078,
+      0.24753867089748383,
+    ),
+    (
+      [50, 30, 40, 40],
+      [45, 35, 60, 10],
+      0.42424242424242425,
+      0.44594594836235046,
+    ),
+    ([10, 10, 20, 20], [40, 10, 5, 5], 0.0, 0.0),
+    ([10.2, 10, 5, 5], [15.4, 10, 5, 5], 0.0, 0.09090909361839294),
+    (
+      [52.3, 26.1, 66.9, 43.2, 46.8, 59.7, 32.8, 42.7],
+      [42.2, 30.9, 7.7, 35.7],
+      0.2903885480572597,
+      0.3300970792770386,
+    ),
+    ([12, 12, 12, 12, 12, 12, 12, 12], [10, 10, 5, 5], 0.04, 0.0),
+  ],
+)
+def test_regions_overlap_as_in_the_toolkits(a, b, vot_toolkit, pysot):
+  found = overlap(regions.vot_toolkit_overlap, a, b)
+  assert found == pytest.approx(vot_toolkit, abs=1e-12)
+  # pysot counts in float32.
+  found = overlap(regions.pysot_overlap, a, b)
+  assert found == pytest.approx(pysot, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+  'form', [regions.pysot_overlap, regions.vot_toolkit_overlap]
+)
+def test_overlap_is_symmetric_and_near_that_of_the_areas(form):
+  rng = np.random.default_rng(0)
+  for _ in range(100):
+    low, sides = rng.uniform(5, 15, (2, 2)), rng.uniform(15, 25, (2, 2))
+    a, b = np.concatenate([low, sides], axis=1)
+    common = np.minimum(a[:2] + a[2:], b[:2] + b[2:]) - np.maximum(a[:2], b[:2])
+    exact = common.prod() / (a[2:].prod() + b[2:].prod() - common.prod())
+    found = form(a, b, BOUNDS)
+    assert found == form(b, a, BOUNDS)
+    # Each edge is off by a pixel at most, of 15 and more.
+    assert found == pytest.approx(exact, abs=0.2)

@@ -1,0 +1,147 @@
+"""The reset protocol: its rules on small runs, and published figures."""
+
+import numpy as np
+import pytest
+
+from acm_jax.evaluation import annotations, benchmarks, report, reset
+from acm_jax.evaluation.reset import Fragment, Run, Truth
+
+BOX = np.array([10.0, 10, 20, 20])
+AWAY = np.array([60.0, 60, 20, 20])
+SIZE = (100, 100)
+
+
+def run(codes, region=BOX):
+  """A run of single characters: 1, 2, 0, or . where it is on the target."""
+  events = [reset.TRACKED if c in '.x' else int(c) for c in codes]
+  drawn = {'.': region, 'x': AWAY}
+  return Run(np.array(events), tuple(drawn.get(c, np.zeros(0)) for c in codes))
+
+
+def analyse(form, *codes, lengths=(2, 4)):
+  runs = {str(i): [run(c)] for i, c in enumerate(codes)}
+  truths = {str(i): Truth((BOX,) * len(c), SIZE) for i, c in enumerate(codes)}
+  return form(runs, truths, lengths)
+
+
+def test_accuracy_leaves_out_burn_in_and_what_was_not_tracked():
+  # On the target for the first ten frames, beside it for the other two.
+  total, _ = analyse(reset.pysot, '1' + '.' * 9 + 'xx')
+  assert total.accuracy == 0.0
+  total, _ = analyse(reset.pysot, '1' + 'x' * 9 + '..20000' + '1' + 'x' * 9)
+  assert total.accuracy == 1.0
+
+
+def test_failures_are_counted_in_each_form():
+  codes = '1' + '.' * 13 + '200001' + '.' * 20, '1' + '.' * 59
+  total, sequences = analyse(reset.pysot, *codes)
+  assert (total.failures, total.robustness) == (1, 1.0)
+  assert sequences['0'].robustness == 2.5
+  total, sequences = analyse(reset.vot_toolkit, *codes)
+  # Of 40 of 100 frames.
+  assert total.failures == pytest.approx(0.4)
+  assert sequences['0'].robustness == pytest.approx(np.exp(-30 / 40))
+  assert sequences['1'].robustness == 1.0
+
+
+def test_several_runs_give_the_mean_number_of_failures():
+  runs = {'a': [run('1....'), run('1.200')]}
+  total, _ = reset.pysot(runs, {'a': Truth((BOX,) * 5, SIZE)}, (2, 4))
+  assert total.failures == 0.5
+
+
+def test_expected_overlap_is_padded_after_a_failure_alone():
+  curve = reset.expected_overlap(
+    [
+      Fragment(np.array([9.0, 1, 1]), failed=True),
+      Fragment(np.array([9.0, 0.5]), failed=False),
+    ],
+    length=5,
+  )
+  # The first frame is left out; the second fragment ends before frame 2.
+  np.testing.assert_allclose(curve[1:], [0.75, 1, 2 / 3, 0.5])
+  assert np.isnan(curve[0])
+
+
+def test_fragments_begin_and_end_where_each_toolkit_has_it():
+  # Tracked for 3 frames, failed, started again 5 later, tracked for 3.
+  codes = '1...200001...'
+  pysot, _ = analyse(reset.pysot, codes, lengths=(4, 4))
+  # Entry 3: 1 for both fragments.
+  assert pysot.eao == 1.0
+  pysot, _ = analyse(reset.pysot, codes, lengths=(7, 7))
+  # Entry 6, of the first fragment alone: 3 of 6 frames.
+  assert pysot.eao == 0.5
+  vot, _ = analyse(reset.vot_toolkit, codes, lengths=(6, 6))
+  assert vot.eao == 0.5
+
+
+def test_a_sequence_that_fails_at_its_very_end_has_no_other_start():
+  total, _ = analyse(reset.pysot, '1...2', lengths=(5, 5))
+  # Its only fragment reaches the end: 3 of 4 frames.
+  assert total.eao == 0.75
+
+
+def test_without_the_size_of_the_images_nothing_is_cut_at_the_right():
+  beyond = np.array([90.0, 10, 40, 20])
+  runs = {'a': [run('1' + '.' * 10, region=beyond)]}
+  half = np.array([90.0, 10, 19, 20])
+  for size, accuracy in (((100, 100), 1.0), (None, 20 / 41)):
+    truth = {'a': Truth((half,) * 11, size)}
+    total, _ = reset.pysot(runs, truth, (2, 4))
+    assert total.accuracy == pytest.approx(accuracy)
+
+
+# Accuracy, failures and EAO that pysot's own code and vot-toolkit 0.8.0 give.
+PUBLISHED = {
+  ('VOT2018', 'NanoTrackV1'): {
+    'pysot': (0.54240673, 70, 0.31126740),
+    'vot_toolkit': (0.54193129, 1.35025286, 0.30960092),
+  },
+  ('VOT2018', 'LightTrack'): {
+    'pysot': (0.52923649, 38, 0.41818611),
+    'vot_toolkit': (0.53570421, 0.85114254, 0.42228749),
+  },
+  ('VOT2019', 'NanoTrackV1'): {
+    'pysot': (0.53486035, 112, 0.24698624),
+    'vot_toolkit': (0.53003034, 1.66064710, 0.24354337),
+  },
+  ('VOT2019', 'LightTrack'): {
+    'pysot': (0.52369920, 63, 0.32770112),
+    'vot_toolkit': (0.53102790, 1.01173815, 0.32743370),
+  },
+}
+
+
+@pytest.mark.parametrize(('benchmark', 'tracker'), PUBLISHED)
+@pytest.mark.parametrize('protocol', ['pysot', 'vot_toolkit'])
+def test_published_runs_get_the_figures_of_both_toolkits(
+  real_data, benchmark, tracker, protocol
+):
+  root = real_data / 'benchmarks' / benchmark
+  found = report.compute(
+    benchmark.lower(), root, [root / 'results' / tracker], protocol
+  )
+  assert not found.missing
+  total, sequences = found.trackers[tracker]
+  accuracy, failures, eao = PUBLISHED[benchmark, tracker][protocol]
+  assert total.failures == pytest.approx(failures, abs=1e-7)
+  assert (
+    sum(s.failures for s in sequences.values())
+    == (PUBLISHED[benchmark, tracker]['pysot'][1])
+  )
+  # pysot counts in float32, and both had seen more decimals of some regions.
+  assert total.accuracy == pytest.approx(accuracy, abs=1e-5)
+  assert total.eao == pytest.approx(eao, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+  ('name', 'frames'),
+  [('vot2016', 21455), ('vot2018', 21356), ('vot2019', 19935)],
+)
+def test_annotations_of_vot_are_complete(real_data, name, frames):
+  truth = annotations.read_regions(
+    benchmarks.get(name), real_data / 'benchmarks' / name.upper()
+  )
+  assert len(truth) == 60
+  assert sum(len(t.region) for t in truth.values()) == frames
