@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -147,13 +147,32 @@ def _same_size(frames, shape) -> Iterator[np.ndarray]:
 
 def _stack(frames, length: int) -> Frame:
   """Frames in a bucket; the last one fills up what is short of `length`."""
+  missing = length - len(frames)
+  bucket = [-(-side // BUCKET) * BUCKET for side in frames[0].shape[:2]]
+  return padded(frames + frames[-1:] * missing, bucket)
+
+
+def padded(
+  frames: Sequence[UInt8[np.ndarray, 'h w 3']], bucket: Sequence[int]
+) -> Frame:
+  """Stacks frames of one size in a bucket of a height and a width."""
   h, w = frames[0].shape[:2]
-  bucket = (-(-side // BUCKET) * BUCKET for side in (h, w))
-  pixels = np.zeros((length, *bucket, 3), np.uint8)
-  for i in range(length):
-    pixels[i, :h, :w] = frames[min(i, len(frames) - 1)]
-  sizes = np.tile(np.array([h, w], np.int32), (length, 1))
+  pixels = np.zeros((len(frames), *bucket, 3), np.uint8)
+  for row, frame in zip(pixels, frames, strict=True):
+    row[:h, :w] = frame
+  sizes = np.tile(np.array([h, w], np.int32), (len(frames), 1))
   return Frame(jnp.asarray(pixels), jnp.asarray(sizes))
+
+
+def coarse_bucket(size_hw: tuple[int, int]) -> tuple[int, int]:
+  """A bucket for frames of a height and a width that many sizes share.
+
+  Sides are powers of two or one and a half of them, from 256 px on.
+  """
+  sides = sorted(2**k * part for k in range(8, 14) for part in (1, 1.5))
+  return tuple(
+    int(next((s for s in sides if s >= side), side)) for side in size_hw
+  )
 
 
 def _frames_of(tracked: Tracked, count: int) -> Iterator[Tracked]:
