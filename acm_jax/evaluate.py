@@ -2,7 +2,9 @@
 
 Writes result files in the benchmark's layout under OUT/NAME/<tracker>/, then
 scores.json and curves to OUT, as acm_jax.score does. OUT/NAME keeps these when
-OUT gets the next benchmark's, and has tracked.png, a sheet of frames.
+OUT gets the next benchmark's, and has tracked.png, a sheet of frames. Sequences
+that are done already are left out. Of GOT-10k's and TrackingNet's test sets it
+writes the archive for their server instead of scores.
 
 Example:
   python -m acm_jax.evaluate --checkpoint runs/siamban_acm \\
@@ -12,7 +14,6 @@ Example:
 import sys
 from pathlib import Path
 
-import jax
 from absl import flags
 
 from acm_jax import command, model_flags
@@ -32,6 +33,7 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(name, None, text, required=True, flag_values=values)
   optional = {'flag_values': values}
   flags.DEFINE_list('sequences', None, 'These alone, as A,B.', **optional)
+  flags.DEFINE_integer('lanes', 1, 'Sequences at once.', **optional)
   flags.DEFINE_multi_string(
     'baseline', [], 'Also run first_box or mil', **optional
   )
@@ -43,14 +45,19 @@ def main(values: flags.FlagValues) -> None:
   baselines = {name: run.baseline(name) for name in values.baseline}
   found = run.sequences(benchmark, root, values.sequences or None)
   model = model_flags.load(values)
-  ours = run.method(model.tracker, model.variables, model.hparams)
+  ours = run.method(
+    model.tracker,
+    model.variables,
+    model.hparams,
+    model.precision,
+    values.lanes,
+  )
   if model.name in baselines:
     raise ValueError(
       f'{model.name}: a baseline is named so; rename the checkpoint'
     )
   methods = {model.name: ours} | baselines
-  with jax.default_matmul_precision(model.precision):
-    run.evaluate(methods, benchmark, root, found, Path(values.out))
+  run.evaluate(methods, benchmark, root, found, Path(values.out))
 
 
 if __name__ == '__main__':

@@ -1,7 +1,8 @@
 """Scores trackers' result files on a benchmark.
 
 Writes scores.json and the success and precision curves, as PNG and CSV, and
-prints the table.
+prints the table. With --check it only looks whether the server of GOT-10k or
+TrackingNet can read an archive.
 
 Example:
   python -m acm_jax.score --benchmark otb100 --annotations OTB100.json \\
@@ -14,14 +15,17 @@ from pathlib import Path
 from absl import flags
 
 from acm_jax import command
-from acm_jax.evaluation import benchmarks, protocols, report
+from acm_jax.evaluation import archives, benchmarks, protocols, report
 
 
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
-  text = {'flag_values': values, 'required': True}
+  text = {'flag_values': values}
   known = ', '.join(benchmarks.BENCHMARKS)
-  flags.DEFINE_string('benchmark', None, f'One of {known}.', **text)
+  flags.DEFINE_string(
+    'benchmark', None, f'One of {known}.', required=True, **text
+  )
+  flags.DEFINE_string('check', None, 'An archive for a server.', **text)
   flags.DEFINE_string(
     'annotations',
     None,
@@ -43,6 +47,13 @@ def define(values: flags.FlagValues) -> None:
 
 def main(values: flags.FlagValues) -> None:
   """Scores what the flags name."""
+  if values.check:
+    benchmark = benchmarks.get(values.benchmark)
+    print(archives.check(Path(values.check), benchmark))
+    return
+  for name in ('annotations', 'results', 'out'):
+    if not values[name].value:
+      raise ValueError(f'--{name} missing: see --help')
   report.score(
     values.benchmark,
     Path(values.annotations),

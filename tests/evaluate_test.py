@@ -78,7 +78,7 @@ def test_named_sequences_alone_are_scored(run_command, given, tmp_path):
   assert scores['partial'] is True
   assert scores['coverage'] == '1 of 2 sequences'
   assert list(scores['trackers']['tiny']['sequences']) == ['synthetic-0001']
-  assert [path.name for path in (out / 'tiny').iterdir()] == [
+  assert [path.name for path in (out / 'tiny').glob('*.txt')] == [
     'synthetic-0001.txt'
   ]
 

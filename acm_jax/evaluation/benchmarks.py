@@ -27,6 +27,8 @@ class Benchmark:
       with the reset protocol.
     hidden: Whether only a server has the annotations.
     whole: The benchmark that this one is a part of.
+    decimals: Of the numbers in result files.
+    folder_each: Whether the results of each sequence have a folder.
   """
 
   name: str
@@ -39,11 +41,18 @@ class Benchmark:
   lengths: tuple[int, int] | None = None
   hidden: bool = False
   whole: str = ''
+  decimals: int = 4
+  folder_each: bool = False
 
 
 def _one_pass(name, layout, first_pixel, table=None, **rest):
   sequences = tables.names(table) if table else ()
   return Benchmark(name, layout, first_pixel, sequences=sequences, **rest)
+
+
+def _got10k(name, **rest):
+  forms = {'protocol': 'got10k', 'decimals': 3, 'folder_each': True}
+  return _one_pass(name, name, 1, name, **forms, **rest)
 
 
 def _reset(name, low, high):
@@ -75,11 +84,10 @@ BENCHMARKS = {
       'trackingnet',
       protocol='trackingnet',
       hidden=True,
+      decimals=2,
     ),
-    _one_pass(
-      'got10k_val', 'got10k_val', 1, protocol='got10k', labels_absence=True
-    ),
-    _one_pass('got10k_test', 'got10k_test', 1, protocol='got10k', hidden=True),
+    _got10k('got10k_val', labels_absence=True),
+    _got10k('got10k_test', hidden=True),
     _reset('vot2016', 108, 371),
     _reset('vot2018', 100, 356),
     _reset('vot2019', 46, 291),

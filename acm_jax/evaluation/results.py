@@ -5,9 +5,11 @@ that is how they are scored.
 """
 
 import contextlib
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Num
@@ -20,7 +22,7 @@ from acm_jax.evaluation.reset import (
   TRACKED,
   Run,
 )
-from data_pipelines.sequences import read_rows
+from data_pipelines.sequences import Sequence, read_rows
 from data_pipelines.staging import replacing
 
 # Ends of the names of files that lie beside results: seconds, confidences.
@@ -194,7 +196,7 @@ def write_result(
   box_xywh: Num[np.ndarray, 'n 4'],
   benchmark: Benchmark,
 ) -> Path:
-  """Writes `<folder>/<sequence>.txt` and returns its path.
+  """Writes a result in the form of the benchmark's toolkit; returns its path.
 
   Args:
     folder: One tracker's results; made where it is missing.
@@ -204,8 +206,49 @@ def write_result(
   """
   corner = box_xywh[:, :2] + benchmark.first_pixel
   rows = np.concatenate([corner, box_xywh[:, 2:]], axis=1)
-  folder.mkdir(parents=True, exist_ok=True)
-  path = folder / f'{sequence}.txt'
-  with replacing(path) as temporary:
-    np.savetxt(temporary, rows, fmt='%.4f', delimiter=',')
+  path = result_path(folder, sequence, benchmark)
+  _save(path, rows, f'%.{benchmark.decimals}f')
   return path
+
+
+def result_path(folder: Path, sequence: str, benchmark: Benchmark) -> Path:
+  """The file of a sequence's only run among a tracker's results."""
+  if benchmark.folder_each:
+    return folder / sequence / f'{sequence}_001.txt'
+  return folder / f'{sequence}.txt'
+
+
+def is_done(folder: Path, sequence: Sequence, benchmark: Benchmark) -> bool:
+  """Whether a result of all frames of a sequence is there."""
+  path = result_path(folder, sequence.name, benchmark)
+  return path.is_file() and len(_lines(path)) == len(sequence)
+
+
+def write_times(
+  folder: Path,
+  sequence: str,
+  benchmark: Benchmark,
+  seconds: Float[np.ndarray, 'n'],
+  seconds_with_decode: Float[np.ndarray, 'n'],
+) -> None:
+  """Writes what each frame took: alone as GOT-10k's toolkit, and decoded.
+
+  The former is `times/<sequence>_time.txt`, or beside the result where each
+  sequence has a folder, the latter `times/<sequence>_with_decode.txt`.
+  """
+  times = folder / 'times'
+  alone = folder / sequence if benchmark.folder_each else times
+  _save(alone / f'{sequence}_time.txt', seconds, '%.8f')
+  _save(times / f'{sequence}_with_decode.txt', seconds_with_decode, '%.8f')
+
+
+def write_speed(folder: Path, summary: Mapping[str, Any]) -> None:
+  """Writes `times/speed.json`."""
+  with replacing(folder / 'times' / 'speed.json') as path:
+    path.write_text(json.dumps(summary, indent=1) + '\n')
+
+
+def _save(path: Path, rows: np.ndarray, fmt: str) -> None:
+  path.parent.mkdir(parents=True, exist_ok=True)
+  with replacing(path) as temporary:
+    np.savetxt(temporary, rows, fmt=fmt, delimiter=',')

@@ -1,35 +1,126 @@
 """Runs trackers over a benchmark's sequences and writes result files."""
 
-from collections.abc import Callable, Collection, Mapping
+import dataclasses
+import functools
+import json
+import time
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
-from acm_jax.evaluation import drawing, report
-from acm_jax.evaluation.baselines import BASELINES, Frames
+from acm_jax.evaluation import archives, drawing, report, results
+from acm_jax.evaluation.baselines import BASELINES
 from acm_jax.evaluation.benchmarks import Benchmark
-from acm_jax.evaluation.results import write_result
-from acm_jax.tracking import stream
+from acm_jax.tracking import lanes
 from acm_jax.tracking.contract import Hparams, Tracker, Variables
 from data_pipelines import layouts
 from data_pipelines.progress import Progress
 from data_pipelines.sequences import Sequence, read_frame
-
-# Follows the target of a first box: frames in, a box a frame out, px, 0-based.
-Method = Callable[[Frames, Float[np.ndarray, '4']], Float[np.ndarray, 'n 4']]
+from data_pipelines.staging import replacing
 
 SHEET_SEQUENCES, SHEET_FRAMES = 6, 4
 
 
-def method(tracker: Tracker, variables: Variables, hparams: Hparams) -> Method:
-  """A trained tracker behind the signature of the baselines."""
+class Outcome(NamedTuple):
+  """What a tracker made of a sequence.
 
-  def run(frames, box_xywh):
-    tracked = stream.follow(tracker, variables, hparams, frames, box_xywh[None])
-    return np.concatenate([t.box_xywh for t in tracked]).astype(np.float64)
+  Attributes:
+    index: Its place among the sequences.
+    box_xywh: A box a frame, px, 0-based.
+    seconds: What each frame took, without decoding it.
+    seconds_with_decode: The same with decoding.
+  """
 
-  return run
+  index: int
+  box_xywh: Float[np.ndarray, 'n 4']
+  seconds: Float[np.ndarray, 'n']
+  seconds_with_decode: Float[np.ndarray, 'n']
+
+
+# Follows the first boxes of sequences, in any order; tells how many frames are
+# done.
+Follow = Callable[[list[Sequence], Callable[[int], None]], Iterator[Outcome]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+  """A tracker that is evaluated.
+
+  Attributes:
+    follow: What it does.
+    about: What its results hang on, to be known again by.
+    programs: What it has compiled, if anything.
+  """
+
+  follow: Follow
+  about: Mapping[str, Any]
+  programs: lanes.Programs | None = None
+
+
+def method(
+  tracker: Tracker,
+  variables: Variables,
+  hparams: Hparams,
+  precision: str = 'highest',
+  lane_count: int = 1,
+) -> Method:
+  """A trained tracker.
+
+  Args:
+    tracker: The algorithm.
+    variables: Of its network.
+    hparams: Penalty, window and smoothing.
+    precision: Of matrix products.
+    lane_count: How many sequences are followed at once.
+  """
+  programs = lanes.Programs()
+
+  def follow(found, on_frames):
+    videos = [
+      lanes.Video(
+        sequence.name,
+        len(sequence),
+        functools.partial(_frame, sequence),
+        sequence.box_xywh[0],
+      )
+      for sequence in found
+    ]
+    with jax.default_matmul_precision(precision):
+      for followed in lanes.follow(
+        tracker,
+        variables,
+        hparams,
+        videos,
+        lanes=lane_count,
+        programs=programs,
+        on_frames=on_frames,
+      ):
+        boxes = followed.tracked.box_xywh.astype(np.float64)
+        yield Outcome(followed.index, boxes, *followed[2:])
+
+  about = {
+    'weights': _fingerprint(variables),
+    'tracker': repr(tracker),
+    'hparams': {k: float(v) for k, v in vars(hparams).items()},
+    'precision': precision,
+  }
+  return Method(follow, about, programs)
+
+
+def _frame(sequence: Sequence, index: int) -> np.ndarray:
+  return read_frame(sequence.frame_paths[index])
+
+
+def _fingerprint(variables: Variables) -> str:
+  total = 0
+  for leaf in jax.tree.leaves(variables):
+    total = zlib.crc32(np.ascontiguousarray(leaf), total)
+  return f'{total:08x}'
 
 
 def baseline(name: str) -> Method:
@@ -41,7 +132,29 @@ def baseline(name: str) -> Method:
   if name not in BASELINES:
     known = ', '.join(BASELINES)
     raise ValueError(f'--baseline: no {name!r}; there are {known}')
-  return BASELINES[name]
+
+  def follow(found, on_frames):
+    for index, sequence in enumerate(found):
+      decoding = []
+
+      def frames(sequence=sequence, decoding=decoding):
+        for path in sequence.frame_paths:
+          begun = time.perf_counter()
+          frame = read_frame(path)
+          decoding.append(time.perf_counter() - begun)
+          on_frames(1)
+          yield frame
+
+      begun = time.perf_counter()
+      try:
+        boxes = BASELINES[name](frames(), sequence.box_xywh[0])
+      except ValueError as error:
+        raise ValueError(f'{sequence.name}: {error}') from error
+      total, count = time.perf_counter() - begun, len(sequence)
+      alone = np.full(count, (total - sum(decoding)) / count)
+      yield Outcome(index, boxes, alone, np.full(count, total / count))
+
+  return Method(follow, {'baseline': name})
 
 
 def sequences(
@@ -54,6 +167,8 @@ def sequences(
     ValueError: A name in `only` is not there.
   """
   found = layouts.read(benchmark.layout, root, only)
+  if benchmark.sequences:
+    found = [s for s in found if s.name in benchmark.sequences]
   absent = set(only or ()) - {sequence.name for sequence in found}
   if absent:
     raise ValueError(
@@ -71,6 +186,9 @@ def evaluate(
 ) -> None:
   """Runs trackers over sequences, scores them, draws the first one's boxes.
 
+  Where only a server has the annotations, an archive for it is written instead
+  of scores.
+
   Args:
     methods: By name.
     benchmark: What the sequences are of.
@@ -80,38 +198,107 @@ def evaluate(
       again, `tracked.png` and a folder of results for each tracker.
   """
   folders = [
-    run(name, track, found, benchmark, out) for name, track in methods.items()
+    run(name, each, found, benchmark, out) for name, each in methods.items()
   ]
   own = out / benchmark.name
-  names = [sequence.name for sequence in found]
-  scored = report.score(benchmark.name, root, folders, own, only=names)
-  report.write(scored, out)
+  if benchmark.hidden:
+    for folder in folders:
+      print(archives.write(folder, benchmark, own / f'{folder.name}.zip'))
+  else:
+    names = [sequence.name for sequence in found]
+    scored = report.score(benchmark.name, root, folders, own, only=names)
+    report.write(scored, out)
   picture(folders[0], found, benchmark, own / 'tracked.png')
 
 
 def run(
   name: str,
-  track: Method,
+  method: Method,
   found: list[Sequence],
   benchmark: Benchmark,
   out: Path,
 ) -> Path:
-  """Runs one tracker over sequences; returns the folder of its results."""
-  folder = out / benchmark.name / name
-  total = sum(len(sequence) for sequence in found)
+  """Runs one tracker over sequences; returns the folder of its results.
 
-  done = 0
-  with Progress(name, total, 'frames') as shown:
-    for sequence in found:
-      frames = (read_frame(path) for path in sequence.frame_paths)
-      try:
-        boxes = track(frames, sequence.box_xywh[0])
-      except ValueError as error:
-        raise ValueError(f'{sequence.name}: {error}') from error
-      write_result(folder, sequence.name, boxes, benchmark)
-      done += len(boxes)
+  Sequences that an earlier run of the same tracker has done are left out.
+
+  Raises:
+    ValueError: The results there are of another tracker, or a sequence cannot
+      be tracked; the message names it.
+  """
+  folder = out / benchmark.name / name
+  about = json.dumps(method.about, indent=1) + '\n'
+  _check_owner(folder, about)
+  left = [s for s in found if not results.is_done(folder, s, benchmark)]
+  done = frames = sum(len(s) for s in found) - sum(len(s) for s in left)
+  spent, spent_with_decode = 0.0, 0.0
+  with Progress(name, sum(map(len, found)), 'frames', done) as shown:
+
+    def on_frames(count):
+      nonlocal done
+      done += count
       shown.update(done)
+
+    for outcome in method.follow(left, on_frames):
+      sequence = left[outcome.index]
+      _own(folder, about)
+      results.write_times(folder, sequence.name, benchmark, *outcome[2:])
+      results.write_result(folder, sequence.name, outcome.box_xywh, benchmark)
+      spent += outcome.seconds.sum()
+      spent_with_decode += outcome.seconds_with_decode.sum()
+  if left:
+    frames = sum(map(len, left))
+    summary = {
+      'frames': frames,
+      'frames_per_second': frames / spent,
+      'frames_per_second_with_decode': frames / spent_with_decode,
+    }
+    if method.programs is not None:
+      summary |= {
+        'programs': len(method.programs),
+        'compile_seconds': method.programs.seconds,
+      }
+    results.write_speed(folder, summary)
+    print(f'{name}: {_told(summary)}')
   return folder
+
+
+def _told(summary: Mapping[str, Any]) -> str:
+  text = (
+    f'{summary["frames_per_second"]:.1f} frames/s, '
+    f'{summary["frames_per_second_with_decode"]:.1f} with decoding'
+  )
+  if 'programs' in summary:
+    text += (
+      f'; {summary["programs"]} programs compiled in '
+      f'{summary["compile_seconds"]:.1f} s'
+    )
+  return text
+
+
+_OWNER = 'tracker.json'
+
+
+def _check_owner(folder: Path, about: str) -> None:
+  """Makes sure that what is in a folder is of the same tracker."""
+  path = folder / _OWNER
+  if path.is_file() and path.read_text() != about:
+    raise ValueError(
+      f'{folder}: has results of another tracker or other hyper-parameters; '
+      'remove it or name another --out'
+    )
+  if not path.is_file() and folder.is_dir() and any(folder.iterdir()):
+    raise ValueError(
+      f'{folder}: has results of an unknown tracker; remove it or name '
+      'another --out'
+    )
+
+
+def _own(folder: Path, about: str) -> None:
+  folder.mkdir(parents=True, exist_ok=True)
+  if not (folder / _OWNER).is_file():
+    with replacing(folder / _OWNER) as path:
+      path.write_text(about)
 
 
 def picture(
@@ -120,7 +307,8 @@ def picture(
   """Draws results (in colour) and truth (white) on frames of some sequences."""
   pictures = []
   for sequence in _evenly(found, SHEET_SEQUENCES):
-    boxes = np.loadtxt(folder / f'{sequence.name}.txt', delimiter=',', ndmin=2)
+    file = results.result_path(folder, sequence.name, benchmark)
+    boxes = results.read_boxes(file)
     boxes[:, :2] -= benchmark.first_pixel
     for index in _evenly(range(len(sequence)), SHEET_FRAMES):
       frame = read_frame(sequence.frame_paths[index]).copy()

@@ -1,0 +1,91 @@
+"""Archives for servers: what they take, and what is named that they do not."""
+
+import zipfile
+
+import pytest
+
+from acm_jax.evaluation import archives, benchmarks
+
+TRACKINGNET = benchmarks.get('trackingnet')
+GOT10K = benchmarks.get('got10k_test')
+ROWS = '1.00,2.00,3.00,4.00\n' * 2
+
+
+def pack(path, benchmark, changes=None):
+  """An archive as the server wants it, but for some members."""
+  with zipfile.ZipFile(path, 'w') as archive:
+    for name in benchmark.sequences:
+      for member in archives._members(name, benchmark):
+        rows = '0.01\n0.02\n' if member.endswith('_time.txt') else ROWS
+        content = (changes or {}).get(member, rows)
+        if content is not None:
+          archive.writestr(member, content)
+  return path
+
+
+@pytest.mark.parametrize(
+  ('benchmark', 'count'), [(TRACKINGNET, 511), (GOT10K, 180)]
+)
+def test_a_whole_archive_is_well_formed(tmp_path, benchmark, count):
+  told = archives.check(pack(tmp_path / 'a.zip', benchmark), benchmark)
+  assert f'{count} sequences of {benchmark.name}, all well formed' in told
+
+
+FIRST = TRACKINGNET.sequences[0] + '.txt'
+BOXES = 'GOT-10k_Test_000001/GOT-10k_Test_000001_001.txt'
+TIMES = 'GOT-10k_Test_000001/GOT-10k_Test_000001_time.txt'
+
+
+@pytest.mark.parametrize(
+  ('benchmark', 'changes', 'message'),
+  [
+    (TRACKINGNET, {FIRST: None}, f'{FIRST} is missing'),
+    (TRACKINGNET, {FIRST: '1,2,3\n'}, f"{FIRST} row 1: '1,2,3' is not 4"),
+    (TRACKINGNET, {FIRST: '1\t2\t3\t4\n'}, f'{FIRST} row 1'),
+    (TRACKINGNET, {FIRST: ROWS + '1,2,nan,4\n'}, f'{FIRST} row 3: .* no box'),
+    (TRACKINGNET, {FIRST: '1,2,0,4\n'}, f'{FIRST} row 1: .* no box'),
+    (TRACKINGNET, {FIRST: ''}, f'{FIRST}: empty'),
+    (GOT10K, {BOXES: ROWS * 2}, 'not as many rows'),
+    (GOT10K, {TIMES: 'fast\n'}, f'{TIMES} row 1'),
+  ],
+)
+def test_a_bad_member_is_named(tmp_path, benchmark, changes, message):
+  path = pack(tmp_path / 'a.zip', benchmark, changes)
+  with pytest.raises(ValueError, match=message):
+    archives.check(path, benchmark)
+
+
+def test_a_folder_round_the_results_is_refused(tmp_path):
+  path = tmp_path / 'a.zip'
+  with zipfile.ZipFile(path, 'w') as archive:
+    for name in TRACKINGNET.sequences:
+      archive.writestr(f'ours/{name}.txt', ROWS)
+  with pytest.raises(ValueError, match='at the top of the archive'):
+    archives.check(path, TRACKINGNET)
+
+
+def test_what_is_of_no_sequence_is_refused(tmp_path):
+  path = pack(tmp_path / 'a.zip', TRACKINGNET)
+  with zipfile.ZipFile(path, 'a') as archive:
+    archive.writestr('readme.txt', 'hello')
+  with pytest.raises(
+    ValueError, match=r'readme\.txt is no file of the benchmark'
+  ):
+    archives.check(path, TRACKINGNET)
+
+
+def test_what_is_no_archive_or_for_no_server_is_refused(tmp_path):
+  (tmp_path / 'a.zip').write_text('no')
+  with pytest.raises(ValueError, match='no zip archive'):
+    archives.check(tmp_path / 'a.zip', TRACKINGNET)
+  with pytest.raises(FileNotFoundError, match='no such archive'):
+    archives.check(tmp_path / 'b.zip', TRACKINGNET)
+  with pytest.raises(ValueError, match='otb100: no server scores it'):
+    archives.check(tmp_path / 'a.zip', benchmarks.get('otb100'))
+
+
+def test_further_runs_are_allowed(tmp_path):
+  path = pack(tmp_path / 'a.zip', GOT10K)
+  with zipfile.ZipFile(path, 'a') as archive:
+    archive.writestr(BOXES.replace('_001.txt', '_002.txt'), ROWS)
+  assert 'all well formed' in archives.check(path, GOT10K)
