@@ -42,9 +42,13 @@ class Outcome(NamedTuple):
   seconds_with_decode: Float[np.ndarray, 'n']
 
 
+# Is told a sequence's place, a frame and the box there; says whether to stop.
+Until = Callable[[int, int, np.ndarray], bool]
 # Follows the first boxes of sequences, in any order; tells how many frames are
-# done.
-Follow = Callable[[list[Sequence], Callable[[int], None]], Iterator[Outcome]]
+# done. It may go on after it was told to stop.
+Follow = Callable[
+  [list[Sequence], Callable[[int], None], Until | None], Iterator[Outcome]
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,15 +84,16 @@ def method(
   """
   programs = lanes.Programs()
 
-  def follow(found, on_frames):
+  def follow(found, on_frames, until=None):
     videos = [
       lanes.Video(
         sequence.name,
         len(sequence),
         functools.partial(_frame, sequence),
         sequence.box_xywh[0],
+        functools.partial(until, index) if until else None,
       )
-      for sequence in found
+      for index, sequence in enumerate(found)
     ]
     with jax.default_matmul_precision(precision):
       for followed in lanes.follow(
@@ -133,7 +138,8 @@ def baseline(name: str) -> Method:
     known = ', '.join(BASELINES)
     raise ValueError(f'--baseline: no {name!r}; there are {known}')
 
-  def follow(found, on_frames):
+  def follow(found, on_frames, until=None):
+    del until
     for index, sequence in enumerate(found):
       decoding = []
 

@@ -40,12 +40,15 @@ class Video(NamedTuple):
     length: How many frames it has.
     read: Gives RGB frame i; is called from threads.
     box_xywh: The target in frame 0, px, 0-based.
+    until: Is told each frame's number and box, and says whether to stop there;
+      None follows to the end.
   """
 
   name: str
   length: int
   read: Callable[[int], UInt8[np.ndarray, 'h w 3']]
   box_xywh: Float[np.ndarray, '4']
+  until: Callable[[int, Float[np.ndarray, '4']], bool] | None = None
 
 
 class Followed(NamedTuple):
@@ -53,7 +56,8 @@ class Followed(NamedTuple):
 
   Attributes:
     index: Its place among the videos.
-    tracked: What was found in each frame, [n, ...]; the first is the box given.
+    tracked: What was found in each frame up to the last or that of `until`,
+      [n, ...]; the first is the box given.
     seconds: A frame's share of the time of its step, without the wait for
       images.
     seconds_with_decode: The same with that wait.
@@ -161,6 +165,7 @@ class _Lane:
     self._next = 0
     self._ahead: collections.deque = collections.deque()
     self._fill()
+    self._stopped = False
     self.size: tuple[int, int] | None = None
     self.found: list[Tracked] = []
     self.seconds: list[float] = []
@@ -173,8 +178,26 @@ class _Lane:
 
   @property
   def ended(self) -> bool:
-    """Whether the last frame has been taken."""
+    """Whether no further frame will be taken."""
     return not self._ahead
+
+  @property
+  def done(self) -> bool:
+    """Whether all is known that will be."""
+    return self._stopped or len(self.found) == self.video.length
+
+  def keep(self, tracked: Tracked) -> None:
+    """Takes what the next frame's step found."""
+    # A step may be under way when the one before it says to stop.
+    if self._stopped:
+      return
+    self.found.append(tracked)
+    until = self.video.until
+    if until and until(len(self.found) - 1, tracked.box_xywh):
+      self._stopped = True
+      self._next = self.video.length
+      while self._ahead:
+        self._ahead.pop().cancel()
 
   def take(self) -> np.ndarray:
     """The next frame."""
@@ -192,8 +215,9 @@ class _Lane:
 
   def outcome(self) -> Followed:
     tracked = jax.tree.map(lambda *x: np.stack(x), *self.found)
-    times = np.array(self.seconds), np.array(self.seconds_with_decode)
-    return Followed(self.index, tracked, *times)
+    count = len(self.found)
+    alone, decoded = self.seconds[:count], self.seconds_with_decode[:count]
+    return Followed(self.index, tracked, np.array(alone), np.array(decoded))
 
 
 class _Group:
@@ -239,7 +263,7 @@ class _Group:
         lane.seconds_with_decode.append(took / len(moving))
       on_frames(len(moving))
       for lane in self._ended.copy():
-        if len(lane.found) == lane.video.length:
+        if lane.done:
           self._ended.remove(lane)
           yield lane.outcome()
       if not (waiting or pending or self._ended):
@@ -318,7 +342,7 @@ class _Group:
   def _keep(self, tracked: Tracked, moved) -> None:
     tracked = jax.device_get(tracked)
     for place, lane in moved:
-      lane.found.append(jax.tree.map(lambda x, i=place: x[i], tracked))
+      lane.keep(jax.tree.map(lambda x, i=place: x[i], tracked))
 
 
 def step_of(platform: str):

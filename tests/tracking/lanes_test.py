@@ -111,6 +111,24 @@ def test_lanes_that_search_wide_equal_videos_alone(follow, tiny_tracker):
     )
 
 
+@pytest.mark.parametrize('count', [1, 2])
+def test_a_video_may_stop_and_its_lane_goes_on(follow, count):
+  told = []
+
+  def until(frame, box):
+    told.append((frame, box.tolist()))
+    return frame == 2
+
+  whole = follow(VIDEOS, count)[1].tracked
+  videos = [VIDEOS[0], VIDEOS[1]._replace(until=until), *VIDEOS[2:]]
+  found = follow(videos, count)
+  assert sorted(found) == list(range(len(VIDEOS)))
+  np.testing.assert_array_equal(found[1].tracked.box_xywh, whole.box_xywh[:3])
+  assert told == [(i, whole.box_xywh[i].tolist()) for i in (1, 2)]
+  assert len(found[1].seconds) == 3
+  assert len(found[4].tracked.score) == LENGTHS[4]
+
+
 def test_every_frame_has_a_time_with_and_without_the_wait(follow):
   for followed in follow(VIDEOS, 2).values():
     length = LENGTHS[followed.index]
