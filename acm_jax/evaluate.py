@@ -3,7 +3,8 @@
 Writes result files in the benchmark's layout under OUT/NAME/<tracker>/, then
 scores.json and curves to OUT, as acm_jax.score does. OUT/NAME keeps these when
 OUT gets the next benchmark's, and has tracked.png, a sheet of frames. Sequences
-that are done already are left out. Of GOT-10k's and TrackingNet's test sets it
+that are done already are left out. VOT's benchmarks are run under the reset
+protocol. Of GOT-10k's and TrackingNet's test sets it
 writes the archive for their server instead of scores.
 
 Example:
@@ -17,7 +18,7 @@ from pathlib import Path
 from absl import flags
 
 from acm_jax import command, model_flags
-from acm_jax.evaluation import benchmarks, run
+from acm_jax.evaluation import benchmarks, methods, run
 
 
 def define(values: flags.FlagValues) -> None:
@@ -42,10 +43,10 @@ def define(values: flags.FlagValues) -> None:
 def main(values: flags.FlagValues) -> None:
   """Evaluates what the flags name."""
   benchmark, root = benchmarks.get(values.benchmark), Path(values.data_dir)
-  baselines = {name: run.baseline(name) for name in values.baseline}
+  baselines = {name: methods.baseline(name) for name in values.baseline}
   found = run.sequences(benchmark, root, values.sequences or None)
   model = model_flags.load(values)
-  ours = run.method(
+  ours = methods.trained(
     model.tracker,
     model.variables,
     model.hparams,
@@ -56,8 +57,8 @@ def main(values: flags.FlagValues) -> None:
     raise ValueError(
       f'{model.name}: a baseline is named so; rename the checkpoint'
     )
-  methods = {model.name: ours} | baselines
-  run.evaluate(methods, benchmark, root, found, Path(values.out))
+  chosen = {model.name: ours} | baselines
+  run.evaluate(chosen, benchmark, root, found, Path(values.out))
 
 
 if __name__ == '__main__':

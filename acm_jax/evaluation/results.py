@@ -211,8 +211,36 @@ def write_result(
   return path
 
 
+def write_run(folder: Path, sequence: str, run: Run) -> Path:
+  """Writes a run of the reset protocol as `read_run` reads it."""
+  path = folder / 'baseline' / sequence / f'{sequence}_001.txt'
+  lines = [
+    ','.join(f'{value:.4f}' for value in region)
+    if event == TRACKED
+    else str(event)
+    for event, region in zip(*run, strict=True)
+  ]
+  path.parent.mkdir(parents=True, exist_ok=True)
+  with replacing(path) as temporary:
+    temporary.write_text('\n'.join(lines) + '\n')
+  return path
+
+
+def boxes_of(path: Path, benchmark: Benchmark) -> Float[np.ndarray, 'n 4']:
+  """The boxes of a result that we wrote, px, 0-based; NaN where none is."""
+  if benchmark.lengths:
+    run = read_run(path, len(_lines(path)))
+    none = np.full(4, np.nan)
+    return np.stack([r if len(r) else none for r in run.region])
+  boxes = read_boxes(path)
+  boxes[:, :2] -= benchmark.first_pixel
+  return boxes
+
+
 def result_path(folder: Path, sequence: str, benchmark: Benchmark) -> Path:
   """The file of a sequence's only run among a tracker's results."""
+  if benchmark.lengths:
+    return folder / 'baseline' / sequence / f'{sequence}_001.txt'
   if benchmark.folder_each:
     return folder / sequence / f'{sequence}_001.txt'
   return folder / f'{sequence}.txt'

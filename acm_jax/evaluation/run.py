@@ -1,166 +1,28 @@
 """Runs trackers over a benchmark's sequences and writes result files."""
 
-import dataclasses
-import functools
 import json
-import time
-import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
-from jaxtyping import Float
 
-from acm_jax.evaluation import archives, drawing, report, results
-from acm_jax.evaluation.baselines import BASELINES
+from acm_jax.evaluation import (
+  annotations,
+  archives,
+  drawing,
+  report,
+  results,
+  supervise,
+)
 from acm_jax.evaluation.benchmarks import Benchmark
-from acm_jax.tracking import lanes
-from acm_jax.tracking.contract import Hparams, Tracker, Variables
+from acm_jax.evaluation.methods import Method
 from data_pipelines import layouts
 from data_pipelines.progress import Progress
 from data_pipelines.sequences import Sequence, read_frame
 from data_pipelines.staging import replacing
 
 SHEET_SEQUENCES, SHEET_FRAMES = 6, 4
-
-
-class Outcome(NamedTuple):
-  """What a tracker made of a sequence.
-
-  Attributes:
-    index: Its place among the sequences.
-    box_xywh: A box a frame, px, 0-based.
-    seconds: What each frame took, without decoding it.
-    seconds_with_decode: The same with decoding.
-  """
-
-  index: int
-  box_xywh: Float[np.ndarray, 'n 4']
-  seconds: Float[np.ndarray, 'n']
-  seconds_with_decode: Float[np.ndarray, 'n']
-
-
-# Is told a sequence's place, a frame and the box there; says whether to stop.
-Until = Callable[[int, int, np.ndarray], bool]
-# Follows the first boxes of sequences, in any order; tells how many frames are
-# done. It may go on after it was told to stop.
-Follow = Callable[
-  [list[Sequence], Callable[[int], None], Until | None], Iterator[Outcome]
-]
-
-
-@dataclasses.dataclass(frozen=True)
-class Method:
-  """A tracker that is evaluated.
-
-  Attributes:
-    follow: What it does.
-    about: What its results hang on, to be known again by.
-    programs: What it has compiled, if anything.
-  """
-
-  follow: Follow
-  about: Mapping[str, Any]
-  programs: lanes.Programs | None = None
-
-
-def method(
-  tracker: Tracker,
-  variables: Variables,
-  hparams: Hparams,
-  precision: str = 'highest',
-  lane_count: int = 1,
-) -> Method:
-  """A trained tracker.
-
-  Args:
-    tracker: The algorithm.
-    variables: Of its network.
-    hparams: Penalty, window and smoothing.
-    precision: Of matrix products.
-    lane_count: How many sequences are followed at once.
-  """
-  programs = lanes.Programs()
-
-  def follow(found, on_frames, until=None):
-    videos = [
-      lanes.Video(
-        sequence.name,
-        len(sequence),
-        functools.partial(_frame, sequence),
-        sequence.box_xywh[0],
-        functools.partial(until, index) if until else None,
-      )
-      for index, sequence in enumerate(found)
-    ]
-    with jax.default_matmul_precision(precision):
-      for followed in lanes.follow(
-        tracker,
-        variables,
-        hparams,
-        videos,
-        lanes=lane_count,
-        programs=programs,
-        on_frames=on_frames,
-      ):
-        boxes = followed.tracked.box_xywh.astype(np.float64)
-        yield Outcome(followed.index, boxes, *followed[2:])
-
-  about = {
-    'weights': _fingerprint(variables),
-    'tracker': repr(tracker),
-    'hparams': {k: float(v) for k, v in vars(hparams).items()},
-    'precision': precision,
-  }
-  return Method(follow, about, programs)
-
-
-def _frame(sequence: Sequence, index: int) -> np.ndarray:
-  return read_frame(sequence.frame_paths[index])
-
-
-def _fingerprint(variables: Variables) -> str:
-  total = 0
-  for leaf in jax.tree.leaves(variables):
-    total = zlib.crc32(np.ascontiguousarray(leaf), total)
-  return f'{total:08x}'
-
-
-def baseline(name: str) -> Method:
-  """A baseline by name.
-
-  Raises:
-    ValueError: There is none of that name; the message lists the known.
-  """
-  if name not in BASELINES:
-    known = ', '.join(BASELINES)
-    raise ValueError(f'--baseline: no {name!r}; there are {known}')
-
-  def follow(found, on_frames, until=None):
-    del until
-    for index, sequence in enumerate(found):
-      decoding = []
-
-      def frames(sequence=sequence, decoding=decoding):
-        for path in sequence.frame_paths:
-          begun = time.perf_counter()
-          frame = read_frame(path)
-          decoding.append(time.perf_counter() - begun)
-          on_frames(1)
-          yield frame
-
-      begun = time.perf_counter()
-      try:
-        boxes = BASELINES[name](frames(), sequence.box_xywh[0])
-      except ValueError as error:
-        raise ValueError(f'{sequence.name}: {error}') from error
-      total, count = time.perf_counter() - begun, len(sequence)
-      alone = np.full(count, (total - sum(decoding)) / count)
-      yield Outcome(index, boxes, alone, np.full(count, total / count))
-
-  return Method(follow, {'baseline': name})
 
 
 def sequences(
@@ -204,7 +66,8 @@ def evaluate(
       again, `tracked.png` and a folder of results for each tracker.
   """
   folders = [
-    run(name, each, found, benchmark, out) for name, each in methods.items()
+    run(name, each, found, benchmark, root, out)
+    for name, each in methods.items()
   ]
   own = out / benchmark.name
   if benchmark.hidden:
@@ -222,11 +85,13 @@ def run(
   method: Method,
   found: list[Sequence],
   benchmark: Benchmark,
+  root: Path,
   out: Path,
 ) -> Path:
   """Runs one tracker over sequences; returns the folder of its results.
 
-  Sequences that an earlier run of the same tracker has done are left out.
+  Sequences that an earlier run of the same tracker has done are left out. Of
+  VOT's benchmarks it is the reset protocol.
 
   Raises:
     ValueError: The results there are of another tracker, or a sequence cannot
@@ -236,37 +101,72 @@ def run(
   about = json.dumps(method.about, indent=1) + '\n'
   _check_owner(folder, about)
   left = [s for s in found if not results.is_done(folder, s, benchmark)]
-  done = frames = sum(len(s) for s in found) - sum(len(s) for s in left)
-  spent, spent_with_decode = 0.0, 0.0
-  with Progress(name, sum(map(len, found)), 'frames', done) as shown:
+  work = _supervised if benchmark.lengths else _one_pass
+  total = sum(map(len, found))
+  done = total - sum(map(len, left))
+  spent: list[np.ndarray] = []
+  with Progress(name, total, 'frames', done) as shown:
 
     def on_frames(count):
       nonlocal done
       done += count
-      shown.update(done)
+      # Under the reset protocol some frames are skipped, some followed twice.
+      shown.update(min(done, total))
 
-    for outcome in method.follow(left, on_frames):
-      sequence = left[outcome.index]
+    for save, sequence, times in work(method, left, benchmark, root, on_frames):
       _own(folder, about)
-      results.write_times(folder, sequence.name, benchmark, *outcome[2:])
-      results.write_result(folder, sequence.name, outcome.box_xywh, benchmark)
-      spent += outcome.seconds.sum()
-      spent_with_decode += outcome.seconds_with_decode.sum()
-  if left:
-    frames = sum(map(len, left))
-    summary = {
-      'frames': frames,
-      'frames_per_second': frames / spent,
-      'frames_per_second_with_decode': frames / spent_with_decode,
-    }
-    if method.programs is not None:
-      summary |= {
-        'programs': len(method.programs),
-        'compile_seconds': method.programs.seconds,
-      }
+      results.write_times(folder, sequence.name, benchmark, *times)
+      save(folder)
+      spent.append(np.array([(times[0] > 0).sum(), *map(np.sum, times)]))
+  if spent:
+    summary = _summary(method, *np.sum(spent, axis=0))
     results.write_speed(folder, summary)
     print(f'{name}: {_told(summary)}')
   return folder
+
+
+# How to write a result into a folder, what it is of, and its times.
+_Done = tuple[Callable[[Path], Any], Sequence, tuple[np.ndarray, np.ndarray]]
+
+
+def _one_pass(method, found, benchmark, root, on_frames) -> Iterator[_Done]:
+  del root
+  for outcome in method.follow(found, on_frames, None):
+    sequence = found[outcome.index]
+    yield (
+      lambda folder, o=outcome, s=sequence: results.write_result(
+        folder, s.name, o.box_xywh, benchmark
+      ),
+      sequence,
+      outcome[2:],
+    )
+
+
+def _supervised(method, found, benchmark, root, on_frames) -> Iterator[_Done]:
+  truths = annotations.read_regions(benchmark, root)
+  for outcome in supervise.supervise(method.follow, found, truths, on_frames):
+    sequence = found[outcome.index]
+    yield (
+      lambda folder, o=outcome, s=sequence: results.write_run(
+        folder, s.name, o.run
+      ),
+      sequence,
+      outcome[2:],
+    )
+
+
+def _summary(method, frames, seconds, seconds_with_decode) -> dict[str, Any]:
+  summary = {
+    'frames': int(frames),
+    'frames_per_second': frames / seconds,
+    'frames_per_second_with_decode': frames / seconds_with_decode,
+  }
+  if method.programs is not None:
+    summary |= {
+      'programs': len(method.programs),
+      'compile_seconds': method.programs.seconds,
+    }
+  return summary
 
 
 def _told(summary: Mapping[str, Any]) -> str:
@@ -314,8 +214,7 @@ def picture(
   pictures = []
   for sequence in _evenly(found, SHEET_SEQUENCES):
     file = results.result_path(folder, sequence.name, benchmark)
-    boxes = results.read_boxes(file)
-    boxes[:, :2] -= benchmark.first_pixel
+    boxes = results.boxes_of(file, benchmark)
     for index in _evenly(range(len(sequence)), SHEET_FRAMES):
       frame = read_frame(sequence.frame_paths[index]).copy()
       drawing.draw_box(frame, sequence.box_xywh[index], drawing.TRUTH)

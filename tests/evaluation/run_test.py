@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from acm_jax.evaluation import archives, benchmarks, run
+from acm_jax.evaluation import archives, benchmarks, methods, run
 from acm_jax.evaluation.results import read_boxes
 from acm_jax.tracking.contract import Hparams
 
@@ -16,11 +16,11 @@ FOLDER = benchmarks.get('folder')
 
 def test_result_files_have_the_benchmarks_pixel_base(sequences, tmp_path):
   found = run.sequences(FOLDER, sequences)
-  first_box = run.baseline('first_box')
+  first_box = methods.baseline('first_box')
   matlab = benchmarks.get('otb100')
   boxes = {}
   for benchmark in (FOLDER, matlab):
-    folder = run.run('ours', first_box, found, benchmark, tmp_path)
+    folder = run.run('ours', first_box, found, benchmark, sequences, tmp_path)
     assert folder == tmp_path / benchmark.name / 'ours'
     seconds = np.loadtxt(folder / 'times' / 'synthetic-0000_time.txt')
     decoded = np.loadtxt(folder / 'times' / 'synthetic-0000_with_decode.txt')
@@ -36,24 +36,24 @@ def failing(found, calls):
 
   def follow(sequences, on_frames, until=None):
     calls.append([sequence.name for sequence in sequences])
-    first_box = run.baseline('first_box')
+    first_box = methods.baseline('first_box')
     for outcome in first_box.follow(sequences, on_frames, until):
       if sequences[outcome.index] is found[1] and len(calls) == 1:
         raise ValueError('synthetic-0001: frame 3 is other')
       yield outcome
 
-  return run.Method(follow, {'baseline': 'first_box'})
+  return methods.Method(follow, {'baseline': 'first_box'})
 
 
 def test_what_was_interrupted_goes_on_where_it_stopped(sequences, tmp_path):
   found, calls = run.sequences(FOLDER, sequences), []
   method = failing(found, calls)
   with pytest.raises(ValueError, match='synthetic-0001: frame 3 is other'):
-    run.run('ours', method, found, FOLDER, tmp_path)
+    run.run('ours', method, found, FOLDER, sequences, tmp_path)
   folder = tmp_path / 'folder' / 'ours'
   assert [path.name for path in folder.glob('*.txt')] == ['synthetic-0000.txt']
   for _ in range(2):
-    run.run('ours', method, found, FOLDER, tmp_path)
+    run.run('ours', method, found, FOLDER, sequences, tmp_path)
   assert calls == [
     ['synthetic-0000', 'synthetic-0001'],
     ['synthetic-0001'],
@@ -62,18 +62,22 @@ def test_what_was_interrupted_goes_on_where_it_stopped(sequences, tmp_path):
   # One that is not whole is done again.
   file = folder / 'synthetic-0000.txt'
   file.write_text(file.read_text().partition('\n')[0] + '\n')
-  run.run('ours', method, found, FOLDER, tmp_path)
+  run.run('ours', method, found, FOLDER, sequences, tmp_path)
   assert calls[-1] == ['synthetic-0000']
 
 
 def test_results_of_another_tracker_are_not_mixed_with(sequences, tmp_path):
   found = run.sequences(FOLDER, sequences)
-  run.run('ours', run.baseline('first_box'), found, FOLDER, tmp_path)
+  run.run(
+    'ours', methods.baseline('first_box'), found, FOLDER, sequences, tmp_path
+  )
   with pytest.raises(ValueError, match='has results of another tracker'):
-    run.run('ours', run.baseline('mil'), found, FOLDER, tmp_path)
+    run.run('ours', methods.baseline('mil'), found, FOLDER, sequences, tmp_path)
   (tmp_path / 'folder' / 'ours' / 'tracker.json').unlink()
   with pytest.raises(ValueError, match='has results of an unknown tracker'):
-    run.run('ours', run.baseline('first_box'), found, FOLDER, tmp_path)
+    run.run(
+      'ours', methods.baseline('first_box'), found, FOLDER, sequences, tmp_path
+    )
 
 
 def test_lanes_do_not_change_the_results(sequences, tiny_tracker, tmp_path):
@@ -81,10 +85,12 @@ def test_lanes_do_not_change_the_results(sequences, tiny_tracker, tmp_path):
   found = run.sequences(FOLDER, sequences)
   files = []
   for count in (1, 2):
-    method = run.method(
+    method = methods.trained(
       tracker, variables, Hparams(**config['hparams']), lane_count=count
     )
-    folder = run.run('ours', method, found, FOLDER, tmp_path / str(count))
+    folder = run.run(
+      'ours', method, found, FOLDER, sequences, tmp_path / str(count)
+    )
     files.append([read_boxes(path) for path in sorted(folder.glob('*.txt'))])
     speed = json.loads((folder / 'times' / 'speed.json').read_text())
     assert speed['frames'] == sum(map(len, found))
@@ -102,8 +108,8 @@ def test_a_hidden_benchmark_gets_an_archive(sequences, tmp_path, capsys):
     (folder / 'groundtruth.txt').write_text('5,6,7,8\n')
   benchmark = benchmarks.get('got10k_test')
   found = run.sequences(benchmark, root)
-  methods = {'ours': run.baseline('first_box')}
-  run.evaluate(methods, benchmark, root, found, tmp_path)
+  chosen = {'ours': methods.baseline('first_box')}
+  run.evaluate(chosen, benchmark, root, found, tmp_path)
   path = tmp_path / 'got10k_test' / 'ours.zip'
   told = capsys.readouterr().out
   assert f'{path}: 2 sequences; 178 are missing' in told

@@ -1,0 +1,154 @@
+"""What is evaluated: a trained tracker or a baseline, behind one signature."""
+
+import dataclasses
+import functools
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from acm_jax.evaluation.baselines import BASELINES
+from acm_jax.tracking import lanes
+from acm_jax.tracking.contract import Hparams, Tracker, Variables
+from data_pipelines.sequences import Sequence, read_frame
+
+
+class Outcome(NamedTuple):
+  """What a tracker made of a sequence.
+
+  Attributes:
+    index: Its place among the sequences.
+    box_xywh: A box a frame, px, 0-based.
+    seconds: What each frame took, without decoding it.
+    seconds_with_decode: The same with decoding.
+  """
+
+  index: int
+  box_xywh: Float[np.ndarray, 'n 4']
+  seconds: Float[np.ndarray, 'n']
+  seconds_with_decode: Float[np.ndarray, 'n']
+
+
+# Is told a sequence's place, a frame and the box there; says whether to stop.
+Until = Callable[[int, int, np.ndarray], bool]
+# Follows the first boxes of sequences, in any order; tells how many frames are
+# done. It may go on after it was told to stop.
+Follow = Callable[
+  [list[Sequence], Callable[[int], None], Until | None], Iterator[Outcome]
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+  """A tracker that is evaluated.
+
+  Attributes:
+    follow: What it does.
+    about: What its results hang on, to be known again by.
+    programs: What it has compiled, if anything.
+  """
+
+  follow: Follow
+  about: Mapping[str, Any]
+  programs: lanes.Programs | None = None
+
+
+def trained(
+  tracker: Tracker,
+  variables: Variables,
+  hparams: Hparams,
+  precision: str = 'highest',
+  lane_count: int = 1,
+) -> Method:
+  """A trained tracker.
+
+  Args:
+    tracker: The algorithm.
+    variables: Of its network.
+    hparams: Penalty, window and smoothing.
+    precision: Of matrix products.
+    lane_count: How many sequences are followed at once.
+  """
+  programs = lanes.Programs()
+
+  def follow(found, on_frames, until=None):
+    videos = [
+      lanes.Video(
+        sequence.name,
+        len(sequence),
+        functools.partial(_frame, sequence),
+        sequence.box_xywh[0],
+        functools.partial(until, index) if until else None,
+      )
+      for index, sequence in enumerate(found)
+    ]
+    with jax.default_matmul_precision(precision):
+      for followed in lanes.follow(
+        tracker,
+        variables,
+        hparams,
+        videos,
+        lanes=lane_count,
+        programs=programs,
+        on_frames=on_frames,
+      ):
+        boxes = followed.tracked.box_xywh.astype(np.float64)
+        yield Outcome(followed.index, boxes, *followed[2:])
+
+  about = {
+    'weights': _fingerprint(variables),
+    'tracker': repr(tracker),
+    'hparams': {k: float(v) for k, v in vars(hparams).items()},
+    'precision': precision,
+  }
+  return Method(follow, about, programs)
+
+
+def _frame(sequence: Sequence, index: int) -> np.ndarray:
+  return read_frame(sequence.frame_paths[index])
+
+
+def _fingerprint(variables: Variables) -> str:
+  total = 0
+  for leaf in jax.tree.leaves(variables):
+    total = zlib.crc32(np.ascontiguousarray(leaf), total)
+  return f'{total:08x}'
+
+
+def baseline(name: str) -> Method:
+  """A baseline by name.
+
+  Raises:
+    ValueError: There is none of that name; the message lists the known.
+  """
+  if name not in BASELINES:
+    known = ', '.join(BASELINES)
+    raise ValueError(f'--baseline: no {name!r}; there are {known}')
+
+  def follow(found, on_frames, until=None):
+    del until
+    for index, sequence in enumerate(found):
+      decoding = []
+
+      def frames(sequence=sequence, decoding=decoding):
+        for path in sequence.frame_paths:
+          begun = time.perf_counter()
+          frame = read_frame(path)
+          decoding.append(time.perf_counter() - begun)
+          on_frames(1)
+          yield frame
+
+      begun = time.perf_counter()
+      try:
+        boxes = BASELINES[name](frames(), sequence.box_xywh[0])
+      except ValueError as error:
+        raise ValueError(f'{sequence.name}: {error}') from error
+      total, count = time.perf_counter() - begun, len(sequence)
+      alone = np.full(count, (total - sum(decoding)) / count)
+      yield Outcome(index, boxes, alone, np.full(count, total / count))
+
+  return Method(follow, {'baseline': name})
