@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import cv2
+import numpy as np
 
-from data_pipelines import crops, preparation, sources, trees
+from data_pipelines import preparation, sources, trees
 from data_pipelines.clips import Cut
 from data_pipelines.command_line import Parser
 
@@ -40,7 +41,11 @@ def alone(found: list[tuple]) -> None:
   for tree, file, box in found:
     path = Path(tree.where(file))
     image = cv2.imread(str(path))
-    crop, _ = crops.context_crop(image, box)
+    x, y, w, h = map(float, box)
+    scale = 127 / ((w + (w + h) / 2) * (h + (w + h) / 2)) ** 0.5
+    shift = [255 - scale * (x + (w - 1) / 2), 255 - scale * (y + (h - 1) / 2)]
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    crop = cv2.warpAffine(image, matrix, (511, 511))
     cv2.imencode('.jpg', crop, flags)
 
 

@@ -18,6 +18,7 @@ import hashlib
 import io
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ from jaxtyping import Float, Int
 from data_pipelines.staging import is_here
 
 VERSION = 3
+# To a far place at once.
+REQUESTS = 32
 INDEX = 'index'
 # Of the index: a value for each frame, then a value for each track.
 COLUMNS = ('shard', 'offset', 'length', 'box', 'frame_number')
@@ -47,6 +50,8 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
     manifest = json.loads(path.read_text())
   except json.JSONDecodeError as error:
     raise ValueError(f'{path}: not JSON ({error}); write it again') from None
+  if not isinstance(manifest, dict):
+    raise ValueError(f'{path}: not a manifest; write the clip set again')
   if manifest.get('version') != VERSION:
     raise ValueError(
       f'{path}: version {manifest.get("version")}, not {VERSION}; '
@@ -56,15 +61,25 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
 
 
 def _check_sizes(folder: epath.Path, manifest: dict[str, Any]) -> None:
-  for name, about in manifest['files'].items():
-    path = folder / name
-    if not path.exists():
-      raise FileNotFoundError(f'{path}: missing; write the clip set again')
-    if (size := path.stat().length) != about['bytes']:
-      raise ValueError(
-        f'{path}: {size} bytes, not the {about["bytes"]} of the manifest; '
-        'write the clip set again'
-      )
+  # Far away each is a question, of which many can be under way.
+  with ThreadPoolExecutor(REQUESTS) as pool:
+    sizes = pool.map(lambda name: _size(folder / name), manifest['files'])
+    for (name, about), size in zip(
+      manifest['files'].items(), sizes, strict=True
+    ):
+      if size is None:
+        raise FileNotFoundError(
+          f'{folder / name}: missing; write the clip set again'
+        )
+      if size != about['bytes']:
+        raise ValueError(
+          f'{folder / name}: {size} bytes, not the {about["bytes"]} of the '
+          'manifest; write the clip set again'
+        )
+
+
+def _size(path: epath.Path) -> int | None:
+  return path.stat().length if path.exists() else None
 
 
 def _column(path: epath.Path) -> np.ndarray:
@@ -98,6 +113,8 @@ class ClipSet:
   Attributes:
     folder: Where it lies.
     crop_size: Side of the crops, px.
+    stride: Every how many frames of its tracks one was taken.
+    is_here: Whether it lies on this machine.
     box: Target in each crop, cx, cy, w, h, px.
     frame_number: Position of each frame in its video, ascending in a track.
     track_first: First frame of each track.
@@ -122,6 +139,8 @@ class ClipSet:
     manifest = read_manifest(self.folder)
     _check_sizes(self.folder, manifest)
     self.crop_size: int = manifest['crop_size']
+    self.stride: int = manifest['stride']
+    self.is_here = is_here(self.folder)
     columns = {
       name: _column(self.folder / INDEX / f'{name}.npy') for name in COLUMNS
     }

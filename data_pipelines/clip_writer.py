@@ -9,6 +9,7 @@ import hashlib
 import io
 import itertools
 import json
+import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,9 +92,10 @@ def write_shard(
 
   Raises:
     RuntimeError: TensorFlow is missing.
-    ValueError: A cropped track's images are not of the size that is asked for.
+    ValueError: A cropped track's images are not of the size that is asked for,
+      or two tracks have one name.
   """
-  folder, report = epath.Path(folder), Report()
+  folder, report, seen = epath.Path(folder), Report(), set()
   with replacing(folder / shard_name(number)) as path:
     with _Records(path) as records:
       for track in tracks:
@@ -102,6 +104,9 @@ def write_shard(
             f'{track.name}: its images are crops of {crops.CROP_SIZE} px '
             f'already, not of {cut.crop_size}'
           )
+        if track.name in seen:
+          raise ValueError(f'two tracks are called {track.name}')
+        seen.add(track.name)
         records.begin(track)
         for clip in clips.cut(track, cut, report):
           records.add(clip)
@@ -115,6 +120,23 @@ def write_shard(
     path.open('wb') as file,
   ):
     np.savez(file, report=np.array(json.dumps(told)), **records.columns())
+
+
+def is_whole(folder: epath.PathLike, number: int) -> bool:
+  """Whether a shard and its part of the index are as they were written."""
+  part, shard = (
+    epath.Path(folder) / name
+    for name in (part_name(number), shard_name(number))
+  )
+  if not (part.exists() and shard.exists()):
+    return False
+  try:
+    with np.load(io.BytesIO(part.read_bytes())) as columns:
+      told = json.loads(str(columns['report']))
+  # What a kill or a power cut leaves of a zip file.
+  except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    return False
+  return shard.stat().length == told['bytes']
 
 
 def merge(
@@ -146,6 +168,7 @@ def merge(
     files[shard_name(number)] = {k: told[k] for k in ('bytes', 'sha256')}
     report.dropped.update(told['dropped'])
     report.problems += told['problems']
+  del report.problems[clips.MOST_PROBLEMS :]
   frames = sum(len(part['offset']) for part in parts)
   if not frames:
     raise ValueError(f'{named}: no track has a frame with a visible box')
@@ -256,6 +279,8 @@ class _Records:
     columns['box'] += clip.boxes
     columns['frame_number'] += clip.numbers
     for jpeg in clip.jpegs:
+      # In the order they were given, and nowhere else: a message holds them
+      # as they are.
       begin = data.index(jpeg, end)
       end = begin + len(jpeg)
       columns['shard'].append(0)

@@ -18,7 +18,7 @@ from data_pipelines.track import Track
 
 FRAMES_PER_CLIP = 64
 # Of a run's problems, how many are told one by one.
-_MOST_PROBLEMS = 100
+MOST_PROBLEMS = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Report:
   def unreadable(self, error: Exception) -> None:
     """Counts a frame whose image is no image."""
     self.dropped['unreadable'] += 1
-    if len(self.problems) < _MOST_PROBLEMS:
+    if len(self.problems) < MOST_PROBLEMS:
       self.problems.append(str(error))
 
 
@@ -86,8 +86,11 @@ def cut(track: Track, how: Cut, report: Report) -> Iterator[Clip]:
 
   Left out and counted are frames that do not count (for the track's reason),
   boxes without a size of a pixel ('degenerate') or off the image ('outside'),
-  and images that are missing or damaged ('unreadable').
+  images that are missing or damaged ('unreadable') or beyond the last row of
+  the annotation ('without a row').
   """
+  if track.spare:
+    report.dropped['without a row'] += track.spare
   clip = Clip(track.name, [], [], [])
   for i in range(0, len(track.box_xywh), how.stride):
     made = _crop(track, i, how, report)
@@ -111,13 +114,13 @@ def _crop(
   if not track.visible[i]:
     report.dropped[track.reason] += 1
     return None
+  if not (np.isfinite(box).all() and (box[2:] >= 1).all()):
+    report.dropped['degenerate'] += 1
+    return None
   try:
     image = track.image(i)
   except (OSError, ValueError) as error:
     report.unreadable(error)
-    return None
-  if not (np.isfinite(box).all() and (box[2:] >= 1).all()):
-    report.dropped['degenerate'] += 1
     return None
   if track.cropped:
     return image, crops.center_box(box[2:], how.crop_size)

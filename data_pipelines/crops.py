@@ -56,6 +56,6 @@ def context_crop(
     np.array([[scale, 0, x], [0, scale, y]]),
     (crop_size, crop_size),
     borderMode=cv2.BORDER_CONSTANT,
-    borderValue=image.mean(axis=(0, 1)).tolist(),
+    borderValue=cv2.mean(image),
   )
   return crop, box

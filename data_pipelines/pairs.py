@@ -78,7 +78,7 @@ class PairSampler:
       raise ValueError('the gap of a data set must be 0 frames or more')
     if not 0 <= negative <= 1:
       raise ValueError(f'negative={negative}: a fraction from 0 to 1')
-    if negative and sum(len(d.track_first) for d in datasets) < 2:
+    if negative and sum(len(d.track_first) for d in datasets if d.weight) < 2:
       raise ValueError('negative pairs need two tracks: add one or negative=0')
     self._datasets = datasets
     # First track of each video, and the end.
@@ -87,6 +87,8 @@ class PairSampler:
       for d in datasets
     ]
     self._share = np.cumsum(weights / weights.sum())
+    # Those that pairs come from; of a weight of 0 there are none.
+    self._drawn = np.flatnonzero(weights)
     self._seed = seed
     self._negative = negative
 
@@ -102,7 +104,7 @@ class PairSampler:
       return Pair(template, self._near(rng, template), positive=True)
     search = template
     while search[:2] == template[:2]:
-      search = self._place(rng, int(rng.integers(len(self._datasets))))
+      search = self._place(rng, int(rng.choice(self._drawn)))
     return Pair(template, search, positive=False)
 
   def _place(self, rng: np.random.Generator, dataset: int) -> Place:

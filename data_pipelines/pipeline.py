@@ -26,7 +26,7 @@ from jaxtyping import Float
 
 from data_pipelines import host_tensorflow
 from data_pipelines.batch import RawBatch
-from data_pipelines.clip_set import ClipSet
+from data_pipelines.clip_set import REQUESTS, ClipSet
 from data_pipelines.pairs import Frames, Pair, PairSampler, Place
 
 # Batches that are decoded ahead of the one being trained on.
@@ -158,6 +158,19 @@ class _Mixture:
           f'than the {max(rooms)} px that augmentation can reach; write it '
           'with a larger crop_size or shift and scale less'
         )
+    for data_set, clip_set in zip(sets, self._clips, strict=True):
+      several = clip_set.track_count.max() > 1
+      if several and data_set.gap < clip_set.stride:
+        raise ValueError(
+          f'{clip_set.folder}: a gap of {data_set.gap}, but its frames are '
+          f'{clip_set.stride} apart, so that both of a pair would be the same; '
+          'write it with --stride 1'
+        )
+    if len({bool(data_set.num_use) for data_set in sets}) > 1:
+      raise ValueError(
+        'the data sets: some have num_use, others a weight; give all the same'
+      )
+    self.far = not all(clip_set.is_here for clip_set in self._clips)
     frames = [
       Frames(
         c.track_first,
@@ -223,7 +236,7 @@ def _from_memory(
   mixture: _Mixture, numbers: Callable[[int], range], steps: range
 ) -> Iterator[RawBatch]:
   """Decodes in threads: OpenCV works outside the interpreter's lock."""
-  pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix='decode')
+  pool = ThreadPoolExecutor(_cores(), thread_name_prefix='decode')
   waiting: collections.deque = collections.deque()
   coming = iter(steps)
   try:
@@ -254,13 +267,16 @@ def _from_records(
       failures.append(error)
       return blank
 
+  # Far away a read is mostly waiting; here threads would only cost.
+  pool = ThreadPoolExecutor(REQUESTS, 'read') if mixture.far else None
+  each = pool.map if pool else map
   kinds = (tf.string, tf.string, tf.float32, tf.float32, tf.bool, tf.uint32)
   shapes = ((), (), (4,), (4,), (), (2,))
   part, stride = len(numbers(0)), numbers(1).start - numbers(0).start
 
   def read_batch(start):
     # A batch at a call: TensorFlow's way into Python takes its time.
-    pairs = map(read, range(int(start), int(start) + part))
+    pairs = each(read, range(int(start), int(start) + part))
     columns = zip(*pairs, strict=True)
     return tuple(
       np.array(column, kind.as_numpy_dtype)
@@ -291,15 +307,24 @@ def _from_records(
     .batch(part, drop_remainder=True)
     .prefetch(_AHEAD)
   )
+  done = 0
   try:
     for fields in batches.as_numpy_iterator():
       if failures:
         raise failures[0]
       yield RawBatch(*fields)
-  except tf.errors.OpError as error:
+      done += 1
+  except tf.errors.InvalidArgumentError as error:
+    # It names no file: find the one by reading on from the last good batch.
+    for step in itertools.islice(steps, done, done + _AHEAD + 2):
+      for number in numbers(step):
+        mixture.decode(number)
     raise ValueError(
       f'a JPEG of the data sets cannot be decoded ({error.message})'
     ) from None
+  finally:
+    if pool:
+      pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _cores() -> int:

@@ -9,6 +9,7 @@ there.
 
 import concurrent.futures
 import contextlib
+import ctypes
 import dataclasses
 import fcntl
 import functools
@@ -17,6 +18,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import signal
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,7 +94,8 @@ def prepare(
   out, here = epath.Path(out), is_here(out)
   # Far away a folder cannot take another name at once: there the manifest,
   # written last, makes a clip set of what lies under the final name.
-  if (out if here else out / 'manifest.json').exists():
+  begun = not here and (out / _CLAIM).exists()
+  if out.exists() and not begun:
     raise ValueError(f'{out} is there already: remove it or name another')
   folder = out.with_name(f'.{out.name}.partial') if here else out
   source = sources.make(job.name)
@@ -103,7 +106,7 @@ def prepare(
       missing = [
         number
         for number in range(len(starts))
-        if not (folder / clip_writer.part_name(number)).exists()
+        if not clip_writer.is_whole(folder, number)
       ]
       for number in missing:
         with replacing(folder / _units_name(number)) as path:
@@ -205,7 +208,9 @@ def processes(count: int | None = None) -> Workers:
     # A fork of a process with threads, as TensorFlow's, may hang.
     context = multiprocessing.get_context('spawn')
     workers = min(count, len(shards))
-    with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(
+      workers, context, _end_with_parent, (os.getpid(),)
+    ) as pool:
       futures = [pool.submit(write_shard, shard) for shard in shards]
       try:
         for future in concurrent.futures.as_completed(futures):
@@ -219,6 +224,15 @@ def processes(count: int | None = None) -> Workers:
         pool.shutdown(cancel_futures=True)
 
   return work
+
+
+def _end_with_parent(parent: int) -> None:
+  """Ends this process when the one that began it is killed."""
+  with contextlib.suppress(OSError, AttributeError):
+    # Linux's PR_SET_PDEATHSIG.
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+  if os.getppid() != parent:
+    os._exit(1)
 
 
 def beam(flags: Sequence[str]) -> Workers:
@@ -258,6 +272,7 @@ def _settings(job: Job, units: Sequence[Unit]) -> dict[str, Any]:
     'source': epath.Path(job.source).resolve().name,
     'units': len(units),
     'names': hashlib.sha256(names.encode()).hexdigest(),
+    'version': clip_set.VERSION,
     **dataclasses.asdict(job.cut),
   }
 
@@ -287,7 +302,17 @@ def _claimed(folder: epath.Path, settings: dict[str, Any]) -> Iterator[dict]:
     finally:
       whole = [*folder.glob('part-*.npz'), *folder.glob('manifest.json')]
       if folder.exists() and not whole:
-        folder.rmtree()
+        _discard(folder)
+
+
+def _discard(folder: epath.Path) -> None:
+  """Removes what nothing can go on from; far away nothing but our own files."""
+  if is_here(folder):
+    folder.rmtree()
+    return
+  for pattern in (_CLAIM, 'units-*.pickle', 'clips-*.tfrecord'):
+    for file in folder.glob(pattern):
+      file.unlink()
 
 
 @contextlib.contextmanager

@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.out is None:
       parser.error('--out is missing')
     if options.check:
-      return _checked(options.out)
+      return _checked(options.out, options.name)
     for flag in ('name', '--source'):
       if getattr(options, flag.removeprefix('--')) is None:
         parser.error(f'{flag} is missing')
@@ -89,8 +89,11 @@ def _names(path: str) -> list[str]:
   return epath.Path(path).read_text().split()
 
 
-def _checked(out: epath.Path) -> str:
+def _checked(out: epath.Path, name: str | None) -> str:
   clip_set.verify(out)
+  made_of = clip_set.read_manifest(out)['settings']
+  if name and name not in made_of:
+    raise ValueError(f'{out}: made of {", ".join(made_of)}, not of {name}')
   return f'{len(clip_set.ClipSet(out).frame_number)} frames in {out}'
 
 

@@ -23,6 +23,7 @@ class Track(NamedTuple):
       centre.
     video: What its video is called, for which tracks follow each other; its
       own name if it is the only one.
+    spare: How many images there are beyond the last row.
   """
 
   name: str
@@ -34,3 +35,4 @@ class Track(NamedTuple):
   reason: str = 'absent'
   cropped: bool = False
   video: str = ''
+  spare: int = 0

@@ -1,9 +1,9 @@
 """Trees of files, read-only: a folder, here or far away, or an archive.
 
 A name in a tree has slashes between its parts and none before them; the root
-is the empty name. A folder's tree holds what the archives directly in it hold,
-too, as if they were unpacked there; those further down are folders of the name
-that they have, `zips/a.zip/0.jpg`.
+is the empty name. A folder's tree holds what the archives directly in it, or in
+one of its folders, hold, too, as if they were unpacked there; those further
+down are folders of the name that they have, `zips/a.zip/0.jpg`.
 """
 
 import abc
@@ -12,12 +12,20 @@ import tarfile
 import threading
 import weakref
 import zipfile
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from etils import epath
 
+from data_pipelines.staging import is_here
+
 ARCHIVES = ('.zip', '.tar')
 _PACKED = ('.gz', '.tgz', '.bz2', '.xz')
+# A folder with more folders is not one of parts.
+_PARTS = 32
+# Requests to a far place at once.
+_QUESTIONS = 32
 
 
 class Tree(abc.ABC):
@@ -91,12 +99,28 @@ def open_tree(source: epath.PathLike) -> Tree:
   """
   path = epath.Path(source)
   if path.is_dir():
-    inside = [p for p in sorted(path.iterdir()) if p.suffix in ARCHIVES]
-    layers = [Folder(path), *map(_archive, inside)]
-    return _Layers(layers) if inside else layers[0]
+    base = Folder(path)
+    layers = [('', _archive(path / name)) for name in _archives(base, '')]
+    folders = base.folders()
+    # A set's parts, as train/, may be packed apart; of thousands of folders
+    # none is such a part.
+    for folder in folders if len(folders) <= _PARTS else ():
+      layers += [
+        (folder, _archive(path / folder / name))
+        for name in _archives(base, folder)
+      ]
+    if not (folders or layers):
+      for name in base.files():
+        if name.endswith(_PACKED):
+          _archive(path / name)
+    return _Layers([('', base), *layers]) if layers else base
   if not path.exists():
     raise FileNotFoundError(f'{path}: no such folder or archive')
   return _archive(path)
+
+
+def _archives(tree: Tree, place: str) -> list[str]:
+  return [name for name in tree.files(place) if name.endswith(ARCHIVES)]
 
 
 def _archive(path: epath.Path) -> Tree:
@@ -125,18 +149,30 @@ class Folder(Tree):
   def folders(self, place: str = '') -> list[str]:
     if inside := self._inside(place):
       return inside[0].folders(inside[1])
-    return self._names(place, lambda path: path.is_dir())
+    return self._names(place)[0]
 
   def files(self, place: str = '') -> list[str]:
     if inside := self._inside(place):
       return inside[0].files(inside[1])
-    return self._names(place, lambda path: not path.is_dir())
+    return self._names(place)[1]
 
-  def _names(self, place, wanted) -> list[str]:
+  def _names(self, place) -> tuple[list[str], list[str]]:
+    """Names of folders and of files."""
     folder = self._path / place
     if not folder.is_dir():
-      return []
-    return sorted(path.name for path in folder.iterdir() if wanted(path))
+      return [], []
+    if is_here(folder):
+      with os.scandir(folder) as entries:
+        kinds = [(entry.name, entry.is_dir()) for entry in entries]
+    else:
+      # A question each, of which many can be under way.
+      paths = list(folder.iterdir())
+      with ThreadPoolExecutor(_QUESTIONS) as pool:
+        kinds = list(pool.map(lambda path: (path.name, path.is_dir()), paths))
+    return tuple(
+      sorted(name for name, kind in kinds if kind == wanted)
+      for wanted in (True, False)
+    )
 
   def read(self, name: str) -> bytes:
     if inside := self._inside(name):
@@ -221,7 +257,14 @@ class Zip(_Archive):
     with self._lock:
       try:
         return self._zip.read(member)
-      except zipfile.BadZipFile as error:
+      # RuntimeError if it has a password.
+      except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+      ) as error:
         raise ValueError(f'{self.where(name)}: damaged ({error})') from None
 
 
@@ -232,9 +275,22 @@ class Tar(_Archive):
     self._file = path.open('rb')
     weakref.finalize(self, self._file.close)
     with tarfile.open(fileobj=self._file, mode='r:') as archive:
-      members = [
-        (m.name, (m.offset_data, m.size)) for m in archive if m.isfile()
-      ]
+      members = []
+      for member in archive:
+        if member.isfile():
+          members.append((member.name, (member.offset_data, member.size)))
+        elif not member.isdir():
+          raise ValueError(
+            f'{path}: {member.name} is a link; unpack it and name the folder'
+          )
+      # tarfile takes a damaged header for the end.
+      self._file.seek(archive.offset)
+      end = self._file.read(tarfile.BLOCKSIZE)
+    if end.strip(b'\0') or len(end) < tarfile.BLOCKSIZE:
+      raise ValueError(
+        f'{path}: damaged archive (no header at byte {archive.offset}); fetch '
+        'it again'
+      )
     self._lock = threading.Lock()
     super().__init__(path, members)
 
@@ -249,26 +305,48 @@ class Tar(_Archive):
 
 
 class _Layers(Tree):
-  """Several trees in one place; the first that has a file gives it."""
+  """Several trees, each with all its names below a place of its own."""
 
-  def __init__(self, trees: list[Tree]):
-    self._trees, self.label = trees, trees[0].label
+  def __init__(self, layers: list[tuple[str, Tree]]):
+    self._layers, self.label = layers, layers[0][1].label
+
+  def _inside(self, name: str) -> Iterator[tuple[Tree, str]]:
+    """Trees that a name may be in, and what it is called there."""
+    for place, tree in self._layers:
+      if not place:
+        yield tree, name
+      elif name == place or name.startswith(f'{place}/'):
+        yield tree, name[len(place) + 1 :]
 
   def folders(self, place: str = '') -> list[str]:
-    return sorted({name for t in self._trees for name in t.folders(place)})
+    found = {
+      n for tree, name in self._inside(place) for n in tree.folders(name)
+    }
+    return sorted(found)
 
   def files(self, place: str = '') -> list[str]:
-    return sorted({name for t in self._trees for name in t.files(place)})
+    found: dict[str, Tree] = {}
+    for tree, name in self._inside(place):
+      for file in tree.files(name):
+        if file in found:
+          raise ValueError(
+            f'{tree.where(join(name, file))}: is in {found[file].label}, too; '
+            'remove one'
+          )
+        found[file] = tree
+    return sorted(found)
 
   def __contains__(self, name: str) -> bool:
-    return any(name in tree for tree in self._trees)
+    return any(own in tree for tree, own in self._inside(name))
 
   def read(self, name: str) -> bytes:
-    return self._holder(name).read(name)
+    tree, own = self._holder(name)
+    return tree.read(own)
 
   def where(self, name: str) -> str:
-    return self._holder(name).where(name)
+    tree, own = self._holder(name)
+    return tree.where(own)
 
-  def _holder(self, name: str) -> Tree:
-    holders = (tree for tree in self._trees if name in tree)
-    return next(holders, self._trees[0])
+  def _holder(self, name: str) -> tuple[Tree, str]:
+    holders = ((t, own) for t, own in self._inside(name) if own in t)
+    return next(holders, (self._layers[0][1], name))

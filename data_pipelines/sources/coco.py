@@ -9,7 +9,6 @@ Source: Lin et al., ECCV 2014 (arXiv:1405.0312).
 """
 
 import collections
-import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -27,39 +26,41 @@ def units(tree: Tree) -> Iterator[Unit]:
   root = find(tree, 'annotations')
   name = join(root or '', _NOTES)
   where = tree.where(name)
-  found = collections.defaultdict(list)
+  found, seen = collections.defaultdict(list), set()
   about = 'its head'
   try:
-    content = json.loads(tree.text(name))
+    content = source.table(tree.text(name), where)
     images = {image['id']: image['file_name'] for image in content['images']}
+    if len(set(images.values())) < len(content['images']):
+      raise ValueError('an image is there twice')
     for number, note in enumerate(content['annotations']):
       about = f'annotation {number}'
       x, y, width, height = map(float, note['bbox'])
       row = (note['id'], (x, y, width, height), bool(note['iscrowd']))
       found[images[note['image_id']]].append(row)
+      if note['id'] in seen:
+        raise ValueError(f'id {note["id"]} is there twice')
+      seen.add(note['id'])
   except (KeyError, TypeError, ValueError) as error:
     raise ValueError(
       f'{where}: not the annotations of COCO ({about}: {error!r}); fetch it '
       'again'
     ) from None
   for file in sorted(found):
-    yield Unit(file, (join(root, 'train2017', file), where, found[file]))
+    yield Unit(file, (join(root, 'train2017', file), found[file]))
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Every object of an image."""
-  image, where, rows = unit.notes
-  return [
-    source.track(
-      tree,
-      f'{unit.name}.{number}',
-      [image],
-      np.array([box]),
-      where,
-      np.array([crowd]),
-    )._replace(reason='crowd' if crowd else 'absent')
-    for number, box, crowd in rows
-  ]
+  image, rows = unit.notes
+  result = []
+  for number, box, crowd in rows:
+    name = f'{unit.name}.{number}'
+    track = source.picked(tree, name, [image], np.array(box), [0])
+    if crowd:
+      track = track._replace(visible=np.array([False]), reason='crowd')
+    result.append(track)
+  return result
 
 
 SOURCE = Source(units, tracks, per_shard=2000, gap=1)

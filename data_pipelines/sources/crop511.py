@@ -4,13 +4,13 @@
 
 The target is in the centre of its crop of 511 px, at the scale that ours have,
 so that the images are kept as they are. The table has, by video, track and
-frame, x1, y1, x2, y2 or w, h, of which only the size is used.
+frame, x1, y1, x2, y2 or w, h, of which only the size is used. Every frame is
+kept, for how far they are apart is that of the set they were made of.
 
 Source: the released code of pysot.
 """
 
 import functools
-import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -28,11 +28,10 @@ def units(tree: Tree) -> Iterator[Unit]:
   if root is None:
     raise FileNotFoundError(f'{tree.where("train.json")}: no such file')
   where = tree.where(join(root, 'train.json'))
-  try:
-    videos = json.loads(tree.text(join(root, 'train.json')))
-    items = sorted(videos.items())
-  except (json.JSONDecodeError, AttributeError) as error:
-    raise ValueError(f'{where}: not a table of pysot ({error})') from None
+  videos = source.table(tree.text(join(root, 'train.json')), where)
+  if not isinstance(videos, dict):
+    raise ValueError(f'{where}: not a table of pysot')
+  items = sorted(videos.items())
   folder = 'crop511' if 'crop511' in tree.folders(root) else ''
   for video, targets in items:
     yield Unit(video, (join(root, folder, video), where, targets))
@@ -53,13 +52,12 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
       [_size(rows[f], f'{where}: {unit.name} {number} {f}') for f in frames]
     ).reshape(-1, 2)
     corners = (crops.CROP_SIZE - 1) / 2 - (sizes - 1) / 2
-    made = source.track(
+    made = source.picked(
       tree,
       f'{unit.name}.{number}',
       [join(place, f'{frame}.{number}.x.jpg') for frame in frames],
       np.concatenate([corners, sizes], axis=1),
-      where,
-      frame_number=np.array([int(frame) for frame in frames]),
+      [int(frame) for frame in frames],
     )
     image = functools.partial(_crop, tree, made.files)
     result.append(made._replace(cropped=True, image=image))
@@ -75,7 +73,10 @@ def _crop(tree: Tree, files: tuple[str, ...], i: int) -> bytes:
       f'{where}: {image.shape[1]}x{image.shape[0]}, not a crop of '
       f'{crops.CROP_SIZE} px'
     )
-  return data
+  if not data.startswith(b'\xff\xd8'):
+    raise ValueError(f'{where}: not a JPEG')
+  # Some writers leave bytes behind the end.
+  return data[: data.rfind(b'\xff\xd9') + 2]
 
 
 def _size(row: list, where: str) -> np.ndarray:
@@ -92,4 +93,4 @@ def _size(row: list, where: str) -> np.ndarray:
   return size * crops.scale_of(size)
 
 
-SOURCE = Source(units, tracks, per_shard=16, gap=100)
+SOURCE = Source(units, tracks, per_shard=16, gap=0)

@@ -2,8 +2,10 @@
 
     JPEGImages/480p/<video>/%05d.jpg, Annotations/480p/<video>/%05d.png
 
-First pixel 0. Every object of the masks is a target, its box the smallest round
-its mask; the boxes of boxes/<video>.txt are taken instead where there is one.
+First pixel 0. All videos are read, those of the validation set too; leave them
+out with --exclude to measure on them. Every object of the masks is a target,
+its box the smallest round its mask; the boxes of boxes/<video>.txt are taken
+instead where there is one.
 
 Source: Pont-Tuset et al. (arXiv:1704.00675).
 """
@@ -40,15 +42,20 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
     boxes = source.boxes(tree, rows)
     return [source.track(tree, name, files, boxes, tree.where(rows))]
   masks = source.images(tree, join(root, 'Annotations/480p', name))
-  found = [_boxes(tree, mask) for mask in masks]
+  if stray := sorted(masks.keys() - files.keys()):
+    raise ValueError(
+      f'{tree.where(masks[stray[0]])}: no image of that number; restore it'
+    )
+  # An image without a mask is one without a target.
+  found = [_boxes(tree, masks[i]) if i in masks else {} for i in files]
   nothing = np.full(4, np.nan)
   return [
-    source.track(
+    source.picked(
       tree,
       f'{name}.{number}',
-      files,
+      list(files.values()),
       np.array([boxes.get(number, nothing) for boxes in found]),
-      tree.where(join(root, 'Annotations/480p', name)),
+      list(files),
     )
     for number in sorted(set().union(*found))
   ]

@@ -2,7 +2,8 @@
 
     <sequence>/{img/, groundtruth.txt, [absent.txt]}
 
-Rows are x,y,w,h in px, first pixel 0; absent.txt has 0 or 1 a row.
+Rows are x,y,w,h in px, first pixel 0; absent.txt has 0 or 1 a row. Numbers of
+images may skip what is not annotated, if there are as many rows as images.
 """
 
 from collections.abc import Iterator

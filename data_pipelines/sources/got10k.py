@@ -41,7 +41,9 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
   files = source.images(tree, place)
   where = tree.where(rows)
   return [
-    source.track(tree, unit.name, files, box_xywh, where, absent | ~cover)
+    source.track(
+      tree, unit.name, files, box_xywh, where, absent | ~cover, first=1
+    )
   ]
 
 

@@ -8,9 +8,8 @@ First pixel 0; every object is a track of one frame, and an image may have none.
 Source: Russakovsky et al., IJCV 2015 (arXiv:1409.0575).
 """
 
+import collections
 from collections.abc import Iterator
-
-import numpy as np
 
 from data_pipelines.sources import pascal, source
 from data_pipelines.sources.source import Source, Unit
@@ -25,13 +24,15 @@ def units(tree: Tree) -> Iterator[Unit]:
   root = find(tree, 'Annotations')
   if root is None or not tree.folders(join(root, _NOTES)):
     raise FileNotFoundError(f'{tree.where(_NOTES)}: no such folder')
-  waiting = ['']
+  waiting = collections.deque([''])
   while waiting:
-    place = waiting.pop(0)
+    place = waiting.popleft()
     folder = join(root, _NOTES, place)
     waiting += [join(place, name) for name in tree.folders(folder)]
     for file in tree.files(folder):
-      yield Unit(join(place, file.removesuffix('.xml')), root)
+      stem, dot, suffix = file.rpartition('.')
+      if dot + suffix == '.xml':
+        yield Unit(join(place, stem), root)
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
@@ -40,12 +41,8 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
   notes = join(root, _NOTES, f'{unit.name}.xml')
   image = join(root, 'Data/DET/train', f'{unit.name}.JPEG')
   return [
-    source.track(
-      tree,
-      f'{unit.name}.{found.track}',
-      [image],
-      np.array([found.box_xywh]),
-      tree.where(notes),
+    source.picked(
+      tree, f'{unit.name}.{found.track}', [image], found.box_xywh, [0]
     )
     for found in pascal.objects(tree, notes)
   ]

@@ -36,25 +36,22 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Every target of a video, in the frames it is annotated in."""
   root = unit.notes
   notes = join(root, _NOTES, unit.name)
-  images = source.images(tree, join(root, 'Data/VID/train', unit.name))
+  frames = sorted(
+    stem
+    for stem, dot, suffix in (f.rpartition('.') for f in tree.files(notes))
+    if dot + suffix == '.xml'
+  )
   targets: dict[str, tuple[list, list, list]] = {}
-  for image in images:
-    stem = image.rpartition('/')[2].rpartition('.')[0]
+  for stem in frames:
+    image = join(root, 'Data/VID/train', unit.name, f'{stem}.JPEG')
     for found in pascal.objects(tree, join(notes, f'{stem}.xml')):
       columns = targets.setdefault(found.track, ([], [], []))
       values = (image, found.box_xywh, sequences.frame_number(stem))
       for column, value in zip(columns, values, strict=True):
         column.append(value)
   return [
-    source.track(
-      tree,
-      f'{unit.name}.{number}',
-      files,
-      np.array(boxes),
-      tree.where(notes),
-      frame_number=np.array(numbers),
-    )
-    for number, (files, boxes, numbers) in sorted(targets.items())
+    source.picked(tree, f'{unit.name}.{name}', files, np.array(boxes), numbers)
+    for name, (files, boxes, numbers) in sorted(targets.items())
   ]
 
 

@@ -19,8 +19,8 @@ from data_pipelines.trees import Tree, join
 
 
 def units(tree: Tree) -> Iterator[Unit]:
-  """Every video that is there and not in the test set."""
-  tested = set(tables.names('lasot'))
+  """Every video that is there and neither in the test set nor in LaSOT_ext."""
+  tested = {*tables.names('lasot'), *tables.names('lasot_ext')}
   for name, place in source.places(tree, r'[a-zA-Z]+-\d+').items():
     if name not in tested:
       yield Unit(name, place)
@@ -44,7 +44,11 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
       )
   files = source.images(tree, join(place, 'img'))
   where = tree.where(rows)
-  return [source.track(tree, unit.name, files, box_xywh, where, occluded | out)]
+  return [
+    source.track(
+      tree, unit.name, files, box_xywh, where, occluded | out, first=1
+    )
+  ]
 
 
 SOURCE = Source(units, tracks, per_shard=4, gap=100)

@@ -1,12 +1,13 @@
 """What a data set's official files hold, in one form for all of them."""
 
 import functools
+import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from data_pipelines import sequences
 from data_pipelines.track import Track
@@ -32,7 +33,8 @@ class Source(NamedTuple):
     units: Its training videos or images, in a fixed order.
     tracks: The targets in one of them.
     per_shard: How many units go into one file of records.
-    gap: Largest distance of a pair's frames that the official recipes have.
+    gap: Largest distance of a pair's frames that the official recipes have; 0
+      where it is another one for each source of the frames.
   """
 
   units: Callable[[Tree], Iterable[Unit]]
@@ -44,56 +46,91 @@ class Source(NamedTuple):
 def track(
   tree: Tree,
   name: str,
-  files: list[str],
+  files: Mapping[int, str],
   box_xywh: np.ndarray,
   where: str,
   absent: np.ndarray | None = None,
-  frame_number: np.ndarray | None = None,
+  first: int | None = None,
 ) -> Track:
-  """A track whose images and rows belong together.
+  """A track whose images and rows belong together, row by row.
 
-  Images beyond the last row are left out, as all toolkits do.
+  Images beyond the last row are left out, as all toolkits do, and counted.
 
   Args:
     tree: Where the images are.
     name: Name of the track.
-    files: Its images.
+    files: Its images by number, ascending.
     box_xywh: A row for each, px, 0-based; NaN where there is none.
     where: The annotation file, for messages.
     absent: True for each row without the target.
-    frame_number: Numbers of the images; from 0 if not given.
+    first: Number of the first image, from which all must be there, in a set of
+      which that is known.
 
   Raises:
-    ValueError: There are fewer images than rows, or `absent` is not as long.
+    ValueError: An image is missing, so that rows would be taken for those of
+      others, or `absent` is not as long.
   """
-  rows = len(box_xywh)
+  rows, numbers = len(box_xywh), list(files)
   if len(files) < rows:
     raise ValueError(
       f'{where}: {rows} rows, but {name} has only {len(files)} frames; restore '
       'the missing images'
     )
+  # With as many rows as images, numbers may skip what was not annotated.
+  if first is not None or len(files) > rows:
+    begin = numbers[0] if first is None else first
+    for number, expected in zip(
+      numbers, range(begin, begin + rows), strict=False
+    ):
+      if number != expected:
+        raise ValueError(
+          f'{where}: {name} has no image {expected}, which its row belongs to; '
+          'restore it'
+        )
   if absent is not None and len(absent) != rows:
     raise ValueError(
       f'{where}: {rows} rows, but {len(absent)} marks of absence'
     )
-  box_xywh = np.reshape(box_xywh, (-1, 4)).astype(np.float32)
-  visible = np.isfinite(box_xywh).all(axis=1)
+  made = picked(
+    tree, name, list(files.values())[:rows], box_xywh, numbers[:rows]
+  )
   if absent is not None:
-    visible &= ~np.asarray(absent, bool)
-  if frame_number is None:
-    frame_number = np.arange(rows)
-  numbers = np.asarray(frame_number[:rows])
-  files = tuple(files[:rows])
+    made = made._replace(visible=made.visible & ~np.asarray(absent, bool))
+  return made._replace(spare=len(files) - rows)
 
-  def image(i: int):
-    return _decoded(tree, files[i])
 
-  return Track(name, box_xywh, visible, numbers, image, files)
+def picked(
+  tree: Tree,
+  name: str,
+  files: Sequence[str],
+  box_xywh: np.ndarray,
+  frame_number: Sequence[int] | np.ndarray,
+) -> Track:
+  """A track of images that each have a box and a number of their own."""
+  box_xywh = np.reshape(box_xywh, (-1, 4)).astype(np.float32)
+  return Track(
+    name,
+    box_xywh,
+    np.isfinite(box_xywh).all(axis=1),
+    np.asarray(frame_number, np.int64),
+    functools.partial(_image, tree, tuple(files)),
+    tuple(files),
+  )
+
+
+def _image(tree: Tree, files: tuple[str, ...], i: int):
+  return image(tree, files[i])
 
 
 # The targets of one image follow each other.
 @functools.lru_cache(maxsize=1)
-def _decoded(tree: Tree, name: str):
+def image(tree: Tree, name: str) -> UInt8[np.ndarray, 'h w 3']:
+  """An RGB image.
+
+  Raises:
+    OSError: It is not there.
+    ValueError: It cannot be decoded.
+  """
   return sequences.decode(tree.read(name), tree.where(name))
 
 
@@ -125,8 +162,8 @@ def marks(tree: Tree, name: str) -> Bool[np.ndarray, 'n'] | None:
   return np.ravel(rows) > 0
 
 
-def images(tree: Tree, place: str) -> list[str]:
-  """Images of a folder in the order of the numbers their names end in.
+def images(tree: Tree, place: str) -> dict[int, str]:
+  """Images of a folder by the numbers their names end in, ascending.
 
   Raises:
     FileNotFoundError: There are none.
@@ -147,10 +184,31 @@ def images(tree: Tree, place: str) -> list[str]:
         f'{tree.where(join(place, file))}: frame {number} is also '
         f'{found[number]}'
       )
-    found[number] = file
+    found[number] = join(place, file)
   if not found:
     raise FileNotFoundError(f'{tree.where(place)}: no images in it')
-  return [join(place, found[number]) for number in sorted(found)]
+  return dict(sorted(found.items()))
+
+
+def table(text: str, where: str) -> Any:
+  """A JSON in which no name is there twice.
+
+  Raises:
+    ValueError: It is no JSON, or a name is.
+  """
+
+  def once(pairs):
+    found = dict(pairs)
+    if len(found) < len(pairs):
+      names = [name for name, _ in pairs]
+      twice = next(name for name in names if names.count(name) > 1)
+      raise ValueError(f'{where}: {twice!r} is there twice; remove one')
+    return found
+
+  try:
+    return json.loads(text, object_pairs_hook=once)
+  except json.JSONDecodeError as error:
+    raise ValueError(f'{where}: not JSON ({error})') from None
 
 
 def places(tree: Tree, pattern: str, depth: int = 3) -> dict[str, str]:

@@ -23,7 +23,9 @@ def units(tree: Tree) -> Iterator[Unit]:
   names = set()
   for part in source.places(tree, r'TRAIN_\d+').values():
     for file in tree.files(join(part, 'anno')):
-      name = file.removesuffix('.txt')
+      name, dot, suffix = file.rpartition('.')
+      if dot + suffix != '.txt':
+        continue
       if name in names:
         raise ValueError(
           f'{tree.where(join(part, "anno", file))}: a video of that name is in '
@@ -42,7 +44,8 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
   rows = join(part, 'anno', f'{unit.name}.txt')
   box_xywh = source.boxes(tree, rows)
   files = source.images(tree, frames)
-  return [source.track(tree, unit.name, files, box_xywh, tree.where(rows))]
+  where = tree.where(rows)
+  return [source.track(tree, unit.name, files, box_xywh, where, first=0)]
 
 
 SOURCE = Source(units, tracks, per_shard=16, gap=100)

@@ -19,7 +19,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from data_pipelines import sequences
 from data_pipelines.sources import source
 from data_pipelines.sources.source import Source, Unit
 from data_pipelines.track import Track
@@ -84,29 +83,26 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
   rows, files = rows[there], list(itertools.compress(files, there))
   height, width = _size(tree, files)
   x1, x2, y1, y2 = (rows['edges'] * [width, width, height, height]).T
-  return [
-    source.track(
-      tree,
-      unit.name,
-      files,
-      np.stack([x1, y1, x2 - x1, y2 - y1], axis=1),
-      f'{_NAME}.csv',
-      absent=~rows['present'],
-      # One frame a second.
-      frame_number=rows['milliseconds'] // 1000,
-    )
-  ]
+  made = source.picked(
+    tree,
+    unit.name,
+    files,
+    np.stack([x1, y1, x2 - x1, y2 - y1], axis=1),
+    # One frame a second.
+    rows['milliseconds'] // 1000,
+  )
+  return [made._replace(visible=made.visible & rows['present'])]
 
 
 def _size(tree: Tree, files: list[str]) -> tuple[int, int]:
   """Height and width of the images, told by the first that can be read."""
   for file in files:
     try:
-      return sequences.decode(tree.read(file), tree.where(file)).shape[:2]
+      return source.image(tree, file).shape[:2]
     except ValueError:
       continue
-  # No frame of the track will count.
-  return 1, 1
+  # Any size: none of the images can be read.
+  return 1000, 1000
 
 
 SOURCE = Source(units, tracks, per_shard=512, gap=3)

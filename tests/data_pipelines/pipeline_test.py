@@ -149,6 +149,54 @@ def test_a_bad_argument_is_refused(clip_folder, changes, message):
     take(clip_folder, **changes)
 
 
+@pytest.mark.parametrize('source', SOURCES)
+def test_a_jpeg_that_is_damaged_inside_is_named(clip_folder, tmp_path, source):
+  copy = shutil.copytree(clip_folder, tmp_path / 'set')
+  made = ClipSet(copy)
+  shard = copy / 'clips-00000.tfrecord'
+  data = bytearray(shard.read_bytes())
+  for frame in range(len(made.frame_number)):
+    begin = data.index(made.jpeg(frame))
+    # The lengths of the segments behind the first two bytes.
+    data[begin + 2 : begin + 60] = b'\xff' * 58
+  shard.write_bytes(data)
+  with pytest.raises(
+    ValueError, match=r'set: JPEG of track \d+ \(.*\), frame \d+, is trunc'
+  ):
+    take(copy, source=source)
+
+
+@pytest.mark.parametrize('source', SOURCES)
+def test_a_set_that_is_far_away_gives_the_same_batches(
+  clip_folder, bucket, source
+):
+  shutil.copytree(clip_folder, bucket / 'set')
+  far = take('s3://bucket/set', source=source)
+  assert_same(far, take(clip_folder, source=source))
+
+
+def test_frames_that_are_further_apart_than_a_gap_are_refused(
+  clip_folder, tmp_path
+):
+  copy = shutil.copytree(clip_folder, tmp_path / 'set')
+  manifest = copy / 'manifest.json'
+  manifest.write_text(
+    manifest.read_text().replace('"stride": 1', '"stride": 6')
+  )
+  with pytest.raises(
+    ValueError, match='a gap of 5, but its frames are 6 apart'
+  ):
+    take(copy)
+
+
+def test_pairs_an_epoch_and_shares_are_not_mixed(clip_folder):
+  sets = [{'path': clip_folder, 'num_use': 9}, {'path': clip_folder}]
+  with pytest.raises(ValueError, match='some have num_use, others a weight'):
+    pipeline.train_batches(
+      sets, batch_size=2, template_room=137, search_room=201, seed=0
+    )
+
+
 def test_a_missing_set_is_named(tmp_path):
   with pytest.raises(FileNotFoundError, match='no clip set'):
     take(tmp_path)

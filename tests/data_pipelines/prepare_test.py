@@ -192,6 +192,113 @@ def test_a_set_that_is_far_away_is_made_of_one_that_is(videos, whole, bucket):
     preparation.prepare(job(source), out, counting)
 
 
+def test_nothing_of_others_is_removed_far_away(videos, tmp_path, bucket):
+  (bucket / 'mine').mkdir()
+  (bucket / 'mine' / 'precious.txt').write_text('precious')
+  with pytest.raises(ValueError, match='s3://bucket/mine is there already'):
+    preparation.prepare(job(videos), 's3://bucket/mine', lambda shards: shards)
+  source = tmp_path / 'bad'
+  dummy_data.folder(source)
+  (source / 'a' / 'groundtruth.txt').write_text('1,2,3\n')
+
+  def careless(shards):
+    (bucket / 'new' / 'notes.txt').write_text('kept')
+    return map(preparation.write_shard, shards)
+
+  with pytest.raises(ValueError, match='3 values, not 4'):
+    preparation.prepare(job(source), 's3://bucket/new', careless)
+  assert [path.name for path in (bucket / 'new').iterdir()] == ['notes.txt']
+  assert (bucket / 'mine' / 'precious.txt').read_text() == 'precious'
+
+
+@pytest.mark.parametrize('torn', ['clips-00001.tfrecord', 'part-00001.npz'])
+def test_a_shard_that_is_torn_is_written_again(videos, whole, tmp_path, torn):
+  def failing(shards):
+    for shard in shards[:3]:
+      yield preparation.write_shard(shard)
+    raise OSError('stopped')
+
+  out = tmp_path / 'set'
+  with pytest.raises(OSError, match='stopped'):
+    preparation.prepare(job(videos), out, failing)
+  path = tmp_path / '.set.partial' / torn
+  path.write_bytes(path.read_bytes()[:9])
+  numbers = []
+
+  def counting(shards):
+    numbers.extend(shard.number for shard in shards)
+    return map(preparation.write_shard, shards)
+
+  preparation.prepare(job(videos), out, counting)
+  assert numbers == [1, 3, 4]
+  assert content(out) == content(whole)
+
+
+def test_a_check_is_of_the_set_that_is_named(whole, capsys):
+  assert run(capsys, 'folder', '--out', whole, '--check')[0] == 0
+  code, _, errors = run(capsys, 'lasot', '--out', whole, '--check')
+  assert code == 2
+  assert 'made of folder, not of lasot' in errors[0]
+
+
+def test_no_more_than_a_hundred_problems_are_kept(tmp_path):
+  source = tmp_path / 'videos'
+  for name in 'abc':
+    images = source / name / 'img'
+    images.mkdir(parents=True)
+    for number in range(60):
+      (images / f'{number:04d}.jpg').write_bytes(b'')
+    (source / name / 'groundtruth.txt').write_text('1,2,9,9\n' * 60)
+  (source / 'a' / 'img' / '0000.jpg').write_bytes(dummy_data.image(0))
+  out = tmp_path / 'set'
+  preparation.prepare(job(source), out, preparation.processes(1))
+  manifest = clip_set.read_manifest(out)
+  assert manifest['dropped'] == {'unreadable': 179}
+  assert len(manifest['problems']) == 100
+
+
+def test_two_tracks_of_one_name_are_refused(videos, tmp_path, monkeypatch):
+  two = folder.SOURCE._replace(
+    per_shard=1, tracks=lambda *given: folder.tracks(*given) * 2
+  )
+  monkeypatch.setattr(folder, 'SOURCE', two)
+  with pytest.raises(ValueError, match='two tracks are called'):
+    preparation.prepare(job(videos), tmp_path / 'set', preparation.processes(1))
+
+
+ORPHANS = """
+import os, signal, sys, time
+from data_pipelines import clip_writer, preparation
+from data_pipelines.clips import Cut
+from data_pipelines.sources import folder
+
+if __name__ == '__main__':
+  folder.SOURCE = folder.SOURCE._replace(per_shard=1)
+  source, out = sys.argv[1:]
+  job = preparation.Job('folder', source, Cut(crop_size=63))
+
+  def killed(shards):
+    for number in preparation.processes(2)(shards):
+      os.kill(os.getpid(), signal.SIGKILL)
+      yield number
+
+  preparation.prepare(job, out, killed)
+"""
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='only Linux can')
+def test_workers_end_with_the_process_that_began_them(videos, tmp_path):
+  script = tmp_path / 'script.py'
+  script.write_text(ORPHANS)
+  command = [sys.executable, str(script), str(videos), str(tmp_path / 'set')]
+  environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+  # Ends when the last that holds its pipes does; idle workers wait for ever.
+  ended = subprocess.run(
+    command, capture_output=True, check=False, env=environment, timeout=120
+  )
+  assert ended.returncode == -signal.SIGKILL, ended.stderr
+
+
 def test_videos_are_left_out_by_name(tmp_path, capsys):
   source = Path(dummy_data.__file__).parent / 'got10k' / 'dummy_data'
   names, out = tmp_path / 'names.txt', tmp_path / 'set'

@@ -146,6 +146,99 @@ def test_lasot__leaves_out_the_test_set_and_images_to_spare(root):
     assert len(track.files) == 3
 
 
+@pytest.mark.parametrize(
+  ('name', 'image', 'missing'),
+  [
+    ('lasot', 'monkey/monkey-1/img/00000002.jpg', 2),
+    ('got10k', 'train/GOT-10k_Train_000001/00000001.jpg', 1),
+    ('trackingnet', 'TRAIN_0/frames/aB-c_0/0.jpg', 0),
+  ],
+)
+def test_a_row_is_never_taken_for_another_image(tmp_path, name, image, missing):
+  WRITERS[name](tmp_path)
+  folder = (tmp_path / image).parent
+  (tmp_path / image).unlink()
+  # As many images as before, but for the one.
+  (folder / '99999999.jpg').write_bytes(dummy_data.image(0))
+  with pytest.raises(
+    ValueError, match=f'has no image {missing}, which its row'
+  ):
+    read(name, tmp_path)
+
+
+def test_folder__keeps_numbers_that_skip_what_is_not_annotated(root):
+  (root / 'a' / 'img' / '0002.jpg').rename(root / 'a' / 'img' / '0009.jpg')
+  assert read('folder', root)['a'].frame_number.tolist() == [1, 9]
+  (root / 'a' / 'img' / '0010.jpg').write_bytes(dummy_data.image(0))
+  with pytest.raises(ValueError, match='a has no image 2, which its row'):
+    read('folder', root)
+
+
+def test_folder__counts_images_without_a_row(root):
+  (root / 'a' / 'img' / '0003.jpg').write_bytes(dummy_data.image(0))
+  assert read('folder', root)['a'].spare == 1
+
+
+def test_davis__pairs_masks_with_images_by_number(root):
+  masks = sorted((root / 'Annotations' / '480p' / 'two').glob('*.png'))
+  before = read('davis', root)['two.1']
+  masks[0].unlink()
+  track = read('davis', root)['two.1']
+  assert np.isnan(track.box_xywh[0]).all()
+  np.testing.assert_array_equal(track.box_xywh[1], before.box_xywh[1])
+  masks[1].rename(masks[1].with_name('00009.png'))
+  with pytest.raises(ValueError, match=r'00009.png: no image of that number'):
+    read('davis', root)
+
+
+def test_imagenet_vid__keeps_the_rows_of_missing_images(root):
+  image = next(root.rglob('000001.JPEG'))
+  image.unlink()
+  track = next(iter(read('imagenet_vid', root).values()))
+  assert track.frame_number.tolist() == [0, 1, 2]
+  with pytest.raises(FileNotFoundError, match=r'000001.JPEG: no such file'):
+    track.image(1)
+
+
+def test_lasot__leaves_out_lasot_ext(root):
+  (root / 'airplane' / 'airplane-2').rename(root / 'airplane' / 'atv-1')
+  assert list(read('lasot', root)) == ['monkey-1']
+
+
+def test_trackingnet__has_no_video_of_another_file(root):
+  (root / 'TRAIN_0' / 'anno' / '.DS_Store').write_bytes(b'x')
+  assert list(read('trackingnet', root)) == ['aB-c_0', '-x_1']
+
+
+def test_coco__refuses_what_is_there_twice(root):
+  path = root / 'annotations' / 'instances_train2017.json'
+  content = json.loads(path.read_text())
+  for part in ('images', 'annotations'):
+    twice = {**content, part: [*content[part], content[part][0]]}
+    path.write_text(json.dumps(twice))
+    with pytest.raises(ValueError, match='is there twice'):
+      read('coco', root)
+
+
+def test_crop511__refuses_a_video_that_is_there_twice(root):
+  path = next(root.rglob('train.json'))
+  path.write_text('{"a/v1": {}, "b": {}, "a/v1": {}}')
+  with pytest.raises(ValueError, match=r"train\.json: 'a/v1' is there twice"):
+    read('crop511', root)
+
+
+def test_crop511__gives_a_jpeg_and_nothing_behind_it(root):
+  path = root / 'crop511' / 'a/v1' / '000003.00.x.jpg'
+  track = read('crop511', root)['a/v1.00']
+  whole = track.image(1)
+  path.write_bytes(whole + b'\n\0')
+  assert track.image(1) == whole
+  blank = np.zeros((511, 511, 3), np.uint8)
+  path.write_bytes(cv2.imencode('.png', blank)[1].tobytes())
+  with pytest.raises(ValueError, match=r'000003.00.x.jpg: not a JPEG'):
+    track.image(1)
+
+
 def test_lasot__has_a_class_with_a_capital_letter(root):
   (root / 'airplane').rename(root / 'rubicCube')
   for number in (1, 2):

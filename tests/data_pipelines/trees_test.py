@@ -109,6 +109,73 @@ def test_a_member_that_is_damaged_is_named(tmp_path):
     tree.read('a.bin')
 
 
+def test_a_damaged_header_is_not_the_end(tmp_path):
+  path = tmp_path / 's.tar'
+  with tarfile.open(path, 'w') as archive:
+    for name in ('a', 'b', 'c'):
+      (tmp_path / name).write_text(name)
+      archive.add(tmp_path / name, name)
+  assert trees.open_tree(path).files() == ['a', 'b', 'c']
+  data = bytearray(path.read_bytes())
+  second = data.index(b'b\0\0')
+  data[second : second + 512] = b'?' * 512
+  path.write_bytes(data)
+  with pytest.raises(ValueError, match=r's.tar: damaged archive'):
+    trees.open_tree(path)
+  path.write_bytes(data[:1024])
+  with pytest.raises(ValueError, match=r's.tar: damaged archive'):
+    trees.open_tree(path)
+
+
+def test_a_link_in_a_tar_is_refused(tmp_path):
+  (tmp_path / 'a').symlink_to('b')
+  with tarfile.open(tmp_path / 's.tar', 'w') as archive:
+    archive.add(tmp_path / 'a', 'a')
+  with pytest.raises(ValueError, match=r's.tar: a is a link; unpack it'):
+    trees.open_tree(tmp_path / 's.tar')
+
+
+def test_a_file_in_two_archives_is_refused(tmp_path):
+  for name in ('one', 'two'):
+    with zipfile.ZipFile(tmp_path / f'{name}.zip', 'w') as archive:
+      archive.writestr('v/1.jpg', name)
+  with pytest.raises(ValueError, match=r'two.zip/v/1.jpg: is in .*one.zip'):
+    trees.open_tree(tmp_path).files('v')
+
+
+def test_the_parts_of_a_set_may_be_packed_in_a_folder(tmp_path):
+  (tmp_path / 'train' / 'v0').mkdir(parents=True)
+  (tmp_path / 'train' / 'v0' / '1.jpg').write_text('0')
+  with zipfile.ZipFile(tmp_path / 'train' / 'split_01.zip', 'w') as archive:
+    archive.writestr('v1/1.jpg', '1')
+  tree = trees.open_tree(tmp_path)
+  assert tree.folders() == ['train']
+  assert tree.folders('train') == ['v0', 'v1']
+  assert tree.files('train/v1') == ['1.jpg']
+  assert tree.text('train/v1/1.jpg') == '1'
+  assert tree.where('train/v1/1.jpg').endswith('train/split_01.zip/v1/1.jpg')
+
+
+def test_a_folder_with_nothing_but_a_compressed_archive_says_so(tmp_path):
+  (tmp_path / 'x.tar.gz').write_bytes(b'')
+  with pytest.raises(
+    ValueError, match=r'x.tar.gz: cannot be read in any order'
+  ):
+    trees.open_tree(tmp_path)
+
+
+def test_a_member_that_cannot_be_unpacked_is_named(tmp_path):
+  path = tmp_path / 's.zip'
+  with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+    archive.writestr('a.txt', 'content' * 100)
+  data = bytearray(path.read_bytes())
+  start = 30 + len('a.txt')
+  data[start : start + 8] = b'\xff' * 8
+  path.write_bytes(data)
+  with pytest.raises(ValueError, match=r's.zip/a.txt: damaged \('):
+    trees.open_tree(path).read('a.txt')
+
+
 def test_what_is_far_away_is_read_by_epath(bucket):
   (bucket / 'set' / 'a').mkdir(parents=True)
   (bucket / 'set' / 'a' / 'one.txt').write_text('1')
