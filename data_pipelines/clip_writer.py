@@ -25,6 +25,8 @@ from data_pipelines.track import Track
 
 # A TFRecord is a length (8 bytes), its checksum (4), the data, its checksum.
 _RECORD_HEAD, _RECORD_TAIL = 12, 4
+# Bytes of a JPEG by which its beginning is found.
+_HEAD = 16
 _TRACKS_PER_SHARD = 64
 
 
@@ -279,10 +281,14 @@ class _Records:
     columns['box'] += clip.boxes
     columns['frame_number'] += clip.numbers
     for jpeg in clip.jpegs:
-      # In the order they were given, and nowhere else: a message holds them
-      # as they are.
-      begin = data.index(jpeg, end)
+      # A message holds them as they are, in the order they were given. All
+      # begin alike; a search for the whole would take longer than to draw it.
+      begin = data.index(jpeg[:_HEAD], end)
       end = begin + len(jpeg)
+      if data[begin:end] != jpeg:
+        raise RuntimeError(
+          f'{clip.track}: a JPEG is not where it was looked for'
+        )
       columns['shard'].append(0)
       columns['offset'].append(self._position + _RECORD_HEAD + begin)
       columns['length'].append(len(jpeg))
