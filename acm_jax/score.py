@@ -1,7 +1,8 @@
 """Scores trackers' result files on a benchmark.
 
-Writes scores.json and the success and precision curves, as PNG and CSV, and
-prints the table. With --check it only looks whether the server of GOT-10k or
+Writes scores.json, the success and precision curves as PNG and CSV, and tables
+for Markdown, LaTeX and spreadsheets, and prints the table, with 95% intervals
+over the sequences. With --check it only looks whether the server of GOT-10k or
 TrackingNet can read an archive.
 
 Example:

@@ -159,7 +159,7 @@ def _write(
   """Lets the workers write; `counts` has the units of all shards."""
   total = sum(counts)
   done = total - sum(counts[shard.number] for shard in shards)
-  with Progress(label, total, 'videos', done) as shown:
+  with Progress(label, total, 'videos or images', done) as shown:
     for number in workers(shards):
       done += counts[number]
       shown.update(done)

@@ -24,6 +24,9 @@ def workplace(tmp_path):
   return tmp_path
 
 
+TABLES = {'table.md', 'table.tex', 'table.csv', 'sequences.csv'}
+
+
 def run(folder, trackers=('perfect', 'stays'), **changes):
   chosen = {
     'benchmark': 'folder',
@@ -52,6 +55,10 @@ def test_scores_of_two_trackers_are_written(workplace):
   assert stays['precision_20'] == (1 + 1 / 4) / 2
   assert stays['average_overlap'] == 0.5
   assert stays['sequences']['b']['success_rate_50'] == 0.0
+  # Both sequences, or one of them twice.
+  assert stays['success_auc_95'] == [
+    stays['sequences'][name]['success_auc'] for name in 'ba'
+  ]
 
 
 def test_the_table_is_plain_and_names_benchmark_and_protocol(workplace, capsys):
@@ -62,17 +69,25 @@ def test_the_table_is_plain_and_names_benchmark_and_protocol(workplace, capsys):
   assert lines[3].split()[0] == 'stays'
 
 
-def test_curves_are_written_as_png_and_csv_and_nothing_else(workplace):
+def test_curves_and_tables_are_written_and_nothing_else(workplace):
   run(workplace)
   names = ('success', 'precision', 'normalized_precision')
   files = {path.name for path in (workplace / 'out').iterdir()}
   curves = {f'{name}.{kind}' for name in names for kind in ('png', 'csv')}
-  assert files == {'scores.json', *curves}
+  assert files == {'scores.json', *curves, *TABLES}
   assert imread(workplace / 'out' / 'success.png').std() > 0.01
   table = (workplace / 'out' / 'success.csv').read_text().splitlines()
   assert table[0] == 'threshold,perfect,stays'
   assert table[1] == '0,1,0.625'
   assert len(table) == 22
+  each = (workplace / 'out' / 'sequences.csv').read_text().splitlines()
+  assert each[0].startswith('sequence,tracker,success')
+  assert [row.split(',')[:2] for row in each[1:]] == [
+    ['a', 'perfect'],
+    ['b', 'perfect'],
+    ['a', 'stays'],
+    ['b', 'stays'],
+  ]
 
 
 def test_runs_of_the_reset_protocol_are_analysed(workplace, capsys):
@@ -100,7 +115,7 @@ def test_runs_of_the_reset_protocol_are_analysed(workplace, capsys):
   assert table[3].split()[-1] == '-'
   files = {path.name for path in (workplace / 'out').iterdir()}
   plot = 'accuracy_robustness'
-  assert files == {'scores.json', f'{plot}.png', f'{plot}.csv'}
+  assert files == {'scores.json', f'{plot}.png', f'{plot}.csv', *TABLES}
   flags = {'benchmark': 'vot2018', 'protocol': 'otb'}
   assert run(workplace, trackers, **flags) == 2
   assert 'of the reset protocol there are pysot' in capsys.readouterr().err

@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import rich.box
@@ -19,6 +19,7 @@ from acm_jax.evaluation import (
   plots,
   protocols,
   reset,
+  tables,
 )
 from acm_jax.evaluation.results import (
   find_results,
@@ -28,18 +29,6 @@ from acm_jax.evaluation.results import (
 )
 from data_pipelines.staging import replacing
 
-_HEADINGS = {
-  'success_auc': 'success',
-  'precision_20': 'P@20',
-  'normalized_precision_20': 'NP@0.2',
-  'average_overlap': 'AO',
-  'success_rate_50': 'SR@50',
-  'success_rate_75': 'SR@75',
-  'accuracy': 'A',
-  'robustness': 'R',
-  'failures': 'failures',
-  'eao': 'EAO',
-}
 Scores = protocols.Scores | reset.Scores
 
 # Of the sequences that were not scored, as many are printed; scores.json has
@@ -101,6 +90,7 @@ class Report:
       pairs = scores.figures().items()
       return {k: None if math.isnan(v) else round(v, 6) for k, v in pairs}
 
+    sure = _intervals(self)
     return {
       'benchmark': self.benchmark,
       'protocol': self.protocol,
@@ -111,10 +101,17 @@ class Report:
       'short': self.short,
       'trackers': {
         name: figures(outcome.total)
+        | _interval_of(sure.get(name))
         | {'sequences': {k: figures(v) for k, v in outcome.sequences.items()}}
         for name, outcome in self.trackers.items()
       },
     }
+
+
+def _interval_of(intervals) -> dict[str, list[float]]:
+  if intervals is None:
+    return {}
+  return {'success_auc_95': [round(float(x), 6) for x in intervals[0]]}
 
 
 def score(
@@ -236,11 +233,51 @@ def _rate_reset(benchmark, protocol):
 
 
 def write(report: Report, out: Path) -> None:
-  """Writes the curves and then scores.json into `out`."""
+  """Writes curves, tables, and at last scores.json into `out`."""
   out.mkdir(parents=True, exist_ok=True)
   plots.write(report.totals(), report.heading(), out)
+  _write_tables(report, out)
   with replacing(out / 'scores.json') as path:
     path.write_text(json.dumps(report.content(), indent=1) + '\n')
+
+
+def _intervals(report: Report) -> dict[str, tuple[Any, Any]]:
+  """By tracker, the 95% intervals of its success and of what it is behind.
+
+  None of a single sequence, or of the reset protocol, of which EAO is no mean.
+  """
+  figures = {name: o.total.figures() for name, o in report.trackers.items()}
+  names = tables.ranked(figures)
+  if 'success_auc' not in figures[names[0]]:
+    return {}
+  values = np.array(
+    [
+      [score.success_auc for score in report.trackers[name].sequences.values()]
+      for name in names
+    ]
+  )
+  if values.shape[1] < 2:
+    return {}
+  own, behind = tables.intervals(values)
+  return dict(zip(names, zip(own, behind, strict=True), strict=True))
+
+
+def _write_tables(report: Report, out: Path) -> None:
+  totals = {name: o.total.figures() for name, o in report.trackers.items()}
+  table = tables.rows(totals, 'tracker')
+  each = [['sequence', 'tracker', *table[0][1:]]]
+  for name, outcome in report.trackers.items():
+    figures = {s: score.figures() for s, score in outcome.sequences.items()}
+    for sequence, *cells in sorted(tables.rows(figures, 'sequence')[1:]):
+      each.append([sequence, name, *cells])
+  for name, text in (
+    ('table.md', tables.markdown(table)),
+    ('table.tex', tables.latex(table)),
+    ('table.csv', tables.comma_separated(table)),
+    ('sequences.csv', tables.comma_separated(each)),
+  ):
+    with replacing(out / name) as path:
+      path.write_text(text)
 
 
 def show(report: Report) -> None:
@@ -253,20 +290,12 @@ def show(report: Report) -> None:
     box=rich.box.SIMPLE_HEAD if console.is_terminal else None,
     pad_edge=False,
   )
-  totals = report.totals()
-  figures = {name: scores.figures() for name, scores in totals.items()}
-  columns = next(iter(figures.values()))
-  table.add_column('tracker')
-  for column in columns:
-    table.add_column(_HEADINGS[column], justify='right')
-  # The first of the figures that are known, EAO where there is one.
-  rank = 'eao' if 'eao' in columns else 'success_auc'
-  for name in sorted(
-    figures, key=lambda name: -np.nan_to_num(figures[name][rank])
-  ):
-    cells = (
-      '-' if math.isnan(v) else f'{v:.4f}' for v in figures[name].values()
-    )
+  totals = {name: o.total.figures() for name, o in report.trackers.items()}
+  head, *body = tables.rows(totals, 'tracker')
+  table.add_column(head[0])
+  for column in head[1:]:
+    table.add_column(column, justify='right')
+  for name, *cells in body:
     table.add_row(Text(name), *cells)
   console.print(report.heading(), highlight=False)
   console.print(table)
@@ -275,6 +304,13 @@ def show(report: Report) -> None:
 
 
 def _remarks(report):
+  first = None
+  for name, (own, behind) in _intervals(report).items():
+    text = f'{name}: success {own[0]:.3f} to {own[1]:.3f}'
+    if first:
+      text += f', behind {first} by {behind[0]:.3f} to {behind[1]:.3f}'
+    first = first or name
+    yield f'{text} (95%, over sequences)'
   if report.missing:
     shown = list(report.missing[:_NAMED])
     if len(report.missing) > _NAMED:

@@ -1,0 +1,138 @@
+"""Scores as tables, for a page, a paper and a spreadsheet; their intervals."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+HEADINGS = {
+  'success_auc': 'success',
+  'precision_20': 'P@20',
+  'normalized_precision_20': 'NP@0.2',
+  'average_overlap': 'AO',
+  'success_rate_50': 'SR@50',
+  'success_rate_75': 'SR@75',
+  'accuracy': 'A',
+  'robustness': 'R',
+  'failures': 'failures',
+  'eao': 'EAO',
+}
+# What trackers are ranked by, the first that there is.
+_RANKS = ('eao', 'success_auc')
+# Draws of sequences for an interval.
+_DRAWS = 10_000
+
+Figures = Mapping[str, float]
+
+
+def ranked(trackers: Mapping[str, Figures]) -> list[str]:
+  """Names of trackers, the best first."""
+  columns = next(iter(trackers.values()))
+  rank = next(name for name in _RANKS if name in columns)
+  return sorted(trackers, key=lambda name: -np.nan_to_num(trackers[name][rank]))
+
+
+def rows(trackers: Mapping[str, Figures], name: str) -> list[list[str]]:
+  """A heading and a row a tracker, the best first; '-' where undefined.
+
+  Args:
+    trackers: Figures by tracker.
+    name: Heading of the first column.
+  """
+  columns = list(next(iter(trackers.values())))
+  return [
+    [name, *(HEADINGS[column] for column in columns)],
+    *(
+      [tracker, *(_cell(trackers[tracker][column]) for column in columns)]
+      for tracker in ranked(trackers)
+    ),
+  ]
+
+
+def _cell(value: float) -> str:
+  return '-' if math.isnan(value) else f'{value:.4f}'
+
+
+def markdown(table: Sequence[Sequence[str]]) -> str:
+  """A table of Markdown."""
+  head, *body = [[cell.replace('|', r'\|') for cell in row] for row in table]
+  rule = ['---', *['---:'] * (len(head) - 1)]
+  return ''.join(f'| {" | ".join(row)} |\n' for row in (head, rule, *body))
+
+
+def latex(table: Sequence[Sequence[str]]) -> str:
+  """A table of LaTeX with the rules of booktabs, the best of a column bold."""
+  head, *body = table
+  columns = list(zip(*body, strict=True))
+  best = [
+    None,
+    *(_best(head[i], column) for i, column in enumerate(columns) if i),
+  ]
+  lines = [rf'\begin{{tabular}}{{l{"r" * (len(head) - 1)}}}', r'\toprule']
+  lines += [_line(head), r'\midrule']
+  for row in body:
+    cells = [
+      rf'\textbf{{{cell}}}' if cell == best[i] else _escaped(cell)
+      for i, cell in enumerate(row)
+    ]
+    lines.append(' & '.join(cells) + r' \\')
+  return '\n'.join([*lines, r'\bottomrule', r'\end{tabular}', ''])
+
+
+def _best(heading: str, column: Sequence[str]) -> str | None:
+  known = [cell for cell in column if cell != '-']
+  # Of R it hangs on the protocol which is better.
+  if not known or heading == HEADINGS['robustness']:
+    return None
+  choose = min if heading == HEADINGS['failures'] else max
+  return choose(known, key=float)
+
+
+def _line(cells: Sequence[str]) -> str:
+  return ' & '.join(map(_escaped, cells)) + r' \\'
+
+
+def _escaped(text: str) -> str:
+  for character in r'_%#&$':
+    text = text.replace(character, f'\\{character}')
+  return text
+
+
+def comma_separated(table: Sequence[Sequence[str]]) -> str:
+  """The same for a spreadsheet; an undefined figure is empty."""
+  text = io.StringIO()
+  writer = csv.writer(text, lineterminator='\n')
+  writer.writerows(
+    ['' if cell == '-' else cell for cell in row] for row in table
+  )
+  return text.getvalue()
+
+
+def intervals(
+  values: Float[np.ndarray, 't s'], seed: int = 0
+) -> tuple[Float[np.ndarray, 't 2'], Float[np.ndarray, 't 2']]:
+  """How far means over sequences would lie apart with other sequences.
+
+  The sequences are drawn with repetition, the same ones for all trackers.
+
+  Args:
+    values: A figure of each tracker and sequence, the best tracker first.
+    seed: Of the draws.
+
+  Returns:
+    The 95% intervals of each tracker's mean, and of how much lower it is than
+    the first one's.
+
+  Source: Efron, 1979 (the bootstrap).
+  """
+  rng = np.random.default_rng(seed)
+  sequences = values.shape[1]
+  # Shares of the sequences in each draw.
+  drawn = rng.multinomial(sequences, np.full(sequences, 1 / sequences), _DRAWS)
+  means = values @ (drawn / sequences).T
+  return tuple(
+    np.percentile(x, (2.5, 97.5), axis=1).T for x in (means, means[:1] - means)
+  )

@@ -1,0 +1,79 @@
+"""Tables of scores, and intervals over sequences."""
+
+import csv
+import io
+
+import numpy as np
+
+from acm_jax.evaluation import tables
+
+TRACKERS = {
+  'a_b': {'success_auc': 0.25, 'precision_20': float('nan')},
+  'c|d': {'success_auc': 0.5, 'precision_20': 0.125},
+}
+ROWS = [
+  ['tracker', 'success', 'P@20'],
+  ['c|d', '0.5000', '0.1250'],
+  ['a_b', '0.2500', '-'],
+]
+
+
+def test_rows_are_ranked_and_undefined_figures_are_a_dash():
+  assert tables.rows(TRACKERS, 'tracker') == ROWS
+
+
+def test_failures_do_not_rank_but_eao_does():
+  runs = {
+    'a': {'accuracy': 0.9, 'eao': 0.1},
+    'b': {'accuracy': 0.1, 'eao': 0.2},
+    'c': {'accuracy': 0.1, 'eao': float('nan')},
+  }
+  assert tables.ranked(runs) == ['b', 'a', 'c']
+
+
+def test_markdown_is_a_table():
+  assert tables.markdown(ROWS).splitlines() == [
+    '| tracker | success | P@20 |',
+    '| --- | ---: | ---: |',
+    r'| c\|d | 0.5000 | 0.1250 |',
+    '| a_b | 0.2500 | - |',
+  ]
+
+
+def test_latex_has_the_best_in_bold():
+  text = tables.latex(ROWS)
+  assert r'\begin{tabular}{lrr}' in text
+  assert r'c|d & \textbf{0.5000} & \textbf{0.1250} \\' in text
+  assert r'a\_b & 0.2500 & - \\' in text
+  failures = [
+    ['tracker', 'R', 'failures'],
+    ['a', '0.1', '9'],
+    ['b', '0.2', '3'],
+  ]
+  assert r'b & 0.2 & \textbf{3} \\' in tables.latex(failures)
+
+
+def test_a_spreadsheet_has_empty_cells():
+  found = list(csv.reader(io.StringIO(tables.comma_separated(ROWS))))
+  assert found == [*ROWS[:2], ['a_b', '0.2500', '']]
+
+
+def test_intervals_hold_the_mean_and_shrink_with_the_number_of_sequences():
+  rng = np.random.default_rng(0)
+  widths = []
+  for count in (25, 400):
+    values = rng.uniform(0, 1, (1, count))
+    ((low, high),), _ = tables.intervals(values)
+    assert low < values.mean() < high
+    # Of the mean of uniform draws: 1.96 standard deviations to each side.
+    expected = 2 * 1.96 * values.std() / np.sqrt(count)
+    np.testing.assert_allclose(high - low, expected, rtol=0.05)
+    widths.append(high - low)
+  assert widths[1] < widths[0] / 3
+
+
+def test_a_difference_is_of_the_same_sequences():
+  values = np.random.default_rng(0).uniform(0, 1, 50)
+  own, behind = tables.intervals(np.stack([values, values - 0.1]))
+  assert np.ptp(own[1]) > 0.1
+  np.testing.assert_allclose(behind, [[0, 0], [0.1, 0.1]], atol=1e-9)
