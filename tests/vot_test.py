@@ -1,0 +1,77 @@
+"""The tracker that VOT's toolkit calls, and the registry it finds it by."""
+
+import configparser
+import importlib
+
+import cv2
+import numpy as np
+import pytest
+
+from acm_jax import vot
+from acm_jax.tracking import stream
+from acm_jax.tracking.contract import Hparams
+from tests import formulas
+
+BOX = (100.0, 80.0, 60.0, 40.0)
+
+
+@pytest.fixture
+def images(tmp_path):
+  paths = []
+  for number in range(5):
+    path = tmp_path / f'{number:08d}.png'
+    cv2.imwrite(str(path), formulas.frame(number)[..., ::-1])
+    paths.append(str(path))
+  return paths
+
+
+def test_the_toolkit_is_given_the_boxes_of_the_tracker(
+  tiny_run, tiny_tracker, images
+):
+  tracker, variables, config = tiny_tracker
+  hparams = Hparams(**config['hparams'])
+  frames = map(formulas.frame, range(5))
+  boxes = np.array([BOX], np.float32)
+  expected = stream.follow(tracker, variables, hparams, frames, boxes, chunk=1)
+  ours = vot.Tracker(str(tiny_run))
+  # Twice: the toolkit starts one tracker in one sequence after the other.
+  expected = [frame.box_xywh[0] for frame in expected]
+  for _ in range(2):
+    found = [ours.init(images[0], (BOX, {}))]
+    found += [ours.update(image, []) for image in images[1:]]
+    assert all(isinstance(value, float) for box in found for value in box)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_what_cannot_be_tracked_is_told(tiny_run, images):
+  ours = vot.Tracker(str(tiny_run))
+  with pytest.raises(ValueError, match='has no area'):
+    ours.init(images[0], ((10.0, 10.0, 0.0, 5.0), {}))
+  with pytest.raises(FileNotFoundError, match='nowhere'):
+    ours.init('nowhere.png', (BOX, {}))
+
+
+def test_the_registry_names_what_the_toolkit_makes(
+  run_command, tiny_run, tmp_path
+):
+  argv = [f'--checkpoint={tiny_run}', f'--out={tmp_path}']
+  code, out, errors = run_command(vot, *argv, '--hparams=penalty_k=0.1')
+  assert code == 0, errors
+  path = tmp_path / 'trackers.ini'
+  assert f'tiny-penalty_k=0.1 in {path}' in out
+  config = configparser.ConfigParser()
+  config.read(path)
+  entry = config['tiny-penalty_k=0.1']
+  assert (entry['protocol'], entry['convert']) == ('python', 'rectangle')
+  module, _, name = entry['command'].partition(':')
+  made = getattr(importlib.import_module(module), name)
+  arguments = {
+    key.removeprefix('arg_'): value
+    for key, value in entry.items()
+    if key.startswith('arg_')
+  }
+  assert arguments == {'checkpoint': str(tiny_run), 'hparams': 'penalty_k=0.1'}
+  assert made(**arguments)
+  code, _, errors = run_command(vot, *argv)
+  assert code == 2
+  assert 'trackers.ini is there already' in errors[0]
