@@ -131,7 +131,11 @@ def follow(
     raise ValueError(f'--lanes={lanes}: at least 1')
   programs = Programs() if programs is None else programs
   workers = len(os.sched_getaffinity(0))
-  with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+  with (
+    concurrent.futures.ThreadPoolExecutor(workers) as pool,
+    # Apart, so that a step's frames do not queue behind later ones' decoding.
+    concurrent.futures.ThreadPoolExecutor(workers) as copiers,
+  ):
     sizes = list(pool.map(_size, videos))
     groups = collections.defaultdict(list)
     for index, size in enumerate(sizes):
@@ -141,7 +145,7 @@ def follow(
       indices.sort(key=lambda index: -videos[index].length)
       width = min(lanes, len(indices))
       given = tracker, variables, hparams
-      group = _Group(programs, given, pool, bucket, width)
+      group = _Group(programs, given, (pool, copiers), bucket, width)
       yield from group.run(videos, indices, on_frames)
 
 
@@ -223,8 +227,8 @@ class _Lane:
 class _Group:
   """Lanes of one bucket."""
 
-  def __init__(self, programs, given, pool, bucket, width):
-    self._programs, self._pool = programs, pool
+  def __init__(self, programs, given, pools, bucket, width):
+    self._programs, (self._pool, self._copiers) = programs, pools
     self._tracker, self._variables, self._hparams = given
     self._bucket = bucket
     self._lanes: list[_Lane | None] = [None] * width
@@ -309,7 +313,7 @@ class _Group:
       h, w = frame.shape[:2]
       pixels[place, :h, :w], sizes[place] = frame, (h, w)
 
-    list(self._pool.map(copy, [place for place, _ in moving], taken))
+    list(self._copiers.map(copy, [place for place, _ in moving], taken))
     return Frame(jnp.asarray(pixels), jnp.asarray(sizes)), waited
 
   def _advance(self, frames: Frame, moving) -> Tracked:
