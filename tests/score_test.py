@@ -125,6 +125,24 @@ def test_runs_of_the_reset_protocol_are_analysed(workplace, capsys):
   assert 'its results are of one pass' in capsys.readouterr().err
 
 
+def test_success_is_told_by_attribute(workplace):
+  truth = json.loads((workplace / 'truth.json').read_text())
+  truth['a']['attr'], truth['b']['attr'] = ['Blur'], ['Blur', 'Scale']
+  (workplace / 'truth.json').write_text(json.dumps(truth))
+  assert run(workplace) == 0
+  content = scores(workplace)
+  b = {n: t['sequences']['b'] for n, t in content['trackers'].items()}
+  assert content['attributes']['Scale'] == {
+    'sequences': 1,
+    'success_auc': {name: b[name]['success_auc'] for name in b},
+  }
+  assert content['attributes']['Blur']['sequences'] == 2
+  table = (workplace / 'out' / 'attributes.csv').read_text().splitlines()
+  assert table[0] == 'attribute,perfect,stays'
+  assert [row.split(',')[0] for row in table[1:]] == ['Blur', 'Scale']
+  assert imread(workplace / 'out' / 'attributes.png').std() > 0.01
+
+
 def test_several_runs_of_a_sequence_are_averaged(workplace):
   np.savetxt(workplace / 'perfect' / 'a_001.txt', TRUE, delimiter=',')
   np.savetxt(workplace / 'perfect' / 'a_002.txt', TRUE + 500, delimiter=',')

@@ -23,6 +23,7 @@ class _Note(NamedTuple):
     absent: Where the target is labelled as absent.
     size: Width and height of the images, px, if known.
     frame: An image of it, if there is one.
+    attributes: What makes it hard, in the benchmark's words, if that is said.
   """
 
   where: str
@@ -31,6 +32,7 @@ class _Note(NamedTuple):
   absent: np.ndarray
   size: tuple[int, int] | None = None
   frame: Path | None = None
+  attributes: tuple[str, ...] = ()
 
 
 def read(benchmark: Benchmark, path: Path) -> dict[str, protocols.Truth]:
@@ -59,6 +61,15 @@ def read_regions(benchmark: Benchmark, path: Path) -> dict[str, reset.Truth]:
     name: reset.Truth(tuple(note.regions), note.size or _size(note.frame))
     for name, note in _notes(benchmark, path).items()
   }
+
+
+def attributes(benchmark: Benchmark, path: Path) -> dict[str, list[str]]:
+  """The sequences with each attribute, where a JSON of pysot says so."""
+  found: dict[str, list[str]] = {}
+  for name, note in _notes(benchmark, path).items():
+    for attribute in note.attributes:
+      found.setdefault(attribute, []).append(name)
+  return dict(sorted(found.items()))
 
 
 def _boxes(note):
@@ -120,7 +131,8 @@ def _json_note(path: Path, name: str, entry: Any) -> _Note:
   size = None
   if {'width', 'height'} <= entry.keys():
     size = int(entry['width']), int(entry['height'])
-  return _note(where, name, regions, present == 0, size)
+  note = _note(where, name, regions, present == 0, size)
+  return note._replace(attributes=tuple(map(str, entry.get('attr', ()))))
 
 
 def _is_region(row):

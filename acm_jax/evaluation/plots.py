@@ -101,6 +101,55 @@ def write(
       _tabulate(plot, ranked, path)
 
 
+def write_attributes(
+  success: Mapping[str, Mapping[str, float]], heading: str, out: Path
+) -> None:
+  """Writes success by attribute as a radar plot and as CSV into `out`.
+
+  Args:
+    success: Of each tracker, by attribute.
+    heading: What was scored, over the plot.
+    out: An existing folder.
+  """
+  names = list(next(iter(success.values())))
+  with (
+    replacing(out / 'attributes.csv') as path,
+    path.open('w', newline='') as file,
+  ):
+    table = csv.writer(file, lineterminator='\n')
+    table.writerow(['attribute', *names])
+    for attribute, values in success.items():
+      table.writerow([attribute, *(f'{values[n]:.6g}' for n in names)])
+  figure = Figure(figsize=(9.6, 5.6), dpi=150, layout='constrained')
+  FigureCanvasAgg(figure)
+  axes = figure.subplots(subplot_kw={'projection': 'polar'})
+  angles = np.linspace(0, 2 * np.pi, len(success), endpoint=False)
+  for i, name in enumerate(names):
+    values = [each[name] for each in success.values()]
+    axes.plot(
+      np.append(angles, angles[:1]),
+      [*values, values[0]],
+      color=_COLORS[i % len(_COLORS)],
+      linestyle=_LINES[i // len(_COLORS) % len(_LINES)],
+      linewidth=1.8,
+      label=name,
+    )
+  axes.set_xticks(angles, list(success))
+  for label, cosine in zip(
+    axes.get_xticklabels(), np.cos(angles).round(1), strict=True
+  ):
+    # Away from the circle.
+    label.set_horizontalalignment(
+      {-1: 'right', 0: 'center', 1: 'left'}[int(np.sign(cosine))]
+    )
+  # So that a small difference is seen, though the middle is not 0.
+  values = [value for each in success.values() for value in each.values()]
+  axes.set_ylim(max(min(values) - 0.1, 0), min(max(values) + 0.02, 1))
+  _finish(figure, axes, 'Success by attribute', heading)
+  with replacing(out / 'attributes.png') as path:
+    figure.savefig(path, format='png')
+
+
 def _write_reset(scores, heading, out):
   ranked = sorted(scores.items(), key=lambda item: -item[1].eao)
   figure = Figure(figsize=(7.6, 4.6), dpi=150, layout='constrained')
@@ -158,7 +207,8 @@ def _draw(plot, ranked, heading):
 def _finish(figure, axes, title, heading):
   axes.set_title(f'{title}\n{heading}', loc='left', fontsize=11)
   axes.grid(color='0.9', linewidth=0.8)
-  axes.spines[['top', 'right']].set_visible(False)
+  for side in {'top', 'right'} & set(axes.spines):
+    axes.spines[side].set_visible(False)
   figure.legend(loc='outside right upper', fontsize=9, frameon=False)
 
 

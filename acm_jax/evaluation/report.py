@@ -61,6 +61,7 @@ class Report:
     short: By tracker and sequence, where results end before the annotation:
       their frames. The rest are misses.
     trackers: By tracker, the scores.
+    attributes: The scored sequences with each attribute, where it is known.
   """
 
   benchmark: str
@@ -69,10 +70,21 @@ class Report:
   ignored: dict[str, list[str]]
   short: dict[str, dict[str, int]]
   trackers: dict[str, Outcome]
+  attributes: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
   def totals(self) -> dict[str, Scores]:
     """Scores of each tracker over all sequences."""
     return {name: outcome.total for name, outcome in self.trackers.items()}
+
+  def by_attribute(self) -> dict[str, dict[str, float]]:
+    """Success of each tracker on the sequences with an attribute."""
+    return {
+      attribute: {
+        name: float(np.mean([o.sequences[s].success_auc for s in names]))
+        for name, o in self.trackers.items()
+      }
+      for attribute, names in self.attributes.items()
+    }
 
   def heading(self) -> str:
     """What was scored and how, in one line."""
@@ -99,6 +111,13 @@ class Report:
       'missing': list(self.missing),
       'ignored': self.ignored,
       'short': self.short,
+      'attributes': {
+        attribute: {
+          'sequences': len(self.attributes[attribute]),
+          'success_auc': {k: round(v, 6) for k, v in values.items()},
+        }
+        for attribute, values in self.by_attribute().items()
+      },
       'trackers': {
         name: figures(outcome.total)
         | _interval_of(sure.get(name))
@@ -189,7 +208,18 @@ def compute(
     if ends:
       short[name] = ends
   missing = tuple(s for s in official if s not in known)
-  return Report(benchmark, protocol, missing, ignored, short, trackers)
+  attributes = {}
+  if not reset_protocol:
+    attributes = {
+      attribute: here
+      for attribute, names in annotations.attributes(
+        settings, annotation_path
+      ).items()
+      if (here := [name for name in names if name in known])
+    }
+  return Report(
+    benchmark, protocol, missing, ignored, short, trackers, attributes
+  )
 
 
 def _rate_one_pass(benchmark, protocol):
@@ -237,6 +267,8 @@ def write(report: Report, out: Path) -> None:
   out.mkdir(parents=True, exist_ok=True)
   plots.write(report.totals(), report.heading(), out)
   _write_tables(report, out)
+  if report.attributes:
+    plots.write_attributes(report.by_attribute(), report.heading(), out)
   with replacing(out / 'scores.json') as path:
     path.write_text(json.dumps(report.content(), indent=1) + '\n')
 
