@@ -104,7 +104,8 @@ class PairSampler:
       return Pair(template, self._near(rng, template), positive=True)
     search = template
     while search[:2] == template[:2]:
-      search = self._place(rng, int(rng.choice(self._drawn)))
+      other = self._drawn[rng.integers(len(self._drawn))]
+      search = self._place(rng, int(other))
     return Pair(template, search, positive=False)
 
   def _place(self, rng: np.random.Generator, dataset: int) -> Place:
