@@ -307,6 +307,10 @@ def _from_records(
     .batch(part, drop_remainder=True)
     .prefetch(_AHEAD)
   )
+  # Images are copied into their batch by the threads that decode them.
+  options = tf.data.Options()
+  options.experimental_optimization.map_and_batch_fusion = True
+  batches = batches.with_options(options)
   done = 0
   try:
     for fields in batches.as_numpy_iterator():
