@@ -101,25 +101,24 @@ def prepare(
   source = sources.make(job.name)
   units = list(_units(job, source, frozenset(exclude)))
   starts = range(0, len(units), source.per_shard)
+  parts = [units[start : start + source.per_shard] for start in starts]
   with _claimed(folder, _settings(job, units)) as settings:
     if not _is_whole(folder):
       missing = [
         number
-        for number in range(len(starts))
+        for number in range(len(parts))
         if not clip_writer.is_whole(folder, number)
       ]
       for number in missing:
         with replacing(folder / _units_name(number)) as path:
-          part = units[starts[number] :][: source.per_shard]
-          path.write_bytes(pickle.dumps(part))
+          path.write_bytes(pickle.dumps(parts[number]))
       shards = [Shard(job, os.fspath(folder), number) for number in missing]
-      counts = [len(units[start:][: source.per_shard]) for start in starts]
-      _write(shards, counts, workers, out.name)
+      _write(shards, [len(part) for part in parts], workers, out.name)
       clip_writer.merge(
-        folder, len(starts), job.cut, {job.name: settings}, named=out
+        folder, len(parts), job.cut, {job.name: settings}, named=out
       )
-    clip_writer.remove_parts(folder, len(starts))
-    for number in range(len(starts)):
+    clip_writer.remove_parts(folder, len(parts))
+    for number in range(len(parts)):
       (folder / _units_name(number)).unlink(missing_ok=True)
     if here:
       folder.rename(out)

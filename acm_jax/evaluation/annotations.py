@@ -50,7 +50,7 @@ def read(benchmark: Benchmark, path: Path) -> dict[str, protocols.Truth]:
     ValueError: Something is not an annotation, or not of this benchmark.
   """
   return {
-    name: protocols.Truth(_boxes(note), note.absent, note.size)
+    name: protocols.Truth(_boxes(note), note.absent, note.size, note.attributes)
     for name, note in _notes(benchmark, path).items()
   }
 
@@ -61,15 +61,6 @@ def read_regions(benchmark: Benchmark, path: Path) -> dict[str, reset.Truth]:
     name: reset.Truth(tuple(note.regions), note.size or _size(note.frame))
     for name, note in _notes(benchmark, path).items()
   }
-
-
-def attributes(benchmark: Benchmark, path: Path) -> dict[str, list[str]]:
-  """The sequences with each attribute, where a JSON of pysot says so."""
-  found: dict[str, list[str]] = {}
-  for name, note in _notes(benchmark, path).items():
-    for attribute in note.attributes:
-      found.setdefault(attribute, []).append(name)
-  return dict(sorted(found.items()))
 
 
 def _boxes(note):

@@ -97,8 +97,15 @@ def write(
     )
     with replacing(out / f'{plot.curve}.png') as path:
       _draw(plot, ranked, heading).savefig(path, format='png')
-    with replacing(out / f'{plot.curve}.csv') as path:
-      _tabulate(plot, ranked, path)
+    curves = zip(
+      *(getattr(each, plot.curve) for _, each in ranked), strict=True
+    )
+    rows = [
+      (f'{threshold:.6g}', values)
+      for threshold, values in zip(plot.thresholds, curves, strict=True)
+    ]
+    head = ['threshold', *(name for name, _ in ranked)]
+    _tabulate(out / f'{plot.curve}.csv', head, rows)
 
 
 def write_attributes(
@@ -112,14 +119,8 @@ def write_attributes(
     out: An existing folder.
   """
   names = list(next(iter(success.values())))
-  with (
-    replacing(out / 'attributes.csv') as path,
-    path.open('w', newline='') as file,
-  ):
-    table = csv.writer(file, lineterminator='\n')
-    table.writerow(['attribute', *names])
-    for attribute, values in success.items():
-      table.writerow([attribute, *(f'{values[n]:.6g}' for n in names)])
+  rows = [(a, [values[n] for n in names]) for a, values in success.items()]
+  _tabulate(out / 'attributes.csv', ['attribute', *names], rows)
   figure = Figure(figsize=(9.6, 5.6), dpi=150, layout='constrained')
   FigureCanvasAgg(figure)
   axes = figure.subplots(subplot_kw={'projection': 'polar'})
@@ -169,14 +170,9 @@ def _write_reset(scores, heading, out):
   _finish(figure, axes, 'Accuracy and robustness, with EAO', heading)
   with replacing(out / 'accuracy_robustness.png') as path:
     figure.savefig(path, format='png')
-  with (
-    replacing(out / 'accuracy_robustness.csv') as path,
-    path.open('w', newline='') as file,
-  ):
-    table = csv.writer(file, lineterminator='\n')
-    table.writerow(['tracker', *ranked[0][1].figures()])
-    for name, each in ranked:
-      table.writerow([name, *(f'{v:.6g}' for v in each.figures().values())])
+  rows = [(name, each.figures().values()) for name, each in ranked]
+  head = ['tracker', *ranked[0][1].figures()]
+  _tabulate(out / 'accuracy_robustness.csv', head, rows)
 
 
 def _draw(plot, ranked, heading):
@@ -212,10 +208,9 @@ def _finish(figure, axes, title, heading):
   figure.legend(loc='outside right upper', fontsize=9, frameon=False)
 
 
-def _tabulate(plot, ranked, path):
-  curves = [getattr(scores, plot.curve) for _, scores in ranked]
-  with path.open('w', newline='') as file:
+def _tabulate(path, head, rows):
+  with replacing(path) as temporary, temporary.open('w', newline='') as file:
     table = csv.writer(file, lineterminator='\n')
-    table.writerow(['threshold', *(name for name, _ in ranked)])
-    for row in zip(plot.thresholds, *curves, strict=True):
-      table.writerow([f'{value:.6g}' for value in row])
+    table.writerow(head)
+    for name, values in rows:
+      table.writerow([name, *(f'{value:.6g}' for value in values)])

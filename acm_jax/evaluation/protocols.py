@@ -25,11 +25,13 @@ class Truth(NamedTuple):
       without area where there is no target.
     absent: Where the benchmark labels the target as absent.
     size: Width and height of the images, px, if known.
+    attributes: What makes it hard, in the benchmark's words, if that is said.
   """
 
   box_xywh: Float[np.ndarray, 'n 4']
   absent: Bool[np.ndarray, 'n']
   size: tuple[int, int] | None = None
+  attributes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

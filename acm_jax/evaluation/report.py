@@ -1,11 +1,12 @@
 """Scores of trackers on a benchmark: computed, written and printed."""
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import rich.box
@@ -86,6 +87,28 @@ class Report:
       for attribute, names in self.attributes.items()
     }
 
+  @functools.cached_property
+  def intervals(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """By tracker, 95% intervals of its success and of what it is behind.
+
+    The best tracker first. None of a single sequence, or of the reset
+    protocol, of which EAO is no mean.
+    """
+    figures = {name: o.total.figures() for name, o in self.trackers.items()}
+    names = tables.ranked(figures)
+    if 'success_auc' not in figures[names[0]]:
+      return {}
+    values = np.array(
+      [
+        [score.success_auc for score in self.trackers[name].sequences.values()]
+        for name in names
+      ]
+    )
+    if values.shape[1] < 2:
+      return {}
+    own, behind = tables.intervals(values)
+    return dict(zip(names, zip(own, behind, strict=True), strict=True))
+
   def heading(self) -> str:
     """What was scored and how, in one line."""
     return f'{self.benchmark}, {self.coverage()}, protocol {self.protocol}'
@@ -102,7 +125,6 @@ class Report:
       pairs = scores.figures().items()
       return {k: None if math.isnan(v) else round(v, 6) for k, v in pairs}
 
-    sure = _intervals(self)
     return {
       'benchmark': self.benchmark,
       'protocol': self.protocol,
@@ -120,7 +142,7 @@ class Report:
       },
       'trackers': {
         name: figures(outcome.total)
-        | _interval_of(sure.get(name))
+        | _interval_of(self.intervals.get(name))
         | {'sequences': {k: figures(v) for k, v in outcome.sequences.items()}}
         for name, outcome in self.trackers.items()
       },
@@ -208,15 +230,11 @@ def compute(
     if ends:
       short[name] = ends
   missing = tuple(s for s in official if s not in known)
-  attributes = {}
-  if not reset_protocol:
-    attributes = {
-      attribute: here
-      for attribute, names in annotations.attributes(
-        settings, annotation_path
-      ).items()
-      if (here := [name for name in names if name in known])
-    }
+  attributes: dict[str, list[str]] = {}
+  for name in common if not reset_protocol else ():
+    for attribute in known[name].attributes:
+      attributes.setdefault(attribute, []).append(name)
+  attributes = dict(sorted(attributes.items()))
   return Report(
     benchmark, protocol, missing, ignored, short, trackers, attributes
   )
@@ -273,27 +291,6 @@ def write(report: Report, out: Path) -> None:
     path.write_text(json.dumps(report.content(), indent=1) + '\n')
 
 
-def _intervals(report: Report) -> dict[str, tuple[Any, Any]]:
-  """By tracker, the 95% intervals of its success and of what it is behind.
-
-  None of a single sequence, or of the reset protocol, of which EAO is no mean.
-  """
-  figures = {name: o.total.figures() for name, o in report.trackers.items()}
-  names = tables.ranked(figures)
-  if 'success_auc' not in figures[names[0]]:
-    return {}
-  values = np.array(
-    [
-      [score.success_auc for score in report.trackers[name].sequences.values()]
-      for name in names
-    ]
-  )
-  if values.shape[1] < 2:
-    return {}
-  own, behind = tables.intervals(values)
-  return dict(zip(names, zip(own, behind, strict=True), strict=True))
-
-
 def _write_tables(report: Report, out: Path) -> None:
   totals = {name: o.total.figures() for name, o in report.trackers.items()}
   table = tables.rows(totals, 'tracker')
@@ -337,7 +334,7 @@ def show(report: Report) -> None:
 
 def _remarks(report):
   first = None
-  for name, (own, behind) in _intervals(report).items():
+  for name, (own, behind) in report.intervals.items():
     text = f'{name}: success {own[0]:.3f} to {own[1]:.3f}'
     if first:
       text += f', behind {first} by {behind[0]:.3f} to {behind[1]:.3f}'

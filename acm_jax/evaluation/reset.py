@@ -52,6 +52,11 @@ class Truth(NamedTuple):
   region: tuple[np.ndarray, ...]
   size: tuple[int, int] | None
 
+  @property
+  def bounds(self) -> tuple[int, int]:
+    """The size, or one that no region reaches."""
+    return self.size or (1 << 20, 1 << 20)
+
 
 class Scores(NamedTuple):
   """Scores of one sequence or of all; NaN where undefined.
@@ -96,7 +101,7 @@ def pysot(
   rated, sequences, fragments = [], {}, []
   for name, own in runs.items():
     truth = truths[name]
-    bounds = _bounds(truth)
+    bounds = truth.bounds
     inner = bounds[0] - 1, bounds[1] - 1
     overlaps = []
     for run in own:
@@ -135,9 +140,7 @@ def vot_toolkit(
     truth = truths[name]
     accuracies = []
     for run in own:
-      overlap = _overlaps(
-        run, truth, _bounds(truth), regions.vot_toolkit_overlap
-      )
+      overlap = _overlaps(run, truth, truth.bounds, regions.vot_toolkit_overlap)
       accuracies.append(np.nan_to_num(_mean(_after_burn_in(run, overlap))))
       fragments += _vot_toolkit_fragments(run, np.nan_to_num(overlap))
     failures, frames = _mean_failures(own), len(truth.region)
@@ -216,10 +219,6 @@ def _overlaps(run, truth, bounds, overlap):
       for event, found, true in zip(*run, truth.region, strict=True)
     ]
   )
-
-
-def _bounds(truth):
-  return truth.size or (1 << 20, 1 << 20)
 
 
 def _after_burn_in(run, overlap):

@@ -1,7 +1,7 @@
 """Runs trackers over a benchmark's sequences and writes result files."""
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,6 @@ def run(
   about = json.dumps(method.about, indent=1) + '\n'
   _check_owner(folder, about)
   left = [s for s in found if not results.is_done(folder, s, benchmark)]
-  work = _supervised if benchmark.lengths else _one_pass
   total = sum(map(len, found))
   done = total - sum(map(len, left))
   spent: list[np.ndarray] = []
@@ -113,46 +112,24 @@ def run(
       # Under the reset protocol some frames are skipped, some followed twice.
       shown.update(min(done, total))
 
-    for save, sequence, times in work(method, left, benchmark, root, on_frames):
+    if benchmark.lengths:
+      truths = annotations.read_regions(benchmark, root)
+      outcomes = supervise.supervise(method.follow, left, truths, on_frames)
+    else:
+      outcomes = method.follow(left, on_frames, None)
+    for index, made, *times in outcomes:
       _own(folder, about)
-      results.write_times(folder, sequence.name, benchmark, *times)
-      save(folder)
+      results.write_times(folder, left[index].name, benchmark, *times)
+      if benchmark.lengths:
+        results.write_run(folder, left[index].name, made)
+      else:
+        results.write_result(folder, left[index].name, made, benchmark)
       spent.append(np.array([(times[0] > 0).sum(), *map(np.sum, times)]))
   if spent:
     summary = _summary(method, *np.sum(spent, axis=0))
     results.write_speed(folder, summary)
     print(f'{name}: {_told(summary)}')
   return folder
-
-
-# How to write a result into a folder, what it is of, and its times.
-_Done = tuple[Callable[[Path], Any], Sequence, tuple[np.ndarray, np.ndarray]]
-
-
-def _one_pass(method, found, benchmark, root, on_frames) -> Iterator[_Done]:
-  del root
-  for outcome in method.follow(found, on_frames, None):
-    sequence = found[outcome.index]
-    yield (
-      lambda folder, o=outcome, s=sequence: results.write_result(
-        folder, s.name, o.box_xywh, benchmark
-      ),
-      sequence,
-      outcome[2:],
-    )
-
-
-def _supervised(method, found, benchmark, root, on_frames) -> Iterator[_Done]:
-  truths = annotations.read_regions(benchmark, root)
-  for outcome in supervise.supervise(method.follow, found, truths, on_frames):
-    sequence = found[outcome.index]
-    yield (
-      lambda folder, o=outcome, s=sequence: results.write_run(
-        folder, s.name, o.run
-      ),
-      sequence,
-      outcome[2:],
-    )
 
 
 def _summary(method, frames, seconds, seconds_with_decode) -> dict[str, Any]:

@@ -103,11 +103,9 @@ def first_box(region: Float[np.ndarray, '_']) -> Float[np.ndarray, '4']:
 
 
 def _failure_of(truth: reset.Truth, start: int):
-  bounds = truth.size or (1 << 20, 1 << 20)
-
   def failed(frame: int, box: np.ndarray) -> bool:
     true = truth.region[start + frame]
-    return regions.pysot_overlap(box.astype(float), true, bounds) <= 0
+    return regions.pysot_overlap(box.astype(float), true, truth.bounds) <= 0
 
   return failed
 
