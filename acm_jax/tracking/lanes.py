@@ -7,7 +7,6 @@ in threads, and what a step found is fetched while the next one runs.
 
 import collections
 import concurrent.futures
-import functools
 import os
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -16,9 +15,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 
-from acm_jax.tracking import loop, stream
+from acm_jax.tracking import lane_step, loop, stream
 from acm_jax.tracking.contract import (
   Frame,
   Hparams,
@@ -292,7 +291,9 @@ class _Group:
         lambda x: jnp.zeros((len(self._lanes), *x.shape[1:]), x.dtype), state
       )
     args = self._states, state, np.int32(place)
-    program = self._programs.get(('put', len(self._lanes)), put, *args)
+    program = self._programs.get(
+      ('put', len(self._lanes)), lane_step.put, *args
+    )
     self._states = program(*args)
     took = time.perf_counter() - begun - (self._programs.seconds - compiled)
     one = np.float32(1)
@@ -328,14 +329,14 @@ class _Group:
       now = active & (wanted == wide)
       if now.any():
         part = self._step(frames, now, wide)
-        found = part if found is None else chosen(now, part, found)
+        found = part if found is None else lane_step.chosen(now, part, found)
     return found
 
   def _step(self, frames: Frame, active: np.ndarray, wide: bool) -> Tracked:
     args = self._variables, self._hparams, self._states, frames, active
     program = self._programs.get(
       ('step', self._bucket, len(self._lanes), wide),
-      step_of(jax.default_backend()),
+      lane_step.step_of(jax.default_backend()),
       self._tracker,
       *args,
       wide=wide,
@@ -347,83 +348,3 @@ class _Group:
     tracked = jax.device_get(tracked)
     for place, lane in moved:
       lane.keep(jax.tree.map(lambda x, i=place: x[i], tracked))
-
-
-def step_of(platform: str):
-  """The step of all lanes that suits a platform.
-
-  On a CPU a batch is no faster than its samples one by one, and lanes that
-  stand still cost nothing then.
-  """
-  return one_by_one if platform == 'cpu' else together
-
-
-@functools.partial(
-  jax.jit, static_argnums=0, static_argnames='wide', donate_argnums=3
-)
-def together(
-  tracker: Tracker,
-  variables: Variables,
-  hparams: Hparams,
-  states: TrackState,
-  frames: Frame,
-  active: Bool[Array, 'n'],
-  *,
-  wide: bool = False,
-) -> tuple[TrackState, Tracked]:
-  """Moves n lanes by a frame, as one batch.
-
-  Args:
-    tracker: The algorithm; static.
-    variables: Of its network.
-    hparams: Penalty, window and smoothing.
-    states: Of each lane; donated.
-    frames: Of each lane.
-    active: Lanes that move; what the others find means nothing.
-    wide: As in `loop.step`; static.
-  """
-  step = functools.partial(loop.step, tracker, variables, hparams, wide=wide)
-  moved, tracked = jax.vmap(step)(states, frames)
-  return chosen(active, moved, states), tracked
-
-
-@functools.partial(
-  jax.jit, static_argnums=0, static_argnames='wide', donate_argnums=3
-)
-def one_by_one(
-  tracker: Tracker,
-  variables: Variables,
-  hparams: Hparams,
-  states: TrackState,
-  frames: Frame,
-  active: Bool[Array, 'n'],
-  *,
-  wide: bool = False,
-) -> tuple[TrackState, Tracked]:
-  """As `together`, one lane after the other; one that stands still is free."""
-  step = functools.partial(loop.step, tracker, variables, hparams, wide=wide)
-
-  def lane(state, frame, active):
-    nothing = jax.tree.map(
-      lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(step, state, frame)
-    )
-    return jax.lax.cond(
-      active, step, lambda state, _: (state, nothing[1]), state, frame
-    )
-
-  return jax.lax.map(lambda given: lane(*given), (states, frames, active))
-
-
-@functools.partial(jax.jit, donate_argnums=0)
-def put(states: TrackState, state: TrackState, place: Array) -> TrackState:
-  """Gives a lane to the one target of `state`."""
-  return jax.tree.map(lambda all_, x: all_.at[place].set(x[0]), states, state)
-
-
-def chosen(which, yes, no):
-  """For each lane the leaves of one or the other."""
-
-  def leaf(x, y):
-    return jnp.where(which.reshape(-1, *[1] * (x.ndim - 1)), x, y)
-
-  return jax.tree.map(leaf, yes, no)

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from acm_jax.tracking import lanes, loop, stream, wide
+from acm_jax.tracking import lane_step, lanes, loop, stream, wide
 from acm_jax.tracking.contract import Hparams
 from acm_jax.tracking.lanes import Video
 from tests import formulas
@@ -193,7 +193,7 @@ def test_both_forms_find_the_same_and_leave_other_lanes_alone(tiny_tracker):
   frames = jax.tree.map(lambda x: np.repeat(np.asarray(x), 2, axis=0), frame)
   active = np.array([False, True])
   outcomes = []
-  for step in (lanes.one_by_one, lanes.together):
+  for step in (lane_step.one_by_one, lane_step.together):
     one = jax.tree.map(lambda x: x[0], frame)
     states = loop.start(tracker, variables, one, boxes)
     center = np.asarray(states.center)
