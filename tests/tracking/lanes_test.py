@@ -43,8 +43,8 @@ def follow(tiny_tracker):
 @pytest.fixture(params=['one_by_one', 'together'])
 def form(request, monkeypatch):
   """Both forms of the step, whatever this machine is."""
-  step = getattr(lanes, request.param)
-  monkeypatch.setattr(lanes, 'step_of', lambda platform: step)
+  step = getattr(lane_step, request.param)
+  monkeypatch.setattr(lane_step, 'step_of', lambda platform: step)
 
 
 @pytest.mark.usefixtures('form')
