@@ -4,12 +4,19 @@ Writes result files in the benchmark's layout under OUT/NAME/<tracker>/, then
 scores.json and curves to OUT, as acm_jax.score does. OUT/NAME keeps these when
 OUT gets the next benchmark's, and has tracked.png, a sheet of frames. Sequences
 that are done already are left out. VOT's benchmarks are run under the reset
-protocol. Of GOT-10k's and TrackingNet's test sets it
-writes the archive for their server instead of scores.
+protocol. Of GOT-10k's and TrackingNet's test sets it writes the archive for
+their server instead of scores.
 
-Example:
+With --search it tries values of penalty_k, window_influence and size_lr, the
+checkpoint's own and random ones, ranks them by success, and writes their
+results, a table and a plot to OUT/NAME/<tracker>.search/. What is there already
+is not done again.
+
+Examples:
   python -m acm_jax.evaluate --checkpoint runs/siamban_acm \\
     --benchmark otb100 --data_dir OTB100 --out results --baseline first_box
+  python -m acm_jax.evaluate --checkpoint runs/siamban_acm --search \\
+    --benchmark got10k_val --data_dir GOT-10k --out results --budget 128
 """
 
 import sys
@@ -18,7 +25,7 @@ from pathlib import Path
 from absl import flags
 
 from acm_jax import command, model_flags
-from acm_jax.evaluation import benchmarks, methods, run
+from acm_jax.evaluation import benchmarks, methods, run, search
 
 
 def define(values: flags.FlagValues) -> None:
@@ -34,31 +41,44 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(name, None, text, required=True, flag_values=values)
   optional = {'flag_values': values}
   flags.DEFINE_list('sequences', None, 'These alone, as A,B.', **optional)
-  flags.DEFINE_integer('lanes', 1, 'Sequences at once.', **optional)
   flags.DEFINE_multi_string(
     'baseline', [], 'Also run first_box or mil', **optional
   )
+  flags.DEFINE_bool('search', False, 'Search hyper-parameters.', **optional)
+  for name, default, text in (
+    ('lanes', None, 'Sequences, or candidates, at once (1, or 16).'),
+    ('budget', 64, 'Candidates of --search.'),
+    ('seed', 0, 'Of their choice.'),
+  ):
+    flags.DEFINE_integer(name, default, text, **optional)
 
 
 def main(values: flags.FlagValues) -> None:
   """Evaluates what the flags name."""
   benchmark, root = benchmarks.get(values.benchmark), Path(values.data_dir)
   baselines = {name: methods.baseline(name) for name in values.baseline}
+  for flag in ('budget', 'seed'):
+    if values[flag].present and not values.search:
+      raise ValueError(f'--{flag}: only with --search')
+  if values.search and baselines:
+    raise ValueError('--baseline: has no hyper-parameters to --search')
+  count = values.lanes
+  budget = search.Budget(
+    values.budget, values.seed, 16 if count is None else count
+  )
   found = run.sequences(benchmark, root, values.sequences or None)
   model = model_flags.load(values)
-  ours = methods.trained(
-    model.tracker,
-    model.variables,
-    model.hparams,
-    model.precision,
-    values.lanes,
-  )
+  parts = model.tracker, model.variables, model.hparams, model.precision
   if model.name in baselines:
     raise ValueError(
       f'{model.name}: a baseline is named so; rename the checkpoint'
     )
-  chosen = {model.name: ours} | baselines
-  run.evaluate(chosen, benchmark, root, found, Path(values.out))
+  where = benchmark, root, found, Path(values.out)
+  if values.search:
+    search.search(model.name, *parts, *where, budget)
+  else:
+    ours = methods.trained(*parts, 1 if count is None else count)
+    run.evaluate({model.name: ours} | baselines, *where)
 
 
 if __name__ == '__main__':

@@ -1,7 +1,10 @@
 """One normal form of a video for every source, and its annotation files."""
 
+import collections
+import concurrent.futures
 import dataclasses
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -80,6 +83,20 @@ def read_frame(path: Path) -> UInt8[np.ndarray, 'h w 3']:
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such image')
   return decode(path.read_bytes(), str(path))
+
+
+def read_ahead(
+  paths: Iterable[Path], ahead: int = 8
+) -> Iterator[UInt8[np.ndarray, 'h w 3']]:
+  """As `read_frame` of each path, the next ones decoded in threads."""
+  with concurrent.futures.ThreadPoolExecutor(ahead) as pool:
+    waiting: collections.deque = collections.deque()
+    for path in paths:
+      waiting.append(pool.submit(read_frame, path))
+      if len(waiting) > ahead:
+        yield waiting.popleft().result()
+    while waiting:
+      yield waiting.popleft().result()
 
 
 def decode(data: bytes, where: str) -> UInt8[np.ndarray, 'h w 3']:

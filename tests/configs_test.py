@@ -91,8 +91,9 @@ def test_the_tracking_step_lowers_for_tpu_and_cuda(name):
   boxes = jax.ShapeDtypeStruct((2, 4), 'float32')
   start = functools.partial(loop.start, tracker)
   states = jax.eval_shape(start, variables, first, boxes)
+  hparams = Hparams(*[jax.ShapeDtypeStruct((2,), 'float32')] * 5)
   exported = jax.export.export(loop.track, platforms=['tpu', 'cuda'])(
-    tracker, variables, Hparams(0.1, 0.4, 0.4, 0.5), states, frames
+    tracker, variables, hparams, states, frames
   )
   assert exported.platforms == ('tpu', 'cuda')
 

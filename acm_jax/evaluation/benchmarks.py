@@ -27,6 +27,7 @@ class Benchmark:
       with the reset protocol.
     hidden: Whether only a server has the annotations.
     whole: The benchmark that this one is a part of.
+    validation: Whether it is there to choose by, rather than to report on.
     decimals: Of the numbers in result files.
     folder_each: Whether the results of each sequence have a folder.
   """
@@ -41,6 +42,7 @@ class Benchmark:
   lengths: tuple[int, int] | None = None
   hidden: bool = False
   whole: str = ''
+  validation: bool = False
   decimals: int = 4
   folder_each: bool = False
 
@@ -86,13 +88,13 @@ BENCHMARKS = {
       hidden=True,
       decimals=2,
     ),
-    _got10k('got10k_val', labels_absence=True),
+    _got10k('got10k_val', labels_absence=True, validation=True),
     _got10k('got10k_test', hidden=True),
     _reset('vot2016', 108, 371),
     _reset('vot2018', 100, 356),
     _reset('vot2019', 46, 291),
-    _one_pass('davis', 'davis', 0, labels_absence=True),
-    _one_pass('folder', 'folder', 0, labels_absence=True),
+    _one_pass('davis', 'davis', 0, labels_absence=True, validation=True),
+    _one_pass('folder', 'folder', 0, labels_absence=True, validation=True),
   )
 }
 

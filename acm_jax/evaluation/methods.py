@@ -99,13 +99,20 @@ def trained(
         boxes = followed.tracked.box_xywh.astype(np.float64)
         yield Outcome(followed.index, boxes, *followed[2:])
 
-  about = {
+  about = about_trained(tracker, variables, hparams, precision)
+  return Method(follow, about, programs)
+
+
+def about_trained(
+  tracker: Tracker, variables: Variables, hparams: Hparams, precision: str
+) -> dict[str, Any]:
+  """What the results of a trained tracker hang on."""
+  return {
     'weights': _fingerprint(variables),
     'tracker': repr(tracker),
     'hparams': {k: float(v) for k, v in vars(hparams).items()},
     'precision': precision,
   }
-  return Method(follow, about, programs)
 
 
 def _frame(sequence: Sequence, index: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import csv
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +151,45 @@ def write_attributes(
     figure.savefig(path, format='png')
 
 
+def write_search(
+  values: Mapping[str, Sequence[float]],
+  success: Sequence[float],
+  given: int,
+  heading: str,
+  path: Path,
+) -> None:
+  """Writes success by each hyper-parameter as a PNG.
+
+  Args:
+    values: Of each hyper-parameter, a candidate each, the best first.
+    success: Of each candidate.
+    given: Which candidate has the values that were given.
+    heading: What was searched, over the plot.
+    path: The file.
+  """
+  figure = Figure(figsize=(9.6, 4.2), dpi=150, layout='constrained')
+  FigureCanvasAgg(figure)
+  panels = figure.subplots(1, len(values), sharey=True)
+  for axes, (name, places) in zip(panels, values.items(), strict=True):
+    axes.plot(places, success, 'o', color='0.6', markersize=4)
+    for i, which, label in ((2, given, 'given'), (1, 0, 'best')):
+      axes.plot(
+        places[which],
+        success[which],
+        'Do'[i % 2],
+        color=_COLORS[i],
+        markersize=8,
+        label=label if axes is panels[0] else None,
+      )
+    _plain(axes)
+    axes.set_xlabel(name)
+  panels[0].set_ylabel('Success')
+  figure.suptitle(heading, x=0.01, ha='left', fontsize=11)
+  figure.legend(loc='outside right upper', fontsize=9, frameon=False)
+  with replacing(path) as temporary:
+    figure.savefig(temporary, format='png')
+
+
 def _write_reset(scores, heading, out):
   ranked = sorted(scores.items(), key=lambda item: -item[1].eao)
   figure = Figure(figsize=(7.6, 4.6), dpi=150, layout='constrained')
@@ -202,10 +241,14 @@ def _draw(plot, ranked, heading):
 
 def _finish(figure, axes, title, heading):
   axes.set_title(f'{title}\n{heading}', loc='left', fontsize=11)
+  _plain(axes)
+  figure.legend(loc='outside right upper', fontsize=9, frameon=False)
+
+
+def _plain(axes):
   axes.grid(color='0.9', linewidth=0.8)
   for side in {'top', 'right'} & set(axes.spines):
     axes.spines[side].set_visible(False)
-  figure.legend(loc='outside right upper', fontsize=9, frameon=False)
 
 
 def _tabulate(path, head, rows):

@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import rich.box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from acm_jax.evaluation import (
   annotations,
@@ -311,25 +307,9 @@ def _write_tables(report: Report, out: Path) -> None:
 
 def show(report: Report) -> None:
   """Prints the table of scores, best success first."""
-  console = Console()
-  if not console.is_terminal:
-    # A log has no width: nothing is to be cut or wrapped.
-    console = Console(width=200)
-  table = Table(
-    box=rich.box.SIMPLE_HEAD if console.is_terminal else None,
-    pad_edge=False,
-  )
   totals = {name: o.total.figures() for name, o in report.trackers.items()}
-  head, *body = tables.rows(totals, 'tracker')
-  table.add_column(head[0])
-  for column in head[1:]:
-    table.add_column(column, justify='right')
-  for name, *cells in body:
-    table.add_row(Text(name), *cells)
-  console.print(report.heading(), highlight=False)
-  console.print(table)
-  for line in _remarks(report):
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+  table = tables.rows(totals, 'tracker')
+  tables.show(table, report.heading(), _remarks(report))
 
 
 def _remarks(report):

@@ -1,6 +1,5 @@
 """Runs trackers over a benchmark's sequences and writes result files."""
 
-import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from acm_jax.evaluation import (
   annotations,
   archives,
   drawing,
+  owner,
   report,
   results,
   supervise,
@@ -20,7 +20,6 @@ from acm_jax.evaluation.methods import Method
 from data_pipelines import layouts
 from data_pipelines.progress import Progress
 from data_pipelines.sequences import Sequence, read_frame
-from data_pipelines.staging import replacing
 
 SHEET_SEQUENCES, SHEET_FRAMES = 6, 4
 
@@ -98,8 +97,7 @@ def run(
       be tracked; the message names it.
   """
   folder = out / benchmark.name / name
-  about = json.dumps(method.about, indent=1) + '\n'
-  _check_owner(folder, about)
+  owner.check(folder, method.about)
   left = [s for s in found if not results.is_done(folder, s, benchmark)]
   total = sum(map(len, found))
   done = total - sum(map(len, left))
@@ -118,7 +116,7 @@ def run(
     else:
       outcomes = method.follow(left, on_frames, None)
     for index, made, *times in outcomes:
-      _own(folder, about)
+      owner.mark(folder, method.about)
       results.write_times(folder, left[index].name, benchmark, *times)
       if benchmark.lengths:
         results.write_run(folder, left[index].name, made)
@@ -157,31 +155,6 @@ def _told(summary: Mapping[str, Any]) -> str:
       f'{summary["compile_seconds"]:.1f} s'
     )
   return text
-
-
-_OWNER = 'tracker.json'
-
-
-def _check_owner(folder: Path, about: str) -> None:
-  """Makes sure that what is in a folder is of the same tracker."""
-  path = folder / _OWNER
-  if path.is_file() and path.read_text() != about:
-    raise ValueError(
-      f'{folder}: has results of another tracker or other hyper-parameters; '
-      'remove it or name another --out'
-    )
-  if not path.is_file() and folder.is_dir() and any(folder.iterdir()):
-    raise ValueError(
-      f'{folder}: has results of an unknown tracker; remove it or name '
-      'another --out'
-    )
-
-
-def _own(folder: Path, about: str) -> None:
-  folder.mkdir(parents=True, exist_ok=True)
-  if not (folder / _OWNER).is_file():
-    with replacing(folder / _OWNER) as path:
-      path.write_text(about)
 
 
 def picture(

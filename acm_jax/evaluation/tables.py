@@ -3,10 +3,14 @@
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import rich.box
 from jaxtyping import Float
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 HEADINGS = {
   'success_auc': 'success',
@@ -109,6 +113,30 @@ def comma_separated(table: Sequence[Sequence[str]]) -> str:
     ['' if cell == '-' else cell for cell in row] for row in table
   )
   return text.getvalue()
+
+
+def show(
+  table: Sequence[Sequence[str]], heading: str, remarks: Iterable[str] = ()
+) -> None:
+  """Prints a table, a line above it and some below."""
+  console = Console()
+  if not console.is_terminal:
+    # A log has no width: nothing is to be cut or wrapped.
+    console = Console(width=200)
+  shown = Table(
+    box=rich.box.SIMPLE_HEAD if console.is_terminal else None,
+    pad_edge=False,
+  )
+  head, *body = table
+  shown.add_column(head[0])
+  for column in head[1:]:
+    shown.add_column(column, justify='right')
+  for row in body:
+    shown.add_row(*map(Text, row))
+  console.print(heading, highlight=False)
+  console.print(shown)
+  for line in remarks:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def intervals(

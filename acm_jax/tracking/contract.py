@@ -8,7 +8,8 @@ points or scales, so that a new tracker is a new folder under `trackers/`.
 import abc
 import dataclasses
 import typing
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import flax.struct
@@ -239,7 +240,14 @@ class Tracker(abc.ABC):
       crops lie round it; SiamRPN's descendants are trained half a pixel off.
     wide_search: When a larger region is searched; None: never.
     dtype: What the network computes in; its weights stay float32.
+    hparam_spans: From where to where hyper-parameters are worth a search.
   """
+
+  hparam_spans: ClassVar[Mapping[str, tuple[float, float]]] = {
+    'penalty_k': (0.0, 0.5),
+    'window_influence': (0.0, 0.7),
+    'size_lr': (0.05, 0.8),
+  }
 
   network: nn.Module
   template_size: int = 127

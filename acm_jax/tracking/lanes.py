@@ -138,7 +138,7 @@ def follow(
     sizes = list(pool.map(_size, videos))
     groups = collections.defaultdict(list)
     for index, size in enumerate(sizes):
-      groups[stream.coarse_bucket(size)].append(index)
+      groups[stream.bucket_of(size)].append(index)
     for bucket, indices in groups.items():
       # The longest first, so that the lanes end together.
       indices.sort(key=lambda index: -videos[index].length)

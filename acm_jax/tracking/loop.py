@@ -148,7 +148,7 @@ def track(
   Args:
     tracker: The algorithm; static.
     variables: Of its network.
-    hparams: Penalty, window and smoothing.
+    hparams: Penalty, window and smoothing of each target, [n].
     states: n states, from `start` or the chunk before; donated.
     frames: t frames, stacked.
     wide: As in `step`, for all targets and frames; static.
@@ -158,7 +158,7 @@ def track(
   """
 
   def one_frame(states, frame):
-    one_target = functools.partial(step, tracker, variables, hparams, wide=wide)
-    return jax.vmap(one_target, in_axes=(0, None))(states, frame)
+    one_target = functools.partial(step, tracker, variables, wide=wide)
+    return jax.vmap(one_target, in_axes=(0, 0, None))(hparams, states, frame)
 
   return jax.lax.scan(one_frame, states, frames)

@@ -20,10 +20,6 @@ from acm_jax.tracking.contract import (
   Variables,
 )
 
-# Frame sides are padded to a multiple of this, so that sizes that differ a
-# little share a compiled program.
-BUCKET = 64
-
 
 def follow(
   tracker: Tracker,
@@ -42,7 +38,7 @@ def follow(
   Args:
     tracker: The algorithm.
     variables: Of its network.
-    hparams: Penalty, window and smoothing.
+    hparams: Penalty, window and smoothing, of all targets or of each, [n].
     frames: RGB frames of one size.
     boxes_xywh: The targets in the first frame, px, 0-based.
     chunk: Frames a compiled call works on; 1 for the least delay. It is 1
@@ -63,7 +59,10 @@ def follow(
   states = loop.start(tracker, variables, start, jnp.asarray(boxes_xywh))
   ones = np.ones(len(boxes_xywh), np.float32)
   yield Tracked(boxes_xywh, score=ones, lost=ones == 0, margin=ones)
-  advance = functools.partial(loop.track, tracker, variables, hparams)
+  each = jax.tree.map(
+    lambda x: np.broadcast_to(np.float32(x), len(ones)), hparams
+  )
+  advance = functools.partial(loop.track, tracker, variables)
   if tracker.wide_search:
     advance, chunk = functools.partial(_as_wanted, advance), 1
 
@@ -71,7 +70,7 @@ def follow(
   rest = _same_size(frames, first.shape)
   while group := list(itertools.islice(rest, chunk)):
     stacked = _stack(group, chunk)
-    states, tracked = advance(states, stacked)
+    states, tracked = advance(each, states, stacked)
     if waiting:
       yield from _frames_of(*waiting)
     waiting = tracked, len(group)
@@ -104,6 +103,7 @@ def check_boxes(
 
 def _as_wanted(
   advance: Callable[..., tuple[TrackState, Tracked]],
+  hparams: Hparams,
   states: TrackState,
   frames: Frame,
 ) -> tuple[TrackState, Tracked]:
@@ -114,15 +114,15 @@ def _as_wanted(
   """
   wanted = np.asarray(states.wide)
   if wanted.all() or not wanted.any():
-    return advance(states, frames, wide=bool(wanted[0]))
+    return advance(hparams, states, frames, wide=bool(wanted[0]))
   parts, place, begun = [], np.zeros(len(wanted), int), 0
   for wide in (False, True):
     lanes = np.flatnonzero(wanted == wide)
     place[lanes] = begun + np.arange(len(lanes))
     filled = np.resize(lanes, 1 << (len(lanes) - 1).bit_length())
     begun += len(filled)
-    part = jax.tree.map(lambda x, filled=filled: x[filled], states)
-    parts.append(advance(part, frames, wide=wide))
+    own = jax.tree.map(lambda x, filled=filled: x[filled], (hparams, states))
+    parts.append(advance(*own, frames, wide=wide))
   (narrow, narrow_found), (broad, broad_found) = parts
 
   def merged(axis):
@@ -148,7 +148,7 @@ def _same_size(frames, shape) -> Iterator[np.ndarray]:
 def _stack(frames, length: int) -> Frame:
   """Frames in a bucket; the last one fills up what is short of `length`."""
   missing = length - len(frames)
-  bucket = [-(-side // BUCKET) * BUCKET for side in frames[0].shape[:2]]
+  bucket = bucket_of(frames[0].shape[:2])
   return padded(frames + frames[-1:] * missing, bucket)
 
 
@@ -164,7 +164,7 @@ def padded(
   return Frame(jnp.asarray(pixels), jnp.asarray(sizes))
 
 
-def coarse_bucket(size_hw: tuple[int, int]) -> tuple[int, int]:
+def bucket_of(size_hw: tuple[int, int]) -> tuple[int, int]:
   """A bucket for frames of a height and a width that many sizes share.
 
   Sides are powers of two or one and a half of them, from 256 px on.

@@ -183,7 +183,7 @@ def test_no_lane_is_refused(follow):
   ],
 )
 def test_buckets_are_coarse(size, bucket):
-  assert stream.coarse_bucket(size) == bucket
+  assert stream.bucket_of(size) == bucket
 
 
 def test_both_forms_find_the_same_and_leave_other_lanes_alone(tiny_tracker):

@@ -157,11 +157,12 @@ HPARAMS = Hparams(0.08, 0.46, 0.44)
 
 def follow(tracker, variables, boxes, frames, chunk):
   states = loop.start(tracker, variables, frame(0), jnp.asarray(boxes))
+  hparams = jax.tree.map(lambda x: jnp.full(len(boxes), x), HPARAMS)
   found = []
   for first in range(1, frames, chunk):
     frames_ = [frame(i) for i in range(first, first + chunk)]
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *frames_)
-    states, tracked = loop.track(tracker, variables, HPARAMS, states, stacked)
+    states, tracked = loop.track(tracker, variables, hparams, states, stacked)
     found.append(tracked.box_xywh)
   return np.concatenate(found)
 

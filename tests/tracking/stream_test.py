@@ -15,10 +15,10 @@ HPARAMS = Hparams(0.1, 0.4, 0.4, 0.5)
 def follow(tiny_tracker):
   tracker, variables, _ = tiny_tracker
 
-  def follow(images, boxes=BOX, **kwargs):
+  def follow(images, boxes=BOX, hparams=HPARAMS, **kwargs):
     # An iterator, of which nobody but `follow` can look at the elements.
     frames = iter(images)
-    found = stream.follow(tracker, variables, HPARAMS, frames, boxes, **kwargs)
+    found = stream.follow(tracker, variables, hparams, frames, boxes, **kwargs)
     return list(found)
 
   return follow
@@ -43,6 +43,19 @@ def test_sizes_of_one_bucket_share_a_program(follow):
   for h, w in ((240, 320), (230, 300), (193, 257)):
     follow([image[:h, :w] for image in frames(3)], chunk=2)
   assert loop.track._cache_size() == 1
+
+
+def test_each_target_may_have_its_own_hyperparameters(follow):
+  columns = np.array([[0.001, 0.4], [0.1, 0.8], [0.4, 0.9], [0.5, 0.0], [0, 0]])
+  together = follow(frames(5), BOX.repeat(2, 0), Hparams(*columns))
+  for n, own in enumerate(columns.T):
+    alone = follow(frames(5), BOX, Hparams(*own))
+    for one, other in zip(together, alone, strict=True):
+      # The bound that is promised; float32 sums differ in their order alone.
+      np.testing.assert_allclose(one.box_xywh[n], other.box_xywh[0], atol=1e-3)
+  # So that the above can fail.
+  apart = [np.ptp(one.box_xywh, axis=0).max() for one in together]
+  assert max(apart) > 1
 
 
 def test_a_frame_of_another_size_is_named(follow):

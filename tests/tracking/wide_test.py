@@ -150,8 +150,9 @@ def test_targets_of_both_regions_equal_targets_one_by_one(tiny_tracker):
 
   plain = follow(BOXES, Hparams(0.08, 0.46, 0.44))
   middle = float(np.median(plain.score[1:]))
-  # Around what this network says, so that targets are lost and found.
-  hparams = Hparams(0.08, 0.46, 0.44, middle, middle)
+  # Around what this network says, so that targets are lost and found; and of
+  # each target its own.
+  hparams = Hparams(np.array([0.08, 0.3, 0.01]), 0.46, 0.44, middle, middle)
   loop.track.clear_cache()
   together = follow(BOXES, hparams)
   kinds = {tuple(row) for row in together.lost}
@@ -159,7 +160,8 @@ def test_targets_of_both_regions_equal_targets_one_by_one(tiny_tracker):
   # Of one, two and all targets, in either region.
   assert loop.track._cache_size() <= 6
   for n in range(len(BOXES)):
-    alone = follow(BOXES[n : n + 1], hparams)
+    own = hparams.replace(penalty_k=hparams.penalty_k[n])
+    alone = follow(BOXES[n : n + 1], own)
     np.testing.assert_array_equal(together.lost[:, n], alone.lost[:, 0])
     # The bound that is promised; float32 sums differ in their order alone.
     np.testing.assert_allclose(

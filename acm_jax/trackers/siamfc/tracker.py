@@ -1,6 +1,8 @@
 """SiamFC as a `Tracker`: its targets, loss and selection."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +33,13 @@ class SiamFc(Tracker):
 
   Source: Bertinetto et al., 2016 (arXiv:1606.09549).
   """
+
+  # Its penalty is that of one step of the scale, of 2% to 5%.
+  hparam_spans: ClassVar[Mapping[str, tuple[float, float]]] = {
+    'penalty_k': (0.0, 0.1),
+    'window_influence': (0.0, 0.5),
+    'size_lr': (0.2, 1.0),
+  }
 
   def preprocess(self, rgb):
     """RGB in 0..255, neither mean nor variance removed."""

@@ -1,0 +1,230 @@
+"""Search of hyper-parameters: many candidates at once follow each sequence.
+
+Candidates are a scrambled Halton sequence, so that a larger budget goes on
+where a smaller one ended. Each has a folder of result files named by its
+values, as `evaluate --hparams` takes them: what is there is not done again, and
+`score` takes each for a tracker.
+"""
+
+import dataclasses
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import numpy as np
+from scipy.stats import qmc
+
+from acm_jax.evaluation import methods, owner, plots, report, results, tables
+from acm_jax.evaluation.benchmarks import Benchmark
+from acm_jax.tracking import stream
+from acm_jax.tracking.contract import Hparams, Tracker, Variables
+from data_pipelines.progress import Progress
+from data_pipelines.sequences import Sequence, read_ahead
+from data_pipelines.staging import replacing
+
+# Of the candidates, as many are printed; search.csv has them all.
+_SHOWN = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+  """How much is searched.
+
+  Attributes:
+    candidates: How many there are, the given values among them.
+    seed: Of their choice.
+    at_once: How many follow a sequence together.
+  """
+
+  candidates: int = 64
+  seed: int = 0
+  at_once: int = 16
+
+  def __post_init__(self):
+    for flag, value in (
+      ('--budget', self.candidates),
+      ('--lanes', self.at_once),
+    ):
+      if value < 1:
+        raise ValueError(f'{flag}={value}: at least 1')
+    if self.seed < 0:
+      raise ValueError(f'--seed={self.seed}: at least 0')
+
+
+def candidates(
+  tracker: Tracker, hparams: Hparams, budget: Budget
+) -> dict[str, Hparams]:
+  """What is tried, by its name: first `hparams`, then places in the spans."""
+  spans = tracker.hparam_spans
+  halton = qmc.Halton(len(spans), rng=budget.seed)
+  places = qmc.scale(
+    halton.random(budget.candidates), *zip(*spans.values(), strict=True)
+  )
+  # Rounded, so that a name says all.
+  tried = [
+    hparams.replace(**dict(zip(spans, map(float, row), strict=True)))
+    for row in places[:-1].round(4)
+  ]
+  return {
+    ','.join(f'{k}={float(getattr(each, k))!r}' for k in spans): each
+    for each in (hparams, *tried)
+  }
+
+
+def search(
+  name: str,
+  tracker: Tracker,
+  variables: Variables,
+  hparams: Hparams,
+  precision: str,
+  benchmark: Benchmark,
+  root: Path,
+  found: list[Sequence],
+  out: Path,
+  budget: Budget,
+) -> None:
+  """Tries hyper-parameters on sequences, ranks them by success, says the best.
+
+  Args:
+    name: Of the tracker.
+    tracker: The algorithm.
+    variables: Of its network.
+    hparams: The first candidate; of the others what is not searched.
+    precision: Of matrix products.
+    benchmark: What the sequences are of.
+    root: Its folder.
+    found: The sequences.
+    out: Gets `<benchmark>/<name>.search` with a folder of results for each
+      candidate, search.json, search.csv and search.png.
+    budget: How much is tried.
+
+  Raises:
+    ValueError: The benchmark has no scores to rank by, the results there are of
+      another tracker, or a sequence cannot be tracked.
+  """
+  if benchmark.hidden or benchmark.lengths:
+    reason = (
+      'only its server has the annotations'
+      if benchmark.hidden
+      else 'the reset protocol follows one candidate at a time'
+    )
+    raise ValueError(f'--search: not on {benchmark.name}, {reason}')
+  if not benchmark.validation:
+    logging.warning(
+      '%s is a test set: what is found on it cannot be reported on it; '
+      'search on a validation set, as got10k_val',
+      benchmark.name,
+    )
+  tried = candidates(tracker, hparams, budget)
+  folder = out / benchmark.name / f'{name}.search'
+  about = {
+    each: methods.about_trained(tracker, variables, values, precision)
+    for each, values in tried.items()
+  }
+  for each, its in about.items():
+    owner.check(folder / each, its)
+  at_once = min(budget.at_once, len(tried))
+  total, done = len(tried) * sum(map(len, found)), 0
+  with (
+    Progress(f'{name}.search', total, 'boxes') as shown,
+    jax.default_matmul_precision(precision),
+  ):
+    for begun in range(0, len(tried), at_once):
+      group = list(tried)[begun : begun + at_once]
+      for sequence in found:
+        left = [
+          each
+          for each in group
+          if not results.is_done(folder / each, sequence, benchmark)
+        ]
+        if left:
+          # Filled up, so that there is one number of targets to compile for.
+          filled = np.resize(left, at_once)
+          values = [tried[each] for each in filled]
+          boxes = _follow(tracker, variables, values, sequence)
+          for each, box_xywh in zip(left, boxes, strict=False):
+            owner.mark(folder / each, about[each])
+            results.write_result(
+              folder / each, sequence.name, box_xywh, benchmark
+            )
+        done += len(group) * len(sequence)
+        shown.update(done)
+  folders = [folder / each for each in tried]
+  names = [sequence.name for sequence in found]
+  scored = report.compute(benchmark.name, root, folders, only=names)
+  _write(scored, tried, tracker.hparam_spans, budget, folder)
+
+
+def _follow(tracker, variables, values, sequence) -> np.ndarray:
+  """Boxes of each candidate, [n, frames, 4]."""
+  stacked = jax.tree.map(lambda *x: np.array(x, np.float32), *values)
+  boxes = np.tile(sequence.box_xywh[:1], (len(values), 1))
+  frames = read_ahead(sequence.frame_paths)
+  try:
+    tracked = list(stream.follow(tracker, variables, stacked, frames, boxes))
+  except ValueError as error:
+    raise ValueError(f'{sequence.name}: {error}') from error
+  return np.stack([each.box_xywh for each in tracked], 1).astype(np.float64)
+
+
+def _write(
+  scored: report.Report,
+  tried: Mapping[str, Hparams],
+  spans: Mapping[str, tuple[float, float]],
+  budget: Budget,
+  folder: Path,
+) -> None:
+  """Writes the candidates and prints the best, in the order of success."""
+  figures = {k: score.figures() for k, score in scored.totals().items()}
+  ranked, given = tables.ranked(figures), next(iter(tried))
+  values = {k: [float(getattr(tried[k], n)) for n in spans] for k in ranked}
+  heading = f'{scored.heading()}, {len(tried)} candidates, seed {budget.seed}'
+  content = {
+    'benchmark': scored.benchmark,
+    'protocol': scored.protocol,
+    'coverage': scored.coverage(),
+    'seed': budget.seed,
+    'spans': dict(spans),
+    'given': given,
+    'best': ranked[0],
+    'candidates': {
+      name: {
+        **dict(zip(spans, values[name], strict=True)),
+        **{k: round(v, 6) for k, v in figures[name].items() if v == v},
+      }
+      for name in ranked
+    },
+  }
+  with replacing(folder / 'search.json') as path:
+    path.write_text(json.dumps(content, indent=1) + '\n')
+  head, *body = tables.rows(figures, '')
+  table = [
+    [*spans, *head[1:]],
+    *([*(f'{x:.4f}' for x in values[n]), *cells] for n, *cells in body),
+  ]
+  with replacing(folder / 'search.csv') as path:
+    path.write_text(tables.comma_separated(table))
+  plots.write_search(
+    {n: [values[k][i] for k in ranked] for i, n in enumerate(spans)},
+    [figures[name]['success_auc'] for name in ranked],
+    ranked.index(given),
+    heading,
+    folder / 'search.png',
+  )
+  tables.show(
+    table[: _SHOWN + 1], heading, _remarks(scored, ranked, given, figures)
+  )
+
+
+def _remarks(scored, ranked, given, figures):
+  text = f'given values: place {ranked.index(given) + 1} of {len(ranked)}'
+  text += f', success {figures[given]["success_auc"]:.4f}'
+  if given in scored.intervals and given != ranked[0]:
+    _, (low, high) = scored.intervals[given]
+    text += (
+      f', behind the best by {low:.3f} to {high:.3f} (95%, over sequences)'
+    )
+  yield text
+  yield f'best: --hparams={ranked[0]}'
