@@ -1,0 +1,135 @@
+"""VOT's long-term protocol: precision and recall by confidence, and F-score.
+
+A tracker says in each frame how sure it is that the target is there. At each
+threshold of that confidence, precision is the mean overlap of the frames in
+which it says so, and recall the overlap as a share of the frames in which the
+target is there. The F-score is that of the best threshold.
+
+Source: Lukezic et al., 2018 (arXiv:1804.07056). The toolkits differ, so that
+each has a function; vot-toolkit's details were found by feeding it results.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from acm_jax.evaluation import regions
+from acm_jax.evaluation.reset import Truth
+
+# How many thresholds there are.
+_RESOLUTION = 100
+
+
+class Result(NamedTuple):
+  """What a tracker found in a sequence.
+
+  Attributes:
+    region: In each frame, empty where it found nothing; the first, in which it
+      was given the target, means nothing.
+    confidence: That it is the target; NaN counts as 0.
+  """
+
+  region: tuple[np.ndarray, ...]
+  confidence: Float[np.ndarray, 'n']
+
+
+class Scores(NamedTuple):
+  """Scores of one sequence, at its own best threshold, or of all.
+
+  Attributes:
+    precision: Mean overlap where the tracker says the target is there.
+    recall: Overlap as a share of the frames in which it is.
+    f_score: Their harmonic mean.
+  """
+
+  precision: float
+  recall: float
+  f_score: float
+
+  def figures(self) -> dict[str, float]:
+    """The numbers that reports print, by their names in scores.json."""
+    return {name: float(value) for name, value in self._asdict().items()}
+
+
+def pysot(
+  results: Mapping[str, Result], truths: Mapping[str, Truth]
+) -> tuple[Scores, dict[str, Scores]]:
+  """Scores as pysot's analysis has them, of all sequences and of each.
+
+  Raises:
+    ValueError: No frame has a confidence.
+  """
+  known = np.sort(_confidences(results, missing=np.nan))
+  known = known[~np.isnan(known)]
+  if not len(known):
+    raise ValueError('no confidence of any frame: pysot has no F-score then')
+  count = _RESOLUTION - 2
+  delta = len(known) // count
+  places = np.linspace(delta - 1, len(known) - delta, count)
+  # A place of -1 is the last one, and one behind the last does not occur.
+  thresholds = known[np.floor(places + 0.5).astype(int)]
+  # Below all of them are the frames of any confidence at all.
+  smallest = np.nextafter(0.0, 1.0)
+  return _scores(
+    results, truths, [smallest, *thresholds, np.inf], regions.pysot_overlap
+  )
+
+
+def vot_toolkit(
+  results: Mapping[str, Result], truths: Mapping[str, Truth]
+) -> tuple[Scores, dict[str, Scores]]:
+  """Scores as vot-toolkit has them, of all sequences and of each."""
+  known = np.sort(_confidences(results, missing=0.0))[::-1]
+  count = _RESOLUTION - 2
+  if len(known) > count:
+    delta = len(known) // count
+    places = np.linspace(delta, len(known) - delta, count)
+    known = known[np.round(places).astype(int)]
+  return _scores(
+    results, truths, [np.inf, *known, -np.inf], regions.vot_toolkit_overlap
+  )
+
+
+def _confidences(results, missing):
+  together = np.concatenate([each.confidence for each in results.values()])
+  return np.where(np.isnan(together), missing, together)
+
+
+def _scores(results, truths, thresholds, overlap):
+  curves = {
+    name: _curves(result, truths[name], np.array(thresholds), overlap)
+    for name, result in results.items()
+  }
+  total = np.mean(list(curves.values()), axis=0)
+  return _best(total), {name: _best(curve) for name, curve in curves.items()}
+
+
+def _curves(result, truth, thresholds, overlap) -> Float[np.ndarray, '2 t']:
+  """Precision and recall at each threshold."""
+  there = np.array([len(r) > 1 and np.isfinite(r).all() for r in truth.region])
+  overlaps = np.zeros(len(there))
+  for frame in np.flatnonzero(there[1:]) + 1:
+    if len(result.region[frame]):
+      overlaps[frame] = overlap(
+        result.region[frame], truth.region[frame], truth.bounds
+      )
+  confidence = np.nan_to_num(result.confidence, nan=0.0)
+  said = confidence >= thresholds[:, None]
+  sums, counts = said @ overlaps, said.sum(axis=1)
+  # Who says nothing says nothing wrong.
+  precision = np.where(counts > 0, sums / np.maximum(counts, 1), 1.0)
+  return np.stack([precision, sums / max(there.sum(), 1)])
+
+
+def _best(curves) -> Scores:
+  precision, recall = curves
+  both = precision + recall
+  f_scores = np.where(both > 0, 2 * precision * recall, 0.0) / np.where(
+    both > 0, both, 1.0
+  )
+  best = int(np.argmax(f_scores))
+  return Scores(
+    float(precision[best]), float(recall[best]), float(f_scores[best])
+  )

@@ -1,0 +1,94 @@
+"""VOT's protocol of anchors: its rules, and vot-toolkit's figures."""
+
+import numpy as np
+import pytest
+
+from acm_jax.evaluation import anchors
+from acm_jax.evaluation.anchors import Followed, Run
+from acm_jax.evaluation.reset import Truth
+from tests.evaluation import walks
+
+BOX = np.array([10.0, 10, 20, 20])
+AWAY = np.array([60.0, 60, 20, 20])
+SIZE = (100, 100)
+
+
+def run(codes):
+  """A run of characters: . on the target, x beside it, - nowhere."""
+  drawn = {'.': BOX, 'x': AWAY, '-': np.zeros(0)}
+  return Run(0, 1, tuple(drawn[c] for c in codes))
+
+
+def progress(codes, truth=None):
+  regions = (BOX,) * len(codes) if truth is None else truth
+  return anchors.follow(run(codes), Truth(regions, SIZE)).progress
+
+
+def test_a_loss_of_ten_frames_is_a_failure_where_it_began():
+  assert progress('.' * 5 + 'x' * 9 + '.' * 5) == 19
+  assert progress('.' * 5 + 'x' * 10 + '.' * 5) == 5
+  assert progress('.' * 5 + '-' * 10) == 5
+  # The first of two.
+  assert progress('.' + 'x' * 10 + '.' * 3 + 'x' * 10) == 1
+
+
+def test_frames_without_a_target_are_no_loss():
+  nowhere = np.full(4, np.nan)
+  truth = (BOX,) * 8 + (nowhere,) + (BOX,) * 9
+  assert progress('....' + 'x' * 14, truth) == 18
+  assert progress('....' + 'x' * 14) == 4
+
+
+def test_a_backward_run_is_held_against_the_frames_behind_its_anchor():
+  boxes = tuple(BOX + np.array([i, 0, 0, 0]) for i in range(6))
+  back = Run(4, -1, boxes[4::-1])
+  followed = anchors.follow(back, Truth(boxes, SIZE))
+  np.testing.assert_array_equal(followed.overlap, [0, 1, 1, 1, 1])
+
+
+def test_expected_overlap_is_padded_behind_a_failure():
+  curve = anchors.expected_overlap(
+    [
+      Followed(np.array([0, 1.0, 1.0, 0.2]), 2),
+      Followed(np.array([0, 0.5, 0.5]), 3),
+    ],
+    6,
+  )
+  # 1 and 1 over 2; of the third frame on the failed one alone, whose end is
+  # counted twice.
+  expected = [0, 0.75, 0.5, 1 / 3, 1 / 3, 1 / 4]
+  np.testing.assert_allclose(curve, expected)
+
+
+@pytest.mark.parametrize(
+  ('lengths', 'eao'),
+  [((30, 200), 0.3859050487329687), ((30, 400), 0.2559261330347013)],
+)
+def test_figures_are_those_of_vot_toolkit(lengths, eao):
+  """By vot-toolkit 0.9.0 on the files that `walks.write` makes."""
+  total, each = anchors.vot_toolkit(walks.runs(), walks.truths(), lengths)
+  # Sums in another order.
+  close = {'rel': 1e-12}
+  assert total == pytest.approx(
+    (0.5856634013984006, 0.5505583419117265, eao), **close
+  )
+  assert [s.accuracy for s in each.values()] == pytest.approx(
+    [
+      0.6507830798958258,
+      0.489962392401716,
+      0.5845212064451007,
+      0.6560931989149873,
+    ],
+    **close,
+  )
+  assert [s.robustness for s in each.values()] == pytest.approx(
+    [0.4732620320855615, 0.9503968253968254, 0.33317096931320017, 1.0], **close
+  )
+
+
+def test_a_run_lost_from_the_start_has_no_accuracy():
+  runs = {'a': [run('.' + 'x' * 12)]}
+  truths = {'a': Truth((BOX,) * 13, SIZE)}
+  total, _ = anchors.vot_toolkit(runs, truths, (2, 4))
+  assert total.robustness == pytest.approx(1 / 13)
+  assert (total.accuracy, total.eao) == (0.0, 0.0)

@@ -1,0 +1,101 @@
+"""Sequences and results by formula, as VOT's toolkit was given them.
+
+`write` is how its figures in the tests come to be: a workspace with
+vot-toolkit's `multistart` and `unsupervised` experiments, analysed by it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from acm_jax.evaluation.anchors import Run
+from acm_jax.evaluation.long_term import Result
+from acm_jax.evaluation.reset import Truth
+from tests import formulas
+
+SIZE = (320, 240)
+LENGTHS = {'a': 230, 'b': 151, 'c': 320, 'd': 60}
+# Frames without a target, of b and c.
+ABSENT = slice(70, 90)
+
+
+def truths() -> dict[str, Truth]:
+  return {name: Truth(tuple(_boxes(name, True)), SIZE) for name in LENGTHS}
+
+
+def runs() -> dict[str, list[Run]]:
+  """Forward or backward, the longer way, from every 50th frame and the last."""
+  found = {}
+  for name, length in LENGTHS.items():
+    boxes, found[name] = _boxes(name), []
+    for anchor in sorted({*range(0, length, 50), length - 1}):
+      step = 1 if length - 1 - anchor >= anchor else -1
+      draw = formulas.rng(f'run {name} {anchor}')
+      fails = draw.integers(10, 400)
+      drift, regions = np.zeros(2), [np.zeros(0)]
+      rest = boxes[anchor::step][1:]
+      for frame, box in enumerate(rest, 1):
+        drift = drift + draw.normal(0, 1.5, 2) + (frame > fails) * np.ones(2)
+        drift *= draw.random() > 0.08
+        drift += (draw.random() < 0.02) * draw.normal(0, 30, 2)
+        regions.append(_moved(box, drift, draw))
+      found[name].append(Run(anchor, step, tuple(regions)))
+  return found
+
+
+def results() -> dict[str, Result]:
+  found = {}
+  for name in LENGTHS:
+    draw = formulas.rng(f'long {name}')
+    drift, regions, confidences = np.zeros(2), [np.zeros(0)], [np.nan]
+    for true, box in zip(_boxes(name, True)[1:], _boxes(name)[1:], strict=True):
+      drift = 0.95 * drift + draw.normal(0, 3, 2)
+      regions.append(_moved(box, drift, draw))
+      sure = draw.uniform(0.6, 1) / (1 + np.hypot(*drift) / 20)
+      confidences.append(round(sure * (0.4 if np.isnan(true[0]) else 1), 5))
+    found[name] = Result(tuple(regions), np.array(confidences))
+  return found
+
+
+def _boxes(name, gaps=False):
+  draw = formulas.rng(f'walk {name}')
+  length = LENGTHS[name]
+  steps = draw.normal(0, 2, (length, 2))
+  corners = np.array([130, 90]) + np.cumsum(steps, axis=0)
+  boxes = np.concatenate([corners, draw.normal(40, 0.2, (length, 2))], axis=1)
+  if gaps and name in 'bc':
+    boxes[ABSENT] = np.nan
+  return boxes.round(4)
+
+
+def _moved(box, drift, draw):
+  sides = box[2:] * np.exp(draw.normal(0, 0.1, 2))
+  return np.concatenate([box[:2] + drift, sides]).round(4)
+
+
+def write(root: Path) -> None:
+  """Writes a workspace's sequences and results in vot-toolkit's layout."""
+  for name, truth in truths().items():
+    folder = root / 'sequences' / name
+    folder.mkdir(parents=True)
+    (folder / 'groundtruth.txt').write_text(_text(truth.region))
+    anchors = np.zeros(len(truth.region), int)
+    for run in runs()[name]:
+      anchors[run.anchor] = run.step
+      stem = f'results/x/baseline/{name}/{name}_{run.anchor:08d}'
+      _write_result(root / f'{stem}.txt', run.region)
+    (folder / 'anchor.value').write_text('\n'.join(map(str, anchors)) + '\n')
+  for name, result in results().items():
+    path = root / f'results/x/longterm/{name}/{name}_001.txt'
+    _write_result(path, result.region)
+    rows = '\n'.join(f'{value:.5f}' for value in result.confidence[1:])
+    path.with_name(f'{name}_001_confidence.value').write_text(f'\n{rows}\n')
+
+
+def _write_result(path, regions):
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_text('1\n' + _text(regions[1:]))
+
+
+def _text(regions):
+  return ''.join(','.join(f'{v:.4f}' for v in row) + '\n' for row in regions)
