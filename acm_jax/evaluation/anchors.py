@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Float
 
 from acm_jax.evaluation import regions
-from acm_jax.evaluation.reset import Truth
+from acm_jax.evaluation.outcome import Outcome
+from acm_jax.evaluation.reset import Sums, Truth, redrawn
 
 # A target is lost at this overlap and below, and has failed if it stays so for
 # as many frames.
@@ -76,7 +77,7 @@ def vot_toolkit(
   runs: Mapping[str, Sequence[Run]],
   truths: Mapping[str, Truth],
   lengths: tuple[int, int],
-) -> tuple[Scores, dict[str, Scores]]:
+) -> Outcome:
   """Scores of all sequences and of each.
 
   Accuracy over all is a mean weighted by the frames before failures, robustness
@@ -87,8 +88,8 @@ def vot_toolkit(
     truths: Of each sequence; a region that is empty or NaN is no target.
     lengths: The first and the last length of runs that EAO is the mean of.
   """
-  sequences, progress, frames = {}, [], []
-  followed: list[Followed] = []
+  sequences, progress, frames, sums = {}, [], [], []
+  low, high = lengths
   for name, own in runs.items():
     one = [follow(run, truths[name]) for run in own]
     before = sum(each.progress for each in one)
@@ -99,19 +100,18 @@ def vot_toolkit(
     )
     progress.append(before)
     frames.append(len(truths[name].region))
-    followed += one
+    sums.append(overlap_sums(one, high))
   counted = [s.accuracy for s in sequences.values() if s.accuracy == s.accuracy]
   weights = [each for each in progress if each]
-  low, high = lengths
-  curve = expected_overlap(followed, high)[low:]
+  redraw = redrawn(sums, slice(low, high))
   total = Scores(
     float(np.average(counted, weights=weights)) if weights else float('nan'),
     float(
       np.average([s.robustness for s in sequences.values()], weights=frames)
     ),
-    float(np.nanmean(curve)) if np.isfinite(curve).any() else float('nan'),
+    float(redraw(np.ones((1, len(sums))))[0]),
   )
-  return total, sequences
+  return Outcome(total, sequences, redraw)
 
 
 def follow(run: Run, truth: Truth) -> Followed:
@@ -137,15 +137,12 @@ def follow(run: Run, truth: Truth) -> Followed:
   return Followed(overlap, progress)
 
 
-def expected_overlap(
-  followed: Sequence[Followed], length: int
-) -> Float[np.ndarray, '{length}']:
-  """Expected overlap of runs of a length, from 0 to `length` - 1 frames.
+def overlap_sums(followed: Sequence[Followed], length: int) -> Sums:
+  """Of the runs of a sequence, for lengths of 0 to `length` - 1 frames.
 
-  Entry i is the mean over the runs that reach frame i, or failed, of their mean
-  overlap in frames 1 to i; NaN where there is none. Behind a failure there is
-  no overlap. Where even the sequence has ended the toolkit divides by a frame
-  less, and so does this.
+  Entry i is of the runs that reach frame i, or failed, and of their mean
+  overlap in frames 1 to i. Behind a failure there is no overlap. Where even the
+  sequence has ended the toolkit divides by a frame less, and so does this.
   """
   overlap = np.zeros((len(followed), length))
   for row, run in zip(overlap, followed, strict=True):
@@ -156,5 +153,4 @@ def expected_overlap(
   known = (frames < ends) | np.array([run.failed for run in followed])[:, None]
   divisor = np.maximum(frames - (frames >= ends), 1)
   means = np.where(known, np.cumsum(overlap, axis=1) / divisor, 0.0)
-  with np.errstate(invalid='ignore'):
-    return means.sum(axis=0) / known.sum(axis=0)
+  return Sums(means.sum(axis=0), known.sum(axis=0))

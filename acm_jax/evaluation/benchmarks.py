@@ -25,6 +25,8 @@ class Benchmark:
     prefix: What pytracking's results have before a sequence's name.
     lengths: The lengths of runs that EAO is the mean of; only of benchmarks
       with the reset protocol.
+    cut: Sequences with more images than the annotation has rows, so that
+      results are cut to it.
     hidden: Whether only a server has the annotations.
     whole: The benchmark that this one is a part of.
     validation: Whether it is there to choose by, rather than to report on.
@@ -40,6 +42,7 @@ class Benchmark:
   protocol: str = 'pysot'
   prefix: str = ''
   lengths: tuple[int, int] | None = None
+  cut: tuple[str, ...] = ()
   hidden: bool = False
   whole: str = ''
   validation: bool = False
@@ -50,6 +53,10 @@ class Benchmark:
 def _one_pass(name, layout, first_pixel, table=None, **rest):
   sequences = tables.names(table) if table else ()
   return Benchmark(name, layout, first_pixel, sequences=sequences, **rest)
+
+
+def _lasot(name, **rest):
+  return _one_pass(name, 'lasot', 1, name, labels_absence=True, **rest)
 
 
 def _got10k(name, **rest):
@@ -76,8 +83,8 @@ BENCHMARKS = {
     _one_pass('tc128', 'tc128', 1, prefix='tpl_'),
     _one_pass('nfs30', 'nfs30', 0, 'nfs', prefix='nfs_'),
     _one_pass('nfs240', 'nfs240', 0, 'nfs', prefix='nfs_'),
-    _one_pass('lasot', 'lasot', 1, 'lasot', labels_absence=True),
-    _one_pass('lasot_ext', 'lasot', 1, 'lasot_ext', labels_absence=True),
+    _lasot('lasot', cut=('monkey-17',)),
+    _lasot('lasot_ext', cut=('paddle-1', 'paddle-10')),
     _one_pass('tinytlp', 'tinytlp', 0, labels_absence=True),
     _one_pass(
       'trackingnet',

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from acm_jax.evaluation import regions
+from acm_jax.evaluation.outcome import Outcome
 from acm_jax.evaluation.reset import Truth
 
 # How many thresholds there are.
@@ -55,7 +56,7 @@ class Scores(NamedTuple):
 
 def pysot(
   results: Mapping[str, Result], truths: Mapping[str, Truth]
-) -> tuple[Scores, dict[str, Scores]]:
+) -> Outcome:
   """Scores as pysot's analysis has them, of all sequences and of each.
 
   Raises:
@@ -79,7 +80,7 @@ def pysot(
 
 def vot_toolkit(
   results: Mapping[str, Result], truths: Mapping[str, Truth]
-) -> tuple[Scores, dict[str, Scores]]:
+) -> Outcome:
   """Scores as vot-toolkit has them, of all sequences and of each."""
   known = np.sort(_confidences(results, missing=0.0))[::-1]
   count = _RESOLUTION - 2
@@ -98,12 +99,19 @@ def _confidences(results, missing):
 
 
 def _scores(results, truths, thresholds, overlap):
-  curves = {
-    name: _curves(result, truths[name], np.array(thresholds), overlap)
-    for name, result in results.items()
-  }
-  total = np.mean(list(curves.values()), axis=0)
-  return _best(total), {name: _best(curve) for name, curve in curves.items()}
+  curves = np.stack(
+    [
+      _curves(result, truths[name], np.array(thresholds), overlap)
+      for name, result in results.items()
+    ]
+  )
+
+  def redraw(drawn):
+    means = np.tensordot(drawn, curves, 1) / drawn.sum(axis=1)[:, None, None]
+    return _f_scores(*means.swapaxes(0, 1)).max(axis=1)
+
+  sequences = dict(zip(results, map(_best, curves), strict=True))
+  return Outcome(_best(curves.mean(axis=0)), sequences, redraw)
 
 
 def _curves(result, truth, thresholds, overlap) -> Float[np.ndarray, '2 t']:
@@ -124,12 +132,11 @@ def _curves(result, truth, thresholds, overlap) -> Float[np.ndarray, '2 t']:
 
 
 def _best(curves) -> Scores:
-  precision, recall = curves
-  both = precision + recall
-  f_scores = np.where(both > 0, 2 * precision * recall, 0.0) / np.where(
-    both > 0, both, 1.0
-  )
+  f_scores = _f_scores(*curves)
   best = int(np.argmax(f_scores))
-  return Scores(
-    float(precision[best]), float(recall[best]), float(f_scores[best])
-  )
+  return Scores(*map(float, curves[:, best]), float(f_scores[best]))
+
+
+def _f_scores(precision, recall):
+  both = precision + recall
+  return 2 * precision * recall / np.where(both > 0, both, 1.0)

@@ -56,6 +56,9 @@ PLOTS = (
   ),
 )
 
+# What `write` and `write_attributes` may write.
+NAMES = (*(plot.curve for plot in PLOTS), 'accuracy_robustness', 'attributes')
+
 # Okabe and Ito's colours, which stay apart for colour-blind readers; a second
 # round of them is dashed.
 _COLORS = (

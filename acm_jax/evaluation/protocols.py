@@ -7,7 +7,8 @@ miss in all of them.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -184,14 +185,15 @@ def pytracking(
   """One-pass scores as pytracking defines them.
 
   The first row is the true one, and a predicted box without area is the one
-  before it. A true box with a value that is not positive, and an absent
-  frame, are misses everywhere.
+  before it. A true box with a value that is not positive is a miss in success
+  and in precision, and a hit in normalised precision. An absent frame is a miss
+  everywhere.
   """
   return _pytracking(predicted_xywh, truth, np.inf)
 
 
 def _pytracking_uav(predicted_xywh, truth):
-  # Of UAV123 alone, boxes that are not valid are hits in precision.
+  # Of UAV123 alone, boxes that are not valid are hits in precision, too.
   return _pytracking(predicted_xywh, truth, 0.0)
 
 
@@ -204,7 +206,7 @@ def _pytracking(predicted_xywh, truth, distance_of_invalid):
   valid = _is_positive(truth.box_xywh)
   missing = np.isnan(predicted).any(axis=1)
   for error, instead in zip(
-    errors, (-1.0, distance_of_invalid, distance_of_invalid), strict=True
+    errors, (-1.0, distance_of_invalid, 0.0), strict=True
   ):
     error[~valid & ~missing] = instead
     error[truth.absent] = -1.0 if error is errors[0] else np.inf
@@ -367,10 +369,16 @@ class Protocol(NamedTuple):
   Attributes:
     rate: Scores of one sequence.
     total: Scores of many.
+    weight: Of a sequence in the success of many.
+    headings: What figures are called in tables where that is not as usual.
+    cuts: Whether boxes are cut to the image.
   """
 
   rate: Callable[[np.ndarray, Truth], Scores]
   total: Callable[[Sequence[Scores]], Scores] = mean
+  weight: Callable[[Scores], float] = lambda scores: 1.0
+  headings: Mapping[str, str] = MappingProxyType({})
+  cuts: bool = False
 
 
 PROTOCOLS = {
@@ -379,13 +387,24 @@ PROTOCOLS = {
   'pytracking': Protocol(pytracking),
   'got10k': Protocol(got10k),
   'lasot_official': Protocol(lasot_official),
-  'trackingnet': Protocol(trackingnet, _trackingnet_total),
+  'trackingnet': Protocol(
+    trackingnet,
+    _trackingnet_total,
+    headings={
+      'precision_20': 'P (area)',
+      'normalized_precision_20': 'NP (area)',
+    },
+  ),
 }
 # What a toolkit does differently with one of the benchmarks.
 _SPECIAL = {
   ('pytracking', 'uav123'): Protocol(_pytracking_uav),
-  ('got10k', 'lasot'): Protocol(_got10k_lasot),
-  ('got10k', 'got10k_val'): Protocol(_got10k_own, pooled),
+  ('got10k', 'lasot'): Protocol(
+    _got10k_lasot, headings={'normalized_precision_20': 'NP (area)'}
+  ),
+  ('got10k', 'got10k_val'): Protocol(
+    _got10k_own, pooled, weight=lambda scores: scores.rated, cuts=True
+  ),
 }
 
 

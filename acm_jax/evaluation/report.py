@@ -18,6 +18,7 @@ from acm_jax.evaluation import (
   reset,
   tables,
 )
+from acm_jax.evaluation.outcome import Outcome
 from acm_jax.evaluation.results import (
   find_results,
   is_reset,
@@ -26,23 +27,9 @@ from acm_jax.evaluation.results import (
 )
 from data_pipelines.staging import replacing
 
-Scores = protocols.Scores | reset.Scores
-
 # Of the sequences that were not scored, as many are printed; scores.json has
 # them all.
 _NAMED = 5
-
-
-class Outcome(NamedTuple):
-  """Scores of one tracker.
-
-  Attributes:
-    total: Of all sequences.
-    sequences: Of each.
-  """
-
-  total: Scores
-  sequences: Mapping[str, Scores]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,56 +41,80 @@ class Report:
     protocol: Name of the definitions that the scores follow.
     missing: Sequences of the benchmark that were not scored, for want of an
       annotation or of a result of one of the trackers.
+    trackers: By tracker, the scores.
+    headings: What figures are called in tables where not as usual.
     ignored: By tracker, text files that are named like no sequence.
+    lacking: By tracker, annotated sequences that it has no result of.
     short: By tracker and sequence, where results end before the annotation:
       their frames. The rest are misses.
-    trackers: By tracker, the scores.
+    long: By tracker and sequence, where results go on behind the annotation,
+      as they may where there are more images: their frames. The rest are cut.
+    runs: By tracker and sequence, of how many runs scores are the mean, if of
+      more than one.
+    unbounded: Sequences whose images' size is not known, so that regions are
+      not cut to them as the protocol would.
     attributes: The scored sequences with each attribute, where it is known.
   """
 
   benchmark: str
   protocol: str
   missing: tuple[str, ...]
-  ignored: dict[str, list[str]]
-  short: dict[str, dict[str, int]]
   trackers: dict[str, Outcome]
-  attributes: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+  headings: Mapping[str, str]
+  ignored: dict[str, list[str]]
+  lacking: dict[str, list[str]]
+  short: dict[str, dict[str, int]]
+  long: dict[str, dict[str, int]]
+  runs: dict[str, dict[str, int]]
+  unbounded: list[str]
+  attributes: dict[str, list[str]]
 
-  def totals(self) -> dict[str, Scores]:
-    """Scores of each tracker over all sequences."""
-    return {name: outcome.total for name, outcome in self.trackers.items()}
+  def figures(self) -> dict[str, dict[str, float]]:
+    """Of each tracker over all sequences."""
+    return {name: o.total.figures() for name, o in self.trackers.items()}
+
+  @property
+  def names(self) -> list[str]:
+    """The sequences that were scored."""
+    return list(next(iter(self.trackers.values())).sequences)
 
   def by_attribute(self) -> dict[str, dict[str, float]]:
     """Success of each tracker on the sequences with an attribute."""
+    names = self.names
+    chosen = {
+      attribute: np.isin(names, own)[None].astype(float)
+      for attribute, own in self.attributes.items()
+    }
     return {
       attribute: {
-        name: float(np.mean([o.sequences[s].success_auc for s in names]))
-        for name, o in self.trackers.items()
+        name: float(outcome.redraw(counts)[0])
+        for name, outcome in self.trackers.items()
       }
-      for attribute, names in self.attributes.items()
+      for attribute, counts in chosen.items()
     }
 
   @functools.cached_property
-  def intervals(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """By tracker, 95% intervals of its success and of what it is behind.
+  def intervals(self) -> dict[str, dict[str, tuple[float, float]]]:
+    """By tracker, the best first, 95% intervals of the figure that ranks it.
 
-    The best tracker first. None of a single sequence, or of the reset
-    protocol, of which EAO is no mean.
+    `own` is the figure's, `behind` that of how much lower it is than the best
+    tracker's. None of a single sequence.
     """
-    figures = {name: o.total.figures() for name, o in self.trackers.items()}
-    names = tables.ranked(figures)
-    if 'success_auc' not in figures[names[0]]:
+    if len(self.names) < 2:
       return {}
-    values = np.array(
-      [
-        [score.success_auc for score in self.trackers[name].sequences.values()]
-        for name in names
-      ]
-    )
-    if values.shape[1] < 2:
-      return {}
-    own, behind = tables.intervals(values)
-    return dict(zip(names, zip(own, behind, strict=True), strict=True))
+    draws = tables.draws(len(self.names))
+    figures = {
+      name: self.trackers[name].redraw(draws)
+      for name in tables.ranked(self.figures())
+    }
+    best = next(iter(figures.values()))
+    return {
+      name: {
+        'own': tables.interval(each),
+        'behind': tables.interval(best - each),
+      }
+      for name, each in figures.items()
+    }
 
   def heading(self) -> str:
     """What was scored and how, in one line."""
@@ -111,7 +122,7 @@ class Report:
 
   def coverage(self) -> str:
     """How much of the benchmark was scored: '5 of 100 sequences'."""
-    scored = len(next(iter(self.trackers.values())).sequences)
+    scored = len(self.names)
     return f'{scored} of {scored + len(self.missing)} sequences'
 
   def content(self) -> dict:
@@ -121,6 +132,11 @@ class Report:
       pairs = scores.figures().items()
       return {k: None if math.isnan(v) else round(v, 6) for k, v in pairs}
 
+    rank = tables.rank(next(iter(self.figures().values())))
+    intervals = {
+      name: {f'{rank}_95': [round(x, 6) for x in each['own']]}
+      for name, each in self.intervals.items()
+    }
     return {
       'benchmark': self.benchmark,
       'protocol': self.protocol,
@@ -128,7 +144,11 @@ class Report:
       'coverage': self.coverage(),
       'missing': list(self.missing),
       'ignored': self.ignored,
+      'lacking': self.lacking,
       'short': self.short,
+      'long': self.long,
+      'runs': self.runs,
+      'unbounded': self.unbounded,
       'attributes': {
         attribute: {
           'sequences': len(self.attributes[attribute]),
@@ -138,17 +158,11 @@ class Report:
       },
       'trackers': {
         name: figures(outcome.total)
-        | _interval_of(self.intervals.get(name))
+        | intervals.get(name, {})
         | {'sequences': {k: figures(v) for k, v in outcome.sequences.items()}}
         for name, outcome in self.trackers.items()
       },
     }
-
-
-def _interval_of(intervals) -> dict[str, list[float]]:
-  if intervals is None:
-    return {}
-  return {'success_auc_95': [round(float(x), 6) for x in intervals[0]]}
 
 
 def score(
@@ -201,60 +215,96 @@ def compute(
       'pass; score them apart'
     )
   (reset_protocol,) = kinds
-  rate = (_rate_reset if reset_protocol else _rate_one_pass)(settings, protocol)
-  read = annotations.read_regions if reset_protocol else annotations.read
-  truth = read(settings, annotation_path)
+  headings: Mapping[str, str] = {}
+  if reset_protocol:
+    rate, cuts = _rate_reset(protocol, settings), True
+    truth = annotations.read_regions(settings, annotation_path)
+  else:
+    definition = protocols.get(protocol, settings.name)
+    rate, cuts = _rate_one_pass(definition, settings), definition.cuts
+    headings = definition.headings
+    truth = annotations.read(settings, annotation_path)
+    _check_known(settings, truth)
   official = settings.sequences or tuple(truth)
   match = benchmarks.matcher(settings, official)
   found = {n: find_results(path, match) for n, path in folders.items()}
   files = {name: paths for name, (paths, _) in found.items()}
   ignored = {name: others for name, (_, others) in found.items() if others}
-  common = [
-    s
-    for s in truth
-    if (only is None or s in only)
-    and all(s in paths for paths in files.values())
-  ]
+  asked = [s for s in truth if only is None or s in only]
+  lacking = {
+    name: [s for s in asked if s not in paths] for name, paths in files.items()
+  }
+  common = [s for s in asked if not any(s in own for own in lacking.values())]
   if not common:
     raise ValueError(
       f'{annotation_path}: no annotated sequence has a result of every tracker'
     )
   known = {sequence: truth[sequence] for sequence in common}
-  short, trackers = {}, {}
-  for name, paths in files.items():
-    trackers[name], ends = rate({s: paths[s] for s in common}, known)
-    if ends:
-      short[name] = ends
-  missing = tuple(s for s in official if s not in known)
+  rated = {
+    name: rate({s: paths[s] for s in common}, known)
+    for name, paths in files.items()
+  }
   attributes: dict[str, list[str]] = {}
-  for name in common if not reset_protocol else ():
+  for name in common:
     for attribute in known[name].attributes:
       attributes.setdefault(attribute, []).append(name)
-  attributes = dict(sorted(attributes.items()))
   return Report(
-    benchmark, protocol, missing, ignored, short, trackers, attributes
+    benchmark,
+    protocol,
+    missing=tuple(s for s in official if s not in known),
+    trackers={name: each.outcome for name, each in rated.items()},
+    headings=headings,
+    ignored=ignored,
+    lacking=_kept(lacking),
+    short=_kept({name: each.short for name, each in rated.items()}),
+    long=_kept({name: each.long for name, each in rated.items()}),
+    runs=_kept(
+      {
+        name: {s: len(paths[s]) for s in common if len(paths[s]) > 1}
+        for name, paths in files.items()
+      }
+    ),
+    unbounded=[s for s in common if cuts and known[s].size is None],
+    attributes=dict(sorted(attributes.items())),
   )
 
 
-def _rate_one_pass(benchmark, protocol):
-  definition = protocols.get(protocol, benchmark.name)
+def _kept(by_tracker):
+  return {name: value for name, value in by_tracker.items() if value}
 
+
+class _Rated(NamedTuple):
+  outcome: Outcome
+  short: dict[str, int]
+  long: dict[str, int]
+
+
+def _rate_one_pass(definition, benchmark):
   def rate(files, truth):
-    sequences, short = {}, {}
+    sequences, short, long = {}, {}, {}
     for name, runs in files.items():
-      rated = []
+      frames = len(truth[name].box_xywh)
+      scores = []
       for path in runs:
-        result, rows = read_result(path, len(truth[name].box_xywh))
-        rated.append(definition.rate(result, truth[name]))
-        if rows < len(result):
-          short[name] = rows
-      sequences[name] = protocols.mean(rated) if len(rated) > 1 else rated[0]
-    return Outcome(definition.total(list(sequences.values())), sequences), short
+        result, rows = read_result(path, frames, name in benchmark.cut)
+        scores.append(definition.rate(result, truth[name]))
+        if rows != frames:
+          (short if rows < frames else long)[name] = rows
+      sequences[name] = protocols.mean(scores) if len(scores) > 1 else scores[0]
+    rated = list(sequences.values())
+    weights = np.array([definition.weight(scores) for scores in rated])
+    success = np.array([scores.success_auc for scores in rated])
+
+    def redraw(drawn):
+      return drawn @ (weights * success) / (drawn @ weights)
+
+    total = definition.total(rated)
+    return _Rated(Outcome(total, sequences, redraw), short, long)
 
   return rate
 
 
-def _rate_reset(benchmark, protocol):
+def _rate_reset(protocol, benchmark):
   analyses = {'pysot': reset.pysot, 'vot_toolkit': reset.vot_toolkit}
   if benchmark.lengths is None:
     raise ValueError(
@@ -271,15 +321,32 @@ def _rate_reset(benchmark, protocol):
       name: [read_run(path, len(truth[name].region)) for path in paths]
       for name, paths in files.items()
     }
-    return Outcome(*analyses[protocol](runs, truth, benchmark.lengths)), {}
+    return _Rated(analyses[protocol](runs, truth, benchmark.lengths), {}, {})
 
   return rate
 
 
+def _check_known(benchmark, truth):
+  """Refuses what only a server can score; its first boxes are public."""
+  known = [np.isfinite(t.box_xywh).all(axis=1).sum() for t in truth.values()]
+  if benchmark.hidden and max(known) <= 1:
+    raise ValueError(
+      f'{benchmark.name}: only its server has the annotations; --check '
+      'ARCHIVE.zip makes sure that it can read results'
+    )
+
+
 def write(report: Report, out: Path) -> None:
-  """Writes curves, tables, and at last scores.json into `out`."""
+  """Writes curves, tables, and at last scores.json into `out`.
+
+  What an earlier report left there is removed, as it may have other files.
+  """
   out.mkdir(parents=True, exist_ok=True)
-  plots.write(report.totals(), report.heading(), out)
+  for name in plots.NAMES:
+    for suffix in ('png', 'csv'):
+      (out / f'{name}.{suffix}').unlink(missing_ok=True)
+  totals = {name: o.total for name, o in report.trackers.items()}
+  plots.write(totals, report.heading(), out)
   _write_tables(report, out)
   if report.attributes:
     plots.write_attributes(report.by_attribute(), report.heading(), out)
@@ -288,8 +355,7 @@ def write(report: Report, out: Path) -> None:
 
 
 def _write_tables(report: Report, out: Path) -> None:
-  totals = {name: o.total.figures() for name, o in report.trackers.items()}
-  table = tables.rows(totals, 'tracker')
+  table = tables.rows(report.figures(), 'tracker', report.headings)
   each = [['sequence', 'tracker', *table[0][1:]]]
   for name, outcome in report.trackers.items():
     figures = {s: score.figures() for s, score in outcome.sequences.items()}
@@ -306,30 +372,49 @@ def _write_tables(report: Report, out: Path) -> None:
 
 
 def show(report: Report) -> None:
-  """Prints the table of scores, best success first."""
-  totals = {name: o.total.figures() for name, o in report.trackers.items()}
-  table = tables.rows(totals, 'tracker')
+  """Prints the table of scores, the best tracker first."""
+  table = tables.rows(report.figures(), 'tracker', report.headings)
   tables.show(table, report.heading(), _remarks(report))
 
 
 def _remarks(report):
-  first = None
-  for name, (own, behind) in report.intervals.items():
-    text = f'{name}: success {own[0]:.3f} to {own[1]:.3f}'
+  first, rank = None, tables.rank(next(iter(report.figures().values())))
+  for name, each in report.intervals.items():
+    low, high = each['own']
+    text = f'{name}: {tables.HEADINGS[rank]} {low:.3f} to {high:.3f}'
     if first:
-      text += f', behind {first} by {behind[0]:.3f} to {behind[1]:.3f}'
+      low, high = each['behind']
+      text += f', behind {first} by {low:.3f} to {high:.3f}'
     first = first or name
     yield f'{text} (95%, over sequences)'
   if report.missing:
-    shown = list(report.missing[:_NAMED])
-    if len(report.missing) > _NAMED:
-      shown.append(f'and {len(report.missing) - _NAMED} more')
-    yield f'partial, not scored: {", ".join(shown)}'
+    yield f'partial, not scored: {_listed(report.missing)}'
+  if len(report.trackers) > 1:
+    for tracker, names in report.lacking.items():
+      yield f'{tracker}: no result of {_listed(names)}'
   for tracker, files in report.ignored.items():
-    yield f'{tracker}: no sequences of the benchmark: {", ".join(files)}'
-  for tracker, sequences in report.short.items():
-    listed = ', '.join(f'{k} ({v} rows)' for k, v in sequences.items())
-    yield f'{tracker}: results end early, the rest are misses: {listed}'
+    yield f'{tracker}: no sequences of the benchmark: {_listed(files)}'
+  for text, found in (
+    ('several runs, averaged', report.runs),
+    ('results end early, the rest are misses', report.short),
+    ('results go on behind the annotation, cut there', report.long),
+  ):
+    unit = 'runs' if found is report.runs else 'rows'
+    for tracker, sequences in found.items():
+      listed = _listed([f'{k} ({v} {unit})' for k, v in sequences.items()])
+      yield f'{tracker}: {text}: {listed}'
+  if report.unbounded:
+    yield (
+      'regions not cut to the images, whose size is not known: '
+      f'{_listed(report.unbounded)}'
+    )
+
+
+def _listed(names):
+  """Some of them; scores.json has all."""
+  shown = ', '.join(names[:_NAMED])
+  rest = len(names) - _NAMED
+  return f'{shown}, and {rest} more' if rest > 0 else shown
 
 
 def _by_tracker(results):

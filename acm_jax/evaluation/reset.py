@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 
 from acm_jax.evaluation import regions
+from acm_jax.evaluation.outcome import Outcome
 
 # Codes of result files; any other row is a region.
 SKIPPED, INITIALISED, FAILED = 0, 1, 2
@@ -47,10 +48,12 @@ class Truth(NamedTuple):
     region: The true region in each frame.
     size: Width and height of the images, px, if known; where not, regions are
       not cut at the right and at the bottom.
+    attributes: What makes it hard, in the benchmark's words, if that is said.
   """
 
   region: tuple[np.ndarray, ...]
   size: tuple[int, int] | None
+  attributes: tuple[str, ...] = ()
 
   @property
   def bounds(self) -> tuple[int, int]:
@@ -82,28 +85,27 @@ class Scores(NamedTuple):
 
 Runs = Mapping[str, Sequence[Run]]
 Truths = Mapping[str, Truth]
-# Scores of all and of each sequence, of runs, their truth, and the first and
-# the last of the lengths that EAO is the mean of.
-Analysis = Callable[
-  [Runs, Truths, tuple[int, int]], tuple[Scores, dict[str, Scores]]
-]
 
 
-def pysot(
-  runs: Runs, truths: Truths, lengths: tuple[int, int]
-) -> tuple[Scores, dict[str, Scores]]:
+def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
   """Scores as pysot's analysis has them.
 
   Accuracy is the mean over the frames of all sequences. A fragment of EAO
   starts 5 frames behind a failure and ends where the next one starts; what
   was not tracked in it has no overlap.
+
+  Args:
+    runs: Of each sequence.
+    truths: Of each sequence.
+    lengths: The first and the last length of runs that EAO is the mean of.
   """
-  rated, sequences, fragments = [], {}, []
+  rated, sequences, sums = [], {}, []
+  low, high = lengths
   for name, own in runs.items():
     truth = truths[name]
     bounds = truth.bounds
     inner = bounds[0] - 1, bounds[1] - 1
-    overlaps = []
+    overlaps, fragments = [], []
     for run in own:
       overlap = _overlaps(run, truth, bounds, regions.pysot_overlap)
       overlaps.append(_after_burn_in(run, overlap))
@@ -115,30 +117,37 @@ def pysot(
     sequences[name] = Scores(
       _mean(rated[-1]), 100 * failures / len(truth.region), failures
     )
+    sums.append(overlap_sums(fragments, high))
   failures = sum(scores.failures for scores in sequences.values())
   frames = sum(len(truths[name].region) for name in runs)
-  low, high = lengths
+  redraw = redrawn(sums, slice(low - 1, high))
   total = Scores(
     _mean(np.concatenate(rated)),
     100 * failures / frames,
     failures,
-    _mean(expected_overlap(fragments, high)[low - 1 : high]),
+    float(redraw(np.ones((1, len(sums))))[0]),
   )
-  return total, sequences
+  return Outcome(total, sequences, redraw)
 
 
 def vot_toolkit(
   runs: Runs, truths: Truths, lengths: tuple[int, int]
-) -> tuple[Scores, dict[str, Scores]]:
+) -> Outcome:
   """Scores as vot-toolkit has them.
 
   Accuracy and failures are means over the sequences, weighted by length. A
   fragment of EAO goes from a start to the frame before the failure.
+
+  Args:
+    runs: Of each sequence.
+    truths: Of each sequence.
+    lengths: The first and the last length of runs that EAO is the mean of.
   """
-  sequences, fragments, weights = {}, [], []
+  sequences, sums, weights = {}, [], []
+  low, high = lengths
   for name, own in runs.items():
     truth = truths[name]
-    accuracies = []
+    accuracies, fragments = [], []
     for run in own:
       overlap = _overlaps(run, truth, truth.bounds, regions.vot_toolkit_overlap)
       accuracies.append(np.nan_to_num(_mean(_after_burn_in(run, overlap))))
@@ -147,13 +156,15 @@ def vot_toolkit(
     robustness = np.exp(-_SENSITIVITY * failures / frames)
     sequences[name] = Scores(np.mean(accuracies), robustness, failures)
     weights.append(frames)
-  low, high = lengths
+    sums.append(overlap_sums(fragments, high + 1))
   accuracy, robustness, failures = (
     np.average([getattr(s, field) for s in sequences.values()], weights=weights)
     for field in ('accuracy', 'robustness', 'failures')
   )
-  eao = _mean(expected_overlap(fragments, high + 1)[low : high + 1])
-  return Scores(accuracy, robustness, failures, eao), sequences
+  redraw = redrawn(sums, slice(low, high + 1))
+  eao = float(redraw(np.ones((1, len(sums))))[0])
+  total = Scores(accuracy, robustness, failures, eao)
+  return Outcome(total, sequences, redraw)
 
 
 class Fragment(NamedTuple):
@@ -168,14 +179,25 @@ class Fragment(NamedTuple):
   failed: bool
 
 
-def expected_overlap(
-  fragments: Sequence[Fragment], length: int
-) -> Float[np.ndarray, '{length}']:
-  """Expected overlap of runs of a length, from 0 to `length` - 1 frames.
+class Sums(NamedTuple):
+  """What the expected overlap of runs of each length is the quotient of.
 
-  Entry i is the mean over the fragments that reach frame i, or failed before,
-  of their mean overlap in frames 1 to i; NaN where there is none. The first
-  frame, in which the tracker was given the target, is left out.
+  Attributes:
+    overlap: Summed over the runs that count; entry i is of i frames behind the
+      first.
+    count: How many there are.
+  """
+
+  overlap: Float[np.ndarray, 'n']
+  count: Num[np.ndarray, 'n']
+
+
+def overlap_sums(fragments: Sequence[Fragment], length: int) -> Sums:
+  """Of the fragments of a sequence, for runs of 0 to `length` - 1 frames.
+
+  Entry i is of the fragments that reach frame i, or failed before, and of their
+  mean overlap in frames 1 to i. The first frame, in which the tracker was given
+  the target, is left out.
   """
   reach = np.array([len(f.overlap) for f in fragments])
   reach[[f.failed for f in fragments]] = length
@@ -184,10 +206,36 @@ def expected_overlap(
     known = fragment.overlap[:length]
     row[1 : len(known)] = known[1:]
   frames = np.arange(length)
-  sums = np.where(frames < reach[:, None], np.cumsum(overlap, axis=1), 0.0)
-  counts = (frames < reach[:, None]).sum(axis=0) * frames
-  with np.errstate(invalid='ignore'):
-    return sums.sum(axis=0) / counts
+  reached = frames < reach[:, None]
+  sums = np.where(reached, np.cumsum(overlap, axis=1), 0.0).sum(axis=0)
+  return Sums(sums / np.maximum(frames, 1), reached.sum(axis=0))
+
+
+def redrawn(
+  sums: Sequence[Sums], kept: slice
+) -> Callable[[Num[np.ndarray, 'd s']], Float[np.ndarray, 'd']]:
+  """Gives EAO, the mean expected overlap of the lengths that are kept.
+
+  Args:
+    sums: Of each sequence.
+    kept: Of their entries; those that no run reaches are left out.
+
+  Returns:
+    A function of how often each sequence counts, a row a draw.
+  """
+  overlap, count = (
+    np.stack([each[i][kept] for each in sums]) for i in range(2)
+  )
+
+  def redraw(drawn):
+    sums, counts = drawn @ overlap, drawn @ count
+    reached = counts > 0
+    curve = np.where(reached, sums / np.where(reached, counts, 1), 0.0)
+    known = reached.sum(axis=1)
+    mean = curve.sum(axis=1) / np.maximum(known, 1)
+    return np.where(known > 0, mean, np.nan)
+
+  return redraw
 
 
 def _pysot_fragments(run, overlap):

@@ -62,13 +62,14 @@ def _lines(path: Path) -> list[str]:
 
 
 def read_result(
-  path: Path, frames: int
+  path: Path, frames: int, cut: bool = False
 ) -> tuple[Float[np.ndarray, '{frames} 4'], int]:
   """One result, with rows of NaN for the frames that it ends before.
 
   Args:
     path: The result file.
     frames: Length of the sequence's annotation.
+    cut: Whether rows behind that are left out rather than refused.
 
   Returns:
     A box for each frame, and how many rows the file has.
@@ -81,14 +82,18 @@ def read_result(
   boxes = read_boxes(path)
   bad = np.flatnonzero(~np.isfinite(boxes).all(axis=1))
   if len(bad):
-    raise ValueError(f'{path} row {bad[0] + 1}: a box must be finite numbers')
-  if len(boxes) > frames:
     raise ValueError(
-      f'{path}: {len(boxes)} rows for {frames} annotated frames: '
-      'is it a result of these annotations?'
+      f'{path} row {bad[0] + 1}: a box must be finite numbers; where a tracker '
+      'has none, give the one before'
     )
-  padding = np.full((frames - len(boxes), 4), np.nan)
-  return np.concatenate([boxes, padding]), len(boxes)
+  rows = len(boxes)
+  if rows > frames and not cut:
+    raise ValueError(
+      f'{path}: {rows} rows for {frames} annotated frames: is it a result of '
+      'these annotations, and are they whole?'
+    )
+  padding = np.full((max(frames - rows, 0), 4), np.nan)
+  return np.concatenate([boxes[:frames], padding]), rows
 
 
 def find_results(

@@ -177,7 +177,7 @@ def _write(
   folder: Path,
 ) -> None:
   """Writes the candidates and prints the best, in the order of success."""
-  figures = {k: score.figures() for k, score in scored.totals().items()}
+  figures = scored.figures()
   ranked, given = tables.ranked(figures), next(iter(tried))
   values = {k: [float(getattr(tried[k], n)) for n in spans] for k in ranked}
   heading = f'{scored.heading()}, {len(tried)} candidates, seed {budget.seed}'
@@ -222,7 +222,7 @@ def _remarks(scored, ranked, given, figures):
   text = f'given values: place {ranked.index(given) + 1} of {len(ranked)}'
   text += f', success {figures[given]["success_auc"]:.4f}'
   if given in scored.intervals and given != ranked[0]:
-    _, (low, high) = scored.intervals[given]
+    low, high = scored.intervals[given]['behind']
     text += (
       f', behind the best by {low:.3f} to {high:.3f} (95%, over sequences)'
     )

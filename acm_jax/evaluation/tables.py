@@ -4,10 +4,11 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import rich.box
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -23,32 +24,44 @@ HEADINGS = {
   'robustness': 'R',
   'failures': 'failures',
   'eao': 'EAO',
+  'precision': 'Pr',
+  'recall': 'Re',
+  'f_score': 'F',
 }
 # What trackers are ranked by, the first that there is.
-_RANKS = ('eao', 'success_auc')
+_RANKS = ('eao', 'f_score', 'success_auc')
 # Draws of sequences for an interval.
 _DRAWS = 10_000
 
 Figures = Mapping[str, float]
 
 
+def rank(figures: Figures) -> str:
+  """Which of a tracker's figures it is ranked by."""
+  return next(name for name in _RANKS if name in figures)
+
+
 def ranked(trackers: Mapping[str, Figures]) -> list[str]:
   """Names of trackers, the best first."""
-  columns = next(iter(trackers.values()))
-  rank = next(name for name in _RANKS if name in columns)
-  return sorted(trackers, key=lambda name: -np.nan_to_num(trackers[name][rank]))
+  by = rank(next(iter(trackers.values())))
+  return sorted(trackers, key=lambda name: -np.nan_to_num(trackers[name][by]))
 
 
-def rows(trackers: Mapping[str, Figures], name: str) -> list[list[str]]:
+def rows(
+  trackers: Mapping[str, Figures],
+  name: str,
+  headings: Mapping[str, str] = MappingProxyType({}),
+) -> list[list[str]]:
   """A heading and a row a tracker, the best first; '-' where undefined.
 
   Args:
     trackers: Figures by tracker.
     name: Heading of the first column.
+    headings: Those of figures, where other than in `HEADINGS`.
   """
   columns = list(next(iter(trackers.values())))
   return [
-    [name, *(HEADINGS[column] for column in columns)],
+    [name, *((HEADINGS | dict(headings))[column] for column in columns)],
     *(
       [tracker, *(_cell(trackers[tracker][column]) for column in columns)]
       for tracker in ranked(trackers)
@@ -139,28 +152,20 @@ def show(
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def intervals(
-  values: Float[np.ndarray, 't s'], seed: int = 0
-) -> tuple[Float[np.ndarray, 't 2'], Float[np.ndarray, 't 2']]:
-  """How far means over sequences would lie apart with other sequences.
+def draws(sequences: int, seed: int = 0) -> Int[np.ndarray, 'd {sequences}']:
+  """How often each sequence is drawn, when as many are drawn with repetition.
 
-  The sequences are drawn with repetition, the same ones for all trackers.
-
-  Args:
-    values: A figure of each tracker and sequence, the best tracker first.
-    seed: Of the draws.
-
-  Returns:
-    The 95% intervals of each tracker's mean, and of how much lower it is than
-    the first one's.
+  Of figures of these draws `interval` says how far one would lie apart with
+  other sequences.
 
   Source: Efron, 1979 (the bootstrap).
   """
   rng = np.random.default_rng(seed)
-  sequences = values.shape[1]
-  # Shares of the sequences in each draw.
-  drawn = rng.multinomial(sequences, np.full(sequences, 1 / sequences), _DRAWS)
-  means = values @ (drawn / sequences).T
-  return tuple(
-    np.percentile(x, (2.5, 97.5), axis=1).T for x in (means, means[:1] - means)
-  )
+  share = np.full(sequences, 1 / sequences)
+  return rng.multinomial(sequences, share, _DRAWS)
+
+
+def interval(figures: Float[np.ndarray, 'd']) -> tuple[float, float]:
+  """The 95% interval of a figure of many draws."""
+  low, high = np.nanpercentile(figures, (2.5, 97.5))
+  return float(low), float(high)

@@ -47,7 +47,7 @@ def test_a_backward_run_is_held_against_the_frames_behind_its_anchor():
 
 
 def test_expected_overlap_is_padded_behind_a_failure():
-  curve = anchors.expected_overlap(
+  overlap, count = anchors.overlap_sums(
     [
       Followed(np.array([0, 1.0, 1.0, 0.2]), 2),
       Followed(np.array([0, 0.5, 0.5]), 3),
@@ -57,7 +57,7 @@ def test_expected_overlap_is_padded_behind_a_failure():
   # 1 and 1 over 2; of the third frame on the failed one alone, whose end is
   # counted twice.
   expected = [0, 0.75, 0.5, 1 / 3, 1 / 3, 1 / 4]
-  np.testing.assert_allclose(curve, expected)
+  np.testing.assert_allclose(overlap / count, expected)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_expected_overlap_is_padded_behind_a_failure():
 )
 def test_figures_are_those_of_vot_toolkit(lengths, eao):
   """By vot-toolkit 0.9.0 on the files that `walks.write` makes."""
-  total, each = anchors.vot_toolkit(walks.runs(), walks.truths(), lengths)
+  total, each, _ = anchors.vot_toolkit(walks.runs(), walks.truths(), lengths)
   # Sums in another order.
   close = {'rel': 1e-12}
   assert total == pytest.approx(
@@ -89,6 +89,6 @@ def test_figures_are_those_of_vot_toolkit(lengths, eao):
 def test_a_run_lost_from_the_start_has_no_accuracy():
   runs = {'a': [run('.' + 'x' * 12)]}
   truths = {'a': Truth((BOX,) * 13, SIZE)}
-  total, _ = anchors.vot_toolkit(runs, truths, (2, 4))
+  total, *_ = anchors.vot_toolkit(runs, truths, (2, 4))
   assert total.robustness == pytest.approx(1 / 13)
   assert (total.accuracy, total.eao) == (0.0, 0.0)

@@ -21,10 +21,10 @@ def test_a_tracker_that_knows_when_it_is_off_has_full_precision(form):
   truth = Truth((BOX,) * length, SIZE)
   regions = tuple(BOX if on else AWAY for on in there)
   sure = Result(regions, np.where(there, 0.9, 0.1))
-  total, _ = form({'a': sure}, {'a': truth})
+  total, *_ = form({'a': sure}, {'a': truth})
   assert total == pytest.approx((1.0, 0.5, 2 / 3))
   unsure = Result(regions, np.full(length, 0.5))
-  total, _ = form({'a': unsure}, {'a': truth})
+  total, *_ = form({'a': unsure}, {'a': truth})
   assert total == pytest.approx((0.5, 0.5, 0.5))
 
 
@@ -32,14 +32,14 @@ def test_a_tracker_that_knows_when_it_is_off_has_full_precision(form):
 def test_saying_where_a_target_is_that_is_not_there_costs_precision(form):
   truth = Truth((BOX,) * 101 + (NOWHERE,) * 99, SIZE)
   result = Result((BOX,) * 200, np.full(200, 0.7))
-  total, _ = form({'a': result}, {'a': truth})
+  total, *_ = form({'a': result}, {'a': truth})
   # The first frame, which was given, counts as one that was not found.
   assert total[:2] == pytest.approx((100 / 200, 100 / 101))
 
 
 def test_figures_are_those_of_vot_toolkit():
   """By vot-toolkit 0.9.0 on the files that `walks.write` makes."""
-  total, _ = long_term.vot_toolkit(walks.results(), walks.truths())
+  total, *_ = long_term.vot_toolkit(walks.results(), walks.truths())
   # Sums in another order.
   expected = (0.5165816756267304, 0.48822096523088093, 0.5020010777037912)
   assert total == pytest.approx(expected, rel=1e-12)
@@ -47,7 +47,7 @@ def test_figures_are_those_of_vot_toolkit():
 
 def test_figures_are_those_of_pysot():
   """By pysot's own functions of thresholds and scores, on our overlaps."""
-  total, _ = long_term.pysot(walks.results(), walks.truths())
+  total, *_ = long_term.pysot(walks.results(), walks.truths())
   # Sums in another order.
   expected = (0.5240112279662663, 0.49756599865889695, 0.5104463238924124)
   assert total == pytest.approx(expected, rel=1e-12)
@@ -56,7 +56,7 @@ def test_figures_are_those_of_pysot():
 def test_few_confidences_are_all_thresholds():
   result = Result((BOX, BOX, AWAY, BOX), np.array([np.nan, 0.9, 0.8, 0.7]))
   truth = Truth((BOX,) * 4, SIZE)
-  total, _ = long_term.vot_toolkit({'a': result}, {'a': truth})
+  total, *_ = long_term.vot_toolkit({'a': result}, {'a': truth})
   # At 0.9 one of four with precision 1, at 0.7 two with 2 / 3.
   assert total == pytest.approx((2 / 3, 1 / 2, 4 / 7))
 

@@ -120,7 +120,7 @@ def test_a_missing_row_is_a_miss_in_every_protocol(protocol):
   ('protocol', 'benchmark', 'nan', 'outside', 'empty'),
   [
     ('otb', 'otb100', (0.5, 1, None), (0.5, 1, None), (0.5, 1, None)),
-    ('pytracking', 'otb100', (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    ('pytracking', 'otb100', (0.5, 0.5, 1), (0.5, 0.5, 1), (0.5, 0.5, 1)),
     ('pytracking', 'uav123', (0.5, 1, 1), (0.5, 1, 1), (0.5, 1, 1)),
     ('got10k', 'otb100', (1, 1, None), (1, 1, None), (0.5, 1, None)),
     ('lasot_official', 'lasot', (0.5, 1, 1), (0.5, 1, 1), (0.5, 1, 1)),
@@ -175,7 +175,7 @@ def test_got10k_has_the_area_under_the_normalised_curve_of_lasot():
 
 
 def test_got10k_rates_its_own_frames_in_the_image_and_pools_them():
-  rate, total = protocols.get('got10k', 'got10k_val')
+  rate, total, *_ = protocols.get('got10k', 'got10k_val')
   absent = np.array([False, False, True, False])
   true = np.array([ROW, [90, 50, 20, 10], ROW, ROW], float)
   predicted = np.array([FAR, [90, 50, 40, 10], FAR, NEXT], float)
@@ -207,7 +207,7 @@ def test_trackingnets_own_example_gets_its_scores():
   That is what the devkit's example files come to; its scores of them are
   coverage 88.956, precision and normalised precision 87.802, success 88.080.
   """
-  rate, total = protocols.get('trackingnet', 'trackingnet')
+  rate, total, *_ = protocols.get('trackingnet', 'trackingnet')
 
   def sequence(frames, rows, zeros=False):
     true = np.array([ROW] * frames, float)

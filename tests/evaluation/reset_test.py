@@ -26,18 +26,18 @@ def analyse(form, *codes, lengths=(2, 4)):
 
 def test_accuracy_leaves_out_burn_in_and_what_was_not_tracked():
   # On the target for the first ten frames, beside it for the other two.
-  total, _ = analyse(reset.pysot, '1' + '.' * 9 + 'xx')
+  total, *_ = analyse(reset.pysot, '1' + '.' * 9 + 'xx')
   assert total.accuracy == 0.0
-  total, _ = analyse(reset.pysot, '1' + 'x' * 9 + '..20000' + '1' + 'x' * 9)
+  total, *_ = analyse(reset.pysot, '1' + 'x' * 9 + '..20000' + '1' + 'x' * 9)
   assert total.accuracy == 1.0
 
 
 def test_failures_are_counted_in_each_form():
   codes = '1' + '.' * 13 + '200001' + '.' * 20, '1' + '.' * 59
-  total, sequences = analyse(reset.pysot, *codes)
+  total, sequences, _ = analyse(reset.pysot, *codes)
   assert (total.failures, total.robustness) == (1, 1.0)
   assert sequences['0'].robustness == 2.5
-  total, sequences = analyse(reset.vot_toolkit, *codes)
+  total, sequences, _ = analyse(reset.vot_toolkit, *codes)
   # Of 40 of 100 frames.
   assert total.failures == pytest.approx(0.4)
   assert sequences['0'].robustness == pytest.approx(np.exp(-30 / 40))
@@ -46,12 +46,12 @@ def test_failures_are_counted_in_each_form():
 
 def test_several_runs_give_the_mean_number_of_failures():
   runs = {'a': [run('1....'), run('1.200')]}
-  total, _ = reset.pysot(runs, {'a': Truth((BOX,) * 5, SIZE)}, (2, 4))
+  total, *_ = reset.pysot(runs, {'a': Truth((BOX,) * 5, SIZE)}, (2, 4))
   assert total.failures == 0.5
 
 
 def test_expected_overlap_is_padded_after_a_failure_alone():
-  curve = reset.expected_overlap(
+  overlap, count = reset.overlap_sums(
     [
       Fragment(np.array([9.0, 1, 1]), failed=True),
       Fragment(np.array([9.0, 0.5]), failed=False),
@@ -59,25 +59,41 @@ def test_expected_overlap_is_padded_after_a_failure_alone():
     length=5,
   )
   # The first frame is left out; the second fragment ends before frame 2.
-  np.testing.assert_allclose(curve[1:], [0.75, 1, 2 / 3, 0.5])
-  assert np.isnan(curve[0])
+  np.testing.assert_allclose(overlap / count, [0, 0.75, 1, 2 / 3, 0.5])
+  np.testing.assert_array_equal(count, [2, 2, 1, 1, 1])
+
+
+def test_eao_of_draws_is_that_of_the_drawn_sequences():
+  codes = '1.x.', '1..20'
+  names = [str(i) for i in range(len(codes))]
+  runs = {name: [run(c)] for name, c in zip(names, codes, strict=True)}
+  truths = {
+    n: Truth((BOX,) * len(c), SIZE) for n, c in zip(names, codes, strict=True)
+  }
+  for form in (reset.pysot, reset.vot_toolkit):
+    redraw = form(runs, truths, (2, 4)).redraw
+    alone = [form({n: runs[n]}, truths, (2, 4)).total.eao for n in names]
+    both = form(runs, truths, (2, 4)).total.eao
+    drawn = np.array([[1, 0], [0, 3], [2, 2]])
+    np.testing.assert_allclose(redraw(drawn), [*alone, both])
+    assert alone[0] != alone[1]
 
 
 def test_fragments_begin_and_end_where_each_toolkit_has_it():
   # Tracked for 3 frames, failed, started again 5 later, tracked for 3.
   codes = '1...200001...'
-  pysot, _ = analyse(reset.pysot, codes, lengths=(4, 4))
+  pysot, *_ = analyse(reset.pysot, codes, lengths=(4, 4))
   # Entry 3: 1 for both fragments.
   assert pysot.eao == 1.0
-  pysot, _ = analyse(reset.pysot, codes, lengths=(7, 7))
+  pysot, *_ = analyse(reset.pysot, codes, lengths=(7, 7))
   # Entry 6, of the first fragment alone: 3 of 6 frames.
   assert pysot.eao == 0.5
-  vot, _ = analyse(reset.vot_toolkit, codes, lengths=(6, 6))
+  vot, *_ = analyse(reset.vot_toolkit, codes, lengths=(6, 6))
   assert vot.eao == 0.5
 
 
 def test_a_sequence_that_fails_at_its_very_end_has_no_other_start():
-  total, _ = analyse(reset.pysot, '1...2', lengths=(5, 5))
+  total, *_ = analyse(reset.pysot, '1...2', lengths=(5, 5))
   # Its only fragment reaches the end: 3 of 4 frames.
   assert total.eao == 0.75
 
@@ -88,7 +104,7 @@ def test_without_the_size_of_the_images_nothing_is_cut_at_the_right():
   half = np.array([90.0, 10, 19, 20])
   for size, accuracy in (((100, 100), 1.0), (None, 20 / 41)):
     truth = {'a': Truth((half,) * 11, size)}
-    total, _ = reset.pysot(runs, truth, (2, 4))
+    total, *_ = reset.pysot(runs, truth, (2, 4))
     assert total.accuracy == pytest.approx(accuracy)
 
 
@@ -123,7 +139,7 @@ def test_published_runs_get_the_figures_of_both_toolkits(
     benchmark.lower(), root, [root / 'results' / tracker], protocol
   )
   assert not found.missing
-  total, sequences = found.trackers[tracker]
+  total, sequences, _ = found.trackers[tracker]
   accuracy, failures, eao = PUBLISHED[benchmark, tracker][protocol]
   assert total.failures == pytest.approx(failures, abs=1e-7)
   assert (

@@ -62,8 +62,8 @@ def test_intervals_hold_the_mean_and_shrink_with_the_number_of_sequences():
   rng = np.random.default_rng(0)
   widths = []
   for count in (25, 400):
-    values = rng.uniform(0, 1, (1, count))
-    ((low, high),), _ = tables.intervals(values)
+    values = rng.uniform(0, 1, count)
+    low, high = tables.interval(tables.draws(count) @ values / count)
     assert low < values.mean() < high
     # Of the mean of uniform draws: 1.96 standard deviations to each side.
     expected = 2 * 1.96 * values.std() / np.sqrt(count)
@@ -72,8 +72,6 @@ def test_intervals_hold_the_mean_and_shrink_with_the_number_of_sequences():
   assert widths[1] < widths[0] / 3
 
 
-def test_a_difference_is_of_the_same_sequences():
-  values = np.random.default_rng(0).uniform(0, 1, 50)
-  own, behind = tables.intervals(np.stack([values, values - 0.1]))
-  assert np.ptp(own[1]) > 0.1
-  np.testing.assert_allclose(behind, [[0, 0], [0.1, 0.1]], atol=1e-9)
+def test_draws_have_as_many_sequences_as_there_are():
+  assert (tables.draws(7).sum(axis=1) == 7).all()
+  np.testing.assert_array_equal(tables.draws(7), tables.draws(7))
