@@ -5,6 +5,7 @@ import concurrent.futures
 import dataclasses
 import re
 from collections.abc import Iterable, Iterator
+from collections.abc import Sequence as Sequence_
 from pathlib import Path
 
 import cv2
@@ -22,16 +23,27 @@ class Sequence:
     name: As the benchmark's result files are named.
     frame_paths: One image file a frame, in order.
     box_xywh: Box of each frame, px, 0-based; NaN where there is none.
-    visible: Whether the frame has a box that counts.
+    absent: Where the target is labelled as absent.
+    attributes: What makes it hard, in the benchmark's words, if that is said.
   """
 
   name: str
   frame_paths: tuple[Path, ...]
   box_xywh: Float[np.ndarray, 'n 4']
-  visible: Bool[np.ndarray, 'n']
+  absent: Bool[np.ndarray, 'n']
+  attributes: tuple[str, ...] = ()
 
   def __len__(self) -> int:
     return len(self.frame_paths)
+
+  @property
+  def visible(self) -> Bool[np.ndarray, 'n']:
+    """Frames with a box that is finite and has an area, not labelled absent."""
+    return (
+      np.isfinite(self.box_xywh).all(axis=1)
+      & (self.box_xywh[:, 2:] > 0).all(axis=1)
+      & ~self.absent
+    )
 
 
 def make(
@@ -40,11 +52,11 @@ def make(
   box_xywh: np.ndarray,
   source: Path,
   absent: np.ndarray | None = None,
+  attributes: Sequence_[str] = (),
 ) -> Sequence:
   """A sequence whose frames and rows belong together.
 
-  Frames beyond the last row are left out, as all toolkits do. A frame counts
-  as visible when its box is finite and has an area and it is not absent.
+  Frames beyond the last row are left out, as all toolkits do.
 
   Args:
     name: Name of the sequence.
@@ -52,6 +64,7 @@ def make(
     box_xywh: A row for each frame, px, 0-based.
     source: The annotation file, for messages.
     absent: 1 or True for each frame without the target.
+    attributes: Of the sequence.
 
   Raises:
     ValueError: There are fewer frames than rows, or `absent` is not as long.
@@ -62,15 +75,18 @@ def make(
       f'{source}: {rows} rows, but sequence {name} has only '
       f'{len(frame_paths)} frames; restore the missing images'
     )
-  box_xywh = np.asarray(box_xywh, np.float32)
-  visible = np.isfinite(box_xywh).all(axis=1) & (box_xywh[:, 2:] > 0).all(1)
-  if absent is not None:
-    if len(absent) != rows:
-      raise ValueError(
-        f'{source}: {rows} rows, but {len(absent)} marks of absence'
-      )
-    visible &= ~np.asarray(absent, bool)
-  return Sequence(name, tuple(frame_paths[:rows]), box_xywh, visible)
+  absent = np.zeros(rows) if absent is None else absent
+  if len(absent) != rows:
+    raise ValueError(
+      f'{source}: {rows} rows, but {len(absent)} marks of absence'
+    )
+  return Sequence(
+    name,
+    tuple(frame_paths[:rows]),
+    np.asarray(box_xywh, np.float32),
+    np.asarray(absent, bool),
+    tuple(attributes),
+  )
 
 
 def read_frame(path: Path) -> UInt8[np.ndarray, 'h w 3']:
@@ -161,7 +177,19 @@ def read_rows(path: Path, columns: tuple[int, ...]) -> list[list[float]]:
   """
   if not path.is_file():
     raise FileNotFoundError(f'{path}: missing annotation file')
-  return parse_rows(path.read_text(), str(path), columns)
+  return parse_rows(read_text(path), str(path), columns)
+
+
+def read_text(path: Path) -> str:
+  """A text file's content, without the mark that some editors begin with.
+
+  Raises:
+    ValueError: It is not text.
+  """
+  try:
+    return path.read_text(encoding='utf-8-sig')
+  except UnicodeDecodeError:
+    raise ValueError(f'{path}: not a text file') from None
 
 
 def parse_rows(
@@ -171,6 +199,12 @@ def parse_rows(
   rows = []
   for number, line in enumerate(text.rstrip().splitlines(), 1):
     fields = re.split(r'\s*,\s*|\s+', line.strip())
+    if not line.strip() or ';' in line:
+      what = 'semicolons' if line.strip() else 'an empty row'
+      raise ValueError(
+        f'{where} row {number}: {what}; give each frame a row of numbers with '
+        'commas, tabs or spaces between them'
+      )
     if len(fields) not in columns:
       allowed = ' or '.join(map(str, columns))
       raise ValueError(

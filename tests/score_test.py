@@ -166,6 +166,82 @@ def test_trackers_are_compared_on_the_sequences_that_all_have(
   assert 'not scored: b' in capsys.readouterr().out
 
 
+def test_a_report_says_who_lacks_what_and_how_many_runs_there_are(
+  workplace, capsys
+):
+  np.savetxt(workplace / 'stays' / 'a_002.txt', TRUE, delimiter=',')
+  (workplace / 'perfect' / 'b.txt').unlink()
+  assert run(workplace) == 0
+  content = scores(workplace)
+  assert content['lacking'] == {'perfect': ['b']}
+  assert content['runs'] == {'stays': {'a': 2}}
+  told = capsys.readouterr().out
+  assert 'perfect: no result of b' in told
+  assert 'stays: several runs, averaged: a (2 runs)' in told
+
+
+def test_a_hidden_test_set_is_not_scored_by_its_first_boxes(workplace, capsys):
+  rows = [[10, 10, 5, 5], *[[np.nan] * 4] * 3]
+  truth = {'GOT-10k_Test_000001': {'gt_rect': rows}}
+  (workplace / 'truth.json').write_text(json.dumps(truth))
+  (workplace / 'perfect' / 'a.txt').rename(
+    workplace / 'perfect' / 'GOT-10k_Test_000001.txt'
+  )
+  assert run(workplace, ['perfect'], benchmark='got10k_test') == 2
+  told = capsys.readouterr().err
+  assert 'got10k_test: only its server has the annotations; --check' in told
+  assert not (workplace / 'out').exists()
+
+
+def test_the_interval_of_got10k_is_of_its_pooled_success(workplace):
+  first, second = 'GOT-10k_Val_000001', 'GOT-10k_Val_000002'
+  long, short = np.tile(TRUE, (10, 1)), TRUE
+  truth = {
+    name: {'gt_rect': rows.tolist(), 'absent': [1] * len(rows)}
+    for name, rows in ((first, long), (second, short))
+  }
+  (workplace / 'truth.json').write_text(json.dumps(truth))
+  folder = workplace / 'ours'
+  folder.mkdir()
+  np.savetxt(folder / f'{first}.txt', long, delimiter=',')
+  away = short + np.array([500, 0, 0, 0])
+  np.savetxt(folder / f'{second}.txt', away, delimiter=',')
+  assert run(workplace, ['ours'], benchmark='got10k_val') == 0
+  ours = scores(workplace)['trackers']['ours']
+  # 39 frames of the one and 3 of the other count.
+  assert ours['success_auc'] == pytest.approx(20 / 21 * 39 / 42, abs=1e-6)
+  assert ours['success_auc_95'] == [0.0, pytest.approx(20 / 21, abs=1e-6)]
+
+
+def test_an_area_is_not_called_a_precision_at_a_threshold(workplace, capsys):
+  assert run(workplace, protocol='trackingnet') == 0
+  head = capsys.readouterr().out.splitlines()[1]
+  assert 'P (area)' in head
+  assert 'P@20' not in head
+
+
+def test_what_an_earlier_report_left_is_removed(workplace):
+  (workplace / 'out').mkdir()
+  for name in ('attributes.png', 'accuracy_robustness.csv', 'notes.txt'):
+    (workplace / 'out' / name).write_text('old')
+  assert run(workplace) == 0
+  files = {path.name for path in (workplace / 'out').iterdir()}
+  assert 'notes.txt' in files
+  assert not {'attributes.png', 'accuracy_robustness.csv'} & files
+
+
+def test_an_annotation_shorter_than_the_official_one_is_named(
+  workplace, capsys
+):
+  (workplace / 'truth.json').write_text(
+    json.dumps({'Couple': {'gt_rect': TRUE.tolist()}})
+  )
+  (workplace / 'stays' / 'a.txt').rename(workplace / 'stays' / 'Couple.txt')
+  assert run(workplace, ['stays'], benchmark='otb100') == 0
+  assert scores(workplace)['cropped'] == {'Couple': [4, 140]}
+  assert 'of the official ones: Couple (4 of 140)' in capsys.readouterr().out
+
+
 def test_a_part_of_an_official_list_is_partial(workplace):
   entry = {'Couple': {'gt_rect': TRUE.tolist()}}
   (workplace / 'truth.json').write_text(json.dumps(entry))

@@ -7,7 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from acm_jax.evaluation import protocols, reset
-from acm_jax.evaluation.benchmarks import BENCHMARKS, Benchmark, matcher
+from acm_jax.evaluation.benchmarks import (
+  BENCHMARKS,
+  Benchmark,
+  matcher,
+  official,
+)
 from acm_jax.evaluation.results import read_boxes
 from data_pipelines import layouts, sequences
 from data_pipelines.layouts import vot
@@ -20,7 +25,7 @@ class _Note(NamedTuple):
     where: File and sequence, for messages.
     name: As it is called there.
     regions: Four numbers a frame, or the corners of a polygon.
-    absent: Where the target is labelled as absent.
+    absent: Where the target is labelled as absent; None without labels.
     size: Width and height of the images, px, if known.
     frame: An image of it, if there is one.
     attributes: What makes it hard, in the benchmark's words, if that is said.
@@ -29,7 +34,7 @@ class _Note(NamedTuple):
   where: str
   name: str
   regions: np.ndarray | tuple[np.ndarray, ...]
-  absent: np.ndarray
+  absent: np.ndarray | None
   size: tuple[int, int] | None = None
   frame: Path | None = None
   attributes: tuple[str, ...] = ()
@@ -50,7 +55,12 @@ def read(benchmark: Benchmark, path: Path) -> dict[str, protocols.Truth]:
     ValueError: Something is not an annotation, or not of this benchmark.
   """
   return {
-    name: protocols.Truth(_boxes(note), note.absent, note.size, note.attributes)
+    name: protocols.Truth(
+      _boxes(note),
+      np.zeros(len(note.regions), bool) if note.absent is None else note.absent,
+      note.size,
+      note.attributes,
+    )
     for name, note in _notes(benchmark, path).items()
   }
 
@@ -83,13 +93,38 @@ def _notes(benchmark: Benchmark, path: Path) -> dict[str, _Note]:
     found = _read_json(path)
   elif (path / 'annotations').is_dir():
     found = _read_texts(path, benchmark)
-  elif len(jsons := sorted(path.glob('*.json'))) == 1:
+  elif len(jsons := sorted(path.glob('*.json'))) > 1:
+    listed = ', '.join(each.name for each in jsons)
+    raise ValueError(f'{path}: several JSONs, {listed}: name one of them')
+  elif jsons:
     found = _read_json(jsons[0])
   else:
     found = _read_layout(path, benchmark)
-  if not found:
+  notes = _official(found, benchmark, path)
+  if not notes:
     raise ValueError(f'{path}: no annotations of {benchmark.name} in it')
-  return _official(found, benchmark, path)
+  for note in notes.values():
+    _check(note, benchmark)
+  return notes
+
+
+def _check(note: _Note, benchmark: Benchmark) -> None:
+  numbers = note.regions
+  if not isinstance(numbers, np.ndarray):
+    if not benchmark.lengths:
+      raise ValueError(
+        f'{note.where}: polygons, but {benchmark.name} has boxes'
+      )
+    numbers = np.concatenate(numbers)
+  if np.isinf(numbers).any():
+    row = [np.isinf(region).any() for region in note.regions].index(True) + 1
+    raise ValueError(f'{note.where} row {row}: a number that is not finite')
+  if note.absent is None and benchmark.labels_absence and benchmark.sequences:
+    raise ValueError(
+      f'{note.where}: no labels of absence, which {benchmark.name} is scored '
+      'by; they are `absent` of a JSON, 1 where the target is present, or '
+      'absent/<sequence>.txt beside annotations/, 1 where it is absent'
+    )
 
 
 def _read_json(path):
@@ -105,7 +140,7 @@ def _json_note(path: Path, name: str, entry: Any) -> _Note:
   where = f'{path}, {name}'
   try:
     rows = list(entry['gt_rect'])
-    bad = [i for i, row in enumerate(rows, 1) if not _is_region(row)]
+    bad = [i for i, row in enumerate(rows, 1) if not _is_region(row)][:1]
     regions = tuple(np.array(row, np.float64) for row in rows)
   except (KeyError, TypeError, ValueError):
     bad, regions = [], ()
@@ -117,17 +152,37 @@ def _json_note(path: Path, name: str, entry: Any) -> _Note:
     )
   if {len(row) for row in rows} == {4}:
     regions = np.stack(regions)
-  # The name promises the opposite: 1 is present.
-  present = np.array(entry.get('absent', np.ones(len(regions))))
+  absent = None
+  if 'absent' in entry:
+    # The name promises the opposite: 1 is present.
+    absent = np.array(entry['absent']) == 0
+  for key in ('img_names', 'image_files'):
+    if entry.get(key) and len(entry[key]) != len(rows):
+      raise ValueError(
+        f'{where}: gt_rect has {len(rows)} rows, {key} {len(entry[key])}'
+      )
+  first = entry.get('init_rect')
+  # Of a polygon it is a box that toolkits choose.
+  if first is not None and len(rows[0]) == 4 == len(first):
+    apart = np.abs(np.subtract(first, rows[0], dtype=float))
+    if (apart > 1).any():
+      raise ValueError(f'{where}: init_rect is not the first of gt_rect')
+  attributes = entry.get('attr', [])
+  if not isinstance(attributes, list):
+    raise ValueError(f'{where}: attr must be a list of names')
   size = None
   if {'width', 'height'} <= entry.keys():
-    size = int(entry['width']), int(entry['height'])
-  note = _note(where, name, regions, present == 0, size)
-  return note._replace(attributes=tuple(map(str, entry.get('attr', ()))))
+    try:
+      size = int(entry['width']), int(entry['height'])
+    except (TypeError, ValueError):
+      raise ValueError(f'{where}: width and height must be numbers') from None
+  note = _note(where, name, regions, absent, size)
+  return note._replace(attributes=tuple(map(str, attributes)))
 
 
 def _is_region(row):
-  return len(row) == 4 or (len(row) >= 6 and len(row) % 2 == 0)
+  numbers = all(isinstance(value, int | float) for value in row)
+  return numbers and (len(row) == 4 or (len(row) >= 6 and len(row) % 2 == 0))
 
 
 def _read_texts(root, benchmark):
@@ -135,7 +190,7 @@ def _read_texts(root, benchmark):
   for path in sorted((root / 'annotations').glob('*.txt')):
     boxes = read_boxes(path)
     labels = root / 'absent' / path.name
-    absent = np.zeros(len(boxes), dtype=bool)
+    absent = None
     if benchmark.labels_absence and labels.exists():
       absent = _read_labels(labels)
     found.append(_note(str(path), path.stem, boxes, absent))
@@ -150,26 +205,26 @@ def _read_labels(path):
 
 
 def _read_layout(root, benchmark):
-  only = benchmark.sequences or None
   if benchmark.lengths:
     return [
-      _Note(str(root), name, regions, np.zeros(len(regions), bool), None, frame)
+      _Note(str(root), name, regions, None, None, frame)
       for name, (regions, frame) in vot.regions(root).items()
     ]
   found = []
-  for sequence in layouts.read(benchmark.layout, root, only):
+  for sequence in official(benchmark, layouts.read(benchmark.layout, root)):
     boxes = sequence.box_xywh.astype(np.float64)
     boxes[:, :2] += benchmark.first_pixel
-    absent = ~sequence.visible & benchmark.labels_absence
-    note = _Note(str(root), sequence.name, boxes, absent)
+    note = _Note(str(root), sequence.name, boxes, None)
+    if benchmark.labels_absence:
+      note = note._replace(absent=sequence.absent)
     if benchmark.protocol == 'got10k':
       note = note._replace(size=_size(sequence.frame_paths[0]))
-    found.append(note)
+    found.append(note._replace(attributes=sequence.attributes))
   return found
 
 
 def _note(where, name, regions, absent, size=None):
-  if absent.shape != (len(regions),):
+  if absent is not None and absent.shape != (len(regions),):
     raise ValueError(
       f'{where}: {name} has {absent.size} labels of absence for {len(regions)} '
       'boxes'

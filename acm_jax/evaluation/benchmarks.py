@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from data_pipelines import tables
+from data_pipelines.sequences import Sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Benchmark:
       and scored so, rather than known by their box alone.
     sequences: The official list, in its order; empty where the annotations
       that are given are the list.
+    table: Has the frames of the official annotations, if they are known.
     protocol: What its results are scored by if nothing else is asked for.
     prefix: What pytracking's results have before a sequence's name.
     lengths: The lengths of runs that EAO is the mean of; only of benchmarks
@@ -39,6 +41,7 @@ class Benchmark:
   first_pixel: int
   labels_absence: bool = False
   sequences: tuple[str, ...] = ()
+  table: str = ''
   protocol: str = 'pysot'
   prefix: str = ''
   lengths: tuple[int, int] | None = None
@@ -49,10 +52,15 @@ class Benchmark:
   decimals: int = 4
   folder_each: bool = False
 
+  def frames(self) -> dict[str, int]:
+    """Frames of the official annotations, as far as they are known."""
+    return tables.frames(self.table) if self.table else {}
 
-def _one_pass(name, layout, first_pixel, table=None, **rest):
-  sequences = tables.names(table) if table else ()
-  return Benchmark(name, layout, first_pixel, sequences=sequences, **rest)
+
+def _one_pass(name, layout, first_pixel, table='', **rest):
+  if table:
+    rest |= {'sequences': tables.names(table), 'table': table}
+  return Benchmark(name, layout, first_pixel, **rest)
 
 
 def _lasot(name, **rest):
@@ -65,9 +73,7 @@ def _got10k(name, **rest):
 
 
 def _reset(name, low, high):
-  return Benchmark(
-    name, 'vot', 0, False, tables.names(name), lengths=(low, high)
-  )
+  return _one_pass(name, 'vot', 0, name, lengths=(low, high))
 
 
 BENCHMARKS = {
@@ -78,11 +84,15 @@ BENCHMARKS = {
     _one_pass('otb2013', 'otb', 1, 'otb2013', whole='otb100'),
     _one_pass('uav123', 'uav123', 1, 'uav123', prefix='uav_'),
     _one_pass('uav20l', 'uav20l', 1, 'uav20l', prefix='uav_'),
-    _one_pass('uav123_10fps', 'uav123_10fps', 1),
+    _one_pass(
+      'uav123_10fps', 'uav123_10fps', 1, sequences=tables.names('uav123')
+    ),
     _one_pass('dtb70', 'otb', 1, 'dtb70'),
-    _one_pass('tc128', 'tc128', 1, prefix='tpl_'),
+    _one_pass('tc128', 'tc128', 1, 'tc128', prefix='tpl_'),
     _one_pass('nfs30', 'nfs30', 0, 'nfs', prefix='nfs_'),
-    _one_pass('nfs240', 'nfs240', 0, 'nfs', prefix='nfs_'),
+    _one_pass(
+      'nfs240', 'nfs240', 0, sequences=tables.names('nfs'), prefix='nfs_'
+    ),
     _lasot('lasot', cut=('monkey-17',)),
     _lasot('lasot_ext', cut=('paddle-1', 'paddle-10')),
     _one_pass('tinytlp', 'tinytlp', 0, labels_absence=True),
@@ -116,6 +126,15 @@ def get(name: str) -> Benchmark:
     known = ', '.join(BENCHMARKS)
     raise ValueError(f'unknown benchmark {name!r}: choose one of {known}')
   return BENCHMARKS[name]
+
+
+def official(benchmark: Benchmark, found: list[Sequence]) -> list[Sequence]:
+  """The sequences of a benchmark's list among those found, by its names."""
+  if not benchmark.sequences:
+    return found
+  match = matcher(benchmark, benchmark.sequences)
+  named = [(match(sequence.name), sequence) for sequence in found]
+  return [dataclasses.replace(s, name=name) for name, s in named if name]
 
 
 def matcher(

@@ -53,6 +53,8 @@ class Report:
       more than one.
     unbounded: Sequences whose images' size is not known, so that regions are
       not cut to them as the protocol would.
+    cropped: Sequences whose annotation is not as long as the official one: both
+      numbers of frames.
     attributes: The scored sequences with each attribute, where it is known.
   """
 
@@ -67,6 +69,7 @@ class Report:
   long: dict[str, dict[str, int]]
   runs: dict[str, dict[str, int]]
   unbounded: list[str]
+  cropped: dict[str, tuple[int, int]]
   attributes: dict[str, list[str]]
 
   def figures(self) -> dict[str, dict[str, float]]:
@@ -140,7 +143,7 @@ class Report:
     return {
       'benchmark': self.benchmark,
       'protocol': self.protocol,
-      'partial': bool(self.missing),
+      'partial': bool(self.missing or self.cropped),
       'coverage': self.coverage(),
       'missing': list(self.missing),
       'ignored': self.ignored,
@@ -149,6 +152,7 @@ class Report:
       'long': self.long,
       'runs': self.runs,
       'unbounded': self.unbounded,
+      'cropped': self.cropped,
       'attributes': {
         attribute: {
           'sequences': len(self.attributes[attribute]),
@@ -245,6 +249,7 @@ def compute(
     for name, paths in files.items()
   }
   attributes: dict[str, list[str]] = {}
+  whole = settings.frames()
   for name in common:
     for attribute in known[name].attributes:
       attributes.setdefault(attribute, []).append(name)
@@ -265,6 +270,11 @@ def compute(
       }
     ),
     unbounded=[s for s in common if cuts and known[s].size is None],
+    cropped={
+      s: (len(known[s][0]), whole[s])
+      for s in common
+      if len(known[s][0]) != whole.get(s, len(known[s][0]))
+    },
     attributes=dict(sorted(attributes.items())),
   )
 
@@ -403,6 +413,9 @@ def _remarks(report):
     for tracker, sequences in found.items():
       listed = _listed([f'{k} ({v} {unit})' for k, v in sequences.items()])
       yield f'{tracker}: {text}: {listed}'
+  if report.cropped:
+    listed = [f'{k} ({n} of {m})' for k, (n, m) in report.cropped.items()]
+    yield f'frames annotated, of the official ones: {_listed(listed)}'
   if report.unbounded:
     yield (
       'regions not cut to the images, whose size is not known: '

@@ -5,6 +5,7 @@ that is how they are scored.
 """
 
 import contextlib
+import itertools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -22,11 +23,20 @@ from acm_jax.evaluation.reset import (
   TRACKED,
   Run,
 )
-from data_pipelines.sequences import Sequence, read_rows
+from data_pipelines.sequences import Sequence, read_rows, read_text
 from data_pipelines.staging import replacing
 
 # Ends of the names of files that lie beside results: seconds, confidences.
 _NO_BOXES = ('_time', '_times', '_confidence', '_value')
+
+
+# Of a row that cannot follow the one before.
+_MISPLACED = {
+  SKIPPED: '0, a frame that is skipped, only after 2, a failure',
+  INITIALISED: '1, a start, only at first and after 2, a failure',
+  FAILED: '2, a failure, only where the tracker was started, by 1',
+  TRACKED: 'a region, only where the tracker was started, by 1',
+}
 
 
 def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
@@ -52,10 +62,7 @@ def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
 def _lines(path: Path) -> list[str]:
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such file')
-  try:
-    lines = path.read_text().rstrip().splitlines()
-  except UnicodeDecodeError:
-    raise ValueError(f'{path}: not a text file') from None
+  lines = read_text(path).rstrip().splitlines()
   if not lines:
     raise ValueError(f'{path}: empty; a row is wanted for each frame')
   return lines
@@ -126,6 +133,10 @@ def find_results(
   ]
   if not files:
     raise ValueError(f"{folder}: no <sequence>.txt; name one tracker's folder")
+  if folder.name == 'baseline' and root == folder:
+    raise ValueError(
+      f'{folder}: name the folder of the tracker, round baseline/'
+    )
   found: dict[str, dict[str, Path]] = {}
   others = []
   for file in files:
@@ -144,9 +155,18 @@ def find_results(
       )
     runs[run] = file
   if not found:
-    raise ValueError(
-      f'{folder}: no sequence of the benchmark ({files[0].name} is none)'
+    below = sorted(
+      {f.parent.name for f in files if match(f.stem)} - {root.name}
     )
+    reason = f'{files[0].relative_to(root)} is none'
+    if len(below) == 1:
+      reason = f'there are results in {below[0]}/: name that folder'
+    elif below:
+      reason = (
+        f'there are results in {", ".join(below)}: name one of these, or put '
+        'several runs together, as <sequence>_001.txt, <sequence>_002.txt'
+      )
+    raise ValueError(f'{folder}: no sequence of the benchmark; {reason}')
   return {name: list(runs.values()) for name, runs in found.items()}, others
 
 
@@ -186,9 +206,14 @@ def read_run(path: Path, frames: int) -> Run:
       f'{path}: {len(rows)} rows for {frames} annotated frames; a run must be '
       'whole'
     )
-  if len(rows[0]) != 1 or rows[0] != INITIALISED:
-    raise ValueError(f'{path} row 1: not 1, a start')
   events = [int(row[0]) if len(row) == 1 else TRACKED for row in rows]
+  for number, (before, event) in enumerate(
+    itertools.pairwise([SKIPPED, *events]), 1
+  ):
+    if (before in (SKIPPED, FAILED)) != (event in (SKIPPED, INITIALISED)):
+      raise ValueError(f'{path} row {number}: {_MISPLACED[event]}')
+  if events[0] != INITIALISED:
+    raise ValueError(f'{path} row 1: not 1, a start')
   return Run(
     np.array(events),
     tuple(np.zeros(0) if len(row) == 1 else row for row in rows),
@@ -254,7 +279,8 @@ def result_path(folder: Path, sequence: str, benchmark: Benchmark) -> Path:
 def is_done(folder: Path, sequence: Sequence, benchmark: Benchmark) -> bool:
   """Whether a result of all frames of a sequence is there."""
   path = result_path(folder, sequence.name, benchmark)
-  return path.is_file() and len(_lines(path)) == len(sequence)
+  rows = path.read_text().splitlines() if path.is_file() else []
+  return len(rows) == len(sequence)
 
 
 def write_times(

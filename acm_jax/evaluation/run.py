@@ -15,7 +15,7 @@ from acm_jax.evaluation import (
   results,
   supervise,
 )
-from acm_jax.evaluation.benchmarks import Benchmark
+from acm_jax.evaluation.benchmarks import Benchmark, official
 from acm_jax.evaluation.methods import Method
 from data_pipelines import layouts
 from data_pipelines.progress import Progress
@@ -31,11 +31,16 @@ def sequences(
 
   Raises:
     OSError: `root` is not there.
-    ValueError: A name in `only` is not there.
+    ValueError: None is the benchmark's, or a name in `only` is not there.
   """
-  found = layouts.read(benchmark.layout, root, only)
-  if benchmark.sequences:
-    found = [s for s in found if s.name in benchmark.sequences]
+  read = layouts.read(benchmark.layout, root)
+  known = official(benchmark, read)
+  if not known:
+    raise ValueError(
+      f'{root}: {read[0].name} and the others there are no sequences of '
+      f'{benchmark.name}; run others with --benchmark folder'
+    )
+  found = [s for s in known if not only or s.name in only]
   absent = set(only or ()) - {sequence.name for sequence in found}
   if absent:
     raise ValueError(

@@ -67,7 +67,7 @@ def supervise(
           sequence,
           frame_paths=sequence.frame_paths[start:],
           box_xywh=boxes,
-          visible=sequence.visible[start:],
+          absent=sequence.absent[start:],
         )
       )
       failed.append(_failure_of(truth, start))

@@ -8,22 +8,19 @@ UAV123 (ECCV 2016), NfS (arXiv:1703.05884), TColor-128 (TIP 2015) and TinyTLP
 (arXiv:1811.01508); those of sets that are trained on, too, are in `sources`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 from data_pipelines.layouts import nfs, otb, tc128, tinytlp, trained, uav, vot
 from data_pipelines.sequences import Sequence
 
 
-def read(
-  layout: str, root: Path, only: Collection[str] | None = None
-) -> list[Sequence]:
+def read(layout: str, root: Path) -> list[Sequence]:
   """Sequences below a folder, in the order of their names.
 
   Args:
     layout: Name of the folder layout, a key of `LAYOUTS`.
     root: The folder that the benchmark was unpacked to.
-    only: Names to keep; those that are not there are left out.
 
   Raises:
     FileNotFoundError: Root, or a file that a sequence needs, is missing.
@@ -38,7 +35,7 @@ def read(
   found = sorted(LAYOUTS[layout](root), key=lambda sequence: sequence.name)
   if not found:
     raise ValueError(f'{root}: no sequence in the layout {layout}')
-  return [s for s in found if only is None or s.name in only]
+  return found
 
 
 LAYOUTS: dict[str, Callable[[Path], list[Sequence]]] = {

@@ -41,6 +41,12 @@ def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
         ) from None
       rows[-1] = [x1, y1, x2 - x1, y2 - y1]
     frames = frames_from(folder / rate / folder.name)
-    boxes = np.reshape(rows[::step], (-1, 4))[: len(frames)]
+    boxes = np.reshape(rows[::step], (-1, 4))
+    if len(boxes) > len(frames) + 1:
+      raise ValueError(
+        f'{file}: rows for {len(boxes)} frames, but {folder.name} has '
+        f'{len(frames)} images; restore the missing ones'
+      )
+    boxes = boxes[: len(frames)]
     found.append(sequences.make(folder.name, frames, boxes, source=file))
   return found

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from data_pipelines import sequences
 from data_pipelines.layouts.files import folders_with, frames_from
 from data_pipelines.sequences import Sequence
@@ -16,9 +18,13 @@ def tc128(root: Path) -> list[Sequence]:
   for folder in folders_with(root, 'img'):
     file = folder / f'{folder.name}_gt.txt'
     boxes = sequences.read_boxes(file, first_pixel=1)
-    ((first, last),) = sequences.read_rows(
-      folder / f'{folder.name}_frames.txt', (2,)
-    )
-    frames = frames_from(folder / 'img', int(first), int(last))
+    span = folder / f'{folder.name}_frames.txt'
+    numbers = sequences.read_rows(span, (2,))
+    if len(numbers) != 1 or not np.isfinite(numbers).all():
+      raise ValueError(
+        f'{span}: one row is wanted, the numbers of the first and last image'
+      )
+    first, last = map(int, numbers[0])
+    frames = frames_from(folder / 'img', first, last)
     found.append(sequences.make(folder.name, frames, boxes, source=file))
   return found

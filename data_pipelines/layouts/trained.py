@@ -91,5 +91,5 @@ def _of_track(track: Track, root: Path) -> Sequence:
     track.name,
     tuple(root / file for file in track.files),
     track.box_xywh,
-    track.visible & (track.box_xywh[:, 2:] > 0).all(axis=1),
+    ~track.visible,
   )

@@ -10,6 +10,14 @@ from data_pipelines.sequences import Sequence
 # First image of the parts of a UAV123_10fps video that do not start at the
 # last image of the part before.
 _UAV_FIRST = {'bird1_2': 259, 'bird1_3': 525, 'uav1_3': 825}
+# In the order of the files: scale variation, aspect ratio change, low
+# resolution, fast motion, full and partial occlusion, out of view, background
+# clutter, illumination variation, viewpoint change, camera motion, similar
+# objects.
+_ATTRIBUTES = (
+  *('SV', 'ARC', 'LR', 'FM', 'FOC', 'POC'),
+  *('OV', 'BC', 'IV', 'VC', 'CM', 'SOB'),
+)
 
 
 def uav123(root: Path) -> list[Sequence]:
@@ -33,8 +41,25 @@ def _uav(root: Path, table: str, notes: str) -> list[Sequence]:
       file = root / 'anno' / notes / f'{name}.txt'
       boxes = sequences.read_boxes(file, first_pixel=1)
       frames = frames_from(folder, place.first, place.last)
-      found.append(sequences.make(name, frames, boxes, source=file))
+      if len(boxes) != place.last - place.first + 1:
+        raise ValueError(
+          f'{file}: {len(boxes)} rows; {name} has images {place.first} to '
+          f'{place.last}'
+        )
+      attributes = _attributes(file)
+      found.append(
+        sequences.make(name, frames, boxes, file, attributes=attributes)
+      )
   return found
+
+
+def _attributes(notes: Path) -> list[str]:
+  """Those of a sequence: `att/<seq>.txt` has a 1 or 0 for each."""
+  file = notes.parent / 'att' / notes.name
+  if not file.is_file():
+    return []
+  (labels,) = sequences.read_rows(file, (len(_ATTRIBUTES),)) or [[]]
+  return [name for name, on in zip(_ATTRIBUTES, labels, strict=False) if on]
 
 
 def uav123_10fps(root: Path) -> list[Sequence]:
@@ -51,7 +76,10 @@ def uav123_10fps(root: Path) -> list[Sequence]:
     if folder.is_dir():
       boxes = sequences.read_boxes(file, first_pixel=1)
       frames = frames_from(folder, first)
-      found.append(sequences.make(file.stem, frames, boxes, source=file))
+      attributes = _attributes(file)
+      found.append(
+        sequences.make(file.stem, frames, boxes, file, attributes=attributes)
+      )
   return found
 
 

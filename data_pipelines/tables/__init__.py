@@ -1,8 +1,8 @@
 """The official lists of sequences of benchmarks, and their places in videos.
 
-A table has a row a sequence, in the official order or that of the names, and
-where several are cut from a video, its folder and the numbers of the first and
-the last image.
+A table has a row a sequence, in the official order or that of the names; where
+it is known, how many frames the official annotation has; and where several are
+cut from a video, its folder and the numbers of the first and the last image.
 """
 
 import csv
@@ -28,6 +28,16 @@ class Place(NamedTuple):
 def names(table: str) -> tuple[str, ...]:
   """The sequences of a benchmark."""
   return tuple(row['sequence'] for row in _rows(table))
+
+
+def frames(table: str) -> dict[str, int]:
+  """Frames of the official annotations by sequence; empty where not known."""
+  rows = _rows(table)
+  if 'first' in rows[0]:
+    return {name: p.last - p.first + 1 for name, p in places(table).items()}
+  if 'frames' in rows[0]:
+    return {row['sequence']: int(row['frames']) for row in rows}
+  return {}
 
 
 def places(table: str) -> dict[str, Place]:

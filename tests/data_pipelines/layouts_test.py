@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_pipelines import layouts, sequences
+from data_pipelines import layouts, sequences, tables
 
 UAV = 'uav123_10fps'
 # Layout, folder, sequence, frames, first box (0-based).
@@ -26,7 +26,7 @@ REAL = [
 )
 def test_a_real_sequence_is_read(real_data, layout, folder, name, frames, box):
   root = real_data / 'sequences' / folder
-  (sequence,) = layouts.read(layout, root, only={name})
+  (sequence,) = [s for s in layouts.read(layout, root) if s.name == name]
   assert len(sequence) == frames
   assert sequence.visible.all()
   # Half of the files' last digit.
@@ -44,13 +44,13 @@ def test_boxes_of_masks_agree_with_the_box_files(real_data, tmp_path):
     place = tmp_path / part / '480p' / 'blackswan'
     place.symlink_to(source / part / '480p' / 'blackswan')
   (masks,) = layouts.read('davis', tmp_path)
-  (files,) = layouts.read('davis', source, only=['blackswan'])
+  (files,) = [s for s in layouts.read('davis', source) if s.name == 'blackswan']
   # The box files were measured before the masks were scaled.
   np.testing.assert_allclose(masks.box_xywh, files.box_xywh, atol=2)
 
 
 def images(folder, numbers):
-  folder.mkdir(parents=True)
+  folder.mkdir(parents=True, exist_ok=True)
   for number in numbers:
     cv2.imwrite(
       str(folder / f'{number:04d}.jpg'), np.zeros((4, 4, 3), np.uint8)
@@ -69,12 +69,51 @@ def test_david_starts_at_its_official_frame(tmp_path):
   assert names == ['0300', '0301', '0302']
 
 
-def test_tiger1_leaves_out_its_first_five_rows(tmp_path):
-  images(tmp_path / 'Tiger1' / 'img', range(1, 9))
-  (tmp_path / 'Tiger1' / 'groundtruth_rect.txt').write_text(rows(8))
+def test_tiger1_begins_at_its_sixth_image_whatever_its_file_has(tmp_path):
+  images(tmp_path / 'Tiger1' / 'img', range(1, 355))
+  notes = tmp_path / 'Tiger1' / 'groundtruth_rect.txt'
+  for count, first in ((354, 5), (349, 0)):
+    notes.write_text(rows(count))
+    (sequence,) = layouts.read('otb', tmp_path)
+    assert len(sequence) == 349
+    assert sequence.frame_paths[0].stem == '0006'
+    assert sequence.box_xywh[0, 0] == first
+  notes.write_text(rows(350))
+  with pytest.raises(ValueError, match='350 rows; Tiger1 has 354, or 349'):
+    layouts.read('otb', tmp_path)
+
+
+@pytest.mark.parametrize('folders', [['Jogging'], ['Jogging-1', 'Jogging-2']])
+def test_two_targets_are_two_sequences_in_one_folder_or_in_copies(
+  tmp_path, folders
+):
+  for folder in folders:
+    images(tmp_path / folder / 'img', range(1, 4))
+    for target in (1, 2):
+      file = tmp_path / folder / f'groundtruth_rect.{target}.txt'
+      file.write_text(rows(3, x=10 * target))
+  found = layouts.read('otb', tmp_path)
+  assert [s.name for s in found] == ['Jogging-1', 'Jogging-2']
+  assert [s.box_xywh[0, 0] for s in found] == [9, 19]
+
+
+def test_attributes_of_otb_and_uav_are_read(tmp_path):
+  images(tmp_path / 'Couple' / 'img', range(1, 3))
+  note(tmp_path / 'Couple' / 'groundtruth_rect.txt', rows(2))
+  note(tmp_path / 'Couple' / 'attrs.txt', 'SV, DEF,FM\n')
   (sequence,) = layouts.read('otb', tmp_path)
-  assert sequence.frame_paths[0].stem == '0006'
-  assert sequence.box_xywh[:, 0].tolist() == [5, 6, 7]
+  assert sequence.attributes == ('SV', 'DEF', 'FM')
+  folder = tmp_path / 'uav' / 'anno' / 'UAV123_10fps'
+  images(tmp_path / 'uav' / 'data_seq' / 'UAV123_10fps' / 'bike1', range(1, 3))
+  note(folder / 'bike1.txt', rows(2))
+  note(folder / 'att' / 'bike1.txt', '1,0,0,0,0,1,0,0,0,0,0,1\n')
+  (sequence,) = layouts.read('uav123_10fps', tmp_path / 'uav')
+  assert sequence.attributes == ('SV', 'POC', 'SOB')
+  note(folder / 'att' / 'bike1.txt', '1,0\n')
+  with pytest.raises(
+    ValueError, match=r'att/bike1.txt row 1: 2 values, not 12'
+  ):
+    layouts.read('uav123_10fps', tmp_path / 'uav')
 
 
 def names(sequence):
@@ -90,28 +129,36 @@ def test_uav123_cuts_its_sequences_out_of_videos(tmp_path):
   images(tmp_path / 'data_seq' / 'UAV123' / 'bird1', range(770, 1500))
   first = 'nan,nan,nan,nan\n' + rows(702, x=5)
   note(tmp_path / 'anno' / 'UAV123' / 'bird1_2.txt', first)
-  note(tmp_path / 'anno' / 'UAV123' / 'bird1_1.txt', rows(1))
+  note(tmp_path / 'anno' / 'UAV123' / 'bird1_1.txt', rows(253))
   note(tmp_path / 'anno' / 'UAV123' / 'bird1_3.txt', rows(1))
-  with pytest.raises(ValueError, match=r'bird1_1.txt: 1 rows, but .* only 0'):
+  with pytest.raises(ValueError, match=r'bird1_1.txt: 253 rows, but .* only 0'):
     layouts.read('uav123', tmp_path)
-  images(tmp_path / 'data_seq' / 'UAV123' / 'bird1_more', range(1))
-  for number in (1, 1600):
-    cv2.imwrite(
-      str(tmp_path / f'data_seq/UAV123/bird1/{number:04d}.jpg'),
-      np.zeros((4, 4, 3), np.uint8),
-    )
+  folder = tmp_path / 'data_seq' / 'UAV123'
+  images(folder / 'bird1_more', range(1))
+  for numbers in (range(1, 254), range(1573, 2438)):
+    images(folder / 'bird1', numbers)
+  with pytest.raises(
+    ValueError, match='1 rows; bird1_3 has images 1573 to 2437'
+  ):
+    layouts.read('uav123', tmp_path)
+  note(tmp_path / 'anno' / 'UAV123' / 'bird1_3.txt', rows(865))
   _, sequence, last = layouts.read('uav123', tmp_path)
   assert (names(sequence)[0], names(sequence)[-1]) == ('0775', '1477')
   assert not sequence.visible[0]
   assert sequence.box_xywh[1, 0] == 4
-  assert names(last) == ['1600']
+  assert (names(last)[0], names(last)[-1]) == ('1573', '2437')
 
 
 def test_uav20l_has_whole_videos_and_its_own_notes(tmp_path):
-  images(tmp_path / 'data_seq' / 'UAV123' / 'bird1', range(1, 4))
-  note(tmp_path / 'anno' / 'UAV20L' / 'bird1.txt', rows(3))
+  name, place = min(tables.places('uav20l').items(), key=lambda it: it[1].last)
+  assert place.first == 1
+  images(
+    tmp_path / 'data_seq' / 'UAV123' / place.folder, range(1, place.last + 1)
+  )
+  note(tmp_path / 'anno' / 'UAV20L' / f'{name}.txt', rows(place.last))
   (sequence,) = layouts.read('uav20l', tmp_path)
-  assert names(sequence) == ['0001', '0002', '0003']
+  assert len(sequence) == place.last
+  assert names(sequence)[0] == '0001'
 
 
 def test_nfs_takes_every_eighth_row_at_thirty_frames(tmp_path):
@@ -123,6 +170,11 @@ def test_nfs_takes_every_eighth_row_at_thirty_frames(tmp_path):
   assert slow.box_xywh.tolist() == [[0, 2, 5, 7], [8, 2, 5, 7]]
   (fast,) = layouts.read('nfs240', tmp_path)
   assert len(fast) == 17
+  images(tmp_path / 'a' / '240' / 'a', range(18, 19))
+  assert len(layouts.read('nfs240', tmp_path)[0]) == 17
+  note(tmp_path / 'a' / '30' / 'a.txt', 2 * lines)
+  with pytest.raises(ValueError, match='rows for 5 frames, but a has 2 images'):
+    layouts.read('nfs30', tmp_path)
   note(tmp_path / 'a' / '30' / 'a.txt', '0 1 2 3\n')
   with pytest.raises(ValueError, match='row 1: no track and four edges'):
     layouts.read('nfs30', tmp_path)

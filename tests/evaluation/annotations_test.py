@@ -65,7 +65,29 @@ def test_an_annotation_folder_has_boxes_and_absence(tmp_path, labels):
   np.testing.assert_array_equal(truth.box_xywh, [BOXES[0], [np.nan] * 4])
   np.testing.assert_array_equal(truth.absent, [False, True])
   # There are no labels of absence: the boxes alone decide.
-  assert not read('uav123_10fps', tmp_path)['a'].absent.any()
+  (tmp_path / 'annotations' / 'a.txt').rename(
+    tmp_path / 'annotations' / 'bike1.txt'
+  )
+  assert not read('uav123_10fps', tmp_path)['bike1'].absent.any()
+
+
+def test_a_box_without_area_is_not_a_label_of_absence(tmp_path):
+  """Official folder and annotation folder say the same of it."""
+  folder = tmp_path / 'official' / 'airplane' / 'airplane-1'
+  (folder / 'img').mkdir(parents=True)
+  for number in (1, 2, 3):
+    image = np.zeros((8, 8, 3), np.uint8)
+    cv2.imwrite(str(folder / 'img' / f'{number:08d}.jpg'), image)
+  boxes = '1,2,3,4\n0,0,0,0\n1,2,3,4\n'
+  (folder / 'groundtruth.txt').write_text(boxes)
+  (folder / 'full_occlusion.txt').write_text('0,0,1')
+  (folder / 'out_of_view.txt').write_text('0,0,0')
+  write_texts(tmp_path, 'annotations', **{'airplane-1': boxes})
+  write_texts(tmp_path, 'absent', **{'airplane-1': '0\n0\n1\n'})
+  for root in (tmp_path, tmp_path / 'official'):
+    truth = read('lasot', root)['airplane-1']
+    np.testing.assert_array_equal(truth.absent, [False, False, True])
+    np.testing.assert_array_equal(truth.box_xywh[1], 0)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +117,22 @@ def test_official_folders_keep_the_pixels_of_their_files(
     ('{"a": {"gt_rect": [[1, 2, 3, 4], [1]]}}', 'a: gt_rect row 2 must hold'),
     ('{"a": {"gt_rect": [[1,2,3,4,5,6,7]]}}', 'a: gt_rect row 1 must hold'),
     ('{"a": {"gt_rect": [[1,2,3,4]], "absent": [1, 1]}}', 'a has 2 labels'),
+    ('{"a": {"gt_rect": [[1,2,3,null]]}}', 'a: gt_rect row 1 must hold'),
+    (
+      '{"a": {"gt_rect": [[1,2,3,4]], "img_names": ["1", "2"]}}',
+      'a: gt_rect has 1 rows, img_names 2',
+    ),
+    (
+      '{"a": {"gt_rect": [[1,2,3,4]], "init_rect": [1,2,9,4]}}',
+      'a: init_rect is not the first of gt_rect',
+    ),
+    ('{"a": {"gt_rect": [[1,2,3,4]], "attr": "IV"}}', 'a: attr must be a list'),
+    (
+      '{"a": {"gt_rect": [[1,2,3,4]], "width": "w", "height": 3}}',
+      'a: width and height must be numbers',
+    ),
+    ('{"a": {"gt_rect": [[1,2,3,Infinity]]}}', 'a row 1: a number that is not'),
+    ('{"a": {"gt_rect": [[1,2,3,4,5,6,7,8]]}}', 'a: polygons, but folder has'),
   ],
   ids=[
     'no_json',
@@ -103,8 +141,15 @@ def test_official_folders_keep_the_pixels_of_their_files(
     'no_boxes',
     'no_entry',
     'ragged',
-    'polygons',
+    'odd',
     'labels',
+    'null',
+    'images',
+    'first',
+    'attributes',
+    'size',
+    'infinite',
+    'polygons',
   ],
 )
 def test_a_bad_json_is_refused_by_name(tmp_path, content, message):
@@ -112,6 +157,24 @@ def test_a_bad_json_is_refused_by_name(tmp_path, content, message):
   path.write_text(content)
   with pytest.raises(ValueError, match=rf'set\.json.*{message}'):
     read('folder', path)
+
+
+@pytest.mark.parametrize('form', ['json', 'texts'])
+def test_lasot_cannot_be_scored_without_labels_of_absence(tmp_path, form):
+  if form == 'json':
+    write_json(tmp_path / 'set.json', **{'airplane-1': {'gt_rect': BOXES}})
+  else:
+    write_texts(tmp_path, 'annotations', **{'airplane-1': '1,2,3,4\n'})
+  with pytest.raises(ValueError, match=r'airplane-1.*: no labels of absence'):
+    read('lasot', tmp_path)
+
+
+def test_of_several_jsons_one_must_be_named(tmp_path):
+  for name in ('OTB50', 'OTB100'):
+    write_json(tmp_path / f'{name}.json', Couple={'gt_rect': BOXES})
+  with pytest.raises(ValueError, match=r'OTB100.json, OTB50.json: name one'):
+    read('otb100', tmp_path)
+  assert list(read('otb100', tmp_path / 'OTB100.json')) == ['Couple']
 
 
 def test_a_path_that_is_not_there_is_named(tmp_path):

@@ -71,6 +71,35 @@ def test_a_result_that_ends_early_is_filled_with_nan(tmp_path):
   assert np.isnan(boxes[1:]).all()
 
 
+def test_more_rows_than_frames_are_refused_or_cut(tmp_path):
+  (tmp_path / 'a.txt').write_text('1,2,3,4\n5,6,7,8\n')
+  with pytest.raises(ValueError, match=r'a\.txt: 2 rows for 1 annotated'):
+    results.read_result(tmp_path / 'a.txt', frames=1)
+  boxes, rows = results.read_result(tmp_path / 'a.txt', frames=1, cut=True)
+  assert rows == 2
+  np.testing.assert_array_equal(boxes, [[1, 2, 3, 4]])
+
+
+@pytest.mark.parametrize(
+  ('text', 'message'),
+  [
+    ('1;2;3;4\n', 'row 1: semicolons; give each frame a row of numbers with'),
+    ('1,2,3,4\n\n1,2,3,4\n', 'row 2: an empty row; give each frame'),
+    ('1,2,3,4\n1,2,nan,4\n', 'row 2: a box must be finite numbers; where'),
+  ],
+)
+def test_what_is_wrong_with_a_row_is_said(tmp_path, text, message):
+  (tmp_path / 'a.txt').write_text(text)
+  with pytest.raises(ValueError, match=rf'a\.txt {message}'):
+    results.read_result(tmp_path / 'a.txt', frames=3)
+
+
+def test_the_mark_that_some_editors_begin_with_is_no_box(tmp_path):
+  (tmp_path / 'a.txt').write_text('\ufeff1,2,3,4\n', encoding='utf-8')
+  boxes, _ = results.read_result(tmp_path / 'a.txt', frames=1)
+  np.testing.assert_array_equal(boxes, [[1, 2, 3, 4]])
+
+
 def find(folder, names):
   match = benchmarks.matcher(benchmarks.get('folder'), names)
   return results.find_results(folder, match)
@@ -112,6 +141,26 @@ def test_runs_are_found_in_the_layouts_of_all_toolkits(tmp_path):
   assert others == ['d/e_001.txt']
 
 
+@pytest.mark.parametrize(
+  ('files', 'place', 'message'),
+  [
+    (['DTB70/a.txt'], '', 'there are results in DTB70/: name that folder'),
+    (['r1/a.txt', 'r2/a.txt'], '', r'results in r1, r2: name one .*_002\.txt'),
+    (['c.txt'], '', r'no sequence of the benchmark; c\.txt is none'),
+    (['baseline/a/a_001.txt'], 'baseline', 'name the folder of the tracker'),
+  ],
+  ids=['nested', 'two_runs', 'others', 'baseline'],
+)
+def test_results_in_another_place_are_pointed_to(
+  tmp_path, files, place, message
+):
+  for name in files:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text('1,2,3,4\n')
+  with pytest.raises(ValueError, match=message):
+    find(tmp_path / place, ['a', 'b'])
+
+
 def test_a_run_of_the_reset_protocol_is_read(tmp_path):
   path = tmp_path / 'a_001.txt'
   path.write_text('1\n1,2,3,4\n2\n0\n1\n1 2\t3,4,5,6,7,8\n')
@@ -129,7 +178,11 @@ def test_a_run_of_the_reset_protocol_is_read(tmp_path):
     ('1\nx,2,3,4\n', r'a\.txt row 2'),
     ('1\n', r'a\.txt: 1 rows for 2 annotated frames'),
     ('1\n0\n0\n', r'a\.txt: 3 rows for 2 annotated frames'),
-    ('1,2,3,4\n0\n', r'a\.txt row 1: not 1, a start'),
+    ('1,2,3,4\n0\n', r'a\.txt row 1: a region, only where .* started'),
+    ('0\n1\n', r'a\.txt row 1: not 1, a start'),
+    ('1\n1\n', r'a\.txt row 2: 1, a start, only at first and after 2'),
+    ('1\n0\n', r'a\.txt row 2: 0, a frame that is skipped, only after 2'),
+    ('2\n1\n', r'a\.txt row 1: 2, a failure, only where'),
   ],
 )
 def test_a_bad_run_is_refused_by_file_and_row(tmp_path, text, message):
