@@ -3,7 +3,8 @@
 Writes scores.json, the success and precision curves as PNG and CSV, and tables
 for Markdown, LaTeX and spreadsheets, and prints the table, with 95% intervals
 over the sequences. With --check it only looks whether the server of GOT-10k or
-TrackingNet can read an archive.
+TrackingNet can read an archive; with --annotations, the official root, too,
+whether each sequence has as many rows as images.
 
 Example:
   python -m acm_jax.score --benchmark otb100 --annotations OTB100.json \\
@@ -16,7 +17,7 @@ from pathlib import Path
 from absl import flags
 
 from acm_jax import command
-from acm_jax.evaluation import archives, benchmarks, protocols, report
+from acm_jax.evaluation import archives, benchmarks, protocols, report, run
 
 
 def define(values: flags.FlagValues) -> None:
@@ -49,8 +50,11 @@ def define(values: flags.FlagValues) -> None:
 def main(values: flags.FlagValues) -> None:
   """Scores what the flags name."""
   if values.check:
-    benchmark = benchmarks.get(values.benchmark)
-    print(archives.check(Path(values.check), benchmark))
+    benchmark, frames = benchmarks.get(values.benchmark), {}
+    if values.annotations:
+      found = run.sequences(benchmark, Path(values.annotations))
+      frames = {sequence.name: len(sequence) for sequence in found}
+    print(archives.check(Path(values.check), benchmark, frames=frames))
     return
   for name in ('annotations', 'results', 'out'):
     if not values[name].value:

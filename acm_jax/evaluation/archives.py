@@ -6,7 +6,9 @@ a file for each sequence, both without a folder round them.
 
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -52,6 +54,7 @@ def check(
   benchmark: Benchmark,
   only: list[str] | None = None,
   named: Path | None = None,
+  frames: Mapping[str, int] = MappingProxyType({}),
 ) -> str:
   """Makes sure that a server can read an archive.
 
@@ -60,6 +63,7 @@ def check(
     benchmark: What it has the results of.
     only: Sequences that must be there; all by default.
     named: What it is called in messages.
+    frames: How many the sequences have, where that is known.
 
   Returns:
     What was found, for the user.
@@ -83,15 +87,26 @@ def check(
     with zipfile.ZipFile(path) as archive:
       members = [m for m in archive.namelist() if not m.endswith('/')]
       _check_names(set(members), wanted, named)
-      for name in names:
-        lengths = {
-          member: _check_rows(archive.read(member), f'{named}: {member}')
-          for member in _members(name, benchmark)
-        }
-        if len(set(lengths.values())) > 1:
-          raise ValueError(f'{named}: {lengths}: not as many rows')
+      lengths = {
+        member: _check_rows(archive.read(member), f'{named}: {member}')
+        for member in sorted(members)
+      }
   except zipfile.BadZipFile as error:
     raise ValueError(f'{named}: no zip archive ({error})') from None
+  for name in names:
+    first = _members(name, benchmark)[0]
+    known = frames.get(name, lengths[first])
+    own = f'{name}/' if benchmark.folder_each else first
+    for member, rows in lengths.items():
+      if member.startswith(own) and rows != known:
+        what = (
+          f'the sequence has {known} frames'
+          if name in frames
+          else f'{first} has {known}'
+        )
+        raise ValueError(f'{named}: {member}: {rows} rows, but {what}')
+    if known < 2:
+      raise ValueError(f'{named}: {first}: 1 row; one is wanted for each frame')
   return f'{named}: {len(names)} sequences of {benchmark.name}, all well formed'
 
 

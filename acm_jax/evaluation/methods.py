@@ -137,25 +137,28 @@ def baseline(name: str) -> Method:
     raise ValueError(f'--baseline: no {name!r}; there are {known}')
 
   def follow(found, on_frames, until=None):
-    del until
     for index, sequence in enumerate(found):
-      decoding = []
+      decoding: list[float] = []
 
       def frames(sequence=sequence, decoding=decoding):
         for path in sequence.frame_paths:
           begun = time.perf_counter()
           frame = read_frame(path)
           decoding.append(time.perf_counter() - begun)
-          on_frames(1)
           yield frame
 
-      begun = time.perf_counter()
+      boxes, seconds, begun = [], [], time.perf_counter()
       try:
-        boxes = BASELINES[name](frames(), sequence.box_xywh[0])
+        for box in BASELINES[name](frames(), sequence.box_xywh[0]):
+          seconds.append(time.perf_counter() - begun)
+          boxes.append(box)
+          on_frames(1)
+          if until and until(index, len(boxes) - 1, box):
+            break
+          begun = time.perf_counter()
       except ValueError as error:
         raise ValueError(f'{sequence.name}: {error}') from error
-      total, count = time.perf_counter() - begun, len(sequence)
-      alone = np.full(count, (total - sum(decoding)) / count)
-      yield Outcome(index, boxes, alone, np.full(count, total / count))
+      alone = np.array(seconds) - decoding
+      yield Outcome(index, np.stack(boxes), alone, np.array(seconds))
 
   return Method(follow, {'baseline': name})

@@ -123,15 +123,17 @@ class _Begun:
     start, length = self.next_start, len(self._event)
     self._event[start] = INITIALISED
     self.next_start = length
+    tracked = len(outcome.box_xywh)
     for frame, box in enumerate(outcome.box_xywh[1:], 1):
       if failed(frame, box):
         self._event[start + frame] = FAILED
         self.next_start = start + frame + reset.SKIP
+        tracked = frame + 1
         break
       self._event[start + frame] = TRACKED
       self._region[start + frame] = box
     for all_, own in zip(self.times, outcome[2:], strict=True):
-      all_[start : start + len(own)] = own
+      all_[start : start + tracked] = own[:tracked]
 
   def run(self) -> Run:
     return Run(self._event, tuple(self._region))

@@ -88,6 +88,7 @@ def put(states: TrackState, state: TrackState, place: Array) -> TrackState:
   return jax.tree.map(lambda all_, x: all_.at[place].set(x[0]), states, state)
 
 
+@jax.jit
 def chosen(which, yes, no):
   """For each lane the leaves of one or the other."""
 

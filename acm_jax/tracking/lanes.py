@@ -120,7 +120,7 @@ def follow(
     videos: What to follow.
     lanes: How many of them at once, at most.
     programs: Where the compiled programs are kept and counted.
-    on_frames: Is told after each step how many frames it took.
+    on_frames: Is told after each start and step how many frames it took.
 
   Raises:
     ValueError: A video has no frame or its frames change size, or its box has
@@ -242,6 +242,7 @@ class _Group:
       for place, lane in enumerate(self._lanes):
         if lane is None and waiting:
           self._start(place, waiting.popleft(), videos)
+          on_frames(1)
       begun, compiled = time.perf_counter(), self._programs.seconds
       moving = [
         (place, lane)
@@ -329,8 +330,12 @@ class _Group:
       now = active & (wanted == wide)
       if now.any():
         part = self._step(frames, now, wide)
-        found = part if found is None else lane_step.chosen(now, part, found)
+        found = part if found is None else self._chosen(now, part, found)
     return found
+
+  def _chosen(self, *args) -> Tracked:
+    key = 'chosen', len(self._lanes)
+    return self._programs.get(key, lane_step.chosen, *args)(*args)
 
   def _step(self, frames: Frame, active: np.ndarray, wide: bool) -> Tracked:
     args = self._variables, self._hparams, self._states, frames, active

@@ -13,14 +13,23 @@ ROWS = '1.00,2.00,3.00,4.00\n' * 2
 
 def pack(path, benchmark, changes=None):
   """An archive as the server wants it, but for some members."""
+  members = {}
+  for name in benchmark.sequences:
+    for member in archives._members(name, benchmark):
+      timed = member.endswith('_time.txt')
+      members[member] = '0.01\n0.02\n' if timed else ROWS
   with zipfile.ZipFile(path, 'w') as archive:
-    for name in benchmark.sequences:
-      for member in archives._members(name, benchmark):
-        rows = '0.01\n0.02\n' if member.endswith('_time.txt') else ROWS
-        content = (changes or {}).get(member, rows)
-        if content is not None:
-          archive.writestr(member, content)
+    for member, content in (members | (changes or {})).items():
+      if content is not None:
+        archive.writestr(member, content)
   return path
+
+
+def test_rows_are_held_against_the_frames_where_these_are_known(tmp_path):
+  path = pack(tmp_path / 'a.zip', GOT10K)
+  frames = {'GOT-10k_Test_000003': 5}
+  with pytest.raises(ValueError, match=r'3_001.txt: 2 rows, .* has 5 frames'):
+    archives.check(path, GOT10K, frames=frames)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +42,7 @@ def test_a_whole_archive_is_well_formed(tmp_path, benchmark, count):
 
 FIRST = TRACKINGNET.sequences[0] + '.txt'
 BOXES = 'GOT-10k_Test_000001/GOT-10k_Test_000001_001.txt'
+SECOND = 'GOT-10k_Test_000001/GOT-10k_Test_000001_002.txt'
 TIMES = 'GOT-10k_Test_000001/GOT-10k_Test_000001_time.txt'
 
 
@@ -45,7 +55,10 @@ TIMES = 'GOT-10k_Test_000001/GOT-10k_Test_000001_time.txt'
     (TRACKINGNET, {FIRST: ROWS + '1,2,nan,4\n'}, f'{FIRST} row 3: .* no box'),
     (TRACKINGNET, {FIRST: '1,2,0,4\n'}, f'{FIRST} row 1: .* no box'),
     (TRACKINGNET, {FIRST: ''}, f'{FIRST}: empty'),
-    (GOT10K, {BOXES: ROWS * 2}, 'not as many rows'),
+    (GOT10K, {BOXES: ROWS * 2}, f'{TIMES}: 2 rows, but {BOXES} has 4'),
+    (GOT10K, {SECOND: 'hello\n'}, f"{SECOND} row 1: 'hello' is not 4"),
+    (GOT10K, {SECOND: ROWS * 2}, f'{SECOND}: 4 rows, but {BOXES} has 2'),
+    (TRACKINGNET, {FIRST: '1,2,3,4\n'}, f'{FIRST}: 1 row; one is wanted'),
     (GOT10K, {TIMES: 'fast\n'}, f'{TIMES} row 1'),
   ],
 )

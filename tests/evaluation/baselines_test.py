@@ -20,23 +20,27 @@ def moving_square(frames):
     yield frame
 
 
+def follow(name, frames):
+  return np.stack(list(BASELINES[name](moving_square(frames), BOX)))
+
+
 @pytest.mark.parametrize('name', BASELINES)
 def test_a_baseline_gives_a_box_a_frame_and_the_given_one_first(name):
-  boxes = BASELINES[name](moving_square(4), BOX)
+  boxes = follow(name, 4)
   assert boxes.shape == (4, 4)
   np.testing.assert_array_equal(boxes[0], BOX)
 
 
 def test_the_first_box_stays_where_it_was():
-  boxes = BASELINES['first_box'](moving_square(5), BOX)
+  boxes = follow('first_box', 5)
   np.testing.assert_array_equal(boxes, np.tile(BOX, (5, 1)))
 
 
 def test_mil_follows_the_target_and_repeats_itself():
-  boxes = BASELINES['mil'](moving_square(8), BOX)
+  boxes = follow('mil', 8)
   true = BOX[None] + np.array([14, 7, 0, 0])
   first = overlaps(BOX[None].astype(float), true.astype(float))
   # MIL's samples lie some px apart: it follows coarsely.
   assert overlaps(boxes[-1:], true.astype(float)) > 2 * first
-  again = BASELINES['mil'](moving_square(8), BOX)
+  again = follow('mil', 8)
   np.testing.assert_array_equal(boxes, again)
