@@ -1,12 +1,15 @@
 """The score command from flags to files."""
 
 import json
+import shutil
 
+import cv2
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
 from acm_jax import command, score
+from tests.evaluation import walks
 
 TRUE = np.array([[15, 25, 30, 40]] * 4, dtype=float)
 
@@ -123,6 +126,83 @@ def test_runs_of_the_reset_protocol_are_analysed(workplace, capsys):
   assert 'score them apart' in capsys.readouterr().err
   assert run(workplace, ['fails'], benchmark='folder') == 2
   assert 'its results are of one pass' in capsys.readouterr().err
+
+
+@pytest.fixture
+def walked(tmp_path):
+  """Sequences and results as VOT's toolkit has them."""
+  walks.write(tmp_path)
+  for name in walks.LENGTHS:
+    images = tmp_path / 'sequences' / name / 'color'
+    images.mkdir()
+    size = *walks.SIZE[::-1], 3
+    cv2.imwrite(str(images / '00000001.jpg'), np.zeros(size, np.uint8))
+  names = '\n'.join(walks.LENGTHS)
+  (tmp_path / 'sequences' / 'list.txt').write_text(names)
+  return tmp_path
+
+
+@pytest.mark.parametrize(
+  ('place', 'benchmark', 'plot', 'expected'),
+  [
+    (
+      'baseline',
+      'vot2022_stb',
+      'accuracy_robustness',
+      # vot-toolkit's; its EAO of these lengths is not defined.
+      {'accuracy': 0.585663, 'robustness': 0.550558},
+    ),
+    (
+      'longterm',
+      'vot_lt',
+      'precision_recall',
+      {'precision': 0.516582, 'recall': 0.488221, 'f_score': 0.502001},
+    ),
+  ],
+)
+def test_newer_protocols_of_vot_are_scored(
+  walked, capsys, place, benchmark, plot, expected
+):
+  ours = walked / 'ours'
+  shutil.copytree(walked / 'results' / 'x' / place, ours / place)
+  flags = {'benchmark': benchmark, 'annotations': walked / 'sequences'}
+  assert run(walked, ['ours'], **flags) == 0
+  found = scores(walked)
+  assert found['protocol'] == 'vot_toolkit'
+  assert found['trackers']['ours'].items() >= expected.items()
+  assert f'{benchmark}, 4 of 4 sequences' in capsys.readouterr().out
+  assert (walked / 'out' / f'{plot}.png').stat().st_size > 0
+  # Results of another experiment than the benchmark's are not guessed at.
+  assert run(walked, ['ours'], **flags | {'benchmark': 'vot2018'}) == 2
+  assert 'its results are of the reset protocol' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  ('file', 'text', 'message'),
+  [
+    ('baseline/d/d_00000000.txt', '1\n0\n', '2 rows; from frame 0 of 60 there'),
+    ('baseline/d/d_00000000.txt', '0\n' * 60, 'row 1: 1, a start, only at'),
+    ('longterm/d/d_001.txt', '1\n0\n', '2 rows for 60 annotated frames'),
+    ('longterm/d/d_001_confidence.value', '\nx\n', "row 2: 'x' is no number"),
+    ('longterm/d/d_001_confidence.value', None, 'no such file; the confidence'),
+  ],
+)
+def test_a_bad_result_of_newer_protocols_is_named(
+  walked, capsys, file, text, message
+):
+  place = file.partition('/')[0]
+  ours = walked / 'ours'
+  shutil.copytree(walked / 'results' / 'x' / place, ours / place)
+  if text is None:
+    (ours / file).unlink()
+  else:
+    (ours / file).write_text(text)
+  benchmark = {'baseline': 'vot2022_stb', 'longterm': 'vot_lt'}[place]
+  flags = {'benchmark': benchmark, 'annotations': walked / 'sequences'}
+  assert run(walked, ['ours'], **flags) == 2
+  told = capsys.readouterr().err
+  assert message in told
+  assert file in told
 
 
 def test_success_is_told_by_attribute(workplace):

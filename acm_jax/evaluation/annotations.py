@@ -111,7 +111,7 @@ def _notes(benchmark: Benchmark, path: Path) -> dict[str, _Note]:
 def _check(note: _Note, benchmark: Benchmark) -> None:
   numbers = note.regions
   if not isinstance(numbers, np.ndarray):
-    if not benchmark.lengths:
+    if benchmark.layout != 'vot':
       raise ValueError(
         f'{note.where}: polygons, but {benchmark.name} has boxes'
       )
@@ -205,7 +205,7 @@ def _read_labels(path):
 
 
 def _read_layout(root, benchmark):
-  if benchmark.lengths:
+  if benchmark.layout == 'vot':
     return [
       _Note(str(root), name, regions, None, None, frame)
       for name, (regions, frame) in vot.regions(root).items()

@@ -25,8 +25,9 @@ class Benchmark:
     table: Has the frames of the official annotations, if they are known.
     protocol: What its results are scored by if nothing else is asked for.
     prefix: What pytracking's results have before a sequence's name.
-    lengths: The lengths of runs that EAO is the mean of; only of benchmarks
-      with the reset protocol.
+    experiment: How trackers are run: `one_pass`, `reset`, `anchors` or
+      `long_term`, as in the modules of these names.
+    lengths: The first and the last length of runs that EAO is the mean of.
     cut: Sequences with more images than the annotation has rows, so that
       results are cut to it.
     hidden: Whether only a server has the annotations.
@@ -44,6 +45,7 @@ class Benchmark:
   table: str = ''
   protocol: str = 'pysot'
   prefix: str = ''
+  experiment: str = 'one_pass'
   lengths: tuple[int, int] | None = None
   cut: tuple[str, ...] = ()
   hidden: bool = False
@@ -73,7 +75,8 @@ def _got10k(name, **rest):
 
 
 def _reset(name, low, high):
-  return _one_pass(name, 'vot', 0, name, lengths=(low, high))
+  rest = {'experiment': 'reset', 'lengths': (low, high)}
+  return _one_pass(name, 'vot', 0, name, **rest)
 
 
 BENCHMARKS = {
@@ -110,6 +113,17 @@ BENCHMARKS = {
     _reset('vot2016', 108, 371),
     _reset('vot2018', 100, 356),
     _reset('vot2019', 46, 291),
+    Benchmark(
+      'vot2022_stb',
+      'vot',
+      0,
+      protocol='vot_toolkit',
+      experiment='anchors',
+      lengths=(115, 755),
+    ),
+    Benchmark(
+      'vot_lt', 'vot', 0, protocol='vot_toolkit', experiment='long_term'
+    ),
     _one_pass('davis', 'davis', 0, labels_absence=True, validation=True),
     _one_pass('folder', 'folder', 0, labels_absence=True, validation=True),
   )

@@ -1,12 +1,13 @@
 """What scoring a tracker gives, whatever the protocol."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Num
 
 
+@runtime_checkable
 class Scores(Protocol):
   """Scores of one sequence or of all; each protocol has its own."""
 

@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from acm_jax.evaluation import metrics, protocols, reset
+from acm_jax.evaluation import anchors, long_term, metrics, reset
+from acm_jax.evaluation.outcome import Scores
 from data_pipelines.staging import replacing
 
 
@@ -56,8 +57,59 @@ PLOTS = (
   ),
 )
 
+
+@dataclasses.dataclass(frozen=True)
+class Points:
+  """A plot of a point for each tracker.
+
+  Attributes:
+    name: Of the files.
+    x: Number of `Scores.figures` to the right.
+    y: That upwards.
+    figure: That which ranks the trackers.
+    title: What the plot is called.
+    x_label: Of the axis.
+    y_label: Of the other.
+  """
+
+  name: str
+  x: str
+  y: str
+  figure: str
+  title: str
+  x_label: str
+  y_label: str
+
+
+_ACCURACY_ROBUSTNESS = Points(
+  'accuracy_robustness',
+  'robustness',
+  'accuracy',
+  'eao',
+  'Accuracy and robustness, with EAO',
+  'R',
+  'Accuracy',
+)
+# By the kind of scores.
+POINTS = {
+  reset.Scores: _ACCURACY_ROBUSTNESS,
+  anchors.Scores: _ACCURACY_ROBUSTNESS,
+  long_term.Scores: Points(
+    'precision_recall',
+    'recall',
+    'precision',
+    'f_score',
+    'Precision and recall, with F-score',
+    'Recall',
+    'Precision',
+  ),
+}
 # What `write` and `write_attributes` may write.
-NAMES = (*(plot.curve for plot in PLOTS), 'accuracy_robustness', 'attributes')
+NAMES = (
+  *(plot.curve for plot in PLOTS),
+  *(plot.name for plot in POINTS.values()),
+  'attributes',
+)
 
 # Okabe and Ito's colours, which stay apart for colour-blind readers; a second
 # round of them is dashed.
@@ -74,14 +126,14 @@ _LINES = ('-', '--', ':', '-.')
 
 
 def write(
-  scores: Mapping[str, protocols.Scores | reset.Scores],
+  scores: Mapping[str, Scores],
   heading: str,
   out: Path,
 ) -> None:
   """Writes a PNG and a CSV for each of `PLOTS` into `out`.
 
-  Of the reset protocol, one of accuracy by robustness instead; a curve that
-  the protocol does not have is left out.
+  Of VOT's protocols, one of `POINTS` instead; a curve that a protocol does not
+  have is left out.
 
   Args:
     scores: Scores by tracker.
@@ -89,8 +141,8 @@ def write(
     out: An existing folder.
   """
   first = next(iter(scores.values()))
-  if isinstance(first, reset.Scores):
-    _write_reset(scores, heading, out)
+  if type(first) in POINTS:
+    _write_points(POINTS[type(first)], scores, heading, out)
     return
   for plot in PLOTS:
     if np.isnan(getattr(first, plot.curve)).any():
@@ -193,28 +245,31 @@ def write_search(
     figure.savefig(temporary, format='png')
 
 
-def _write_reset(scores, heading, out):
-  ranked = sorted(scores.items(), key=lambda item: -item[1].eao)
+def _write_points(plot, scores, heading, out):
+  ranked = sorted(
+    scores.items(), key=lambda item: -item[1].figures()[plot.figure]
+  )
   figure = Figure(figsize=(7.6, 4.6), dpi=150, layout='constrained')
   FigureCanvasAgg(figure)
   axes = figure.subplots()
   for i, (name, each) in enumerate(ranked):
     axes.plot(
-      each.robustness,
-      each.accuracy,
+      each.figures()[plot.x],
+      each.figures()[plot.y],
       'osD^v'[i // len(_COLORS) % 5],
       color=_COLORS[i % len(_COLORS)],
       markersize=8,
-      label=f'{each.eao:.3f}  {name}',
+      label=f'{each.figures()[plot.figure]:.3f}  {name}',
     )
   axes.margins(x=0.2)
-  axes.set(xlabel='R', ylabel='Accuracy', ylim=(0, 1), xlim=(0, None))
-  _finish(figure, axes, 'Accuracy and robustness, with EAO', heading)
-  with replacing(out / 'accuracy_robustness.png') as path:
+  axes.set(xlabel=plot.x_label, ylabel=plot.y_label)
+  axes.set(ylim=(0, 1), xlim=(0, None))
+  _finish(figure, axes, plot.title, heading)
+  with replacing(out / f'{plot.name}.png') as path:
     figure.savefig(path, format='png')
   rows = [(name, each.figures().values()) for name, each in ranked]
   head = ['tracker', *ranked[0][1].figures()]
-  _tabulate(out / 'accuracy_robustness.csv', head, rows)
+  _tabulate(out / f'{plot.name}.csv', head, rows)
 
 
 def _draw(plot, ranked, heading):

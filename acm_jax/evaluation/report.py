@@ -6,25 +6,13 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from acm_jax.evaluation import (
-  annotations,
-  benchmarks,
-  plots,
-  protocols,
-  reset,
-  tables,
-)
+from acm_jax.evaluation import benchmarks, plots, tables
 from acm_jax.evaluation.outcome import Outcome
-from acm_jax.evaluation.results import (
-  find_results,
-  is_reset,
-  read_result,
-  read_run,
-)
+from acm_jax.evaluation.rating import rating
+from acm_jax.evaluation.results import experiment, find_results
 from data_pipelines.staging import replacing
 
 # Of the sequences that were not scored, as many are printed; scores.json has
@@ -212,23 +200,15 @@ def compute(
   settings = benchmarks.get(benchmark)
   protocol = protocol or settings.protocol
   folders = _by_tracker(results)
-  kinds = {is_reset(path) for path in folders.values()}
+  kinds = {experiment(path) for path in folders.values()}
   if len(kinds) > 1:
     raise ValueError(
-      '--results: some are of the reset protocol (baseline/), some of one '
-      'pass; score them apart'
+      f'--results: of different experiments, {", ".join(sorted(kinds))}; score '
+      'them apart'
     )
-  (reset_protocol,) = kinds
-  headings: Mapping[str, str] = {}
-  if reset_protocol:
-    rate, cuts = _rate_reset(protocol, settings), True
-    truth = annotations.read_regions(settings, annotation_path)
-  else:
-    definition = protocols.get(protocol, settings.name)
-    rate, cuts = _rate_one_pass(definition, settings), definition.cuts
-    headings = definition.headings
-    truth = annotations.read(settings, annotation_path)
-    _check_known(settings, truth)
+  (kind,) = kinds
+  definition = rating(kind, settings, protocol)
+  truth = definition.truth(settings, annotation_path)
   official = settings.sequences or tuple(truth)
   match = benchmarks.matcher(settings, official)
   found = {n: find_results(path, match) for n, path in folders.items()}
@@ -245,7 +225,7 @@ def compute(
     )
   known = {sequence: truth[sequence] for sequence in common}
   rated = {
-    name: rate({s: paths[s] for s in common}, known)
+    name: definition.rate({s: paths[s] for s in common}, known)
     for name, paths in files.items()
   }
   attributes: dict[str, list[str]] = {}
@@ -258,18 +238,19 @@ def compute(
     protocol,
     missing=tuple(s for s in official if s not in known),
     trackers={name: each.outcome for name, each in rated.items()},
-    headings=headings,
+    headings=definition.headings,
     ignored=ignored,
     lacking=_kept(lacking),
-    short=_kept({name: each.short for name, each in rated.items()}),
-    long=_kept({name: each.long for name, each in rated.items()}),
+    short=_kept({name: dict(each.short) for name, each in rated.items()}),
+    long=_kept({name: dict(each.long) for name, each in rated.items()}),
     runs=_kept(
       {
         name: {s: len(paths[s]) for s in common if len(paths[s]) > 1}
         for name, paths in files.items()
+        if kind != 'anchors'
       }
     ),
-    unbounded=[s for s in common if cuts and known[s].size is None],
+    unbounded=[s for s in common if definition.cuts and known[s].size is None],
     cropped={
       s: (len(known[s][0]), whole[s])
       for s in common
@@ -281,69 +262,6 @@ def compute(
 
 def _kept(by_tracker):
   return {name: value for name, value in by_tracker.items() if value}
-
-
-class _Rated(NamedTuple):
-  outcome: Outcome
-  short: dict[str, int]
-  long: dict[str, int]
-
-
-def _rate_one_pass(definition, benchmark):
-  def rate(files, truth):
-    sequences, short, long = {}, {}, {}
-    for name, runs in files.items():
-      frames = len(truth[name].box_xywh)
-      scores = []
-      for path in runs:
-        result, rows = read_result(path, frames, name in benchmark.cut)
-        scores.append(definition.rate(result, truth[name]))
-        if rows != frames:
-          (short if rows < frames else long)[name] = rows
-      sequences[name] = protocols.mean(scores) if len(scores) > 1 else scores[0]
-    rated = list(sequences.values())
-    weights = np.array([definition.weight(scores) for scores in rated])
-    success = np.array([scores.success_auc for scores in rated])
-
-    def redraw(drawn):
-      return drawn @ (weights * success) / (drawn @ weights)
-
-    total = definition.total(rated)
-    return _Rated(Outcome(total, sequences, redraw), short, long)
-
-  return rate
-
-
-def _rate_reset(protocol, benchmark):
-  analyses = {'pysot': reset.pysot, 'vot_toolkit': reset.vot_toolkit}
-  if benchmark.lengths is None:
-    raise ValueError(
-      f'{benchmark.name}: its results are of one pass, not below baseline/'
-    )
-  if protocol not in analyses:
-    raise ValueError(
-      f'--protocol {protocol}: of the reset protocol there are '
-      f'{" and ".join(analyses)}'
-    )
-
-  def rate(files, truth):
-    runs = {
-      name: [read_run(path, len(truth[name].region)) for path in paths]
-      for name, paths in files.items()
-    }
-    return _Rated(analyses[protocol](runs, truth, benchmark.lengths), {}, {})
-
-  return rate
-
-
-def _check_known(benchmark, truth):
-  """Refuses what only a server can score; its first boxes are public."""
-  known = [np.isfinite(t.box_xywh).all(axis=1).sum() for t in truth.values()]
-  if benchmark.hidden and max(known) <= 1:
-    raise ValueError(
-      f'{benchmark.name}: only its server has the annotations; --check '
-      'ARCHIVE.zip makes sure that it can read results'
-    )
 
 
 def write(report: Report, out: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Num
 
+from acm_jax.evaluation import anchors, long_term
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.reset import (
   FAILED,
@@ -109,8 +110,9 @@ def find_results(
   """The result files of each sequence that a tracker's folder has.
 
   One file a run: `<sequence>.txt`, `<sequence>_001.txt` and so on, in the
-  folder, in one named like the sequence, or below `baseline/`, where VOT has
-  the runs of its reset protocol. Files of times are not looked at.
+  folder, in one named like the sequence, or below `baseline/` or `longterm/`,
+  where VOT has them; one that is started at a frame is `<sequence>_00000050`.
+  Files of times are not looked at.
 
   Args:
     folder: One tracker's results.
@@ -125,7 +127,7 @@ def find_results(
   """
   if not folder.is_dir():
     raise NotADirectoryError(f'{folder}: no such folder of results')
-  root = folder / 'baseline' if is_reset(folder) else folder
+  root = folder / _PLACES[experiment(folder)]
   files = [
     path
     for path in sorted([*root.glob('*.txt'), *root.glob('*/*.txt')])
@@ -140,7 +142,9 @@ def find_results(
   found: dict[str, dict[str, Path]] = {}
   others = []
   for file in files:
-    stem, run = re.fullmatch(r'(.+?)(?:_(\d{3}))?', file.stem).groups('001')
+    stem, run = re.fullmatch(r'(.+?)(?:_(\d{8}|\d{3}))?', file.stem).groups(
+      '001'
+    )
     name = match(file.stem) or match(stem)
     if name is None or (
       file.parent != root and match(file.parent.name) != name
@@ -170,9 +174,22 @@ def find_results(
   return {name: list(runs.values()) for name, runs in found.items()}, others
 
 
-def is_reset(folder: Path) -> bool:
-  """Whether a tracker's results are of VOT's reset protocol."""
-  return (folder / 'baseline').is_dir()
+# Where results of an experiment are below the folder of a tracker.
+_PLACES = {
+  'one_pass': '.',
+  'reset': 'baseline',
+  'anchors': 'baseline',
+  'long_term': 'longterm',
+}
+
+
+def experiment(folder: Path) -> str:
+  """What a tracker's results are of; see `benchmarks.Benchmark`."""
+  if (folder / 'baseline').is_dir():
+    files = folder.glob('baseline/*/*.txt')
+    anchored = any(re.search(r'_\d{8}$', file.stem) for file in files)
+    return 'anchors' if anchored else 'reset'
+  return 'long_term' if (folder / 'longterm').is_dir() else 'one_pass'
 
 
 def read_run(path: Path, frames: int) -> Run:
@@ -188,19 +205,7 @@ def read_run(path: Path, frames: int) -> Run:
     ValueError: A row is something else, or there are more or fewer rows than
       frames; the message names file and row.
   """
-  rows = []
-  for number, line in enumerate(_lines(path), 1):
-    try:
-      row = np.array(re.split(r'[,\s]+', line.strip()), np.float64)
-    except ValueError:
-      row = np.zeros(0)
-    event = len(row) == 1 and row[0] in (SKIPPED, INITIALISED, FAILED)
-    region = len(row) == 4 or (len(row) >= 6 and len(row) % 2 == 0)
-    if not (event or (region and np.isfinite(row).all())):
-      raise ValueError(
-        f'{path} row {number}: {line.strip()!r} is neither 0, 1, 2 nor a region'
-      )
-    rows.append(row)
+  rows = _read_regions(path, (SKIPPED, INITIALISED, FAILED))
   if len(rows) != frames:
     raise ValueError(
       f'{path}: {len(rows)} rows for {frames} annotated frames; a run must be '
@@ -214,10 +219,99 @@ def read_run(path: Path, frames: int) -> Run:
       raise ValueError(f'{path} row {number}: {_MISPLACED[event]}')
   if events[0] != INITIALISED:
     raise ValueError(f'{path} row 1: not 1, a start')
-  return Run(
-    np.array(events),
-    tuple(np.zeros(0) if len(row) == 1 else row for row in rows),
-  )
+  return Run(np.array(events), _without_codes(rows))
+
+
+def read_anchored(path: Path, frames: int) -> anchors.Run:
+  """A run from an anchor, whose frame the name of the file ends in.
+
+  It goes forward to the last frame or backward to the first; which, the number
+  of rows says, and if that is the same for both, it is forward.
+
+  Args:
+    path: The result file: 1, then a region a frame, or 0 where there is none.
+    frames: Length of the sequence's annotation.
+
+  Raises:
+    OSError: The file cannot be read.
+    ValueError: A row is something else, or their number fits neither way; the
+      message names file and row.
+  """
+  rows = _read_regions(path, (SKIPPED, INITIALISED))
+  anchor = int(path.stem[-8:])
+  steps = {frames - anchor: 1}
+  steps.setdefault(anchor + 1, -1)
+  if len(rows) not in steps:
+    raise ValueError(
+      f'{path}: {len(rows)} rows; from frame {anchor} of {frames} there are '
+      f'{frames - anchor} forward and {anchor + 1} backward'
+    )
+  _check_begun(path, rows)
+  return anchors.Run(anchor, steps[len(rows)], _without_codes(rows))
+
+
+def read_confident(path: Path, frames: int) -> long_term.Result:
+  """A run of the long-term protocol with its confidences.
+
+  Args:
+    path: The result file: 1, then a region a frame, or 0 where there is none.
+      `<its name>_confidence.value` beside it has a row a frame, the first one
+      empty.
+    frames: Length of the sequence's annotation.
+
+  Raises:
+    OSError: A file cannot be read.
+    ValueError: A row is something else, or there are more or fewer rows than
+      frames; the message names file and row.
+  """
+  rows = _read_regions(path, (SKIPPED, INITIALISED))
+  _check_begun(path, rows)
+  file = path.with_name(f'{path.stem}_confidence.value')
+  if not file.is_file():
+    raise FileNotFoundError(
+      f'{file}: no such file; the confidence of each frame'
+    )
+  confidences = []
+  for number, line in enumerate(read_text(file).splitlines(), 1):
+    try:
+      confidences.append(float(line) if line.strip() else np.nan)
+    except ValueError:
+      raise ValueError(f'{file} row {number}: {line!r} is no number') from None
+  for name, count in ((path, len(rows)), (file, len(confidences))):
+    if count != frames:
+      raise ValueError(f'{name}: {count} rows for {frames} annotated frames')
+  return long_term.Result(_without_codes(rows), np.array(confidences))
+
+
+def _read_regions(path: Path, codes: tuple[int, ...]) -> list[np.ndarray]:
+  """Rows of regions and codes; a code is an array of one number."""
+  rows = []
+  for number, line in enumerate(_lines(path), 1):
+    try:
+      row = np.array(re.split(r'[,\s]+', line.strip()), np.float64)
+    except ValueError:
+      row = np.zeros(0)
+    event = len(row) == 1 and row[0] in codes
+    region = len(row) == 4 or (len(row) >= 6 and len(row) % 2 == 0)
+    if not (event or (region and np.isfinite(row).all())):
+      raise ValueError(
+        f'{path} row {number}: {line.strip()!r} is neither '
+        f'{", ".join(map(str, codes))} nor a region'
+      )
+    rows.append(row)
+  return rows
+
+
+def _check_begun(path: Path, rows: list[np.ndarray]) -> None:
+  starts = [i for i, row in enumerate(rows, 1) if row.tolist() == [INITIALISED]]
+  if starts != [1]:
+    raise ValueError(
+      f'{path} row {(*starts, 1)[-1]}: 1, a start, only at first'
+    )
+
+
+def _without_codes(rows: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+  return tuple(np.zeros(0) if len(row) == 1 else row for row in rows)
 
 
 def write_result(
@@ -258,7 +352,7 @@ def write_run(folder: Path, sequence: str, run: Run) -> Path:
 
 def boxes_of(path: Path, benchmark: Benchmark) -> Float[np.ndarray, 'n 4']:
   """The boxes of a result that we wrote, px, 0-based; NaN where none is."""
-  if benchmark.lengths:
+  if benchmark.experiment == 'reset':
     run = read_run(path, len(_lines(path)))
     none = np.full(4, np.nan)
     return np.stack([r if len(r) else none for r in run.region])
@@ -269,7 +363,7 @@ def boxes_of(path: Path, benchmark: Benchmark) -> Float[np.ndarray, 'n 4']:
 
 def result_path(folder: Path, sequence: str, benchmark: Benchmark) -> Path:
   """The file of a sequence's only run among a tracker's results."""
-  if benchmark.lengths:
+  if benchmark.experiment == 'reset':
     return folder / 'baseline' / sequence / f'{sequence}_001.txt'
   if benchmark.folder_each:
     return folder / sequence / f'{sequence}_001.txt'

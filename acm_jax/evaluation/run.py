@@ -33,6 +33,11 @@ def sequences(
     OSError: `root` is not there.
     ValueError: None is the benchmark's, or a name in `only` is not there.
   """
+  if benchmark.experiment in ('anchors', 'long_term'):
+    raise ValueError(
+      f'{benchmark.name}: run by its own toolkit, see acm_jax.vot; its results '
+      'are scored by acm_jax.score'
+    )
   read = layouts.read(benchmark.layout, root)
   known = official(benchmark, read)
   if not known:
@@ -115,7 +120,7 @@ def run(
       # Under the reset protocol some frames are skipped, some followed twice.
       shown.update(min(done, total))
 
-    if benchmark.lengths:
+    if benchmark.experiment == 'reset':
       truths = annotations.read_regions(benchmark, root)
       outcomes = supervise.supervise(method.follow, left, truths, on_frames)
     else:
@@ -123,7 +128,7 @@ def run(
     for index, made, *times in outcomes:
       owner.mark(folder, method.about)
       results.write_times(folder, left[index].name, benchmark, *times)
-      if benchmark.lengths:
+      if benchmark.experiment == 'reset':
         results.write_run(folder, left[index].name, made)
       else:
         results.write_result(folder, left[index].name, made, benchmark)

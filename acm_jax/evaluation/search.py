@@ -104,11 +104,11 @@ def search(
     ValueError: The benchmark has no scores to rank by, the results there are of
       another tracker, or a sequence cannot be tracked.
   """
-  if benchmark.hidden or benchmark.lengths:
+  if benchmark.hidden or benchmark.experiment != 'one_pass':
     reason = (
       'only its server has the annotations'
       if benchmark.hidden
-      else 'the reset protocol follows one candidate at a time'
+      else 'candidates are followed in one pass'
     )
     raise ValueError(f'--search: not on {benchmark.name}, {reason}')
   if not benchmark.validation:

@@ -148,7 +148,7 @@ def test_a_test_set_is_warned_of(hunt, caplog, sequences, tmp_path):
   ('name', 'message'),
   [
     ('got10k_test', 'only its server has the annotations'),
-    ('vot2018', 'the reset protocol follows one candidate at a time'),
+    ('vot2018', 'candidates are followed in one pass'),
   ],
 )
 def test_a_benchmark_without_success_is_refused(hunt, name, message, tmp_path):
