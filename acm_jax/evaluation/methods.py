@@ -1,7 +1,9 @@
 """What is evaluated: a trained tracker or a baseline, behind one signature."""
 
+import collections
 import dataclasses
 import functools
+import itertools
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -33,12 +35,24 @@ class Outcome(NamedTuple):
   seconds_with_decode: Float[np.ndarray, 'n']
 
 
-# Is told a sequence's place, a frame and the box there; says whether to stop.
-Until = Callable[[int, int, np.ndarray], bool]
+class Supervision(NamedTuple):
+  """Who ends the following of sequences, and says where it goes on.
+
+  Attributes:
+    until: Is told a sequence's place, a frame and the box there; says whether
+      to stop.
+    then: Is told an outcome; gives the part of the sequence that is followed
+      next, or None.
+  """
+
+  until: Callable[[int, int, np.ndarray], bool]
+  then: Callable[[Outcome], Sequence | None]
+
+
 # Follows the first boxes of sequences, in any order; tells how many frames are
-# done. It may go on after it was told to stop.
+# done.
 Follow = Callable[
-  [list[Sequence], Callable[[int], None], Until | None], Iterator[Outcome]
+  [list[Sequence], Callable[[int], None], Supervision | None], Iterator[Outcome]
 ]
 
 
@@ -75,17 +89,26 @@ def trained(
   """
   programs = lanes.Programs()
 
-  def follow(found, on_frames, until=None):
-    videos = [
-      lanes.Video(
+  def follow(found, on_frames, supervision=None):
+    def video(index, sequence):
+      until = then = None
+      if supervision:
+        until = functools.partial(supervision.until, index)
+        then = after
+      return lanes.Video(
         sequence.name,
         len(sequence),
         functools.partial(_frame, sequence),
         sequence.box_xywh[0],
-        functools.partial(until, index) if until else None,
+        until,
+        then,
       )
-      for index, sequence in enumerate(found)
-    ]
+
+    def after(followed):
+      sequence = supervision.then(_outcome(followed))
+      return video(followed.index, sequence) if sequence else None
+
+    videos = list(itertools.starmap(video, enumerate(found)))
     with jax.default_matmul_precision(precision):
       for followed in lanes.follow(
         tracker,
@@ -96,8 +119,7 @@ def trained(
         programs=programs,
         on_frames=on_frames,
       ):
-        boxes = followed.tracked.box_xywh.astype(np.float64)
-        yield Outcome(followed.index, boxes, *followed[2:])
+        yield _outcome(followed)
 
   about = about_trained(tracker, variables, hparams, precision)
   return Method(follow, about, programs)
@@ -113,6 +135,11 @@ def about_trained(
     'hparams': {k: float(v) for k, v in vars(hparams).items()},
     'precision': precision,
   }
+
+
+def _outcome(followed: lanes.Followed) -> Outcome:
+  boxes = followed.tracked.box_xywh.astype(np.float64)
+  return Outcome(followed.index, boxes, *followed[2:])
 
 
 def _frame(sequence: Sequence, index: int) -> np.ndarray:
@@ -136,8 +163,10 @@ def baseline(name: str) -> Method:
     known = ', '.join(BASELINES)
     raise ValueError(f'--baseline: no {name!r}; there are {known}')
 
-  def follow(found, on_frames, until=None):
-    for index, sequence in enumerate(found):
+  def follow(found, on_frames, supervision=None):
+    waiting = collections.deque(enumerate(found))
+    while waiting:
+      index, sequence = waiting.popleft()
       decoding: list[float] = []
 
       def frames(sequence=sequence, decoding=decoding):
@@ -153,12 +182,17 @@ def baseline(name: str) -> Method:
           seconds.append(time.perf_counter() - begun)
           boxes.append(box)
           on_frames(1)
-          if until and until(index, len(boxes) - 1, box):
+          frame = len(boxes) - 1
+          if supervision and frame and supervision.until(index, frame, box):
             break
           begun = time.perf_counter()
       except ValueError as error:
         raise ValueError(f'{sequence.name}: {error}') from error
       alone = np.array(seconds) - decoding
-      yield Outcome(index, np.stack(boxes), alone, np.array(seconds))
+      outcome = Outcome(index, np.stack(boxes), alone, np.array(seconds))
+      after = supervision and supervision.then(outcome)
+      if after:
+        waiting.appendleft((index, after))
+      yield outcome
 
   return Method(follow, {'baseline': name})

@@ -1,12 +1,10 @@
 """Runs a tracker under VOT's reset protocol.
 
 A run goes on until the tracker has lost its target, and again from five frames
-later. All sequences go on at once: each round follows every sequence from its
-next start, so that lanes stay full.
+later.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -14,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from acm_jax.evaluation import regions, reset
-from acm_jax.evaluation.methods import Follow
+from acm_jax.evaluation.methods import Follow, Outcome, Supervision
 from acm_jax.evaluation.reset import FAILED, INITIALISED, SKIPPED, TRACKED, Run
 from data_pipelines.sequences import Sequence
 
@@ -53,35 +51,16 @@ def supervise(
   Raises:
     ValueError: A sequence cannot be tracked; the message names it.
   """
-  started = {i: _Begun(len(sequence)) for i, sequence in enumerate(found)}
-  while started:
-    indices = list(started)
-    pieces, failed = [], []
-    for index in indices:
-      sequence, start = found[index], started[index].next_start
-      truth = truths[sequence.name]
-      boxes = sequence.box_xywh[start:].copy()
-      boxes[0] = first_box(truth.region[start])
-      pieces.append(
-        dataclasses.replace(
-          sequence,
-          frame_paths=sequence.frame_paths[start:],
-          box_xywh=boxes,
-          absent=sequence.absent[start:],
-        )
-      )
-      failed.append(_failure_of(truth, start))
-    for outcome in follow(pieces, on_frames, functools.partial(_asked, failed)):
-      index = indices[outcome.index]
-      begun = started[index]
-      begun.add(outcome, failed[outcome.index])
-      if begun.next_start >= len(found[index]):
-        del started[index]
-        yield Supervised(index, begun.run(), *begun.times)
-
-
-def _asked(failed, index: int, frame: int, box: np.ndarray) -> bool:
-  return failed[index](frame, box)
+  begun = [_Begun(sequence, truths[sequence.name]) for sequence in found]
+  supervision = Supervision(
+    until=lambda index, frame, box: begun[index].failed(frame, box),
+    then=lambda outcome: begun[outcome.index].add(outcome),
+  )
+  pieces = [each.piece() for each in begun]
+  for outcome in follow(pieces, on_frames, supervision):
+    one = begun[outcome.index]
+    if one.piece() is None:
+      yield Supervised(outcome.index, one.run(), *one.times)
 
 
 def first_box(region: Float[np.ndarray, '_']) -> Float[np.ndarray, '4']:
@@ -102,38 +81,52 @@ def first_box(region: Float[np.ndarray, '_']) -> Float[np.ndarray, '4']:
   return np.concatenate([center - (size - 1) / 2, size])
 
 
-def _failure_of(truth: reset.Truth, start: int):
-  def failed(frame: int, box: np.ndarray) -> bool:
-    true = truth.region[start + frame]
-    return regions.pysot_overlap(box.astype(float), true, truth.bounds) <= 0
-
-  return failed
-
-
 class _Begun:
   """A run on its way."""
 
-  def __init__(self, length: int):
+  def __init__(self, sequence: Sequence, truth: reset.Truth):
+    self._sequence, self._truth = sequence, truth
+    length = len(sequence)
     self._event = np.full(length, SKIPPED)
     self._region = [np.zeros(0)] * length
     self.times = np.zeros(length), np.zeros(length)
-    self.next_start = 0
+    self._start = 0
 
-  def add(self, outcome, failed: Callable[[int, np.ndarray], bool]) -> None:
-    start, length = self.next_start, len(self._event)
+  def piece(self) -> Sequence | None:
+    """What is left of the sequence from the next start on, if anything."""
+    sequence, start = self._sequence, self._start
+    if start >= len(sequence):
+      return None
+    boxes = sequence.box_xywh[start:].copy()
+    boxes[0] = first_box(self._truth.region[start])
+    return dataclasses.replace(
+      sequence,
+      frame_paths=sequence.frame_paths[start:],
+      box_xywh=boxes,
+      absent=sequence.absent[start:],
+    )
+
+  def failed(self, frame: int, box: np.ndarray) -> bool:
+    """Whether the box of a frame of the piece has nothing of the target."""
+    true, bounds = self._truth.region[self._start + frame], self._truth.bounds
+    return regions.pysot_overlap(box.astype(float), true, bounds) <= 0
+
+  def add(self, outcome: Outcome) -> Sequence | None:
+    """Takes what came of the piece; gives the next one."""
+    start, count = self._start, len(outcome.box_xywh)
+    span = slice(start, start + count)
+    self._event[span] = TRACKED
     self._event[start] = INITIALISED
-    self.next_start = length
-    tracked = len(outcome.box_xywh)
-    for frame, box in enumerate(outcome.box_xywh[1:], 1):
-      if failed(frame, box):
-        self._event[start + frame] = FAILED
-        self.next_start = start + frame + reset.SKIP
-        tracked = frame + 1
-        break
-      self._event[start + frame] = TRACKED
-      self._region[start + frame] = box
+    self._region[span] = [np.zeros(0), *outcome.box_xywh[1:]]
     for all_, own in zip(self.times, outcome[2:], strict=True):
-      all_[start : start + tracked] = own[:tracked]
+      all_[span] = own
+    last = start + count - 1
+    if count > 1 and self.failed(count - 1, outcome.box_xywh[-1]):
+      self._event[last], self._region[last] = FAILED, np.zeros(0)
+      self._start = last + reset.SKIP
+    else:
+      self._start = len(self._event)
+    return self.piece()
 
   def run(self) -> Run:
     return Run(self._event, tuple(self._region))

@@ -41,6 +41,8 @@ class Video(NamedTuple):
     box_xywh: The target in frame 0, px, 0-based.
     until: Is told each frame's number and box, and says whether to stop there;
       None follows to the end.
+    then: Is told the outcome, and gives what is to be followed next instead of
+      it, of frames of the same size; None is given and gives nothing.
   """
 
   name: str
@@ -48,13 +50,14 @@ class Video(NamedTuple):
   read: Callable[[int], UInt8[np.ndarray, 'h w 3']]
   box_xywh: Float[np.ndarray, '4']
   until: Callable[[int, Float[np.ndarray, '4']], bool] | None = None
+  then: 'Callable[[Followed], Video | None] | None' = None
 
 
 class Followed(NamedTuple):
   """The outcome of a video.
 
   Attributes:
-    index: Its place among the videos.
+    index: Its place among the videos, or that of the one it came after.
     tracked: What was found in each frame up to the last or that of `until`,
       [n, ...]; the first is the box given.
     seconds: A frame's share of the time of its step, without the wait for
@@ -235,13 +238,13 @@ class _Group:
     self._ended: list[_Lane] = []
 
   def run(self, videos, indices, on_frames) -> Iterator[Followed]:
-    waiting = collections.deque(indices)
+    waiting = collections.deque((index, videos[index]) for index in indices)
     # What the step before found, on the device, and whose it is.
     pending: tuple[Tracked, list[tuple[int, _Lane]]] | None = None
     while True:
       for place, lane in enumerate(self._lanes):
         if lane is None and waiting:
-          self._start(place, waiting.popleft(), videos)
+          self._start(place, _Lane(*waiting.popleft(), self._pool))
           on_frames(1)
       begun, compiled = time.perf_counter(), self._programs.seconds
       moving = [
@@ -269,12 +272,15 @@ class _Group:
       for lane in self._ended.copy():
         if lane.done:
           self._ended.remove(lane)
-          yield lane.outcome()
+          outcome = lane.outcome()
+          after = lane.video.then and lane.video.then(outcome)
+          if after:
+            waiting.appendleft((lane.index, after))
+          yield outcome
       if not (waiting or pending or self._ended):
         return
 
-  def _start(self, place: int, index: int, videos) -> None:
-    lane = _Lane(index, videos[index], self._pool)
+  def _start(self, place: int, lane: _Lane) -> None:
     begun = time.perf_counter()
     first = lane.take()
     waited = time.perf_counter() - begun

@@ -34,10 +34,10 @@ def test_result_files_have_the_benchmarks_pixel_base(sequences, tmp_path):
 def failing(found, calls):
   """A method that fails at the second sequence, and notes what it is given."""
 
-  def follow(sequences, on_frames, until=None):
+  def follow(sequences, on_frames, supervision=None):
     calls.append([sequence.name for sequence in sequences])
     first_box = methods.baseline('first_box')
-    for outcome in first_box.follow(sequences, on_frames, until):
+    for outcome in first_box.follow(sequences, on_frames, supervision):
       if sequences[outcome.index] is found[1] and len(calls) == 1:
         raise ValueError('synthetic-0001: frame 3 is other')
       yield outcome

@@ -1,5 +1,7 @@
 """The reset protocol in evaluation: starts, failures and what is skipped."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -8,11 +10,13 @@ from acm_jax.evaluation import (
   benchmarks,
   methods,
   report,
+  reset,
   results,
   run,
   supervise,
 )
-from acm_jax.evaluation.methods import Method, Outcome
+from acm_jax.evaluation.methods import Method, Outcome, Supervision
+from acm_jax.tracking.contract import Hparams
 
 VOT = benchmarks.get('vot2018')
 
@@ -39,20 +43,25 @@ def losing(after):
   """A method that leaves the target so many frames after every start."""
   asked = []
 
-  def follow(found, on_frames, until):
-    for index, sequence in enumerate(found):
+  def follow(found, on_frames, supervision):
+    waiting = list(enumerate(found))
+    while waiting:
+      index, sequence = waiting.pop(0)
       count = len(sequence.frame_paths)
       boxes = np.tile(np.asarray(sequence.box_xywh[0], float), (count, 1))
       boxes[after[sequence.name] :, :2] += 500
       kept = count
       for frame in range(1, count):
         asked.append((sequence.name, len(sequence.frame_paths), frame))
-        if until(index, frame, boxes[frame]):
+        if supervision.until(index, frame, boxes[frame]):
           kept = frame + 1
           break
       on_frames(kept)
       seconds = np.full(kept, 0.5)
-      yield Outcome(index, boxes[:kept], seconds, 2 * seconds)
+      outcome = Outcome(index, boxes[:kept], seconds, 2 * seconds)
+      if left := supervision.then(outcome):
+        waiting.append((index, left))
+      yield outcome
 
   return Method(follow, {'after': after}), asked
 
@@ -90,8 +99,6 @@ def test_a_whole_run_is_not_done_again(root, tmp_path):
 
 
 def test_a_tracker_in_lanes_is_supervised(root, tmp_path, tiny_tracker):
-  from acm_jax.tracking.contract import Hparams
-
   tracker, variables, config = tiny_tracker
   hparams = Hparams(**config['hparams'])
   found, written = run.sequences(VOT, root), []
@@ -108,6 +115,46 @@ def test_a_tracker_in_lanes_is_supervised(root, tmp_path, tiny_tracker):
     written.append(runs)
   for one, other in zip(*written, strict=True):
     np.testing.assert_array_equal(one.event, other.event)
+
+
+def test_a_baseline_stops_where_its_target_is_lost(root, tmp_path):
+  found, counts = run.sequences(VOT, root), []
+  moved = dataclasses.replace(found[0], name='ants1')
+  truth = [np.array([10.0, 10, 20, 16])] * 4 + [np.array([40.0, 30, 9, 9])] * 10
+  truths = {'ants1': reset.Truth(tuple(truth), (64, 48))}
+  follow = methods.baseline('first_box').follow
+  (one,) = supervise.supervise(follow, [moved], truths, counts.append)
+  # Lost where it jumps, at frame 4; started again there, it holds.
+  assert one.run.event.tolist() == [1, *[-1] * 3, 2, *[0] * 4, 1, *[-1] * 4]
+  assert sum(counts) == (one.seconds > 0).sum() == 10
+
+
+def test_a_lane_goes_on_with_its_sequence_where_the_target_was_lost(
+  root, tmp_path, tiny_tracker
+):
+  tracker, variables, config = tiny_tracker
+  hparams = Hparams(**config['hparams'])
+  method = methods.trained(tracker, variables, hparams, lane_count=2)
+  found, order = run.sequences(VOT, root), []
+
+  def follow(pieces, on_frames, supervision):
+    # Lost in the third frame of each piece.
+    lost = Supervision(
+      until=lambda index, frame, box: frame == 2,
+      then=lambda o: supervision.then(o._replace(box_xywh=o.box_xywh + 1000)),
+    )
+    for outcome in method.follow(pieces, on_frames, lost):
+      order.append((outcome.index, len(outcome.box_xywh)))
+      yield outcome
+
+  truth = (np.array([10.0, 10, 20, 16]),)
+  truths = {s.name: reset.Truth(truth * len(s), (64, 48)) for s in found}
+  pieces = supervise.supervise(follow, found, truths, lambda count: None)
+  (first, second) = sorted(pieces, key=lambda piece: piece.index)
+  lost = [1, -1, 2, 0, 0, 0, 0]
+  assert first.run.event.tolist() == [*lost, *lost]
+  assert second.run.event.tolist() == [*lost, 1, 2]
+  assert sorted(order) == [(0, 3), (0, 3), (1, 2), (1, 3)]
 
 
 def test_the_first_box_of_a_polygon_has_its_area_and_a_pixel():
