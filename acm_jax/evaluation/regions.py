@@ -7,7 +7,7 @@ rightmost point, so that the dents of a polygon that is not convex are filled.
 The toolkits draw differently; both forms were found by feeding them regions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,19 +33,30 @@ def pysot_overlap(
     b: Another.
     bounds: Width and height of the image.
   """
-  drawn = []
+  return pysot_overlaps(a, b, (bounds,))[0]
+
+
+def pysot_overlaps(
+  a: Float[np.ndarray, '_'],
+  b: Float[np.ndarray, '_'],
+  bounds: Sequence[tuple[int, int]],
+) -> list[float]:
+  """As `pysot_overlap`, in images of several sizes, drawn once."""
   corners = _corners(a), _corners(b)
-  for shape in corners:
-    first, left, right = _ends(np.trunc(shape + np.copysign(0.5, shape)))
-    right = np.where(left < right, right, -np.inf)
-    drawn.append(_cut(first, left, right, (bounds[0] + 1, bounds[1] + 1)))
   low, high = (
     [np.floor(edge(shape, axis=0)) for shape in corners]
     for edge in (np.min, np.max)
   )
   if (low[0] > high[1]).any() or (low[1] > high[0]).any():
-    return 0.0
-  return _share(*drawn)
+    return [0.0] * len(bounds)
+  drawn = []
+  for shape in corners:
+    first, left, right = _ends(np.trunc(shape + np.copysign(0.5, shape)))
+    drawn.append((first, left, np.where(left < right, right, -np.inf)))
+  return [
+    _share(*(_cut(*rows, (width + 1, height + 1)) for rows in drawn))
+    for width, height in bounds
+  ]
 
 
 def vot_toolkit_overlap(

@@ -107,11 +107,10 @@ def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
     inner = bounds[0] - 1, bounds[1] - 1
     overlaps, fragments = [], []
     for run in own:
-      overlap = _overlaps(run, truth, bounds, regions.pysot_overlap)
-      overlaps.append(_after_burn_in(run, overlap))
       # EAO is counted in an image that is a pixel smaller.
-      overlap = _overlaps(run, truth, inner, regions.pysot_overlap)
-      fragments += _pysot_fragments(run, np.nan_to_num(overlap))
+      whole, smaller = _pysot_overlaps(run, truth, (bounds, inner))
+      overlaps.append(_after_burn_in(run, whole))
+      fragments += _pysot_fragments(run, np.nan_to_num(smaller))
     failures = _mean_failures(own)
     rated.append(np.concatenate(overlaps))
     sequences[name] = Scores(
@@ -149,7 +148,7 @@ def vot_toolkit(
     truth = truths[name]
     accuracies, fragments = [], []
     for run in own:
-      overlap = _overlaps(run, truth, truth.bounds, regions.vot_toolkit_overlap)
+      overlap = _vot_toolkit_overlaps(run, truth)
       accuracies.append(np.nan_to_num(_mean(_after_burn_in(run, overlap))))
       fragments += _vot_toolkit_fragments(run, np.nan_to_num(overlap))
     failures, frames = _mean_failures(own), len(truth.region)
@@ -259,11 +258,25 @@ def _vot_toolkit_fragments(run, overlap):
     yield Fragment(overlap[start:end], failed=len(later) > 0)
 
 
-def _overlaps(run, truth, bounds, overlap):
+def _pysot_overlaps(run, truth, bounds):
+  """Overlap in each frame, in images of two sizes; NaN where not tracked."""
+  return np.array(
+    [
+      regions.pysot_overlaps(found, true, bounds)
+      if event == TRACKED
+      else [np.nan] * len(bounds)
+      for event, found, true in zip(*run, truth.region, strict=True)
+    ]
+  ).T
+
+
+def _vot_toolkit_overlaps(run, truth):
   """Overlap in each frame; NaN where it was not tracked."""
   return np.array(
     [
-      overlap(found, true, bounds) if event == TRACKED else np.nan
+      regions.vot_toolkit_overlap(found, true, truth.bounds)
+      if event == TRACKED
+      else np.nan
       for event, found, true in zip(*run, truth.region, strict=True)
     ]
   )
