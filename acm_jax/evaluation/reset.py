@@ -156,10 +156,12 @@ def vot_toolkit(
     sequences[name] = Scores(np.mean(accuracies), robustness, failures)
     weights.append(frames)
     sums.append(overlap_sums(fragments, high + 1))
-  accuracy, robustness, failures = (
+  accuracy, failures = (
     np.average([getattr(s, field) for s in sequences.values()], weights=weights)
-    for field in ('accuracy', 'robustness', 'failures')
+    for field in ('accuracy', 'failures')
   )
+  # Of the means, not the mean of the sequences' own.
+  robustness = np.exp(-_SENSITIVITY * failures / np.mean(weights))
   redraw = redrawn(sums, slice(low, high + 1))
   eao = float(redraw(np.ones((1, len(sums))))[0])
   total = Scores(accuracy, robustness, failures, eao)

@@ -40,6 +40,7 @@ def test_failures_are_counted_in_each_form():
   total, sequences, _ = analyse(reset.vot_toolkit, *codes)
   # Of 40 of 100 frames.
   assert total.failures == pytest.approx(0.4)
+  assert total.robustness == pytest.approx(np.exp(-30 * 0.4 / 50))
   assert sequences['0'].robustness == pytest.approx(np.exp(-30 / 40))
   assert sequences['1'].robustness == 1.0
 
