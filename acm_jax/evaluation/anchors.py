@@ -39,12 +39,13 @@ class Run(NamedTuple):
 
 
 class Scores(NamedTuple):
-  """Scores of one sequence or of all; NaN where undefined.
+  """Scores of one sequence or of all.
 
   Attributes:
     accuracy: Mean overlap before failures.
     robustness: Share of the frames before failures.
-    eao: Expected average overlap, of all sequences alone.
+    eao: Expected average overlap, of all sequences alone; NaN where no run is
+      long enough.
   """
 
   accuracy: float
@@ -95,22 +96,18 @@ def vot_toolkit(
     before = sum(each.progress for each in one)
     overlap = sum(each.overlap[: each.progress].sum() for each in one)
     sequences[name] = Scores(
-      overlap / before if before else float('nan'),
-      before / sum(len(each.overlap) for each in one),
+      overlap / before, before / sum(len(each.overlap) for each in one)
     )
     progress.append(before)
-    frames.append(len(truths[name].region))
+    frames.append(truths[name].frames)
     sums.append(overlap_sums(one, high))
-  counted = [s.accuracy for s in sequences.values() if s.accuracy == s.accuracy]
-  weights = [each for each in progress if each]
   redraw = redrawn(sums, slice(low, high))
-  total = Scores(
-    float(np.average(counted, weights=weights)) if weights else float('nan'),
-    float(
-      np.average([s.robustness for s in sequences.values()], weights=frames)
-    ),
-    float(redraw(np.ones((1, len(sums))))[0]),
+  accuracy, robustness = (
+    np.average([each[i] for each in sequences.values()], weights=weights)
+    for i, weights in enumerate((progress, frames))
   )
+  eao = redraw(np.ones((1, len(sums))))[0]
+  total = Scores(float(accuracy), float(robustness), float(eao))
   return Outcome(total, sequences, redraw)
 
 
@@ -120,17 +117,15 @@ def follow(run: Run, truth: Truth) -> Followed:
   Frames without a target have an overlap of 0, but are no loss.
   """
   places = run.anchor + run.step * np.arange(len(run.region))
-  overlap = np.zeros(len(places))
+  overlap, there = np.zeros(len(places)), truth.there[places]
   lost = 0
   progress = len(places)
   for frame, place in enumerate(places):
-    true = truth.region[place]
-    there = len(true) > 1 and bool(np.isfinite(true).all())
-    if frame and there and len(run.region[frame]):
+    if frame and there[frame] and len(run.region[frame]):
       overlap[frame] = regions.vot_toolkit_overlap(
-        run.region[frame], true, truth.bounds
+        run.region[frame], truth.region[place], truth.bounds
       )
-    is_lost = frame > 0 and there and overlap[frame] <= _LOST
+    is_lost = frame > 0 and there[frame] and overlap[frame] <= _LOST
     lost = lost + 1 if is_lost else 0
     if lost == _GRACE and progress == len(places):
       progress = frame + 1 - _GRACE

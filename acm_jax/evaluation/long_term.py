@@ -60,16 +60,18 @@ def pysot(
   """Scores as pysot's analysis has them, of all sequences and of each.
 
   Raises:
-    ValueError: No frame has a confidence.
+    ValueError: Fewer frames have a confidence than there are thresholds.
   """
   known = np.sort(_confidences(results, missing=np.nan))
   known = known[~np.isnan(known)]
-  if not len(known):
-    raise ValueError('no confidence of any frame: pysot has no F-score then')
   count = _RESOLUTION - 2
+  if len(known) < count:
+    raise ValueError(
+      f'{len(known)} confidences: pysot has no F-score of fewer than {count}; '
+      'see vot_toolkit'
+    )
   delta = len(known) // count
   places = np.linspace(delta - 1, len(known) - delta, count)
-  # A place of -1 is the last one, and one behind the last does not occur.
   thresholds = known[np.floor(places + 0.5).astype(int)]
   # Below all of them are the frames of any confidence at all.
   smallest = np.nextafter(0.0, 1.0)
@@ -116,7 +118,7 @@ def _scores(results, truths, thresholds, overlap):
 
 def _curves(result, truth, thresholds, overlap) -> Float[np.ndarray, '2 t']:
   """Precision and recall at each threshold."""
-  there = np.array([len(r) > 1 and np.isfinite(r).all() for r in truth.region])
+  there = truth.there
   overlaps = np.zeros(len(there))
   for frame in np.flatnonzero(there[1:]) + 1:
     if len(result.region[frame]):

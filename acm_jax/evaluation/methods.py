@@ -19,8 +19,8 @@ from acm_jax.tracking.contract import Hparams, Tracker, Variables
 from data_pipelines.sequences import Sequence, read_frame
 
 
-class Outcome(NamedTuple):
-  """What a tracker made of a sequence.
+class Trajectory(NamedTuple):
+  """What a tracker made of a sequence, or of a part of one.
 
   Attributes:
     index: Its place among the sequences.
@@ -46,13 +46,14 @@ class Supervision(NamedTuple):
   """
 
   until: Callable[[int, int, np.ndarray], bool]
-  then: Callable[[Outcome], Sequence | None]
+  then: Callable[[Trajectory], Sequence | None]
 
 
 # Follows the first boxes of sequences, in any order; tells how many frames are
 # done.
 Follow = Callable[
-  [list[Sequence], Callable[[int], None], Supervision | None], Iterator[Outcome]
+  [list[Sequence], Callable[[int], None], Supervision | None],
+  Iterator[Trajectory],
 ]
 
 
@@ -137,9 +138,9 @@ def about_trained(
   }
 
 
-def _outcome(followed: lanes.Followed) -> Outcome:
+def _outcome(followed: lanes.Followed) -> Trajectory:
   boxes = followed.tracked.box_xywh.astype(np.float64)
-  return Outcome(followed.index, boxes, *followed[2:])
+  return Trajectory(followed.index, boxes, *followed[2:])
 
 
 def _frame(sequence: Sequence, index: int) -> np.ndarray:
@@ -189,7 +190,7 @@ def baseline(name: str) -> Method:
       except ValueError as error:
         raise ValueError(f'{sequence.name}: {error}') from error
       alone = np.array(seconds) - decoding
-      outcome = Outcome(index, np.stack(boxes), alone, np.array(seconds))
+      outcome = Trajectory(index, np.stack(boxes), alone, np.array(seconds))
       after = supervision and supervision.then(outcome)
       if after:
         waiting.appendleft((index, after))

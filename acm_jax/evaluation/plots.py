@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from acm_jax.evaluation import anchors, long_term, metrics, reset
+from acm_jax.evaluation import anchors, long_term, metrics, reset, tables
 from acm_jax.evaluation.outcome import Scores
 from data_pipelines.staging import replacing
 
@@ -246,9 +246,8 @@ def write_search(
 
 
 def _write_points(plot, scores, heading, out):
-  ranked = sorted(
-    scores.items(), key=lambda item: -item[1].figures()[plot.figure]
-  )
+  names = tables.ranked({k: each.figures() for k, each in scores.items()})
+  ranked = [(name, scores[name]) for name in names]
   figure = Figure(figsize=(7.6, 4.6), dpi=150, layout='constrained')
   FigureCanvasAgg(figure)
   axes = figure.subplots()

@@ -34,6 +34,11 @@ class Truth(NamedTuple):
   size: tuple[int, int] | None = None
   attributes: tuple[str, ...] = ()
 
+  @property
+  def frames(self) -> int:
+    """How many there are."""
+    return len(self.box_xywh)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scores:

@@ -90,11 +90,17 @@ def _one_pass(definition: protocols.Protocol, benchmark: Benchmark) -> Rating:
           (short if rows < frames else long)[name] = rows
       sequences[name] = protocols.mean(scores) if len(scores) > 1 else scores[0]
     rated = list(sequences.values())
-    weights = np.array([definition.weight(scores) for scores in rated])
     success = np.array([scores.success_auc for scores in rated])
+    weights = np.array([definition.weight(scores) for scores in rated])
+    # As in the total, sequences of which none is defined are left out.
+    weights = np.where(np.isnan(success), 0.0, weights)
+    sums = weights * np.nan_to_num(success)
 
     def redraw(drawn):
-      return drawn @ (weights * success) / (drawn @ weights)
+      counts = drawn @ weights
+      return np.where(
+        counts > 0, drawn @ sums / np.where(counts > 0, counts, 1), np.nan
+      )
 
     total = definition.total(rated)
     return Rated(Outcome(total, sequences, redraw), short, long)

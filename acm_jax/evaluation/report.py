@@ -70,7 +70,7 @@ class Report:
     return list(next(iter(self.trackers.values())).sequences)
 
   def by_attribute(self) -> dict[str, dict[str, float]]:
-    """Success of each tracker on the sequences with an attribute."""
+    """The figure that ranks, of each tracker on the sequences with each."""
     names = self.names
     chosen = {
       attribute: np.isin(names, own)[None].astype(float)
@@ -89,7 +89,7 @@ class Report:
     """By tracker, the best first, 95% intervals of the figure that ranks it.
 
     `own` is the figure's, `behind` that of how much lower it is than the best
-    tracker's. None of a single sequence.
+    tracker's. None of a single sequence, or where the figure is not defined.
     """
     if len(self.names) < 2:
       return {}
@@ -98,7 +98,8 @@ class Report:
       name: self.trackers[name].redraw(draws)
       for name in tables.ranked(self.figures())
     }
-    best = next(iter(figures.values()))
+    figures = {k: v for k, v in figures.items() if np.isfinite(v).any()}
+    best = next(iter(figures.values()), None)
     return {
       name: {
         'own': tables.interval(each),
@@ -119,8 +120,8 @@ class Report:
   def content(self) -> dict:
     """What scores.json holds; a figure of no frames is null."""
 
-    def figures(scores):
-      pairs = scores.figures().items()
+    def rounded(figures):
+      pairs = figures.items()
       return {k: None if math.isnan(v) else round(v, 6) for k, v in pairs}
 
     rank = tables.rank(next(iter(self.figures().values())))
@@ -144,14 +145,18 @@ class Report:
       'attributes': {
         attribute: {
           'sequences': len(self.attributes[attribute]),
-          'success_auc': {k: round(v, 6) for k, v in values.items()},
+          rank: rounded(values),
         }
         for attribute, values in self.by_attribute().items()
       },
       'trackers': {
-        name: figures(outcome.total)
+        name: rounded(outcome.total.figures())
         | intervals.get(name, {})
-        | {'sequences': {k: figures(v) for k, v in outcome.sequences.items()}}
+        | {
+          'sequences': {
+            k: rounded(v.figures()) for k, v in outcome.sequences.items()
+          }
+        }
         for name, outcome in self.trackers.items()
       },
     }
@@ -252,9 +257,9 @@ def compute(
     ),
     unbounded=[s for s in common if definition.cuts and known[s].size is None],
     cropped={
-      s: (len(known[s][0]), whole[s])
+      s: (known[s].frames, whole[s])
       for s in common
-      if len(known[s][0]) != whole.get(s, len(known[s][0]))
+      if known[s].frames != whole.get(s, known[s].frames)
     },
     attributes=dict(sorted(attributes.items())),
   )
@@ -279,7 +284,8 @@ def write(report: Report, out: Path) -> None:
   if report.attributes:
     plots.write_attributes(report.by_attribute(), report.heading(), out)
   with replacing(out / 'scores.json') as path:
-    path.write_text(json.dumps(report.content(), indent=1) + '\n')
+    text = json.dumps(report.content(), indent=1, allow_nan=False)
+    path.write_text(text + '\n')
 
 
 def _write_tables(report: Report, out: Path) -> None:

@@ -10,10 +10,11 @@ function.
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Bool, Float, Int, Num
 
 from acm_jax.evaluation import regions
 from acm_jax.evaluation.outcome import Outcome
@@ -49,11 +50,26 @@ class Truth(NamedTuple):
     size: Width and height of the images, px, if known; where not, regions are
       not cut at the right and at the bottom.
     attributes: What makes it hard, in the benchmark's words, if that is said.
+    anchors: Frames that trackers are started at and the step from there, 1
+      forward and -1 backward; empty where the benchmark has none.
   """
 
   region: tuple[np.ndarray, ...]
   size: tuple[int, int] | None
   attributes: tuple[str, ...] = ()
+  anchors: Mapping[int, int] = MappingProxyType({})
+
+  @property
+  def frames(self) -> int:
+    """How many there are."""
+    return len(self.region)
+
+  @property
+  def there(self) -> Bool[np.ndarray, 'n']:
+    """Frames with a target."""
+    return np.array(
+      [len(r) > 1 and bool(np.isfinite(r).all()) for r in self.region]
+    )
 
   @property
   def bounds(self) -> tuple[int, int]:

@@ -179,6 +179,15 @@ def _write(
   """Writes the candidates and prints the best, in the order of success."""
   figures = scored.figures()
   ranked, given = tables.ranked(figures), next(iter(tried))
+  # With what is not searched, where it is not as usual.
+  fields = dataclasses.fields(Hparams)
+  others = {f.name: float(getattr(tried[given], f.name)) for f in fields}
+  best = ','.join(
+    [
+      ranked[0],
+      *(f'{k}={v!r}' for k, v in others.items() if k not in spans and v),
+    ]
+  )
   values = {k: [float(getattr(tried[k], n)) for n in spans] for k in ranked}
   heading = f'{scored.heading()}, {len(tried)} candidates, seed {budget.seed}'
   content = {
@@ -188,7 +197,7 @@ def _write(
     'seed': budget.seed,
     'spans': dict(spans),
     'given': given,
-    'best': ranked[0],
+    'best': best,
     'candidates': {
       name: {
         **dict(zip(spans, values[name], strict=True)),
@@ -214,11 +223,11 @@ def _write(
     folder / 'search.png',
   )
   tables.show(
-    table[: _SHOWN + 1], heading, _remarks(scored, ranked, given, figures)
+    table[: _SHOWN + 1], heading, _remarks(scored, ranked, given, figures, best)
   )
 
 
-def _remarks(scored, ranked, given, figures):
+def _remarks(scored, ranked, given, figures, best):
   text = f'given values: place {ranked.index(given) + 1} of {len(ranked)}'
   text += f', success {figures[given]["success_auc"]:.4f}'
   if given in scored.intervals and given != ranked[0]:
@@ -227,4 +236,4 @@ def _remarks(scored, ranked, given, figures):
       f', behind the best by {low:.3f} to {high:.3f} (95%, over sequences)'
     )
   yield text
-  yield f'best: --hparams={ranked[0]}'
+  yield f'best: --hparams={best}'

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from acm_jax.evaluation import regions, reset
-from acm_jax.evaluation.methods import Follow, Outcome, Supervision
+from acm_jax.evaluation.methods import Follow, Supervision, Trajectory
 from acm_jax.evaluation.reset import FAILED, INITIALISED, SKIPPED, TRACKED, Run
 from data_pipelines.sequences import Sequence
 
@@ -111,7 +111,7 @@ class _Begun:
     true, bounds = self._truth.region[self._start + frame], self._truth.bounds
     return regions.pysot_overlap(box.astype(float), true, bounds) <= 0
 
-  def add(self, outcome: Outcome) -> Sequence | None:
+  def add(self, outcome: Trajectory) -> Sequence | None:
     """Takes what came of the piece; gives the next one."""
     start, count = self._start, len(outcome.box_xywh)
     span = slice(start, start + count)

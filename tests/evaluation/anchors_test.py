@@ -86,7 +86,7 @@ def test_figures_are_those_of_vot_toolkit(lengths, eao):
   )
 
 
-def test_a_run_lost_from_the_start_has_no_accuracy():
+def test_a_run_lost_from_the_start_has_an_accuracy_of_0():
   runs = {'a': [run('.' + 'x' * 12)]}
   truths = {'a': Truth((BOX,) * 13, SIZE)}
   total, *_ = anchors.vot_toolkit(runs, truths, (2, 4))

@@ -61,8 +61,12 @@ def test_few_confidences_are_all_thresholds():
   assert total == pytest.approx((2 / 3, 1 / 2, 4 / 7))
 
 
-def test_without_any_confidence_there_is_no_f_score():
-  result = Result((BOX,) * 4, np.full(4, np.nan))
-  truth = Truth((BOX,) * 4, SIZE)
-  with pytest.raises(ValueError, match='no confidence of any frame'):
-    long_term.pysot({'a': result}, {'a': truth})
+def test_pysot_has_no_f_score_of_fewer_confidences_than_thresholds():
+  for count in (97, 98):
+    result = Result((BOX,) * (count + 1), np.r_[np.nan, np.full(count, 0.5)])
+    given = {'a': result}, {'a': Truth((BOX,) * (count + 1), SIZE)}
+    if count == 98:
+      assert long_term.pysot(*given).total.precision == 1.0
+    else:
+      with pytest.raises(ValueError, match=r'97 confidences: .* fewer than 98'):
+        long_term.pysot(*given)

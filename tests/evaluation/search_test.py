@@ -73,7 +73,9 @@ def test_a_candidate_finds_what_evaluate_finds_with_its_values(
   # Three at once, so that the last is filled up.
   folder = hunt(candidates=4, at_once=3)
   assert loop.track._cache_size() == 1
-  name = content(folder)['best']
+  # What is not searched is said, too.
+  name, lost_score = content(folder)['best'].rsplit(',', 1)
+  assert lost_score == 'lost_score=0.5'
   assert name in {path.name for path in folder.iterdir() if path.is_dir()}
   code, _, errors = run_command(
     evaluate,
@@ -100,7 +102,8 @@ def test_candidates_are_ranked_and_the_given_values_among_them(hunt, capsys):
   found = content(folder)
   success = [each['success_auc'] for each in found['candidates'].values()]
   assert success == sorted(success, reverse=True)
-  assert found['best'] == next(iter(found['candidates']))
+  best = next(iter(found['candidates']))
+  assert found['best'] == f'{best},lost_score=0.5'
   given = 'penalty_k=0.1,window_influence=0.4,size_lr=0.4'
   assert found['given'] == given
   assert given in found['candidates']

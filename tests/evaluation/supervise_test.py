@@ -15,7 +15,7 @@ from acm_jax.evaluation import (
   run,
   supervise,
 )
-from acm_jax.evaluation.methods import Method, Outcome, Supervision
+from acm_jax.evaluation.methods import Method, Supervision, Trajectory
 from acm_jax.tracking.contract import Hparams
 
 VOT = benchmarks.get('vot2018')
@@ -58,7 +58,7 @@ def losing(after):
           break
       on_frames(kept)
       seconds = np.full(kept, 0.5)
-      outcome = Outcome(index, boxes[:kept], seconds, 2 * seconds)
+      outcome = Trajectory(index, boxes[:kept], seconds, 2 * seconds)
       if left := supervision.then(outcome):
         waiting.append((index, left))
       yield outcome
