@@ -74,15 +74,15 @@ def vot_toolkit_overlap(
     b: Another.
     bounds: Width and height of the image.
   """
+  return _share(*(_cut(*_vot_toolkit_ends(each), bounds) for each in (a, b)))
 
-  def draw(region):
-    if len(region) == 4:
-      x, y, w, h = np.round(region)
-      rows = np.ones(int(max(h, 0)))
-      return _cut(int(y), x * rows, (x + w - 1) * rows, bounds)
-    return _cut(*_ends(np.round(_corners(region))), bounds)
 
-  return _share(draw(a), draw(b))
+def _vot_toolkit_ends(region):
+  if len(region) != 4:
+    return _ends(np.round(_corners(region)))
+  x, y, w, h = np.round(region)
+  rows = np.ones(int(max(h, 0)))
+  return int(y), x * rows, (x + w - 1) * rows
 
 
 class _Rows(NamedTuple):
@@ -93,14 +93,14 @@ class _Rows(NamedTuple):
   right: Int[np.ndarray, 'r']
 
 
-def _corners(region: np.ndarray) -> Float[np.ndarray, 'k 2']:
+def _corners(region):
   if len(region) != 4:
     return region.reshape(-1, 2)
   x, y, w, h = region
   return np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]])
 
 
-def _ends(corners: Float[np.ndarray, 'k 2']):
+def _ends(corners):
   """First row, and the ends of all rows, of a polygon of whole corners."""
   x, y = corners.T
   rows = np.arange(y.min(), y.max() + 1)[:, None]
@@ -114,7 +114,7 @@ def _ends(corners: Float[np.ndarray, 'k 2']):
   return int(rows[0, 0]), left, right
 
 
-def _cut(first: int, left, right, bounds: tuple[int, int]) -> _Rows:
+def _cut(first, left, right, bounds):
   """What is in the image; the ends of rows are cut to whole pixels."""
   above = min(max(-first, 0), len(left))
   kept = slice(above, max(bounds[1] - first, above))
@@ -125,7 +125,7 @@ def _cut(first: int, left, right, bounds: tuple[int, int]) -> _Rows:
   )
 
 
-def _share(a: _Rows, b: _Rows) -> float:
+def _share(a, b):
   first = max(a.first, b.first)
   last = min(a.first + len(a.left), b.first + len(b.left))
   common = 0
@@ -138,5 +138,5 @@ def _share(a: _Rows, b: _Rows) -> float:
   return common / either if either else 0.0
 
 
-def _count(left, right) -> int:
+def _count(left, right):
   return int(np.maximum(right - left + 1, 0).sum())
