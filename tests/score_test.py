@@ -125,7 +125,7 @@ def test_runs_of_the_reset_protocol_are_analysed(workplace, capsys):
   assert run(workplace, ['perfect', 'fails'], benchmark='vot2018') == 2
   assert 'score them apart' in capsys.readouterr().err
   assert run(workplace, ['fails'], benchmark='folder') == 2
-  assert 'its results are of one pass' in capsys.readouterr().err
+  assert 'of folder --protocol pysot scores one pass' in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -174,14 +174,25 @@ def test_newer_protocols_of_vot_are_scored(
   assert (walked / 'out' / f'{plot}.png').stat().st_size > 0
   # Results of another experiment than the benchmark's are not guessed at.
   assert run(walked, ['ours'], **flags | {'benchmark': 'vot2018'}) == 2
-  assert 'its results are of the reset protocol' in capsys.readouterr().err
+  assert 'vot2018 --protocol pysot scores the reset' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
   ('file', 'text', 'message'),
   [
-    ('baseline/d/d_00000000.txt', '1\n0\n', '2 rows; from frame 0 of 60 there'),
-    ('baseline/d/d_00000000.txt', '0\n' * 60, 'row 1: 1, a start, only at'),
+    (
+      'baseline/d/d_00000000.txt',
+      '1\n0\n',
+      'from frame 0 of 60 on there are 60',
+    ),
+    ('baseline/d/d_00000050.txt', '1\n' + '0\n' * 9, 'there are 51 backward'),
+    ('baseline/d/d_00000000.txt', '0\n' * 60, 'row 1: not 1, a start'),
+    ('baseline/d/d_00000000.txt', '1\n0\n' * 30, 'row 3: 1, a start, only at'),
+    ('baseline/d/d_00000059.txt', None, 'd_00000059.txt: no such file; 2 of'),
+    ('baseline/d/d_00000007.txt', '1\n', 'frame of an anchor of the sequence:'),
+    ('baseline/d/d_00000100.txt', '1\n', 'must end in the frame of an anchor'),
+    ('baseline/d/d_001.txt', '1\n', 'must end in the frame of an anchor'),
+    ('longterm/d/d_001.txt', '0\n' * 60, 'row 1: not 1, a start'),
     ('longterm/d/d_001.txt', '1\n0\n', '2 rows for 60 annotated frames'),
     ('longterm/d/d_001_confidence.value', '\nx\n', "row 2: 'x' is no number"),
     ('longterm/d/d_001_confidence.value', None, 'no such file; the confidence'),
@@ -203,6 +214,34 @@ def test_a_bad_result_of_newer_protocols_is_named(
   told = capsys.readouterr().err
   assert message in told
   assert file in told
+
+
+def test_anchors_are_not_guessed(walked, capsys):
+  ours = walked / 'ours'
+  shutil.copytree(walked / 'results' / 'x' / 'baseline', ours / 'baseline')
+  flags = {'benchmark': 'vot2022_stb', 'annotations': walked / 'sequences'}
+  file = walked / 'sequences' / 'd' / 'anchor.value'
+  for text, message in (
+    (None, 'd: no anchor of it is known; --annotations must be the official'),
+    ('1\n' * 61, 'd/anchor.value: 61 rows for 60 annotated frames'),
+    ('1\nx\n', "d/anchor.value row 2: 'x' is not all numbers"),
+  ):
+    file.unlink() if text is None else file.write_text(text)
+    assert run(walked, ['ours'], **flags) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_results_of_one_pass_and_binary_ones_are_pointed_out(walked, capsys):
+  flags = {'benchmark': 'vot_lt', 'annotations': walked / 'sequences'}
+  (walked / 'flat').mkdir()
+  (walked / 'flat' / 'd.txt').write_text('1,2,3,4\n' * 60)
+  assert run(walked, ['flat'], **flags) == 2
+  told = capsys.readouterr().err
+  assert 'these are of one pass; of vot_lt --protocol vot_toolkit' in told
+  (walked / 'ours' / 'longterm' / 'd').mkdir(parents=True)
+  (walked / 'ours' / 'longterm' / 'd' / 'd_001.bin').write_bytes(b'\0')
+  assert run(walked, ['ours'], **flags) == 2
+  assert 'VOT_RESULTS_BINARY=0' in capsys.readouterr().err
 
 
 def test_success_is_told_by_attribute(workplace):

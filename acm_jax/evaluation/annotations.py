@@ -1,7 +1,9 @@
 """Ground truth for scoring, from any of the forms that it is passed on in."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +31,7 @@ class _Note(NamedTuple):
     size: Width and height of the images, px, if known.
     frame: An image of it, if there is one.
     attributes: What makes it hard, in the benchmark's words, if that is said.
+    anchors: As in `reset.Truth`.
   """
 
   where: str
@@ -38,6 +41,7 @@ class _Note(NamedTuple):
   size: tuple[int, int] | None = None
   frame: Path | None = None
   attributes: tuple[str, ...] = ()
+  anchors: Mapping[int, int] = MappingProxyType({})
 
 
 def read(benchmark: Benchmark, path: Path) -> dict[str, protocols.Truth]:
@@ -66,9 +70,14 @@ def read(benchmark: Benchmark, path: Path) -> dict[str, protocols.Truth]:
 
 
 def read_regions(benchmark: Benchmark, path: Path) -> dict[str, reset.Truth]:
-  """As `read`, for the reset protocol: boxes and polygons as they are."""
+  """As `read`, for VOT's protocols: boxes and polygons as they are."""
   return {
-    name: reset.Truth(tuple(note.regions), note.size or _size(note.frame))
+    name: reset.Truth(
+      tuple(note.regions),
+      note.size or _size(note.frame),
+      note.attributes,
+      note.anchors,
+    )
     for name, note in _notes(benchmark, path).items()
   }
 
@@ -119,6 +128,11 @@ def _check(note: _Note, benchmark: Benchmark) -> None:
   if np.isinf(numbers).any():
     row = [np.isinf(region).any() for region in note.regions].index(True) + 1
     raise ValueError(f'{note.where} row {row}: a number that is not finite')
+  first = vot.region_box(note.regions[0])
+  if not (np.isfinite(first).all() and (first[2:] > 0).all()):
+    raise ValueError(
+      f'{note.where} row 1: trackers are started here; the box needs an area'
+    )
   if note.absent is None and benchmark.labels_absence and benchmark.sequences:
     raise ValueError(
       f'{note.where}: no labels of absence, which {benchmark.name} is scored '
@@ -152,32 +166,44 @@ def _json_note(path: Path, name: str, entry: Any) -> _Note:
     )
   if {len(row) for row in rows} == {4}:
     regions = np.stack(regions)
-  absent = None
-  if 'absent' in entry:
-    # The name promises the opposite: 1 is present.
-    absent = np.array(entry['absent']) == 0
   for key in ('img_names', 'image_files'):
-    if entry.get(key) and len(entry[key]) != len(rows):
-      raise ValueError(
-        f'{where}: gt_rect has {len(rows)} rows, {key} {len(entry[key])}'
-      )
-  first = entry.get('init_rect')
+    images = entry.get(key) or rows
+    if not isinstance(images, list) or len(images) != len(rows):
+      count = len(images) if isinstance(images, list) else 'no list'
+      raise ValueError(f'{where}: gt_rect has {len(rows)} rows, {key} {count}')
+  first = entry.get('init_rect', rows[0])
+  if not isinstance(first, list) or not _is_region(first):
+    raise ValueError(f'{where}: init_rect must hold four numbers')
   # Of a polygon it is a box that toolkits choose.
-  if first is not None and len(rows[0]) == 4 == len(first):
-    apart = np.abs(np.subtract(first, rows[0], dtype=float))
-    if (apart > 1).any():
-      raise ValueError(f'{where}: init_rect is not the first of gt_rect')
+  if len(rows[0]) == 4 == len(first) and not np.allclose(
+    first, rows[0], rtol=0, atol=1, equal_nan=True
+  ):
+    raise ValueError(f'{where}: init_rect is not the first of gt_rect')
   attributes = entry.get('attr', [])
   if not isinstance(attributes, list):
     raise ValueError(f'{where}: attr must be a list of names')
-  size = None
-  if {'width', 'height'} <= entry.keys():
-    try:
-      size = int(entry['width']), int(entry['height'])
-    except (TypeError, ValueError):
-      raise ValueError(f'{where}: width and height must be numbers') from None
+  absent, size = _json_absence(where, entry), _json_size(where, entry)
   note = _note(where, name, regions, absent, size)
   return note._replace(attributes=tuple(map(str, attributes)))
+
+
+def _json_absence(where, entry):
+  labels = entry.get('absent')
+  if labels is None:
+    return None
+  if not isinstance(labels, list) or not all(each in (0, 1) for each in labels):
+    raise ValueError(f'{where}: absent must be a list of 0 and 1')
+  # The name promises the opposite: 1 is present.
+  return np.array(labels) == 0
+
+
+def _json_size(where, entry):
+  size = entry.get('width'), entry.get('height')
+  if size == (None, None):
+    return None
+  if not all(isinstance(each, int) and each > 0 for each in size):
+    raise ValueError(f'{where}: width and height must be whole numbers above 0')
+  return size
 
 
 def _is_region(row):
@@ -207,8 +233,10 @@ def _read_labels(path):
 def _read_layout(root, benchmark):
   if benchmark.layout == 'vot':
     return [
-      _Note(str(root), name, regions, None, None, frame)
-      for name, (regions, frame) in vot.regions(root).items()
+      _Note(
+        str(root), name, own.region, None, frame=own.first, anchors=own.anchors
+      )
+      for name, own in vot.regions(root).items()
     ]
   found = []
   for sequence in official(benchmark, layouts.read(benchmark.layout, root)):

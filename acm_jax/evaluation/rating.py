@@ -60,21 +60,25 @@ def rating(experiment: str, benchmark: Benchmark, protocol: str) -> Rating:
   Raises:
     ValueError: The benchmark has no such experiment, or it no such protocol.
   """
-  if experiment not in ('one_pass', benchmark.experiment):
-    kind = _PLACES[experiment]
+  given, own = _EXPERIMENTS[experiment], _EXPERIMENTS[benchmark.experiment]
+  # What was run in one pass can be scored so, of any benchmark.
+  one_pass = experiment == 'one_pass' and (
+    benchmark.experiment == 'one_pass' or protocol in protocols.PROTOCOLS
+  )
+  if experiment != benchmark.experiment and not one_pass:
     raise ValueError(
-      f'{benchmark.name}: its results are of {_NAMES[benchmark.experiment]}, '
-      f'not below {kind}/ of {_NAMES[experiment]}'
+      f'--results: these are of {given.title}; of {benchmark.name} '
+      f'--protocol {protocol} scores {own.title}'
     )
-  if experiment == 'one_pass':
+  if one_pass:
     return _one_pass(protocols.get(protocol, benchmark.name), benchmark)
-  known = _ANALYSES[experiment]
-  if protocol not in known:
+  if protocol not in own.analyses:
     raise ValueError(
-      f'--protocol {protocol}: of {_NAMES[experiment]} there are '
-      f'{" and ".join(known)}'
+      f'--protocol {protocol}: of {own.title} there are '
+      f'{" and ".join(own.analyses)}'
     )
-  return Rating(annotations.read_regions, known[protocol](benchmark))
+  analyse = own.analyses[protocol]
+  return Rating(annotations.read_regions, analyse(benchmark))
 
 
 def _one_pass(definition: protocols.Protocol, benchmark: Benchmark) -> Rating:
@@ -137,12 +141,25 @@ def _reset(analyse):
 
 def _anchors(benchmark):
   def rate(files, truth):
-    runs = {
-      name: [
-        results.read_anchored(path, len(truth[name].region)) for path in paths
+    runs = {}
+    for name, paths in files.items():
+      known = truth[name].anchors
+      if not known:
+        raise ValueError(
+          f'{name}: no anchor of it is known; --annotations must be the '
+          'official root, with <sequence>/anchor.value'
+        )
+      own = [
+        results.read_anchored(path, len(truth[name].region), known)
+        for path in paths
       ]
-      for name, paths in files.items()
-    }
+      if lost := sorted(known.keys() - {run.anchor for run in own}):
+        file = paths[0].with_name(f'{name}_{lost[0]:08d}.txt')
+        raise FileNotFoundError(
+          f'{file}: no such file; {len(own)} of the {len(known)} anchors of '
+          f'{name} have results'
+        )
+      runs[name] = own
     return Rated(anchors.vot_toolkit(runs, truth, benchmark.lengths))
 
   return rate
@@ -165,25 +182,28 @@ def _long_term(analyse):
   return rate_of
 
 
-_ANALYSES = {
-  'reset': {
-    'pysot': _reset(reset.pysot),
-    'vot_toolkit': _reset(reset.vot_toolkit),
-  },
-  'anchors': {'vot_toolkit': _anchors},
-  'long_term': {
-    'pysot': _long_term(long_term.pysot),
-    'vot_toolkit': _long_term(long_term.vot_toolkit),
-  },
-}
-_NAMES = {
-  'one_pass': 'one pass',
-  'reset': 'the reset protocol',
-  'anchors': 'the protocol of anchors',
-  'long_term': 'the long-term protocol',
-}
-_PLACES = {
-  'reset': 'baseline',
-  'anchors': 'baseline',
-  'long_term': 'longterm',
+class _Experiment(NamedTuple):
+  """How trackers are run, in words, and the analyses of that by protocol."""
+
+  title: str
+  analyses: Mapping[str, Callable] = MappingProxyType({})
+
+
+_EXPERIMENTS = {
+  'one_pass': _Experiment('one pass'),
+  'reset': _Experiment(
+    'the reset protocol',
+    {
+      'pysot': _reset(reset.pysot),
+      'vot_toolkit': _reset(reset.vot_toolkit),
+    },
+  ),
+  'anchors': _Experiment('the protocol of anchors', {'vot_toolkit': _anchors}),
+  'long_term': _Experiment(
+    'the long-term protocol',
+    {
+      'pysot': _long_term(long_term.pysot),
+      'vot_toolkit': _long_term(long_term.vot_toolkit),
+    },
+  ),
 }

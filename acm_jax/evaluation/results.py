@@ -133,6 +133,11 @@ def find_results(
     for path in sorted([*root.glob('*.txt'), *root.glob('*/*.txt')])
     if path.parent.name != 'times' and not path.stem.endswith(_NO_BOXES)
   ]
+  if not files and any(root.glob('*/*.bin')):
+    raise ValueError(
+      f'{folder}: only *.bin; with VOT_RESULTS_BINARY=0 in its environment '
+      '`vot evaluate` writes text'
+    )
   if not files:
     raise ValueError(f"{folder}: no <sequence>.txt; name one tracker's folder")
   if folder.name == 'baseline' and root == folder:
@@ -222,32 +227,40 @@ def read_run(path: Path, frames: int) -> Run:
   return Run(np.array(events), _without_codes(rows))
 
 
-def read_anchored(path: Path, frames: int) -> anchors.Run:
+def read_anchored(
+  path: Path, frames: int, steps: Mapping[int, int]
+) -> anchors.Run:
   """A run from an anchor, whose frame the name of the file ends in.
 
-  It goes forward to the last frame or backward to the first; which, the number
-  of rows says, and if that is the same for both, it is forward.
-
   Args:
-    path: The result file: 1, then a region a frame, or 0 where there is none.
+    path: The result file: 1, then a region a frame to the last or the first
+      frame, or 0 where there is none.
     frames: Length of the sequence's annotation.
+    steps: Its anchors and, 1 or -1, the direction from each.
 
   Raises:
     OSError: The file cannot be read.
-    ValueError: A row is something else, or their number fits neither way; the
-      message names file and row.
+    ValueError: A row is something else, there are more or fewer rows than
+      frames, or it is no anchor; the message names file and row.
   """
-  rows = _read_regions(path, (SKIPPED, INITIALISED))
-  anchor = int(path.stem[-8:])
-  steps = {frames - anchor: 1}
-  steps.setdefault(anchor + 1, -1)
-  if len(rows) not in steps:
+  digits = re.search(r'_(\d{8})$', path.stem)
+  anchor = int(digits[1]) if digits else None
+  if anchor not in steps:
+    listed = ', '.join(f'_{frame:08d}' for frame in steps)
     raise ValueError(
-      f'{path}: {len(rows)} rows; from frame {anchor} of {frames} there are '
-      f'{frames - anchor} forward and {anchor + 1} backward'
+      f'{path}: its name must end in the frame of an anchor of the sequence: '
+      f'{listed}'
+    )
+  forward = steps[anchor] > 0
+  rows = _read_regions(path, (SKIPPED, INITIALISED))
+  wanted = frames - anchor if forward else anchor + 1
+  if len(rows) != wanted:
+    raise ValueError(
+      f'{path}: {len(rows)} rows; from frame {anchor} of {frames} on there are '
+      f'{wanted} {"forward" if forward else "backward"}'
     )
   _check_begun(path, rows)
-  return anchors.Run(anchor, steps[len(rows)], _without_codes(rows))
+  return anchors.Run(anchor, steps[anchor], _without_codes(rows))
 
 
 def read_confident(path: Path, frames: int) -> long_term.Result:
@@ -303,11 +316,12 @@ def _read_regions(path: Path, codes: tuple[int, ...]) -> list[np.ndarray]:
 
 
 def _check_begun(path: Path, rows: list[np.ndarray]) -> None:
-  starts = [i for i, row in enumerate(rows, 1) if row.tolist() == [INITIALISED]]
-  if starts != [1]:
-    raise ValueError(
-      f'{path} row {(*starts, 1)[-1]}: 1, a start, only at first'
-    )
+  for number, row in enumerate(rows, 1):
+    start = row.tolist() == [INITIALISED]
+    if number == 1 and not start:
+      raise ValueError(f'{path} row 1: not 1, a start')
+    if start and number > 1:
+      raise ValueError(f'{path} row {number}: 1, a start, only at first')
 
 
 def _without_codes(rows: list[np.ndarray]) -> tuple[np.ndarray, ...]:

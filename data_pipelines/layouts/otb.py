@@ -70,4 +70,4 @@ def _from_first(boxes: np.ndarray, name: str, file: Path) -> np.ndarray:
 def _attributes(file: Path) -> list[str]:
   if not file.is_file():
     return []
-  return re.split(r'[,\s]+', sequences.read_text(file).strip())
+  return re.findall(r'[^,\s]+', sequences.read_text(file))

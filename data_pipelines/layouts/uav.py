@@ -58,8 +58,10 @@ def _attributes(notes: Path) -> list[str]:
   file = notes.parent / 'att' / notes.name
   if not file.is_file():
     return []
-  (labels,) = sequences.read_rows(file, (len(_ATTRIBUTES),)) or [[]]
-  return [name for name, on in zip(_ATTRIBUTES, labels, strict=False) if on]
+  rows = sequences.read_rows(file, (len(_ATTRIBUTES),))
+  if len(rows) != 1 or not set(rows[0]) <= {0, 1}:
+    raise ValueError(f'{file}: must be one row of 0 and 1, one an attribute')
+  return [name for name, on in zip(_ATTRIBUTES, rows[0], strict=True) if on]
 
 
 def uav123_10fps(root: Path) -> list[Sequence]:

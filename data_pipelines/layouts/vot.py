@@ -1,6 +1,8 @@
-"""VOT 2013 to 2019."""
+"""VOT: short-term and long-term, as far as regions are boxes or corners."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,26 +11,37 @@ from data_pipelines.layouts.files import frames_from
 from data_pipelines.sequences import Sequence
 
 
+class Regions(NamedTuple):
+  """What VOT says of one sequence.
+
+  Attributes:
+    region: In each frame x, y, w, h or four corners.
+    first: The first image.
+    anchors: Frames that trackers are started at since 2020, and the step from
+      there, 1 forward and -1 backward.
+  """
+
+  region: tuple[np.ndarray, ...]
+  first: Path
+  anchors: Mapping[int, int]
+
+
 def vot(root: Path) -> list[Sequence]:
-  """VOT 2013-2019 as boxes: round a polygon, the axis-parallel one."""
+  """VOT's sequences as boxes: round a polygon, the axis-parallel one."""
   found = []
-  for name, (shapes, first) in regions(root).items():
-    boxes = np.stack([region_box(shape) for shape in shapes])
-    frames = frames_from(first.parent)
+  for name, own in regions(root).items():
+    boxes = np.stack([region_box(region) for region in own.region])
+    frames = frames_from(own.first.parent)
     where = root / name / 'groundtruth.txt'
     found.append(sequences.make(name, frames, boxes, source=where))
   return found
 
 
-def regions(
-  root: Path,
-) -> dict[str, tuple[tuple[np.ndarray, ...], Path]]:
-  """VOT 2013-2019: `list.txt`, `<seq>/color/%08d.jpg`, first pixel 0.
+def regions(root: Path) -> dict[str, Regions]:
+  """VOT's sequences: `list.txt`, `<seq>/color/%08d.jpg`, first pixel 0.
 
-  Sequences of the list that have no folder are left out.
-
-  Returns:
-    By sequence, its regions, x, y, w, h or four corners, and its first image.
+  Before 2016 images are in `<seq>/` itself; since 2020 `<seq>/anchor.value` has
+  the anchors. Sequences of the list that have no folder are left out.
   """
   listing = root / 'list.txt'
   if not listing.is_file():
@@ -42,8 +55,22 @@ def regions(
     rows = sequences.read_rows(folder / 'groundtruth.txt', (4, 8))
     if not rows:
       raise ValueError(f'{folder / "groundtruth.txt"}: no regions in it')
-    found[name] = tuple(map(np.array, rows)), frames_from(images)[0]
+    found[name] = Regions(
+      tuple(map(np.array, rows)),
+      frames_from(images)[0],
+      _anchors(folder / 'anchor.value', len(rows)),
+    )
   return found
+
+
+def _anchors(file: Path, frames: int) -> dict[int, int]:
+  """A number a frame, zeros left out at the end; its sign is the direction."""
+  if not file.is_file():
+    return {}
+  signs = [np.sign(row[0]) for row in sequences.read_rows(file, (1,))]
+  if len(signs) > frames:
+    raise ValueError(f'{file}: {len(signs)} rows for {frames} annotated frames')
+  return {frame: int(sign) for frame, sign in enumerate(signs) if sign}
 
 
 def region_box(region: np.ndarray) -> np.ndarray:

@@ -52,9 +52,9 @@ def test_absent_in_a_json_of_pysot_is_one_where_the_target_is_present(tmp_path):
 
 
 def test_nan_in_a_json_is_a_box(tmp_path):
-  content = '{"bike1": {"gt_rect": [[NaN,NaN,NaN,NaN]]}}'
+  content = '{"bike1": {"gt_rect": [[1,2,3,4],[NaN,NaN,NaN,NaN]]}}'
   (tmp_path / 'a.json').write_text(content)
-  assert np.isnan(read('uav123', tmp_path)['bike1'].box_xywh).all()
+  assert np.isnan(read('uav123', tmp_path)['bike1'].box_xywh[1]).all()
 
 
 @pytest.mark.parametrize('labels', ['0\n1\n', '0,1'], ids=['rows', 'line'])
@@ -129,8 +129,24 @@ def test_official_folders_keep_the_pixels_of_their_files(
     ('{"a": {"gt_rect": [[1,2,3,4]], "attr": "IV"}}', 'a: attr must be a list'),
     (
       '{"a": {"gt_rect": [[1,2,3,4]], "width": "w", "height": 3}}',
-      'a: width and height must be numbers',
+      'a: width and height must be whole',
     ),
+    ('{"a": {"gt_rect": [[1,2,3,4]], "width": 9}}', 'a: width and height must'),
+    ('{"a": {"gt_rect": [[1,2,3,4]], "absent": [2]}}', 'a: absent must be a'),
+    (
+      '{"a": {"gt_rect": [[1,2,3,4]], "absent": 1}}',
+      'a: absent must be a list',
+    ),
+    (
+      '{"a": {"gt_rect": [[1,2,3,4]], "img_names": 3}}',
+      'a: gt_rect has 1 rows, img_names no list',
+    ),
+    (
+      '{"a": {"gt_rect": [[1,2,3,4]], "init_rect": "1,2,3,4"}}',
+      'a: init_rect must hold four numbers',
+    ),
+    ('{"a": {"gt_rect": [[1,2,0,4]]}}', 'a row 1: trackers are started here'),
+    ('{"a": {"gt_rect": [[NaN,2,3,4]]}}', 'a row 1: trackers are started here'),
     ('{"a": {"gt_rect": [[1,2,3,Infinity]]}}', 'a row 1: a number that is not'),
     ('{"a": {"gt_rect": [[1,2,3,4,5,6,7,8]]}}', 'a: polygons, but folder has'),
   ],
@@ -148,6 +164,13 @@ def test_official_folders_keep_the_pixels_of_their_files(
     'first',
     'attributes',
     'size',
+    'one_side',
+    'label',
+    'one_label',
+    'one_image',
+    'text',
+    'no_area',
+    'no_first',
     'infinite',
     'polygons',
   ],
