@@ -68,16 +68,15 @@ def main(values: flags.FlagValues) -> None:
   )
   found = run.sequences(benchmark, root, values.sequences or None)
   model = model_flags.load(values)
-  parts = model.tracker, model.variables, model.hparams, model.precision
   if model.name in baselines:
     raise ValueError(
       f'{model.name}: a baseline is named so; rename the checkpoint'
     )
   where = benchmark, root, found, Path(values.out)
   if values.search:
-    search.search(model.name, *parts, *where, budget)
+    search.search(model, *where, budget)
   else:
-    ours = methods.trained(*parts, 1 if count is None else count)
+    ours = methods.trained(model, 1 if count is None else count)
     run.evaluate({model.name: ours} | baselines, *where)
 
 

@@ -2,8 +2,8 @@
 
 from absl import flags
 
+from acm_jax.tracking.contract import Trained
 from acm_jax.training import trained
-from acm_jax.training.trained import Trained
 
 _TEXTS = {
   'hparams': 'Changes, as k=v,k=v, or NAME of the section tuned of the config.',

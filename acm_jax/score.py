@@ -41,8 +41,8 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'protocol',
     None,
-    f'Definitions of the scores: {", ".join(protocols.PROTOCOLS)}, or of the '
-    "reset protocol vot_toolkit; the benchmark's own by default.",
+    f'Definitions of the scores: {", ".join(protocols.PROTOCOLS)}, or for '
+    "VOT's own experiments vot_toolkit; the benchmark's own by default.",
     flag_values=values,
   )
 

@@ -44,9 +44,8 @@ def main(values: flags.FlagValues) -> None:
   benchmark = benchmarks.get(values.benchmark)
   found = run.sequences(benchmark, Path(values.data_dir), values.sequences)
   model = model_flags.load(values)
-  parts = model.tracker, model.variables, model.hparams, model.precision
   counts = [int(count) for count in values.counts]
-  made = {count: methods.trained(*parts, count) for count in counts}
+  made = {count: methods.trained(model, count) for count in counts}
   rates = {count: [] for count in counts}
   boxes = {}
   for _ in range(values.rounds):

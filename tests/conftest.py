@@ -38,6 +38,15 @@ def tiny_tracker():
 
 
 @pytest.fixture(scope='session')
+def tiny_model(tiny_tracker):
+  """The same with the hyper-parameters of its config."""
+  from acm_jax.tracking.contract import Hparams, Trained
+
+  tracker, variables, config = tiny_tracker
+  return Trained('tiny', tracker, variables, Hparams(**config['hparams']))
+
+
+@pytest.fixture(scope='session')
 def tiny_run(tiny_tracker, tmp_path_factory) -> Path:
   """The folder of a run with that tracker at step 0, named `tiny`."""
   import optax

@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from acm_jax.evaluation.baselines import BASELINES
 from acm_jax.tracking import lanes
-from acm_jax.tracking.contract import Hparams, Tracker, Variables
+from acm_jax.tracking.contract import Trained, Variables
 from data_pipelines.sequences import Sequence, read_frame
 
 
@@ -41,7 +41,7 @@ class Supervision(NamedTuple):
   Attributes:
     until: Is told a sequence's place, a frame and the box there; says whether
       to stop.
-    then: Is told an outcome; gives the part of the sequence that is followed
+    then: Is told a trajectory; gives the part of the sequence that is followed
       next, or None.
   """
 
@@ -72,22 +72,8 @@ class Method:
   programs: lanes.Programs | None = None
 
 
-def trained(
-  tracker: Tracker,
-  variables: Variables,
-  hparams: Hparams,
-  precision: str = 'highest',
-  lane_count: int = 1,
-) -> Method:
-  """A trained tracker.
-
-  Args:
-    tracker: The algorithm.
-    variables: Of its network.
-    hparams: Penalty, window and smoothing.
-    precision: Of matrix products.
-    lane_count: How many sequences are followed at once.
-  """
+def trained(model: Trained, lane_count: int = 1) -> Method:
+  """A trained tracker that follows `lane_count` sequences at once."""
   programs = lanes.Programs()
 
   def follow(found, on_frames, supervision=None):
@@ -106,39 +92,36 @@ def trained(
       )
 
     def after(followed):
-      sequence = supervision.then(_outcome(followed))
+      sequence = supervision.then(_trajectory(followed))
       return video(followed.index, sequence) if sequence else None
 
     videos = list(itertools.starmap(video, enumerate(found)))
-    with jax.default_matmul_precision(precision):
+    with jax.default_matmul_precision(model.precision):
       for followed in lanes.follow(
-        tracker,
-        variables,
-        hparams,
+        model.tracker,
+        model.variables,
+        model.hparams,
         videos,
         lanes=lane_count,
         programs=programs,
         on_frames=on_frames,
       ):
-        yield _outcome(followed)
+        yield _trajectory(followed)
 
-  about = about_trained(tracker, variables, hparams, precision)
-  return Method(follow, about, programs)
+  return Method(follow, about_trained(model), programs)
 
 
-def about_trained(
-  tracker: Tracker, variables: Variables, hparams: Hparams, precision: str
-) -> dict[str, Any]:
-  """What the results of a trained tracker hang on."""
+def about_trained(model: Trained) -> dict[str, Any]:
+  """What the results of a trained tracker hang on, but for its name."""
   return {
-    'weights': _fingerprint(variables),
-    'tracker': repr(tracker),
-    'hparams': {k: float(v) for k, v in vars(hparams).items()},
-    'precision': precision,
+    'weights': _fingerprint(model.variables),
+    'tracker': repr(model.tracker),
+    'hparams': {k: float(v) for k, v in vars(model.hparams).items()},
+    'precision': model.precision,
   }
 
 
-def _outcome(followed: lanes.Followed) -> Trajectory:
+def _trajectory(followed: lanes.Followed) -> Trajectory:
   boxes = followed.tracked.box_xywh.astype(np.float64)
   return Trajectory(followed.index, boxes, *followed[2:])
 
@@ -190,10 +173,10 @@ def baseline(name: str) -> Method:
       except ValueError as error:
         raise ValueError(f'{sequence.name}: {error}') from error
       alone = np.array(seconds) - decoding
-      outcome = Trajectory(index, np.stack(boxes), alone, np.array(seconds))
-      after = supervision and supervision.then(outcome)
+      made = Trajectory(index, np.stack(boxes), alone, np.array(seconds))
+      after = supervision and supervision.then(made)
       if after:
         waiting.appendleft((index, after))
-      yield outcome
+      yield made
 
   return Method(follow, {'baseline': name})

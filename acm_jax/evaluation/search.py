@@ -19,7 +19,7 @@ from scipy.stats import qmc
 from acm_jax.evaluation import methods, owner, plots, report, results, tables
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.tracking import stream
-from acm_jax.tracking.contract import Hparams, Tracker, Variables
+from acm_jax.tracking.contract import Hparams, Trained
 from data_pipelines.progress import Progress
 from data_pipelines.sequences import Sequence, read_ahead
 from data_pipelines.staging import replacing
@@ -53,32 +53,26 @@ class Budget:
       raise ValueError(f'--seed={self.seed}: at least 0')
 
 
-def candidates(
-  tracker: Tracker, hparams: Hparams, budget: Budget
-) -> dict[str, Hparams]:
-  """What is tried, by its name: first `hparams`, then places in the spans."""
-  spans = tracker.hparam_spans
+def candidates(model: Trained, budget: Budget) -> dict[str, Hparams]:
+  """What is tried, by its name: the model's own, then places in the spans."""
+  spans = model.tracker.hparam_spans
   halton = qmc.Halton(len(spans), rng=budget.seed)
   places = qmc.scale(
     halton.random(budget.candidates), *zip(*spans.values(), strict=True)
   )
   # Rounded, so that a name says all.
   tried = [
-    hparams.replace(**dict(zip(spans, map(float, row), strict=True)))
+    model.hparams.replace(**dict(zip(spans, map(float, row), strict=True)))
     for row in places[:-1].round(4)
   ]
   return {
     ','.join(f'{k}={float(getattr(each, k))!r}' for k in spans): each
-    for each in (hparams, *tried)
+    for each in (model.hparams, *tried)
   }
 
 
 def search(
-  name: str,
-  tracker: Tracker,
-  variables: Variables,
-  hparams: Hparams,
-  precision: str,
+  model: Trained,
   benchmark: Benchmark,
   root: Path,
   found: list[Sequence],
@@ -88,15 +82,12 @@ def search(
   """Tries hyper-parameters on sequences, ranks them by success, says the best.
 
   Args:
-    name: Of the tracker.
-    tracker: The algorithm.
-    variables: Of its network.
-    hparams: The first candidate; of the others what is not searched.
-    precision: Of matrix products.
+    model: Its hyper-parameters are the first candidate, and what is not
+      searched of the others.
     benchmark: What the sequences are of.
     root: Its folder.
     found: The sequences.
-    out: Gets `<benchmark>/<name>.search` with a folder of results for each
+    out: Gets `<benchmark>/<tracker>.search` with a folder of results for each
       candidate, search.json, search.csv and search.png.
     budget: How much is tried.
 
@@ -117,10 +108,11 @@ def search(
       'search on a validation set, as got10k_val',
       benchmark.name,
     )
-  tried = candidates(tracker, hparams, budget)
-  folder = out / benchmark.name / f'{name}.search'
+  tried = candidates(model, budget)
+  name = f'{model.name}.search'
+  folder = out / benchmark.name / name
   about = {
-    each: methods.about_trained(tracker, variables, values, precision)
+    each: methods.about_trained(dataclasses.replace(model, hparams=values))
     for each, values in tried.items()
   }
   for each, its in about.items():
@@ -128,8 +120,8 @@ def search(
   at_once = min(budget.at_once, len(tried))
   total, done = len(tried) * sum(map(len, found)), 0
   with (
-    Progress(f'{name}.search', total, 'boxes') as shown,
-    jax.default_matmul_precision(precision),
+    Progress(name, total, 'boxes') as shown,
+    jax.default_matmul_precision(model.precision),
   ):
     for begun in range(0, len(tried), at_once):
       group = list(tried)[begun : begun + at_once]
@@ -143,7 +135,7 @@ def search(
           # Filled up, so that there is one number of targets to compile for.
           filled = np.resize(left, at_once)
           values = [tried[each] for each in filled]
-          boxes = _follow(tracker, variables, values, sequence)
+          boxes = _follow(model, values, sequence)
           for each, box_xywh in zip(left, boxes, strict=False):
             owner.mark(folder / each, about[each])
             results.write_result(
@@ -154,16 +146,18 @@ def search(
   folders = [folder / each for each in tried]
   names = [sequence.name for sequence in found]
   scored = report.compute(benchmark.name, root, folders, only=names)
-  _write(scored, tried, tracker.hparam_spans, budget, folder)
+  _write(scored, tried, model.tracker.hparam_spans, budget, folder)
 
 
-def _follow(tracker, variables, values, sequence) -> np.ndarray:
+def _follow(model, values, sequence) -> np.ndarray:
   """Boxes of each candidate, [n, frames, 4]."""
   stacked = jax.tree.map(lambda *x: np.array(x, np.float32), *values)
   boxes = np.tile(sequence.box_xywh[:1], (len(values), 1))
   frames = read_ahead(sequence.frame_paths)
   try:
-    tracked = list(stream.follow(tracker, variables, stacked, frames, boxes))
+    tracked = list(
+      stream.follow(model.tracker, model.variables, stacked, frames, boxes)
+    )
   except ValueError as error:
     raise ValueError(f'{sequence.name}: {error}') from error
   return np.stack([each.box_xywh for each in tracked], 1).astype(np.float64)

@@ -8,27 +8,8 @@ from pathlib import Path
 import jax
 
 from acm_jax import trackers
-from acm_jax.tracking.contract import Hparams, Tracker, Variables
+from acm_jax.tracking.contract import Hparams, Tracker, Trained
 from acm_jax.training import checkpoints
-
-
-@dataclasses.dataclass(frozen=True)
-class Trained:
-  """All that tracking needs of a checkpoint.
-
-  Attributes:
-    name: For results: the checkpoint's and what was changed.
-    tracker: The algorithm.
-    variables: Its network's weights and statistics.
-    hparams: Penalty, window and smoothing of its config.
-    precision: Of matrix products, as `jax.default_matmul_precision` takes it.
-  """
-
-  name: str
-  tracker: Tracker
-  variables: Variables
-  hparams: Hparams
-  precision: str
 
 
 def load(

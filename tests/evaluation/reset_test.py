@@ -5,6 +5,7 @@ import pytest
 
 from acm_jax.evaluation import annotations, benchmarks, report, reset
 from acm_jax.evaluation.reset import Fragment, Run, Truth
+from tests.evaluation import walks
 
 BOX = np.array([10.0, 10, 20, 20])
 AWAY = np.array([60.0, 60, 20, 20])
@@ -150,6 +151,25 @@ def test_published_runs_get_the_figures_of_both_toolkits(
   # pysot counts in float32, and both had seen more decimals of some regions.
   assert total.accuracy == pytest.approx(accuracy, abs=1e-5)
   assert total.eao == pytest.approx(eao, abs=1e-5)
+
+
+def test_figures_are_those_of_vot_toolkit():
+  """By vot-toolkit 0.9.0 on the files that `walks.write` makes."""
+  runs = walks.resets()
+  total, each, _ = reset.vot_toolkit(runs, walks.truths(), (20, 60))
+  # Sums in another order.
+  close = {'rel': 1e-12}
+  assert total[:3] == pytest.approx(
+    (0.20155412335178655, 0.49699880488291864, 3.3793103448275863), **close
+  )
+  # It counts some of it in float32.
+  assert total.eao == pytest.approx(0.21663445079229707, rel=1e-7)
+  assert each['a'][:3] == pytest.approx(
+    (0.19765060659001438, 0.5934874977560279, 4), **close
+  )
+  assert each['d'][:3] == pytest.approx(
+    (0.21651760427191316, 0.6065306597126334, 1), **close
+  )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import pytest
 
 from acm_jax.evaluation import archives, benchmarks, methods, run
 from acm_jax.evaluation.results import read_boxes
-from acm_jax.tracking.contract import Hparams
 
 FOLDER = benchmarks.get('folder')
 
@@ -80,14 +79,11 @@ def test_results_of_another_tracker_are_not_mixed_with(sequences, tmp_path):
     )
 
 
-def test_lanes_do_not_change_the_results(sequences, tiny_tracker, tmp_path):
-  tracker, variables, config = tiny_tracker
+def test_lanes_do_not_change_the_results(sequences, tiny_model, tmp_path):
   found = run.sequences(FOLDER, sequences)
   files = []
   for count in (1, 2):
-    method = methods.trained(
-      tracker, variables, Hparams(**config['hparams']), lane_count=count
-    )
+    method = methods.trained(tiny_model, count)
     folder = run.run(
       'ours', method, found, FOLDER, sequences, tmp_path / str(count)
     )

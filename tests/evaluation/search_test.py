@@ -1,5 +1,6 @@
 """The search of hyper-parameters: what is tried, kept and ranked."""
 
+import dataclasses
 import json
 import shutil
 
@@ -11,23 +12,22 @@ from acm_jax.evaluation import benchmarks, run, search
 from acm_jax.evaluation.results import read_boxes
 from acm_jax.evaluation.search import Budget
 from acm_jax.tracking import loop
-from acm_jax.tracking.contract import Hparams
+from acm_jax.tracking.contract import Hparams, Trained
 
 FOLDER = benchmarks.get('folder')
 GIVEN = Hparams(0.1, 0.4, 0.4, 0.5)
 
 
 @pytest.fixture
-def hunt(tiny_tracker, sequences, tmp_path):
+def hunt(tiny_model, sequences, tmp_path):
   """Searches on the synthetic sequences; gives the folder of what it made."""
-  tracker, variables, _ = tiny_tracker
 
   def hunt(benchmark=FOLDER, root=sequences, found=None, given=GIVEN, **budget):
     found = run.sequences(FOLDER, sequences) if found is None else found
-    parts = 'ours', tracker, variables, given, 'highest'
+    model = dataclasses.replace(tiny_model, hparams=given)
     where = benchmark, root, found, tmp_path / 'out'
-    search.search(*parts, *where, Budget(**budget))
-    return tmp_path / 'out' / benchmark.name / 'ours.search'
+    search.search(model, *where, Budget(**budget))
+    return tmp_path / 'out' / benchmark.name / 'tiny.search'
 
   return hunt
 
@@ -44,7 +44,8 @@ def files(folder):
 @pytest.mark.parametrize('name', ['siamban', 'siamfc'])
 def test_candidates_lie_in_the_trackers_spans(name):
   tracker = trackers.make(name)
-  tried = search.candidates(tracker, GIVEN, Budget(64))
+  model = Trained(name, tracker, {}, GIVEN)
+  tried = search.candidates(model, Budget(64))
   assert len(tried) == 64
   given, *others = tried.values()
   assert given is GIVEN
@@ -57,9 +58,9 @@ def test_candidates_lie_in_the_trackers_spans(name):
 
 
 def test_a_larger_budget_goes_on_and_a_seed_begins_anew():
-  tracker = trackers.make('siamban')
+  model = Trained('any', trackers.make('siamban'), {}, GIVEN)
   few, many, others = (
-    list(search.candidates(tracker, GIVEN, Budget(*given)))
+    list(search.candidates(model, Budget(*given)))
     for given in ((5,), (9,), (9, 1))
   )
   assert many[:5] == few

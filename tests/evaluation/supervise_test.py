@@ -16,7 +16,6 @@ from acm_jax.evaluation import (
   supervise,
 )
 from acm_jax.evaluation.methods import Method, Supervision, Trajectory
-from acm_jax.tracking.contract import Hparams
 
 VOT = benchmarks.get('vot2018')
 
@@ -98,12 +97,10 @@ def test_a_whole_run_is_not_done_again(root, tmp_path):
     assert names == ({'ants1'} if sequence_count else {'bag'})
 
 
-def test_a_tracker_in_lanes_is_supervised(root, tmp_path, tiny_tracker):
-  tracker, variables, config = tiny_tracker
-  hparams = Hparams(**config['hparams'])
+def test_a_tracker_in_lanes_is_supervised(root, tmp_path, tiny_model):
   found, written = run.sequences(VOT, root), []
   for count in (1, 2):
-    method = methods.trained(tracker, variables, hparams, lane_count=count)
+    method = methods.trained(tiny_model, count)
     out = tmp_path / str(count)
     folder = run.run('ours', method, found, VOT, root, out)
     runs = [
@@ -130,11 +127,9 @@ def test_a_baseline_stops_where_its_target_is_lost(root, tmp_path):
 
 
 def test_a_lane_goes_on_with_its_sequence_where_the_target_was_lost(
-  root, tmp_path, tiny_tracker
+  root, tmp_path, tiny_model
 ):
-  tracker, variables, config = tiny_tracker
-  hparams = Hparams(**config['hparams'])
-  method = methods.trained(tracker, variables, hparams, lane_count=2)
+  method = methods.trained(tiny_model, lane_count=2)
   found, order = run.sequences(VOT, root), []
 
   def follow(pieces, on_frames, supervision):

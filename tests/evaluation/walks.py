@@ -1,13 +1,16 @@
 """Sequences and results by formula, as VOT's toolkit was given them.
 
 `write` is how its figures in the tests come to be: a workspace with
-vot-toolkit's `multistart` and `unsupervised` experiments, analysed by it.
+vot-toolkit's `multistart`, `unsupervised` and `supervised` experiments,
+analysed by it.
 """
 
 from pathlib import Path
 
 import numpy as np
 
+from acm_jax.evaluation import reset
+from acm_jax.evaluation import results as result_files
 from acm_jax.evaluation.anchors import Run
 from acm_jax.evaluation.long_term import Result
 from acm_jax.evaluation.reset import Truth
@@ -40,6 +43,29 @@ def runs() -> dict[str, list[Run]]:
         drift += (draw.random() < 0.02) * draw.normal(0, 30, 2)
         regions.append(_moved(box, drift, draw))
       found[name].append(Run(anchor, step, tuple(regions)))
+  return found
+
+
+def resets() -> dict[str, list[reset.Run]]:
+  """Started again five frames behind each loss; where there is always one."""
+  found = {}
+  for name in 'ad':
+    boxes, draw = _boxes(name), formulas.rng(f'reset {name}')
+    length = len(boxes)
+    event, region = [], []
+    while len(event) < length:
+      drift = np.zeros(2)
+      event.append(reset.INITIALISED)
+      region.append(np.zeros(0))
+      for box in boxes[len(event) :]:
+        drift = drift + draw.normal(0, 6, 2)
+        if np.abs(drift).max() > 60:
+          event += [reset.FAILED, *[reset.SKIPPED] * 4]
+          region += [np.zeros(0)] * 5
+          break
+        event.append(reset.TRACKED)
+        region.append(_moved(box, drift, draw))
+    found[name] = [reset.Run(np.array(event[:length]), tuple(region[:length]))]
   return found
 
 
@@ -85,6 +111,8 @@ def write(root: Path) -> None:
       stem = f'results/x/baseline/{name}/{name}_{run.anchor:08d}'
       _write_result(root / f'{stem}.txt', run.region)
     (folder / 'anchor.value').write_text('\n'.join(map(str, anchors)) + '\n')
+  for name, (run,) in resets().items():
+    result_files.write_run(root / 'results' / 'reset', name, run)
   for name, result in results().items():
     path = root / f'results/x/longterm/{name}/{name}_001.txt'
     _write_result(path, result.region)
