@@ -27,7 +27,7 @@ def test_notebook_is_stored_without_outputs(path):
 def test_notebook_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
   monkeypatch.setenv('ARG', 'quickstart,tiny')
   # The tests' eight devices are not the notebook's.
-  monkeypatch.delenv('XLA_FLAGS')
+  monkeypatch.setenv('XLA_FLAGS', '--xla_backend_optimization_level=0')
   notebook = nbformat.read(path, as_version=4)
   client = nbclient.NotebookClient(
     notebook, timeout=300, resources={'metadata': {'path': str(tmp_path)}}

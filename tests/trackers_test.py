@@ -141,8 +141,8 @@ def gradient(case):
 @one_network
 def test_loss_falls_on_one_batch(case):
   tracker, filled = made(case)
-  batch, params, values = batch_of(tracker), filled['params'], []
-  for _ in range(20):
+  batch, params, values = batch_of(tracker, 2), filled['params'], []
+  for _ in range(12):
     value, grads = gradient(case)(params, batch)
     norm = np.sqrt(sum(np.sum(g**2) for g in jax.tree.leaves(grads)))
     rate = 0.1 / norm
@@ -154,7 +154,7 @@ def test_loss_falls_on_one_batch(case):
 @one_network
 def test_a_degenerate_box_leaves_loss_and_gradient_finite(case):
   tracker, filled = made(case)
-  batch = batch_of(tracker)
+  batch = batch_of(tracker, 2)
   flat = batch.replace(search_box=batch.search_box.at[0, 2:].set(0.0))
   value, grads = gradient(case)(filled['params'], flat)
   assert np.isfinite(value)

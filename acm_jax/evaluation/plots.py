@@ -87,7 +87,7 @@ _ACCURACY_ROBUSTNESS = Points(
   'accuracy',
   'eao',
   'Accuracy and robustness, with EAO',
-  'R',
+  'Robustness',
   'Accuracy',
 )
 # By the kind of scores.

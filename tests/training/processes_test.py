@@ -14,6 +14,7 @@ import pytest
 from acm_jax.training import checkpoints, processes
 
 ROOT = Path(__file__).parents[2]
+FLAGS = '--xla_backend_optimization_level=0'
 
 
 def start(*args, **environment):
@@ -22,7 +23,7 @@ def start(*args, **environment):
     [sys.executable, '-m', 'tests.training.fake_run', *map(str, args)],
     cwd=ROOT,
     # The tests' eight devices are not theirs.
-    env={**os.environ, 'XLA_FLAGS': '', **environment},
+    env={**os.environ, 'XLA_FLAGS': FLAGS, **environment},
     stdout=subprocess.PIPE,
     stderr=subprocess.STDOUT,
     text=True,
