@@ -52,6 +52,6 @@ LAYOUTS: dict[str, Callable[[Path], list[Sequence]]] = {
   'got10k_val': trained.got10k_val,
   'got10k_test': trained.got10k_test,
   'trackingnet': trained.trackingnet,
-  'davis': trained.of_source('davis'),
+  'davis': trained.davis,
   'folder': trained.of_source('folder'),
 }

@@ -86,6 +86,20 @@ def of_source(name: str) -> Callable[[Path], list[Sequence]]:
   return read
 
 
+def davis(root: Path) -> list[Sequence]:
+  """DAVIS, as trained on; a target that comes later begins where it comes."""
+  return [
+    Sequence(
+      sequence.name,
+      sequence.frame_paths[first:],
+      sequence.box_xywh[first:],
+      sequence.absent[first:],
+    )
+    for sequence in of_source('davis')(root)
+    for first in np.flatnonzero(sequence.visible)[:1]
+  ]
+
+
 def _of_track(track: Track, root: Path) -> Sequence:
   return Sequence(
     track.name,

@@ -49,6 +49,22 @@ def test_boxes_of_masks_agree_with_the_box_files(real_data, tmp_path):
   np.testing.assert_allclose(masks.box_xywh, files.box_xywh, atol=2)
 
 
+def test_a_target_of_davis_begins_where_it_comes(tmp_path):
+  images(tmp_path / 'JPEGImages' / '480p' / 'two', range(4))
+  for number in range(4):
+    mask = np.zeros((4, 4), np.uint8)
+    mask[:2, :2] = 1
+    mask[2:, 1:] = 2 * (number in (1, 3))
+    place = tmp_path / 'Annotations' / '480p' / 'two' / f'{number:04d}.png'
+    place.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(place), mask)
+  first, later = layouts.read('davis', tmp_path)
+  assert [p.stem for p in first.frame_paths] == ['0000', '0001', '0002', '0003']
+  assert [p.stem for p in later.frame_paths] == ['0001', '0002', '0003']
+  np.testing.assert_array_equal(later.box_xywh[0], [1, 2, 3, 2])
+  assert later.visible.tolist() == [True, False, True]
+
+
 def images(folder, numbers):
   folder.mkdir(parents=True, exist_ok=True)
   for number in numbers:
