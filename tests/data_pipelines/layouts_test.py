@@ -116,7 +116,7 @@ def test_two_targets_are_two_sequences_in_one_folder_or_in_copies(
 def test_attributes_of_otb_and_uav_are_read(tmp_path):
   images(tmp_path / 'Couple' / 'img', range(1, 3))
   note(tmp_path / 'Couple' / 'groundtruth_rect.txt', rows(2))
-  note(tmp_path / 'Couple' / 'attrs.txt', 'SV, DEF,FM\n')
+  note(tmp_path / 'Couple' / 'attrs.txt', 'SV, DEF,,FM,\n')
   (sequence,) = layouts.read('otb', tmp_path)
   assert sequence.attributes == ('SV', 'DEF', 'FM')
   folder = tmp_path / 'uav' / 'anno' / 'UAV123_10fps'
@@ -125,11 +125,14 @@ def test_attributes_of_otb_and_uav_are_read(tmp_path):
   note(folder / 'att' / 'bike1.txt', '1,0,0,0,0,1,0,0,0,0,0,1\n')
   (sequence,) = layouts.read('uav123_10fps', tmp_path / 'uav')
   assert sequence.attributes == ('SV', 'POC', 'SOB')
-  note(folder / 'att' / 'bike1.txt', '1,0\n')
-  with pytest.raises(
-    ValueError, match=r'att/bike1.txt row 1: 2 values, not 12'
+  for text, message in (
+    ('1,0\n', r'att/bike1.txt row 1: 2 values, not 12'),
+    ('0,' * 11 + '3\n', r'att/bike1.txt: must be one row of 0 and 1'),
+    ('', r'att/bike1.txt: must be one row of 0 and 1'),
   ):
-    layouts.read('uav123_10fps', tmp_path / 'uav')
+    note(folder / 'att' / 'bike1.txt', text)
+    with pytest.raises(ValueError, match=message):
+      layouts.read('uav123_10fps', tmp_path / 'uav')
 
 
 def names(sequence):
