@@ -11,7 +11,7 @@ A section of a config is the keyword arguments of one function:
     synthetic     data_pipelines.synthetic_set.ensure (presets only)
     augment       acm_jax.training.augment.Distortion; in it template and
                   search: Ranges
-    optimizer     acm_jax.training.optimizer.Sgd
+    optimizer     acm_jax.training.optimizer.make
     schedule      acm_jax.training.schedule.rate_per_epoch
     phases        by name: acm_jax.training.schedule.make_phase
     train, log, checkpoints    acm_jax.training.sections
@@ -40,7 +40,12 @@ def recipe() -> ConfigDict:
   config.data = ConfigDict({'source': 'records', 'negative': 0.2})
   config.augment = _augment()
   config.optimizer = ConfigDict(
-    {'momentum': 0.9, 'weight_decay': 1e-4, 'clip_norm': 10.0}
+    {
+      'name': 'sgd',
+      'momentum': 0.9,
+      'weight_decay': 1e-4,
+      'clip_norm': 10.0,
+    }
   )
   config.schedule = ConfigDict(
     {

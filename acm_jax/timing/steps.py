@@ -1,7 +1,7 @@
 """The train step and the tracking step of whole trackers."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +10,16 @@ from acm_jax.modules.mode import Mode
 from acm_jax.timing.form import Run
 from acm_jax.timing.measure import Work
 from acm_jax.tracking import loop
-from acm_jax.tracking.contract import Batch, Frame, Hparams, Tracker
+from acm_jax.tracking.contract import (
+  Batch,
+  Frame,
+  Hparams,
+  Tracker,
+  Variables,
+)
 from acm_jax.training import state
-from acm_jax.training.optimizer import Sgd
+from acm_jax.training.optimizer import Rates, Sgd
+from acm_jax.training.state import TrainState
 from acm_jax.training.step import train_step
 from data_pipelines import batch
 from data_pipelines.batch import RawBatch
@@ -23,7 +30,10 @@ FRAME = (720, 1280)
 
 
 def steps(
-  name: str, make: Callable[[str], Tracker], batch_size: int
+  name: str,
+  make: Callable[[str], Tracker],
+  batch_size: int,
+  others: Mapping[str, Callable[[RawBatch], Run]] | None = None,
 ) -> Iterator[Work]:
   """One training step and one tracked frame, in both types side by side.
 
@@ -32,34 +42,59 @@ def steps(
     make: The precision to the tracker.
     batch_size: Pairs of the training step, in which all weights train.
       Augmentation is not in it.
+    others: Further forms of the training step by name: a batch to a run.
   """
   both = {kind: make(kind) for kind in ('float32', 'bfloat16')}
   variables = jax.jit(both['float32'].init)(jax.random.key(0))
   labels = {'tracker': name, 'step': 'train', 'of': f'{batch_size} pairs'}
-  yield Work(
-    labels,
-    {k: _training(t, variables, batch_size) for k, t in both.items()},
-  )
+  forms = {k: _training(t, variables, batch_size) for k, t in both.items()}
+  raw = batch_of(both['float32'], batch_size)
+  forms |= {other: form(raw) for other, form in (others or {}).items()}
+  yield Work(labels, forms)
   h, w = FRAME
   labels = labels | {'step': 'track', 'of': f'{w}x{h}'}
   yield Work(labels, {k: _tracking(t, variables) for k, t in both.items()})
 
 
 def _training(tracker: Tracker, variables, batch_size: int) -> Run:
-  optimizer = Sgd(0.9, 1e-4, 10.0).of(variables['params'], (('', 1.0),))
+  step, before = training(tracker, variables)
+  raw = jax.tree.map(jnp.asarray, batch_of(tracker, batch_size))
+  return functools.partial(step, before, raw)
+
+
+def batch_of(tracker: Tracker, batch_size: int) -> RawBatch:
+  """Random pairs of a tracker's own crop sizes."""
+  return batch.fake(batch_size, tracker.template_size, tracker.search_size)
+
+
+def training(
+  tracker: Tracker,
+  variables: Variables,
+  mode: Mode = EVERYTHING,
+  rates: Rates = (('', 1.0),),
+) -> tuple[Callable, TrainState]:
+  """The compiled training step without augmentation, and its first state.
+
+  Args:
+    tracker: What is trained.
+    variables: Of its network.
+    mode: What trains.
+    rates: Factors on the learning rate; see `schedule.Phase`.
+
+  Returns:
+    A function of a state and a `RawBatch` that `jax.jit` made, and a state.
+  """
+  optimizer = Sgd(0.9, 1e-4, 10.0).of(variables['params'], rates)
   step = functools.partial(
     train_step,
     tracker=tracker,
     augment=_as_it_is,
     optimizer=optimizer,
     rate=lambda _: jnp.float32(1e-3),
-    mode=EVERYTHING,
+    mode=mode,
     seed=0,
   )
-  raw = batch.fake(batch_size, tracker.template_size, tracker.search_size)
-  raw = jax.tree.map(jnp.asarray, raw)
-  before = state.create(variables, optimizer)
-  return functools.partial(jax.jit(step), before, raw)
+  return jax.jit(step), state.create(variables, optimizer)
 
 
 def _as_it_is(raw: RawBatch, rng: jax.Array) -> Batch:

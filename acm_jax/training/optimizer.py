@@ -1,5 +1,6 @@
-"""SGD as PyTorch has it, with a factor on the rate for groups of parameters."""
+"""Optimizers by name, with a factor on the rate for groups of parameters."""
 
+import abc
 import dataclasses
 import re
 from collections.abc import Sequence
@@ -12,27 +13,29 @@ Rates = Sequence[tuple[str, float]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Sgd:
-  """Gradients to updates at learning rate 1, in the order of PyTorch's SGD.
+class Optimizer(abc.ABC):
+  """Gradients to updates at learning rate 1.
 
-      g = clip(g);  v = momentum v + g + weight_decay w;  update = -factor v
+      direction = f(clip(g), w);  update = -factor direction
 
-  The rate of the step multiplies the updates and not the momentum, so that a
-  change of rate acts at once. The norm that is clipped is that of all
-  parameters that train, together.
+  The rate of the step multiplies the updates and not what an optimizer
+  remembers, so that a change of rate acts at once. The norm that is clipped is
+  that of all parameters that train, together.
 
   Attributes:
-    momentum: Factor on the past.
     weight_decay: Factor on the weights, biases and batch norms too.
     clip_norm: Largest norm of the gradient; any, if it is None.
   """
 
-  momentum: float
   weight_decay: float
   clip_norm: float | None
 
+  @abc.abstractmethod
+  def direction(self) -> tuple[optax.GradientTransformation, ...]:
+    """Gives the steps from a clipped gradient to the direction of descent."""
+
   def of(self, params: Any, rates: Rates) -> optax.GradientTransformation:
-    """The transformation for a network's parameters.
+    """Builds the transformation for a network's parameters.
 
     Args:
       params: Parameters, arrays or shapes.
@@ -57,11 +60,71 @@ class Sgd:
   def _group(self, factor: float) -> optax.GradientTransformation:
     if factor == 0:
       return optax.set_to_zero()
-    return optax.chain(
+    return optax.chain(*self.direction(), optax.scale(-factor))
+
+
+@dataclasses.dataclass(frozen=True)
+class Sgd(Optimizer):
+  """SGD in the order of PyTorch's.
+
+      v = momentum v + g + weight_decay w;  direction = v
+
+  Attributes:
+    momentum: Factor on the past.
+    ...: As in `Optimizer`.
+  """
+
+  momentum: float
+
+  def direction(self):
+    return (
       optax.add_decayed_weights(self.weight_decay),
       optax.trace(self.momentum),
-      optax.scale(-factor),
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class AdamW(Optimizer):
+  """Adam with weight decay beside it, as `optax.adamw` has it.
+
+      direction = m / (sqrt(v) + eps) + weight_decay w
+
+  with m and v the unbiased moving averages of g and of its square.
+
+  Attributes:
+    b1: Decay of the average of the gradient.
+    b2: Decay of the average of its square.
+    eps: Summand that keeps the denominator from 0.
+    ...: As in `Optimizer`.
+
+  Source: Loshchilov and Hutter (arXiv:1711.05101).
+  """
+
+  b1: float = 0.9
+  b2: float = 0.999
+  eps: float = 1e-8
+
+  def direction(self):
+    return (
+      optax.scale_by_adam(self.b1, self.b2, self.eps),
+      optax.add_decayed_weights(self.weight_decay),
+    )
+
+
+_OPTIMIZERS = {'adamw': AdamW, 'sgd': Sgd}
+
+
+def make(name: str = 'sgd', **kwargs) -> Optimizer:
+  """Builds an optimizer by name from its attributes.
+
+  Raises:
+    ValueError: The name is unknown.
+  """
+  if name not in _OPTIMIZERS:
+    raise ValueError(
+      f'no optimizer {name!r}: there are {", ".join(_OPTIMIZERS)}'
+    )
+  return _OPTIMIZERS[name](**kwargs)
 
 
 def group_of(params: Any, rates: Rates) -> Any:

@@ -13,9 +13,10 @@ from jaxtyping import Float
 
 from acm_jax import trackers
 from acm_jax.tracking.contract import Batch, Hparams, Tracker
+from acm_jax.training import optimizer as optimizers
 from acm_jax.training import schedule, state
 from acm_jax.training.augment import Distortion, Ranges, augment
-from acm_jax.training.optimizer import Sgd
+from acm_jax.training.optimizer import Optimizer
 from acm_jax.training.schedule import Phase
 from acm_jax.training.sections import Log, Saving, Train, section
 from acm_jax.training.state import TrainState
@@ -52,7 +53,7 @@ class Plan:
   rate: Float[np.ndarray, 'e']
   phases: tuple[Phase, ...]
   distortion: Distortion
-  optimizer: Sgd
+  optimizer: Optimizer
   log: Log
   saving: Saving
 
@@ -152,7 +153,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     rate=made('schedule', schedule.rate_per_epoch, train.epochs),
     phases=schedule.make_phases(config['phases']),
     distortion=_make_distortion(config['augment']),
-    optimizer=made('optimizer', Sgd),
+    optimizer=made('optimizer', optimizers.make),
     log=made('log', Log),
     saving=made('checkpoints', Saving),
   )

@@ -1,4 +1,4 @@
-"""SGD against a plain NumPy one, and groups of parameters."""
+"""SGD and AdamW against plain NumPy ones, and groups of parameters."""
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,9 @@ from acm_jax.training import optimizer
 RATES = (('a/', 0.1), ('b/frozen', 0.0), ('', 1.0))
 FACTOR = {'a/w': 0.1, 'b/frozen': 0.0, 'b/w': 1.0}
 SGD = optimizer.Sgd(momentum=0.9, weight_decay=1e-2, clip_norm=1.0)
+ADAMW = optimizer.AdamW(
+  b1=0.8, b2=0.95, eps=1e-6, weight_decay=1e-2, clip_norm=1.0
+)
 
 
 def flat(tree):
@@ -31,14 +34,18 @@ def random_tree(seed, scale):
   )
 
 
+def clipped(gradient, clip_norm):
+  """The gradients of what trains, their norm cut."""
+  trained = {name: g for name, g in gradient.items() if FACTOR[name]}
+  norm = np.sqrt(sum((g**2).sum() for g in trained.values()))
+  return {name: g * min(1, clip_norm / norm) for name, g in trained.items()}
+
+
 def pytorch_sgd(weights, gradients, rates):
   """Clip, decay, momentum, rate: the order of torch.optim.SGD."""
   velocity = {name: np.zeros_like(w) for name, w in weights.items()}
-  trained = [name for name in weights if FACTOR[name]]
   for gradient, rate in zip(gradients, rates, strict=True):
-    norm = np.sqrt(sum((gradient[name] ** 2).sum() for name in trained))
-    for name in trained:
-      g = gradient[name] * min(1, SGD.clip_norm / norm)
+    for name, g in clipped(gradient, SGD.clip_norm).items():
       g = g + SGD.weight_decay * weights[name]
       velocity[name] = SGD.momentum * velocity[name] + g
       step = rate * FACTOR[name] * velocity[name]
@@ -46,13 +53,33 @@ def pytorch_sgd(weights, gradients, rates):
   return weights
 
 
+def decoupled_adam(weights, gradients, rates):
+  """Algorithm 2 of arXiv:1711.05101."""
+  how = ADAMW
+  mean = {name: np.zeros_like(w) for name, w in weights.items()}
+  square = {name: np.zeros_like(w) for name, w in weights.items()}
+  for t, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), 1):
+    for name, g in clipped(gradient, how.clip_norm).items():
+      mean[name] = how.b1 * mean[name] + (1 - how.b1) * g
+      square[name] = how.b2 * square[name] + (1 - how.b2) * g**2
+      m, v = mean[name] / (1 - how.b1**t), square[name] / (1 - how.b2**t)
+      step = m / (np.sqrt(v) + how.eps) + how.weight_decay * weights[name]
+      weights[name] = weights[name] - rate * FACTOR[name] * step
+  return weights
+
+
 @pytest.mark.parametrize('scale', [0.01, 3.0], ids=['unclipped', 'clipped'])
-def test_updates_equal_pytorchs_sgd_with_groups(scale):
+@pytest.mark.parametrize(
+  ('how', 'plain'),
+  [(SGD, pytorch_sgd), (ADAMW, decoupled_adam)],
+  ids=['sgd', 'adamw'],
+)
+def test_updates_equal_those_of_plain_numpy_with_groups(how, plain, scale):
   params = random_tree(0, 1.0)
   gradients = [random_tree(i, scale) for i in range(1, 6)]
   rates = [0.1, 0.1, 0.05, 0.2, 0.01]
-  expected = pytorch_sgd(flat(params), map(flat, gradients), rates)
-  transform = SGD.of(params, RATES)
+  expected = plain(flat(params), map(flat, gradients), rates)
+  transform = how.of(params, RATES)
   state = transform.init(params)
   for gradient, rate in zip(gradients, rates, strict=True):
     updates, state = transform.update(gradient, state, params)
@@ -63,11 +90,22 @@ def test_updates_equal_pytorchs_sgd_with_groups(scale):
     np.testing.assert_allclose(weight, expected[name], atol=2e-6)
 
 
-def test_frozen_parameters_have_no_momentum():
+@pytest.mark.parametrize(('how', 'copies'), [(SGD, 1), (ADAMW, 2)])
+def test_frozen_parameters_have_no_momentum(how, copies):
   params = random_tree(0, 1.0)
-  state = SGD.of(params, RATES).init(params)
-  shapes = sorted(leaf.shape for leaf in jax.tree.leaves(state))
-  assert shapes == [(3, 4), (5,)]
+  state = how.of(params, RATES).init(params)
+  shapes = sorted(leaf.shape for leaf in jax.tree.leaves(state) if leaf.shape)
+  assert shapes == copies * [(3, 4)] + copies * [(5,)]
+
+
+def test_an_optimizer_is_made_by_name_and_sgd_without_one():
+  values = {'weight_decay': 0.0, 'clip_norm': None}
+  assert optimizer.make(momentum=0.9, **values) == optimizer.Sgd(
+    momentum=0.9, **values
+  )
+  assert isinstance(optimizer.make('adamw', **values), optimizer.AdamW)
+  with pytest.raises(ValueError, match="no optimizer 'lion': there are adamw"):
+    optimizer.make('lion', **values)
 
 
 def test_a_parameter_without_a_group_is_named():
