@@ -27,13 +27,14 @@ from jaxtyping import Float, Int
 
 from data_pipelines.staging import is_here
 
-VERSION = 3
+VERSION = 4
 # To a far place at once.
 REQUESTS = 32
 INDEX = 'index'
 # Of the index: a value for each frame, then a value for each track.
 COLUMNS = ('shard', 'offset', 'length', 'box', 'frame_number')
 COLUMNS += ('track_first', 'track_count', 'track_name', 'track_video')
+COLUMNS += ('track_category',)
 
 
 def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
@@ -121,6 +122,7 @@ class ClipSet:
     track_count: Frames of each track.
     track_name: For messages.
     track_video: Number of each track's video, ascending.
+    track_category: Class of each track's target; empty if unknown.
   """
 
   def __init__(self, folder: epath.PathLike, in_memory: bool = False):
@@ -152,6 +154,7 @@ class ClipSet:
     self.track_count: Int[np.ndarray, 't'] = columns['track_count']
     self.track_name: np.ndarray = columns['track_name']
     self.track_video: Int[np.ndarray, 't'] = columns['track_video']
+    self.track_category: np.ndarray = columns['track_category']
     self._shards = [os.fspath(self.folder / s) for s in manifest['shards']]
     self._bytes: list[bytes] = []
     if in_memory:

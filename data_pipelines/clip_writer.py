@@ -241,6 +241,7 @@ _DTYPES = {
   'track_count': np.int32,
   'track_video': np.int32,
   'track_name': np.str_,
+  'track_category': np.str_,
 }
 
 
@@ -273,6 +274,7 @@ class _Records:
       columns['track_first'].append(len(columns['offset']))
       columns['track_count'].append(0)
       columns['track_name'].append(self._track.name)
+      columns['track_category'].append(self._track.category)
       columns['track_video'].append(
         self._videos.setdefault(video, len(self._videos))
       )

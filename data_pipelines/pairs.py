@@ -27,6 +27,10 @@ class Frames(NamedTuple):
     weight: Share of the pairs whose template comes from this data set,
       relative to the other sets' weights.
     gap: Largest distance of a positive pair's frames, in frame numbers.
+    track_category: Class of each track's target; empty if unknown. All are
+      unknown if it is not given.
+    track_object: Number of each track's object; two tracks of one object make
+      no negative pair. Every track has its own if it is not given.
   """
 
   track_first: Int[np.ndarray, 't']
@@ -35,6 +39,8 @@ class Frames(NamedTuple):
   frame_number: Int[np.ndarray, 'n']
   weight: float
   gap: int
+  track_category: np.ndarray | None = None
+  track_object: Int[np.ndarray, 't'] | None = None
 
 
 class Place(NamedTuple):
@@ -56,17 +62,28 @@ class Pair(NamedTuple):
 class PairSampler:
   """Draws pair number i of an endless run."""
 
-  def __init__(self, datasets: Sequence[Frames], seed: int, negative: float):
+  def __init__(
+    self,
+    datasets: Sequence[Frames],
+    seed: int,
+    negative: float,
+    same_category: float = 0.0,
+  ):
     """Checks the mixture.
 
     Args:
       datasets: The data sets, numbered in this order.
       seed: Of the run, 0 or more.
       negative: Part of the pairs that show two different targets.
+      same_category: Part of the negative pairs whose targets are of one class
+        and data set, from two videos: in one video the search image may show
+        the template's target too. A target without such another has a negative
+        pair of any class.
 
     Raises:
       ValueError: There is no data set, a weight or gap is negative, no weight
-        is positive, or negative pairs are wanted of a single track.
+        is positive, a part is none, or negative pairs are wanted of a single
+        object.
     """
     weights = np.array([d.weight for d in datasets], float)
     if not (weights >= 0).all() or weights.sum() <= 0:
@@ -76,11 +93,22 @@ class PairSampler:
       )
     if min(d.gap for d in datasets) < 0:
       raise ValueError('the gap of a data set must be 0 frames or more')
-    if not 0 <= negative <= 1:
-      raise ValueError(f'negative={negative}: a fraction from 0 to 1')
-    if negative and sum(len(d.track_first) for d in datasets if d.weight) < 2:
-      raise ValueError('negative pairs need two tracks: add one or negative=0')
+    for name, part in (
+      ('negative', negative),
+      ('same_category', same_category),
+    ):
+      if not 0 <= part <= 1:
+        raise ValueError(f'{name}={part}: a fraction from 0 to 1')
     self._datasets = datasets
+    self._objects = [_objects(d) for d in datasets]
+    drawn = [
+      objects
+      for objects, weight in zip(self._objects, weights, strict=True)
+      if weight
+    ]
+    if negative and sum(len(np.unique(objects)) for objects in drawn) < 2:
+      raise ValueError('negative pairs need two tracks: add one or negative=0')
+    self._classes = [_Classes(d.track_category) for d in datasets]
     # First track of each video, and the end.
     self._videos = [
       np.searchsorted(d.track_video, np.arange(d.track_video[-1] + 2))
@@ -91,6 +119,7 @@ class PairSampler:
     self._drawn = np.flatnonzero(weights)
     self._seed = seed
     self._negative = negative
+    self._same_category = same_category
 
   def __getitem__(self, number: int) -> Pair:
     """Pair number `number`, from 0."""
@@ -102,17 +131,48 @@ class PairSampler:
     template = self._place(rng, int(min(dataset, len(self._share) - 1)))
     if rng.random() >= self._negative:
       return Pair(template, self._near(rng, template), positive=True)
-    search = template
-    while search[:2] == template[:2]:
-      other = self._drawn[rng.integers(len(self._drawn))]
-      search = self._place(rng, int(other))
-    return Pair(template, search, positive=False)
+    # Without such pairs nothing is drawn for them: the others stay the same.
+    if self._same_category and rng.random() < self._same_category:
+      search = self._alike(rng, template)
+      if search is not None:
+        return Pair(template, search, positive=False)
+    return Pair(template, self._other(rng, template), positive=False)
+
+  def _other(self, rng: np.random.Generator, place: Place) -> Place:
+    """A random frame of another object."""
+    while True:
+      other = int(self._drawn[rng.integers(len(self._drawn))])
+      found = self._place(rng, other)
+      if (other, self._objects[other][found.track]) != (
+        place.dataset,
+        self._objects[place.dataset][place.track],
+      ):
+        return found
+
+  def _alike(self, rng: np.random.Generator, place: Place) -> Place | None:
+    """A random frame of another object of the class, in another video."""
+    frames = self._datasets[place.dataset]
+    objects = self._objects[place.dataset]
+    tracks = self._classes[place.dataset].like(place.track)
+    apart = (objects[tracks] != objects[place.track]) & (
+      frames.track_video[tracks] != frames.track_video[place.track]
+    )
+    tracks = tracks[apart]
+    if not len(tracks):
+      return None
+    track = int(tracks[rng.integers(len(tracks))])
+    return self._frame(rng, place.dataset, track)
 
   def _place(self, rng: np.random.Generator, dataset: int) -> Place:
     """A random frame of a random track of a random video of a data set."""
-    frames, videos = self._datasets[dataset], self._videos[dataset]
+    videos = self._videos[dataset]
     video = rng.integers(len(videos) - 1)
     track = int(rng.integers(videos[video], videos[video + 1]))
+    return self._frame(rng, dataset, track)
+
+  def _frame(self, rng: np.random.Generator, dataset: int, track: int) -> Place:
+    """A random frame of a track."""
+    frames = self._datasets[dataset]
     frame = frames.track_first[track] + rng.integers(frames.track_count[track])
     return Place(dataset, track, int(frame))
 
@@ -127,3 +187,29 @@ class PairSampler:
     low = np.searchsorted(numbers, middle - frames.gap, side='left')
     high = np.searchsorted(numbers, middle + frames.gap, side='right')
     return place._replace(frame=int(first + rng.integers(low, high)))
+
+
+def _objects(frames: Frames) -> Int[np.ndarray, 't']:
+  if frames.track_object is None:
+    return np.arange(len(frames.track_first))
+  return frames.track_object
+
+
+class _Classes:
+  """Tracks of a data set by class."""
+
+  def __init__(self, track_category: np.ndarray | None):
+    if track_category is None:
+      track_category = np.zeros(0, str)
+    self._names, self._number = np.unique(track_category, return_inverse=True)
+    self._order = np.argsort(self._number, kind='stable')
+    self._first = np.searchsorted(
+      self._number[self._order], np.arange(len(self._names) + 1)
+    )
+
+  def like(self, track: int) -> Int[np.ndarray, 'k']:
+    """Tracks of a track's class, itself among them; none if it is unknown."""
+    if not len(self._number) or not self._names[self._number[track]]:
+      return self._order[:0]
+    number = self._number[track]
+    return self._order[self._first[number] : self._first[number + 1]]

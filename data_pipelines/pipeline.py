@@ -59,6 +59,7 @@ def train_batches(
   search_room: int,
   seed: int,
   negative: float = 0.2,
+  same_category: float = 0.0,
   source: str = 'records',
   first_step: int = 0,
   last_step: int | None = None,
@@ -74,6 +75,8 @@ def train_batches(
     search_room: Side of the search images, px.
     seed: Of the run; pair i is a function of it and i.
     negative: Part of the pairs that show two different targets.
+    same_category: Part of the negative pairs whose targets are of one class
+      and data set, where a set knows classes and has two of one.
     source: 'records' or 'memory'.
     first_step: Number of the first batch, for resuming.
     last_step: Where to end; endless if it is not given. tf.data takes most of a
@@ -98,7 +101,8 @@ def train_batches(
       'processes'
     )
   rooms = _Rooms(template_room, search_room)
-  mixture = _Mixture(sets, rooms, seed, negative, in_memory=source == 'memory')
+  in_memory = source == 'memory'
+  mixture = _Mixture(sets, rooms, seed, (negative, same_category), in_memory)
   part = batch_size // process_count
 
   def numbers(step: int) -> range:
@@ -146,7 +150,7 @@ class _Sample(NamedTuple):
 class _Mixture:
   """Data sets and the pairs drawn from them."""
 
-  def __init__(self, sets, rooms: _Rooms, seed, negative, in_memory):
+  def __init__(self, sets, rooms: _Rooms, seed, parts, in_memory):
     sets = [s if isinstance(s, DataSet) else DataSet(**s) for s in sets]
     if not sets:
       raise ValueError('no data sets to train on: name one in sets')
@@ -177,12 +181,13 @@ class _Mixture:
         c.track_count,
         c.track_video,
         c.frame_number,
-        _weight(s, c),
-        s.gap,
+        weight=_weight(s, c),
+        gap=s.gap,
+        track_category=c.track_category,
       )
       for c, s in zip(self._clips, sets, strict=True)
     ]
-    self.pairs = PairSampler(frames, seed, negative)
+    self.pairs = PairSampler(frames, seed, *parts)
     self.rooms = rooms
 
   def read(self, pair: Pair) -> _Sample:

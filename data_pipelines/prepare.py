@@ -49,7 +49,8 @@ def _parser() -> Parser:
   add('--list', action='store_true', help='only show the layouts')
   add('--stride', type=int, help='take every so many frames')
   add('--exclude', help='file with names of videos to leave out, a line each')
-  add('--crop_size', type=int, default=511, help='px')
+  add('--crop_size', type=int, default=Cut.crop_size, help='px')
+  add('--quality', type=int, default=Cut.quality, help='of the JPEGs, 0-100')
   add('--processes', type=int, help='default: one for each core')
   add('--beam', nargs=argparse.REMAINDER, help="Apache Beam's flags")
   return parser
@@ -65,7 +66,9 @@ def _prepared(options: argparse.Namespace) -> str:
   if stride is None:
     stride = stride_for(sources.make(options.name).gap)
   job = preparation.Job(
-    options.name, options.source, Cut(stride, options.crop_size)
+    options.name,
+    options.source,
+    Cut(stride, options.crop_size, options.quality),
   )
   workers = preparation.processes(options.processes)
   if options.beam is not None:

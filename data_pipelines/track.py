@@ -23,6 +23,7 @@ class Track(NamedTuple):
       centre.
     video: What its video is called, for which tracks follow each other; its
       own name if it is the only one.
+    category: Class of the target in its data set's words; empty if unknown.
     spare: How many images there are beyond the last row.
   """
 
@@ -35,4 +36,5 @@ class Track(NamedTuple):
   reason: str = 'absent'
   cropped: bool = False
   video: str = ''
+  category: str = ''
   spare: int = 0

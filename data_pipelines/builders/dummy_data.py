@@ -126,8 +126,15 @@ def coco(root: Path) -> None:
       {'id': i, 'file_name': f'{i:012d}.jpg', 'height': 32, 'width': 48}
       for i in (1, 2, 3)
     ],
+    'categories': [{'id': 1, 'name': 'cat'}, {'id': 3, 'name': 'dog'}],
     'annotations': [
-      {'id': 10 + n, 'image_id': i, 'bbox': box, 'iscrowd': crowd}
+      {
+        'id': 10 + n,
+        'image_id': i,
+        'category_id': 3 if n == 1 else 1,
+        'bbox': box,
+        'iscrowd': crowd,
+      }
       for n, (i, box, crowd) in enumerate(boxes)
     ],
   }

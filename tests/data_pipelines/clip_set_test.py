@@ -29,12 +29,14 @@ def track(boxes, visible=None, name='a'):
 
 def test_a_clip_set_gives_back_frames_boxes_and_numbers(tmp_path):
   made = [track([[5, 5, 20, 10]] * 3), track([[9, 9, 8, 8]] * 2, name='b')]
+  made[1] = made[1]._replace(category='zebra')
   manifest = clip_writer.write(made, tmp_path / 'set', cut=Cut(crop_size=255))
   clip_set = ClipSet(tmp_path / 'set')
   assert (manifest['tracks'], manifest['frames']) == (2, 5)
   assert clip_set.track_first.tolist() == [0, 3]
   assert clip_set.track_count.tolist() == [3, 2]
   assert clip_set.track_name.tolist() == ['a', 'b']
+  assert clip_set.track_category.tolist() == ['', 'zebra']
   assert clip_set.frame_number.tolist() == [0, 10, 20, 0, 10]
   assert decoded(clip_set, 4).shape == (255, 255, 3)
   _, box = crops.context_crop(made[1].image(0), made[1].box_xywh[0], 255)
@@ -178,7 +180,7 @@ def test_verify_names_the_file_that_was_changed(two_tracks):
   ('text', 'error', 'message'),
   [
     (None, FileNotFoundError, 'no clip set'),
-    ('{"version": 0}', ValueError, 'version 0, not 3; write'),
+    ('{"version": 0}', ValueError, 'version 0, not 4; write'),
     ('{', ValueError, r'manifest.json: not JSON'),
   ],
   ids=['missing', 'older', 'half'],

@@ -14,8 +14,8 @@ def dataset(counts, weight=1.0, gap=100, stride=1, video=None):
   return Frames(first, counts, video, numbers, weight, gap)
 
 
-def draw(datasets, count=2000, seed=0, negative=0.2):
-  sampler = PairSampler(datasets, seed, negative)
+def draw(datasets, count=2000, seed=0, negative=0.2, same_category=0.0):
+  sampler = PairSampler(datasets, seed, negative, same_category)
   return [sampler[i] for i in range(count)]
 
 
@@ -87,6 +87,63 @@ def test_a_negative_of_a_lone_track_comes_from_another_set():
   pairs = draw([dataset([9]), dataset([9])], 50, negative=1.0)
   found = {(p.template.dataset, p.search.dataset) for p in pairs}
   assert found == {(0, 1), (1, 0)}
+
+
+def test_pairs_are_those_that_were_drawn_before_classes_were_known():
+  classes = np.array(['a', 'b'] * 3)
+  known = dataset([4] * 6)._replace(track_category=classes)
+  assert draw([known], 50) == draw([dataset([4] * 6)], 50)
+  # Drawn by the sampler of before.
+  found = [
+    (p.template.frame, p.search.dataset, p.search.frame, p.positive)
+    for p in draw([known, dataset([3] * 2)], 4, negative=0.5)
+  ]
+  assert found == [
+    (12, 1, 3, False),
+    (4, 0, 7, True),
+    (1, 0, 19, False),
+    (12, 0, 13, True),
+  ]
+
+
+def test_negatives_of_one_class_are_of_two_videos_and_as_many_as_asked():
+  classes = np.array(['cat', 'dog', 'cat', '', 'cat', 'dog'])
+  data = dataset([4] * 6, video=[0, 0, 0, 1, 2, 3])
+  data = data._replace(track_category=classes)
+  pairs = draw([data], negative=1.0, same_category=0.6)
+  tracks = np.array([[p.template.track, p.search.track] for p in pairs])
+  alike = classes[tracks[:, 0]] == classes[tracks[:, 1]]
+  apart = data.track_video[tracks[:, 0]] != data.track_video[tracks[:, 1]]
+  assert (tracks[:, 0] != tracks[:, 1]).all()
+  # The template is of the class-less track in a quarter of the pairs.
+  chosen = alike & apart & (classes[tracks[:, 0]] != '')
+  share = chosen[tracks[:, 0] != 3].mean()
+  # The others give some more: 0.6 and 0.4 times the chance of any.
+  assert 0.6 < share < 0.8
+  always = draw([data], 200, negative=1.0, same_category=1.0)
+  for pair in always:
+    first, second = pair.template.track, pair.search.track
+    if first != 3:
+      assert classes[first] == classes[second]
+      assert data.track_video[first] != data.track_video[second]
+
+
+def test_tracks_of_one_object_make_no_negative_pair():
+  data = dataset([4] * 6)._replace(
+    track_category=np.array(['cat'] * 4 + ['dog'] * 2),
+    track_object=np.array([0, 0, 0, 1, 2, 2]),
+  )
+  for same_category in (0.0, 1.0):
+    for pair in draw([data], 300, negative=1.0, same_category=same_category):
+      first, second = pair.template.track, pair.search.track
+      assert data.track_object[first] != data.track_object[second]
+      if same_category and first < 4:
+        assert second < 4
+
+
+def test_the_part_of_one_class_is_a_fraction():
+  with pytest.raises(ValueError, match=r'same_category=1.5: a fraction'):
+    draw([dataset([9, 9])], 1, same_category=1.5)
 
 
 @pytest.mark.parametrize(

@@ -141,8 +141,9 @@ def test_a_truncated_jpeg_is_named_and_nothing_else(
     ({'process_count': 4}, r'multiple of the 4 processes'),
     ({'source': 'disk'}, r"source='disk': one of records, memory"),
     ({'negative': 2.0}, r'negative=2'),
+    ({'same_category': -0.1}, r'same_category=-0.1'),
   ],
-  ids=['room', 'batch', 'processes', 'source', 'negative'],
+  ids=['room', 'batch', 'processes', 'source', 'negative', 'class'],
 )
 def test_a_bad_argument_is_refused(clip_folder, changes, message):
   with pytest.raises(ValueError, match=message):

@@ -294,6 +294,11 @@ def test_coco__marks_crowds(root):
   assert boxes(found['000000000001.jpg.10']) == [[4.5, 5.25, 16, 10]]
 
 
+def test_coco__names_classes(root):
+  found = read('coco', root)
+  assert [t.category for t in found.values()] == ['cat', 'dog', 'cat', 'cat']
+
+
 def test_coco__refuses_another_json(root):
   path = root / 'annotations' / 'instances_train2017.json'
   for text in ('{', json.dumps({'images': []})):
