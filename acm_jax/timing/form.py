@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,7 @@ def in_jax(function: Callable) -> Form:
 
 
 def normal(shape: tuple[int, ...]) -> jax.Array:
-  """Random numbers, the same every time."""
-  rng = np.random.default_rng(0)
-  return jnp.asarray(rng.standard_normal(shape), jnp.float32)
+  """Random numbers, the same every time, repeated after the first million."""
+  count = min(math.prod(shape), 2**20)
+  values = np.random.default_rng(0).standard_normal(count, np.float32)
+  return jnp.asarray(np.resize(values, shape))

@@ -66,7 +66,8 @@ def _step(request: Request) -> Iterator[Work]:
     name = f'{tracker} {fused}'
     make = functools.partial(_tracker, tracker, fused)
     if name.startswith(request.only) and _fits(make):
-      yield from steps.steps(name, make, request.batch_size)
+      others = request.others.get(f'{name} train', {})
+      yield from steps.steps(name, make, request.batch_size, others)
 
 
 def _input(request: Request) -> Iterator[Work]:

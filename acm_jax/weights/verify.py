@@ -65,7 +65,10 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def errors(
-  tracker: Tracker, variables: Variables, figures: dict[str, np.ndarray]
+  tracker: Tracker,
+  variables: Variables,
+  figures: dict[str, np.ndarray],
+  precision: str = 'highest',
 ) -> dict[str, tuple[float, float]]:
   """Errors of the network's outputs, `preprocess` passed by.
 
@@ -73,6 +76,7 @@ def errors(
     tracker: Whose network.
     variables: Its weights.
     figures: What `read` gives.
+    precision: Of matrix products, as `jax.default_matmul_precision` takes it.
 
   Returns:
     By output: the largest absolute error, and the same over the largest
@@ -82,7 +86,7 @@ def errors(
     ValueError: An output has another shape.
   """
   no_box = np.ones((len(figures['template']), 4))
-  with jax.default_matmul_precision('highest'):
+  with jax.default_matmul_precision(precision):
     outputs = jax.jit(tracker.network.apply)(
       variables,
       _nhwc(figures['template']),

@@ -1,0 +1,1 @@
+"""Slower forms of the operators, and what is measured on an accelerator."""
