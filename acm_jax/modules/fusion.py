@@ -210,7 +210,7 @@ class BoxPrior(nn.Module):
     x = box_size
     for layer in range(2):
       x = dense(x, self.hidden, layer)
-      x = BatchNorm(use_running_average=not train, name=f'bn{layer}')(x)
+      x = BatchNorm(name=f'bn{layer}')(x, use_running_average=not train)
       x = nn.relu(x)
     return dense(x, self.features, 2, bias=False)
 

@@ -4,6 +4,7 @@ Neck, fusion and heads of the official code keep PyTorch's default
 initialisation, U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable
 
@@ -11,6 +12,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from acm_jax.modules.mode import Mode
 
 uniform_fan_in = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
 normal_fan_out = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
@@ -22,6 +25,23 @@ normal_fan_out = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
 BatchNorm = functools.partial(
   nn.BatchNorm, momentum=0.9, epsilon=1e-5, use_fast_variance=False
 )
+
+
+def freezing_statistics(mode: Mode) -> contextlib.AbstractContextManager:
+  """Makes batch norms keep their statistics where `mode` freezes these.
+
+  Inside the context they use running statistics, whatever they are called
+  with; so they must be told which to use at the call. Their scale and bias
+  have gradients as without it.
+  """
+
+  def intercept(call, args, kwargs, context):
+    path = '/'.join(context.module.path)
+    if isinstance(context.module, nn.BatchNorm) and mode.keeps_statistics(path):
+      kwargs = {**kwargs, 'use_running_average': True}
+    return call(*args, **kwargs)
+
+  return nn.intercept_methods(intercept)
 
 
 def bias_init(fan_in: int) -> nn.initializers.Initializer:
@@ -115,5 +135,5 @@ class ConvBn(Conv):
     self, x: Float[Array, 'b h w c'], *, train: bool
   ) -> Float[Array, 'b y x f']:
     x = super().__call__(x)
-    x = self.norm(use_running_average=not train, name='bn')(x)
+    x = self.norm(name='bn')(x, use_running_average=not train)
     return nn.relu(x) if self.relu else x

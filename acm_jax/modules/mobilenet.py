@@ -87,7 +87,7 @@ class InvertedResidual(nn.Module):
       padding=self.padding,
       dilation=self.dilation,
     )
-    y = BatchNorm(use_running_average=not train, name='depthwise_bn')(y)
+    y = BatchNorm(name='depthwise_bn')(y, use_running_average=not train)
     y = conv(self.features, 'project')(nn.relu6(y), train=train)
     return x + y if y.shape == x.shape and self.stride == 1 else y
 

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
+from acm_jax.modules.layers import freezing_statistics
 from acm_jax.modules.mode import EVAL, Mode
 
 Variables = dict[str, Any]
@@ -325,13 +326,14 @@ class Tracker(abc.ABC):
     mode: Mode = EVAL,
   ) -> tuple[Outputs, Variables]:
     """Outputs for RGB crops, and the batch statistics after them."""
-    outputs, updates = self.network.apply(
-      self._cast(variables),
-      *self._inputs(template, box_size),
-      *self._inputs(search),
-      mode=mode,
-      mutable=['batch_stats'],
-    )
+    with freezing_statistics(mode):
+      outputs, updates = self.network.apply(
+        self._cast(variables),
+        *self._inputs(template, box_size),
+        *self._inputs(search),
+        mode=mode,
+        mutable=['batch_stats'],
+      )
     return _as_float32(outputs), updates.get('batch_stats', {})
 
   def _inputs(self, image, *others):

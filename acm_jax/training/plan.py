@@ -147,16 +147,28 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
   tracker_of = functools.partial(trackers.make, precision=config['precision'])
   train = made('train', Train)
   made('hparams', Hparams)
+  tracker = made('tracker', tracker_of)
   return Plan(
-    tracker=made('tracker', tracker_of),
+    tracker=tracker,
     train=train,
     rate=made('schedule', schedule.rate_per_epoch, train.epochs),
-    phases=schedule.make_phases(config['phases']),
+    phases=_make_phases(config['phases'], tracker),
     distortion=_make_distortion(config['augment']),
     optimizer=made('optimizer', optimizers.make),
     log=made('log', Log),
     saving=made('checkpoints', Saving),
   )
+
+
+def _make_phases(
+  config: Mapping[str, Any], tracker: Tracker
+) -> tuple[Phase, ...]:
+  phases = schedule.make_phases(config)
+  # To trace the network takes seconds.
+  if any(phase.mode.frozen_statistics for phase in phases):
+    shapes = jax.eval_shape(tracker.init, jax.random.key(0))
+    schedule.check_statistics(phases, shapes.get('batch_stats', {}))
+  return phases
 
 
 def _make_distortion(config: Mapping[str, Any]) -> Distortion:

@@ -1,8 +1,11 @@
 """What changes from epoch to epoch: the learning rate and what trains."""
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -91,6 +94,7 @@ def make_phase(
   from_epoch: int,
   backbone: Sequence[bool],
   rates: Sequence[tuple[str, float]],
+  frozen_statistics: Sequence[str] = (),
 ) -> Phase:
   """A phase in which the head trains.
 
@@ -99,13 +103,57 @@ def make_phase(
     from_epoch: The first epoch, from 0.
     backbone: For each stage of the backbone, whether it trains.
     rates: See `Phase`.
+    frozen_statistics: See `Mode`.
+
+  Raises:
+    ValueError: An expression is malformed.
   """
+  _check_expressions('rates', [pattern for pattern, _ in rates])
+  _check_expressions('frozen_statistics', frozen_statistics)
   return Phase(
     name=name,
     from_epoch=from_epoch,
-    mode=Mode(head=True, backbone=tuple(backbone)),
+    mode=Mode(True, tuple(backbone), tuple(frozen_statistics)),
     rates=tuple((path, float(rate)) for path, rate in rates),
   )
+
+
+def _check_expressions(name: str, patterns: Sequence[str]) -> None:
+  if isinstance(patterns, str):
+    raise ValueError(f'{name}={patterns!r}: give a tuple of expressions')
+  for pattern in patterns:
+    try:
+      re.compile(pattern)
+    except re.error as error:
+      raise ValueError(
+        f'{name}: {pattern!r} is no regular expression ({error})'
+      ) from None
+
+
+def check_statistics(phases: Sequence[Phase], batch_stats: Any) -> None:
+  """Checks that every expression of frozen statistics is of use.
+
+  Args:
+    phases: Phases of a run.
+    batch_stats: Running statistics of the network, arrays or shapes.
+
+  Raises:
+    ValueError: An expression matches no batch norm.
+  """
+  leaves = jax.tree_util.tree_leaves_with_path(batch_stats)
+  # Mean and variance lie below the path of their batch norm.
+  norms = {
+    jax.tree_util.keystr(path[:-1], simple=True, separator='/')
+    for path, _ in leaves
+  }
+  for phase in phases:
+    for pattern in phase.mode.frozen_statistics:
+      if not any(re.match(pattern, norm) for norm in norms):
+        raise ValueError(
+          f'config.phases.{phase.name}: frozen_statistics: no batch norm '
+          f'begins with {pattern!r}; there are {", ".join(sorted(norms)[:3])}, '
+          f'... ({len(norms)})'
+        )
 
 
 def phase_at(phases: Sequence[Phase], epoch: int) -> Phase:

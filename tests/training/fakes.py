@@ -57,7 +57,7 @@ class Stage(nn.Module):
   @nn.compact
   def __call__(self, x, *, train):
     x = nn.Conv(self.features, (4, 4), 4)(x)
-    return nn.relu(nn.BatchNorm(use_running_average=not train)(x))
+    return nn.relu(nn.BatchNorm()(x, use_running_average=not train))
 
 
 class FakeNetwork(nn.Module):

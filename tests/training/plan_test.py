@@ -61,6 +61,18 @@ def test_an_unknown_and_a_missing_section_are_named():
     ('augment.search.scale', 1.0, 'augment.search: scale=1.0 must be'),
     ('augment.search.shift', -1.0, 'augment.search: shift=-1.0 must not'),
     ('phases.unfrozen.from_epoch', 0, 'phases: they begin at epochs [0, 0]'),
+    (
+      'phases.frozen.frozen_statistics',
+      ('backbone/', 'spine/'),
+      "phases.frozen: frozen_statistics: no batch norm begins with 'spine/'; "
+      'there are backbone/BatchNorm_0, head/BatchNorm_0',
+    ),
+    (
+      'phases.frozen.frozen_statistics',
+      'backbone/',
+      "phases.frozen: frozen_statistics='backbone/': give a tuple",
+    ),
+    ('phases.frozen.rates', (('(', 1.0),), "phases.frozen: rates: '(' is no"),
   ],
   ids=lambda value: value if isinstance(value, str) else '',
 )

@@ -1,5 +1,6 @@
 """The train step: guarded, the same on one device and on eight."""
 
+import dataclasses
 import functools
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from acm_jax import trackers
+from acm_jax.modules import mode
 from acm_jax.training import plan as plans
 from acm_jax.training import sharding
 from data_pipelines import batch
@@ -112,6 +114,41 @@ def test_frozen_parts_keep_their_weights_and_statistics(eight):
       lambda a, b: bool(jnp.any(a != b)), old['head'], new['head']
     )
     assert all(jax.tree.leaves(moved))
+
+
+def test_frozen_statistics_are_used_and_kept_while_scales_train(eight):
+  tracker, variables = eight.plan.tracker, vars(eight.first)
+  variables = {name: variables[name] for name in ('params', 'batch_stats')}
+  batch = eight.plan.augment(eight.raw(), jax.random.key(0))
+
+  def apply(params, mode):
+    return tracker.apply(
+      variables | {'params': params},
+      batch.template,
+      batch.template_box[:, 2:],
+      batch.search,
+      mode=mode,
+    )
+
+  params, trains = variables['params'], mode.Mode(True, (True,))
+  frozen = dataclasses.replace(trains, frozen_statistics=('backbone/', 'he'))
+  outputs, statistics = apply(params, frozen)
+  expected, _ = apply(params, mode.EVAL)
+  jax.tree.map(np.testing.assert_array_equal, outputs, expected)
+  jax.tree.map(
+    np.testing.assert_array_equal, statistics, variables['batch_stats']
+  )
+  # A part under no expression is as ever.
+  half = dataclasses.replace(trains, frozen_statistics=('backbone/',))
+  _, statistics = apply(params, half)
+  same = jax.tree.map(
+    lambda a, b: bool((a == b).all()), statistics, variables['batch_stats']
+  )
+  assert jax.tree.leaves(same) == [True, True, False, False]
+  slope = jax.grad(lambda params: jnp.sum(apply(params, frozen)[0].loc))(params)
+  norm = slope['backbone']['BatchNorm_0']
+  assert jnp.any(norm['scale'])
+  assert jnp.any(norm['bias'])
 
 
 def test_the_rate_is_that_of_the_epoch(eight):
