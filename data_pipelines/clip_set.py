@@ -14,22 +14,18 @@ needed; of a folder on this machine it stays on the disk. `clip_writer` makes
 clip sets.
 """
 
-import hashlib
 import io
-import json
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from etils import epath
 from jaxtyping import Float, Int
 
+from data_pipelines import manifests
 from data_pipelines.staging import is_here
 
 VERSION = 4
-# To a far place at once.
-REQUESTS = 32
 INDEX = 'index'
 # Of the index: a value for each frame, then a value for each track.
 COLUMNS = ('shard', 'offset', 'length', 'box', 'frame_number')
@@ -42,45 +38,9 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
 
   Raises:
     FileNotFoundError: There is none, so that `folder` is no clip set.
-    ValueError: It is of another version of this format or not JSON.
+    ValueError: It is of another kind or version, or not JSON.
   """
-  path = epath.Path(folder) / 'manifest.json'
-  if not path.exists():
-    raise FileNotFoundError(f'{folder}: no clip set (manifest.json is missing)')
-  try:
-    manifest = json.loads(path.read_text())
-  except json.JSONDecodeError as error:
-    raise ValueError(f'{path}: not JSON ({error}); write it again') from None
-  if not isinstance(manifest, dict):
-    raise ValueError(f'{path}: not a manifest; write the clip set again')
-  if manifest.get('version') != VERSION:
-    raise ValueError(
-      f'{path}: version {manifest.get("version")}, not {VERSION}; '
-      'write the clip set again'
-    )
-  return manifest
-
-
-def _check_sizes(folder: epath.Path, manifest: dict[str, Any]) -> None:
-  # Far away each is a question, of which many can be under way.
-  with ThreadPoolExecutor(REQUESTS) as pool:
-    sizes = pool.map(lambda name: _size(folder / name), manifest['files'])
-    for (name, about), size in zip(
-      manifest['files'].items(), sizes, strict=True
-    ):
-      if size is None:
-        raise FileNotFoundError(
-          f'{folder / name}: missing; write the clip set again'
-        )
-      if size != about['bytes']:
-        raise ValueError(
-          f'{folder / name}: {size} bytes, not the {about["bytes"]} of the '
-          'manifest; write the clip set again'
-        )
-
-
-def _size(path: epath.Path) -> int | None:
-  return path.stat().length if path.exists() else None
+  return manifests.read(folder, 'clips', VERSION)
 
 
 def _column(path: epath.Path) -> np.ndarray:
@@ -139,7 +99,7 @@ class ClipSet:
     """
     self.folder = epath.Path(folder)
     manifest = read_manifest(self.folder)
-    _check_sizes(self.folder, manifest)
+    manifests.check_sizes(self.folder, manifest)
     self.crop_size: int = manifest['crop_size']
     self.stride: int = manifest['stride']
     self.is_here = is_here(self.folder)
@@ -194,16 +154,4 @@ def verify(folder: epath.PathLike) -> None:
     FileNotFoundError: The folder or a file in it is missing.
     ValueError: A file is another one; the message names it.
   """
-  folder = epath.Path(folder)
-  manifest = read_manifest(folder)
-  _check_sizes(folder, manifest)
-  for name, about in manifest['files'].items():
-    digest = hashlib.sha256()
-    with (folder / name).open('rb') as file:
-      while block := file.read(1 << 20):
-        digest.update(block)
-    if digest.hexdigest() != about['sha256']:
-      raise ValueError(
-        f'{folder / name}: damaged (its checksum is another one); write the '
-        'clip set again'
-      )
+  manifests.verify(folder, read_manifest(folder))

@@ -5,7 +5,6 @@ is written after it, so that a shard with a part is whole: what was begun and
 killed goes on where it stopped, and several processes write side by side.
 """
 
-import hashlib
 import io
 import itertools
 import json
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from data_pipelines import clip_set, clips, crops, host_tensorflow
+from data_pipelines import clip_set, clips, crops, host_tensorflow, manifests
 from data_pipelines.clips import Clip, Cut, Report
 from data_pipelines.progress import Progress
 from data_pipelines.staging import replacing, staged
@@ -115,7 +114,7 @@ def write_shard(
     told = {
       'dropped': dict(report.dropped),
       'problems': report.problems,
-      **_fingerprint(path),
+      **manifests.fingerprint(path),
     }
   with (
     replacing(folder / part_name(number)) as path,
@@ -190,8 +189,7 @@ def merge(
     'files': files,
     'settings': settings,
   }
-  with replacing(folder / 'manifest.json') as path:
-    path.write_text(json.dumps(manifest, indent=2) + '\n')
+  manifests.write(folder, manifest)
   return manifest
 
 
@@ -222,15 +220,8 @@ def _write_index(
     with replacing(place / f'{name}.npy') as path:
       with path.open('wb') as file:
         np.save(file, np.concatenate(values))
-      files[f'{clip_set.INDEX}/{name}.npy'] = _fingerprint(path)
+      files[f'{clip_set.INDEX}/{name}.npy'] = manifests.fingerprint(path)
   return files
-
-
-def _fingerprint(path: Path) -> dict[str, Any]:
-  """What the manifest says of a file."""
-  with path.open('rb') as file:
-    digest = hashlib.file_digest(file, 'sha256').hexdigest()
-  return {'bytes': path.stat().st_size, 'sha256': digest}
 
 
 _DTYPES = {

@@ -24,9 +24,9 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float
 
-from data_pipelines import host_tensorflow
+from data_pipelines import host_tensorflow, manifests
 from data_pipelines.batch import RawBatch
-from data_pipelines.clip_set import REQUESTS, ClipSet
+from data_pipelines.clip_set import ClipSet
 from data_pipelines.pairs import Frames, Pair, PairSampler, Place
 
 # Batches that are decoded ahead of the one being trained on.
@@ -273,7 +273,7 @@ def _from_records(
       return blank
 
   # Far away a read is mostly waiting; here threads would only cost.
-  pool = ThreadPoolExecutor(REQUESTS, 'read') if mixture.far else None
+  pool = ThreadPoolExecutor(manifests.REQUESTS, 'read') if mixture.far else None
   each = pool.map if pool else map
   kinds = (tf.string, tf.string, tf.float32, tf.float32, tf.bool, tf.uint32)
   shapes = ((), (), (4,), (4,), (), (2,))
