@@ -66,6 +66,7 @@ def recipe() -> ConfigDict:
       'seed': 0,
       # Where the tracker's own is not the one it trains with.
       'search_size': 0,
+      'ema_decay': 0.0,
     }
   )
   config.log = ConfigDict({'every': 20})

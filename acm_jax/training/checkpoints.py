@@ -1,7 +1,8 @@
 """Checkpoints of a run: saved while training goes on, restored to any mesh.
 
 A checkpoint has two parts: `model`, which is all that tracking needs, and
-`progress`, which a resumed run needs besides.
+`progress`, which a resumed run needs besides. Where a run averages its weights
+`model` holds the average and `progress` the weights that train.
 """
 
 import contextlib
@@ -88,7 +89,9 @@ class Checkpoints:
       ValueError: The checkpoint is damaged or of another network.
     """
     parts = self.read(step, _parts(like))
-    return TrainState(**parts['model'], **parts['progress'])
+    if like.average is None:
+      return TrainState(**parts['model'], **parts['progress'])
+    return TrainState(**parts['progress'], average=parts['model'])
 
   def read_model(self, step: int) -> Variables:
     """Weights and statistics of a step, as NumPy arrays.
@@ -136,10 +139,10 @@ def _reason(error: Exception) -> str:
 
 
 def _parts(state: TrainState) -> dict[str, dict[str, Any]]:
-  return {
-    'model': {name: getattr(state, name) for name in _MODEL},
-    'progress': {name: getattr(state, name) for name in _PROGRESS},
-  }
+  progress = {name: getattr(state, name) for name in _PROGRESS}
+  if state.average is not None:
+    progress |= state.variables
+  return {'model': state.model, 'progress': progress}
 
 
 def save_variables(

@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 
 from acm_jax.tracking.contract import Variables
 from acm_jax.training import data, processes, sharding, transfer
+from acm_jax.training import state as states
 from acm_jax.training import workdir as workdirs
 from acm_jax.training.checkpoints import Checkpoints, load_variables
 from acm_jax.training.log import RunLog
@@ -135,10 +136,9 @@ def _begin(
         'ones with --init_from'
       )
     return state
-  variables = {'params': state.params, 'batch_stats': state.batch_stats}
-  variables, summary = transfer.fill(variables, source)
+  variables, summary = transfer.fill(state.variables, source)
   processes.say(f'filled from --init_from: {summary}')
-  return state.replace(**jax.device_put(variables, everywhere))
+  return states.fill(state, jax.device_put(variables, everywhere))
 
 
 def _batches(

@@ -104,9 +104,9 @@ class Plan:
   def initial_state(self, phase: Phase) -> TrainState:
     """The state that a run begins with, in the form that `phase` needs."""
     variables = self.tracker.init(jax.random.key(self.train.seed))
-    return state.create(
-      variables, self.optimizer_of(phase, variables['params'])
-    )
+    optimizer = self.optimizer_of(phase, variables['params'])
+    averaged = self.train.ema_decay > 0
+    return state.create(variables, optimizer, averaged=averaged)
 
   def enter(self, phase: Phase, before: TrainState) -> TrainState:
     """The state with the momentum begun anew, for another phase."""
@@ -124,6 +124,7 @@ class Plan:
       rate=lambda step: rates[step // self.train.steps_per_epoch],
       mode=phase.mode,
       seed=self.train.seed,
+      ema_decay=self.train.ema_decay,
     )
 
 

@@ -29,6 +29,8 @@ class Train:
     seed: All randomness of the run follows from it.
     search_size: Side of the search crop in training, px; 0 stands for the
       tracker's, which it has when it tracks.
+    ema_decay: Decay of the moving average of the weights that tracking uses,
+      as 0.999; 0 for none.
   """
 
   epochs: int
@@ -36,6 +38,7 @@ class Train:
   batch_size: int
   seed: int
   search_size: int = 0
+  ema_decay: float = 0.0
 
   def __post_init__(self):
     _check_counts(self, 'epochs', 'pairs_per_epoch', 'batch_size')
@@ -44,6 +47,8 @@ class Train:
         f'pairs_per_epoch={self.pairs_per_epoch} is less than one batch of '
         f'batch_size={self.batch_size}'
       )
+    if not 0 <= self.ema_decay < 1:
+      raise ValueError(f'ema_decay={self.ema_decay} must be from 0 to below 1')
 
   @property
   def steps_per_epoch(self) -> int:

@@ -21,6 +21,7 @@ class TrainState:
     opt_state: Momentum of the parameters that train in this phase.
     skipped: Steps that changed nothing, as their numbers were not finite.
     skipped_in_a_row: Those since the last step that was not skipped.
+    average: Moving average of `params` and `batch_stats`, or None without one.
   """
 
   step: Int[Array, '']
@@ -29,20 +30,67 @@ class TrainState:
   opt_state: Any
   skipped: Int[Array, '']
   skipped_in_a_row: Int[Array, '']
+  average: Variables | None = None
+
+  @property
+  def variables(self) -> Variables:
+    """Weights and statistics that train."""
+    return {'params': self.params, 'batch_stats': self.batch_stats}
+
+  @property
+  def model(self) -> Variables:
+    """Weights and statistics to track with: the average if there is one."""
+    return self.variables if self.average is None else self.average
 
 
 def create(
-  variables: Variables, optimizer: optax.GradientTransformation
+  variables: Variables,
+  optimizer: optax.GradientTransformation,
+  *,
+  averaged: bool = False,
 ) -> TrainState:
-  """The state before the first step."""
+  """The state before the first step.
+
+  Args:
+    variables: Weights and statistics to begin with.
+    optimizer: Optimizer of the first phase.
+    averaged: Whether the state carries a moving average.
+  """
   zero = jnp.zeros((), jnp.int32)
-  return TrainState(
+  state = TrainState(
     step=zero,
     params=variables['params'],
     batch_stats=variables.get('batch_stats', {}),
     opt_state=optimizer.init(variables['params']),
     skipped=zero,
     skipped_in_a_row=zero,
+  )
+  return state.replace(average=state.variables) if averaged else state
+
+
+def fill(state: TrainState, variables: Variables) -> TrainState:
+  """The state before the first step with other weights and statistics."""
+  state = state.replace(**variables)
+  if state.average is None:
+    return state
+  # A copy, since a step is given the memory of every array that it replaces.
+  return state.replace(average=jax.tree.map(jnp.copy, state.variables))
+
+
+def average(state: TrainState, decay: float) -> TrainState:
+  """Moves the average towards the weights and statistics of a new step.
+
+      average = d average + (1 - d) variables
+      d = min(decay, (1 + n) / (10 + n))
+
+  with n the steps taken before. The average begins at the first weights, which
+  may be trained ones, and leaves them quickly while it is young. A debiased
+  average from zero would have to be divided wherever it is read.
+  """
+  taken = state.step - state.skipped
+  decay = jnp.minimum(decay, (1 + taken) / (10 + taken))
+  return state.replace(
+    average=optax.incremental_update(state.variables, state.average, 1 - decay)
   )
 
 

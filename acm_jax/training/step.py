@@ -9,7 +9,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from acm_jax.modules.mode import Mode
 from acm_jax.tracking.contract import Batch, Targets, Tracker
-from acm_jax.training.state import TrainState, advance
+from acm_jax.training import state as states
+from acm_jax.training.state import TrainState
 from data_pipelines.batch import RawBatch
 
 Metrics = dict[str, Float[Array, '']]
@@ -27,12 +28,13 @@ def train_step(
   rate: Callable[[Int[Array, '']], Float[Array, '']],
   mode: Mode,
   seed: int,
+  ema_decay: float = 0.0,
 ) -> tuple[TrainState, Metrics]:
   """The state after one more batch, and what to log.
 
   Where the loss, the gradient's norm, the rate or the new statistics are not
-  finite, or the loss exceeds 1e4, the state keeps its parameters, statistics
-  and momentum; so every state is finite.
+  finite, or the loss exceeds 1e4, the state keeps its parameters, statistics,
+  momentum and average; so every state is finite.
 
   Args:
     state: State before.
@@ -43,6 +45,7 @@ def train_step(
     rate: Number of the step, from 0, to its learning rate.
     mode: What trains.
     seed: All randomness follows from it and the number of the step.
+    ema_decay: Decay of the state's average; 0 if it has none.
   """
   key = jax.random.fold_in(jax.random.key(seed), state.step)
   augment_key, target_key = jax.random.split(key)
@@ -59,13 +62,15 @@ def train_step(
     batch_stats=batch_stats,
     opt_state=opt_state,
   )
+  if ema_decay:
+    new = states.average(new, ema_decay)
   grad_norm = optax.tree.norm(grads)
   ok = jnp.isfinite(grad_norm) & (loss <= _LARGEST_LOSS)
   # With a finite norm, which has a finite square, and the rates that a
   # schedule may have, no weight overflows. To look at each of them trebled the
   # time that XLA takes to compile the step.
   ok &= jnp.isfinite(rate_now) & _finite(batch_stats)
-  state = advance(state, new, ok)
+  state = states.advance(state, new, ok)
   return state, {
     'loss': loss,
     **{f'loss_{name}': part for name, part in parts.items()},

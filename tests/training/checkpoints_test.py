@@ -51,6 +51,19 @@ def test_a_state_comes_back_into_the_shardings_that_are_asked_for(run):
   assert all(x.sharding == everywhere for x in jax.tree.leaves(restored))
 
 
+def test_tracking_reads_the_average_and_a_resumed_run_both(tmp_path):
+  workdir.claim(tmp_path, CONFIG)
+  raw = make_state(4)
+  saved = raw.replace(average=jax.tree.map(lambda x: x / 2, raw.variables))
+  with ckpt.Checkpoints(tmp_path) as checkpoints:
+    checkpoints.save(saved)
+  with ckpt.Checkpoints(tmp_path) as checkpoints:
+    restored = checkpoints.restore(4, saved)
+  jax.tree.map(np.testing.assert_array_equal, restored, saved)
+  _, variables = ckpt.load_variables(tmp_path)
+  jax.tree.map(np.testing.assert_array_equal, variables, saved.average)
+
+
 def test_the_newest_are_kept_and_a_saved_step_is_not_saved_again(run):
   with ckpt.Checkpoints(run, keep=2) as checkpoints:
     checkpoints.save(make_state(5))

@@ -37,7 +37,9 @@ def one_device(monkeypatch):
 
 @pytest.fixture
 def config():
-  return ConfigDict(copy.deepcopy(fakes.PLAN))
+  config = ConfigDict(copy.deepcopy(fakes.PLAN))
+  config.train.ema_decay = 0.0
+  return config
 
 
 def state_of(run):
@@ -58,6 +60,7 @@ def losses(run):
 
 @pytest.mark.usefixtures('tracker')
 def test_a_resumed_run_equals_one_without_a_break(source, config, tmp_path):
+  config.train.ema_decay = 0.9
   loop.train(config, tmp_path / 'straight')
   for stop in (3, 6):
     source.kill_after = stop

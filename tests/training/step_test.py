@@ -15,13 +15,16 @@ from acm_jax.training import sharding
 from data_pipelines import batch
 from tests.training import fakes
 
+DECAY = 0.2
+
 
 class Run:
   """A compiled train step of the fake tracker on some devices."""
 
   def __init__(self, mesh):
     self.mesh = mesh
-    self.plan = plans.make_plan(fakes.PLAN)
+    train = {**fakes.PLAN['train'], 'ema_decay': DECAY}
+    self.plan = plans.make_plan({**fakes.PLAN, 'train': train})
     everywhere = sharding.replicated(mesh)
     initial = functools.partial(self.plan.initial_state, self.plan.phase(0))
     self.first = jax.jit(initial, out_shardings=everywhere)()
@@ -83,7 +86,7 @@ def test_a_step_that_is_not_finite_changes_nothing_and_is_counted(eight, bad):
   good, state = eight.raw(), eight.first
   broken = good._replace(search_box=np.full_like(good.search_box, bad))
   after, metrics = eight.step(state, broken)
-  for name in ('params', 'batch_stats', 'opt_state'):
+  for name in ('params', 'batch_stats', 'opt_state', 'average'):
     jax.tree.map(
       np.testing.assert_array_equal, getattr(after, name), getattr(state, name)
     )
@@ -91,6 +94,33 @@ def test_a_step_that_is_not_finite_changes_nothing_and_is_counted(eight, bad):
   assert metrics['skipped_in_a_row'] == 1
   after, _ = eight.step(after, good)
   assert (after.step, after.skipped, after.skipped_in_a_row) == (2, 1, 0)
+
+
+def test_the_average_follows_the_steps_that_were_taken(eight):
+  state, broken = eight.first, eight.raw()
+  broken = broken._replace(search_box=np.full_like(broken.search_box, np.nan))
+  expected = jax.device_get(state.variables)
+  # The warm-up, which the step that is skipped does not move on; then DECAY.
+  decays = iter([1 / 10, 2 / 11, DECAY])
+  assert DECAY < 3 / 12
+  for seed, raw in enumerate(
+    [eight.raw(0), broken, eight.raw(1), eight.raw(2)]
+  ):
+    state, _ = eight.step(state, raw)
+    if seed == 1:
+      continue
+    decay = next(decays)
+    expected = jax.tree.map(
+      lambda a, b, d=decay: d * a + (1 - d) * b,
+      expected,
+      jax.device_get(state.variables),
+    )
+  # Sums of a few float32 numbers.
+  jax.tree.map(
+    functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7),
+    jax.device_get(state.average),
+    expected,
+  )
 
 
 def test_a_finite_gradient_that_breaks_the_weights_is_not_taken(eight):
@@ -117,8 +147,7 @@ def test_frozen_parts_keep_their_weights_and_statistics(eight):
 
 
 def test_frozen_statistics_are_used_and_kept_while_scales_train(eight):
-  tracker, variables = eight.plan.tracker, vars(eight.first)
-  variables = {name: variables[name] for name in ('params', 'batch_stats')}
+  tracker, variables = eight.plan.tracker, eight.first.variables
   batch = eight.plan.augment(eight.raw(), jax.random.key(0))
 
   def apply(params, mode):
