@@ -44,12 +44,14 @@ def main(values: flags.FlagValues) -> None:
   config = values.config.to_dict()
   figures = verify.read(Path(values.verify)) if values.verify else None
   weights = files.read(Path(values.weights))
-  variables, left = convert.convert(values.source, weights, config['tracker'])
+  variables, left = convert.convert(
+    values.source, weights.arrays, config['tracker']
+  )
   with staged(Path(values.out)) as folder:
     checkpoints.save_variables(folder, config, variables)
   print(f'{len(jax.tree.leaves(variables))} arrays written to {values.out}')
-  if left:
-    print(f'left out: {", ".join(left)}')
+  if ignored := (*left, *weights.ignored):
+    print(f'ignored: {", ".join(ignored)}')
   if figures:
     tracker = trackers.make(**config['tracker'])
     errors = verify.errors(tracker, variables, figures)

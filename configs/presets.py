@@ -132,8 +132,7 @@ def _quickstart(config: ConfigDict) -> None:
     hidden=48,
     search_size=207,
   )
-  config.synthetic = _synthetic(100)
-  config.sets = ConfigDict({'synthetic': {'weight': 1.0, 'gap': 20}})
+  synthetic_alone(config, 100)
   config.augment.search.update(shift=40.0, blur=0.0)
   # There are no weights to protect: all of the backbone trains at once.
   everything = {'from_epoch': 0, 'backbone': (True,) * 5, 'rates': (('', 1.0),)}
@@ -147,6 +146,12 @@ def _quickstart(config: ConfigDict) -> None:
   )
   config.log.every = 10
   config.checkpoints.every = 100
+
+
+def synthetic_alone(config: ConfigDict, sequences: int) -> None:
+  """Trains on procedural sequences, which a run makes for itself."""
+  config.synthetic = _synthetic(sequences)
+  config.sets = ConfigDict({'synthetic': {'weight': 1.0, 'gap': 20}})
 
 
 def _tiny(config: ConfigDict) -> None:

@@ -114,7 +114,7 @@ def test_a_backbone_is_carried_over_and_the_rest_is_listed(
 ):
   assert run(*arguments(backbone, 'mobilenet', SMALL)) == command.DONE
   said = capsys.readouterr().out
-  assert 'left out: backbone.classifier, backbone.layer6' in said
+  assert 'ignored: backbone.classifier, backbone.layer6' in said
   _, variables = checkpoints.load_variables(backbone / 'out')
   assert set(variables['params']) == {'backbone'}
 

@@ -2,6 +2,7 @@
 
 import abc
 import importlib
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -16,6 +17,7 @@ _BACKBONES = {
   'alexnet_legacy': ('alexnet', 'alexnet'),
   'alexnet_v1': ('alexnet_v1', 'alexnet_v1'),
   'mobilenet_v2': ('mobilenet', 'mobilenet_v2'),
+  'mobilenet_v3_small': ('mobilenet_v3', 'mobilenet_v3_small'),
   'resnet18': ('resnet', 'resnet18'),
   'resnet34': ('resnet', 'resnet34'),
   'resnet50': ('resnet', 'resnet50'),
@@ -23,13 +25,16 @@ _BACKBONES = {
 
 
 class Backbone(nn.Module):
-  """Feature extractor in stages, all of its levels on one grid of stride 8.
+  """Feature extractor in stages, with all of its levels on one grid.
 
   Attributes:
     levels: The stages whose outputs are the features, numbered as in the
       papers.
     width: Factor on the channels of every layer; 1 is the published network.
+    stride: Pixels of the image from cell to cell of the grid.
   """
+
+  stride: ClassVar[int] = 8
 
   levels: tuple[int, ...]
   width: float = 1.0

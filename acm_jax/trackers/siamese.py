@@ -9,7 +9,6 @@ from acm_jax.modules import fusion as fusions
 from acm_jax.modules.siamese import SiameseNetwork
 from acm_jax.tracking.contract import Targets
 
-STRIDE = 8
 # Of the places of one sample, the most that count.
 POSITIVES = 16
 TOTAL = 64

@@ -259,6 +259,11 @@ class Tracker(abc.ABC):
   wide_search: WideSearch | None = None
   dtype: str = 'float32'
 
+  @property
+  def stride(self) -> int:
+    """Pixels of the search crop from one cell of the response to the next."""
+    return self.network.backbone.stride
+
   @abc.abstractmethod
   def preprocess(self, rgb: Float[Array, '*b 3']) -> Float[Array, '*b 3']:
     """RGB in 0..255 to what the network was trained on."""
@@ -272,6 +277,28 @@ class Tracker(abc.ABC):
     self, outputs: Outputs, targets: Targets
   ) -> tuple[Float[Array, ''], dict[str, Float[Array, '']]]:
     """Total loss, and its parts by name for the log."""
+
+  def imitation(
+    self,
+    outputs: Outputs,
+    teacher: Outputs,
+    targets: Targets,
+    positive: Bool[Array, 'b'],
+    **weights: float,
+  ) -> tuple[Float[Array, ''], dict[str, Float[Array, '']]]:
+    """Loss against the outputs of a teacher for the same crops, and its parts.
+
+    Args:
+      outputs: Student's.
+      teacher: Teacher's, of the same shapes and parametrisation.
+      targets: As in `loss`.
+      positive: Whether both crops of a pair show the same target.
+      **weights: Factors on the parts, by the tracker's names of these.
+
+    Raises:
+      ValueError: The tracker has no such loss.
+    """
+    raise ValueError(f'{type(self).__name__} has no loss against a teacher')
 
   @abc.abstractmethod
   def decode(self, outputs: Outputs) -> Candidates:

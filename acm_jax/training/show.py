@@ -55,15 +55,16 @@ def write_sheet(
   batch = plan.augment(jax.tree.map(jnp.asarray, raw), rng)
   targets = plan.tracker.targets(batch, rng)
   batch, targets = jax.tree.map(np.asarray, (batch, targets))
-  cells = [_cell(batch, targets, i) for i in range(pairs)]
+  stride = plan.tracker.stride
+  cells = [_cell(batch, targets, i, stride) for i in range(pairs)]
   drawing.write_sheet(cells, path)
 
 
-def _cell(batch: Batch, targets: Targets, i: int) -> np.ndarray:
+def _cell(batch: Batch, targets: Targets, i: int, stride: int) -> np.ndarray:
   """Template, search image and label map of a pair, side by side."""
   search = _pixels(batch.search[i])
   template = _pixels(batch.template[i])
-  mapped = _with_labels(search, targets, i)
+  mapped = _with_labels(search, targets, i, stride)
   color = POSITIVE if batch.positive[i] else NEGATIVE
   drawing.draw_box(template, _xywh(batch.template_box[i]), drawing.TRUTH)
   drawing.draw_box(search, _xywh(batch.search_box[i]), color)
@@ -82,7 +83,9 @@ def _xywh(box_cxcywh: np.ndarray) -> np.ndarray:
   return boxes.cxcywh_to_xywh(box_cxcywh)
 
 
-def _with_labels(search: np.ndarray, targets: Targets, i: int) -> np.ndarray:
+def _with_labels(
+  search: np.ndarray, targets: Targets, i: int, stride: int
+) -> np.ndarray:
   """The search image under the map, places of all anchors as one."""
   weight, label = targets.cls_weight[i], targets.cls[i]
   used = weight > 0
@@ -93,8 +96,8 @@ def _with_labels(search: np.ndarray, targets: Targets, i: int) -> np.ndarray:
   tint = np.zeros((*positive.shape, 3), np.float32)
   tint[positive], tint[negative] = POSITIVE, NEGATIVE
   share = 0.5 * (positive | negative).astype(np.float32)
-  # The map lies on the middle of the image, a place every 8 px.
-  side = min(8 * len(tint), len(search))
+  # The map lies on the middle of the image.
+  side = min(stride * len(tint), len(search))
   size, corner = (side, side), (len(search) - side) // 2
   tint = cv2.resize(tint, size, interpolation=cv2.INTER_NEAREST)
   share = cv2.resize(share, size, interpolation=cv2.INTER_NEAREST)[..., None]

@@ -9,7 +9,7 @@ import numpy as np
 
 from acm_jax import trackers
 from acm_jax.tracking.contract import Variables
-from acm_jax.weights import imagenet, state_dict
+from acm_jax.weights import imagenet, nanotrack, state_dict
 from acm_jax.weights.names import as_in_got10k, naming
 
 StateDict = Mapping[str, np.ndarray]
@@ -23,10 +23,12 @@ class Model:
   Attributes:
     tracker: Our name of it.
     adapt: Makes its state dict one with the keys that `names` knows.
+    unused: Beginnings of keys that the official code never computes with.
   """
 
   tracker: str
   adapt: Callable[[StateDict], StateDict] = dict
+  unused: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +49,7 @@ SOURCES = {
   'siamrpn': Model('siamrpn'),
   'siamban': Model('siamban'),
   'siamban_acm': Model('siamban'),
+  'nanotrack': Model('nanotrack', nanotrack.version_3, ('neck.',)),
   'resnet': Backbone(('resnet18', 'resnet34', 'resnet50'), imagenet.resnet),
   'mobilenet': Backbone(('mobilenet_v2',), imagenet.mobilenet_v2),
 }
@@ -64,7 +67,8 @@ def convert(
 
   Returns:
     The variables, and the modules that were left out: layers of a classifier
-    that the backbone does not have. Of a whole tracker none is.
+    that the backbone does not have, and what the official code has without
+    use.
 
   Raises:
     ValueError: The weights do not fit; every misfit is named.
@@ -75,7 +79,10 @@ def convert(
   name = naming(section['name'], section[_BACKBONE], section['levels'])
   if isinstance(kind, Model):
     _expect(source, 'tracker.name', (kind.tracker,), section['name'])
-    return state_dict.to_variables(kind.adapt(weights), variables, name), ()
+    weights = kind.adapt(weights)
+    left = {key for key in weights if key.startswith(kind.unused)}
+    used = {key: weights[key] for key in weights.keys() - left}
+    return state_dict.to_variables(used, variables, name), _modules(left)
   _expect(source, 'tracker.backbone', kind.backbones, section[_BACKBONE])
   weights = {
     f'{_BACKBONE}.{key.removeprefix("backbone.")}': value
@@ -89,9 +96,12 @@ def convert(
   known = state_dict.keys(variables, name)
   used = {key: value for key, value in weights.items() if key in known}
   filled = state_dict.to_variables(used, variables, name)
-  # Two names deep, `backbone.layer6` of `backbone.layer6.0.conv.0.weight`.
-  left = {'.'.join(key.split('.')[:2]) for key in set(weights) - known}
-  return filled, tuple(sorted(left))
+  return filled, _modules(set(weights) - known)
+
+
+def _modules(keys: set[str]) -> tuple[str, ...]:
+  """Names two deep: `backbone.layer6` of `backbone.layer6.0.conv.0.weight`."""
+  return tuple(sorted({'.'.join(key.split('.')[:2]) for key in keys}))
 
 
 def _expect(source: str, key: str, wanted: tuple[str, ...], found: str) -> None:

@@ -2,14 +2,37 @@
 
 import pickle
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 StateDict = dict[str, np.ndarray]
 
 
-def read(path: Path) -> StateDict:
-  """The arrays of a state dict by key.
+class Weights(NamedTuple):
+  """What a file of weights holds.
+
+  Attributes:
+    arrays: The state dict, by key.
+    ignored: Names of what stands beside it, as the state of an optimizer.
+  """
+
+  arrays: StateDict
+  ignored: tuple[str, ...] = ()
+
+
+# The learning rates of a saved optimizer may be NumPy's; they are inert.
+_NUMPY_SCALARS = (
+  (np._core.multiarray.scalar, 'numpy.core.multiarray.scalar'),
+  (np._core.multiarray.scalar, 'numpy._core.multiarray.scalar'),
+  np.dtype,
+  np.dtypes.Float32DType,
+  np.dtypes.Float64DType,
+)
+
+
+def read(path: Path) -> Weights:
+  """Reads the arrays of a state dict by key.
 
   Args:
     path: `.pth`, `.pt` or `.tar` as torch.save writes them, `.safetensors`
@@ -25,9 +48,9 @@ def read(path: Path) -> StateDict:
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such file')
   readers = {'.npz': _npz, '.safetensors': _safetensors}
-  reader = readers.get(path.suffix.lower(), _torch)
+  found = readers.get(path.suffix.lower(), _torch)(path)
   arrays = {
-    key.removeprefix('module.'): value for key, value in reader(path).items()
+    key.removeprefix('module.'): value for key, value in found.arrays.items()
   }
   broken = [
     key
@@ -36,35 +59,36 @@ def read(path: Path) -> StateDict:
   ]
   if broken:
     raise ValueError(f'{path}: not finite: {", ".join(broken)}')
-  return arrays
+  return found._replace(arrays=arrays)
 
 
-def _npz(path: Path) -> StateDict:
+def _npz(path: Path) -> Weights:
   try:
     with np.load(path, allow_pickle=False) as arrays:
-      return dict(arrays)
+      return Weights(dict(arrays))
   except Exception as error:
     raise ValueError(f'{path}: not a readable .npz ({error})') from error
 
 
-def _safetensors(path: Path) -> StateDict:
+def _safetensors(path: Path) -> Weights:
   try:
     from safetensors.numpy import load_file
   except ImportError as error:
     raise _missing('safetensors') from error
   try:
-    return load_file(path)
+    return Weights(load_file(path))
   except Exception as error:
     raise ValueError(f'{path}: not readable ({error})') from error
 
 
-def _torch(path: Path) -> StateDict:
+def _torch(path: Path) -> Weights:
   try:
     import torch
   except ImportError as error:
     raise _missing('torch') from error
   try:
-    content = torch.load(path, map_location='cpu', weights_only=True)
+    with torch.serialization.safe_globals(_NUMPY_SCALARS):
+      content = torch.load(path, map_location='cpu', weights_only=True)
   except pickle.UnpicklingError as error:
     raise ValueError(
       f'{path}: refused, it holds more than arrays or is damaged; save its '
@@ -72,16 +96,19 @@ def _torch(path: Path) -> StateDict:
     ) from error
   except Exception as error:
     raise ValueError(f'{path}: not readable by torch ({error})') from error
+  ignored: set[str] = set()
   for name in ('state_dict', 'model'):
     if isinstance(content, dict) and isinstance(content.get(name), dict):
+      ignored |= content.keys() - {name}
       content = content[name]
   if not isinstance(content, dict):
     raise ValueError(f'{path}: no state dict in it')
-  return {
+  arrays = {
     key: value.numpy()
     for key, value in content.items()
     if isinstance(value, torch.Tensor)
   }
+  return Weights(arrays, tuple(sorted(ignored | content.keys() - arrays)))
 
 
 def _missing(package: str) -> RuntimeError:

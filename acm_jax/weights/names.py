@@ -27,6 +27,27 @@ _MOBILENET = (
   (r'^(backbone/.*)/project/conv', r'\1/6'),
   (r'^(backbone/.*)/project/bn', r'\1/7'),
 )
+# Counted from the place in the block's Sequential; the first block has no
+# expansion.
+_MOBILENET_V3 = (
+  (r'^backbone/stem/conv', 'backbone/features/0/0'),
+  (r'^backbone/stem/bn', 'backbone/features/0/1'),
+  (r'^backbone/block1/depthwise$', 'backbone/features/1/conv/0/weight'),
+  (r'^backbone/block1/depthwise_bn', 'backbone/features/1/conv/1'),
+  (r'^backbone/block1/squeeze_excite', 'backbone/features/1/conv/3/fc'),
+  (r'^backbone/block1/project/conv', 'backbone/features/1/conv/4'),
+  (r'^backbone/block1/project/bn', 'backbone/features/1/conv/5'),
+  (r'^backbone/block(\d)', r'backbone/features/\1/conv'),
+  (r'^(backbone/.*)/expand/conv', r'\1/0'),
+  (r'^(backbone/.*)/expand/bn', r'\1/1'),
+  (r'^(backbone/.*)/depthwise$', r'\1/3/weight'),
+  (r'^(backbone/.*)/depthwise_bn', r'\1/4'),
+  (r'^(backbone/.*)/squeeze_excite', r'\1/5/fc'),
+  (r'^(backbone/.*/fc)/dense0', r'\1/0'),
+  (r'^(backbone/.*/fc)/dense1', r'\1/2'),
+  (r'^(backbone/.*)/project/conv', r'\1/7'),
+  (r'^(backbone/.*)/project/bn', r'\1/8'),
+)
 _ALEXNET = (
   (r'^(backbone/layer\d)/conv', r'\1/0'),
   (r'^(backbone/layer\d)/bn', r'\1/1'),
@@ -55,6 +76,7 @@ _BACKBONES = {
   'alexnet_legacy': _ALEXNET_LEGACY,
   'alexnet_v1': _ALEXNET_V1,
   'mobilenet_v2': _MOBILENET,
+  'mobilenet_v3_small': _MOBILENET_V3,
   'resnet18': _RESNET,
   'resnet34': _RESNET,
   'resnet50': _RESNET,
@@ -98,7 +120,36 @@ _SIAMRPN = (
   (r'^(cls_weight|loc_weight)', r'rpn_head/\1'),
   (r'^(cls|loc)_(\d)', r'rpn_head/rpn\2/\1'),
 )
+# The layers of a tower of separable convolutions are counted in one list.
+_NANOTRACK = (
+  (r'^loc/out/conv', 'ban_head/bbox_pred/0'),
+  (r'^cls/out/conv', 'ban_head/cls_logits/0'),
+  (r'^loc/tower', 'ban_head/bbox_tower'),
+  (r'^cls/tower', 'ban_head/cls_tower'),
+  *(
+    (rf'_tower_{layer}/{part}', f'_tower/{5 * layer + place}{leaf}')
+    for layer in range(6)
+    for part, place, leaf in (
+      ('depthwise$', 0, '/weight'),
+      ('depthwise_bn', 1, ''),
+      ('pointwise/conv', 3, ''),
+      ('pointwise/bn', 4, ''),
+    )
+  ),
+  (r'^loc/', 'reg/'),
+  (r'^(cls|reg)/xcorr/mix/conv', r'ban_head/down_\1/0'),
+  (r'^(cls|reg)/xcorr/pixel', r'ban_head/corr_pw_\1'),
+  (r'^(cls|reg)/xcorr/depth', r'ban_head/corr_dw_\1'),
+  (r'/attention/(fc\d)/conv', r'/CA_layer/\1'),
+  (r'/spread/depthwise$', '/conv/0/weight'),
+  (r'/spread/depthwise_bn', '/conv/1'),
+  (r'/spread/pointwise/conv', '/conv/3'),
+  (r'/spread/pointwise/bn', '/conv/4'),
+  (r'/conv_(kernel|search)/conv', r'/conv_\1/0'),
+  (r'/conv_(kernel|search)/bn', r'/conv_\1/1'),
+)
 _TRACKERS = {
+  'nanotrack': _NANOTRACK,
   'siamfc': (),
   'siamban': (*_NECK, *_SIAMBAN, *_ACM, *_BRANCH),
   'siamrpn': (*_NECK, *_UP_XCORR, *_SIAMRPN, *_ACM, *_BRANCH),

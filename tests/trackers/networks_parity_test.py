@@ -9,7 +9,7 @@ import pytest
 from acm_jax import trackers
 from acm_jax.modules.mode import EVAL
 from acm_jax.modules.neck import center_crop
-from acm_jax.weights import convert, verify
+from acm_jax.weights import convert, files, verify
 from tests import formulas
 
 # float32 against the float64 figures; measured 2e-6 on a CPU.
@@ -39,6 +39,11 @@ MODELS = {
     'backbone': 'alexnet_v1',
     'levels': (5,),
   },
+}
+NANOTRACK = {
+  'name': 'nanotrack',
+  'backbone': 'mobilenet_v3_small',
+  'levels': (9,),
 }
 models = pytest.mark.parametrize('model', MODELS)
 
@@ -100,3 +105,48 @@ def test_features_equal_the_official_ones(model):
     piece = np.asarray(features)[0, ..., :8].transpose(2, 0, 1)
     tolerance = RELATIVE * np.abs(expected).max()
     np.testing.assert_allclose(piece, expected, rtol=0, atol=tolerance)
+
+
+@pytest.fixture(scope='module')
+def nanotrack():
+  return trackers.make(**NANOTRACK)
+
+
+def nano_inputs(scale):
+  return {
+    'template': scale * nchw(formulas.image('template', 127)),
+    'search': scale * nchw(formulas.image('search', 255)),
+  }
+
+
+def test_nanotrack_equals_the_official_network(nanotrack):
+  figures = formulas.load('nanotrack_v3')
+  variables, left = convert.convert(
+    'nanotrack', formulas.state_dict('nanotrack_v3'), NANOTRACK
+  )
+  assert left == ('neck.downsample',)
+  wanted = {name: figures[name] for name in ('cls', 'loc')}
+  errors = verify.errors(nanotrack, variables, nano_inputs(1) | wanted)
+  assert max(relative for _, relative in errors.values()) < RELATIVE
+
+  @jax.jit
+  def features(variables, image):
+    return nanotrack.network.bind(variables).backbone(image, mode=EVAL)[0][0]
+
+  for name, side in (('template', 127), ('search', 255)):
+    ours = features(variables, formulas.image(name, side))
+    theirs = figures[f'{name}_feature_slice']
+    piece = np.moveaxis(ours, -1, 0)[tuple(map(slice, theirs.shape))]
+    tolerance = RELATIVE * np.abs(theirs).max()
+    np.testing.assert_allclose(piece, theirs, rtol=0, atol=tolerance)
+
+
+def test_nanotrack_with_the_published_weights_does_too(nanotrack, real_data):
+  pytest.importorskip('torch')
+  figures = formulas.load('nanotrack_v3')
+  weights = files.read(real_data.parent / 'weights' / 'nanotrackv3.pth')
+  assert weights.ignored == ('epoch', 'optimizer')
+  variables, _ = convert.convert('nanotrack', weights.arrays, NANOTRACK)
+  wanted = {name: figures[f'v3_{name}'] for name in ('cls', 'loc')}
+  errors = verify.errors(nanotrack, variables, nano_inputs(255) | wanted)
+  assert max(relative for _, relative in errors.values()) < RELATIVE

@@ -10,7 +10,7 @@ from acm_jax.weights import files
 
 def test_npz_gives_its_arrays_without_the_prefix(tmp_path):
   np.savez(tmp_path / 'w.npz', **{'module.a.weight': np.ones((2, 3))})
-  assert files.read(tmp_path / 'w.npz')['a.weight'].shape == (2, 3)
+  assert files.read(tmp_path / 'w.npz').arrays['a.weight'].shape == (2, 3)
 
 
 def test_values_that_are_not_finite_are_named(tmp_path):
@@ -42,7 +42,7 @@ def test_safetensors_are_read(tmp_path):
   safetensors.save_file(
     {'a': np.ones(3, np.float32)}, tmp_path / 'w.safetensors'
   )
-  assert files.read(tmp_path / 'w.safetensors')['a'].sum() == 3
+  assert files.read(tmp_path / 'w.safetensors').arrays['a'].sum() == 3
 
 
 @pytest.mark.parametrize('zipped', [True, False], ids=['zip', 'tar'])
@@ -50,7 +50,7 @@ def test_torch_files_are_read(tmp_path, zipped):
   torch = pytest.importorskip('torch')
   content = {'epoch': 3, 'state_dict': {'module.a': torch.ones(2)}}
   torch.save(content, tmp_path / 'w.pth', _use_new_zipfile_serialization=zipped)
-  assert files.read(tmp_path / 'w.pth')['a'].tolist() == [1, 1]
+  assert files.read(tmp_path / 'w.pth').arrays['a'].tolist() == [1, 1]
 
 
 def test_torch_file_that_would_run_code_is_refused(tmp_path, capsys):

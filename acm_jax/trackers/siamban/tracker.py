@@ -9,7 +9,7 @@ from acm_jax import losses
 from acm_jax.geometry import boxes, grid
 from acm_jax.trackers.siamban import targets
 from acm_jax.trackers.siamban.network import SiamBanNetwork
-from acm_jax.trackers.siamese import STRIDE, make_network, subsample
+from acm_jax.trackers.siamese import make_network, subsample
 from acm_jax.tracking import select
 from acm_jax.tracking.contract import Candidates, Outputs, Targets, Tracker
 
@@ -28,7 +28,7 @@ class SiamBan(Tracker):
   def targets(self, batch, rng):
     size = self.network.response_size(batch.search.shape[1])
     center = batch.search.shape[1] // 2
-    points = grid.points(size, STRIDE) + center
+    points = grid.points(size, self.stride) + center
 
     def one(box, positive, key):
       dense = targets.dense_targets(points, box, positive)
@@ -43,7 +43,7 @@ class SiamBan(Tracker):
     return cls + loc, {'cls': cls, 'loc': loc}
 
   def decode(self, outputs: Outputs):
-    points = grid.points(outputs.loc.shape[-2], STRIDE)
+    points = grid.points(outputs.loc.shape[-2], self.stride)
     loc = outputs.loc
     box_xyxy = jnp.concatenate(
       [points - loc[..., :2], points + loc[..., 2:]], axis=-1

@@ -11,7 +11,6 @@ from acm_jax import losses
 from acm_jax.geometry import grid
 from acm_jax.modules import backbone as backbones
 from acm_jax.modules import fusion as fusions
-from acm_jax.trackers.siamese import STRIDE
 from acm_jax.trackers.siamfc import select, targets
 from acm_jax.trackers.siamfc.network import SiamFcNetwork
 from acm_jax.tracking.contract import (
@@ -48,7 +47,7 @@ class SiamFc(Tracker):
   def targets(self, batch, rng):
     search_size = batch.search.shape[1]
     size = self.network.response_size(search_size)
-    points = grid.points(size, STRIDE) + search_size // 2
+    points = grid.points(size, self.stride) + search_size // 2
 
     def one(box, positive):
       return targets.dense_targets(points, box[:2], positive)
@@ -64,7 +63,7 @@ class SiamFc(Tracker):
   def decode(self, outputs: Outputs):
     """Every box has half the template's side, as a square target has."""
     score = jax.nn.sigmoid(outputs.cls[..., 0])
-    points = grid.points(score.shape[-1], STRIDE)
+    points = grid.points(score.shape[-1], self.stride)
     sides = jnp.full(points.shape, self.template_size / 2)
     box_cxcywh = jnp.concatenate([points, sides], axis=-1)
     return Candidates(box_cxcywh=box_cxcywh, score=score)
@@ -80,11 +79,11 @@ class SiamFc(Tracker):
     size = state.size * (1 + hparams.size_lr * (scale - 1))
     score = jax.nn.sigmoid(response)
     scores = jax.nn.sigmoid(outputs.cls[index, ..., 0])
-    points = jnp.asarray(grid.points(scores.shape[-1], STRIDE))
-    in_crop = jnp.concatenate([offset * STRIDE, state.size / pixel])
+    points = jnp.asarray(grid.points(scores.shape[-1], self.stride))
+    in_crop = jnp.concatenate([offset * self.stride, state.size / pixel])
     return Found(
       box_cxcywh=jnp.concatenate(
-        [state.center + offset * STRIDE * pixel, size]
+        [state.center + offset * self.stride * pixel, size]
       ),
       score=score,
       margin=margin(points, scores, in_crop, score),

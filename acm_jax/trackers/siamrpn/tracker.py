@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from acm_jax import losses
 from acm_jax.geometry import grid
-from acm_jax.trackers.siamese import STRIDE, make_network, subsample
+from acm_jax.trackers.siamese import make_network, subsample
 from acm_jax.trackers.siamrpn import targets
 from acm_jax.trackers.siamrpn.network import SiamRpnNetwork
 from acm_jax.tracking import select
@@ -75,8 +75,8 @@ class SiamRpn(Tracker):
 
   def _anchors(self, size: int) -> Float[np.ndarray, 'r r k 4']:
     """Boxes of every cell, relative to the centre of the crop."""
-    shapes = grid.anchors(STRIDE, self.scales, self.ratios)
-    points = grid.points(size, STRIDE)[:, :, None]
+    shapes = grid.anchors(self.stride, self.scales, self.ratios)
+    points = grid.points(size, self.stride)[:, :, None]
     places = np.broadcast_to(points, (size, size, len(shapes), 2))
     sides = np.broadcast_to(shapes, places.shape)
     return np.concatenate([places, sides], axis=-1)

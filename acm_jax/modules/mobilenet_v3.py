@@ -1,0 +1,176 @@
+"""MobileNetV3-Small up to its ninth block, at stride 16.
+
+It departs from ImageNet's MobileNetV3-Small in the ninth block, whose stride
+is 1 instead of 2, and ends there.
+
+Source: MobileNetV3 (arXiv:1905.02244), table 2; the released NanoTrackV3 for
+its place in a tracker.
+"""
+
+from typing import ClassVar, NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from acm_jax.modules.backbone import Backbone, stop_while_frozen
+from acm_jax.modules.depthwise import depthwise_conv
+from acm_jax.modules.layers import BatchNorm, ConvBn, normal_fan_out
+from acm_jax.modules.mode import Mode
+
+
+class _Block(NamedTuple):
+  """An inverted residual.
+
+  Attributes:
+    size: Cells a side of the depthwise kernel.
+    expansion: Inner channels over the input's; 1 has no expansion layer.
+    features: Output channels at width 1.
+    attends: Whether squeeze-and-excite follows the depthwise convolution.
+    hard_swish: Whether the activation is hard-swish, or else ReLU.
+    stride: Step of the depthwise convolution.
+  """
+
+  size: int
+  expansion: float | int
+  features: int
+  attends: bool
+  hard_swish: bool
+  stride: int = 1
+
+
+_STEM = 16
+_BLOCKS = (
+  _Block(3, 1, 16, True, False, 2),
+  _Block(3, 4.5, 24, False, False, 2),
+  _Block(3, 3.67, 24, False, False),
+  _Block(5, 4, 40, True, True, 2),
+  _Block(5, 6, 40, True, True),
+  _Block(5, 6, 40, True, True),
+  _Block(5, 3, 48, True, True),
+  _Block(5, 3, 48, True, True),
+  _Block(5, 6, 96, True, True),
+)
+# The first block whose features have the stride of the last one's.
+_FIRST_LEVEL = 4
+
+
+def _multiple_of_8(channels: float | int) -> int:
+  return max(8, int(channels + 4) // 8 * 8)
+
+
+class SqueezeExcite(nn.Module):
+  """Scales channels by what a perceptron makes of their means.
+
+  Source: Squeeze-and-Excitation (arXiv:1709.01507), with the hard sigmoid of
+  MobileNetV3.
+  """
+
+  @nn.compact
+  def __call__(self, x: Float[Array, 'b h w c']) -> Float[Array, 'b h w c']:
+    features = x.shape[-1]
+    means = jnp.mean(x, axis=(1, 2))
+    inner = nn.relu(
+      nn.Dense(_multiple_of_8(features // 4), name='dense0')(means)
+    )
+    weight = nn.hard_sigmoid(nn.Dense(features, name='dense1')(inner))
+    return x * weight[:, None, None]
+
+
+class InvertedResidual(nn.Module):
+  """Expansion, depthwise convolution, projection, and the input if it fits.
+
+  Attributes:
+    block: Kernel, expansion, attention and stride.
+    features: Output channels.
+  """
+
+  block: _Block
+  features: int
+
+  @nn.compact
+  def __call__(
+    self, x: Float[Array, 'b h h c'], *, train: bool
+  ) -> Float[Array, 'b y y f']:
+    block, inputs = self.block, x.shape[-1]
+    inner = _multiple_of_8(inputs * block.expansion)
+    activate = nn.hard_swish if block.hard_swish else nn.relu
+    # Without an expansion the activation comes before squeeze-and-excite.
+    expands = inner != inputs
+
+    def conv(features, name):
+      return ConvBn(features, kernel_init=normal_fan_out, name=name)
+
+    y = activate(conv(inner, 'expand')(x, train=train)) if expands else x
+    shape = (block.size, block.size, 1, inner)
+    kernel = self.param('depthwise', normal_fan_out, shape)
+    y = depthwise_conv(y, kernel, stride=block.stride, padding=block.size // 2)
+    y = BatchNorm(name='depthwise_bn')(y, use_running_average=not train)
+    y = y if expands else activate(y)
+    y = SqueezeExcite(name='squeeze_excite')(y) if block.attends else y
+    y = activate(y) if expands else y
+    y = conv(self.features, 'project')(y, train=train)
+    return x + y if y.shape == x.shape and block.stride == 1 else y
+
+
+class MobileNetV3Small(Backbone):
+  """MobileNetV3-Small of stride 16; `levels` are blocks 4 to 9.
+
+  The stages of `Mode.backbone`: the stem, then blocks 1 to 9.
+  """
+
+  stride: ClassVar[int] = 16
+
+  @nn.compact
+  def __call__(
+    self, image: Float[Array, 'b h h 3'], *, mode: Mode
+  ) -> tuple[Float[Array, 'b y y _'], ...]:
+    stem = ConvBn(
+      self.channels(_STEM),
+      3,
+      stride=2,
+      padding=1,
+      kernel_init=normal_fan_out,
+      name='stem',
+    )
+    x = nn.hard_swish(stem(image, train=mode.trains(0)))
+    x = stop_while_frozen(x, 0, mode)
+    outputs = []
+    for stage in range(1, max(self.levels) + 1):
+      residual = InvertedResidual(
+        _BLOCKS[stage - 1], self.features(stage), name=f'block{stage}'
+      )
+      x = residual(x, train=mode.trains(stage))
+      x = stop_while_frozen(x, stage, mode)
+      if stage in self.levels:
+        outputs.append(x)
+    return tuple(outputs)
+
+  def cells(self, size: int) -> int:
+    for stride in (2, *(block.stride for block in _BLOCKS)):
+      size = (size - 1) // stride + 1
+    return size
+
+  def features(self, level: int) -> int:
+    return self.channels(_BLOCKS[level - 1].features)
+
+  def channels(self, features: int) -> int:
+    """A layer's channels at this width: the nearest multiple of 8."""
+    return _multiple_of_8(features * self.width)
+
+
+def mobilenet_v3_small(
+  levels: tuple[int, ...] = (9,), width: float = 1.0
+) -> MobileNetV3Small:
+  """Builds the backbone of NanoTrackV3.
+
+  Raises:
+    ValueError: A level is not among blocks 4 to 9.
+  """
+  known = range(_FIRST_LEVEL, len(_BLOCKS) + 1)
+  if not set(levels) <= set(known) or not levels:
+    raise ValueError(
+      f'mobilenet_v3_small has levels {known[0]} to {known[-1]}, not '
+      f'{tuple(levels)}'
+    )
+  return MobileNetV3Small(tuple(sorted(levels)), width)

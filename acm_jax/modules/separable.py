@@ -1,0 +1,41 @@
+"""Separable convolution: a depthwise and a pointwise one, each normalised."""
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+from acm_jax.modules.depthwise import depthwise_conv
+from acm_jax.modules.layers import BatchNorm, ConvBn, normal_fan_out
+
+
+class SeparableConv(nn.Module):
+  """Depthwise convolution, batch norm, ReLU6, 1x1 convolution, batch norm.
+
+  Attributes:
+    features: Output channels.
+    size: Cells a side of the depthwise kernel.
+    padding: Zeros at each edge.
+    bias: Whether the 1x1 convolution has a bias.
+
+  Source: MobileNetV2 (arXiv:1801.04381), with a linear output.
+  """
+
+  features: int
+  size: int = 3
+  padding: int = 1
+  bias: bool = False
+
+  @nn.compact
+  def __call__(
+    self, x: Float[Array, 'b h w c'], *, train: bool
+  ) -> Float[Array, 'b y x f']:
+    shape = (self.size, self.size, 1, x.shape[-1])
+    kernel = self.param('depthwise', normal_fan_out, shape)
+    x = depthwise_conv(x, kernel, padding=self.padding)
+    x = BatchNorm(name='depthwise_bn')(x, use_running_average=not train)
+    point = ConvBn(
+      self.features,
+      bias=self.bias,
+      kernel_init=normal_fan_out,
+      name='pointwise',
+    )
+    return point(nn.relu6(x), train=train)

@@ -1,0 +1,149 @@
+"""Fusions of NanoTrack, whose responses have the size of a padded correlation.
+
+The template has 8x8 cells and the search region 16x16 of stride 16, too few
+for a valid correlation by the whole template: its middle 4x4 cells correlate
+over a padded search region, and all of its cells pixel by pixel. Responses
+have a cell less a side than the search features.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from acm_jax.modules.fusion import Acm, Fusion, depthwise_xcorr
+from acm_jax.modules.layers import Conv, ConvBn, normal_fan_out
+from acm_jax.modules.neck import center_crop
+from acm_jax.modules.separable import SeparableConv
+
+# Cells a side of the template's middle.
+MIDDLE = 4
+
+
+def pixelwise_xcorr(
+  search: Float[Array, 'b h w c'], kernel: Float[Array, 'b y x c']
+) -> Float[Array, 'b h w n']:
+  """Inner products of every search cell with every template cell.
+
+  Returns:
+    A channel for each of the n = y x template cells, row by row.
+
+  Source: Alpha-Refine (arXiv:2012.06815), section 3.2.
+  """
+  cells = kernel.reshape(kernel.shape[0], -1, kernel.shape[-1])
+  return jnp.einsum('bhwc,bnc->bhwn', search, cells)
+
+
+def _pad_to_fit(search, kernel_cells: int):
+  """Pads search features so that a response has one cell less a side."""
+  edge = kernel_cells // 2 - 1
+  return jnp.pad(search, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
+
+
+class _Adapted(Fusion):
+  """A fusion with a 1x1 convolution and batch norm for each side."""
+
+  def setup(self):
+    def adapter():
+      return ConvBn(self.features, bias=True, kernel_init=normal_fan_out)
+
+    self.conv_kernel = adapter()
+    self.conv_search = adapter()
+
+  def encode(self, template, box_size, *, train):
+    return self.conv_kernel(template, train=train)
+
+
+class ChannelAttention(nn.Module):
+  """Scales channels by a sigmoid of what a perceptron makes of their means."""
+
+  @nn.compact
+  def __call__(self, x: Float[Array, 'b h w c']) -> Float[Array, 'b h w c']:
+    means = jnp.mean(x, axis=(1, 2), keepdims=True)
+    inner = nn.relu(Conv(x.shape[-1], bias=True, name='fc1')(means))
+    return x * nn.sigmoid(Conv(x.shape[-1], bias=True, name='fc2')(inner))
+
+
+class PixelXCorr(_Adapted):
+  """Pixel-wise correlation with channel attention."""
+
+  @property
+  def out_features(self) -> int:
+    return self.template_cells**2
+
+  def setup(self):
+    super().setup()
+    self.attention = ChannelAttention()
+    # Centres the even kernels of the other correlation: a cell less a side.
+    self.spread = SeparableConv(self.out_features, 2, padding=0, bias=True)
+
+  def fuse(self, kernel, search, *, train):
+    search = self.conv_search(search, train=train)
+    response = self.attention(pixelwise_xcorr(search, kernel))
+    return self.spread(response, train=train)
+
+
+class MiddleXCorr(_Adapted):
+  """Depth-wise correlation by the template's middle."""
+
+  def encode(self, template, box_size, *, train):
+    return super().encode(center_crop(template, MIDDLE), box_size, train=train)
+
+  def fuse(self, kernel, search, *, train):
+    search = self.conv_search(search, train=train)
+    return depthwise_xcorr(_pad_to_fit(search, kernel.shape[1]), kernel)
+
+
+class NanoXCorr(Fusion):
+  """Pixel-wise and depth-wise correlation, mixed by a 1x1 convolution.
+
+  Source: the released NanoTrackV3.
+  """
+
+  def setup(self):
+    self.pixel = PixelXCorr(self.features, self.template_cells)
+    self.depth = MiddleXCorr(self.features, self.template_cells)
+    self.mix = Conv(self.features, bias=True, kernel_init=normal_fan_out)
+
+  def encode(self, template, box_size, *, train):
+    return {
+      'pixel': self.pixel.encode(template, box_size, train=train),
+      'depth': self.depth.encode(template, box_size, train=train),
+    }
+
+  def fuse(self, kernel: dict[str, Any], search, *, train):
+    responses = (
+      self.pixel.fuse(kernel['pixel'], search, train=train),
+      self.depth.fuse(kernel['depth'], search, train=train),
+    )
+    return self.mix(jnp.concatenate(responses, axis=-1))
+
+
+class NanoAcm(_Adapted):
+  """ACM of the template's middle with a padded search region.
+
+  Attributes:
+    cells: Cells a side of the middle, and of ACM's kernels.
+    prior: As in `Acm`.
+    extra_conv: As in `Acm`.
+
+  Source: Han et al., CVPR 2021 (arXiv:2012.02776), at NanoTrack's sizes.
+  """
+
+  cells: int = MIDDLE
+  prior: bool = True
+  extra_conv: bool = False
+
+  def setup(self):
+    super().setup()
+    self.acm = Acm(self.features, self.cells, self.prior, self.extra_conv)
+
+  def encode(self, template, box_size, *, train):
+    template = center_crop(template, self.cells)
+    template = super().encode(template, box_size, train=train)
+    return self.acm.encode(template, box_size, train=train)
+
+  def fuse(self, kernel, search, *, train):
+    search = self.conv_search(search, train=train)
+    return self.acm.fuse(kernel, _pad_to_fit(search, self.cells), train=train)

@@ -1,0 +1,171 @@
+"""The NanoTrack network: one level, and a tower for each output."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from acm_jax.modules.backbone import Backbone
+from acm_jax.modules.layers import Conv, normal_fan_out
+from acm_jax.modules.mode import EVAL, Mode
+from acm_jax.modules.separable import SeparableConv
+from acm_jax.trackers.nanotrack.fusion import NanoAcm, NanoXCorr
+from acm_jax.tracking.contract import Outputs
+
+Kernel = dict[str, Any]
+# By name, the parts whose responses are summed.
+FUSIONS = {
+  'nano_xcorr': ('xcorr',),
+  'acm': ('acm',),
+  'residual_acm': ('xcorr', 'acm'),
+}
+
+
+class NanoBranch(nn.Module):
+  """Fuses template and search features and maps the response to an output.
+
+  Parts of the fusion that stand beside a correlation join its response through
+  a 1x1 convolution that starts at zero, so that a trained network stays as it
+  is at first.
+
+  Attributes:
+    outputs: Channels of the output.
+    hidden: Channels inside.
+    template_cells: Cells a side of the template features.
+    fusion: A key of `FUSIONS`.
+    acm_options: Arguments of `NanoAcm`, as (name, value) pairs.
+    depth: Separable convolutions of the tower.
+  """
+
+  outputs: int
+  hidden: int
+  template_cells: int
+  fusion: str
+  acm_options: tuple[tuple[str, int], ...] = ()
+  depth: int = 6
+
+  def setup(self):
+    parts, sizes = FUSIONS[self.fusion], (self.hidden, self.template_cells)
+    if 'xcorr' in parts:
+      self.xcorr = NanoXCorr(*sizes)
+    if 'acm' in parts:
+      self.acm = NanoAcm(*sizes, **dict(self.acm_options))
+    if len(parts) > 1:
+      zeros = nn.initializers.zeros
+      self.join = Conv(self.hidden, kernel_init=zeros)
+    self.tower = [SeparableConv(self.hidden) for _ in range(self.depth)]
+    self.out = Conv(self.outputs, bias=True, kernel_init=normal_fan_out)
+
+  def encode(
+    self,
+    template: Float[Array, 'b z z c'],
+    box_size: Float[Array, 'b 2'],
+    *,
+    train: bool,
+  ) -> Kernel:
+    """Computes the kernel of every part of the fusion, once per sequence."""
+    return {
+      part: getattr(self, part).encode(template, box_size, train=train)
+      for part in FUSIONS[self.fusion]
+    }
+
+  def respond(
+    self, kernel: Kernel, search: Float[Array, 'b h h c'], *, train: bool
+  ) -> tuple[Float[Array, 'b r r o'], Float[Array, 'b r r f']]:
+    """Returns the output map and the response that it was made from."""
+    first, *others = FUSIONS[self.fusion]
+
+    def fuse(part):
+      return getattr(self, part).fuse(kernel[part], search, train=train)
+
+    response = fuse(first)
+    for part in others:
+      response += self.join(fuse(part))
+    x = response
+    for layer in self.tower:
+      x = layer(x, train=train)
+    return self.out(x), response
+
+
+class NanoTrackNetwork(nn.Module):
+  """Two classes and four distances at every place of a map of stride 16.
+
+  Attributes:
+    backbone: Feature extractor of one level.
+    template_size: Side of the template crop, px.
+    fusion: A key of `FUSIONS`.
+    acm_options: Arguments of `NanoAcm`, as (name, value) pairs.
+    hidden: Channels of fusion and towers.
+
+  Source: the released NanoTrackV3.
+  """
+
+  backbone: Backbone
+  template_size: int
+  fusion: str
+  acm_options: tuple[tuple[str, int], ...] = ()
+  hidden: int = 96
+
+  def setup(self):
+    def branch(outputs):
+      return NanoBranch(
+        outputs,
+        self.hidden,
+        self.template_cells,
+        self.fusion,
+        self.acm_options,
+      )
+
+    self.cls, self.loc = branch(2), branch(4)
+
+  @property
+  def template_cells(self) -> int:
+    """Cells a side of the template's features."""
+    return self.backbone.cells(self.template_size)
+
+  def response_size(self, search_size: int) -> int:
+    """Cells a side of the output for a search crop of `search_size` px."""
+    return self.backbone.cells(search_size) - 1
+
+  def encode(
+    self,
+    template: Float[Array, 'b h h 3'],
+    box_size: Float[Array, 'b 2'],
+    *,
+    mode: Mode = EVAL,
+  ) -> Kernel:
+    """Computes the kernels of both branches, once per sequence."""
+    (features,) = self.backbone(template, mode=mode)
+    return {
+      'cls': self.cls.encode(features, box_size, train=mode.head),
+      'loc': self.loc.encode(features, box_size, train=mode.head),
+    }
+
+  def respond(
+    self,
+    kernel: Kernel,
+    search: Float[Array, 'b h h 3'],
+    *,
+    mode: Mode = EVAL,
+  ) -> Outputs:
+    """Logits (background, target) and distances (left, top, right, bottom)."""
+    (features,) = self.backbone(search, mode=mode)
+    outputs = {}
+    for name, branch in (('cls', self.cls), ('loc', self.loc)):
+      output, response = branch.respond(kernel[name], features, train=mode.head)
+      self.sow('intermediates', name, response)
+      outputs[name] = output
+    return Outputs(cls=outputs['cls'], loc=jnp.exp(outputs['loc']))
+
+  def __call__(
+    self,
+    template: Float[Array, 'b hz hz 3'],
+    box_size: Float[Array, 'b 2'],
+    search: Float[Array, 'b hx hx 3'],
+    *,
+    mode: Mode = EVAL,
+  ) -> Outputs:
+    """Runs `encode`, then `respond`."""
+    kernel = self.encode(template, box_size, mode=mode)
+    return self.respond(kernel, search, mode=mode)
