@@ -1,0 +1,84 @@
+"""NanoTrackV3 with its published weights tracks as the official code does."""
+
+import jax
+import numpy as np
+import pytest
+
+from acm_jax import trackers
+from acm_jax.evaluation import benchmarks, metrics, run
+from acm_jax.tracking import stream
+from acm_jax.tracking.contract import Hparams
+from acm_jax.weights import convert, files
+from configs import nanotrack
+from data_pipelines.sequences import read_ahead
+from tests import formulas
+
+# Average overlap of the official boxes, frame 0 and absent frames left out.
+OFFICIAL = {
+  'OTB100/Car1': 0.821,
+  'OTB100/Couple': 0.663,
+  'OTB100/Crossing': 0.700,
+  'OTB100/Football1': 0.724,
+  'OTB100/Jogging-1': 0.632,
+  'OTB100/Jogging-2': 0.739,
+  'VOT2018/bag': 0.787,
+  'VOT2018/book': 0.696,
+  'UAV123_10fps/wakeboard7': 0.768,
+  'TinyTLP/Bike': 0.739,
+  'TinyTLP/CarChase2': 0.897,
+}
+MEAN = 0.742
+# Crops differ by up to a grey level, sides of crops are rounded: single boxes
+# differ by up to 2 px, the average overlap of a target by up to 0.004.
+BOX, OVERLAP, MEAN_OVERLAP = 2.5, 0.02, 0.01
+FIRST = 10
+
+
+@pytest.fixture(scope='module')
+def model(real_data):
+  pytest.importorskip('torch')
+  config = nanotrack.get_config().to_dict()
+  weights = files.read(real_data.parent / 'weights' / 'nanotrackv3.pth')
+  variables, _ = convert.convert('nanotrack', weights.arrays, config['tracker'])
+  tracker = trackers.make(**config['tracker'])
+  return tracker, jax.device_put(variables), Hparams(**config['hparams'])
+
+
+def boxes_of(model, sequence, count=None):
+  paths = sequence.frame_paths[:count]
+  tracked = stream.follow(*model, read_ahead(paths), sequence.box_xywh[:1])
+  return np.stack([np.asarray(frame.box_xywh[0]) for frame in tracked])
+
+
+def sequences_of(real_data, name):
+  benchmark = benchmarks.get(name.lower())
+  return run.sequences(benchmark, real_data / 'sequences' / name)
+
+
+def test_boxes_of_the_first_frames_are_the_official_ones(model, real_data):
+  official = formulas.load('tracks_nanotrack_v3')['OTB100/Crossing']
+  found = sequences_of(real_data, 'OTB100')
+  (sequence,) = (each for each in found if each.name == 'Crossing')
+  boxes = boxes_of(model, sequence, FIRST)
+  np.testing.assert_allclose(boxes, official[:FIRST], rtol=0, atol=BOX)
+
+
+@pytest.mark.slow
+def test_average_overlap_of_every_target_is_the_official_one(model, real_data):
+  official, overlaps = formulas.load('tracks_nanotrack_v3'), {}
+  for name in ('OTB100', 'VOT2018', 'UAV123_10fps', 'TinyTLP'):
+    for sequence in sequences_of(real_data, name):
+      key = f'{name}/{sequence.name}'
+      boxes = boxes_of(model, sequence)
+      first = official[key][:FIRST]
+      np.testing.assert_allclose(
+        boxes[:FIRST], first, rtol=0, atol=BOX, err_msg=key
+      )
+      counted = sequence.visible.copy()
+      counted[0] = False
+      overlaps[key] = metrics.overlaps(
+        boxes[counted].astype(float), sequence.box_xywh[counted].astype(float)
+      ).mean()
+      assert abs(overlaps[key] - OFFICIAL[key]) < OVERLAP, key
+  assert overlaps.keys() == OFFICIAL.keys()
+  assert abs(np.mean(list(overlaps.values())) - MEAN) < MEAN_OVERLAP
