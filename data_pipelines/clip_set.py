@@ -75,7 +75,7 @@ class ClipSet:
     folder: Where it lies.
     crop_size: Side of the crops, px.
     stride: Every how many frames of its tracks one was taken.
-    is_here: Whether it lies on this machine.
+    at_hand: Whether it lies on this machine, so that reads do not wait.
     box: Target in each crop, cx, cy, w, h, px.
     frame_number: Position of each frame in its video, ascending in a track.
     track_first: First frame of each track.
@@ -83,6 +83,7 @@ class ClipSet:
     track_name: For messages.
     track_video: Number of each track's video, ascending.
     track_category: Class of each track's target; empty if unknown.
+    track_object: Number of the object that each track shows: its own.
   """
 
   def __init__(self, folder: epath.PathLike, in_memory: bool = False):
@@ -102,7 +103,7 @@ class ClipSet:
     manifests.check_sizes(self.folder, manifest)
     self.crop_size: int = manifest['crop_size']
     self.stride: int = manifest['stride']
-    self.is_here = is_here(self.folder)
+    self.at_hand = is_here(self.folder)
     columns = {
       name: _column(self.folder / INDEX / f'{name}.npy') for name in COLUMNS
     }
@@ -115,6 +116,7 @@ class ClipSet:
     self.track_name: np.ndarray = columns['track_name']
     self.track_video: Int[np.ndarray, 't'] = columns['track_video']
     self.track_category: np.ndarray = columns['track_category']
+    self.track_object: Int[np.ndarray, 't'] = np.arange(len(self.track_first))
     self._shards = [os.fspath(self.folder / s) for s in manifest['shards']]
     self._bytes: list[bytes] = []
     if in_memory:

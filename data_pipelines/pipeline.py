@@ -1,4 +1,4 @@
-"""Training batches from clip sets: `train_batches(sets, ...)`.
+"""Training batches of clips and composed frames: `train_batches(sets, ...)`.
 
 Two sources read the same folders and give the same pairs and boxes:
 
@@ -26,8 +26,8 @@ from jaxtyping import Float
 
 from data_pipelines import host_tensorflow, manifests
 from data_pipelines.batch import RawBatch
-from data_pipelines.clip_set import ClipSet
 from data_pipelines.pairs import Frames, Pair, PairSampler, Place
+from data_pipelines.training_set import TrainingSet, open_set
 
 # Batches that are decoded ahead of the one being trained on.
 _AHEAD = 2
@@ -35,10 +35,10 @@ _AHEAD = 2
 
 @dataclasses.dataclass(frozen=True)
 class DataSet:
-  """A clip set's part in the mixture.
+  """A set's part in the mixture.
 
   Attributes:
-    path: Folder of the clip set, here or at an address that etils.epath knows.
+    path: Folder of the set, here or at an address that etils.epath knows.
     weight: Share of the pairs, relative to the other sets' weights.
     num_use: The same as pysot has it: pairs an epoch, or -1 for as many as
       the set has videos; 0 leaves it to the weight.
@@ -154,7 +154,7 @@ class _Mixture:
     sets = [s if isinstance(s, DataSet) else DataSet(**s) for s in sets]
     if not sets:
       raise ValueError('no data sets to train on: name one in sets')
-    self._clips = [ClipSet(s.path, in_memory) for s in sets]
+    self._clips = [open_set(s.path, in_memory) for s in sets]
     for clip_set in self._clips:
       if clip_set.crop_size < max(rooms):
         raise ValueError(
@@ -174,7 +174,7 @@ class _Mixture:
       raise ValueError(
         'the data sets: some have num_use, others a weight; give all the same'
       )
-    self.far = not all(clip_set.is_here for clip_set in self._clips)
+    self.slow = not all(clip_set.at_hand for clip_set in self._clips)
     frames = [
       Frames(
         c.track_first,
@@ -184,6 +184,7 @@ class _Mixture:
         weight=_weight(s, c),
         gap=s.gap,
         track_category=c.track_category,
+        track_object=c.track_object,
       )
       for c, s in zip(self._clips, sets, strict=True)
     ]
@@ -226,7 +227,7 @@ class _Mixture:
     return box
 
 
-def _weight(data_set: DataSet, clip_set: ClipSet) -> float:
+def _weight(data_set: DataSet, clip_set: TrainingSet) -> float:
   if data_set.num_use < 0:
     return float(clip_set.track_video[-1] + 1)
   return float(data_set.num_use or data_set.weight)
@@ -272,8 +273,11 @@ def _from_records(
       failures.append(error)
       return blank
 
-  # Far away a read is mostly waiting; here threads would only cost.
-  pool = ThreadPoolExecutor(manifests.REQUESTS, 'read') if mixture.far else None
+  # Far away a read is mostly waiting, and drawing takes its time; what lies
+  # ready is read at once, so that threads would only cost.
+  pool = (
+    ThreadPoolExecutor(manifests.REQUESTS, 'read') if mixture.slow else None
+  )
   each = pool.map if pool else map
   kinds = (tf.string, tf.string, tf.float32, tf.float32, tf.bool, tf.uint32)
   shapes = ((), (), (4,), (4,), (), (2,))

@@ -6,7 +6,7 @@ from typing import Any
 
 from etils import epath
 
-from data_pipelines import clip_set, synthetic_set
+from data_pipelines import synthetic_set, training_set
 from data_pipelines.pipeline import DataSet
 
 # The data set that is made where it is asked for.
@@ -67,7 +67,7 @@ def check_scale(
   """
   wanted = {'template_size': template_size, 'context_amount': context_amount}
   for data_set in sets:
-    manifest = clip_set.read_manifest(data_set.path)
+    manifest = training_set.read_manifest(data_set.path)
     for name, value in wanted.items():
       if manifest[name] != value:
         raise ValueError(

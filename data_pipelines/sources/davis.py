@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8
 
 from data_pipelines.sources import source
 from data_pipelines.sources.source import Source, Unit
@@ -41,13 +42,13 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
   if rows in tree:
     boxes = source.boxes(tree, rows)
     return [source.track(tree, name, files, boxes, tree.where(rows))]
-  masks = source.images(tree, join(root, 'Annotations/480p', name))
-  if stray := sorted(masks.keys() - files.keys()):
+  notes = source.images(tree, join(root, 'Annotations/480p', name))
+  if stray := sorted(notes.keys() - files.keys()):
     raise ValueError(
-      f'{tree.where(masks[stray[0]])}: no image of that number; restore it'
+      f'{tree.where(notes[stray[0]])}: no image of that number; restore it'
     )
   # An image without a mask is one without a target.
-  found = [_boxes(tree, masks[i]) if i in masks else {} for i in files]
+  found = [_boxes(tree, notes[i]) if i in notes else {} for i in files]
   nothing = np.full(4, np.nan)
   return [
     source.picked(
@@ -61,18 +62,31 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
   ]
 
 
+def masks(tree: Tree, name: str) -> dict[int, UInt8[np.ndarray, 'h w']]:
+  """Masks (0 or 1) of the objects of an annotation image by their numbers.
+
+  Raises:
+    OSError: It is not there.
+    ValueError: It cannot be decoded.
+  """
+  data = np.frombuffer(tree.read(name), np.uint8)
+  index = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+  if index is None:
+    raise ValueError(f'{tree.where(name)}: cannot be decoded; restore it')
+  if index.ndim == 3:
+    index = _palette_index(index[..., 2::-1])
+  return {
+    int(number): (index == number).astype(np.uint8)
+    for number in np.unique(index)
+    if number
+  }
+
+
 def _boxes(tree: Tree, name: str) -> dict[int, np.ndarray]:
   """Boxes of the objects of a mask by their numbers."""
-  data = np.frombuffer(tree.read(name), np.uint8)
-  mask = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
-  if mask is None:
-    raise ValueError(f'{tree.where(name)}: cannot be decoded; restore it')
-  if mask.ndim == 3:
-    mask = _palette_index(mask[..., 2::-1])
   return {
-    int(number): np.array(cv2.boundingRect((mask == number).astype(np.uint8)))
-    for number in np.unique(mask)
-    if number
+    number: np.array(cv2.boundingRect(mask))
+    for number, mask in masks(tree, name).items()
   }
 
 

@@ -1,0 +1,174 @@
+"""The library of a composed set: cutouts and photographs in one file.
+
+A composed set is a folder of
+
+    images.bin     JPEG and PNG files, one after the other
+    index.npz      where each lies, and which cutouts show which object
+    manifest.json  settings of the sequences; size and checksum of both
+
+The whole of it is held in memory, coded; pictures are decoded when asked for.
+"""
+
+import functools
+import hashlib
+import io
+import zipfile
+from typing import Any
+
+import cv2
+import numpy as np
+from etils import epath
+from jaxtyping import Float, Int, UInt8
+
+from data_pipelines import manifests
+
+KIND, VERSION = 'composed', 1
+IMAGES, INDEX = 'images.bin', 'index.npz'
+# Of the index: a row for each object; for each cutout (first byte, bytes of the
+# JPEG, bytes of the mask); for each photograph (first byte, bytes, height,
+# width).
+COLUMNS = (
+  'object_name',
+  'object_category',
+  'object_home',
+  'object_first',
+  'object_count',
+  'cutout',
+  'photograph',
+)
+# Decoded pictures that are kept, about 300 kB and 40 kB each.
+_CACHED_PHOTOGRAPHS = 1000
+_CACHED_CUTOUTS = 3000
+
+
+class Library:
+  """Pictures by number; blue, green, red as OpenCV has them.
+
+  Attributes:
+    folder: Where it lies.
+    object_name: Name of each object.
+    object_category: Class of each object.
+    object_home: Photograph that shows each object, -1 if it is not kept.
+    object_first: First cutout of each object.
+    object_count: Cutouts of each object, at least 1.
+    cutout_object: Object that each cutout shows.
+    hull: Corners of the convex hull of each cutout, x, y, px.
+    side: Square root of each cutout's area, px.
+    photograph_size: Height and width of each photograph, px.
+  """
+
+  def __init__(self, folder: epath.PathLike):
+    """Reads a library.
+
+    Raises:
+      FileNotFoundError: The folder or a file in it is missing.
+      ValueError: It was written by another version, or a file is damaged.
+    """
+    self.folder = epath.Path(folder)
+    manifest = read_manifest(self.folder)
+    manifests.check_sizes(self.folder, manifest)
+    self._data = self._whole(IMAGES, manifest)
+    try:
+      with np.load(io.BytesIO(self._whole(INDEX, manifest))) as columns:
+        index = {name: columns[name] for name in COLUMNS}
+    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+      raise ValueError(
+        f'{self.folder / INDEX}: damaged ({error}); write the folder again'
+      ) from None
+    self.object_name: np.ndarray = index['object_name']
+    self.object_category: np.ndarray = index['object_category']
+    self.object_home: Int[np.ndarray, 'o'] = index['object_home']
+    self.object_first: Int[np.ndarray, 'o'] = index['object_first']
+    self.object_count: Int[np.ndarray, 'o'] = index['object_count']
+    self._cutouts: Int[np.ndarray, 'c 3'] = index['cutout']
+    self._photographs: Int[np.ndarray, 'p 2'] = index['photograph'][:, :2]
+    self.photograph_size: Int[np.ndarray, 'p 2'] = index['photograph'][:, 2:]
+    self.cutout_object = np.repeat(
+      np.arange(len(self.object_first)), self.object_count
+    )
+    outlines = [self._outline(number) for number in range(len(self._cutouts))]
+    self.hull: list[Float[np.ndarray, 'k 2']] = [hull for hull, _ in outlines]
+    self.side: Float[np.ndarray, 'c'] = np.sqrt([area for _, area in outlines])
+    # Threads share both.
+    self.photograph = functools.lru_cache(_CACHED_PHOTOGRAPHS)(self._photograph)
+    self.cutout = functools.lru_cache(_CACHED_CUTOUTS)(self._cutout)
+
+  def _whole(self, name: str, manifest: dict[str, Any]) -> bytes:
+    data = (self.folder / name).read_bytes()
+    if hashlib.sha256(data).hexdigest() != manifest['files'][name]['sha256']:
+      raise ValueError(
+        f'{self.folder / name}: damaged (its checksum is another one); write '
+        'the folder again'
+      )
+    return data
+
+  def _photograph(self, number: int) -> UInt8[np.ndarray, 'h w 3']:
+    """Decodes a photograph; not to be written to."""
+    start, length = self._photographs[number].tolist()
+    return self._decoded(start, length, cv2.IMREAD_COLOR)
+
+  def _cutout(self, number: int) -> UInt8[np.ndarray, 'h w 4']:
+    """Decodes a cutout, colours times coverage; not to be written to."""
+    start, length, _ = self._cutouts[number].tolist()
+    bgr = self._decoded(start, length, cv2.IMREAD_COLOR)
+    return covered(bgr, self.coverage(number))
+
+  def coverage(self, number: int) -> UInt8[np.ndarray, 'h w']:
+    """Returns a cutout's outline with a soft edge, 0 to 255.
+
+    The edge lies a pixel inside the annotated one, since outlines are drawn
+    with some of what is behind.
+    """
+    start, jpeg, length = self._cutouts[number].tolist()
+    mask = self._decoded(start + jpeg, length, cv2.IMREAD_GRAYSCALE)
+    return cv2.GaussianBlur(cv2.erode(mask, _CROSS), (5, 5), 0.9)
+
+  def _outline(self, number: int) -> tuple[Float[np.ndarray, 'k 2'], float]:
+    """Returns the convex hull of a cutout's pixels, and its area, px."""
+    coverage = self.coverage(number)
+    inside = cv2.threshold(coverage, 127, 255, cv2.THRESH_BINARY)[1]
+    points = cv2.findNonZero(inside)
+    if points is None:
+      raise ValueError(
+        f'{self.folder}: cutout {number} is empty; write the folder again'
+      )
+    # Pixels are squares round their centres.
+    hull = cv2.convexHull(points)[:, 0].astype(np.float32)
+    corners = hull[:, None] + _CORNERS
+    hull = cv2.convexHull(corners.reshape(-1, 2))[:, 0]
+    return hull, cv2.sumElems(coverage)[0] / 255
+
+  def _decoded(self, start: int, length: int, flag: int) -> np.ndarray:
+    data = np.frombuffer(self._data, np.uint8, length, start)
+    image = cv2.imdecode(data, flag)
+    if image is None:
+      raise ValueError(
+        f'{self.folder / IMAGES}: the image at byte {start} cannot be decoded; '
+        'write the folder again'
+      )
+    return image
+
+
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+_CORNERS = np.array(
+  [[-0.5, -0.5], [-0.5, 0.5], [0.5, -0.5], [0.5, 0.5]], np.float32
+)
+
+
+def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
+  """Returns the manifest of a composed set.
+
+  Raises:
+    FileNotFoundError: There is none.
+    ValueError: It is of another kind or version, or not JSON.
+  """
+  return manifests.read(folder, KIND, VERSION)
+
+
+def covered(
+  bgr: UInt8[np.ndarray, 'h w 3'], coverage: UInt8[np.ndarray, 'h w']
+) -> UInt8[np.ndarray, 'h w 4']:
+  """Returns colours times coverage, and coverage: ready to be blended."""
+  return cv2.merge(
+    [cv2.multiply(bgr, cv2.merge([coverage] * 3), scale=1 / 255), coverage]
+  )

@@ -1,0 +1,63 @@
+"""Smooth random motion, written as sums of a few waves."""
+
+import numpy as np
+from jaxtyping import Float
+
+_CYCLES = (0.15, 2.0)
+_WAVES = 3
+
+
+def waves(
+  rng: np.random.Generator, frames: int, count: int
+) -> Float[np.ndarray, 't n']:
+  """Draws smooth paths of mean 0 and variance 1, slow waves being the highest.
+
+  Args:
+    rng: Source of randomness.
+    frames: Length of the paths.
+    count: How many paths.
+  """
+  cycles = rng.uniform(*_CYCLES, (_WAVES, count))
+  phase = rng.uniform(0, 2 * np.pi, (_WAVES, count))
+  height = 1 / (0.5 + cycles)
+  turn = 2 * np.pi / frames * np.arange(frames)
+  path = height * np.sin(turn[:, None, None] * cycles + phase)
+  return path.sum(axis=1) / np.sqrt((height**2).sum(axis=0) / 2)
+
+
+def folded(path: Float[np.ndarray, '*n']) -> Float[np.ndarray, '*n']:
+  """Reflects a path at 0 and at 1."""
+  return 1 - abs(path % 2 - 1)
+
+
+def deformation(
+  rng: np.random.Generator, frames: int
+) -> Float[np.ndarray, 't 2 2']:
+  """Draws how a thing is turned, mirrored, stretched and scaled.
+
+  Mostly it turns by a few degrees, in one of five sequences by up to 30 or so.
+  """
+  path = waves(rng, frames, 3)
+  most = 0.3 if rng.random() < 0.2 else 0.05
+  angle = rng.normal(0, 0.04) + most * path[:, 0]
+  stretch = np.exp(rng.normal(0, 0.04) + 0.03 * path[:, 1])
+  growth = np.exp(0.2 * path[:, 2])
+  mirror = rng.choice([-1.0, 1.0])
+  cos, sin = np.cos(angle), np.sin(angle)
+  wide, high = growth * stretch * mirror, growth / stretch
+  turned = [[cos * wide, -sin * high], [sin * wide, cos * high]]
+  return np.moveaxis(np.array(turned), -1, 0)
+
+
+def pan(
+  rng: np.random.Generator,
+  frames: int,
+  size_hw: Float[np.ndarray, '2'],
+) -> Float[np.ndarray, 't 4']:
+  """Draws the part of a photograph that the camera shows: x, y, w, h, px."""
+  whole = size_hw[::-1]
+  part = np.floor(whole * rng.uniform(0.75, 1.0))
+  reach = rng.choice([0.0, 0.15, 0.5])
+  path = rng.uniform(0, 1, 2) + reach * waves(rng, frames, 2)
+  corner = np.floor(folded(path) * (whole - part))
+  return np.concatenate([corner, np.broadcast_to(part, corner.shape)], axis=1)

@@ -1,0 +1,287 @@
+"""What happens in a composed sequence: which picture lies where and when."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from data_pipelines.composed import motion
+from data_pipelines.composed.cast import Cast
+from data_pipelines.composed.library import Library
+
+# The outline of a pole, which no library has: height and width, px.
+POLE = -1
+POLE_HW = (144, 24)
+
+
+class Texture(NamedTuple):
+  """A piece of a photograph that fills an outline.
+
+  Attributes:
+    photograph: Its number.
+    corner: First column and row of the piece, as parts of what is free.
+  """
+
+  photograph: int
+  corner: Float[np.ndarray, '2']
+
+
+class Layer(NamedTuple):
+  """A picture that moves.
+
+  Attributes:
+    cutout: Whose outline it has in each frame, or POLE.
+    texture: What fills the outline instead of the cutout.
+    matrix: From px of the cutout to px of the scene's photograph.
+    center: Middle of its bounds, px of the photograph.
+    color: From blue, green, red, 255 to blue, green, red.
+  """
+
+  cutout: Int[np.ndarray, 't']
+  texture: Texture | None
+  matrix: Float[np.ndarray, 't 2 3']
+  center: Float[np.ndarray, 't 2']
+  color: Float[np.ndarray, '3 4']
+
+
+class Plan(NamedTuple):
+  """A sequence; lengths are in px of its photograph.
+
+  Attributes:
+    photograph: What everything lies on.
+    window: Part of the photograph that the camera shows, x, y, w, h.
+    mirrored: Whether the part goes on mirrored instead of ending.
+    behind: Layers behind the target, from back to front.
+    target: The target.
+    before: Layers in front of the target, from back to front.
+    box: Bounds of the whole target, cx, cy, w, h.
+    light: Factors on blue, green and red.
+    gamma: Exponent on the brightness of the photograph.
+    defocus: Standard deviation of the photograph's blur.
+    shutter: Part of the time between frames in which the shutter is open.
+    quality: Of the JPEGs, 0 to 100.
+  """
+
+  photograph: int
+  window: Float[np.ndarray, 't 4']
+  mirrored: bool
+  behind: tuple[Layer, ...]
+  target: Layer
+  before: tuple[Layer, ...]
+  box: Float[np.ndarray, 't 4']
+  light: Float[np.ndarray, 't 3']
+  gamma: float
+  defocus: float
+  shutter: float
+  quality: int
+
+
+def make(
+  library: Library, cast: Cast, seed: int, number: int, frames: int
+) -> Plan:
+  """Draws a sequence, a pure function of the arguments.
+
+  Args:
+    library: Pictures to choose from.
+    cast: How they are chosen.
+    seed: Of all sequences, 0 or more.
+    number: Of this sequence, from 0.
+    frames: Its length.
+  """
+  rng = np.random.Generator(
+    np.random.Philox(key=seed, counter=[0, number, 0, 0])
+  )
+  return _Writer(library, cast, rng, frames).plan()
+
+
+class _Actor(NamedTuple):
+  """A layer's picture and shape before it has a place.
+
+  Attributes:
+    cutout: See `Layer`.
+    linear: From px of the cutout to px of the photograph, about `middle`.
+    middle: Point of the cutout that is put in its place.
+    half: Half the width and height of its bounds.
+  """
+
+  cutout: Int[np.ndarray, 't']
+  linear: Float[np.ndarray, 't 2 2']
+  middle: Float[np.ndarray, 't 2']
+  half: Float[np.ndarray, 't 2']
+
+
+class _Writer:
+  """Draws the parts of one sequence."""
+
+  def __init__(self, library, cast, rng, frames):
+    self._library, self._cast = library, cast
+    self._rng, self._frames = rng, frames
+
+  def plan(self) -> Plan:
+    """Draws everything."""
+    rng, cast, frames = self._rng, self._cast, self._frames
+    shown = cast.target(rng)
+    hero = int(self._library.cutout_object[shown])
+    photograph = cast.scene(rng, hero)
+    size_hw = self._library.photograph_size[photograph].astype(float)
+    window = motion.pan(rng, frames, size_hw)
+    room = window[0, 2:]
+    side = float(room.min() * np.exp(rng.uniform(np.log(0.08), np.log(0.3))))
+    actor = self._fitted(self._actor(hero, shown, side), room)
+    center = window[:, :2] + self._path(actor.half, room)
+    target = self._layer(actor, center)
+    behind, before = self._company(hero, actor, center)
+    light, gamma = self._light()
+    return Plan(
+      photograph,
+      window,
+      bool(rng.random() < 0.5),
+      tuple(behind),
+      target,
+      tuple(before),
+      np.concatenate([center, 2 * actor.half], axis=1),
+      light,
+      gamma,
+      defocus=max(0.0, rng.uniform(-1.2, 1.2)),
+      shutter=max(0.0, rng.uniform(-0.4, 0.5)),
+      quality=int(rng.integers(35, 92)) if rng.random() < 0.4 else 92,
+    )
+
+  def _company(self, hero: int, actor: _Actor, center) -> tuple[list, list]:
+    """Draws what is behind and before the target."""
+    rng = self._rng
+    behind = [self._decoy(actor, center) for _ in range(rng.integers(0, 4))]
+    before = []
+    for _ in range(rng.choice(4, p=[0.15, 0.4, 0.3, 0.15])):
+      layer = self._distractor(hero, actor, center)
+      (before if rng.random() < 0.25 else behind).append(layer)
+    if rng.random() < 0.4:
+      for _ in range(rng.choice([1, 2], p=[0.7, 0.3])):
+        before.append(self._occluder(actor, center))
+    return behind, before
+
+  def _actor(self, number: int, first: int, side: float) -> _Actor:
+    """Draws the shape of an object whose area is about side x side."""
+    library, rng, frames = self._library, self._rng, self._frames
+    cutout = self._cast.cutouts(rng, number, first, frames)
+    linear = motion.deformation(rng, frames)
+    linear = linear * (side / library.side[cutout])[:, None, None]
+    middle, half = np.empty((2, frames, 2))
+    for number in np.unique(cutout):
+      when = cutout == number
+      # Bounds about the origin, then the point that lies in their middle.
+      corners = library.hull[number] @ np.swapaxes(linear[when], 1, 2)
+      low, high = corners.min(axis=1), corners.max(axis=1)
+      half[when] = (high - low) / 2
+      middle[when] = (low + high) / 2
+    return _Actor(cutout, linear, middle, half)
+
+  @staticmethod
+  def _fitted(actor: _Actor, room: Float[np.ndarray, '2']) -> _Actor:
+    """Shrinks an actor that would not be in the picture as a whole."""
+    factor = min(1.0, float((0.42 * room / actor.half.max(axis=0)).min()))
+    return _Actor(actor.cutout, *(factor * part for part in actor[1:]))
+
+  def _path(self, half, room) -> Float[np.ndarray, 't 2']:
+    """Draws a target's way in the picture."""
+    rng = self._rng
+    free = room - 2 * half
+    side = 2 * np.sqrt(half.prod(axis=1).mean())
+    reach = side * np.exp(rng.uniform(np.log(0.1), np.log(1.2))) / free
+    path = rng.uniform(0, 1, 2) + reach * motion.waves(rng, self._frames, 2)
+    return half + motion.folded(path) * free
+
+  def _layer(self, actor: _Actor, center, textured: bool = False) -> Layer:
+    """Puts an actor's middle at a place in each frame."""
+    shift = (center - actor.middle)[..., None]
+    matrix = np.concatenate([actor.linear, shift], axis=2)
+    texture = None
+    if textured:
+      texture = Texture(self._cast.photograph(self._rng), self._rng.random(2))
+    color = _look(self._rng)
+    return Layer(actor.cutout, texture, matrix, center, color)
+
+  def _distractor(self, hero: int, actor: _Actor, center) -> Layer:
+    """Draws another object of the class that keeps near the target."""
+    rng = self._rng
+    side = np.sqrt(np.abs(np.linalg.det(actor.linear[0])))
+    side = side * self._library.side[actor.cutout[0]]
+    number, first = self._cast.like(rng, hero)
+    other = self._actor(number, first, side * np.exp(rng.normal(0, 0.2)))
+    path = motion.waves(rng, self._frames, 2)
+    angle = rng.uniform(0, 2 * np.pi) + 0.5 * path[:, 0]
+    # At 1 the boxes touch.
+    distance = np.maximum(rng.uniform(0.6, 2.0) + 0.2 * path[:, 1], 0.5)
+    reach = (actor.half + other.half).mean(axis=0)
+    offset = np.stack([np.cos(angle), np.sin(angle)], axis=1) * reach
+    return self._layer(other, center + distance[:, None] * offset)
+
+  def _decoy(self, actor: _Actor, center) -> Layer:
+    """Draws a piece of another photograph that looks cut out, too."""
+    rng = self._rng
+    side = 2 * np.sqrt(actor.half.prod(axis=1).mean())
+    number, first = self._cast.any(rng)
+    other = self._actor(number, first, side * rng.uniform(0.3, 1.2))
+    near = center[rng.integers(self._frames)]
+    place = near + side * rng.uniform(-3, 3, 2)
+    place = place + 0.1 * side * motion.waves(rng, self._frames, 2)
+    return self._layer(other, place, textured=True)
+
+  def _occluder(self, actor: _Actor, center) -> Layer:
+    """Draws something that the target passes behind."""
+    rng = self._rng
+    size = 2 * actor.half.mean(axis=0)
+    axis = int(rng.integers(2))
+    textured = rng.random() < 0.8
+    if textured and rng.random() < 0.75:
+      other = self._pole(size, axis)
+    else:
+      number, first = self._cast.any(rng)
+      other = self._actor(
+        number, first, np.sqrt(size.prod()) * rng.uniform(0.4, 0.9)
+      )
+    speed = rng.choice([-1, 1]) * np.exp(rng.uniform(np.log(0.02), np.log(0.4)))
+    moment = rng.integers(self._frames)
+    offset = np.empty((self._frames, 2))
+    offset[:, axis] = speed * (np.arange(self._frames) - moment)
+    offset[:, 1 - axis] = rng.uniform(-0.4, 0.4)
+    return self._layer(other, center + offset * size, textured)
+
+  def _pole(self, size: Float[np.ndarray, '2'], axis: int) -> _Actor:
+    """Draws a pole across the direction in which it is passed."""
+    rng, frames = self._rng, self._frames
+    width = size[axis] * rng.uniform(0.12, 0.5)
+    length = size.max() * rng.uniform(3, 8)
+    angle = rng.normal(0, 0.15) + (np.pi / 2 if axis else 0.0)
+    cos, sin = np.cos(angle), np.sin(angle)
+    scale = np.array([width / POLE_HW[1], length / POLE_HW[0]])
+    linear = np.array([[cos, -sin], [sin, cos]]) * scale
+    middle = linear @ (np.array([POLE_HW[1] - 1, POLE_HW[0] - 1]) / 2)
+    half = abs(linear) @ (np.array(POLE_HW[::-1]) / 2)
+    return _Actor(
+      np.full(frames, POLE),
+      *(np.broadcast_to(x, (frames, *x.shape)) for x in (linear, middle, half)),
+    )
+
+  def _light(self) -> tuple[Float[np.ndarray, 't 3'], float]:
+    rng = self._rng
+    path = motion.waves(rng, self._frames, 2)
+    change = 0.2 * rng.random() * path[:, :1]
+    warmth = 0.04 * path[:, 1:] * np.array([-1.0, 0.0, 1.0])
+    light = np.exp(change + warmth + rng.normal(0, 0.04, 3))
+    return light.astype(np.float32), float(np.exp(rng.normal(0, 0.15)))
+
+
+# Of blue, green and red in brightness (ITU-R BT.601).
+_LUMA = np.array([0.114, 0.587, 0.299])
+
+
+def _look(rng: np.random.Generator) -> Float[np.ndarray, '3 4']:
+  """Draws saturation, contrast, colour cast and brightness of a layer."""
+  saturation = np.exp(rng.normal(0, 0.2))
+  contrast = np.exp(rng.normal(0, 0.12))
+  gain = contrast * np.exp(rng.normal(0, 0.04, (3, 1)))
+  mixed = saturation * np.eye(3) + (1 - saturation) * _LUMA
+  # What contrast adds leaves a middle grey as it is.
+  offset = (1 - gain) * 0.45 + rng.normal(0, 0.05)
+  return np.concatenate([gain * mixed, offset], axis=1).astype(np.float32)

@@ -1,0 +1,180 @@
+"""Draws frames of composed sequences, at once as crops round the target."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from data_pipelines import crops
+from data_pipelines.composed import library as libraries
+from data_pipelines.composed.library import Library
+from data_pipelines.composed.plan import POLE, POLE_HW, Layer, Plan
+
+# At most this part of a target is hidden by what is before it.
+MOST_HIDDEN = 0.5
+# Longest streak of a motion blur, px of the crop.
+_LONGEST_STREAK = 24.0
+
+
+class Crop(NamedTuple):
+  """A context crop.
+
+  Attributes:
+    bgr: Blue, green, red.
+    coverage: Of the whole target, 0 to 255.
+    hidden: Part of the target that is hidden.
+  """
+
+  bgr: UInt8[np.ndarray, 'c c 3']
+  coverage: UInt8[np.ndarray, 'c c']
+  hidden: float
+
+
+class _Patch(NamedTuple):
+  """A layer where it is seen; colours are multiplied by the coverage."""
+
+  bgra: UInt8[np.ndarray, 'h w 4']
+  place: tuple[slice, slice]
+
+
+def render(library: Library, plan: Plan, t: int, crop_size: int) -> Crop:
+  """Draws frame t as `crops.context_crop` would cut it."""
+  canvas = _Canvas(library, plan, t, crop_size)
+  for layer in plan.behind:
+    canvas.draw(layer)
+  target = canvas.patch(plan.target)
+  coverage = np.zeros((crop_size, crop_size), np.uint8)
+  coverage[target.place] = target.bgra[..., 3]
+  canvas.blend(target)
+  seen, whole = coverage.copy(), cv2.sumElems(coverage)[0]
+  for layer in plan.before:
+    patch = canvas.patch(layer)
+    if patch is None:
+      continue
+    rest = cv2.bitwise_not(patch.bgra[..., 3])
+    left = seen.copy()
+    left[patch.place] = cv2.multiply(left[patch.place], rest, scale=1 / 255)
+    # A thing that would hide too much is not there in this frame.
+    if cv2.sumElems(left)[0] >= (1 - MOST_HIDDEN) * whole:
+      canvas.blend(patch)
+      seen = left
+  return Crop(canvas.bgr, coverage, 1 - cv2.sumElems(seen)[0] / whole)
+
+
+class _Canvas:
+  """A crop that layers are drawn on."""
+
+  def __init__(self, library: Library, plan: Plan, t: int, crop_size: int):
+    self._library, self._plan, self._t = library, plan, t
+    box, window = plan.box[t], plan.window[t]
+    self._scale = crops.scale_of(box[2:])
+    self._shift = (crop_size - 1) / 2 - self._scale * box[:2]
+    self._drift = window[:2] - plan.window[max(t - 1, 0), :2]
+    # Pixels of the crop that the camera shows.
+    self._low, self._high = np.zeros(2, int), np.full(2, crop_size)
+    if not plan.mirrored:
+      low = self._scale * (window[:2] - 0.5) + self._shift
+      high = self._scale * (window[:2] + window[2:] - 0.5) + self._shift
+      self._low = np.maximum(np.ceil(low), 0).astype(int)
+      self._high = np.minimum(np.floor(high) + 1, crop_size).astype(int)
+    x, y, w, h = window.astype(int)
+    shown = library.photograph(plan.photograph)[y : y + h, x : x + w]
+    shown = self._exposed(shown)
+    matrix = np.column_stack(
+      [self._scale * np.eye(2), self._scale * window[:2] + self._shift]
+    )
+    self.bgr = cv2.warpAffine(
+      shown,
+      matrix,
+      (crop_size, crop_size),
+      borderMode=(
+        cv2.BORDER_REFLECT_101 if plan.mirrored else cv2.BORDER_CONSTANT
+      ),
+      borderValue=cv2.mean(shown),
+    )
+
+  def _exposed(self, bgr):
+    """Gives the photograph the light and the blur of the frame."""
+    plan = self._plan
+    levels = 255 * (np.arange(256) / 255) ** plan.gamma
+    table = np.clip(levels[:, None] * plan.light[self._t], 0, 255)
+    bgr = cv2.LUT(bgr, np.rint(table).astype(np.uint8)[None])
+    if plan.defocus > 0.3:
+      bgr = cv2.GaussianBlur(bgr, (0, 0), plan.defocus)
+    smear = -self._drift * plan.shutter
+    if self._scale * np.hypot(*smear) >= 2:
+      bgr = cv2.filter2D(bgr, -1, _streak(smear))
+    return bgr
+
+  def draw(self, layer: Layer) -> None:
+    """Draws a layer if it is seen."""
+    patch = self.patch(layer)
+    if patch is not None:
+      self.blend(patch)
+
+  def patch(self, layer: Layer) -> _Patch | None:
+    """Returns a layer where it is seen, if it is."""
+    t, sprite = self._t, self._sprite(layer)
+    turn = self._scale * layer.matrix[t, :, :2]
+    move = self._scale * layer.matrix[t, :, 2] + self._shift
+    moved = layer.center[t] - layer.center[max(t - 1, 0)] - self._drift
+    smear = self._scale * self._plan.shutter * moved
+    half = np.array(sprite.shape[1::-1]) / 2
+    middle = turn @ (half - 0.5) + move
+    reach = abs(turn) @ half + abs(smear) / 2
+    low = np.maximum(np.floor(middle - reach).astype(int), self._low)
+    high = np.minimum(np.ceil(middle + reach).astype(int) + 1, self._high)
+    if (high <= low).any():
+      return None
+    matrix = np.column_stack([turn, move - low])
+    bgra = cv2.warpAffine(sprite, matrix, tuple((high - low).tolist()))
+    if np.hypot(*smear) >= 2:
+      bgra = cv2.filter2D(bgra, -1, _streak(smear))
+    color = np.eye(4, dtype=np.float32)
+    color[:3] = self._plan.light[t][:, None] * layer.color
+    place = np.s_[low[1] : high[1], low[0] : high[0]]
+    return _Patch(cv2.transform(bgra, color), place)
+
+  def _sprite(self, layer: Layer) -> UInt8[np.ndarray, 'h w 4']:
+    number = int(layer.cutout[self._t])
+    if layer.texture is None:
+      return self._library.cutout(number)
+    coverage = _POLE if number == POLE else self._library.cutout(number)[..., 3]
+    height, width = coverage.shape
+    picture = self._library.photograph(layer.texture.photograph)
+    x, y = layer.texture.corner * np.maximum(
+      np.array(picture.shape[1::-1]) - [width, height], 0
+    )
+    piece = picture[int(y) : int(y) + height, int(x) : int(x) + width]
+    if piece.shape[:2] != coverage.shape:
+      piece = cv2.resize(piece, (width, height))
+    return libraries.covered(piece, coverage)
+
+  def blend(self, patch: _Patch) -> None:
+    """Draws a layer."""
+    rest = cv2.bitwise_not(patch.bgra[..., 3])
+    under = cv2.multiply(
+      self.bgr[patch.place], cv2.merge([rest] * 3), scale=1 / 255
+    )
+    self.bgr[patch.place] = cv2.add(under, patch.bgra[..., :3])
+
+
+def _streak(smear: Float[np.ndarray, '2']) -> Float[np.ndarray, 'k k']:
+  """Returns the kernel of a motion blur along a vector, px."""
+  smear = smear * min(1.0, _LONGEST_STREAK / np.hypot(*smear))
+  half = int(np.ceil(abs(smear).max() / 2))
+  kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
+  ends = [np.rint(half + k * smear / 2).astype(int).tolist() for k in (-1, 1)]
+  cv2.line(kernel, *map(tuple, ends), 1.0)
+  return kernel / kernel.sum()
+
+
+def _pole() -> UInt8[np.ndarray, 'h w']:
+  """Returns the coverage of a pole, soft at its sides."""
+  coverage = np.zeros(POLE_HW, np.uint8)
+  coverage[:, 2:-2] = 255
+  return cv2.GaussianBlur(coverage, (5, 5), 0.9)
+
+
+_POLE = _pole()

@@ -1,0 +1,84 @@
+"""What training reads, whatever kind it is: clip sets and composed sets."""
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from etils import epath
+from jaxtyping import Float, Int
+
+from data_pipelines import clip_set, manifests
+from data_pipelines.clip_set import ClipSet
+from data_pipelines.composed import library
+from data_pipelines.composed.composed_set import ComposedSet
+
+
+@runtime_checkable
+class TrainingSet(Protocol):
+  """Random access to context crops of targets.
+
+  Attributes:
+    folder: Where it lies.
+    crop_size: Side of the crops, px.
+    stride: Every how many frames of its tracks one was taken.
+    at_hand: Whether a crop is given at once, without waiting for another
+      machine and without much work.
+    box: Target in each crop, cx, cy, w, h, px.
+    frame_number: Position of each frame in its video, ascending in a track.
+    track_first: First frame of each track.
+    track_count: Frames of each track.
+    track_name: For messages.
+    track_video: Number of each track's video, ascending.
+    track_category: Class of each track's target; empty if unknown.
+    track_object: Number of the object that each track shows.
+  """
+
+  folder: epath.Path
+  crop_size: int
+  stride: int
+  at_hand: bool
+  box: Float[np.ndarray, 'n 4']
+  frame_number: Int[np.ndarray, 'n']
+  track_first: Int[np.ndarray, 't']
+  track_count: Int[np.ndarray, 't']
+  track_name: np.ndarray
+  track_video: Int[np.ndarray, 't']
+  track_category: np.ndarray
+  track_object: Int[np.ndarray, 't']
+
+  def jpeg(self, frame: int) -> bytes:
+    """The JPEG of a frame; raises ValueError if it is damaged."""
+
+  def broken(self, frame: int) -> ValueError:
+    """The error for a frame whose JPEG cannot be used."""
+
+
+def open_set(folder: epath.PathLike, in_memory: bool = False) -> TrainingSet:
+  """Opens a set of the kind that its manifest names.
+
+  Args:
+    folder: Where it lies, here or at an address that etils.epath knows.
+    in_memory: Whether all of a clip set is read now and kept.
+
+  Raises:
+    FileNotFoundError: The folder or a file in it is missing.
+    ValueError: It is of an unknown kind or another version, or a file of it is
+      not as it was written.
+  """
+  if _is_composed(folder):
+    return ComposedSet(folder)
+  return ClipSet(folder, in_memory)
+
+
+def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
+  """Returns the manifest of a set of either kind.
+
+  Raises:
+    FileNotFoundError: There is none.
+    ValueError: It is of an unknown kind or another version, or not JSON.
+  """
+  reader = library if _is_composed(folder) else clip_set
+  return reader.read_manifest(folder)
+
+
+def _is_composed(folder: epath.PathLike) -> bool:
+  return manifests.kind_of(manifests.load(folder)) == library.KIND
