@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 def masked_mean(
   values: Float[Array, '*s'], weight: Float[Array, '*s']
 ) -> Float[Array, '']:
-  """Mean of the values whose weight is 1, and 0 where there is none."""
+  """Weighted mean of the values; a sum of weights below 1 counts as 1."""
   return jnp.sum(values * weight) / jnp.maximum(jnp.sum(weight), 1)
 
 
@@ -61,7 +61,7 @@ def linear_iou(
   Args:
     loc: Distances left, top, right, bottom of a place to the box's sides.
     target: The same, wanted.
-    weight: 1 where the box counts.
+    weight: How much the box counts; 0 for not at all.
 
   Source: SiamBAN (arXiv:2003.06761), section 3.4.
   """
@@ -69,6 +69,47 @@ def linear_iou(
   inter = (near[..., 0] + near[..., 2]) * (near[..., 1] + near[..., 3])
   union = _ltrb_area(loc) + _ltrb_area(target) - inter
   return masked_mean(1 - (inter + 1) / (union + 1), weight)
+
+
+def soft_cross_entropy(
+  logits: Float[Array, '*s 2'], teacher_logits: Float[Array, '*s 2']
+) -> Float[Array, '']:
+  """Cross entropy to a teacher's probabilities, half of it for the target.
+
+      H_i = -p_i log q_i - (1 - p_i) log(1 - q_i)
+      loss = sum(p_i H_i) / (2 sum(p_i)) + sum((1 - p_i) H_i) / (2 sum(1 - p_i))
+
+  with p and q the teacher's and the student's probability of the target. Every
+  place counts; the weights balance the few places that the teacher calls
+  target with the many that it calls background, over the whole batch, and the
+  loss is still least where q = p. A sum below 1 counts as 1.
+
+  Args:
+    logits: Student's, of background and target.
+    teacher_logits: Teacher's.
+  """
+  probability = jax.nn.softmax(teacher_logits)
+  entropy = optax.softmax_cross_entropy(logits, probability)
+  background, target = probability[..., 0], probability[..., 1]
+  return (masked_mean(entropy, target) + masked_mean(entropy, background)) / 2
+
+
+def weighted_iou(
+  loc: Float[Array, '*s 4'],
+  teacher_loc: Float[Array, '*s 4'],
+  weight: Float[Array, '*s'],
+  threshold: float = 0.5,
+) -> Float[Array, '']:
+  """Mean of 1 - IoU with a teacher's boxes, as in `linear_iou`.
+
+  Args:
+    loc: Student's distances left, top, right, bottom of a place to its box.
+    teacher_loc: Teacher's.
+    weight: Teacher's probability of the target at the place.
+    threshold: Probability from which a place counts, with its weight.
+  """
+  counted = jnp.where(weight >= threshold, weight, 0.0)
+  return linear_iou(loc, teacher_loc, counted)
 
 
 def weighted_l1(

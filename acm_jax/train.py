@@ -32,7 +32,9 @@ def define(values: flags.FlagValues) -> None:
   folders = {
     'workdir': 'Folder of the run (default: runs/<name of the config>).',
     'data_dir': 'Folder of the prepared data sets (default: $ACM_DATA).',
-    'init_from': 'Run or conversion whose weights to begin with.',
+    'init_from': 'Run or conversion whose weights to begin with; DIR@STEP.',
+    'teacher': 'Run or conversion whose outputs join the loss, as the section '
+    'teacher of the config weights them; DIR@STEP.',
   }
   for name, text in folders.items():
     flags.DEFINE_string(name, None, text, flag_values=values)
@@ -52,6 +54,7 @@ def main(values: flags.FlagValues) -> None:
     Path(values.workdir or Path('runs', path.stem)),
     data_dir or None,
     values.init_from,
+    values.teacher,
   )
 
 

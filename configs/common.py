@@ -14,6 +14,8 @@ A section of a config is the keyword arguments of one function:
     optimizer     acm_jax.training.optimizer.make
     schedule      acm_jax.training.schedule.rate_per_epoch
     phases        by name: acm_jax.training.schedule.make_phase
+    teacher       weights of acm_jax.tracking.contract.Tracker.imitation, for
+                  train --teacher (optional)
     train, log, checkpoints    acm_jax.training.sections
     precision     jax.default_matmul_precision
 """

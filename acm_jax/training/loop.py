@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 from acm_jax.tracking.contract import Variables
 from acm_jax.training import data, processes, sharding, transfer
 from acm_jax.training import state as states
+from acm_jax.training import teacher as teachers
 from acm_jax.training import workdir as workdirs
 from acm_jax.training.checkpoints import Checkpoints, load_variables
 from acm_jax.training.log import RunLog
@@ -24,6 +25,7 @@ from acm_jax.training.plan import Plan, make_plan
 from acm_jax.training.sections import section
 from acm_jax.training.state import TrainState
 from acm_jax.training.step import Metrics
+from acm_jax.training.teacher import Teacher
 from data_pipelines.batch import RawBatch
 from data_pipelines.pipeline import DataSet, train_batches
 
@@ -33,6 +35,7 @@ def train(
   workdir: Path,
   data_dir: epath.PathLike | None = None,
   init_from: str | None = None,
+  teacher: str | None = None,
 ) -> None:
   """Trains to the end of the schedule, from the newest checkpoint if any.
 
@@ -44,6 +47,8 @@ def train(
     data_dir: Folder of the prepared data sets.
     init_from: Run or conversion (FOLDER or FOLDER@STEP) whose weights a new
       run begins with.
+    teacher: Run or conversion whose outputs join the loss, as the section
+      `teacher` of the config weights them; also when a run goes on.
 
   Raises:
     FileNotFoundError: The data sets are not prepared.
@@ -57,6 +62,9 @@ def train(
   with section('sets'):
     sets = data.find_sets(sections['sets'], data_dir, workdir)
   source = load_variables(init_from)[1] if init_from else None
+  guide = teachers.load(
+    teacher, sections.get('teacher'), plan.tracker, plan.search_size
+  )
   workdirs.check(workdir, sections)
   _make_synthetic(plan, sections, workdir)
   tracker = plan.tracker
@@ -73,7 +81,8 @@ def train(
     if processes.is_first():
       workdirs.claim(workdir, sections)
     with contextlib.closing(batches), _log(plan, workdir, state) as log:
-      for step, state, metrics, raw in _steps(plan, mesh, begun, batches):
+      steps = _steps(plan, mesh, begun, batches, guide)
+      for step, state, metrics, raw in steps:
         log.add(step, metrics, raw.sample_id)
         if step % plan.saving.every == 0:
           checkpoints.save(state)
@@ -162,7 +171,11 @@ def _batches(
 
 
 def _steps(
-  plan: Plan, mesh: Mesh, state: TrainState, batches: Iterator[RawBatch]
+  plan: Plan,
+  mesh: Mesh,
+  state: TrainState,
+  batches: Iterator[RawBatch],
+  teacher: Teacher | None,
 ) -> Iterator[tuple[int, TrainState, Metrics, RawBatch]]:
   """Starts step after step to the end of the schedule.
 
@@ -173,17 +186,19 @@ def _steps(
   everywhere = sharding.replicated(mesh)
   first_step, compiled = int(state.step), None
   phase = plan.phase_before(first_step)
+  given = teacher and jax.device_get(teacher.model.variables)
+  given = jax.device_put(given, everywhere)
   for step in range(first_step, plan.total_steps):
     if plan.phase(step) != phase:
       phase, compiled = plan.phase(step), None
       state = plan.enter(phase, state)
     if compiled is None:
-      function = plan.step_function(phase, state.params)
+      function = plan.step_function(phase, state.params, teacher)
       compiled = jax.jit(
         function, donate_argnums=0, out_shardings=(everywhere, everywhere)
       )
     raw = next(batches)
-    state, metrics = compiled(state, sharding.put(raw, mesh))
+    state, metrics = compiled(state, sharding.put(raw, mesh), given)
     yield step + 1, state, metrics, raw
 
 

@@ -21,16 +21,18 @@ from acm_jax.training.schedule import Phase
 from acm_jax.training.sections import Log, Saving, Train, section
 from acm_jax.training.state import TrainState
 from acm_jax.training.step import Metrics, train_step
+from acm_jax.training.teacher import Teacher
 from data_pipelines.batch import RawBatch
 
-StepFunction = Callable[[TrainState, RawBatch], tuple[TrainState, Metrics]]
+# State, batch and the variables of the teacher, if there is one.
+StepFunction = Callable[..., tuple[TrainState, Metrics]]
 # Those of data and the precision are used by the loop.
 _SECTIONS = {
   *('tracker', 'hparams', 'sets', 'data', 'augment', 'optimizer', 'schedule'),
   *('phases', 'precision', 'train', 'log', 'checkpoints'),
 }
-# `tuned` is used in tracking.
-_OPTIONAL = {'synthetic', 'tuned'}
+# `tuned` is used in tracking, the others by the loop.
+_OPTIONAL = {'synthetic', 'teacher', 'tuned'}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -113,7 +115,9 @@ class Plan:
     fresh = self.optimizer_of(phase, before.params).init(before.params)
     return before.replace(opt_state=fresh)
 
-  def step_function(self, phase: Phase, params: Any) -> StepFunction:
+  def step_function(
+    self, phase: Phase, params: Any, teacher: Teacher | None = None
+  ) -> StepFunction:
     """The train step of a phase, to be compiled."""
     rates = jnp.asarray(self.rate, jnp.float32)
     return functools.partial(
@@ -125,6 +129,7 @@ class Plan:
       mode=phase.mode,
       seed=self.train.seed,
       ema_decay=self.train.ema_decay,
+      teacher=teacher,
     )
 
 

@@ -1,6 +1,7 @@
 """One training step: distort, label, predict, compare, update."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,9 +9,10 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from acm_jax.modules.mode import Mode
-from acm_jax.tracking.contract import Batch, Targets, Tracker
+from acm_jax.tracking.contract import Batch, Targets, Tracker, Variables
 from acm_jax.training import state as states
 from acm_jax.training.state import TrainState
+from acm_jax.training.teacher import Loss, Teacher
 from data_pipelines.batch import RawBatch
 
 Metrics = dict[str, Float[Array, '']]
@@ -21,6 +23,7 @@ _LARGEST_LOSS = 1e4
 def train_step(
   state: TrainState,
   raw: RawBatch,
+  teacher_variables: Variables | None = None,
   *,
   tracker: Tracker,
   augment: Callable[[RawBatch, jax.Array], Batch],
@@ -29,6 +32,7 @@ def train_step(
   mode: Mode,
   seed: int,
   ema_decay: float = 0.0,
+  teacher: Teacher | None = None,
 ) -> tuple[TrainState, Metrics]:
   """The state after one more batch, and what to log.
 
@@ -39,6 +43,7 @@ def train_step(
   Args:
     state: State before.
     raw: The batch as the host leaves it.
+    teacher_variables: Weights and statistics of the teacher.
     tracker: Network, targets and loss.
     augment: Distorts a batch with a key.
     optimizer: Gradients to updates at learning rate 1.
@@ -46,12 +51,19 @@ def train_step(
     mode: What trains.
     seed: All randomness follows from it and the number of the step.
     ema_decay: Decay of the state's average; 0 if it has none.
+    teacher: Tracker whose outputs for the same crops join the loss.
   """
   key = jax.random.fold_in(jax.random.key(seed), state.step)
   augment_key, target_key = jax.random.split(key)
   batch = augment(raw, augment_key)
   targets = tracker.targets(batch, target_key)
-  loss_of = _loss_function(tracker, state.batch_stats, batch, targets, mode)
+
+  imitation = None
+  if teacher:
+    imitation = teacher.loss(tracker, teacher_variables, batch, targets)
+  loss_of = _loss_function(
+    tracker, state.batch_stats, batch, targets, mode, imitation
+  )
   gradient = jax.value_and_grad(loss_of, has_aux=True)
   (loss, (parts, batch_stats)), grads = gradient(state.params)
   updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
@@ -82,7 +94,12 @@ def train_step(
 
 
 def _loss_function(
-  tracker: Tracker, batch_stats, batch: Batch, targets: Targets, mode: Mode
+  tracker: Tracker,
+  batch_stats: Any,
+  batch: Batch,
+  targets: Targets,
+  mode: Mode,
+  imitation: Loss | None,
 ) -> Callable:
   """Parameters to the loss, its parts, and the statistics after the batch."""
 
@@ -95,6 +112,9 @@ def _loss_function(
       mode=mode,
     )
     loss, parts = tracker.loss(outputs, targets)
+    if imitation:
+      more, others = imitation(outputs)
+      loss, parts = loss + more, parts | others
     return loss, (parts, after)
 
   return loss_of

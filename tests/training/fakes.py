@@ -63,9 +63,11 @@ class Stage(nn.Module):
 class FakeNetwork(nn.Module):
   """Correlates means of features."""
 
+  features: int = 6
+
   def setup(self):
     self.backbone = Stage(4)
-    self.head = Stage(6)
+    self.head = Stage(self.features)
 
   def __call__(self, template, box_size, search, *, mode=EVAL):
     def features(image):
@@ -99,6 +101,10 @@ class FakeTracker(Tracker):
     cls = jnp.mean((outputs.cls - 1) ** 2)
     loc = jnp.mean((outputs.loc - targets.loc) ** 2)
     return cls + loc, {'cls': cls, 'loc': loc}
+
+  def imitation(self, outputs, teacher, targets, positive, *, cls):
+    part = jnp.mean((outputs.cls - teacher.cls) ** 2)
+    return cls * part, {'cls': part}
 
   def decode(self, outputs):
     raise NotImplementedError

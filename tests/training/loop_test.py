@@ -135,6 +135,21 @@ def test_a_run_begins_with_the_weights_of_another(config, tmp_path, capsys):
   assert 'backbone 6/6, head 6/6' in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures('source', 'tracker')
+def test_a_run_imitates_another_one_and_needs_it_to_go_on(config, tmp_path):
+  config.train.epochs = 2
+  loop.train(config, tmp_path / 'first')
+  config.teacher = {'cls': 0.5}
+  loop.train(config, tmp_path / 'next', teacher=str(tmp_path / 'first'))
+  for row in rows(tmp_path / 'next'):
+    parts = row['loss_cls'] + row['loss_loc'] + 0.5 * row['loss_teacher_cls']
+    assert row['loss'] == pytest.approx(parts, rel=1e-6)
+  with pytest.raises(
+    ValueError, match='give --teacher=DIR, also where the run'
+  ):
+    loop.train(config, tmp_path / 'next')
+
+
 def test_sets_that_are_not_prepared_are_named_with_the_ways_on(tmp_path):
   sets = {'got10k': {}, 'lasot': {}, 'synthetic': {}}
   with pytest.raises(FileNotFoundError) as caught:

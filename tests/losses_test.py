@@ -1,0 +1,72 @@
+"""Losses against a teacher, beside plain NumPy ones."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from acm_jax import losses
+
+SHAPE = (3, 5, 5)
+
+
+@pytest.fixture
+def rng():
+  return np.random.default_rng(0)
+
+
+def logits(rng, bias):
+  """Logits of background and target, the target less likely by `bias`."""
+  drawn = rng.standard_normal((*SHAPE, 2), np.float32)
+  return drawn + np.array([bias, 0], np.float32)
+
+
+def target_probability(logits):
+  return 1 / (1 + np.exp(logits[..., 0] - logits[..., 1]))
+
+
+def test_soft_cross_entropy_gives_target_and_background_half_each(rng):
+  student, teacher = logits(rng, 0.0), logits(rng, 2.0)
+  q, p = map(target_probability, (student, teacher))
+  entropy = -p * np.log(q) - (1 - p) * np.log(1 - q)
+  on_target = (p * entropy).sum() / p.sum()
+  elsewhere = ((1 - p) * entropy).sum() / (1 - p).sum()
+  loss = losses.soft_cross_entropy(jnp.array(student), jnp.array(teacher))
+  # Sums of 75 float32 numbers.
+  np.testing.assert_allclose(loss, (on_target + elsewhere) / 2, rtol=1e-5)
+
+
+def test_soft_cross_entropy_is_least_at_the_teachers_probabilities(rng):
+  teacher = jnp.array(logits(rng, 3.0))
+  slope = jax.grad(losses.soft_cross_entropy)
+  # A difference of float32 probabilities, over the weights' sum of 1 or more.
+  assert jnp.abs(slope(teacher, teacher)).max() < 1e-6
+  assert jnp.abs(
+    slope(teacher + jnp.array([[[[1.0, 0.0]]]]), teacher)
+  ).max() > (1e-3)
+
+
+def test_soft_cross_entropy_of_a_teacher_without_a_target_is_half(rng):
+  # Its probabilities of the target sum to less than 1e-3.
+  student, teacher = logits(rng, 0.0), logits(rng, 20.0)
+  entropy = -np.log(1 - target_probability(student)).mean()
+  loss = losses.soft_cross_entropy(jnp.array(student), jnp.array(teacher))
+  np.testing.assert_allclose(loss, entropy / 2, rtol=1e-3)
+
+
+def test_weighted_iou_counts_boxes_by_the_teachers_probability(rng):
+  student, teacher = rng.uniform(1, 30, (2, *SHAPE, 4)).astype(np.float32)
+  weight = rng.uniform(0, 1, SHAPE).astype(np.float32)
+  near = np.minimum(student, teacher)
+
+  def area(loc):
+    return (loc[..., 0] + loc[..., 2]) * (loc[..., 1] + loc[..., 3])
+
+  union = area(student) + area(teacher) - area(near)
+  distance = 1 - (area(near) + 1) / (union + 1)
+  counted = np.where(weight >= 0.7, weight, 0)
+  expected = (counted * distance).sum() / counted.sum()
+  loss = losses.weighted_iou(
+    *map(jnp.array, (student, teacher, weight)), threshold=0.7
+  )
+  np.testing.assert_allclose(loss, expected, rtol=1e-5)
