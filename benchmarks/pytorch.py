@@ -20,9 +20,10 @@ from torch import nn
 
 # Classes and distances of a place.
 OUTPUTS = {'cls': 2, 'loc': 4}
-LEVELS, HIDDEN, TEMPLATE_CELLS = (2, 3, 4), 256, 7
+LEVELS, TEMPLATE_CELLS = (2, 3, 4), 7
 # Places of a sample that count, as the training code draws them.
 POSITIVES, NEGATIVES = 16, 48
+DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
 def conv_bn(inputs, features, size=1, relu=False, **options) -> nn.Sequential:
@@ -61,13 +62,14 @@ class Bottleneck(nn.Module):
 class Backbone(nn.Module):
   """Dilated ResNet-50 of stride 8; gives the outputs of stages 2 to 4."""
 
-  def __init__(self):
+  def __init__(self, channels):
     super().__init__()
-    self.conv1 = nn.Conv2d(3, 64, 7, stride=2, bias=False)
-    self.bn1 = nn.BatchNorm2d(64)
-    inputs, blocks = 64, (3, 4, 6, 3)
+    self.conv1 = nn.Conv2d(3, channels, 7, stride=2, bias=False)
+    self.bn1 = nn.BatchNorm2d(channels)
+    inputs, blocks = channels, (3, 4, 6, 3)
     for stage, count in enumerate(blocks, 1):
-      features, dilation = 32 * 2**stage, (1, 1, 2, 4)[stage - 1]
+      features = channels * 2 ** (stage - 1)
+      dilation = (1, 1, 2, 4)[stage - 1]
       first = {
         'stride': 2 if stage == 2 else 1,
         'dilation': max(1, dilation // 2),
@@ -92,9 +94,9 @@ class Backbone(nn.Module):
 class Branch(nn.Module):
   """One output of one level: adapters, ACM and head."""
 
-  def __init__(self, outputs):
+  def __init__(self, c, outputs):
     super().__init__()
-    c, same = HIDDEN, {'padding': 1, 'bias': True}
+    same = {'padding': 1, 'bias': True}
     self.conv_kernel = conv_bn(c, c, 3, relu=True)
     self.conv_search = conv_bn(c, c, 3, relu=True)
     self.xorr_kernel = nn.Conv2d(c, c, TEMPLATE_CELLS - 2)
@@ -120,22 +122,28 @@ class Branch(nn.Module):
 class Network(nn.Module):
   """SiamBAN-ACM of three levels, with the official keys."""
 
-  def __init__(self):
+  def __init__(self, channels=64, hidden=256):
+    """Builds the network.
+
+    Args:
+      channels: Channels of the backbone's first convolution.
+      hidden: Channels of neck and heads.
+    """
     super().__init__()
-    self.backbone = Backbone()
+    self.backbone = Backbone(channels)
     self.neck, self.head = nn.Module(), nn.Module()
     for level in LEVELS:
       down, box = nn.Module(), nn.Module()
-      down.downsample = conv_bn(128 * 2**level, HIDDEN)
+      down.downsample = conv_bn(2 * channels * 2**level, hidden)
       self.neck.add_module(f'downsample{level}', down)
       for name, outputs in OUTPUTS.items():
-        box.add_module(name, Branch(outputs))
+        box.add_module(name, Branch(hidden, outputs))
       self.head.add_module(f'box{level}', box)
     for name in ('cls_weight', 'loc_weight', 'loc_scale'):
       self.head.register_parameter(name, nn.Parameter(torch.ones(len(LEVELS))))
 
   def features(self, image):
-    """Features of every level, with `HIDDEN` channels."""
+    """Features of every level, after the neck."""
     return [
       getattr(self.neck, f'downsample{level}').downsample(x)
       for level, x in zip(LEVELS, self.backbone(image), strict=True)
@@ -210,28 +218,33 @@ class Form:
     channels_last: Whether channels vary fastest in memory.
     compiled: Whether `torch.compile` is applied to network and loss.
     frozen: Stages of the backbone, the stem counted, that do not train.
+    network: Builds the network.
   """
 
   bfloat16: bool = False
   channels_last: bool = False
   compiled: bool = False
   frozen: int = 0
+  network: Callable[[], Network] = Network
 
   def __call__(self, raw) -> Callable[[], Pending]:
     """The training step of a batch, a `data_pipelines.batch.RawBatch`."""
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
     layout = torch.preserve_format
     if self.channels_last:
       layout = torch.channels_last
-    network = Network().train().to(device, memory_format=layout)
+    torch.backends.cudnn.benchmark = True
+    network = self.network().train().to(DEVICE, memory_format=layout)
     groups = _freeze(network, self.frozen)
     optimizer = torch.optim.SGD(groups, 1e-3, 0.9, weight_decay=1e-4)
-    inputs = [x.to(device) for x in _inputs(raw)]
-    inputs[0] = inputs[0].contiguous(memory_format=layout)
-    inputs[2] = inputs[2].contiguous(memory_format=layout)
-    targets = [x.to(device) for x in _targets(len(raw.positive))]
+    template, box_size, search = (x.to(DEVICE) for x in _inputs(raw))
+    inputs = (
+      template.contiguous(memory_format=layout),
+      box_size,
+      search.contiguous(memory_format=layout),
+      *(x.to(DEVICE) for x in _targets(len(raw.positive))),
+    )
     autocast = functools.partial(
-      torch.autocast, device, torch.bfloat16, enabled=self.bfloat16
+      torch.autocast, DEVICE, torch.bfloat16, enabled=self.bfloat16
     )
 
     def loss_of(*tensors):
@@ -244,7 +257,7 @@ class Form:
     def step():
       optimizer.zero_grad(set_to_none=True)
       with autocast():
-        value = loss_of(*inputs, *targets)
+        value = loss_of(*inputs)
       value.backward()
       nn.utils.clip_grad_norm_(weights, 10.0)
       optimizer.step()

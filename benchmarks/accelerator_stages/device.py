@@ -1,0 +1,86 @@
+"""The device, and how fast it multiplies matrices."""
+
+import functools
+import importlib.util
+from collections.abc import Callable, Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from acm_jax.timing.measure import Work, measure
+from benchmarks.accelerator_stages.settings import Row, Settings
+
+SIDE, REHEARSED_SIDE = 8192, 256
+# Type of the arrays and precision of the product, by name.
+TYPES = {
+  'bfloat16': ('bfloat16', 'default'),
+  'float32 (default)': ('float32', 'default'),
+  'float32 (highest)': ('float32', 'highest'),
+}
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+  """The device, then a row for each type and framework."""
+  side = REHEARSED_SIDE if settings.rehearse else SIDE
+  has_torch = importlib.util.find_spec('torch') is not None
+  yield _device(has_torch)
+  for name, (dtype, precision) in TYPES.items():
+    forms = {'jax': _in_jax(side, dtype, precision)}
+    if has_torch and precision == 'default':
+      forms['torch'] = _in_torch(side, dtype)
+    labels = {'type': name, 'side': str(side)}
+    for row in measure([Work(labels, forms)], seconds=0.5):
+      yield row | {'tflops': round(2 * side**3 / row['median_ms'] / 1e9, 2)}
+
+
+def peak(settings: Settings, kind: str) -> float | None:
+  """TFLOP/s of a type as JAX reached it, if the stage `device` has run."""
+  for row in settings.earlier.get('device', ()):
+    if row.get('type') == kind and row['form'] == 'jax':
+      return row['tflops']
+  return None
+
+
+def _device(has_torch: bool) -> Row:
+  device = jax.devices()[0]
+  memory = (device.memory_stats() or {}).get('bytes_limit', 0)
+  found = {
+    'device': device.device_kind,
+    'devices': jax.device_count(),
+    'platform': ' '.join(device.client.platform_version.split()),
+    'memory for jax, GiB': round(memory / 2**30, 1),
+  }
+  if has_torch:
+    import torch
+
+    found |= {'torch': torch.__version__, 'cuda of torch': torch.version.cuda}
+  return found
+
+
+def _matrix(side: int) -> np.ndarray:
+  # On zeros some devices are faster.
+  return np.random.default_rng(0).standard_normal((side, side), np.float32)
+
+
+def _in_jax(side: int, dtype: str, precision: str) -> Callable:
+  x = jnp.asarray(_matrix(side), dtype)
+  return functools.partial(
+    jax.jit(functools.partial(jnp.dot, precision=precision)), x, x
+  )
+
+
+def _in_torch(side: int, dtype: str) -> Callable:
+  import torch
+
+  from benchmarks.pytorch import DEVICE, Pending
+
+  # As JAX's default has it.
+  torch.set_float32_matmul_precision('high')
+  x = torch.from_numpy(_matrix(side)).to(DEVICE, getattr(torch, dtype))
+
+  def run():
+    torch.mm(x, x)
+    return Pending()
+
+  return run

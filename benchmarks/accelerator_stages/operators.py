@@ -1,0 +1,41 @@
+"""The repository's operators beside their grouped forms."""
+
+import importlib.util
+import itertools
+from collections.abc import Iterator
+
+from acm_jax.timing import operators
+from acm_jax.timing.measure import measure
+from benchmarks import forms
+from benchmarks.accelerator_stages.settings import Row, Settings
+
+# The larger first: at the smaller the device is half idle.
+BATCH_SIZES = (64, 16)
+SECONDS = 0.2
+# Names that are timed in a rehearsal.
+REHEARSED = ('dw_xcorr', 'depthwise 31x31x264')
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+  """The rows of `acm_jax.timing.measure`, each with its batch size."""
+  sizes, only, seconds, small = BATCH_SIZES, ('',), SECONDS, {}
+  if settings.rehearse:
+    sizes, only, seconds = (1,), REHEARSED, 0.0
+    small = {'features': 8, 'search_cells': 9}
+  for batch_size in sizes:
+    asked = _others(), batch_size, only
+    works = operators.fusions(*asked, **small), operators.depthwise(*asked)
+    for work in itertools.chain(*works):
+      for row in measure([work], seconds=seconds):
+        yield {'batch': batch_size, **row}
+
+
+def _others() -> operators.Others:
+  """The other forms that can be run here."""
+  has_torch = importlib.util.find_spec('torch') is not None
+  return {
+    operator: {
+      name: form for name, form in of.items() if has_torch or name != 'torch'
+    }
+    for operator, of in forms.OTHERS.items()
+  }

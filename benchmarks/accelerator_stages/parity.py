@@ -1,0 +1,81 @@
+"""How close the networks come to the official figures on the device."""
+
+import concurrent.futures
+import functools
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from acm_jax import trackers
+from acm_jax.tracking.contract import Tracker, Variables
+from acm_jax.weights import convert, verify
+from benchmarks.accelerator_stages.settings import Row, Settings
+from tests import formulas
+
+# Config and its argument of each reference network.
+CONFIGS = {
+  'nanotrack_v3': ('nanotrack', None),
+  'siamban_acm_r50': ('siamban_acm', None),
+  'siamban_r50': ('siamban', None),
+  'siamfc_alexv1': ('siamfc', None),
+  'siamrpn_alex': ('siamrpn', 'backbone=alexnet_legacy'),
+  'siamrpn_mobilev2': ('siamrpn', 'backbone=mobilenet_v2'),
+  'siamrpn_r50': ('siamrpn', None),
+}
+REHEARSED = ('siamfc_alexv1', 'siamrpn_alex')
+PRECISIONS = ('highest', 'default')
+_SUFFIX = '.keys.json'
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+  """The error of every output over its largest value, in each precision."""
+  names = REHEARSED if settings.rehearse else reference_names()
+  # Compiling takes most of the time.
+  with concurrent.futures.ThreadPoolExecutor() as pool:
+    for found in pool.map(_errors, names):
+      yield from found
+
+
+def reference_names() -> list[str]:
+  """The networks that tests/reference has figures of."""
+  paths = formulas.REFERENCE.glob(f'*{_SUFFIX}')
+  return sorted(path.name.removesuffix(_SUFFIX) for path in paths)
+
+
+@functools.cache
+def model(name: str) -> tuple[dict[str, Any], Tracker, Variables]:
+  """A reference network by formula: its config, tracker and variables.
+
+  Raises:
+    ValueError: No config is known for it.
+  """
+  if name not in CONFIGS:
+    raise ValueError(f'tests/reference/{name}: add its config to CONFIGS')
+  file, argument = CONFIGS[name]
+  config = importlib.import_module(f'configs.{file}').get_config(argument)
+  section = config.to_dict()['tracker']
+  weights = formulas.state_dict(name)
+  variables, _ = convert.convert(section['name'], weights, section)
+  return config.to_dict(), trackers.make(**section), variables
+
+
+def _errors(name: str) -> list[Row]:
+  _, tracker, variables = model(name)
+  figures = formulas.load(name)
+  sizes = {'template': tracker.template_size, 'search': tracker.search_size}
+  for image, size in sizes.items():
+    figures[image] = np.moveaxis(formulas.image(image, size), -1, 1)
+  found = {
+    precision: verify.errors(tracker, variables, figures, precision)
+    for precision in PRECISIONS
+  }
+  return [
+    {
+      'network': name,
+      'output': output,
+      **{precision: found[precision][output][1] for precision in PRECISIONS},
+    }
+    for output in found[PRECISIONS[0]]
+  ]

@@ -1,0 +1,104 @@
+"""The training step of whole trackers, when all that ever trains does."""
+
+import functools
+import importlib
+import importlib.util
+import os
+import time
+from collections.abc import Iterator
+
+import jax
+
+from acm_jax.timing import steps
+from acm_jax.timing.measure import Work, measure
+from acm_jax.tracking.contract import Variables
+from acm_jax.training.plan import Plan, make_plan
+from benchmarks.accelerator_stages import device
+from benchmarks.accelerator_stages.settings import Row, Settings
+from tests import variables
+
+# Precision of the config, and the name in `device.TYPES` of its peak.
+PRECISIONS = {
+  'bfloat16': 'bfloat16',
+  'default': 'float32 (default)',
+  'highest': 'float32 (highest)',
+}
+# Batch sizes and precisions of each config, the most telling ones first.
+WANTED = {
+  'siamban_acm': (
+    *((32, 'bfloat16'), (32, 'default')),
+    *((128, 'bfloat16'), (128, 'default')),
+    (32, 'highest'),
+  ),
+  'nanotrack': ((128, 'bfloat16'), (128, 'default')),
+}
+REHEARSED = {
+  'siamban_acm': ((2, 'default'),),
+  'nanotrack': ((2, 'bfloat16'),),
+}
+TOYS = {'siamban_acm': 'quickstart,tiny', 'nanotrack': 'tiny'}
+SECONDS = 1.5
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+  """A row for every tracker, batch size and precision."""
+  # Nothing else uses the device; the largest batches need most of it.
+  os.environ['XLA_PYTHON_CLIENT_MEM_FRACTION'] = '0.92'
+  for name, wanted in (REHEARSED if settings.rehearse else WANTED).items():
+    if importlib.util.find_spec(f'configs.{name}') is None:
+      continue
+    module = importlib.import_module(f'configs.{name}')
+    argument = TOYS[name] if settings.rehearse else None
+    config = module.get_config(argument).to_dict()
+    weights = variables.fill(make_plan(config).tracker.init)
+    for batch_size, precision in wanted:
+      labels = {'network': name, 'form': 'jax', 'batch': batch_size}
+      labels['type'] = PRECISIONS[precision]
+      plan = make_plan(config | {'precision': precision})
+      try:
+        with jax.default_matmul_precision(precision):
+          figures = _figures(plan, weights, batch_size)
+      except jax.errors.JaxRuntimeError as error:
+        yield labels | {'error': str(error).split('\n')[0][:200]}
+        continue
+      peak = device.peak(settings, labels['type'])
+      yield labels | figures | shares(figures, peak)
+
+
+def shares(figures: Row, peak: float | None) -> Row:
+  """The rate of a step's operations, and its share of the device's peak."""
+  rate = figures['tflop'] / figures['median_ms'] * 1e3
+  return {
+    'tflops': round(rate, 3),
+    'share_of_peak': round(rate / peak, 3) if peak else None,
+  }
+
+
+def _figures(plan: Plan, weights: Variables, batch_size: int) -> Row:
+  tracker, phase = plan.tracker, plan.phases[-1]
+  step, before = steps.training(tracker, weights, phase.mode, phase.rates)
+  raw = steps.batch_of(tracker, batch_size)
+  before, raw = jax.device_put((before, raw))
+  begun = time.perf_counter()
+  lowered = step.lower(before, raw)
+  compiled = lowered.compile()
+  compile_seconds = time.perf_counter() - begun
+  work = Work({}, {'jax': functools.partial(compiled, before, raw)})
+  (row,) = measure([work], seconds=SECONDS)
+  return {
+    'compile_s': round(compile_seconds, 1),
+    **timing(row, batch_size),
+    # Of the program before XLA turns its convolutions into calls of a
+    # library, whose operations are not counted.
+    'tflop': round(lowered.cost_analysis()['flops'] / 1e12, 4),
+  }
+
+
+def timing(row: Row, batch_size: int) -> Row:
+  """What a row of `measure` says of a training step."""
+  return {
+    'median_ms': row['median_ms'],
+    'least_ms': row['least_ms'],
+    'rounds': row['rounds'],
+    'pairs_per_s': round(batch_size / row['median_ms'] * 1e3, 1),
+  }

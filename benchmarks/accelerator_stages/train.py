@@ -1,0 +1,107 @@
+"""Trains a config for some minutes and writes its run as pieces."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.accelerator_stages import packing, pieces
+from benchmarks.accelerator_stages.settings import Row, Settings
+from data_pipelines.staging import replacing
+
+METRICS = 'metrics.jsonl'
+# For the last step, its validation and its checkpoint, after the signal.
+CLOSING_SECONDS = 90.0
+_EVERY_SECONDS = 5.0
+# What `command.run` returns after a signal.
+_INTERRUPTED = 130
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+  """One row; the folder of the run is in pieces then.
+
+  The metrics are copied as they come, so that a call that is cut off has them.
+
+  Raises:
+    RuntimeError: Training failed.
+  """
+  training = settings.training
+  name = Path(training.config.partition(':')[0]).stem
+  begun = time.monotonic()
+  with tempfile.TemporaryDirectory() as folder:
+    workdir = Path(folder) / name
+    _link_synthetic(settings, workdir)
+    _train(settings, workdir)
+    seconds = round(time.monotonic() - begun, 1)
+    written = pieces.split(workdir, settings.out, without=('data',))
+    yield {
+      'config': training.config,
+      'flags': ' '.join(training.flags),
+      'seconds': seconds,
+      **_last(workdir / METRICS),
+      'pieces': len(written) - 1,
+      'MiB': round(sum(p.stat().st_size for p in written) / 2**20, 1),
+    }
+
+
+def _link_synthetic(settings: Settings, workdir: Path) -> None:
+  """Gives a quick start the packed set that it would else write itself.
+
+  To write it takes TensorFlow.
+  """
+  data = settings.packed_folder(packing.DATA)
+  if data and (data / 'synthetic').is_dir():
+    (workdir / 'data').mkdir(parents=True)
+    (workdir / 'data' / 'synthetic').symlink_to((data / 'synthetic').resolve())
+
+
+def _command(settings: Settings, workdir: Path) -> list[str]:
+  training = settings.training
+  command = [sys.executable, '-m', 'acm_jax.train', f'--workdir={workdir}']
+  command += [f'--config={training.config}', '--config.data.source=memory']
+  if data := settings.packed_folder(packing.DATA):
+    command.append(f'--data_dir={data}')
+  return [*command, *training.flags]
+
+
+def _train(settings: Settings, workdir: Path) -> None:
+  """Runs the training command up to its minutes.
+
+  Raises:
+    RuntimeError: It failed, or did not end after the signal.
+  """
+  deadline = time.monotonic() + 60 * settings.training.minutes
+  process = subprocess.Popen(_command(settings, workdir), env=os.environ)
+  try:
+    while process.poll() is None and time.monotonic() < deadline:
+      time.sleep(min(_EVERY_SECONDS, max(0.0, deadline - time.monotonic())))
+      _copy_metrics(workdir, settings.out)
+    if process.poll() is None:
+      process.send_signal(signal.SIGTERM)
+    code = process.wait(CLOSING_SECONDS)
+  except subprocess.TimeoutExpired:
+    raise RuntimeError('training did not end after the signal') from None
+  finally:
+    if process.poll() is None:
+      process.kill()
+  _copy_metrics(workdir, settings.out)
+  if code not in (0, _INTERRUPTED):
+    raise RuntimeError(f'acm_jax.train ended with exit code {code}')
+
+
+def _copy_metrics(workdir: Path, out: Path) -> None:
+  if (workdir / METRICS).is_file():
+    with replacing(out / METRICS) as partial:
+      shutil.copyfile(workdir / METRICS, partial)
+
+
+def _last(metrics: Path) -> Row:
+  """The last row of the metrics."""
+  written = metrics.read_text().splitlines() if metrics.is_file() else []
+  return json.loads(written[-1]) if written else {}
