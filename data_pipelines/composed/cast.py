@@ -8,6 +8,8 @@ from data_pipelines.composed.library import Library
 # Slim targets are the rarest and the hardest to be told the size of.
 SLIM = 2.5
 _SLIM_WEIGHT = 3.0
+# Photographs that textures are taken from.
+_TEXTURES = 200
 
 
 class Cast:
@@ -31,42 +33,49 @@ class Cast:
     return int(min(found, len(self._share) - 1))
 
   def cutouts(
-    self, rng: np.random.Generator, number: int, first: int, frames: int
+    self, rng: np.random.Generator, first: int, frames: int
   ) -> Int[np.ndarray, 't']:
     """Draws the cutouts that show an object in each frame.
 
     Args:
       rng: Source of randomness.
-      number: The object.
-      first: Its cutout in the first frame.
+      first: The cutout in the first frame.
       frames: How many.
     """
-    count = int(self._library.object_count[number])
-    if count == 1:
+    library = self._library
+    number = library.cutout_object[first]
+    last = int(library.object_count[number]) - 1
+    if not last:
       return np.full(frames, first)
-    begin = int(self._library.object_first[number])
-    # Forth and back through its video, about once.
+    begin = int(library.object_first[number])
+    # Forth and back through its video.
     speed = rng.choice([-1, 1]) * rng.uniform(0.3, 1.0)
     place = first - begin + speed * np.arange(frames)
-    last = count - 1
     return begin + np.rint(last - abs(place % (2 * last) - last)).astype(int)
 
-  def any(self, rng: np.random.Generator) -> tuple[int, int]:
-    """Draws an object and a cutout of it."""
-    return self._shown(rng, int(rng.integers(len(self._category))))
+  def other(self, rng: np.random.Generator, number: int) -> int:
+    """Draws a cutout of any object but one, which it is if it is alone."""
+    return self._among(rng, np.arange(len(self._category)), number)
 
-  def like(self, rng: np.random.Generator, number: int) -> tuple[int, int]:
-    """Draws another object of an object's class, or of any if it is alone."""
+  def like(self, rng: np.random.Generator, number: int) -> int:
+    """Draws a cutout of another object of one's class, or of any if alone."""
     kind = self._category[number]
-    low, high = int(self._bound[kind]), int(self._bound[kind + 1])
-    kin = self._order[low:high]
-    if high - low < 2:
-      kin = np.arange(len(self._category))
+    kin = self._order[self._bound[kind] : self._bound[kind + 1]]
     if len(kin) < 2:
-      return self._shown(rng, number)
-    # The object's own place is that of the last, which is not drawn.
-    drawn = int(kin[rng.integers(len(kin) - 1)])
-    return self._shown(rng, int(kin[-1]) if drawn == number else drawn)
+      return self.other(rng, number)
+    return self._among(rng, kin, number)
+
+  def _among(
+    self, rng: np.random.Generator, objects: Int[np.ndarray, 'k'], number: int
+  ) -> int:
+    """Draws a cutout of one of the objects but one of them."""
+    drawn = number
+    if len(objects) > 1:
+      # The one's own place is that of the last, which is not drawn.
+      drawn = int(objects[rng.integers(len(objects) - 1)])
+      drawn = int(objects[-1]) if drawn == number else drawn
+    first = int(self._library.object_first[drawn])
+    return first + int(rng.integers(self._library.object_count[drawn]))
 
   def scene(self, rng: np.random.Generator, number: int) -> int:
     """Draws a photograph that does not show an object already."""
@@ -77,11 +86,7 @@ class Cast:
     drawn = int(rng.integers(count - 1))
     return drawn + (drawn >= home)
 
-  def photograph(self, rng: np.random.Generator) -> int:
-    """Draws a photograph."""
-    return int(rng.integers(len(self._library.photograph_size)))
-
-  def _shown(self, rng: np.random.Generator, number: int) -> tuple[int, int]:
-    first = int(self._library.object_first[number])
-    count = int(self._library.object_count[number])
-    return number, first + int(rng.integers(count))
+  def texture(self, rng: np.random.Generator) -> int:
+    """Draws a photograph for a texture, of a few that stay decoded."""
+    count = len(self._library.photograph_size)
+    return int(rng.integers(min(count, _TEXTURES)))

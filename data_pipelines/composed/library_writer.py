@@ -17,6 +17,11 @@ from data_pipelines.sources import coco, davis, source
 from data_pipelines.staging import staged
 from data_pipelines.trees import Tree, open_tree
 
+# The photograph of an object that is on none of those kept.
+NOWHERE = -1
+# Short side of the photographs that are kept, px: targets are small parts.
+_LEAST_SIDE = 100
+
 
 @dataclasses.dataclass(frozen=True)
 class Sources:
@@ -95,7 +100,7 @@ def write(out: Path, sources: Sources, settings: Settings) -> dict[str, Any]:
     if not len(columns['object_name']) or len(columns['photograph']) < 2:
       raise ValueError(
         f'{sources.photographs}: {len(columns["object_name"])} objects to cut '
-        f'out and {len(columns["photograph_span"])} photographs to put them '
+        f'out and {len(columns["photograph"])} photographs to put them '
         'on; an object with an outline and two photographs are needed'
       )
     np.savez_compressed(folder / library.INDEX, **columns)
@@ -141,7 +146,7 @@ def _collect(
     if not (left or path in scenes):
       continue
     rgb = source.image(tree, path)
-    home = pictures.add_photograph(rgb) if path in scenes else -1
+    home = pictures.add_photograph(rgb) if path in scenes else NOWHERE
     for found in cutouts.of_photograph(tree, path, annotations, rgb):
       if left:
         pictures.add_object(found, home)
@@ -164,7 +169,7 @@ def _add_videos(
   for name, unit in units.items():
     if name not in exclude:
       for found in cutouts.of_video(tree, unit):
-        pictures.add_object(found, -1)
+        pictures.add_object(found, NOWHERE)
       yield
 
 
@@ -192,7 +197,13 @@ class _Pictures:
     self._photographs: list[tuple[int, int, int, int]] = []
 
   def add_photograph(self, rgb: UInt8[np.ndarray, 'h w 3']) -> int:
-    """Adds a photograph of a bounded size; returns its number."""
+    """Adds a photograph of a bounded size, unless it is small.
+
+    Returns:
+      Its number, or NOWHERE.
+    """
+    if min(rgb.shape[:2]) < _LEAST_SIDE:
+      return NOWHERE
     scale = self._settings.longest / max(rgb.shape[:2])
     if scale < 1:
       size = [max(1, round(side * scale)) for side in rgb.shape[1::-1]]

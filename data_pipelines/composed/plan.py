@@ -127,7 +127,8 @@ class _Writer:
     window = motion.pan(rng, frames, size_hw)
     room = window[0, 2:]
     side = float(room.min() * np.exp(rng.uniform(np.log(0.08), np.log(0.3))))
-    actor = self._fitted(self._actor(hero, shown, side), room)
+    cutout = cast.cutouts(rng, shown, frames)
+    actor = self._fitted(self._actor(cutout, side), room)
     center = window[:, :2] + self._path(actor.half, room)
     target = self._layer(actor, center)
     behind, before = self._company(hero, actor, center)
@@ -135,7 +136,7 @@ class _Writer:
     return Plan(
       photograph,
       window,
-      bool(rng.random() < 0.5),
+      bool(rng.random() < 0.65),
       tuple(behind),
       target,
       tuple(before),
@@ -150,24 +151,25 @@ class _Writer:
   def _company(self, hero: int, actor: _Actor, center) -> tuple[list, list]:
     """Draws what is behind and before the target."""
     rng = self._rng
-    behind = [self._decoy(actor, center) for _ in range(rng.integers(0, 4))]
+    behind = [
+      self._decoy(hero, actor, center) for _ in range(rng.integers(0, 4))
+    ]
     before = []
     for _ in range(rng.choice(4, p=[0.15, 0.4, 0.3, 0.15])):
       layer = self._distractor(hero, actor, center)
       (before if rng.random() < 0.25 else behind).append(layer)
     if rng.random() < 0.4:
       for _ in range(rng.choice([1, 2], p=[0.7, 0.3])):
-        before.append(self._occluder(actor, center))
+        before.append(self._occluder(hero, actor, center))
     return behind, before
 
-  def _actor(self, number: int, first: int, side: float) -> _Actor:
+  def _actor(self, cutout: Int[np.ndarray, 't'], side: float) -> _Actor:
     """Draws the shape of an object whose area is about side x side."""
-    library, rng, frames = self._library, self._rng, self._frames
-    cutout = self._cast.cutouts(rng, number, first, frames)
-    linear = motion.deformation(rng, frames)
+    library, frames = self._library, len(cutout)
+    linear = motion.deformation(self._rng, frames)
     linear = linear * (side / library.side[cutout])[:, None, None]
     middle, half = np.empty((2, frames, 2))
-    for number in np.unique(cutout):
+    for number in set(cutout.tolist()):
       when = cutout == number
       # Bounds about the origin, then the point that lies in their middle.
       corners = library.hull[number] @ np.swapaxes(linear[when], 1, 2)
@@ -197,7 +199,7 @@ class _Writer:
     matrix = np.concatenate([actor.linear, shift], axis=2)
     texture = None
     if textured:
-      texture = Texture(self._cast.photograph(self._rng), self._rng.random(2))
+      texture = Texture(self._cast.texture(self._rng), self._rng.random(2))
     color = _look(self._rng)
     return Layer(actor.cutout, texture, matrix, center, color)
 
@@ -206,8 +208,8 @@ class _Writer:
     rng = self._rng
     side = np.sqrt(np.abs(np.linalg.det(actor.linear[0])))
     side = side * self._library.side[actor.cutout[0]]
-    number, first = self._cast.like(rng, hero)
-    other = self._actor(number, first, side * np.exp(rng.normal(0, 0.2)))
+    cutout = self._cast.cutouts(rng, self._cast.like(rng, hero), self._frames)
+    other = self._actor(cutout, side * np.exp(rng.normal(0, 0.2)))
     path = motion.waves(rng, self._frames, 2)
     angle = rng.uniform(0, 2 * np.pi) + 0.5 * path[:, 0]
     # At 1 the boxes touch.
@@ -216,18 +218,18 @@ class _Writer:
     offset = np.stack([np.cos(angle), np.sin(angle)], axis=1) * reach
     return self._layer(other, center + distance[:, None] * offset)
 
-  def _decoy(self, actor: _Actor, center) -> Layer:
-    """Draws a piece of another photograph that looks cut out, too."""
+  def _decoy(self, hero: int, actor: _Actor, center) -> Layer:
+    """Draws a piece of a photograph that lies there and looks cut out, too."""
     rng = self._rng
     side = 2 * np.sqrt(actor.half.prod(axis=1).mean())
-    number, first = self._cast.any(rng)
-    other = self._actor(number, first, side * rng.uniform(0.3, 1.2))
+    cutout = np.array([self._cast.other(rng, hero)])
+    other = self._actor(cutout, side * rng.uniform(0.3, 1.2))
     near = center[rng.integers(self._frames)]
     place = near + side * rng.uniform(-3, 3, 2)
-    place = place + 0.1 * side * motion.waves(rng, self._frames, 2)
-    return self._layer(other, place, textured=True)
+    still = _Actor(*(np.repeat(part, self._frames, axis=0) for part in other))
+    return self._layer(still, np.tile(place, (self._frames, 1)), textured=True)
 
-  def _occluder(self, actor: _Actor, center) -> Layer:
+  def _occluder(self, hero: int, actor: _Actor, center) -> Layer:
     """Draws something that the target passes behind."""
     rng = self._rng
     size = 2 * actor.half.mean(axis=0)
@@ -236,10 +238,10 @@ class _Writer:
     if textured and rng.random() < 0.75:
       other = self._pole(size, axis)
     else:
-      number, first = self._cast.any(rng)
-      other = self._actor(
-        number, first, np.sqrt(size.prod()) * rng.uniform(0.4, 0.9)
+      cutout = self._cast.cutouts(
+        rng, self._cast.other(rng, hero), self._frames
       )
+      other = self._actor(cutout, np.sqrt(size.prod()) * rng.uniform(0.4, 0.9))
     speed = rng.choice([-1, 1]) * np.exp(rng.uniform(np.log(0.02), np.log(0.4)))
     moment = rng.integers(self._frames)
     offset = np.empty((self._frames, 2))
@@ -278,8 +280,8 @@ _LUMA = np.array([0.114, 0.587, 0.299])
 
 def _look(rng: np.random.Generator) -> Float[np.ndarray, '3 4']:
   """Draws saturation, contrast, colour cast and brightness of a layer."""
-  saturation = np.exp(rng.normal(0, 0.2))
-  contrast = np.exp(rng.normal(0, 0.12))
+  saturation = np.exp(rng.normal(0, 0.15))
+  contrast = np.exp(rng.normal(0, 0.1))
   gain = contrast * np.exp(rng.normal(0, 0.04, (3, 1)))
   mixed = saturation * np.eye(3) + (1 - saturation) * _LUMA
   # What contrast adds leaves a middle grey as it is.

@@ -71,28 +71,32 @@ class _Canvas:
     self._scale = crops.scale_of(box[2:])
     self._shift = (crop_size - 1) / 2 - self._scale * box[:2]
     self._drift = window[:2] - plan.window[max(t - 1, 0), :2]
-    # Pixels of the crop that the camera shows.
-    self._low, self._high = np.zeros(2, int), np.full(2, crop_size)
-    if not plan.mirrored:
-      low = self._scale * (window[:2] - 0.5) + self._shift
-      high = self._scale * (window[:2] + window[2:] - 0.5) + self._shift
-      self._low = np.maximum(np.ceil(low), 0).astype(int)
-      self._high = np.minimum(np.floor(high) + 1, crop_size).astype(int)
-    x, y, w, h = window.astype(int)
-    shown = library.photograph(plan.photograph)[y : y + h, x : x + w]
-    shown = self._exposed(shown)
-    matrix = np.column_stack(
-      [self._scale * np.eye(2), self._scale * window[:2] + self._shift]
-    )
-    self.bgr = cv2.warpAffine(
-      shown,
-      matrix,
-      (crop_size, crop_size),
-      borderMode=(
-        cv2.BORDER_REFLECT_101 if plan.mirrored else cv2.BORDER_CONSTANT
-      ),
-      borderValue=cv2.mean(shown),
-    )
+    self.bgr, self._low, self._high = self._scene(window, crop_size)
+
+  def _scene(self, window, crop_size: int):
+    """Returns the photograph in the crop, and the part that layers lie in."""
+    # The part of the window that is in the crop, in whole pixels of both: what
+    # is rounded moves the photograph by less than a pixel.
+    corner = self._scale * (window[:2] - 0.5) + self._shift + 0.5
+    first = np.floor(np.maximum(-corner / self._scale, 0))
+    last = np.ceil(np.minimum((crop_size - corner) / self._scale, window[2:]))
+    x, y, w, h = np.concatenate([window[:2] + first, last - first]).astype(int)
+    low = np.rint(corner + self._scale * first).astype(int)
+    high = np.rint(corner + self._scale * last).astype(int)
+    photograph = self._library.photograph(self._plan.photograph)
+    shown = self._exposed(photograph[y : y + h, x : x + w])
+    mean = cv2.mean(shown)
+    shown = cv2.resize(shown, tuple((high - low).tolist()))
+    cut = np.maximum(-low, 0)
+    low, high = low + cut, np.minimum(high, crop_size)
+    shown = shown[cut[1] :, cut[0] :][: high[1] - low[1], : high[0] - low[0]]
+    mirrored = self._plan.mirrored
+    rim = (low[1], crop_size - high[1], low[0], crop_size - high[0])
+    mode = cv2.BORDER_REFLECT_101 if mirrored else cv2.BORDER_CONSTANT
+    bgr = cv2.copyMakeBorder(shown, *map(int, rim), mode, value=mean)
+    if mirrored:
+      low, high = np.zeros(2, int), np.full(2, crop_size)
+    return bgr, low, high
 
   def _exposed(self, bgr):
     """Gives the photograph the light and the blur of the frame."""
