@@ -26,8 +26,7 @@ from pathlib import Path
 from absl import flags
 
 from acm_jax import command
-from benchmarks.accelerator_stages import packing, runner
-from benchmarks.accelerator_stages.record import Record
+from benchmarks.accelerator_stages import packing, record, runner
 from benchmarks.accelerator_stages.settings import Settings, Training
 
 STAGES = (
@@ -51,6 +50,7 @@ def define(values: flags.FlagValues) -> None:
     'packed': 'Folder that --pack wrote: data, checkpoints, wheels.',
     'config': 'What the stage train trains, configs/F.py or configs/F.py:ARG.',
     'train_flags': 'Further flags of acm_jax.train, in one string.',
+    'report': 'An accelerator.json whose tables are printed; no stage runs.',
     'pack': 'New folder that the following are collected in; no stage runs.',
     'data': 'Of --pack: folder of clip sets.',
     'sequences': 'Of --pack: root of the sequences of --benchmark.',
@@ -74,7 +74,7 @@ def define(values: flags.FlagValues) -> None:
 
 
 def main(values: flags.FlagValues) -> None:
-  """Packs, or runs the stages.
+  """Packs, shows a report, or runs the stages.
 
   Raises:
     RuntimeError: A stage failed or was stopped.
@@ -82,6 +82,9 @@ def main(values: flags.FlagValues) -> None:
   """
   if values.pack:
     _pack(values)
+    return
+  if values.report:
+    print(record.tables(record.read(Path(values.report))))
     return
   if not values.out:
     raise ValueError('--out is missing: name the folder of the results')
@@ -94,15 +97,15 @@ def main(values: flags.FlagValues) -> None:
   if settings.rehearse:
     # Programs run once; to compile them well would take longer.
     os.environ['XLA_FLAGS'] = '--xla_backend_optimization_level=0'
-  record = Record(settings.out, {'rehearsal': settings.rehearse})
+  kept = record.Record(settings.out, {'rehearsal': settings.rehearse})
   modules = {name: f'{runner.__package__}.{name}' for name in stages}
   limits = dict.fromkeys(stages, values.limit)
   if 'train' in limits:
     seconds = 60 * settings.training.minutes
     limits['train'] = seconds + _TRAINING_MARGIN_SECONDS
-  runner.run(modules, limits, settings, record)
-  print(record.tables())
-  if incomplete := record.incomplete():
+  runner.run(modules, limits, settings, kept)
+  print(record.tables(kept.report))
+  if incomplete := kept.incomplete():
     raise RuntimeError(f'stages are incomplete: {"; ".join(incomplete)}')
 
 

@@ -18,6 +18,8 @@ from data_pipelines.staging import replacing
 
 FILE = 'accelerator.json'
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'torch')
+# Columns that the tables leave out.
+_UNTOLD = {'compile_s', 'median_ms', 'rounds'}
 
 
 class Record:
@@ -94,16 +96,10 @@ class Record:
       if 'error' in stage
     ]
 
-  def tables(self) -> str:
-    """The rows of all stages as Markdown."""
-    parts = []
-    for name, stage in self._report['stages'].items():
-      parts.append(f'## {name} ({stage["status"]}, {stage["seconds"]} s)')
-      if 'error' in stage:
-        parts.append(stage['error'])
-      for _, rows in itertools.groupby(stage['rows'], list):
-        parts.append(_table(list(rows)))
-    return '\n\n'.join(parts)
+  @property
+  def report(self) -> Mapping[str, Any]:
+    """What the file holds."""
+    return self._report
 
   def _write(self) -> None:
     with replacing(self._path) as partial:
@@ -123,10 +119,41 @@ def _host() -> dict[str, Any]:
   }
 
 
+def read(path: Path) -> dict[str, Any]:
+  """The report of an earlier call.
+
+  Raises:
+    FileNotFoundError: There is no such file.
+    ValueError: It is no report.
+  """
+  if not path.is_file():
+    raise FileNotFoundError(f'{path}: no such file; name an {FILE}')
+  try:
+    report = json.loads(path.read_text())
+  except json.JSONDecodeError as error:
+    raise ValueError(f'{path}: not JSON ({error})') from None
+  if not isinstance(report, dict) or 'stages' not in report:
+    raise ValueError(f'{path}: no stages in it; name an {FILE}')
+  return report
+
+
+def tables(report: Mapping[str, Any]) -> str:
+  """The rows of all stages as Markdown."""
+  parts = []
+  for name, stage in report['stages'].items():
+    parts.append(f'## {name} ({stage["status"]}, {stage["seconds"]} s)')
+    if 'error' in stage:
+      parts.append(stage['error'])
+    for _, rows in itertools.groupby(stage['rows'], list):
+      parts.append(_table(list(rows)))
+  return '\n\n'.join(parts)
+
+
 def _table(rows: Sequence[Row]) -> str:
   """Rows of the same columns."""
-  lines = [[_cell(value) for value in row.values()] for row in rows]
-  lines = [list(rows[0]), ['---'] * len(rows[0]), *lines]
+  names = [name for name in rows[0] if name not in _UNTOLD]
+  lines = [[_cell(row[name]) for name in names] for row in rows]
+  lines = [names, ['---'] * len(names), *lines]
   return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 

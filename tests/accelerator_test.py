@@ -1,0 +1,366 @@
+"""What is measured on an accelerator: stages, results, pieces and packs."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from acm_jax.timing import measure
+from acm_jax.training import checkpoints
+from benchmarks import accelerator
+from benchmarks.accelerator_stages import (
+  device,
+  packing,
+  parity,
+  pieces,
+  record,
+  runner,
+)
+from benchmarks.accelerator_stages.settings import Settings, Training
+from data_pipelines import batch
+from tests import formulas
+
+ROW = "yield {'number': 1, 'nothing': None}\n"
+STAGES = {
+  'good': ROW,
+  'fails': f'{ROW}  raise ValueError("no such thing\\nand more")\n',
+  'killed': f'{ROW}  import os, signal\n  os.kill(os.getpid(), signal.SIGKILL)',
+  'endless': 'import threading\n  threading.Event().wait()\n  yield {}\n',
+  'looks_back': "yield {'rows before': len(settings.earlier['good'])}\n",
+}
+
+
+def settings_of(folder, **changes):
+  training = Training(config='', minutes=1.0)
+  return Settings(folder, True, None, 'davis', training, **changes)
+
+
+def run_stages(names, folder, monkeypatch, limit=60.0):
+  """The report of stages that are written as modules."""
+  for name, body in STAGES.items():
+    text = f'def rows(settings):\n  {body}'
+    (folder / f'stage_{name}.py').write_text(text)
+  monkeypatch.syspath_prepend(str(folder))
+  kept = record.Record(folder, {'rehearsal': True})
+  modules = {name: f'stage_{name}' for name in names}
+  limits = dict.fromkeys(names, limit)
+  runner.run(modules, limits, settings_of(folder), kept)
+  return json.loads((folder / record.FILE).read_text())
+
+
+def test_a_stage_that_fails_or_dies_keeps_its_rows_and_the_rest_go_on(
+  tmp_path, monkeypatch, capfd
+):
+  names = ('fails', 'killed', 'good', 'looks_back')
+  stages = run_stages(names, tmp_path, monkeypatch)['stages']
+  assert {name: stage['status'] for name, stage in stages.items()} == {
+    'fails': 'failed',
+    'killed': 'failed',
+    'good': 'done',
+    'looks_back': 'done',
+  }
+  assert stages['fails']['error'] == 'ValueError: no such thing'
+  assert stages['killed']['error'] == 'exit code -9'
+  for name in ('fails', 'killed', 'good'):
+    assert stages[name]['rows'] == [{'number': 1, 'nothing': None}]
+  assert stages['looks_back']['rows'] == [{'rows before': 1}]
+  # The traceback is for whoever looks at the log.
+  assert 'no such thing' in capfd.readouterr().err
+
+
+def test_a_stage_is_stopped_at_its_limit(tmp_path, monkeypatch):
+  stages = run_stages(['endless'], tmp_path, monkeypatch, limit=0.1)['stages']
+  assert stages['endless']['status'] == 'stopped'
+  assert stages['endless']['error'] == 'stopped at its limit of 0 s'
+
+
+def test_the_results_are_whole_after_every_row(tmp_path):
+  kept = record.Record(tmp_path, {'rehearsal': True})
+  seen = []
+
+  def note():
+    stage = record.read(tmp_path / record.FILE)['stages']['device']
+    seen.append((stage['status'], stage['rows']))
+
+  def interrupted():
+    with kept.stage('device', 5.0) as add:
+      note()
+      add({'figure': 1.5})
+      note()
+      raise KeyboardInterrupt
+
+  with pytest.raises(KeyboardInterrupt):
+    interrupted()
+  note()
+  row = {'figure': 1.5}
+  assert seen == [('running', []), ('running', [row]), ('interrupted', [row])]
+  host = record.read(tmp_path / record.FILE)['host']
+  assert host['packages']['jax'] == jax.__version__
+  assert [path.name for path in tmp_path.iterdir()] == [record.FILE]
+
+
+def test_tables_have_the_columns_of_their_rows(tmp_path):
+  rows = [{'a': 1, 'rounds': 3}, {'a': 20_000.0, 'rounds': 3}, {'b': None}]
+  stage = {'status': 'failed', 'seconds': 2.0, 'error': 'why', 'rows': rows}
+  assert record.tables({'stages': {'step': stage}}).splitlines() == [
+    *('## step (failed, 2.0 s)', '', 'why', ''),
+    *('| a |', '| --- |', '| 1 |', '| 20,000 |', ''),
+    *('| b |', '| --- |', '|  |'),
+  ]
+
+
+@pytest.mark.parametrize(
+  ('argv', 'message'),
+  [
+    ((), '--out is missing'),
+    (('--stage=device,paint',), '--stage paint: there are device, parity'),
+    (('--stage=train',), '--config is missing'),
+    (('--packed=nowhere',), '--packed nowhere: no such folder'),
+    (('--report=nowhere.json',), 'nowhere.json: no such file'),
+    (('--stage=device', '--limit=0'), 'limit'),
+  ],
+)
+def test_a_wrong_request_is_refused(refuse, tmp_path, argv, message):
+  out = (f'--out={tmp_path / "out"}',) if argv else ()
+  refuse(accelerator, *argv, *out, message=message)
+  assert not (tmp_path / 'out').exists()
+
+
+def test_results_are_not_overwritten(refuse, tmp_path):
+  record.Record(tmp_path, {})
+  asked = '--stage=device', f'--out={tmp_path}'
+  refuse(accelerator, *asked, message='is there already: name another --out')
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+  """A folder of files, one of them empty, and data beside them."""
+  folder = tmp_path / 'run'
+  (folder / 'checkpoints' / '8').mkdir(parents=True)
+  (folder / 'data').mkdir()
+  random = np.random.default_rng(0)
+  (folder / 'checkpoints' / '8' / 'weights').write_bytes(random.bytes(50_000))
+  (folder / 'config.json').write_text('{}')
+  (folder / 'empty').touch()
+  (folder / 'data' / 'large').write_bytes(bytes(10))
+  return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+  return {
+    str(path.relative_to(folder)): path.read_bytes()
+    for path in folder.rglob('*')
+    if path.is_file()
+  }
+
+
+def test_pieces_join_to_the_same_files(run_folder, tmp_path):
+  listed, *rest = pieces.split(
+    run_folder, tmp_path, without=('data',), piece_bytes=20_000
+  )
+  assert len(rest) > 2
+  assert all(path.stat().st_size <= 20_000 for path in rest)
+  assert pieces.main([str(listed), '--out', str(tmp_path / 'joined')]) == 0
+  expected = contents(run_folder)
+  del expected['data/large']
+  assert contents(tmp_path / 'joined') == expected
+
+
+@pytest.mark.parametrize('fault', ['damaged', 'missing', 'no list'])
+def test_pieces_with_a_fault_are_refused(run_folder, tmp_path, fault, capsys):
+  listed, _, piece, *_ = pieces.split(run_folder, tmp_path, piece_bytes=20_000)
+  if fault == 'damaged':
+    data = bytearray(piece.read_bytes())
+    data[100] ^= 1
+    piece.write_bytes(data)
+  elif fault == 'missing':
+    piece.unlink()
+  else:
+    listed.write_text('{')
+  out = tmp_path / 'joined'
+  assert pieces.main([str(listed), '--out', str(out)]) == 2
+  culprit = listed if fault == 'no list' else piece
+  assert str(culprit) in capsys.readouterr().err
+  assert not out.exists()
+
+
+def test_a_pack_holds_the_weights_of_a_run_and_what_else_is_named(
+  run_command, run_folder, tiny_run, tmp_path
+):
+  out = tmp_path / 'pack'
+  code, printed, errors = run_command(
+    accelerator,
+    *(f'--pack={out}', f'--data={run_folder}', f'--checkpoint={tiny_run}'),
+  )
+  assert code == 0, errors
+  assert any(line.endswith('checkpoints/tiny') for line in printed)
+  assert contents(out / 'data') == contents(run_folder)
+  config, variables = checkpoints.load_variables(out / 'checkpoints' / 'tiny')
+  expected_config, expected = checkpoints.load_variables(tiny_run)
+  assert config == expected_config
+  jax.tree.map(np.testing.assert_array_equal, variables, expected)
+  # All else that the run needs to go on, as the momentum, is left behind.
+  parts = [path.name for path in out.glob('checkpoints/tiny/checkpoints/0/*')]
+  assert 'model' in parts
+  assert 'progress' not in parts
+
+
+def test_a_pack_beyond_the_limit_is_refused_with_the_sizes(
+  refuse, run_folder, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(packing, 'LIMIT_BYTES', 40_000)
+  out = tmp_path / 'pack'
+  asked = f'--pack={out}', f'--data={run_folder}'
+  refuse(accelerator, *asked, message='data/checkpoints 0.0')
+  assert not out.exists()
+
+
+def test_a_pack_of_what_is_not_there_is_refused(refuse, tmp_path):
+  asked = f'--pack={tmp_path / "pack"}', f'--wheels={tmp_path / "wheels"}'
+  refuse(accelerator, *asked, message='no such folder')
+
+
+def test_wheels_of_a_pack_can_be_imported(tmp_path, monkeypatch):
+  monkeypatch.setattr('sys.path', ['before'])
+  monkeypatch.setenv('PYTHONPATH', 'elsewhere')
+  (tmp_path / 'wheels').mkdir()
+  wheel = tmp_path / 'wheels' / 'package-1.0-py3-none-any.whl'
+  wheel.touch()
+  packing.use_wheels(tmp_path)
+  import sys
+
+  assert sys.path == ['before', str(wheel)]
+  assert os.environ['PYTHONPATH'] == f'elsewhere{os.pathsep}{wheel}'
+
+
+def test_every_reference_network_has_a_config():
+  assert set(parity.reference_names()) <= set(parity.CONFIGS)
+
+
+def test_the_peak_is_that_of_the_same_type_in_jax(tmp_path):
+  rows = [
+    {'device': 'a device'},
+    {'type': 'bfloat16', 'form': 'torch', 'tflops': 7.0},
+    {'type': 'bfloat16', 'form': 'jax', 'tflops': 8.0},
+  ]
+  settings = settings_of(tmp_path, earlier={'device': rows})
+  assert device.peak(settings, 'bfloat16') == 8.0
+  assert device.peak(settings, 'float32 (highest)') is None
+  assert device.peak(settings_of(tmp_path), 'bfloat16') is None
+
+
+def test_a_timing_on_an_accelerator_is_the_mean_of_calls_in_a_row(monkeypatch):
+  monkeypatch.setattr(measure.jax, 'default_backend', lambda: 'gpu')
+  clock = iter(range(10**6))
+  monkeypatch.setattr(measure.time, 'perf_counter', lambda: next(clock) * 1e-3)
+  monkeypatch.setattr(measure.time, 'sleep', lambda _: None)
+  calls = []
+  work = measure.Work({}, {'ours': lambda: calls.append(None)})
+  (row,) = measure.measure([work], seconds=0.0)
+  # One tick, 1 ms, a timing: the first call, then one call to see how many of
+  # them last 5 ms, then three rounds of five.
+  assert len(calls) == 1 + 1 + 3 * 5
+  assert row['least_ms'] == pytest.approx(1 / 5)
+
+
+class TestPyTorch:
+  """The network and the step that ours is compared with."""
+
+  @pytest.fixture(autouse=True)
+  def torch(self):
+    torch = pytest.importorskip('torch')
+    # Threads of several test processes would wait for each other.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield torch
+    torch.set_num_threads(threads)
+
+  def test_outputs_equal_the_official_ones(self, torch):
+    from benchmarks import pytorch
+
+    weights = formulas.state_dict('siamban_acm_r50')
+    network = pytorch.Network().eval()
+    counters = network.load_state_dict(
+      {key: torch.from_numpy(value) for key, value in weights.items()},
+      strict=False,
+    )
+    assert not counters.unexpected_keys
+    assert all('num_batches_tracked' in k for k in counters.missing_keys)
+    figures = formulas.load('siamban_acm_r50')
+    images = [
+      torch.from_numpy(np.moveaxis(formulas.image(name, size), -1, 1).copy())
+      for name, size in (('template', 127), ('search', 255))
+    ]
+    box_size = torch.from_numpy(figures['bbox'][:, 2:].astype(np.float32))
+    with torch.no_grad():
+      outputs = network(images[0], box_size, images[1])
+    for name, output in zip(('cls', 'loc'), outputs, strict=True):
+      # float32 against the float64 figures; measured 5e-7 on a CPU.
+      tolerance = 1e-5 * np.abs(figures[name]).max()
+      np.testing.assert_allclose(output, figures[name], rtol=0, atol=tolerance)
+
+  def test_loss_equals_the_official_one(self, torch):
+    from benchmarks import pytorch
+
+    draw, shape = formulas.rng('loss'), (3, 25, 25)
+    cls = draw.standard_normal((3, 2, 25, 25))
+    loc = np.exp(draw.standard_normal((3, 4, 25, 25)) + 3)
+    label = draw.integers(-1, 2, shape)
+    distances = np.exp(draw.standard_normal((3, 4, 25, 25)) + 3)
+    arrays = cls, loc, np.maximum(label, 0), distances, label >= 0
+    loss = pytorch.loss(*map(torch.from_numpy, arrays))
+    figures = formulas.load('losses_ban')
+    expected = figures['cls_loss'] + figures['loc_loss']
+    # Both are float64 but for the figures' own float32.
+    np.testing.assert_allclose(float(loss), float(expected), rtol=1e-6)
+
+  def test_a_step_trains_all_but_the_frozen_stages(self, torch):
+    from benchmarks import pytorch
+
+    made = []
+
+    def network():
+      made.append(pytorch.Network(channels=4, hidden=8))
+      before.update(
+        {k: v.clone() for k, v in made[0].state_dict().items()},
+      )
+      return made[0]
+
+    before = {}
+    step = pytorch.Form(frozen=2, network=network)(batch.fake(2, 127, 255))
+    step().block_until_ready()
+    after = made[0].state_dict()
+    same = {key for key in after if torch.equal(after[key], before[key])}
+    frozen = ('backbone.conv1.', 'backbone.bn1.', 'backbone.layer1.')
+    # SGD changes every weight, if by its decay alone; zeros stay zeros.
+    still = {k for k in same if not k.startswith(frozen) and before[k].any()}
+    assert not still
+    assert {key for key in after if key.startswith(frozen)} <= same
+
+  def test_the_step_can_be_timed_beside_ours(self):
+    from benchmarks import pytorch
+
+    others = pytorch.OTHERS['siamban acm train']
+    assert list(others) == ['pytorch', 'pytorch bfloat16']
+    assert dataclasses.replace(others['pytorch'], frozen=2).frozen == 2
+
+
+@pytest.mark.slow
+def test_the_rehearsal_runs_every_stage(run_command, tmp_path):
+  code, _, errors = run_command(accelerator, '--rehearse', f'--out={tmp_path}')
+  stages = record.read(tmp_path / record.FILE)['stages']
+  assert code == 0, errors
+  assert list(stages) == list(accelerator.STAGES)
+  assert all(stage['rows'] for stage in stages.values())
+  for row in stages['parity']['rows']:
+    # float32 against the float64 figures, as in the tests of the networks.
+    assert row['highest'] < 1e-5
+  pieces.join(tmp_path / 'siamban_acm.pieces.json', tmp_path / 'joined')
+  config, _ = checkpoints.load_variables(tmp_path / 'joined')
+  assert config['tracker']['fusion'] == 'acm'
+  last = (tmp_path / 'metrics.jsonl').read_text().splitlines()[-1]
+  assert json.loads(last)['step'] == stages['train']['rows'][0]['step']
