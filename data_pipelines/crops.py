@@ -15,16 +15,18 @@ CONTEXT_AMOUNT = 0.5
 CROP_SIZE = 511
 
 
-def scale_of(size: Float[np.ndarray, '2']) -> float:
-  """Crop pixels a pixel, for a target of that width and height."""
-  side = context.context_side(*size, CONTEXT_AMOUNT)
-  return float(TEMPLATE_SIZE / side)
+def scale_of(size: Float[np.ndarray, '*n 2']) -> Float[object, '*n']:
+  """Crop pixels a pixel, for targets of that width and height."""
+  width, height = size[..., 0], size[..., 1]
+  return TEMPLATE_SIZE / context.context_side(width, height, CONTEXT_AMOUNT)
 
 
-def center_box(size: Float[np.ndarray, '2'], crop_size: int) -> np.ndarray:
-  """The target's box cx, cy, w, h in its crop; `size` is that in the crop."""
-  middle = (crop_size - 1) / 2
-  return np.array([middle, middle, *size], np.float32)
+def center_box(
+  size: Float[np.ndarray, '*n 2'], crop_size: int
+) -> Float[np.ndarray, '*n 4']:
+  """The targets' boxes cx, cy, w, h in their crops; `size` is that in them."""
+  middle = np.full(size.shape, (crop_size - 1) / 2)
+  return np.concatenate([middle, size], axis=-1).astype(np.float32)
 
 
 def context_crop(

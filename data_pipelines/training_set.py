@@ -80,5 +80,20 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
   return reader.read_manifest(folder)
 
 
+def names(folder: epath.PathLike) -> list[str]:
+  """Returns the names of the targets that a set shows.
+
+  They are the tracks of a clip set, and of a composed set the objects that it
+  was cut from.
+
+  Raises:
+    FileNotFoundError: The folder or a file in it is missing.
+    ValueError: It is of an unknown kind or another version, or damaged.
+  """
+  if _is_composed(folder):
+    return library.Library(folder).object_name.tolist()
+  return ClipSet(folder).track_name.tolist()
+
+
 def _is_composed(folder: epath.PathLike) -> bool:
   return manifests.kind_of(manifests.load(folder)) == library.KIND

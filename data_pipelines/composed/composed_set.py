@@ -1,5 +1,7 @@
 """Composed sequences as training reads them: crops by number, as JPEG."""
 
+import functools
+
 import cv2
 import numpy as np
 from etils import epath
@@ -10,6 +12,7 @@ from data_pipelines.composed import library as libraries
 from data_pipelines.composed import plan as plans
 from data_pipelines.composed.cast import Cast
 from data_pipelines.composed.library import Library
+from data_pipelines.composed.plan import Plan
 from data_pipelines.composed.render import render
 
 
@@ -32,7 +35,7 @@ class ComposedSet:
   """
 
   def __init__(self, folder: epath.PathLike):
-    """Opens a composed set: reads its library and draws up its sequences.
+    """Opens a composed set: reads its library and draws the boxes.
 
     Args:
       folder: Where it lies, here or at an address that etils.epath knows.
@@ -47,26 +50,27 @@ class ComposedSet:
     self.crop_size: int = manifest['crop_size']
     self.stride, self.at_hand = 1, False
     count, frames = manifest['sequences'], manifest['frames']
-    cast = Cast(library)
-    self._plans = [
-      plans.make(library, cast, manifest['seed'], number, frames)
-      for number in range(count)
+    settings = (library, Cast(library), manifest['seed'])
+
+    # What else than boxes a sequence has takes longer, and is kept.
+    @functools.cache
+    def plan(number: int) -> Plan:
+      return plans.make(*settings, number, frames)
+
+    self._plan = plan
+    drawn = [
+      plans.make_box(*settings, number, frames) for number in range(count)
     ]
-    boxes = np.concatenate([plan.box for plan in self._plans])
-    self.box: Float[np.ndarray, 'n 4'] = np.stack(
-      [
-        crops.center_box(size * crops.scale_of(size), self.crop_size)
-        for size in boxes[:, 2:]
-      ]
-    )
+    objects, boxes = zip(*drawn, strict=True)
+    size = np.concatenate(boxes)[:, 2:]
+    size = size * crops.scale_of(size)[:, None]
+    self.box: Float[np.ndarray, 'n 4'] = crops.center_box(size, self.crop_size)
     numbers = np.arange(count)
     self.frame_number: Int[np.ndarray, 'n'] = np.tile(np.arange(frames), count)
     self.track_first: Int[np.ndarray, 't'] = frames * numbers
     self.track_count: Int[np.ndarray, 't'] = np.full(count, frames)
     self.track_video: Int[np.ndarray, 't'] = numbers
-    self.track_object: Int[np.ndarray, 't'] = library.cutout_object[
-      [plan.target.cutout[0] for plan in self._plans]
-    ]
+    self.track_object: Int[np.ndarray, 't'] = np.array(objects)
     self.track_category: np.ndarray = library.object_category[self.track_object]
     self.track_name = np.array([f'composed-{number:05d}' for number in numbers])
 
@@ -77,7 +81,7 @@ class ComposedSet:
       ValueError: A picture of the library cannot be decoded.
     """
     number, t = divmod(int(frame), int(self.track_count[0]))
-    plan = self._plans[number]
+    plan = self._plan(number)
     bgr = render(self._library, plan, t, self.crop_size).bgr
     flags = [cv2.IMWRITE_JPEG_QUALITY, plan.quality]
     return cv2.imencode('.jpg', bgr, flags)[1].tobytes()

@@ -21,8 +21,9 @@ def waves(
   phase = rng.uniform(0, 2 * np.pi, (_WAVES, count))
   height = 1 / (0.5 + cycles)
   turn = 2 * np.pi / frames * np.arange(frames)
-  path = height * np.sin(turn[:, None, None] * cycles + phase)
-  return path.sum(axis=1) / np.sqrt((height**2).sum(axis=0) / 2)
+  height /= np.sqrt((height**2).sum(axis=0) / 2)
+  path = np.sin(turn[:, None, None] * cycles + phase)
+  return np.einsum('twn,wn->tn', path, height)
 
 
 def folded(path: Float[np.ndarray, '*n']) -> Float[np.ndarray, '*n']:
@@ -45,8 +46,8 @@ def deformation(
   mirror = rng.choice([-1.0, 1.0])
   cos, sin = np.cos(angle), np.sin(angle)
   wide, high = growth * stretch * mirror, growth / stretch
-  turned = [[cos * wide, -sin * high], [sin * wide, cos * high]]
-  return np.moveaxis(np.array(turned), -1, 0)
+  turned = np.stack([cos * wide, -sin * high, sin * wide, cos * high], axis=1)
+  return turned.reshape(frames, 2, 2)
 
 
 def pan(

@@ -88,10 +88,18 @@ def make(
     number: Of this sequence, from 0.
     frames: Its length.
   """
-  rng = np.random.Generator(
-    np.random.Philox(key=seed, counter=[0, number, 0, 0])
-  )
-  return _Writer(library, cast, rng, frames).plan()
+  return _Script(library, cast, seed, number, frames).plan()
+
+
+def make_box(
+  library: Library, cast: Cast, seed: int, number: int, frames: int
+) -> tuple[int, Float[np.ndarray, 't 4']]:
+  """Draws as much of a sequence as its target's object and box need.
+
+  Returns:
+    The object's number and the box of `make` with the same arguments.
+  """
+  return _Script(library, cast, seed, number, frames).box()
 
 
 class _Actor(NamedTuple):
@@ -110,37 +118,45 @@ class _Actor(NamedTuple):
   half: Float[np.ndarray, 't 2']
 
 
-class _Writer:
-  """Draws the parts of one sequence."""
+class _Script:
+  """Draws the parts of one sequence, the target first."""
 
-  def __init__(self, library, cast, rng, frames):
-    self._library, self._cast = library, cast
-    self._rng, self._frames = rng, frames
+  def __init__(self, library, cast, seed, number, frames):
+    self._library, self._cast, self._frames = library, cast, frames
+    counter = [0, number, 0, 0]
+    rng = np.random.Generator(np.random.Philox(key=seed, counter=counter))
+    self._rng = rng
+    shown = cast.target(rng)
+    self._hero = int(library.cutout_object[shown])
+    self._photograph = cast.scene(rng, self._hero)
+    size_hw = library.photograph_size[self._photograph].astype(float)
+    self._window = motion.pan(rng, frames, size_hw)
+    room = self._window[0, 2:]
+    side = float(room.min() * np.exp(rng.uniform(np.log(0.08), np.log(0.3))))
+    actor = self._actor(cast.cutouts(rng, shown, frames), side)
+    self._target = self._fitted(actor, room)
+    path = self._path(self._target.half, room)
+    self._center = self._window[:, :2] + path
+
+  def box(self) -> tuple[int, Float[np.ndarray, 't 4']]:
+    """Returns the target's object and its box."""
+    box = np.concatenate([self._center, 2 * self._target.half], axis=1)
+    return self._hero, box
 
   def plan(self) -> Plan:
-    """Draws everything."""
-    rng, cast, frames = self._rng, self._cast, self._frames
-    shown = cast.target(rng)
-    hero = int(self._library.cutout_object[shown])
-    photograph = cast.scene(rng, hero)
-    size_hw = self._library.photograph_size[photograph].astype(float)
-    window = motion.pan(rng, frames, size_hw)
-    room = window[0, 2:]
-    side = float(room.min() * np.exp(rng.uniform(np.log(0.08), np.log(0.3))))
-    cutout = cast.cutouts(rng, shown, frames)
-    actor = self._fitted(self._actor(cutout, side), room)
-    center = window[:, :2] + self._path(actor.half, room)
-    target = self._layer(actor, center)
-    behind, before = self._company(hero, actor, center)
+    """Draws what else there is."""
+    rng = self._rng
+    target = self._layer(self._target, self._center)
+    behind, before = self._company()
     light, gamma = self._light()
     return Plan(
-      photograph,
-      window,
+      self._photograph,
+      self._window,
       bool(rng.random() < 0.65),
       tuple(behind),
       target,
       tuple(before),
-      np.concatenate([center, 2 * actor.half], axis=1),
+      self.box()[1],
       light,
       gamma,
       defocus=max(0.0, rng.uniform(-1.2, 1.2)),
@@ -148,19 +164,17 @@ class _Writer:
       quality=int(rng.integers(35, 92)) if rng.random() < 0.4 else 92,
     )
 
-  def _company(self, hero: int, actor: _Actor, center) -> tuple[list, list]:
+  def _company(self) -> tuple[list, list]:
     """Draws what is behind and before the target."""
     rng = self._rng
-    behind = [
-      self._decoy(hero, actor, center) for _ in range(rng.integers(0, 4))
-    ]
+    behind = [self._decoy() for _ in range(rng.integers(0, 4))]
     before = []
     for _ in range(rng.choice(4, p=[0.15, 0.4, 0.3, 0.15])):
-      layer = self._distractor(hero, actor, center)
+      layer = self._distractor()
       (before if rng.random() < 0.25 else behind).append(layer)
     if rng.random() < 0.4:
       for _ in range(rng.choice([1, 2], p=[0.7, 0.3])):
-        before.append(self._occluder(hero, actor, center))
+        before.append(self._occluder())
     return behind, before
 
   def _actor(self, cutout: Int[np.ndarray, 't'], side: float) -> _Actor:
@@ -203,43 +217,45 @@ class _Writer:
     color = _look(self._rng)
     return Layer(actor.cutout, texture, matrix, center, color)
 
-  def _distractor(self, hero: int, actor: _Actor, center) -> Layer:
+  def _distractor(self) -> Layer:
     """Draws another object of the class that keeps near the target."""
     rng = self._rng
-    side = np.sqrt(np.abs(np.linalg.det(actor.linear[0])))
-    side = side * self._library.side[actor.cutout[0]]
-    cutout = self._cast.cutouts(rng, self._cast.like(rng, hero), self._frames)
+    side = np.sqrt(np.abs(np.linalg.det(self._target.linear[0])))
+    side = side * self._library.side[self._target.cutout[0]]
+    cutout = self._cast.cutouts(
+      rng, self._cast.like(rng, self._hero), self._frames
+    )
     other = self._actor(cutout, side * np.exp(rng.normal(0, 0.2)))
     path = motion.waves(rng, self._frames, 2)
     angle = rng.uniform(0, 2 * np.pi) + 0.5 * path[:, 0]
     # At 1 the boxes touch.
     distance = np.maximum(rng.uniform(0.6, 2.0) + 0.2 * path[:, 1], 0.5)
-    reach = (actor.half + other.half).mean(axis=0)
+    reach = (self._target.half + other.half).mean(axis=0)
     offset = np.stack([np.cos(angle), np.sin(angle)], axis=1) * reach
-    return self._layer(other, center + distance[:, None] * offset)
+    return self._layer(other, self._center + distance[:, None] * offset)
 
-  def _decoy(self, hero: int, actor: _Actor, center) -> Layer:
+  def _decoy(self) -> Layer:
     """Draws a piece of a photograph that lies there and looks cut out, too."""
     rng = self._rng
-    side = 2 * np.sqrt(actor.half.prod(axis=1).mean())
-    cutout = np.array([self._cast.other(rng, hero)])
+    side = 2 * np.sqrt(self._target.half.prod(axis=1).mean())
+    cutout = np.array([self._cast.other(rng, self._hero)])
     other = self._actor(cutout, side * rng.uniform(0.3, 1.2))
-    near = center[rng.integers(self._frames)]
+    near = self._center[rng.integers(self._frames)]
     place = near + side * rng.uniform(-3, 3, 2)
     still = _Actor(*(np.repeat(part, self._frames, axis=0) for part in other))
     return self._layer(still, np.tile(place, (self._frames, 1)), textured=True)
 
-  def _occluder(self, hero: int, actor: _Actor, center) -> Layer:
+  def _occluder(self) -> Layer:
     """Draws something that the target passes behind."""
     rng = self._rng
-    size = 2 * actor.half.mean(axis=0)
+    size = 2 * self._target.half.mean(axis=0)
     axis = int(rng.integers(2))
     textured = rng.random() < 0.8
     if textured and rng.random() < 0.75:
       other = self._pole(size, axis)
     else:
       cutout = self._cast.cutouts(
-        rng, self._cast.other(rng, hero), self._frames
+        rng, self._cast.other(rng, self._hero), self._frames
       )
       other = self._actor(cutout, np.sqrt(size.prod()) * rng.uniform(0.4, 0.9))
     speed = rng.choice([-1, 1]) * np.exp(rng.uniform(np.log(0.02), np.log(0.4)))
@@ -247,7 +263,7 @@ class _Writer:
     offset = np.empty((self._frames, 2))
     offset[:, axis] = speed * (np.arange(self._frames) - moment)
     offset[:, 1 - axis] = rng.uniform(-0.4, 0.4)
-    return self._layer(other, center + offset * size, textured)
+    return self._layer(other, self._center + offset * size, textured)
 
   def _pole(self, size: Float[np.ndarray, '2'], axis: int) -> _Actor:
     """Draws a pole across the direction in which it is passed."""
