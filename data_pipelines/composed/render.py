@@ -13,8 +13,8 @@ from data_pipelines.composed.plan import POLE, POLE_HW, Layer, Plan
 
 # At most this part of a target is hidden by what is before it.
 MOST_HIDDEN = 0.5
-# Longest streak of a motion blur, px of the crop.
-_LONGEST_STREAK = 24.0
+# Shortest and longest streak of a motion blur, px of the crop.
+_STREAKS = (2.0, 16.0)
 
 
 class Crop(NamedTuple):
@@ -106,10 +106,7 @@ class _Canvas:
     bgr = cv2.LUT(bgr, np.rint(table).astype(np.uint8)[None])
     if plan.defocus > 0.3:
       bgr = cv2.GaussianBlur(bgr, (0, 0), plan.defocus)
-    smear = -self._drift * plan.shutter
-    if self._scale * np.hypot(*smear) >= 2:
-      bgr = cv2.filter2D(bgr, -1, _streak(smear))
-    return bgr
+    return _smeared(bgr, -self._drift * plan.shutter, self._scale)
 
   def draw(self, layer: Layer) -> None:
     """Draws a layer if it is seen."""
@@ -133,8 +130,7 @@ class _Canvas:
       return None
     matrix = np.column_stack([turn, move - low])
     bgra = cv2.warpAffine(sprite, matrix, tuple((high - low).tolist()))
-    if np.hypot(*smear) >= 2:
-      bgra = cv2.filter2D(bgra, -1, _streak(smear))
+    bgra = _smeared(bgra, smear)
     color = np.eye(4, dtype=np.float32)
     color[:3] = self._plan.light[t][:, None] * layer.color
     place = np.s_[low[1] : high[1], low[0] : high[0]]
@@ -164,14 +160,21 @@ class _Canvas:
     self.bgr[patch.place] = cv2.add(under, patch.bgra[..., :3])
 
 
-def _streak(smear: Float[np.ndarray, '2']) -> Float[np.ndarray, 'k k']:
-  """Returns the kernel of a motion blur along a vector, px."""
-  smear = smear * min(1.0, _LONGEST_STREAK / np.hypot(*smear))
+def _smeared(
+  image: UInt8[np.ndarray, 'h w c'],
+  smear: Float[np.ndarray, '2'],
+  scale: float = 1.0,
+) -> UInt8[np.ndarray, 'h w c']:
+  """Blurs an image along a vector, px; `scale` is crop pixels a pixel."""
+  length = scale * np.hypot(*smear)
+  if length < _STREAKS[0]:
+    return image
+  smear = smear * min(1.0, _STREAKS[1] / length)
   half = int(np.ceil(abs(smear).max() / 2))
   kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
   ends = [np.rint(half + k * smear / 2).astype(int).tolist() for k in (-1, 1)]
   cv2.line(kernel, *map(tuple, ends), 1.0)
-  return kernel / kernel.sum()
+  return cv2.filter2D(image, -1, kernel / kernel.sum())
 
 
 def _pole() -> UInt8[np.ndarray, 'h w']:
