@@ -17,7 +17,6 @@ Examples:
     OUT/nanotrack_acm.pieces.json --out runs/nanotrack_acm
 """
 
-import os
 import shlex
 import signal
 import sys
@@ -94,9 +93,6 @@ def main(values: flags.FlagValues) -> None:
       raise FileNotFoundError(f'--packed {packed}: no such folder')
     packing.use_wheels(packed)
   settings, stages = _settings(values), _stages(values)
-  if settings.rehearse:
-    # Programs run once; to compile them well would take longer.
-    os.environ['XLA_FLAGS'] = '--xla_backend_optimization_level=0'
   kept = record.Record(settings.out, {'rehearsal': settings.rehearse})
   modules = {name: f'{runner.__package__}.{name}' for name in stages}
   limits = dict.fromkeys(stages, values.limit)

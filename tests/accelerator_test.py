@@ -1,6 +1,5 @@
 """What is measured on an accelerator: stages, results, pieces and packs."""
 
-import dataclasses
 import json
 import os
 from pathlib import Path
@@ -9,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from acm_jax.timing import measure
+from acm_jax.timing import measure, run
 from acm_jax.training import checkpoints
 from benchmarks import accelerator
 from benchmarks.accelerator_stages import (
@@ -341,12 +340,21 @@ class TestPyTorch:
     assert not still
     assert {key for key in after if key.startswith(frozen)} <= same
 
-  def test_the_step_can_be_timed_beside_ours(self):
-    from benchmarks import pytorch
+  def test_its_step_is_timed_beside_ours(self, monkeypatch):
+    timed = {}
 
-    others = pytorch.OTHERS['siamban acm train']
-    assert list(others) == ['pytorch', 'pytorch bfloat16']
-    assert dataclasses.replace(others['pytorch'], frozen=2).frozen == 2
+    def steps(name, make, batch_size, others):
+      timed[name] = list(others)
+      return []
+
+    monkeypatch.setattr(run.steps, 'steps', steps)
+    against = Path(accelerator.__file__).with_name('pytorch.py')
+    request = run.Request('step', 2, ('siamban acm', 'siamfc xcorr'), against)
+    assert list(run.PARTS['step'](request)) == []
+    assert timed == {
+      'siamban acm': ['pytorch', 'pytorch bfloat16'],
+      'siamfc xcorr': [],
+    }
 
 
 @pytest.mark.slow

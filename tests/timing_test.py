@@ -83,10 +83,11 @@ def test_a_row_tells_what_was_timed_and_how_it_compares():
 def test_steps_of_a_tracker_are_timed_in_both_types(monkeypatch):
   tracker = trackers.make('siamfc', fusion='xcorr', width=1 / 16)
   monkeypatch.setattr(measure, 'LEAST_ROUNDS', 1)
-  works = steps.steps('siamfc', lambda precision: tracker, 2)
+  others = {'other': lambda raw: lambda: raw.positive}
+  works = steps.steps('siamfc', lambda precision: tracker, 2, others)
   rows = measure.measure(works, seconds=0.0)
   assert [(row['step'], row['form']) for row in rows] == [
-    *(('train', 'float32'), ('train', 'bfloat16')),
+    *(('train', 'float32'), ('train', 'bfloat16'), ('train', 'other')),
     *(('track', 'float32'), ('track', 'bfloat16')),
   ]
 

@@ -73,6 +73,9 @@ def _work(module: str, settings: Settings, sender: Connection) -> None:
   """Sends (row, None) for each row, or at last (None, what went wrong)."""
   # What the stage starts can then be ended together with it.
   os.setpgrp()
+  if settings.rehearse:
+    # Programs run once; to compile them well would take longer.
+    os.environ['XLA_FLAGS'] = '--xla_backend_optimization_level=0'
   try:
     for row in importlib.import_module(module).rows(settings):
       sender.send((row, None))
