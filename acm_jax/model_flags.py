@@ -13,7 +13,7 @@ _TEXTS = {
 
 def define(values: flags.FlagValues) -> None:
   """Defines the flags on `values`."""
-  text = 'Train workdir or converted model; DIR@STEP.'
+  text = 'Train workdir or converted model; DIR@STEP or DIR@best.'
   flags.DEFINE_string(
     'checkpoint', None, text, required=True, flag_values=values
   )

@@ -1,7 +1,8 @@
 """Trains a tracker, or goes on with what the folder of a run holds.
 
 The folder gets config.json, checkpoints/, metrics.jsonl and TensorBoard
-events. After a signal it holds a checkpoint, and the same command goes on.
+events. After a signal it holds a checkpoint, and the same command goes on. Of
+the checkpoints the newest are kept, and the best that was validated, DIR@best.
 
 Example:
   python -m acm_jax.train --config configs/siamban_acm.py:quickstart \\
@@ -32,9 +33,9 @@ def define(values: flags.FlagValues) -> None:
   folders = {
     'workdir': 'Folder of the run (default: runs/<name of the config>).',
     'data_dir': 'Folder of the prepared data sets (default: $ACM_DATA).',
-    'init_from': 'Run or conversion whose weights to begin with; DIR@STEP.',
-    'teacher': 'Run or conversion whose outputs join the loss, as the section '
-    'teacher of the config weights them; DIR@STEP.',
+    'init_from': 'Run or conversion whose weights to begin with.',
+    'teacher': 'Run or conversion to imitate, by the section teacher.',
+    'validation_dir': 'Root of the benchmark of the section validation.',
   }
   for name, text in folders.items():
     flags.DEFINE_string(name, None, text, flag_values=values)
@@ -55,6 +56,7 @@ def main(values: flags.FlagValues) -> None:
     data_dir or None,
     values.init_from,
     values.teacher,
+    values.validation_dir,
   )
 
 

@@ -16,6 +16,8 @@ A section of a config is the keyword arguments of one function:
     phases        by name: acm_jax.training.schedule.make_phase
     teacher       weights of acm_jax.tracking.contract.Tracker.imitation, for
                   train --teacher (optional)
+    validation    acm_jax.training.sections.Validation, for
+                  train --validation_dir (optional)
     train, log, checkpoints    acm_jax.training.sections
     precision     jax.default_matmul_precision
 """

@@ -7,7 +7,7 @@ A checkpoint has two parts: `model`, which is all that tracking needs, and
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from acm_jax.tracking.contract import Variables
 from acm_jax.training import workdir as workdirs
 from acm_jax.training.state import TrainState
 
+# Figure of a validation by which the best checkpoint is chosen.
+CRITERION = 'validation_average_overlap'
 _FOLDER = 'checkpoints'
 _MODEL = ('params', 'batch_stats')
 _PROGRESS = ('step', 'opt_state', 'skipped', 'skipped_in_a_row')
@@ -33,10 +35,16 @@ class Checkpoints:
 
     Args:
       workdir: Folder of the run.
-      keep: How many of the newest stay; all if it is not given.
+      keep: How many of the newest stay, beside the best; all if it is not
+        given.
     """
     policies = ocp.training.preservation_policies
-    policy = policies.LatestN(keep) if keep else policies.PreserveAll()
+    best = policies.BestN(
+      get_metric_fn=lambda figures: figures[CRITERION],
+      n=1,
+      keep_checkpoints_without_metrics=False,
+    )
+    policy = policies.AnyPreservationPolicy([policies.LatestN(keep), best])
     self._checkpointer = ocp.training.Checkpointer(
       workdir.resolve() / _FOLDER, preservation_policy=policy
     )
@@ -58,8 +66,21 @@ class Checkpoints:
     """Steps of the finished checkpoints, ascending."""
     return tuple(c.step for c in self._checkpointer.checkpoints)
 
-  def save(self, state: TrainState) -> None:
+  @property
+  def best(self) -> int | None:
+    """Step of the best checkpoint, the newest of equals; None without one."""
+    validated = [c for c in self._checkpointer.checkpoints if c.metrics]
+    ranked = [(c.metrics[CRITERION], c.step) for c in validated]
+    return max(ranked)[1] if ranked else None
+
+  def save(
+    self, state: TrainState, figures: Mapping[str, float] | None = None
+  ) -> None:
     """Begins to save a state, unless it is saved already.
+
+    Args:
+      state: State to save.
+      figures: Figures of its validation, `CRITERION` among them.
 
     Raises:
       RuntimeError: The one before could not be saved.
@@ -70,7 +91,9 @@ class Checkpoints:
     # Copies: the next step is given the state's own memory.
     parts = _parts(jax.tree.map(jnp.copy, state))
     with self._saving():
-      self._checkpointer.save_checkpointables_async(step, parts, force=True)
+      self._checkpointer.save_checkpointables_async(
+        step, parts, force=True, metrics=figures and dict(figures)
+      )
 
   def save_model(self, step: int, variables: Variables) -> None:
     """Saves weights and statistics alone, from which no run goes on."""
@@ -158,7 +181,8 @@ def load_variables(place: str | Path) -> tuple[dict[str, Any], Variables]:
   """What tracking needs of a run: its config, and weights and statistics.
 
   Args:
-    place: Folder of a run or of a conversion: its newest step; or FOLDER@STEP.
+    place: Folder of a run or of a conversion: its newest step; FOLDER@STEP; or
+      FOLDER@best, the best of those that were validated.
 
   Returns:
     The config, and variables as NumPy arrays.
@@ -167,19 +191,31 @@ def load_variables(place: str | Path) -> tuple[dict[str, Any], Variables]:
     FileNotFoundError: The folder holds no run, or no finished checkpoint.
     ValueError: There is no such step, or the checkpoint is damaged.
   """
-  named = re.fullmatch(r'(.+)@(\d+)', str(place))
+  named = re.fullmatch(r'(.+)@(\d+|best)', str(place))
   folder = Path(named[1] if named else place)
   config = workdirs.read_config(folder)
   if not (folder / _FOLDER).is_dir():
     raise FileNotFoundError(f'{folder}: no finished checkpoint in it yet')
   with Checkpoints(folder) as checkpoints:
-    steps = checkpoints.steps
-    if not steps:
+    if not checkpoints.steps:
       raise FileNotFoundError(f'{folder}: no finished checkpoint in it yet')
-    step = int(named[2]) if named else steps[-1]
-    if step not in steps:
-      raise ValueError(f'{folder}: no step {step}, but {_listed(steps)}')
+    step = _step(checkpoints, folder, named and named[2])
     return config, checkpoints.read_model(step)
+
+
+def _step(checkpoints: Checkpoints, folder: Path, name: str | None) -> int:
+  """The step that a name stands for: a number, `best`, or None."""
+  steps = checkpoints.steps
+  if name is None:
+    return steps[-1]
+  step = checkpoints.best if name == 'best' else int(name)
+  if step is None:
+    raise ValueError(
+      f'{folder}: no checkpoint was validated; there are {_listed(steps)}'
+    )
+  if step not in steps:
+    raise ValueError(f'{folder}: no step {step}, but {_listed(steps)}')
+  return step
 
 
 def _listed(steps: tuple[int, ...]) -> str:

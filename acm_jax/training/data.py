@@ -1,5 +1,6 @@
 """Which clip sets a run reads, and the ways on where they are missing."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,37 @@ def check_scale(
           f'{data_set.path}: its crops have {name}={manifest[name]}, the '
           f'tracker {value}: set config.tracker.{name} to theirs'
         )
+
+
+def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
+  """Makes sure that no sequence of the validation is also trained on.
+
+  The targets of one video are named VIDEO.NUMBER, and all of them stand for the
+  video.
+
+  Args:
+    sets: Data sets that are there.
+    sequences: Names of the sequences that validate.
+
+  Raises:
+    ValueError: A set shows some of the videos.
+  """
+  held_out = {_video(name) for name in sequences}
+  for data_set in sets:
+    # What is made at random shares no more than a name.
+    if epath.Path(data_set.path).name == SYNTHETIC:
+      continue
+    shown = held_out & {_video(n) for n in training_set.names(data_set.path)}
+    if shown:
+      raise ValueError(
+        f'config.validation: {", ".join(sorted(shown))} also in '
+        f'{data_set.path}, which is trained on; write the set without, by '
+        '--exclude'
+      )
+
+
+def _video(name: str) -> str:
+  return re.sub(r'\.\d+$', '', name)
 
 
 def make_synthetic(

@@ -11,6 +11,7 @@ from absl import logging
 from jaxtyping import UInt32
 
 from acm_jax.training import processes
+from acm_jax.training.checkpoints import CRITERION
 from acm_jax.training.metrics import Values, Writer
 from acm_jax.training.step import Metrics
 from data_pipelines.progress import Progress
@@ -47,7 +48,8 @@ class RunLog(contextlib.ExitStack):
     self._every = every
     self._last_step = total_steps
     self._pending = None
-    self._status = ''
+    # What stands beside the progress, by its name.
+    self._shown: dict[str, float] = {}
     self._rows: list[Values] = []
     # Step and time from which the rate counts: not from the first step, which
     # is compiled.
@@ -69,6 +71,19 @@ class RunLog(contextlib.ExitStack):
     self.flush()
     self._pending = (step, metrics, sample_id)
 
+  def add_validation(self, step: int, figures: Values) -> None:
+    """Writes what a validation after `step` steps gave.
+
+    The time that it took is not taken for that of training steps.
+    """
+    if not self._writes:
+      return
+    self._writer.write(step, figures)
+    self._shown['overlap'] = figures[CRITERION]
+    self._mark = (step, time.monotonic())
+    self._progress.leave_out(step)
+    self._show(step)
+
   def flush(self) -> None:
     """Waits for the step that was added last and writes what it gave."""
     if self._pending is None:
@@ -86,7 +101,11 @@ class RunLog(contextlib.ExitStack):
       self._progress.leave_out(step)
     if step % self._every == 0 or step == self._last_step:
       self._write(step)
-    self._progress.update(step, self._status)
+    self._show(step)
+
+  def _show(self, step: int) -> None:
+    shown = [f'{name} {value:.4f}' for name, value in self._shown.items()]
+    self._progress.update(step, ', '.join(shown))
 
   def _watch(self, step: int, values: Values, sample_id: np.ndarray) -> None:
     if not values['skipped_in_a_row']:
@@ -111,7 +130,7 @@ class RunLog(contextlib.ExitStack):
     summary = {name: _summary(name, rows) for name in rows[-1]}
     summary['pairs_per_s'] = self._rate(step)
     self._writer.write(step, summary)
-    self._status = f'loss {summary["loss"]:.4f}'
+    self._shown['loss'] = summary['loss']
 
   def _rate(self, step: int) -> float:
     (since, begun), now = self._mark, time.monotonic()

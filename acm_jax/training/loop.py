@@ -1,6 +1,7 @@
 """The training loop: starts or resumes what a folder holds."""
 
 import contextlib
+import dataclasses
 import functools
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from acm_jax.tracking.contract import Variables
-from acm_jax.training import data, processes, sharding, transfer
+from acm_jax.training import data, processes, sharding, transfer, validation
 from acm_jax.training import state as states
 from acm_jax.training import teacher as teachers
 from acm_jax.training import workdir as workdirs
@@ -26,8 +27,26 @@ from acm_jax.training.sections import section
 from acm_jax.training.state import TrainState
 from acm_jax.training.step import Metrics
 from acm_jax.training.teacher import Teacher
+from acm_jax.training.validation import Validator
 from data_pipelines.batch import RawBatch
 from data_pipelines.pipeline import DataSet, train_batches
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Inputs:
+  """What a run is given besides its plan.
+
+  Attributes:
+    sets: Data sets of the mixture.
+    source: Weights and statistics to begin with, if they are not random.
+    teacher: Trained tracker whose outputs join the loss, if there is one.
+    validator: Measures the network at every checkpoint, if it is validated.
+  """
+
+  sets: Sequence[DataSet]
+  source: Variables | None
+  teacher: Teacher | None
+  validator: Validator | None
 
 
 def train(
@@ -36,6 +55,7 @@ def train(
   data_dir: epath.PathLike | None = None,
   init_from: str | None = None,
   teacher: str | None = None,
+  validation_dir: str | None = None,
 ) -> None:
   """Trains to the end of the schedule, from the newest checkpoint if any.
 
@@ -45,10 +65,12 @@ def train(
     config: A config of `configs/`.
     workdir: Gets config.json, checkpoints/, metrics.jsonl, TensorBoard events.
     data_dir: Folder of the prepared data sets.
-    init_from: Run or conversion (FOLDER or FOLDER@STEP) whose weights a new
-      run begins with.
+    init_from: Run or conversion (FOLDER, FOLDER@STEP or FOLDER@best) whose
+      weights a new run begins with.
     teacher: Run or conversion whose outputs join the loss, as the section
       `teacher` of the config weights them; also when a run goes on.
+    validation_dir: Root of the benchmark that the section `validation` of the
+      config names; also when a run goes on.
 
   Raises:
     FileNotFoundError: The data sets are not prepared.
@@ -59,39 +81,69 @@ def train(
   sections = config.to_dict()
   plan, mesh = make_plan(sections), sharding.make_mesh()
   sharding.check_batch_size(plan.train.batch_size, mesh)
+  tracker = plan.tracker
   with section('sets'):
     sets = data.find_sets(sections['sets'], data_dir, workdir)
-  source = load_variables(init_from)[1] if init_from else None
-  guide = teachers.load(
-    teacher, sections.get('teacher'), plan.tracker, plan.search_size
+  inputs = _Inputs(
+    sets,
+    load_variables(init_from)[1] if init_from else None,
+    teachers.load(teacher, sections.get('teacher'), tracker, plan.search_size),
+    validation.load(plan.validation, validation_dir, tracker, plan.hparams),
   )
   workdirs.check(workdir, sections)
   _make_synthetic(plan, sections, workdir)
-  tracker = plan.tracker
   data.check_scale(sets, tracker.template_size, tracker.context_amount)
+  if plan.validation:
+    data.check_held_out(sets, plan.validation.sequences)
+  with _precision(sections['precision']):
+    _run(plan, mesh, inputs, sections, workdir)
+
+
+def _run(
+  plan: Plan,
+  mesh: Mesh,
+  inputs: _Inputs,
+  sections: Mapping[str, Any],
+  workdir: Path,
+) -> None:
   with (
-    _precision(sections['precision']),
     Checkpoints(workdir, plan.saving.keep) as checkpoints,
     _signals() as stopped,
   ):
     stop = False
-    state = begun = _begin(plan, mesh, checkpoints, source)
-    batches = _batches(plan, sets, sections['data'], int(state.step))
+    state = begun = _begin(plan, mesh, checkpoints, inputs.source)
+    batches = _batches(plan, inputs.sets, sections['data'], int(state.step))
     # Now, so that a request that could not be met does not claim the folder.
     if processes.is_first():
       workdirs.claim(workdir, sections)
     with contextlib.closing(batches), _log(plan, workdir, state) as log:
-      steps = _steps(plan, mesh, begun, batches, guide)
+      steps = _steps(plan, mesh, begun, batches, inputs.teacher)
       for step, state, metrics, raw in steps:
         log.add(step, metrics, raw.sample_id)
-        if step % plan.saving.every == 0:
-          checkpoints.save(state)
         if stop := stopped(step):
           break
+        if step % plan.saving.every == 0 or step == plan.total_steps:
+          _save(checkpoints, state, inputs.validator, log)
       log.flush()
       checkpoints.save(state)
   if stop:
     raise KeyboardInterrupt
+
+
+def _save(
+  checkpoints: Checkpoints,
+  state: TrainState,
+  validator: Validator | None,
+  log: RunLog,
+) -> None:
+  """Saves a state with the figures of its validation, if there is one."""
+  log.flush()
+  figures = None
+  if validator:
+    # Processes must agree on which checkpoint is the best.
+    figures = processes.agree(validator.measure(state.model))
+    log.add_validation(int(state.step), figures)
+  checkpoints.save(state, figures)
 
 
 def _make_synthetic(

@@ -18,7 +18,7 @@ from acm_jax.training import schedule, state
 from acm_jax.training.augment import Distortion, Ranges, augment
 from acm_jax.training.optimizer import Optimizer
 from acm_jax.training.schedule import Phase
-from acm_jax.training.sections import Log, Saving, Train, section
+from acm_jax.training.sections import Log, Saving, Train, Validation, section
 from acm_jax.training.state import TrainState
 from acm_jax.training.step import Metrics, train_step
 from acm_jax.training.teacher import Teacher
@@ -31,8 +31,8 @@ _SECTIONS = {
   *('tracker', 'hparams', 'sets', 'data', 'augment', 'optimizer', 'schedule'),
   *('phases', 'precision', 'train', 'log', 'checkpoints'),
 }
-# `tuned` is used in tracking, the others by the loop.
-_OPTIONAL = {'synthetic', 'teacher', 'tuned'}
+# `tuned` is used in tracking, `synthetic` and `teacher` by the loop.
+_OPTIONAL = {'synthetic', 'teacher', 'tuned', 'validation'}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,6 +41,7 @@ class Plan:
 
   Attributes:
     tracker: What is trained.
+    hparams: Penalty, window and smoothing.
     train: Epochs, batches, seed.
     rate: Learning rate of each epoch.
     phases: What trains from which epoch on.
@@ -48,9 +49,11 @@ class Plan:
     optimizer: Gradients to updates.
     log: When metrics are written.
     saving: When checkpoints are.
+    validation: What is measured at every checkpoint, if anything.
   """
 
   tracker: Tracker
+  hparams: Hparams
   train: Train
   rate: Float[np.ndarray, 'e']
   phases: tuple[Phase, ...]
@@ -58,6 +61,7 @@ class Plan:
   optimizer: Optimizer
   log: Log
   saving: Saving
+  validation: Validation | None = None
 
   @property
   def total_steps(self) -> int:
@@ -152,10 +156,13 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
 
   tracker_of = functools.partial(trackers.make, precision=config['precision'])
   train = made('train', Train)
-  made('hparams', Hparams)
   tracker = made('tracker', tracker_of)
+  validation = None
+  if 'validation' in config:
+    validation = made('validation', Validation)
   return Plan(
     tracker=tracker,
+    hparams=made('hparams', Hparams),
     train=train,
     rate=made('schedule', schedule.rate_per_epoch, train.epochs),
     phases=_make_phases(config['phases'], tracker),
@@ -163,6 +170,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     optimizer=made('optimizer', optimizers.make),
     log=made('log', Log),
     saving=made('checkpoints', Saving),
+    validation=validation,
   )
 
 

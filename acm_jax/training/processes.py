@@ -1,6 +1,7 @@
 """Several processes that train together: joined, in step, one that writes."""
 
 import os
+from collections.abc import Mapping
 
 import jax
 from jax.experimental import multihost_utils
@@ -39,6 +40,14 @@ def say(text: str) -> None:
   """Prints a line, once for all processes."""
   if is_first():
     print(text, flush=True)
+
+
+def agree(values: Mapping[str, float]) -> dict[str, float]:
+  """Gives the values that the first process has to all of them."""
+  if jax.process_count() == 1:
+    return dict(values)
+  shared = multihost_utils.broadcast_one_to_all(dict(values))
+  return {name: float(value) for name, value in shared.items()}
 
 
 def wait(name: str) -> None:

@@ -82,6 +82,32 @@ class Saving:
     _check_counts(self, 'every', 'keep')
 
 
+@dataclasses.dataclass(frozen=True)
+class Validation:
+  """Section `validation`: what is measured at every checkpoint.
+
+  Attributes:
+    benchmark: Name of the benchmark, as `acm_jax.evaluate` knows it.
+    sequences: Names of its sequences, which are held out of training.
+    pairs: Number of pairs that the gap between right and wrong templates is
+      measured on.
+  """
+
+  benchmark: str
+  sequences: tuple[str, ...]
+  pairs: int = 64
+
+  def __post_init__(self):
+    names = self.sequences
+    if isinstance(names, str) or len(set(names)) < max(2, len(names)):
+      raise ValueError(
+        f'sequences={names!r}: name two or more, each once, so that there is '
+        'a wrong template'
+      )
+    if not isinstance(self.pairs, int) or self.pairs < 2:
+      raise ValueError(f'pairs={self.pairs!r} must be a whole number above 1')
+
+
 def _check_counts(values, *names: str) -> None:
   for name in names:
     value = getattr(values, name)

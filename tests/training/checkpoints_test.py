@@ -20,7 +20,7 @@ RATES = (('backbone/', 0.0), ('', 1.0))
 def make_state(step=3):
   params = {
     'backbone': {'w': jnp.arange(6.0).reshape(2, 3)},
-    'head': {'w': jnp.ones(4)},
+    'head': {'w': jnp.full(4, float(step))},
   }
   variables = {'params': params, 'batch_stats': {'head': {'mean': jnp.ones(4)}}}
   sgd = optimizer.Sgd(momentum=0.9, weight_decay=0.0, clip_norm=1.0)
@@ -68,6 +68,33 @@ def test_the_newest_are_kept_and_a_saved_step_is_not_saved_again(run):
   with ckpt.Checkpoints(run, keep=2) as checkpoints:
     checkpoints.save(make_state(5))
     assert checkpoints.steps == (3, 5)
+
+
+def test_the_best_is_kept_beside_the_newest_also_by_a_resumed_run(tmp_path):
+  workdir.claim(tmp_path, CONFIG)
+  overlaps = {1: 0.3, 2: 0.7, 3: 0.7, 4: 0.5, 5: None, 6: 0.6, 7: 0.1}
+  for part in ((1, 2, 3), (4, 5), (6, 7)):
+    with ckpt.Checkpoints(tmp_path, keep=2) as checkpoints:
+      for step in part:
+        overlap = overlaps[step]
+        figures = None if overlap is None else {ckpt.CRITERION: overlap}
+        checkpoints.save(make_state(step), figures)
+  with ckpt.Checkpoints(tmp_path, keep=2) as checkpoints:
+    # Of equals the newest.
+    assert checkpoints.best == 3
+    assert checkpoints.steps == (3, 6, 7)
+  config, variables = ckpt.load_variables(f'{tmp_path}@best')
+  assert config == CONFIG
+  jax.tree.map(
+    np.testing.assert_array_equal, variables, make_state(3).variables
+  )
+
+
+def test_a_run_that_was_not_validated_has_no_best(run):
+  with pytest.raises(
+    ValueError, match='no checkpoint was validated; there are'
+  ):
+    ckpt.load_variables(f'{run}@best')
 
 
 @pytest.mark.parametrize(('suffix', 'step'), [('', 5), ('@3', 3)])

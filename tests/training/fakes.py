@@ -11,6 +11,8 @@ import numpy as np
 
 from acm_jax.modules.mode import EVAL
 from acm_jax.tracking.contract import Outputs, Targets, Tracker
+from acm_jax.training.checkpoints import CRITERION
+from acm_jax.training.validation import Validator
 from data_pipelines import batch
 
 PLAN = {
@@ -111,6 +113,22 @@ class FakeTracker(Tracker):
 
   def select(self, outputs, state, hparams):
     raise NotImplementedError
+
+
+class FakeValidator(Validator):
+  """Stands in for tracking: gives one overlap after the other.
+
+  Attributes:
+    measured: What it was given.
+  """
+
+  def __init__(self, *overlaps: float):
+    self._overlaps = iter(overlaps)
+    self.measured = []
+
+  def measure(self, variables):
+    self.measured.append(jax.device_get(variables))
+    return {CRITERION: next(self._overlaps)}
 
 
 def one_device() -> jax.sharding.Mesh:

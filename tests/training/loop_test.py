@@ -9,7 +9,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from acm_jax import trackers
-from acm_jax.training import checkpoints, data, loop, sharding
+from acm_jax.training import checkpoints, data, loop, sharding, validation
 from data_pipelines import clip_set
 from data_pipelines.pipeline import DataSet
 from tests.training import fakes
@@ -148,6 +148,33 @@ def test_a_run_imitates_another_one_and_needs_it_to_go_on(config, tmp_path):
     ValueError, match='give --teacher=DIR, also where the run'
   ):
     loop.train(config, tmp_path / 'next')
+
+
+@pytest.mark.usefixtures('tracker')
+def test_every_checkpoint_is_validated_and_the_best_is_kept(
+  source, config, monkeypatch, tmp_path, capsys
+):
+  validator = fakes.FakeValidator(0.3, 0.9, 0.5, 0.4)
+  monkeypatch.setattr(validation, 'load', lambda *_: validator)
+  config.train.ema_decay = 0.9
+  config.checkpoints.update(every=2, keep=1)
+  config.log.every = 8
+  source.kill_after = 5
+  with pytest.raises(KeyboardInterrupt):
+    loop.train(config, tmp_path)
+  loop.train(config, tmp_path)
+  name = checkpoints.CRITERION
+  overlaps = [(r['step'], r[name]) for r in rows(tmp_path) if name in r]
+  assert overlaps == [(2, 0.3), (4, 0.9), (6, 0.5), (8, 0.4)]
+  assert 'overlap 0.4000' in capsys.readouterr().out
+  with checkpoints.Checkpoints(tmp_path) as saved:
+    assert (saved.best, saved.steps) == (4, (4, 8))
+  # The average is measured, which tracking reads.
+  for place, measured in (('@best', 1), ('', 3)):
+    _, read = checkpoints.load_variables(f'{tmp_path}{place}')
+    jax.tree.map(
+      np.testing.assert_array_equal, read, validator.measured[measured]
+    )
 
 
 def test_sets_that_are_not_prepared_are_named_with_the_ways_on(tmp_path):

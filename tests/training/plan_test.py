@@ -55,6 +55,16 @@ def test_an_unknown_and_a_missing_section_are_named():
     ('train.epochs', -1, 'train: epochs=-1 must be'),
     ('train.pairs_per_epoch', 7, 'train: pairs_per_epoch=7 is less than one'),
     ('train.ema_decay', 1.0, 'train: ema_decay=1.0 must be from 0 to below 1'),
+    (
+      'validation',
+      {'benchmark': 'davis', 'sequences': ('camel', 'camel')},
+      "validation: sequences=('camel', 'camel'): name two or more, each once",
+    ),
+    (
+      'validation',
+      {'benchmark': 'davis', 'sequences': ('camel', 'bear'), 'pairs': 1},
+      'validation: pairs=1 must be a whole number above 1',
+    ),
     ('log.every', 0, 'log: every=0 must be'),
     ('checkpoints.keep', 0, 'checkpoints: keep=0 must be'),
     ('schedule.warmup_epochs', 4, 'schedule: warmup_epochs=4 must be less'),

@@ -60,7 +60,7 @@ def finish(started):
 def losses(workdir):
   lines = (workdir / 'metrics.jsonl').read_text().splitlines()
   rows = map(json.loads, lines)
-  return [(row['step'], row['loss']) for row in rows]
+  return [(row['step'], row['loss']) for row in rows if 'loss' in row]
 
 
 def test_two_processes_give_the_losses_of_one_and_write_them_once(tmp_path):
@@ -72,8 +72,12 @@ def test_two_processes_give_the_losses_of_one_and_write_them_once(tmp_path):
   assert [step for step, _ in losses(two)] == list(range(1, 9))
   assert 'training: 8 steps in' in printed[1]
   assert 'training' not in printed[2]
+  for workdir in (one, two):
+    last = (workdir / 'metrics.jsonl').read_text().splitlines()[-1]
+    assert json.loads(last) == {'step': 8, checkpoints.CRITERION: 0.5}
   with checkpoints.Checkpoints(one) as a, checkpoints.Checkpoints(two) as b:
     assert a.steps == b.steps == (8,)
+    assert a.best == b.best == 8
     jax.tree.map(
       lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-5),
       a.read_model(8),
