@@ -368,3 +368,16 @@ def test_a_bad_request_leaves_nothing(
   assert message in errors
   assert errors.startswith('error: ')
   assert not list(tmp_path.iterdir())
+
+
+def test_real_photographs_and_videos_give_a_set(real_data, tmp_path):
+  originals = Sources(
+    real_data / 'stills' / 'boxed', real_data / 'sequences' / 'DAVIS'
+  )
+  few = Settings(sequences=4, frames=3, objects=10, scenes=5)
+  manifest = library_writer.write(tmp_path / 'set', originals, few)
+  # Each of the twenty videos shows a whole object in some frames.
+  assert manifest['kept']['objects'] >= 25
+  assert manifest['kept']['photographs'] == 5
+  made = ComposedSet(tmp_path / 'set')
+  assert all(made.jpeg(frame) for frame in range(12))

@@ -107,6 +107,19 @@ def test_every_set_is_prepared(tmp_path, capsys, name):
   assert 'frames of' in printed
 
 
+def test_crops_are_cut_as_the_flags_say(videos, tmp_path, capsys):
+  out = tmp_path / 'set'
+  cut = ('--crop_size', 127, '--quality', 40, '--stride', 2)
+  flags = ('--source', videos, '--out', out, '--processes', 1)
+  assert run(capsys, 'folder', *flags, *cut)[0] == 0
+  manifest = clip_set.read_manifest(out)
+  assert [manifest[k] for k in ('crop_size', 'quality', 'stride')] == [
+    127,
+    40,
+    2,
+  ]
+
+
 @pytest.mark.parametrize('workers', ['two processes', 'beam'])
 def test_other_workers_write_the_same(videos, whole, tmp_path, workers):
   if workers == 'beam':
