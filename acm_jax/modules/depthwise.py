@@ -41,32 +41,11 @@ class _Taps(NamedTuple):
     steps = range(0, self.number * self.dilation, self.dilation)
     return itertools.product(steps, steps)
 
-  def weighted(self, x: Array, kernel: Array) -> Iterator[tuple[Array, tuple]]:
-    """`x` times a tap's weights, and the tap's place.
-
-    Products are shifted, as what was shifted and then multiplied is not one
-    loop for XLA on a CPU.
-    """
-    weights = kernel.astype(jnp.float32).reshape(-1, 1, 1, 1, x.shape[-1])
-    x = x.astype(jnp.float32)
-    return ((x * w, p) for w, p in zip(weights, self.places(), strict=True))
-
   def seen(self, x: Array, place: tuple[int, int]) -> Array:
     """What the tap at a place sees, for every cell of the result."""
     reach = (self.number - 1) * self.dilation
     edges = [(self.padding - i, self.padding + i - reach, 0) for i in place]
     return _pad(x, edges)[:, :: self.stride, :: self.stride]
-
-  def spread(
-    self, y: Array, place: tuple[int, int], shape: tuple[int, ...]
-  ) -> Array:
-    """The transpose of `seen`, for images of that shape."""
-    edges = []
-    for i, cells, size in zip(place, y.shape[1:3], shape[1:3], strict=True):
-      first = i - self.padding
-      last = first + (cells - 1) * self.stride
-      edges.append((first, size - 1 - last, self.stride - 1))
-    return _pad(y, edges)
 
 
 def _pad(x, edges):
@@ -74,9 +53,33 @@ def _pad(x, edges):
   return jax.lax.pad(x, zero, ((0, 0, 0), *edges, (0, 0, 0)))
 
 
+def _windows(x, kernel, edges, stride, dilation):
+  """Pads once, then sums a strided window of the padded image for each tap.
+
+  XLA computes the padded image once; in a sum of padded products it computes
+  whatever precedes the convolution again for each tap.
+  """
+  x = _pad(x.astype(jnp.float32), edges)
+  weights = kernel.astype(jnp.float32)[:, :, None, None]
+  reach = (kernel.shape[0] - 1) * dilation
+  ends = [size - reach for size in x.shape[1:3]]
+
+  def seen(row, column):
+    (top, bottom), (left, right) = (
+      (i * dilation, i * dilation + end)
+      for i, end in zip((row, column), ends, strict=True)
+    )
+    return x[:, top:bottom:stride, left:right:stride]
+
+  places = itertools.product(range(kernel.shape[0]), repeat=2)
+  return sum(seen(*place) * weights[place] for place in places)
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _depthwise(x, kernel, taps):
-  return sum(taps.seen(*p) for p in taps.weighted(x, kernel)).astype(x.dtype)
+  edges = ((taps.padding, taps.padding, 0),) * 2
+  result = _windows(x, kernel, edges, taps.stride, taps.dilation)
+  return result.astype(x.dtype)
 
 
 def _depthwise_forward(x, kernel, taps):
@@ -85,8 +88,14 @@ def _depthwise_forward(x, kernel, taps):
 
 def _depthwise_backward(taps, given, slope):
   x, kernel = given
-  products = taps.weighted(slope, kernel)
-  by_image = sum(taps.spread(*p, x.shape) for p in products)
+  reach = (taps.number - 1) * taps.dilation
+  edges = []
+  for size, cells in zip(x.shape[1:3], slope.shape[1:3], strict=True):
+    low = reach - taps.padding
+    high = size + taps.padding - (cells - 1) * taps.stride - 1
+    edges.append((low, high, taps.stride - 1))
+  flipped = kernel[::-1, ::-1]
+  by_image = _windows(slope, flipped, edges, 1, taps.dilation)
   by_kernel = jax.lax.platform_dependent(
     x,
     slope,
