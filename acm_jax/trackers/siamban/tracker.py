@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 from acm_jax import losses
 from acm_jax.geometry import boxes, grid
@@ -41,6 +42,36 @@ class SiamBan(Tracker):
     cls = losses.balanced_nll(outputs.cls, targets.cls, targets.cls_weight)
     loc = losses.linear_iou(outputs.loc, targets.loc, targets.loc_weight)
     return cls + loc, {'cls': cls, 'loc': loc}
+
+  def imitation(
+    self,
+    outputs: Outputs,
+    teacher: Outputs,
+    targets: Targets,
+    positive: Bool[Array, 'b'],
+    *,
+    cls: float = 1.0,
+    loc: float = 1.0,
+  ):
+    """Compares class maps everywhere, boxes where the teacher sees the target.
+
+    A pair of two targets counts like the others: what the teacher makes of a
+    wrong template is what the student must learn of it.
+
+    Args:
+      outputs: Student's outputs.
+      teacher: Teacher's outputs for the same crops.
+      targets: Not used.
+      positive: Not used.
+      cls: Weight of the class maps.
+      loc: Weight of the boxes.
+    """
+    target = jax.nn.softmax(teacher.cls)[..., 1]
+    parts = {
+      'cls': losses.soft_cross_entropy(outputs.cls, teacher.cls),
+      'loc': losses.weighted_iou(outputs.loc, teacher.loc, target),
+    }
+    return cls * parts['cls'] + loc * parts['loc'], parts
 
   def decode(self, outputs: Outputs):
     points = grid.points(outputs.loc.shape[-2], self.stride)

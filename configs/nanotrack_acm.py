@@ -1,0 +1,96 @@
+"""NanoTrack-ACM: NanoTrackV3 with asymmetric convolution and the box prior.
+
+    python -m acm_jax.train --config configs/nanotrack_acm.py \
+      --init_from runs/nanotrackv3 --teacher runs/nanotrackv3 \
+      --data_dir DATA --validation_dir DAVIS
+    python -m acm_jax.train --config configs/nanotrack_acm.py:tiny
+
+ACM stands beside the correlations and joins them through a last layer that
+starts at zero, so that step 0 of a run that begins with NanoTrackV3 equals it.
+tracker.fusion='acm' puts ACM in their place instead, the pure swap.
+
+The recipe is ours, for little data: pretrained parts move slowly and keep their
+batch-norm statistics, NanoTrackV3 is the teacher, and the checkpoint is chosen
+by tracking on five held-out sequences of DAVIS.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import nanotrack
+
+HELD_OUT = (
+  'bmx-trees',
+  'camel',
+  'car-roundabout',
+  'dance-twirl',
+  'parkour',
+)
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+  """Returns the config; `arg` is nothing or 'tiny'.
+
+  Raises:
+    ValueError: `arg` is something else.
+  """
+  config = nanotrack.recipe()
+  config.tracker.fusion = 'residual_acm'
+  config.tracker.fusion_options = ConfigDict(
+    {'cells': 4, 'prior': True, 'extra_conv': False}
+  )
+  if arg == 'tiny':
+    nanotrack.tiny(config)
+  elif arg:
+    raise ValueError(f'config argument {arg!r} is unknown: there is tiny')
+  else:
+    _transfer(config)
+  return config.lock()
+
+
+def _transfer(config: ConfigDict) -> None:
+  """Trains on from NanoTrackV3, with it as teacher."""
+  config.sets = ConfigDict(
+    {
+      'composed': {'weight': 0.5, 'gap': 24},
+      'davis': {'weight': 0.3, 'gap': 60},
+      'coco': {'weight': 0.2, 'gap': 1},
+    }
+  )
+  config.data.update(source='memory', negative=0.3)
+  config.data.same_category = 0.5
+  config.augment.grey = 0.1
+  config.optimizer = ConfigDict(
+    {
+      'name': 'adamw',
+      'b1': 0.9,
+      'b2': 0.999,
+      'eps': 1e-8,
+      'weight_decay': 1e-4,
+      'clip_norm': 10.0,
+    }
+  )
+  config.schedule.update(
+    warmup_epochs=1, first_rate=1e-4, peak_rate=1e-3, last_rate=1e-5
+  )
+  config.phases = ConfigDict(
+    {
+      'all': {
+        'from_epoch': 0,
+        'backbone': (True,) * 10,
+        'rates': (
+          ('(cls|loc)/(acm|join)/', 1.0),
+          ('backbone/', 0.02),
+          ('', 0.05),
+        ),
+        'frozen_statistics': ('backbone/', '(cls|loc)/(xcorr|tower)'),
+      }
+    }
+  )
+  config.teacher = ConfigDict({'cls': 1.0, 'loc': 1.0})
+  config.validation = ConfigDict(
+    {'benchmark': 'davis', 'sequences': HELD_OUT, 'pairs': 64}
+  )
+  config.train.update(epochs=20, pairs_per_epoch=20_000, batch_size=32)
+  config.train.ema_decay = 0.999
+  config.log.every = 50
+  config.checkpoints.every = 625
