@@ -16,7 +16,7 @@ from data_pipelines.composed.cast import Cast
 from data_pipelines.composed.composed_set import ComposedSet
 from data_pipelines.composed.library import Library
 from data_pipelines.composed.library_writer import Settings, Sources
-from data_pipelines.composed.render import MOST_HIDDEN, render
+from data_pipelines.composed.render import render
 from data_pipelines.sources import source
 from tests.data_pipelines import composed_sources
 
@@ -85,6 +85,13 @@ def test_a_cutout_has_the_colour_of_its_object_alone(library):
   inside = bgra[bgra[..., 3] == 255][:, :3].astype(float)
   # Objects are nearly of one colour; what JPEG adds is less than 20 levels.
   assert np.abs(inside - np.median(inside, axis=0)).max() < 20
+
+
+def test_an_outline_lies_a_pixel_inside_the_annotated_one(library):
+  number = library.object_name.tolist().index('photo0.jpg.0')
+  extent = np.ptp(library.hull[library.object_first[number]], axis=0)
+  # An ellipse of 61 x 51 px; its soft tips may lose another pixel.
+  np.testing.assert_allclose(extent, [58.5, 48.5], atol=1)
 
 
 def test_boxes_are_the_bounds_of_the_drawn_target(library, drawn):
@@ -173,7 +180,8 @@ def test_at_most_half_of_a_target_is_hidden(library, drawn):
     if sequence.before
     for t in (0, 3)
   ]
-  assert max(hidden) <= MOST_HIDDEN + 1e-9
+  # To a rounding error of the sums.
+  assert max(hidden) <= 0.5 + 1e-9
   assert np.mean(np.array(hidden) > 0.05) > 0.2
 
 
