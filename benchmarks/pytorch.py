@@ -251,7 +251,8 @@ class Form:
       return loss(*network(*tensors[:3]), *tensors[3:])
 
     if self.compiled:
-      loss_of = torch.compile(loss_of)
+      # Another batch size would otherwise be compiled for any size.
+      loss_of = torch.compile(loss_of, dynamic=False)
     weights = [weight for group in groups for weight in group['params']]
 
     def step():

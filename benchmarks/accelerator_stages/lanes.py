@@ -123,7 +123,7 @@ def _follow(
       )
     )
   found.sort(key=lambda followed: followed.index)
-  seconds = sum(followed.seconds.sum() for followed in found)
+  seconds = float(sum(followed.seconds.sum() for followed in found))
   boxes = [followed.tracked.box_xywh for followed in found]
   figures = {
     'frames': sum(map(len, boxes)),

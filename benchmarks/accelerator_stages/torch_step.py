@@ -18,10 +18,10 @@ FROZEN = 2
 # first one that fits is taken.
 WANTED = (
   ((32,), 'eager, channels_last', 'bfloat16'),
-  ((32,), 'compiled, channels_last', 'bfloat16'),
+  ((128, 64), 'eager, channels_last', 'bfloat16'),
   ((128, 64), 'compiled, channels_last', 'bfloat16'),
   ((32,), 'eager, channels_last', 'float32 (default)'),
-  ((128, 64), 'eager, channels_last', 'bfloat16'),
+  ((32,), 'compiled, channels_last', 'bfloat16'),
 )
 REHEARSED = (((2,), 'eager', 'float32 (default)'),)
 
