@@ -49,16 +49,21 @@ def test_it_trains_a_small_network_on_synthetic_data(
   assert all(np.isfinite(row['loss']) for row in rows)
 
 
-def test_a_key_that_a_config_file_adds_is_named(run, tmp_path):
-  path = tmp_path / 'mine.py'
+def write_config(path, change):
+  """Writes a config file of the quick start with a change."""
   path.write_text(
     'from configs import siamban\n'
     'def get_config(arg=None):\n'
-    '  config = siamban.get_config(arg)\n'
+    "  config = siamban.get_config('quickstart')\n"
     '  with config.unlocked():\n'
-    '    config.schedule.warmup = 3\n'
+    f'    config.{change}\n'
     '  return config\n'
   )
+
+
+def test_a_key_that_a_config_file_adds_is_named(run, tmp_path):
+  path = tmp_path / 'mine.py'
+  write_config(path, 'schedule.warmup = 3')
   code, printed = run('--config', path, '--workdir', tmp_path / 'run')
   assert code == 2
   assert 'error: config.schedule: ' in printed.err
@@ -67,10 +72,60 @@ def test_a_key_that_a_config_file_adds_is_named(run, tmp_path):
 
 
 @pytest.mark.parametrize(
+  ('change', 'args', 'message'),
+  [
+    ("teacher = {'cls': 1.0}", (), 'config.teacher: no teacher is named; give'),
+    (
+      "teacher = {'cls': 1.0}",
+      ('--teacher', 'nowhere'),
+      'nowhere: no such folder',
+    ),
+    (
+      "validation = {'benchmark': 'folder', 'sequences': ('a', 'b')}",
+      (),
+      'config.validation: no folder is named; give --validation_dir=DIR',
+    ),
+    (
+      "validation = {'benchmark': 'folder', 'sequences': ('0', 'b')}",
+      ('--validation_dir', '{sequences}'),
+      'config.validation: 0, b not found below',
+    ),
+    (
+      "validation = {'benchmark': 'daviz', 'sequences': ('a', 'b')}",
+      ('--validation_dir', '{sequences}'),
+      "config.validation: unknown benchmark 'daviz'",
+    ),
+  ],
+)
+def test_a_teacher_or_validation_that_is_not_there_is_refused(
+  run, sequences, tmp_path, change, args, message
+):
+  path = tmp_path / 'mine.py'
+  write_config(path, change)
+  args = [arg.format(sequences=sequences) for arg in args]
+  code, printed = run('--config', path, '--workdir', tmp_path / 'run', *args)
+  assert code == 2, printed.err
+  assert f'error: {message}' in printed.err
+  assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize(
   ('args', 'message'),
   [
     ([], '--config missing'),
     (['--config', 'nowhere.py'], 'nowhere.py'),
+    (
+      ['--config', 'siamban.py', '--config.optimizer.name=lion'],
+      "config.optimizer: no optimizer 'lion': there are adamw, sgd",
+    ),
+    (
+      ['--config', 'siamban.py:quickstart', '--teacher', 'nowhere'],
+      '--teacher: the config has no section `teacher`',
+    ),
+    (
+      ['--config', 'siamban.py:quickstart', '--validation_dir', 'nowhere'],
+      '--validation_dir: the config has no section `validation`',
+    ),
     (['--config', 'siamban.py:fast'], "argument 'fast' is unknown"),
     (['--config', 'siamban.py', '--config.trian.x=1'], "key: 'trian'"),
     (['--config', 'siamban.py', '--config.train.epoch=1'], "key: 'epoch'"),

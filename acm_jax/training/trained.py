@@ -20,7 +20,8 @@ def load(
   """Loads a checkpoint's tracker.
 
   Args:
-    checkpoint: A train workdir or convert's output; DIR@STEP for one step.
+    checkpoint: A train workdir or convert's output; DIR@STEP for one step,
+      DIR@best for the best that was validated.
     hparams: Changes, as `penalty_k=0.1,size_lr=0.4`, or the name of values in
       the config's section `tuned`, or both.
     wide_search: Instead of the config's; see `tracking.wide`.

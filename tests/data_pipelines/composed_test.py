@@ -265,6 +265,15 @@ def test_a_set_is_opened_by_the_kind_of_its_manifest(folder, clip_folder):
     ClipSet(folder)
 
 
+def test_a_set_names_the_targets_that_it_shows(folder, clip_folder):
+  names = training_set.names(folder)
+  assert 'long.1' in names
+  assert not any(name.startswith('left_out') for name in names)
+  assert training_set.names(clip_folder) == (
+    ClipSet(clip_folder).track_name.tolist()
+  )
+
+
 def cut(path):
   path.write_bytes(path.read_bytes()[:-100])
 
