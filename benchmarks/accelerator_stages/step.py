@@ -5,7 +5,7 @@ import importlib
 import importlib.util
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import jax
 
@@ -27,8 +27,10 @@ PRECISIONS = {
 # several sizes the first one that fits is taken.
 WANTED = {
   'siamban_acm': (
-    *(((32,), 'bfloat16'), ((32,), 'default')),
-    *(((128, 64), 'bfloat16'), ((128, 64), 'default')),
+    ((32,), 'bfloat16'),
+    ((32,), 'default'),
+    ((128, 64), 'bfloat16'),
+    ((128, 64), 'default'),
     ((32,), 'highest'),
   ),
   'nanotrack': (((128,), 'bfloat16'), ((128,), 'default')),
@@ -54,18 +56,24 @@ def rows(settings: Settings) -> Iterator[Row]:
     weights = variables.fill(make_plan(config).tracker.init)
     for sizes, precision in wanted:
       plan = make_plan(config | {'precision': precision})
-      for batch_size in sizes:
-        labels = {'network': name, 'form': 'jax', 'batch': batch_size}
-        labels['type'] = PRECISIONS[precision]
-        try:
-          with jax.default_matmul_precision(precision):
-            figures = _figures(plan, weights, batch_size)
-        except jax.errors.JaxRuntimeError as error:
-          yield labels | {'error': str(error).split('\n')[0][:200]}
-          continue
-        peak = device.peak(settings, labels['type'])
-        yield labels | figures | shares(figures, peak)
-        break
+      labels = {'network': name, 'form': 'jax', 'type': PRECISIONS[precision]}
+      peak = device.peak(settings, labels['type'])
+      with jax.default_matmul_precision(precision):
+        for row in _up_to_the_first_that_fits(plan, weights, sizes, peak):
+          yield labels | row
+
+
+def _up_to_the_first_that_fits(
+  plan: Plan, weights: Variables, sizes: Sequence[int], peak: float | None
+) -> Iterator[Row]:
+  for batch_size in sizes:
+    try:
+      figures = _figures(plan, weights, batch_size)
+    except jax.errors.JaxRuntimeError as error:
+      yield {'batch': batch_size, 'error': str(error).split('\n')[0][:200]}
+      continue
+    yield {'batch': batch_size, **figures, **shares(figures, peak)}
+    return
 
 
 def shares(figures: Row, peak: float | None) -> Row:

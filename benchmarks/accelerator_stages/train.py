@@ -1,7 +1,6 @@
 """Trains a config for some minutes and writes its run as pieces."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from benchmarks.accelerator_stages import packing, pieces
 from benchmarks.accelerator_stages.settings import Row, Settings
 from data_pipelines.staging import replacing
 
-METRICS = 'metrics.jsonl'
+METRICS, LOG = 'metrics.jsonl', 'train.log'
 # For the last step, its validation and its checkpoint, after the signal.
 CLOSING_SECONDS = 90.0
 _EVERY_SECONDS = 5.0
@@ -26,20 +25,24 @@ _INTERRUPTED = 130
 def rows(settings: Settings) -> Iterator[Row]:
   """One row; the folder of the run is in pieces then.
 
-  The metrics are copied as they come, so that a call that is cut off has them.
+  The metrics are copied as they come, so that a call that is cut off has them;
+  what training prints goes to train.log.
 
   Raises:
-    RuntimeError: Training failed.
+    RuntimeError: Training failed; what checkpoints there are is in pieces.
   """
   training = settings.training
   name = Path(training.config.partition(':')[0]).stem
   begun = time.monotonic()
   with tempfile.TemporaryDirectory() as folder:
     workdir = Path(folder) / name
+    workdir.mkdir()
     _link_synthetic(settings, workdir)
-    _train(settings, workdir)
-    seconds = round(time.monotonic() - begun, 1)
-    written = pieces.split(workdir, settings.out, without=('data',))
+    try:
+      _train(settings, workdir)
+    finally:
+      seconds = round(time.monotonic() - begun, 1)
+      written = pieces.split(workdir, settings.out, without=('data',))
     yield {
       'config': training.config,
       'flags': ' '.join(training.flags),
@@ -57,7 +60,7 @@ def _link_synthetic(settings: Settings, workdir: Path) -> None:
   """
   data = settings.packed_folder(packing.DATA)
   if data and (data / 'synthetic').is_dir():
-    (workdir / 'data').mkdir(parents=True)
+    (workdir / 'data').mkdir()
     (workdir / 'data' / 'synthetic').symlink_to((data / 'synthetic').resolve())
 
 
@@ -77,7 +80,9 @@ def _train(settings: Settings, workdir: Path) -> None:
     RuntimeError: It failed, or did not end after the signal.
   """
   deadline = time.monotonic() + 60 * settings.training.minutes
-  process = subprocess.Popen(_command(settings, workdir), env=os.environ)
+  command, log = _command(settings, workdir), settings.out / LOG
+  with log.open('wb') as file:
+    process = subprocess.Popen(command, stdout=file, stderr=file)
   try:
     while process.poll() is None and time.monotonic() < deadline:
       time.sleep(min(_EVERY_SECONDS, max(0.0, deadline - time.monotonic())))
@@ -92,7 +97,8 @@ def _train(settings: Settings, workdir: Path) -> None:
       process.kill()
   _copy_metrics(workdir, settings.out)
   if code not in (0, _INTERRUPTED):
-    raise RuntimeError(f'acm_jax.train ended with exit code {code}')
+    *_, last = ['', *log.read_text(errors='replace').splitlines()]
+    raise RuntimeError(f'acm_jax.train ended with exit code {code}: {last}')
 
 
 def _copy_metrics(workdir: Path, out: Path) -> None:
