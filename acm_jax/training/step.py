@@ -66,14 +66,9 @@ def train_step(
   )
   gradient = jax.value_and_grad(loss_of, has_aux=True)
   (loss, (parts, batch_stats)), grads = gradient(state.params)
-  updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
   rate_now = rate(state.step)
-  updates = jax.tree.map(lambda update: rate_now * update, updates)
-  new = state.replace(
-    params=optax.apply_updates(state.params, updates),
-    batch_stats=batch_stats,
-    opt_state=opt_state,
-  )
+  new = _updated(state, grads, optimizer, rate_now)
+  new = new.replace(batch_stats=batch_stats)
   if ema_decay:
     new = states.average(new, ema_decay)
   grad_norm = optax.tree.norm(grads)
@@ -118,6 +113,19 @@ def _loss_function(
     return loss, (parts, after)
 
   return loss_of
+
+
+def _updated(
+  state: TrainState,
+  grads: Any,
+  optimizer: optax.GradientTransformation,
+  rate: Float[Array, ''],
+) -> TrainState:
+  """The state with other parameters, by a gradient at a learning rate."""
+  updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+  updates = jax.tree.map(lambda update: rate * update, updates)
+  params = optax.apply_updates(state.params, updates)
+  return state.replace(params=params, opt_state=opt_state)
 
 
 def _finite(tree) -> Bool[Array, '']:

@@ -136,8 +136,9 @@ def _find(config: Validation, root: Path) -> list[Sequence]:
     )
   found = [known[name] for name in config.sequences]
   for sequence in found:
-    if not counted(sequence).any():
+    if not (sequence.visible[0] and counted(sequence).any()):
       raise ValueError(
-        f'{sequence.name} has no frame with a target to be found; leave it out'
+        f'{sequence.name} has no target in its first frame or in no other one; '
+        'leave it out'
       )
   return found

@@ -75,7 +75,7 @@ class ColorTracker(Tracker):
 def root(tmp_path_factory):
   """Videos in which a green and a red target move; one of them is annotated."""
   folder = tmp_path_factory.mktemp('videos')
-  for name in (*NAMES, 'still'):
+  for name in (*NAMES, 'late', 'still'):
     (folder / name / 'img').mkdir(parents=True)
     rows = []
     for t in range(5):
@@ -90,6 +90,7 @@ def root(tmp_path_factory):
       rows.append(','.join(map(str, (*corners.get(name, (0, 0)), SIDE, SIDE))))
     (folder / name / 'groundtruth.txt').write_text('\n'.join(rows) + '\n')
   (folder / 'green' / 'absent.txt').write_text('0\n0\n0\n1\n0\n')
+  (folder / 'late' / 'absent.txt').write_text('1\n0\n0\n0\n0\n')
   (folder / 'still' / 'absent.txt').write_text('0\n1\n1\n1\n1\n')
   return folder
 
@@ -199,8 +200,12 @@ def test_a_pairs_target_is_where_its_truth_says(validator):
 @pytest.mark.parametrize(
   ('names', 'message'),
   [
-    (('green', 'blue', 'pink'), 'blue, pink not found below .* green, red, st'),
-    (('green', 'still'), 'still has no frame with a target to be found'),
+    (
+      ('green', 'blue', 'pink'),
+      'blue, pink not found below .* green, late, red, st',
+    ),
+    (('green', 'still'), 'still has no target in its first frame or in no o'),
+    (('green', 'late'), 'late has no target in its first frame or in no o'),
   ],
 )
 def test_a_sequence_that_is_none_to_validate_on_is_refused(
