@@ -34,14 +34,14 @@ class Layer(NamedTuple):
     texture: What fills the outline instead of the cutout.
     matrix: From px of the cutout to px of the scene's photograph.
     center: Middle of its bounds, px of the photograph.
-    color: From blue, green, red, 255 to blue, green, red.
+    color: Of blue, green, red and coverage: those that are drawn.
   """
 
   cutout: Int[np.ndarray, 't']
   texture: Texture | None
   matrix: Float[np.ndarray, 't 2 3']
   center: Float[np.ndarray, 't 2']
-  color: Float[np.ndarray, '3 4']
+  color: Float[np.ndarray, '4 4']
 
 
 class Plan(NamedTuple):
@@ -55,7 +55,7 @@ class Plan(NamedTuple):
     target: The target.
     before: Layers in front of the target, from back to front.
     box: Bounds of the whole target, cx, cy, w, h.
-    light: Factors on blue, green and red.
+    light: Factors on blue, green, red and coverage, that of coverage 1.
     gamma: Exponent on the brightness of the photograph.
     defocus: Standard deviation of the photograph's blur.
     shutter: Part of the time between frames in which the shutter is open.
@@ -69,7 +69,7 @@ class Plan(NamedTuple):
   target: Layer
   before: tuple[Layer, ...]
   box: Float[np.ndarray, 't 4']
-  light: Float[np.ndarray, 't 3']
+  light: Float[np.ndarray, 't 4']
   gamma: float
   defocus: float
   shutter: float
@@ -281,25 +281,29 @@ class _Script:
       *(np.broadcast_to(x, (frames, *x.shape)) for x in (linear, middle, half)),
     )
 
-  def _light(self) -> tuple[Float[np.ndarray, 't 3'], float]:
+  def _light(self) -> tuple[Float[np.ndarray, 't 4'], float]:
+    """Draws the light of each frame and the gamma of all."""
     rng = self._rng
     path = motion.waves(rng, self._frames, 2)
     change = 0.2 * rng.random() * path[:, :1]
     warmth = 0.04 * path[:, 1:] * np.array([-1.0, 0.0, 1.0])
-    light = np.exp(change + warmth + rng.normal(0, 0.04, 3))
-    return light.astype(np.float32), float(np.exp(rng.normal(0, 0.15)))
+    light = np.ones((self._frames, 4), np.float32)
+    light[:, :3] = np.exp(change + warmth + rng.normal(0, 0.04, 3))
+    return light, float(np.exp(rng.normal(0, 0.15)))
 
 
 # Of blue, green and red in brightness (ITU-R BT.601).
 _LUMA = np.array([0.114, 0.587, 0.299])
 
 
-def _look(rng: np.random.Generator) -> Float[np.ndarray, '3 4']:
+def _look(rng: np.random.Generator) -> Float[np.ndarray, '4 4']:
   """Draws saturation, contrast, colour cast and brightness of a layer."""
   saturation = np.exp(rng.normal(0, 0.15))
   contrast = np.exp(rng.normal(0, 0.1))
   gain = contrast * np.exp(rng.normal(0, 0.04, (3, 1)))
   mixed = saturation * np.eye(3) + (1 - saturation) * _LUMA
-  # What contrast adds leaves a middle grey as it is.
+  # Contrast leaves a middle grey as it is.
   offset = (1 - gain) * 0.45 + rng.normal(0, 0.05)
-  return np.concatenate([gain * mixed, offset], axis=1).astype(np.float32)
+  color = np.eye(4, dtype=np.float32)
+  color[:3] = np.concatenate([gain * mixed, offset], axis=1)
+  return color

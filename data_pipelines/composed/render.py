@@ -102,7 +102,7 @@ class _Canvas:
     """Gives the photograph the light and the blur of the frame."""
     plan = self._plan
     levels = 255 * (np.arange(256) / 255) ** plan.gamma
-    table = np.clip(levels[:, None] * plan.light[self._t], 0, 255)
+    table = np.clip(levels[:, None] * plan.light[self._t, :3], 0, 255)
     bgr = cv2.LUT(bgr, np.rint(table).astype(np.uint8)[None])
     if plan.defocus > 0.3:
       bgr = cv2.GaussianBlur(bgr, (0, 0), plan.defocus)
@@ -117,24 +117,23 @@ class _Canvas:
   def patch(self, layer: Layer) -> _Patch | None:
     """Returns a layer where it is seen, if it is."""
     t, sprite = self._t, self._sprite(layer)
-    turn = self._scale * layer.matrix[t, :, :2]
-    move = self._scale * layer.matrix[t, :, 2] + self._shift
+    matrix = self._scale * layer.matrix[t]
+    matrix[:, 2] += self._shift
+    turn = matrix[:, :2]
     moved = layer.center[t] - layer.center[max(t - 1, 0)] - self._drift
     smear = self._scale * self._plan.shutter * moved
     half = np.array(sprite.shape[1::-1]) / 2
-    middle = turn @ (half - 0.5) + move
+    middle = turn @ (half - 0.5) + matrix[:, 2]
     reach = abs(turn) @ half + abs(smear) / 2
     low = np.maximum(np.floor(middle - reach).astype(int), self._low)
     high = np.minimum(np.ceil(middle + reach).astype(int) + 1, self._high)
     if (high <= low).any():
       return None
-    matrix = np.column_stack([turn, move - low])
+    matrix[:, 2] -= low
     bgra = cv2.warpAffine(sprite, matrix, tuple((high - low).tolist()))
     bgra = _smeared(bgra, smear)
-    color = np.eye(4, dtype=np.float32)
-    color[:3] = self._plan.light[t][:, None] * layer.color
-    place = np.s_[low[1] : high[1], low[0] : high[0]]
-    return _Patch(cv2.transform(bgra, color), place)
+    bgra = cv2.transform(bgra, self._plan.light[t, :, None] * layer.color)
+    return _Patch(bgra, np.s_[low[1] : high[1], low[0] : high[0]])
 
   def _sprite(self, layer: Layer) -> UInt8[np.ndarray, 'h w 4']:
     number = int(layer.cutout[self._t])
