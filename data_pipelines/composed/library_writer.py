@@ -39,6 +39,11 @@ class Sources:
   backgrounds: tuple[Path, ...] = ()
   exclude: tuple[str, ...] = ()
 
+  def __post_init__(self):
+    """Raises ValueError if there are no videos to exclude any of."""
+    if self.exclude and self.masks is None:
+      raise ValueError('exclude: give masks, whose videos are left out')
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -104,13 +109,16 @@ def write(out: Path, sources: Sources, settings: Settings) -> dict[str, Any]:
         'on; an object with an outline and two photographs are needed'
       )
     np.savez_compressed(folder / library.INDEX, **columns)
-    manifest = _manifest(folder, settings, columns)
+    manifest = _manifest(folder, sources, settings, columns)
     manifests.write(folder, manifest)
   return manifest
 
 
 def _manifest(
-  folder: Path, settings: Settings, columns: dict[str, np.ndarray]
+  folder: Path,
+  sources: Sources,
+  settings: Settings,
+  columns: dict[str, np.ndarray],
 ) -> dict[str, Any]:
   files = (library.IMAGES, library.INDEX)
   return {
@@ -125,6 +133,14 @@ def _manifest(
       'photographs': len(columns['photograph']),
     },
     'files': {name: manifests.fingerprint(folder / name) for name in files},
+    'settings': {
+      'composed': {
+        'photographs': sources.photographs.resolve().name,
+        'masks': sources.masks and sources.masks.resolve().name,
+        'backgrounds': [place.resolve().name for place in sources.backgrounds],
+        'exclude': list(sources.exclude),
+      }
+    },
   }
 
 

@@ -274,6 +274,11 @@ def test_a_set_names_the_targets_that_it_shows(folder, clip_folder):
   )
 
 
+def test_a_video_is_left_out_of_masks_alone(originals):
+  with pytest.raises(ValueError, match='exclude: give masks'):
+    Sources(originals.photographs, exclude=('camel',))
+
+
 def cut(path):
   path.write_bytes(path.read_bytes()[:-100])
 
@@ -334,6 +339,7 @@ def test_pictures_are_bounded_in_size_and_number(originals, tmp_path):
   manifest = library_writer.write(tmp_path / 'set', originals, bounded)
   # Two of photographs and that of the video.
   assert manifest['kept'] == {'objects': 3, 'cutouts': 5, 'photographs': 3}
+  assert manifest['settings']['composed']['exclude'] == ['left_out']
   made = Library(tmp_path / 'set')
   assert made.photograph_size.max() == 60
   assert max(made.photograph(i).shape[1] for i in range(3)) == 60
