@@ -5,13 +5,16 @@
       --data_dir DATA --validation_dir DAVIS
     python -m acm_jax.train --config configs/nanotrack_acm.py:tiny
 
+`:sets=composed+davis` trains on these of its data sets alone.
+
 ACM stands beside the correlations and joins them through a last layer that
 starts at zero, so that step 0 of a run that begins with NanoTrackV3 equals it.
 tracker.fusion='acm' puts ACM in their place instead, the pure swap.
 
-The recipe is ours, for little data: pretrained parts move slowly and keep their
-batch-norm statistics, NanoTrackV3 is the teacher, and the checkpoint is chosen
-by tracking on five held-out sequences of DAVIS.
+The recipe is ours, for little data: the backbone is frozen, other pretrained
+parts move slowly and keep their batch-norm statistics, NanoTrackV3 is the
+teacher, and the checkpoint is chosen by tracking on five held-out sequences of
+DAVIS.
 """
 
 from ml_collections import ConfigDict
@@ -28,10 +31,10 @@ HELD_OUT = (
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-  """Returns the config; `arg` is nothing or 'tiny'.
+  """Returns the config; `arg` is nothing, 'tiny' or 'sets=A+B'.
 
   Raises:
-    ValueError: `arg` is something else.
+    ValueError: `arg` is something else, or names another data set.
   """
   config = nanotrack.recipe()
   config.tracker.fusion = 'residual_acm'
@@ -40,11 +43,22 @@ def get_config(arg: str | None = None) -> ConfigDict:
   )
   if arg == 'tiny':
     nanotrack.tiny(config)
-  elif arg:
-    raise ValueError(f'config argument {arg!r} is unknown: there is tiny')
-  else:
-    _transfer(config)
+    return config.lock()
+  _transfer(config)
+  if arg:
+    config.sets = _chosen(config.sets, arg)
   return config.lock()
+
+
+def _chosen(sets: ConfigDict, arg: str) -> ConfigDict:
+  """Leaves those data sets that 'sets=A+B' names."""
+  names = arg.removeprefix('sets=').split('+')
+  if not arg.startswith('sets=') or not set(names) <= set(sets):
+    raise ValueError(
+      f'config argument {arg!r} is unknown: there are tiny; sets=A+B with '
+      f'{", ".join(sets)}'
+    )
+  return ConfigDict({name: sets[name] for name in names})
 
 
 def _transfer(config: ConfigDict) -> None:
@@ -70,19 +84,19 @@ def _transfer(config: ConfigDict) -> None:
     }
   )
   config.schedule.update(
-    warmup_epochs=1, first_rate=1e-4, peak_rate=1e-3, last_rate=1e-5
+    warmup_epochs=1, first_rate=1e-4, peak_rate=5e-4, last_rate=1e-5
   )
   config.phases = ConfigDict(
     {
       'all': {
         'from_epoch': 0,
-        'backbone': (True,) * 10,
+        'backbone': (),
         'rates': (
           ('(cls|loc)/(acm|join)/', 1.0),
-          ('backbone/', 0.02),
+          ('backbone/', 0.0),
           ('', 0.05),
         ),
-        'frozen_statistics': ('backbone/', '(cls|loc)/(xcorr|tower)'),
+        'frozen_statistics': ('(cls|loc)/(xcorr|tower)',),
       }
     }
   )
@@ -93,4 +107,4 @@ def _transfer(config: ConfigDict) -> None:
   config.train.update(epochs=20, pairs_per_epoch=20_000, batch_size=32)
   config.train.ema_decay = 0.999
   config.log.every = 50
-  config.checkpoints.every = 625
+  config.checkpoints.every = 500
