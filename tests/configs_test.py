@@ -19,12 +19,16 @@ CONFIGS = sorted(
   for path in (Path(__file__).parents[1] / 'configs').glob('*.py')
   if path.stem not in ('__init__', 'common', 'presets')
 )
+# NanoTrack's have one backbone, and presets of their own.
+LIGHT = [name for name in CONFIGS if name.startswith('nanotrack')]
+LARGE = [name for name in CONFIGS if name not in LIGHT]
 CASES = [
   (name, arg)
-  for name in CONFIGS
+  for name in LARGE
   for arg in (None, *presets.PRESETS)
   if not (name.startswith('siamfc') and arg == 'small')
 ] + [('siamban', 'otb'), ('siamrpn', 'otb'), ('siamrpn', 'long_term')]
+CASES += [(name, arg) for name in LIGHT for arg in (None, 'tiny')]
 BACKBONES = ('alexnet_legacy', 'mobilenet_v2')
 
 
@@ -108,7 +112,7 @@ def test_the_tracking_step_lowers_for_tpu_and_cuda(name):
 @pytest.mark.parametrize(
   'backbone', ['alexnet', 'mobilenet_v2', 'resnet18', 'resnet34', 'resnet50']
 )
-@pytest.mark.parametrize('name', CONFIGS)
+@pytest.mark.parametrize('name', LARGE)
 def test_every_tracker_stands_on_every_backbone(name, backbone):
   arg = f'backbone={backbone}'
   tracker = plans.make_plan(get_config(name, arg).to_dict()).tracker
@@ -150,7 +154,7 @@ def test_the_stages_that_train_are_those_with_a_rate(name, arg):
     ('small,backbone=resnet50', 'small has a backbone of its own'),
   ],
 )
-@pytest.mark.parametrize('name', CONFIGS)
+@pytest.mark.parametrize('name', LARGE)
 def test_an_argument_that_is_unknown_is_refused(name, arg, message):
   with pytest.raises(ValueError, match=message):
     get_config(name, arg)
@@ -170,6 +174,22 @@ def test_acm_is_the_base_and_its_fusion(host):
   assert get_config(f'{host}_acm', None).tracker.get('head_size', 3) == 3
   assert tracker.get('head_size', 1) == 1
   assert tracker['fusion'] == ('xcorr' if host == 'siamfc' else 'dw_xcorr')
+
+
+@pytest.mark.parametrize('arg', ['quickstart', 'sets=got10k+moon', 'backbone='])
+@pytest.mark.parametrize('name', LIGHT)
+def test_nanotrack_refuses_arguments_of_others(name, arg):
+  with pytest.raises(ValueError, match='is unknown: there (is|are) tiny'):
+    get_config(name, arg)
+
+
+def test_nanotrack_acm_is_nanotrack_and_acm():
+  base = get_config('nanotrack', None).tracker.to_dict()
+  acm = get_config('nanotrack_acm', None).tracker.to_dict()
+  changed = {key for key in base if base[key] != acm[key]}
+  assert changed == {'fusion', 'fusion_options'}
+  chosen = get_config('nanotrack_acm', 'sets=composed+davis')
+  assert set(chosen.sets) == {'composed', 'davis'}
 
 
 def test_sets_are_named_by_the_argument():
