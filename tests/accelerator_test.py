@@ -1,7 +1,9 @@
 """What is measured on an accelerator: stages, results, pieces and packs."""
 
+import dataclasses
 import json
 import os
+import sys
 from pathlib import Path
 
 import jax
@@ -18,6 +20,7 @@ from benchmarks.accelerator_stages import (
   pieces,
   record,
   runner,
+  train,
 )
 from benchmarks.accelerator_stages.settings import Settings, Training
 from data_pipelines import batch
@@ -230,10 +233,56 @@ def test_wheels_of_a_pack_can_be_imported(tmp_path, monkeypatch):
   wheel = tmp_path / 'wheels' / 'package-1.0-py3-none-any.whl'
   wheel.touch()
   packing.use_wheels(tmp_path)
-  import sys
-
   assert sys.path == ['before', str(wheel)]
   assert os.environ['PYTHONPATH'] == f'elsewhere{os.pathsep}{wheel}'
+
+
+TRAINING = """
+import pathlib, sys
+workdir = pathlib.Path(sys.argv[1])
+(workdir / 'metrics.jsonl').write_text('{"step": 3}\\n{"step": 6}\\n')
+(workdir / 'data').mkdir()
+print('error: the last line')
+sys.exit(int(sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def train_with(tmp_path, monkeypatch):
+  """Runs the stage with a command that ends with a code; gives its rows."""
+
+  def run_stage(code):
+    def command(settings, workdir):
+      return [sys.executable, '-c', TRAINING, str(workdir), str(code)]
+
+    monkeypatch.setattr(train, '_command', command)
+    training = Training(config='configs/a_run.py:tiny', minutes=1.0)
+    settings = dataclasses.replace(settings_of(tmp_path), training=training)
+    return list(train.rows(settings))
+
+  return run_stage
+
+
+# As `acm_jax.train` ends by itself, and after a signal.
+@pytest.mark.parametrize('code', [0, 130])
+def test_training_leaves_its_last_metrics_and_its_folder(
+  train_with, tmp_path, code
+):
+  (row,) = train_with(code)
+  assert row['step'] == 6
+  assert row['pieces'] == 1
+  pieces.join(tmp_path / 'a_run.pieces.json', tmp_path / 'joined')
+  assert list(contents(tmp_path / 'joined')) == ['metrics.jsonl']
+  assert (tmp_path / 'metrics.jsonl').read_text().endswith('{"step": 6}\n')
+
+
+def test_training_that_fails_says_why_and_leaves_its_folder(
+  train_with, tmp_path
+):
+  with pytest.raises(RuntimeError, match='exit code 2: error: the last line'):
+    train_with(2)
+  pieces.join(tmp_path / 'a_run.pieces.json', tmp_path / 'joined')
+  assert list(contents(tmp_path / 'joined')) == ['metrics.jsonl']
 
 
 def test_every_reference_network_has_a_config():

@@ -19,7 +19,7 @@ from data_pipelines.staging import replacing
 FILE = 'accelerator.json'
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'torch')
 # Columns that the tables leave out.
-_UNTOLD = {'compile_s', 'median_ms', 'rounds'}
+_LEFT_OUT = {'compile_s', 'median_ms', 'rounds'}
 
 
 class Record:
@@ -151,7 +151,7 @@ def tables(report: Mapping[str, Any]) -> str:
 
 def _table(rows: Sequence[Row]) -> str:
   """Rows of the same columns."""
-  names = [name for name in rows[0] if name not in _UNTOLD]
+  names = [name for name in rows[0] if name not in _LEFT_OUT]
   lines = [[_cell(row[name]) for name in names] for row in rows]
   lines = [names, ['---'] * len(names), *lines]
   return '\n'.join(f'| {" | ".join(line)} |' for line in lines)

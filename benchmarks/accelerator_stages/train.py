@@ -84,21 +84,30 @@ def _train(settings: Settings, workdir: Path) -> None:
   with log.open('wb') as file:
     process = subprocess.Popen(command, stdout=file, stderr=file)
   try:
-    while process.poll() is None and time.monotonic() < deadline:
-      time.sleep(min(_EVERY_SECONDS, max(0.0, deadline - time.monotonic())))
+    while not _ended(process, min(_EVERY_SECONDS, deadline - time.monotonic())):
       _copy_metrics(workdir, settings.out)
-    if process.poll() is None:
-      process.send_signal(signal.SIGTERM)
-    code = process.wait(CLOSING_SECONDS)
-  except subprocess.TimeoutExpired:
-    raise RuntimeError('training did not end after the signal') from None
+      if time.monotonic() >= deadline:
+        process.send_signal(signal.SIGTERM)
+        break
+    if not _ended(process, CLOSING_SECONDS):
+      raise RuntimeError('training did not end after the signal')
   finally:
     if process.poll() is None:
       process.kill()
+  code = process.returncode
   _copy_metrics(workdir, settings.out)
   if code not in (0, _INTERRUPTED):
     *_, last = ['', *log.read_text(errors='replace').splitlines()]
     raise RuntimeError(f'acm_jax.train ended with exit code {code}: {last}')
+
+
+def _ended(process: subprocess.Popen, seconds: float) -> bool:
+  """Whether a process has ended, or does so within some seconds."""
+  try:
+    process.wait(max(0.0, seconds))
+  except subprocess.TimeoutExpired:
+    return False
+  return True
 
 
 def _copy_metrics(workdir: Path, out: Path) -> None:
