@@ -1,6 +1,7 @@
 """What is measured on an accelerator: stages, results, pieces and packs."""
 
 import dataclasses
+import importlib
 import json
 import os
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from acm_jax.timing import measure, run
-from acm_jax.training import checkpoints
+from acm_jax.training import checkpoints, plan
 from benchmarks import accelerator
 from benchmarks.accelerator_stages import (
   device,
@@ -20,6 +21,7 @@ from benchmarks.accelerator_stages import (
   pieces,
   record,
   runner,
+  step,
   train,
 )
 from benchmarks.accelerator_stages.settings import Settings, Training
@@ -287,6 +289,16 @@ def test_training_that_fails_says_why_and_leaves_its_folder(
 
 def test_every_reference_network_has_a_config():
   assert set(parity.reference_names()) <= set(parity.CONFIGS)
+
+
+@pytest.mark.parametrize('name', step.WANTED)
+def test_every_step_that_is_timed_has_a_plan(name):
+  config = importlib.import_module(f'configs.{name}').get_config().to_dict()
+  for sizes, precision in step.WANTED[name]:
+    made = plan.make_plan(config | {'precision': precision})
+    # All that ever trains does in the last phase.
+    assert any(made.phases[-1].mode.backbone)
+    assert list(sizes) == sorted(sizes, reverse=True)
 
 
 def test_the_peak_is_that_of_the_same_type_in_jax(tmp_path):

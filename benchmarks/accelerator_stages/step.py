@@ -35,11 +35,7 @@ WANTED = {
   ),
   'nanotrack': (((128,), 'bfloat16'), ((128,), 'default')),
 }
-REHEARSED = {
-  'siamban_acm': (((2,), 'default'),),
-  'nanotrack': (((2,), 'bfloat16'),),
-}
-TOYS = {'siamban_acm': 'quickstart,tiny', 'nanotrack': 'tiny'}
+REHEARSED, TOY = {'siamban_acm': (((2,), 'default'),)}, 'quickstart,tiny'
 SECONDS = 1.5
 
 
@@ -51,7 +47,7 @@ def rows(settings: Settings) -> Iterator[Row]:
     if importlib.util.find_spec(f'configs.{name}') is None:
       continue
     module = importlib.import_module(f'configs.{name}')
-    argument = TOYS[name] if settings.rehearse else None
+    argument = TOY if settings.rehearse else None
     config = module.get_config(argument).to_dict()
     weights = variables.fill(make_plan(config).tracker.init)
     for sizes, precision in wanted:
