@@ -1,0 +1,63 @@
+"""Labels video with a trained tracker, as sequences to train on.
+
+Targets are proposed, or begin with the boxes of a file, and are followed there
+and back; frames in which both ways agree are labelled. OUT has the layout
+`folder` of data_pipelines.prepare.
+
+Example:
+  python -m acm_jax.label --checkpoint runs/nanotrackv3 --video clip.mp4 \\
+    --video birds.mp4 --out data/labelled
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import jax
+from absl import flags
+
+from acm_jax import command, model_flags
+from acm_jax.training import labelling
+from acm_jax.training.labelling import Clip, Settings
+
+_TEXTS = {
+  'targets': 'Most targets that are proposed in a stretch.',
+  'length': 'Most frames of a stretch.',
+  'every': 'Take every so many frames.',
+  'overlap': 'Least IoU of the boxes there and back.',
+  'score': 'Score that both exceed.',
+  'seed': 'Of the choice of proposals.',
+}
+
+
+def define(values: flags.FlagValues) -> None:
+  """Defines the command's flags on `values`."""
+  model_flags.define(values)
+  given = {'required': True, 'flag_values': values}
+  video = 'Video file or folder of images.'
+  flags.DEFINE_multi_string('video', None, video, **given)
+  flags.DEFINE_string('out', None, 'New folder.', **given)
+  text = 'File with rows frame,x,y,w,h to begin with, one for each --video.'
+  flags.DEFINE_multi_string('boxes', [], text, flag_values=values)
+  for field in dataclasses.fields(Settings):
+    whole = isinstance(field.default, int)
+    flag = flags.DEFINE_integer if whole else flags.DEFINE_float
+    flag(field.name, field.default, _TEXTS[field.name], flag_values=values)
+
+
+def main(values: flags.FlagValues) -> None:
+  """Labels what the flags name."""
+  if len(values.boxes) not in (0, len(values.video)):
+    raise ValueError('--boxes: give one file for each --video, or none')
+  names = [field.name for field in dataclasses.fields(Settings)]
+  settings = Settings(**{name: values[name].value for name in names})
+  starts = [labelling.read_starts(Path(path)) for path in values.boxes]
+  clips = list(map(Clip, values.video, starts or [None] * len(values.video)))
+  model, out = model_flags.load(values), Path(values.out)
+  with jax.default_matmul_precision(model.precision):
+    reports = labelling.label(model, clips, out, settings)
+  print(*reports, labelling.total(reports), sep='\n')
+
+
+if __name__ == '__main__':
+  sys.exit(command.run(define, main, __doc__))

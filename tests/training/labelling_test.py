@@ -1,0 +1,195 @@
+"""Labelling with a tracker that is faked: what is kept and what is written."""
+
+import numpy as np
+import pytest
+
+from acm_jax.tracking import stream
+from acm_jax.tracking.contract import Tracked
+from acm_jax.training import labelling
+from acm_jax.training.agreement import KEPT, NOT_HOME, STILL
+from acm_jax.training.labelling import Clip, Settings
+from data_pipelines import sources
+from data_pipelines.trees import open_tree
+from tests.data_pipelines import shots
+
+COUNT = 20
+SETTINGS = Settings(targets=4, length=COUNT)
+
+
+def find(frame):
+  """Box of the red square and how much of it there is; see `shots`."""
+  red = (frame[..., 0] > 200) & (frame[..., 1] < 60)
+  red[[0, -1]] = False
+  rows, columns = np.flatnonzero(red.any(1)), np.flatnonzero(red.any(0))
+  if not len(rows):
+    return np.float32([0, 0, 10, 10]), 0.0
+  x, y = columns[0], rows[0]
+  return np.float32([x, y, columns[-1] + 1 - x, rows[-1] + 1 - y]), 0.9
+
+
+def fake_follow(tracker, variables, hparams, frames, boxes_xywh):
+  """Follows the square, and what begins elsewhere nowhere."""
+  boxes_xywh = np.asarray(boxes_xywh, np.float32)
+  stream.check_boxes(boxes_xywh, frames[0].shape[:2])
+  square = find(frames[0])[0]
+  on_it = np.abs(boxes_xywh[:, :2] - square[:2]).max(axis=1) < 8
+  ones = np.ones(len(boxes_xywh), np.float32)
+  yield Tracked(boxes_xywh, ones, ones == 0, ones)
+  for frame in frames[1:]:
+    box, score = find(frame)
+    box = np.where(on_it[:, None], box, boxes_xywh)
+    yield Tracked(box, score * ones, ones == 0, ones)
+
+
+@pytest.fixture
+def model(tiny_model, monkeypatch):
+  """A tracker of which nothing is compiled."""
+  monkeypatch.setattr(stream, 'follow', fake_follow)
+  return tiny_model
+
+
+@pytest.fixture
+def label(model, tmp_path):
+  """Labels frames as a video; gives its report and the tracks by name."""
+
+  def label(frames, starts=None, settings=SETTINGS):
+    clip = Clip(shots.write(tmp_path / 'clip', frames), starts)
+    out = tmp_path / 'out'
+    (report,) = labelling.label(model, [clip], out, settings)
+    source, tree = sources.make('folder'), open_tree(out)
+    units = list(source.units(tree))
+    return report, {u.name: source.tracks(tree, u)[0] for u in units}
+
+  return label
+
+
+def test_a_moving_object_becomes_a_sequence_that_prepare_can_read(label):
+  frames = shots.moving_square(COUNT, flat=True)
+  report, tracks = label(frames)
+  assert report.tracks[KEPT] == len(tracks) == 1
+  track = tracks['000-clip-000000-00']
+  truth = [shots.square_at(t) for t in range(COUNT)]
+  # JPEG blurs edges by a pixel; rows have two decimals.
+  np.testing.assert_allclose(track.box_xywh, truth, atol=2)
+  assert track.visible.all()
+  assert report.labels == report.frames == COUNT
+  assert np.abs(track.image(3).astype(int) - frames[3]).mean() < 3
+
+
+def test_frames_without_the_object_are_absent_and_none_behind_the_last(label):
+  frames = shots.moving_square(COUNT, flat=True)
+  for hidden in (5, 6):
+    frames[hidden] = frames[hidden][:, :1].repeat(320, 1)
+  starts = {0: shots.square_at(0)[None]}
+  track = next(iter(label(frames, starts)[1].values()))
+  assert list(np.flatnonzero(~track.visible)) == [5, 6]
+
+
+def test_numbers_of_images_are_those_of_the_video(label):
+  starts = {2: shots.square_at(2)[None]}
+  settings = Settings(targets=1, every=2)
+  _, tracks = label(shots.moving_square(COUNT), starts, settings)
+  assert list(tracks) == ['000-clip-000002-00']
+  numbers = tracks['000-clip-000002-00'].frame_number
+  assert list(numbers) == list(range(2, COUNT, 2))
+
+
+def test_targets_beyond_those_followed_at_once_are_followed_too(label):
+  offsets = np.arange(5, dtype=np.float32)[:, None] * [1, 0, 0, 0]
+  starts = {0: np.float32(shots.square_at(0) + offsets)}
+  settings = Settings(targets=2)
+  report, tracks = label(shots.moving_square(COUNT), starts, settings)
+  assert report.tracks == {KEPT: 5}
+  assert len(tracks) == 5
+
+
+def test_tracks_of_a_stretch_share_their_images(label, tmp_path):
+  starts = {0: np.stack([shots.square_at(0)] * 3)}
+  label(shots.moving_square(COUNT), starts)
+  images = list((tmp_path / 'out').glob('*/img/*.jpg'))
+  assert len(images) == 3 * COUNT
+  assert len({path.stat().st_ino for path in images}) == COUNT
+
+
+def test_images_are_copied_where_there_are_no_links(label, monkeypatch):
+  def refuse(*_):
+    raise PermissionError
+
+  monkeypatch.setattr(labelling.os, 'link', refuse)
+  starts = {0: np.stack([shots.square_at(0)] * 2)}
+  tracks = label(shots.moving_square(COUNT), starts)[1].values()
+  one, other = (track.image(7) for track in tracks)
+  np.testing.assert_array_equal(one, other)
+
+
+def test_a_quarter_of_the_targets_may_stand_still(label):
+  starts = {0: np.float32([[200, 20 + 50 * i, 30, 30] for i in range(4)])}
+  report, _ = label(shots.moving_square(COUNT), starts)
+  assert report.tracks == {KEPT: 1, STILL: 3}
+
+
+def test_a_track_whose_way_back_ends_elsewhere_is_not_kept(model):
+  frames = shots.moving_square(COUNT)
+  # Close enough to be drawn to the square, too far to be the square.
+  start = np.float32([shots.square_at(0), [34, 84, 20, 20]])
+  labels = labelling.follow(model, frames, start, SETTINGS)
+  assert labels.outcomes == [KEPT, NOT_HOME]
+
+
+def test_short_and_empty_stretches_are_counted(label):
+  grey = np.full((240, 320, 3), 90, np.uint8)
+  frames = shots.moving_square(COUNT) + [grey] * 10 + [grey[:, :200]] * 3
+  report, _ = label(frames)
+  assert report.stretches == {
+    labelling.FOLLOWED: 1,
+    labelling.EMPTY: 1,
+    labelling.SHORT: 1,
+  }
+  assert report.frames == COUNT
+
+
+def test_nothing_is_left_behind_when_no_track_is_kept(label, tmp_path):
+  with pytest.raises(RuntimeError, match=r'no track was kept: .* too short'):
+    label(shots.moving_square(5))
+  assert [path.name for path in tmp_path.iterdir()] == ['clip']
+
+
+@pytest.mark.parametrize(
+  ('starts', 'message'),
+  [
+    ({9: [[400, 0, 20, 20]]}, r'clip frame 9: box 400,0,20,20 lies outside'),
+    ({0: [[40, 90, 40, 40]], 30: [[1, 1, 20, 20]]}, 'ends before frame 30'),
+  ],
+  ids=['outside', 'beyond the end'],
+)
+def test_a_start_that_is_not_in_the_video_is_refused(label, starts, message):
+  starts = {number: np.float32(box) for number, box in starts.items()}
+  with pytest.raises(ValueError, match=message):
+    label(shots.moving_square(COUNT), starts)
+
+
+def test_reports_add_up_and_read_as_lines():
+  one = labelling.Report('a.mp4', 60, 50, 2.0)
+  one.tracks.update([KEPT, NOT_HOME])
+  one.stretches.update([labelling.FOLLOWED])
+  both = labelling.total([one, one])
+  assert str(both) == (
+    '2 videos: 2 stretches (2 followed); 4 tracks (2 kept, 2 did not come '
+    'home); 100 labels; 120 frames, 30.0 frames/s'
+  )
+
+
+@pytest.mark.parametrize(
+  ('name', 'value'),
+  [
+    ('targets', 0),
+    ('length', 7),
+    ('every', 0),
+    ('seed', -1),
+    ('overlap', 1.0),
+    ('score', float('nan')),
+  ],
+)
+def test_settings_out_of_range_are_refused(name, value):
+  with pytest.raises(ValueError, match=f'^{name}={value}: give'):
+    Settings(**{name: value})
