@@ -5,6 +5,9 @@ figure to OUT/accelerator.json as it comes, so that a call that is cut off still
 counts. Prints the figures as Markdown tables at the end. Exit code 1 says that
 a stage failed or was stopped; the others have run all the same.
 
+Without TensorFlow a rehearsal trains on the clip set `synthetic` of the pack,
+which has to be the one that configs/siamban_acm.py:quickstart,tiny makes.
+
 Examples:
   PYTHONPATH=. python benchmarks/accelerator.py --rehearse --out /tmp/rehearsal
   PYTHONPATH=. python benchmarks/accelerator.py --out OUT --stage device,step
