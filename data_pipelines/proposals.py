@@ -135,7 +135,7 @@ def _tight(box_xywh, corners) -> Float[np.ndarray, '4']:
 
 
 def _scored_windows(counts, size) -> Float[np.ndarray, 'n 5']:
-  """Windows of a width and height, a quarter of a side apart, and scores."""
+  """Windows of a width and height with their scores, where these peak."""
   w, h = (max(3, round(side)) for side in size)
   around = 2 * w, 2 * h
   inside, outside = (
@@ -144,14 +144,15 @@ def _scored_windows(counts, size) -> Float[np.ndarray, 'n 5']:
   )
   expected = outside * (w * h) / (around[0] * around[1])
   score = (inside - expected) / np.sqrt(expected + 1)
-  y, x = np.mgrid[
-    h // 2 : counts.shape[0] - h // 2 : max(1, h // 4),
-    w // 2 : counts.shape[1] - w // 2 : max(1, w // 4),
-  ]
-  x, y = x.ravel(), y.ravel()
-  sides = np.full_like(x, w), np.full_like(x, h)
-  rows = np.stack([x - w // 2, y - h // 2, *sides, score[y, x]], axis=1)
-  return rows[rows[:, 4] > 1].astype(float)
+  # The best of its neighbours; among equals, as a plateau has, the last one.
+  score = score + 1e-9 * np.arange(score.size).reshape(score.shape)
+  best = cv2.dilate(score, np.ones((h, w), np.uint8)) == score
+  y, x = np.nonzero(best & (score > 1))
+  x, y, values = x - w // 2, y - h // 2, score[y, x]
+  inside = (x >= 0) & (y >= 0)
+  inside &= (x + w <= score.shape[1]) & (y + h <= score.shape[0])
+  rows = [x, y, np.full_like(x, w), np.full_like(y, h), values]
+  return np.stack(rows, axis=1)[inside].astype(float)
 
 
 def _small_grey(frame, scale: float) -> UInt8[np.ndarray, 'h w']:
