@@ -9,7 +9,6 @@ Example:
     --video birds.mp4 --out data/labelled
 """
 
-import dataclasses
 import sys
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from absl import flags
 
 from acm_jax import command, model_flags
 from acm_jax.training import labelling
-from acm_jax.training.labelling import Clip, Settings
 
 _TEXTS = {
   'targets': 'Most targets that are proposed in a stretch.',
@@ -34,25 +32,22 @@ def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   model_flags.define(values)
   given = {'required': True, 'flag_values': values}
-  video = 'Video file or folder of images.'
+  video = 'Video file or folder of images'
   flags.DEFINE_multi_string('video', None, video, **given)
   flags.DEFINE_string('out', None, 'New folder.', **given)
-  text = 'File with rows frame,x,y,w,h to begin with, one for each --video.'
+  text = 'File with rows frame,x,y,w,h to begin with, one for each --video'
   flags.DEFINE_multi_string('boxes', [], text, flag_values=values)
-  for field in dataclasses.fields(Settings):
-    whole = isinstance(field.default, int)
+  for name, text in _TEXTS.items():
+    default = getattr(labelling.Settings, name)
+    whole = isinstance(default, int)
     flag = flags.DEFINE_integer if whole else flags.DEFINE_float
-    flag(field.name, field.default, _TEXTS[field.name], flag_values=values)
+    flag(name, default, text, flag_values=values)
 
 
 def main(values: flags.FlagValues) -> None:
   """Labels what the flags name."""
-  if len(values.boxes) not in (0, len(values.video)):
-    raise ValueError('--boxes: give one file for each --video, or none')
-  names = [field.name for field in dataclasses.fields(Settings)]
-  settings = Settings(**{name: values[name].value for name in names})
-  starts = [labelling.read_starts(Path(path)) for path in values.boxes]
-  clips = list(map(Clip, values.video, starts or [None] * len(values.video)))
+  settings = labelling.Settings(**{name: values[name].value for name in _TEXTS})
+  clips = labelling.read_clips(values.video, values.boxes)
   model, out = model_flags.load(values), Path(values.out)
   with jax.default_matmul_precision(model.precision):
     reports = labelling.label(model, clips, out, settings)

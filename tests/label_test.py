@@ -35,9 +35,9 @@ def test_a_video_becomes_sequences_and_a_summary(run_command, given, tmp_path):
   argv = given(overlap=0, score=0, boxes=boxes_file(tmp_path, '0,40,90,40,40'))
   code, printed, errors = run_command(label, *argv)
   assert code == 0, errors
-  assert printed[-2].startswith(f'{tmp_path / "square"}: 1 stretches (1 follow')
-  assert printed[-1].startswith('1 videos: ')
-  assert f'1 tracks (1 kept); {FRAMES} labels; {FRAMES} frames' in printed[-1]
+  assert printed[-2].startswith(f'{tmp_path / "square"}: stretches: 1 followe')
+  counts = f'tracks: 1 kept; labels: {FRAMES}; frames: {FRAMES}, '
+  assert printed[-1].startswith(f'all 1: stretches: 1 followed; {counts}')
   tree, source = open_tree(tmp_path / 'out'), sources.make('folder')
   (unit,) = source.units(tree)
   (track,) = source.tracks(tree, unit)
@@ -77,7 +77,7 @@ def test_boxes_that_cannot_be_used_are_refused(
     ({'video': None}, '--video missing'),
     ({'length': 7}, 'length=7: give 8 or more'),
     ({'overlap': 1}, 'overlap=1.0: give at least 0 and less than 1'),
-    ({'boxes': ['a', 'b']}, '--boxes: give one file for each --video'),
+    ({'boxes': ['a', 'b']}, '2 files of boxes for 1 videos: give one for each'),
     ({'boxes': 'none.csv'}, 'none.csv: missing annotation file'),
   ],
   ids=lambda value: value if isinstance(value, str) else '',
@@ -109,4 +109,4 @@ def test_a_video_that_is_too_short_ends_in_one_line(
   code, _, errors = run_command(label, *given(video=video))
   assert code == 1
   assert len(errors) == 1
-  assert 'no track was kept: 1 videos: 1 stretches (1 too short)' in errors[0]
+  assert 'no track was kept: all 1: stretches: 1 too short' in errors[0]

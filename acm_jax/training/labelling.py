@@ -105,7 +105,7 @@ class Report:
   """What became of a video.
 
   Attributes:
-    name: The video, or what else is told of.
+    name: Of the video, or of several.
     frames: Frames that were followed.
     labels: Boxes that were written.
     seconds: How long that took.
@@ -126,33 +126,32 @@ class Report:
 
   def __str__(self) -> str:
     rate = self.frames / self.seconds if self.seconds else 0
-    tracks = _counted(self.tracks, 'tracks')
     return (
-      f'{self.name}: {_counted(self.stretches, "stretches")}; {tracks}; '
-      f'{self.labels} labels; {self.frames} frames, {rate:.1f} frames/s'
+      f'{self.name}: stretches: {_counted(self.stretches)}; tracks: '
+      f'{_counted(self.tracks)}; labels: {self.labels}; frames: {self.frames}, '
+      f'{rate:.1f} a second'
     )
 
 
-def read_starts(path: Path) -> dict[int, Float[np.ndarray, 'n 4']]:
-  """Reads boxes by the number of their frame from rows of frame,x,y,w,h.
+def read_clips(videos: Sequence[str], starts: Sequence[str] = ()) -> list[Clip]:
+  """Joins videos with the files of boxes that their targets begin with.
+
+  Args:
+    videos: Files or folders of images.
+    starts: For each video a file with rows of frame,x,y,w,h; or none.
 
   Raises:
-    FileNotFoundError: The file is not there.
-    ValueError: It has no rows, a row is not five numbers, or a frame's is not
-      a whole number from 0.
+    FileNotFoundError: A file of boxes is not there.
+    ValueError: There are not as many files as videos, a file has no rows, or a
+      row is not five numbers that begin with a whole one from 0.
   """
-  rows = sequences.read_rows(path, (5,))
-  if not rows:
-    raise ValueError(f'{path}: no boxes in it; give rows of frame,x,y,w,h')
-  found = collections.defaultdict(list)
-  for row, (frame, *box) in enumerate(rows, 1):
-    if frame < 0 or not frame.is_integer():
-      raise ValueError(
-        f'{path} row {row}: frame {frame:g}; count frames in whole numbers '
-        'from 0'
-      )
-    found[int(frame)].append(box)
-  return {n: np.array(box, np.float32) for n, box in found.items()}
+  if len(starts) not in (0, len(videos)):
+    raise ValueError(
+      f'{len(starts)} files of boxes for {len(videos)} videos: give one for '
+      'each video, or none'
+    )
+  read = [_read_starts(Path(path)) for path in starts]
+  return list(map(Clip, videos, read or [None] * len(videos)))
 
 
 def label(
@@ -203,7 +202,7 @@ def total(reports: Iterable[Report]) -> Report:
   """Adds up reports."""
   reports = list(reports)
   return Report(
-    f'{len(reports)} videos',
+    f'all {len(reports)}',
     sum(report.frames for report in reports),
     sum(report.labels for report in reports),
     sum(report.seconds for report in reports),
@@ -243,6 +242,22 @@ def follow(
   return Labels(box_xywh, agrees, outcomes)
 
 
+def _read_starts(path: Path) -> dict[int, Float[np.ndarray, 'n 4']]:
+  """Boxes by the number of their frame."""
+  rows = sequences.read_rows(path, (5,))
+  if not rows:
+    raise ValueError(f'{path}: no boxes in it; give rows of frame,x,y,w,h')
+  found = collections.defaultdict(list)
+  for row, (frame, *box) in enumerate(rows, 1):
+    if frame < 0 or not frame.is_integer():
+      raise ValueError(
+        f'{path} row {row}: frame {frame:g}; count frames in whole numbers '
+        'from 0'
+      )
+    found[int(frame)].append(box)
+  return {n: np.array(box, np.float32) for n, box in found.items()}
+
+
 def _label_clip(model, clip, prefix, settings, report):
   """Labels a video; adds to the report and yields after each stretch."""
   begun, seen = time.monotonic(), set()
@@ -251,10 +266,9 @@ def _label_clip(model, clip, prefix, settings, report):
   )
   for stretch in parts:
     seen.add(stretch.numbers[0])
-    start = _starts(model, clip, stretch, settings)
     if len(stretch.frames) < agreement.LEAST_FRAMES:
       report.stretches[SHORT] += 1
-    elif not len(start):
+    elif not len(start := _starts(model, clip, stretch, settings)):
       report.stretches[EMPTY] += 1
     else:
       found = follow(model, stretch.frames, start, settings)
@@ -355,7 +369,7 @@ def _write_image(path: Path, frame, images: dict[str, Path]) -> None:
     raise RuntimeError(f'{path}: cannot be written')
 
 
-def _counted(counts: collections.Counter, what: str) -> str:
-  """As `8 tracks (2 kept, 6 stood still)`."""
-  parts = ', '.join(f'{n} {name}' for name, n in counts.most_common())
-  return f'{counts.total()} {what}' + (f' ({parts})' if parts else '')
+def _counted(counts: collections.Counter) -> str:
+  """As `6 stood still, 2 kept`."""
+  named = (f'{n} {name}' for name, n in counts.most_common())
+  return ', '.join(named) or 'none'

@@ -174,8 +174,8 @@ def test_reports_add_up_and_read_as_lines():
   one.stretches.update([labelling.FOLLOWED])
   both = labelling.total([one, one])
   assert str(both) == (
-    '2 videos: 2 stretches (2 followed); 4 tracks (2 kept, 2 did not come '
-    'home); 100 labels; 120 frames, 30.0 frames/s'
+    'all 2: stretches: 2 followed; tracks: 2 kept, 2 did not come home; '
+    'labels: 100; frames: 120, 30.0 a second'
   )
 
 
