@@ -28,9 +28,9 @@ from data_pipelines.staging import staged
 from data_pipelines.stretches import Stretch, stretches
 from data_pipelines.videos import open_video
 
-# Part of the targets of a stretch that may stand still: where template and
+# Targets that must move for each that may stand still: where template and
 # search region are cut out of the same place, there is little to learn.
-_STILL_SHARE = 1 / 4
+_MOVING_PER_STILL = 3
 # Times that the first frame is searched for a proposed target, until the box
 # fits what the tracker takes for an object, and proposals for each target.
 _SETTLE, _CANDIDATES = 8, 2
@@ -237,7 +237,7 @@ def follow(
     for n in range(len(start_xywh))
   ]
   still = [n for n, what in enumerate(outcomes) if what == STILL]
-  for n in still[: int(_STILL_SHARE * settings.targets)]:
+  for n in still[: outcomes.count(KEPT) // _MOVING_PER_STILL]:
     outcomes[n] = KEPT
   return Labels(box_xywh, agrees, outcomes)
 

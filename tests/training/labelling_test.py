@@ -122,10 +122,13 @@ def test_images_are_copied_where_there_are_no_links(label, monkeypatch):
   np.testing.assert_array_equal(one, other)
 
 
-def test_a_quarter_of_the_targets_may_stand_still(label):
-  starts = {0: np.float32([[200, 20 + 50 * i, 30, 30] for i in range(4)])}
+@pytest.mark.parametrize('moving', [2, 3])
+def test_for_three_targets_that_move_one_may_stand_still(label, moving):
+  still = np.float32([[200, 20, 30, 30], [200, 150, 30, 30]])
+  starts = {0: np.stack([shots.square_at(0)] * moving + [*still])}
   report, _ = label(shots.moving_square(COUNT), starts)
-  assert report.tracks == {KEPT: 1, STILL: 3}
+  spared = moving // 3
+  assert report.tracks == {KEPT: moving + spared, STILL: 2 - spared}
 
 
 def test_a_track_whose_way_back_ends_elsewhere_is_not_kept(model):
