@@ -59,7 +59,9 @@ def train(
 ) -> None:
   """Trains to the end of the schedule, from the newest checkpoint if any.
 
-  SIGINT and SIGTERM end it after the step that runs, with a checkpoint.
+  A run with a validation measures the network at the start, at every
+  checkpoint and at the end. SIGINT and SIGTERM end a run after the step that
+  runs, with a checkpoint.
 
   Args:
     config: A config of `configs/`.
@@ -117,6 +119,9 @@ def _run(
     if processes.is_first():
       workdirs.claim(workdir, sections)
     with contextlib.closing(batches), _log(plan, workdir, state) as log:
+      if inputs.validator and int(state.step) == 0:
+        # What a run begins with may be the best of it.
+        _save(checkpoints, state, inputs.validator, log)
       steps = _steps(plan, mesh, begun, batches, inputs.teacher)
       for step, state, metrics, raw in steps:
         log.add(step, metrics, raw.sample_id)

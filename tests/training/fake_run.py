@@ -23,7 +23,7 @@ if __name__ == '__main__':
   loop.train_batches = source = fakes.Source()
   loop.data.check_scale = lambda *_: None
   # Of two processes the first one's overlap counts.
-  validator = fakes.FakeValidator(0.5 + jax.process_index())
+  validator = fakes.FakeValidator(0.4, 0.5 + jax.process_index())
   loop.validation.load = lambda *_: validator
   source.kill_after = int(kill_after[0]) if kill_after else None
   config = ConfigDict(copy.deepcopy(fakes.PLAN))

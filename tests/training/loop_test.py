@@ -151,10 +151,10 @@ def test_a_run_imitates_another_one_and_needs_it_to_go_on(config, tmp_path):
 
 
 @pytest.mark.usefixtures('tracker')
-def test_every_checkpoint_is_validated_and_the_best_is_kept(
+def test_start_and_every_checkpoint_are_validated_and_the_best_is_kept(
   source, config, monkeypatch, tmp_path, capsys
 ):
-  validator = fakes.FakeValidator(0.3, 0.9, 0.5, 0.4)
+  validator = fakes.FakeValidator(0.2, 0.3, 0.9, 0.5, 0.4)
   monkeypatch.setattr(validation, 'load', lambda *_: validator)
   config.train.ema_decay = 0.9
   config.checkpoints.update(every=2, keep=1)
@@ -165,12 +165,12 @@ def test_every_checkpoint_is_validated_and_the_best_is_kept(
   loop.train(config, tmp_path)
   name = checkpoints.CRITERION
   overlaps = [(r['step'], r[name]) for r in rows(tmp_path) if name in r]
-  assert overlaps == [(2, 0.3), (4, 0.9), (6, 0.5), (8, 0.4)]
+  assert overlaps == [(0, 0.2), (2, 0.3), (4, 0.9), (6, 0.5), (8, 0.4)]
   assert 'overlap 0.4000' in capsys.readouterr().out
   with checkpoints.Checkpoints(tmp_path) as saved:
     assert (saved.best, saved.steps) == (4, (4, 8))
   # The average is measured, which tracking reads.
-  for place, measured in (('@best', 1), ('', 3)):
+  for place, measured in (('@best', 2), ('', 4)):
     _, read = checkpoints.load_variables(f'{tmp_path}{place}')
     jax.tree.map(
       np.testing.assert_array_equal, read, validator.measured[measured]
