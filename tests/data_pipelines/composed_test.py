@@ -17,6 +17,7 @@ from data_pipelines.composed.composed_set import ComposedSet
 from data_pipelines.composed.library import Library
 from data_pipelines.composed.library_writer import Settings, Sources
 from data_pipelines.composed.render import render
+from data_pipelines.mixture import Mixture, Rooms
 from data_pipelines.sources import source
 from tests.data_pipelines import composed_sources
 
@@ -216,7 +217,7 @@ def test_the_target_keeps_in_the_picture(drawn):
     assert (high <= corner + sequence.window[:, 2:] + 1e-6).all()
 
 
-def batches(folder, source):
+def batches(folder, source, workers=0):
   made = pipeline.train_batches(
     [{'path': folder, 'gap': FRAMES}],
     batch_size=8,
@@ -226,9 +227,17 @@ def batches(folder, source):
     negative=0.5,
     same_category=0.5,
     source=source,
+    workers=workers,
     last_step=2,
   )
   return list(made)
+
+
+def test_workers_draw_what_threads_draw(folder):
+  threads, workers = (batches(folder, 'memory', count) for count in (0, 2))
+  for a, b in zip(threads, workers, strict=True):
+    for x, y in zip(a, b, strict=True):
+      np.testing.assert_array_equal(x, y)
 
 
 def test_both_sources_give_the_same_pairs_of_a_composed_set(folder):
@@ -243,9 +252,7 @@ def test_both_sources_give_the_same_pairs_of_a_composed_set(folder):
 
 def test_negative_pairs_show_two_objects(folder):
   made = ComposedSet(folder)
-  mixture = pipeline._Mixture(
-    [{'path': folder}], pipeline._Rooms(137, 255), 0, (1.0, 1.0), True
-  )
+  mixture = Mixture([{'path': folder}], Rooms(137, 255), 0, 1.0, 1.0, 'none')
   for number in range(200):
     pair = mixture.pairs[number]
     first, second = pair.template.track, pair.search.track

@@ -2,6 +2,7 @@
 
 import builtins
 import itertools
+import multiprocessing
 import shutil
 
 import numpy as np
@@ -76,6 +77,40 @@ def test_processes_read_the_parts_of_one_batch(clip_folder, source):
   assert_same(whole, joined)
 
 
+# Fewer than the tasks of a batch, and more.
+@pytest.mark.parametrize('workers', [1, 3])
+def test_workers_give_the_batches_of_threads(clip_folder, workers):
+  settings = {'source': 'memory', 'first_step': 1, 'batch_size': 7}
+  threads = take(clip_folder, 5, **settings)
+  assert_same(threads, take(clip_folder, 5, workers=workers, **settings))
+  assert not multiprocessing.active_children()
+
+
+def test_batches_do_not_change_while_workers_go_on(clip_folder):
+  first = take(clip_folder, 1, source='memory')
+  # As many as there are slots, and one that is read into the first's.
+  assert_same(first, take(clip_folder, 4, source='memory', workers=1)[:1])
+
+
+def test_a_killed_worker_is_a_failure_that_says_what_to_do(clip_folder):
+  batches = pipeline.train_batches(
+    [{'path': clip_folder, 'gap': 5}],
+    batch_size=4,
+    template_room=137,
+    search_room=201,
+    seed=3,
+    source='memory',
+    workers=1,
+  )
+  next(batches)
+  (worker,) = multiprocessing.active_children()
+  worker.kill()
+  with pytest.raises(RuntimeError, match=r'died, .* fewer workers'):
+    # More than were read ahead.
+    list(itertools.islice(batches, 4))
+  assert not multiprocessing.active_children()
+
+
 def test_a_box_lies_where_its_clip_says(clip_folder):
   clip_set = ClipSet(clip_folder)
   (made,) = take(clip_folder, 1, source='memory', template_room=136)
@@ -139,19 +174,34 @@ def test_a_truncated_jpeg_is_named_and_nothing_else(
     ({'search_room': 257}, r'crops of 255 px are smaller than the 257 px'),
     ({'batch_size': 0}, r'batch_size=0'),
     ({'process_count': 4}, r'multiple of the 4 processes'),
+    ({'workers': 2}, r'workers=2: .* for source=memory, or 0'),
+    ({'workers': -1, 'source': 'memory'}, r'workers=-1'),
     ({'source': 'disk'}, r"source='disk': one of records, memory"),
     ({'negative': 2.0}, r'negative=2'),
     ({'same_category': -0.1}, r'same_category=-0.1'),
   ],
-  ids=['room', 'batch', 'processes', 'source', 'negative', 'class'],
+  ids=[
+    'room',
+    'batch',
+    'processes',
+    'threads',
+    'workers',
+    'source',
+    'negative',
+    'class',
+  ],
 )
 def test_a_bad_argument_is_refused(clip_folder, changes, message):
   with pytest.raises(ValueError, match=message):
     take(clip_folder, **changes)
 
 
-@pytest.mark.parametrize('source', SOURCES)
-def test_a_jpeg_that_is_damaged_inside_is_named(clip_folder, tmp_path, source):
+@pytest.mark.parametrize(
+  ('source', 'workers'), [('records', 0), ('memory', 0), ('memory', 1)]
+)
+def test_a_jpeg_that_is_damaged_inside_is_named(
+  clip_folder, tmp_path, source, workers
+):
   copy = shutil.copytree(clip_folder, tmp_path / 'set')
   made = ClipSet(copy)
   shard = copy / 'clips-00000.tfrecord'
@@ -164,7 +214,8 @@ def test_a_jpeg_that_is_damaged_inside_is_named(clip_folder, tmp_path, source):
   with pytest.raises(
     ValueError, match=r'set: JPEG of track \d+ \(.*\), frame \d+, is trunc'
   ):
-    take(copy, source=source)
+    take(copy, source=source, workers=workers)
+  assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize('source', SOURCES)
