@@ -53,7 +53,11 @@ def main(values: flags.FlagValues) -> None:
     )
   with section('data'):
     show.write_sheet(
-      plan, sets, Path(values.out), pairs=values.pairs, **sections['data']
+      plan,
+      sets,
+      Path(values.out),
+      pairs=values.pairs,
+      arguments=sections['data'],
     )
   print(f'{values.pairs} pairs in {values.out}')
 

@@ -41,7 +41,8 @@ def recipe() -> ConfigDict:
   config.precision = 'default'
   config.tracker = _tracker()
   config.sets = _sets()
-  config.data = ConfigDict({'source': 'records', 'negative': 0.2})
+  # workers: processes that decode, for the source 'memory'.
+  config.data = ConfigDict({'source': 'records', 'negative': 0.2, 'workers': 0})
   config.augment = _augment()
   config.optimizer = ConfigDict(
     {

@@ -15,7 +15,9 @@ def data_dir(tmp_path_factory):
   return folder
 
 
-@pytest.mark.parametrize('name', ['siamfc', 'siamrpn', 'siamban'])
+@pytest.mark.parametrize(
+  'name', ['siamfc', 'siamrpn', 'siamban', 'nanotrack_acm']
+)
 def test_pairs_of_every_tracker_are_drawn(
   run_command, data_dir, tmp_path, name
 ):

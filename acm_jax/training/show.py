@@ -1,7 +1,8 @@
 """Pictures of what a config trains on, after augmentation, with label maps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import jax
@@ -23,8 +24,7 @@ def write_sheet(
   path: Path,
   *,
   pairs: int,
-  source: str,
-  negative: float,
+  arguments: Mapping[str, Any],
 ) -> None:
   """Writes the first pairs of a run as one PNG.
 
@@ -37,8 +37,7 @@ def write_sheet(
     sets: The mixture.
     path: The PNG.
     pairs: How many.
-    source: 'records' or 'memory'.
-    negative: Part of the pairs that show two targets.
+    arguments: Of `train_batches`, the section `data` of the config.
   """
   raw = next(
     train_batches(
@@ -46,9 +45,8 @@ def write_sheet(
       batch_size=pairs,
       seed=plan.train.seed,
       last_step=1,
-      source=source,
-      negative=negative,
       **plan.rooms,
+      **arguments,
     )
   )
   rng = jax.random.key(plan.train.seed)

@@ -201,3 +201,10 @@ def test_the_same_config_is_let_in_again_and_another_is_not(run):
     'train.seed (0 there, absent asked for)',
   ):
     assert change in str(caught.value)
+
+
+@pytest.mark.parametrize('change', [{'workers': 4}, {}], ids=['set', 'absent'])
+def test_a_run_goes_on_with_another_number_of_workers(tmp_path, change):
+  data = {'source': 'memory', 'workers': 0}
+  workdir.claim(tmp_path, {'data': data})
+  workdir.claim(tmp_path, {'data': {'source': 'memory', **change}})
