@@ -95,7 +95,10 @@ def _torch(path: Path) -> Weights:
       f'state_dict alone ({str(error).splitlines()[0]})'
     ) from error
   except Exception as error:
-    raise ValueError(f'{path}: not readable by torch ({error})') from error
+    reason = str(error).split('. ')[0]
+    raise ValueError(
+      f'{path}: torch cannot read it ({reason}); is it cut short? Fetch it again'
+    ) from error
   ignored: set[str] = set()
   for name in ('state_dict', 'model'):
     if isinstance(content, dict) and isinstance(content.get(name), dict):

@@ -59,3 +59,23 @@ def test_torch_file_that_would_run_code_is_refused(tmp_path, capsys):
   with pytest.raises(ValueError, match='refused'):
     files.read(tmp_path / 'w.pth')
   assert 'ran' not in capsys.readouterr().out
+
+
+def test_a_torch_file_that_is_cut_short_is_refused_in_a_line(tmp_path):
+  torch = pytest.importorskip('torch')
+  torch.save({'a': torch.ones(1000)}, tmp_path / 'whole.pth')
+  whole = (tmp_path / 'whole.pth').read_bytes()
+  (tmp_path / 'w.pth').write_bytes(whole[: len(whole) // 2])
+  with pytest.raises(
+    ValueError, match=r'w\.pth: .*cut short\? Fetch'
+  ) as caught:
+    files.read(tmp_path / 'w.pth')
+  assert len(str(caught.value)) < 300
+
+
+def test_what_stands_beside_a_state_dict_is_named(tmp_path):
+  torch = pytest.importorskip('torch')
+  rate = np.float64(0.1)
+  content = {'state_dict': {'a': torch.ones(2)}, 'optimizer': {'rate': rate}}
+  torch.save(content | {'epoch': 3}, tmp_path / 'w.pth')
+  assert files.read(tmp_path / 'w.pth').ignored == ('epoch', 'optimizer')
