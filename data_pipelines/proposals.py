@@ -28,6 +28,8 @@ _SCALES, _ASPECTS = (0.1, 0.16, 0.25, 0.4), (0.4, 0.7, 1.0, 1.8)
 _LEAST_CONTRAST = 10.0
 # Shortest side, px of the video, and longest side as a part of the image's.
 _LEAST_SIDE, _MOST_SIDE = 12, 0.7
+# Gap between parts of one moving thing, as a part of the image's longest side.
+_GAP = 1 / 60
 # Pixels that change together, of the image that is searched, below which they
 # are noise.
 _LEAST_AREA = 8
@@ -65,12 +67,12 @@ def propose(
     _small_grey(frames[i], scale) for i in sorted({round(i) for i in ahead})
   )
   moving = _at_least(moving_boxes(first, others), _LEAST_SIDE * scale)
-  textured = textured_boxes(first)
-  fit = distinct(_fit(np.concatenate([moving, textured]), first, scale))
-  from_motion = sum((moving == box).all(axis=1).any() for box in fit)
-  rest = fit[from_motion:][: 2 * count]
-  order = np.random.default_rng(seed).permutation(len(rest))
-  chosen = np.concatenate([fit[:from_motion], rest[order]])[:count]
+  moving = distinct(_fit(moving, first, scale))
+  textured = _fit(textured_boxes(first), first, scale)
+  textured = distinct(np.concatenate([moving, textured]))[len(moving) :]
+  textured = textured[: 2 * count]
+  order = np.random.default_rng(seed).permutation(len(textured))
+  chosen = np.concatenate([moving, textured[order]])[:count]
   return (chosen / scale).astype(np.float32)
 
 
@@ -89,9 +91,12 @@ def moving_boxes(
   """
   if not others:
     return np.zeros((0, 4))
-  changes = [_change(first, _registered(first, other)) for other in others]
+  corners = np.float32(_corners(first, 400))
+  moved = [_registered(other, first, corners) for other in others]
+  changes = [_change(first, other) for other in moved]
   change = np.sort(changes, axis=0)[min(1, len(changes) - 1)]
-  side = max(3, round(max(first.shape) / 60))
+  # One thing may change in several places: gaps between these are closed.
+  side = max(3, round(_GAP * max(first.shape)))
   joined = cv2.morphologyEx(
     np.uint8(change > _LEAST_CHANGE),
     cv2.MORPH_CLOSE,
@@ -135,7 +140,7 @@ def _tight(box_xywh, corners) -> Float[np.ndarray, '4']:
 
 
 def _scored_windows(counts, size) -> Float[np.ndarray, 'n 5']:
-  """Windows of a width and height with their scores, where these peak."""
+  """Rows x, y, w, h, score of the windows of a size whose scores peak."""
   w, h = (max(3, round(side)) for side in size)
   around = 2 * w, 2 * h
   inside, outside = (
@@ -148,11 +153,10 @@ def _scored_windows(counts, size) -> Float[np.ndarray, 'n 5']:
   score = score + 1e-9 * np.arange(score.size).reshape(score.shape)
   best = cv2.dilate(score, np.ones((h, w), np.uint8)) == score
   y, x = np.nonzero(best & (score > 1))
-  x, y, values = x - w // 2, y - h // 2, score[y, x]
-  inside = (x >= 0) & (y >= 0)
-  inside &= (x + w <= score.shape[1]) & (y + h <= score.shape[0])
-  rows = [x, y, np.full_like(x, w), np.full_like(y, h), values]
-  return np.stack(rows, axis=1)[inside].astype(float)
+  sides = np.full_like(x, w), np.full_like(x, h)
+  rows = np.stack([x - w // 2, y - h // 2, *sides, score[y, x]], axis=1)
+  whole = (rows[:, :2] >= 0) & (rows[:, :2] + [w, h] <= score.shape[::-1])
+  return rows[whole.all(axis=1)]
 
 
 def _small_grey(frame, scale: float) -> UInt8[np.ndarray, 'h w']:
@@ -168,9 +172,8 @@ def _corners(image, most: int) -> Float[np.ndarray, 'n 2']:
   return np.zeros((0, 2)) if found is None else found[:, 0]
 
 
-def _registered(first, other) -> UInt8[np.ndarray, 'h w']:
+def _registered(other, first, corners) -> UInt8[np.ndarray, 'h w']:
   """Moves an image onto the first; beyond its border it equals the first."""
-  corners = np.float32(_corners(first, 400))
   if len(corners) < _LEAST_CORNERS:
     return other
   there, tracked, _ = cv2.calcOpticalFlowPyrLK(first, other, corners, None)
