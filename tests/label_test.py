@@ -36,12 +36,12 @@ def test_a_video_becomes_sequences_and_a_summary(run_command, given, tmp_path):
   code, printed, errors = run_command(label, *argv)
   assert code == 0, errors
   assert printed[-2].startswith(f'{tmp_path / "square"}: stretches: 1 followe')
-  counts = f'tracks: 1 kept; labels: {FRAMES}; frames: {FRAMES}, '
+  counts = f'tracks: 1 kept; labels: {FRAMES - 1}; frames: {FRAMES}, '
   assert printed[-1].startswith(f'all 1: stretches: 1 followed; {counts}')
   tree, source = open_tree(tmp_path / 'out'), sources.make('folder')
   (unit,) = source.units(tree)
   (track,) = source.tracks(tree, unit)
-  assert len(track.box_xywh) == FRAMES
+  assert len(track.box_xywh) == FRAMES - 1
   assert track.visible.all()
 
 
@@ -75,7 +75,7 @@ def test_boxes_that_cannot_be_used_are_refused(
   ('changes', 'message'),
   [
     ({'video': None}, '--video missing'),
-    ({'length': 7}, 'length=7: give 8 or more'),
+    ({'length': 8}, 'length=8: give 9 or more'),
     ({'overlap': 1}, 'overlap=1.0: give at least 0 and less than 1'),
     ({'boxes': ['a', 'b']}, '2 files of boxes for 1 videos: give one for each'),
     ({'boxes': 'none.csv'}, 'none.csv: missing annotation file'),
@@ -105,7 +105,7 @@ def test_a_video_that_cannot_be_read_is_refused_before_any_is_followed(
 def test_a_video_that_is_too_short_ends_in_one_line(
   run_command, given, tmp_path
 ):
-  video = shots.write(tmp_path / 'short', shots.moving_square(7))
+  video = shots.write(tmp_path / 'short', shots.moving_square(8))
   code, _, errors = run_command(label, *given(video=video))
   assert code == 1
   assert len(errors) == 1

@@ -46,14 +46,18 @@ def agreed(
 ) -> Bool[np.ndarray, 't n']:
   """Finds the frames in which both ways agree.
 
+  The last frame never counts: the way back begins with the box found there.
+
   Args:
     passes: What was found.
     overlap: Least IoU of both boxes.
     score: Score that both exceed.
   """
   there, back = boxes.xywh_to_xyxy(passes.box_xywh)
-  sure = (passes.score > score).all(axis=0)
-  return sure & (boxes.iou(there, back) >= overlap)
+  agrees = (passes.score > score).all(axis=0)
+  agrees &= boxes.iou(there, back) >= overlap
+  agrees[-1] = False
+  return agrees
 
 
 def labels(passes: Passes) -> Float[np.ndarray, 't n 4']:

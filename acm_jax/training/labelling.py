@@ -28,6 +28,8 @@ from data_pipelines.staging import staged
 from data_pipelines.stretches import Stretch, stretches
 from data_pipelines.videos import open_video
 
+# Frames of the shortest stretch; the last of them never agrees.
+_SHORTEST = agreement.LEAST_FRAMES + 1
 # Targets that must move for each that may stand still: where template and
 # search region are cut out of the same place, there is little to learn.
 _MOVING_PER_STILL = 3
@@ -61,8 +63,7 @@ class Settings:
 
   def __post_init__(self):
     """Raises ValueError if a number is out of its range."""
-    shortest = agreement.LEAST_FRAMES
-    least = {'targets': 1, 'length': shortest, 'every': 1, 'seed': 0}
+    least = {'targets': 1, 'length': _SHORTEST, 'every': 1, 'seed': 0}
     for name, bound in least.items():
       if getattr(self, name) < bound:
         raise ValueError(f'{name}={getattr(self, name)}: give {bound} or more')
@@ -266,7 +267,7 @@ def _label_clip(model, clip, prefix, settings, report):
   )
   for stretch in parts:
     seen.add(stretch.numbers[0])
-    if len(stretch.frames) < agreement.LEAST_FRAMES:
+    if len(stretch.frames) < _SHORTEST:
       report.stretches[SHORT] += 1
     elif not len(start := _starts(model, clip, stretch, settings)):
       report.stretches[EMPTY] += 1

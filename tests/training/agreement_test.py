@@ -27,7 +27,7 @@ def test_frames_agree_where_both_boxes_overlap():
   found.box_xywh[1, 7, 0, 0] += 12
   agrees = agreement.agreed(found, 0.7, 0.5)
   assert agrees.shape == (FRAMES, 1)
-  assert list(np.flatnonzero(~agrees[:, 0])) == [7]
+  assert list(np.flatnonzero(~agrees[:-1, 0])) == [7]
 
 
 @pytest.mark.parametrize('way', [0, 1], ids=['there', 'back'])
@@ -36,7 +36,12 @@ def test_frames_do_not_agree_where_either_way_is_unsure(way, bad):
   found = passes()
   found.score[way, 4] = bad
   agrees = agreement.agreed(found, 0.7, 0.5)
-  assert list(np.flatnonzero(~agrees[:, 0])) == [4]
+  assert list(np.flatnonzero(~agrees[:-1, 0])) == [4]
+
+
+def test_the_last_frame_is_no_evidence():
+  agrees = agreement.agreed(passes(), 0.7, 0.5)
+  assert list(np.flatnonzero(~agrees[:, 0])) == [FRAMES - 1]
 
 
 def test_labels_lie_midway_between_both_ways():
