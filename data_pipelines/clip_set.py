@@ -122,8 +122,12 @@ class ClipSet:
     if in_memory:
       self._bytes = [epath.Path(path).read_bytes() for path in self._shards]
 
-  def jpeg(self, frame: int) -> bytes:
+  def jpeg(self, frame: int, room: int | None = None) -> bytes:
     """The JPEG of a frame.
+
+    Args:
+      frame: Its number.
+      room: Nothing depends on it: JPEGs are given as they were written.
 
     Raises:
       ValueError: It is truncated.

@@ -131,8 +131,8 @@ class Mixture:
     """Reads a pair."""
     template, search = pair.template, pair.search
     return Sample(
-      self._clips[template.dataset].jpeg(template.frame),
-      self._clips[search.dataset].jpeg(search.frame),
+      self._clips[template.dataset].jpeg(template.frame, self.rooms.template),
+      self._clips[search.dataset].jpeg(search.frame, self.rooms.search),
       self._box(template, self.rooms.template),
       self._box(search, self.rooms.search),
       pair.positive,

@@ -45,8 +45,17 @@ class TrainingSet(Protocol):
   track_category: np.ndarray
   track_object: Int[np.ndarray, 't']
 
-  def jpeg(self, frame: int) -> bytes:
-    """The JPEG of a frame; raises ValueError if it is damaged."""
+  def jpeg(self, frame: int, room: int) -> bytes:
+    """Returns the JPEG of a frame, or of its middle.
+
+    Args:
+      frame: Its number.
+      room: Side of the middle that is wanted, px. Whether it is cut out of the
+        JPEG's or of the whole crop's middle makes no difference.
+
+    Raises:
+      ValueError: It is damaged.
+    """
 
   def broken(self, frame: int) -> ValueError:
     """The error for a frame whose JPEG cannot be used."""

@@ -15,6 +15,9 @@ from data_pipelines.composed.library import Library
 from data_pipelines.composed.plan import Plan
 from data_pipelines.composed.render import render
 
+# Side of what a JPEG codes together, colours at half the resolution, px.
+_BLOCK = 16
+
 
 class ComposedSet:
   """Random access to the frames of a composed set, which are drawn then.
@@ -74,15 +77,23 @@ class ComposedSet:
     self.track_category: np.ndarray = library.object_category[self.track_object]
     self.track_name = np.array([f'composed-{number:05d}' for number in numbers])
 
-  def jpeg(self, frame: int) -> bytes:
-    """Draws a frame and gives its JPEG.
+  def jpeg(self, frame: int, room: int | None = None) -> bytes:
+    """Draws a frame and gives the JPEG of it or of its middle.
+
+    Args:
+      frame: Its number.
+      room: Side of the middle that is wanted, px; the crop's if not given. A
+        little more is coded, so that its pixels are those of a whole JPEG.
 
     Raises:
       ValueError: A picture of the library cannot be decoded.
     """
     number, t = divmod(int(frame), int(self.track_count[0]))
     plan = self._plan(number)
+    side = _coded_side(self.crop_size, room or self.crop_size)
     bgr = render(self._library, plan, t, self.crop_size).bgr
+    coded = slice(first := (self.crop_size - side) // 2, first + side)
+    bgr = bgr[coded, coded]
     flags = [cv2.IMWRITE_JPEG_QUALITY, plan.quality]
     return cv2.imencode('.jpg', bgr, flags)[1].tobytes()
 
@@ -93,3 +104,15 @@ class ComposedSet:
       f'{self.folder}: frame {t} of {self.track_name[number]} cannot be '
       'decoded; write the folder again'
     )
+
+
+def _coded_side(crop_size: int, room: int) -> int:
+  """Returns how much of a crop's middle a JPEG must hold for its room.
+
+  It begins at a block of the whole crop's JPEG and holds every block that the
+  room has a part in, and those beside them, whose colours run over the edge by
+  a pixel of theirs.
+  """
+  corner = (crop_size - room) // 2
+  first = (corner - _BLOCK - 2) // _BLOCK * _BLOCK
+  return room + 2 * (corner - first) if first >= 0 else crop_size

@@ -233,6 +233,22 @@ def batches(folder, source, workers=0):
   return list(made)
 
 
+@pytest.mark.parametrize('room', [31, 40, 137, 254])
+def test_the_jpeg_of_the_middle_has_the_pixels_of_the_whole(folder, room):
+  made = ComposedSet(folder)
+  for frame in (0, 100, 200):
+    whole, middle = made.jpeg(frame), made.jpeg(frame, room)
+    assert len(middle) < len(whole) or room == 254
+    np.testing.assert_array_equal(decoded(middle, room), decoded(whole, room))
+
+
+def decoded(jpeg, room):
+  """The pixels of the middle, as training cuts it out."""
+  image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+  corner = (len(image) - room) // 2
+  return image[corner : corner + room, corner : corner + room]
+
+
 def test_workers_draw_what_threads_draw(folder):
   threads, workers = (batches(folder, 'memory', count) for count in (0, 2))
   for a, b in zip(threads, workers, strict=True):
