@@ -83,7 +83,7 @@ class ClipSet:
     track_name: For messages.
     track_video: Number of each track's video, ascending.
     track_category: Class of each track's target; empty if unknown.
-    track_object: Number of the object that each track shows: its own.
+    track_objects: Number of the object that each track shows: its own.
   """
 
   def __init__(self, folder: epath.PathLike, in_memory: bool = False):
@@ -116,7 +116,8 @@ class ClipSet:
     self.track_name: np.ndarray = columns['track_name']
     self.track_video: Int[np.ndarray, 't'] = columns['track_video']
     self.track_category: np.ndarray = columns['track_category']
-    self.track_object: Int[np.ndarray, 't'] = np.arange(len(self.track_first))
+    tracks = len(self.track_first)
+    self.track_objects: Int[np.ndarray, 't 1'] = np.arange(tracks)[:, None]
     self._shards = [os.fspath(self.folder / s) for s in manifest['shards']]
     self._bytes: list[bytes] = []
     if in_memory:

@@ -120,7 +120,7 @@ class Mixture:
         weight=_weight(s, c),
         gap=s.gap,
         track_category=c.track_category,
-        track_object=c.track_object,
+        track_objects=c.track_objects,
       )
       for c, s in zip(self._clips, sets, strict=True)
     ]

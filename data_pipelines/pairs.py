@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 
 class Frames(NamedTuple):
@@ -29,8 +29,10 @@ class Frames(NamedTuple):
     gap: Largest distance of a positive pair's frames, in frame numbers.
     track_category: Class of each track's target; empty if unknown. All are
       unknown if it is not given.
-    track_object: Number of each track's object; two tracks of one object make
-      no negative pair. Every track has its own if it is not given.
+    track_objects: Numbers of the objects that each track can show, the target's
+      first, then -1 where there are fewer; the search track of a negative pair
+      cannot show the template's target. Every track shows its own target alone
+      if it is not given.
   """
 
   track_first: Int[np.ndarray, 't']
@@ -40,7 +42,7 @@ class Frames(NamedTuple):
   weight: float
   gap: int
   track_category: np.ndarray | None = None
-  track_object: Int[np.ndarray, 't'] | None = None
+  track_objects: Int[np.ndarray, 't k'] | None = None
 
 
 class Place(NamedTuple):
@@ -82,8 +84,8 @@ class PairSampler:
 
     Raises:
       ValueError: There is no data set, a weight or gap is negative, no weight
-        is positive, a part is none, or negative pairs are wanted of a single
-        object.
+        is positive, a part is none, or negative pairs are wanted of a target
+        that every track shows.
     """
     weights = np.array([d.weight for d in datasets], float)
     if not (weights >= 0).all() or weights.sum() <= 0:
@@ -106,8 +108,11 @@ class PairSampler:
       for objects, weight in zip(self._objects, weights, strict=True)
       if weight
     ]
-    if negative and sum(len(np.unique(objects)) for objects in drawn) < 2:
-      raise ValueError('negative pairs need two tracks: add one or negative=0')
+    if negative and len(drawn) == 1 and _everywhere(drawn[0]):
+      raise ValueError(
+        'negative pairs need two tracks, for each target one that does not '
+        'show it: add tracks or a data set, or set negative=0'
+      )
     self._classes = [_Classes(d.track_category) for d in datasets]
     # First track of each video, and the end.
     self._videos = [
@@ -139,29 +144,31 @@ class PairSampler:
     return Pair(template, self._other(rng, template), positive=False)
 
   def _other(self, rng: np.random.Generator, place: Place) -> Place:
-    """A random frame of another object."""
+    """A random frame of a track that does not show a place's target."""
     while True:
       other = int(self._drawn[rng.integers(len(self._drawn))])
       found = self._place(rng, other)
-      if (other, self._objects[other][found.track]) != (
-        place.dataset,
-        self._objects[place.dataset][place.track],
-      ):
+      if other != place.dataset or not self._shows(found.track, place):
         return found
 
   def _alike(self, rng: np.random.Generator, place: Place) -> Place | None:
     """A random frame of another object of the class, in another video."""
-    frames = self._datasets[place.dataset]
-    objects = self._objects[place.dataset]
+    video = self._datasets[place.dataset].track_video
     tracks = self._classes[place.dataset].like(place.track)
-    apart = (objects[tracks] != objects[place.track]) & (
-      frames.track_video[tracks] != frames.track_video[place.track]
-    )
-    tracks = tracks[apart]
+    tracks = tracks[
+      (video[tracks] != video[place.track]) & ~self._shows(tracks, place)
+    ]
     if not len(tracks):
       return None
     track = int(tracks[rng.integers(len(tracks))])
     return self._frame(rng, place.dataset, track)
+
+  def _shows(
+    self, tracks: int | Int[np.ndarray, 'k'], place: Place
+  ) -> np.bool_ | Bool[np.ndarray, 'k']:
+    """Whether tracks of a place's data set show the place's target."""
+    objects = self._objects[place.dataset]
+    return (objects[tracks] == objects[place.track, 0]).any(axis=-1)
 
   def _place(self, rng: np.random.Generator, dataset: int) -> Place:
     """A random frame of a random track of a random video of a data set."""
@@ -189,10 +196,16 @@ class PairSampler:
     return place._replace(frame=int(first + rng.integers(low, high)))
 
 
-def _objects(frames: Frames) -> Int[np.ndarray, 't']:
-  if frames.track_object is None:
-    return np.arange(len(frames.track_first))
-  return frames.track_object
+def _objects(frames: Frames) -> Int[np.ndarray, 't k']:
+  if frames.track_objects is None:
+    return np.arange(len(frames.track_first))[:, None]
+  return frames.track_objects
+
+
+def _everywhere(objects: Int[np.ndarray, 't k']) -> bool:
+  """Whether the target of some track is shown by every track."""
+  targets = np.intersect1d(objects[0], objects[:, 0])
+  return any((objects == target).any(axis=1).all() for target in targets)
 
 
 class _Classes:

@@ -29,7 +29,8 @@ class TrainingSet(Protocol):
     track_name: For messages.
     track_video: Number of each track's video, ascending.
     track_category: Class of each track's target; empty if unknown.
-    track_object: Number of the object that each track shows.
+    track_objects: Numbers of the objects that each track can show, the
+      target's first, then -1 where there are fewer.
   """
 
   folder: epath.Path
@@ -43,7 +44,7 @@ class TrainingSet(Protocol):
   track_name: np.ndarray
   track_video: Int[np.ndarray, 't']
   track_category: np.ndarray
-  track_object: Int[np.ndarray, 't']
+  track_objects: Int[np.ndarray, 't k']
 
   def jpeg(self, frame: int, room: int) -> bytes:
     """Returns the JPEG of a frame, or of its middle.

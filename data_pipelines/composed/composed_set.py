@@ -1,6 +1,7 @@
 """Composed sequences as training reads them: crops by number, as JPEG."""
 
 import functools
+import itertools
 
 import cv2
 import numpy as np
@@ -34,11 +35,12 @@ class ComposedSet:
     track_name: For messages.
     track_video: Number of each track's video: its own.
     track_category: Class of each track's target.
-    track_object: Number of the object that each track shows.
+    track_objects: Numbers of the objects that each track can show, the
+      target's first, then -1 where there are fewer.
   """
 
   def __init__(self, folder: epath.PathLike):
-    """Opens a composed set: reads its library and draws the boxes.
+    """Opens a composed set: reads its library and draws objects and boxes.
 
     Args:
       folder: Where it lies, here or at an address that etils.epath knows.
@@ -73,8 +75,10 @@ class ComposedSet:
     self.track_first: Int[np.ndarray, 't'] = frames * numbers
     self.track_count: Int[np.ndarray, 't'] = np.full(count, frames)
     self.track_video: Int[np.ndarray, 't'] = numbers
-    self.track_object: Int[np.ndarray, 't'] = np.array(objects)
-    self.track_category: np.ndarray = library.object_category[self.track_object]
+    rows = itertools.zip_longest(*objects, fillvalue=-1)
+    self.track_objects: Int[np.ndarray, 't k'] = np.array(list(rows)).T
+    targets = self.track_objects[:, 0]
+    self.track_category: np.ndarray = library.object_category[targets]
     self.track_name = np.array([f'composed-{number:05d}' for number in numbers])
 
   def jpeg(self, frame: int, room: int | None = None) -> bytes:

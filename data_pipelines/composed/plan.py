@@ -6,12 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from data_pipelines.composed import motion
-from data_pipelines.composed.cast import Cast
+from data_pipelines.composed.cast import POLE, POLE_HW, Cast, Extra
 from data_pipelines.composed.library import Library
-
-# The outline of a pole, which no library has: height and width, px.
-POLE = -1
-POLE_HW = (144, 24)
 
 
 class Texture(NamedTuple):
@@ -93,13 +89,15 @@ def make(
 
 def make_box(
   library: Library, cast: Cast, seed: int, number: int, frames: int
-) -> tuple[int, Float[np.ndarray, 't 4']]:
-  """Draws as much of a sequence as its target's object and box need.
+) -> tuple[list[int], Float[np.ndarray, 't 4']]:
+  """Draws as much of a sequence as its objects and its box need.
 
   Returns:
-    The object's number and the box of `make` with the same arguments.
+    The objects that can be seen, the target first, and the box of `make` with
+    the same arguments.
   """
-  return _Script(library, cast, seed, number, frames).box()
+  script = _Script(library, cast, seed, number, frames)
+  return cast.objects(script.roles), script.box()
 
 
 class _Actor(NamedTuple):
@@ -119,29 +117,30 @@ class _Actor(NamedTuple):
 
 
 class _Script:
-  """Draws the parts of one sequence, the target first."""
+  """Draws the parts of one sequence, the target first.
+
+  Attributes:
+    roles: Pictures that take part.
+  """
 
   def __init__(self, library, cast, seed, number, frames):
     self._library, self._cast, self._frames = library, cast, frames
     counter = [0, number, 0, 0]
     rng = np.random.Generator(np.random.Philox(key=seed, counter=counter))
     self._rng = rng
-    shown = cast.target(rng)
-    self._hero = int(library.cutout_object[shown])
-    self._photograph = cast.scene(rng, self._hero)
-    size_hw = library.photograph_size[self._photograph].astype(float)
+    self.roles = cast.roles(rng)
+    size_hw = library.photograph_size[self.roles.photograph].astype(float)
     self._window = motion.pan(rng, frames, size_hw)
     room = self._window[0, 2:]
     side = float(room.min() * np.exp(rng.uniform(np.log(0.08), np.log(0.3))))
-    actor = self._actor(cast.cutouts(rng, shown, frames), side)
+    actor = self._actor(cast.cutouts(rng, self.roles.target, frames), side)
     self._target = self._fitted(actor, room)
     path = self._path(self._target.half, room)
     self._center = self._window[:, :2] + path
 
-  def box(self) -> tuple[int, Float[np.ndarray, 't 4']]:
-    """Returns the target's object and its box."""
-    box = np.concatenate([self._center, 2 * self._target.half], axis=1)
-    return self._hero, box
+  def box(self) -> Float[np.ndarray, 't 4']:
+    """Returns the target's box."""
+    return np.concatenate([self._center, 2 * self._target.half], axis=1)
 
   def plan(self) -> Plan:
     """Draws what else there is."""
@@ -150,13 +149,13 @@ class _Script:
     behind, before = self._company()
     light, gamma = self._light()
     return Plan(
-      self._photograph,
+      self.roles.photograph,
       self._window,
       bool(rng.random() < 0.65),
       tuple(behind),
       target,
       tuple(before),
-      self.box()[1],
+      self.box(),
       light,
       gamma,
       defocus=max(0.0, rng.uniform(-1.2, 1.2)),
@@ -166,15 +165,12 @@ class _Script:
 
   def _company(self) -> tuple[list, list]:
     """Draws what is behind and before the target."""
-    rng = self._rng
-    behind = [self._decoy() for _ in range(rng.integers(0, 4))]
+    behind = [self._decoy(extra) for extra in self.roles.decoys]
     before = []
-    for _ in range(rng.choice(4, p=[0.15, 0.4, 0.3, 0.15])):
-      layer = self._distractor()
-      (before if rng.random() < 0.25 else behind).append(layer)
-    if rng.random() < 0.4:
-      for _ in range(rng.choice([1, 2], p=[0.7, 0.3])):
-        before.append(self._occluder())
+    for extra in self.roles.distractors:
+      layer = self._distractor(extra)
+      (before if self._rng.random() < 0.25 else behind).append(layer)
+    before += [self._occluder(extra) for extra in self.roles.occluders]
     return behind, before
 
   def _actor(self, cutout: Int[np.ndarray, 't'], side: float) -> _Actor:
@@ -207,24 +203,22 @@ class _Script:
     path = rng.uniform(0, 1, 2) + reach * motion.waves(rng, self._frames, 2)
     return half + motion.folded(path) * free
 
-  def _layer(self, actor: _Actor, center, textured: bool = False) -> Layer:
+  def _layer(self, actor: _Actor, center, photograph=None) -> Layer:
     """Puts an actor's middle at a place in each frame."""
     shift = (center - actor.middle)[..., None]
     matrix = np.concatenate([actor.linear, shift], axis=2)
     texture = None
-    if textured:
-      texture = Texture(self._cast.texture(self._rng), self._rng.random(2))
+    if photograph is not None:
+      texture = Texture(photograph, self._rng.random(2))
     color = _look(self._rng)
     return Layer(actor.cutout, texture, matrix, center, color)
 
-  def _distractor(self) -> Layer:
-    """Draws another object of the class that keeps near the target."""
+  def _distractor(self, extra: Extra) -> Layer:
+    """Draws the way of an object that keeps near the target."""
     rng = self._rng
     side = np.sqrt(np.abs(np.linalg.det(self._target.linear[0])))
     side = side * self._library.side[self._target.cutout[0]]
-    cutout = self._cast.cutouts(
-      rng, self._cast.like(rng, self._hero), self._frames
-    )
+    cutout = self._cast.cutouts(rng, extra.cutout, self._frames)
     other = self._actor(cutout, side * np.exp(rng.normal(0, 0.2)))
     path = motion.waves(rng, self._frames, 2)
     angle = rng.uniform(0, 2 * np.pi) + 0.5 * path[:, 0]
@@ -234,36 +228,33 @@ class _Script:
     offset = np.stack([np.cos(angle), np.sin(angle)], axis=1) * reach
     return self._layer(other, self._center + distance[:, None] * offset)
 
-  def _decoy(self) -> Layer:
-    """Draws a piece of a photograph that lies there and looks cut out, too."""
+  def _decoy(self, extra: Extra) -> Layer:
+    """Draws where something lies that looks cut out, too."""
     rng = self._rng
     side = 2 * np.sqrt(self._target.half.prod(axis=1).mean())
-    cutout = np.array([self._cast.other(rng, self._hero)])
-    other = self._actor(cutout, side * rng.uniform(0.3, 1.2))
+    other = self._actor(np.array([extra.cutout]), side * rng.uniform(0.3, 1.2))
     near = self._center[rng.integers(self._frames)]
     place = near + side * rng.uniform(-3, 3, 2)
     still = _Actor(*(np.repeat(part, self._frames, axis=0) for part in other))
-    return self._layer(still, np.tile(place, (self._frames, 1)), textured=True)
+    center = np.tile(place, (self._frames, 1))
+    return self._layer(still, center, extra.texture)
 
-  def _occluder(self) -> Layer:
-    """Draws something that the target passes behind."""
+  def _occluder(self, extra: Extra) -> Layer:
+    """Draws the way of something that the target passes behind."""
     rng = self._rng
     size = 2 * self._target.half.mean(axis=0)
     axis = int(rng.integers(2))
-    textured = rng.random() < 0.8
-    if textured and rng.random() < 0.75:
+    if extra.cutout == POLE:
       other = self._pole(size, axis)
     else:
-      cutout = self._cast.cutouts(
-        rng, self._cast.other(rng, self._hero), self._frames
-      )
+      cutout = self._cast.cutouts(rng, extra.cutout, self._frames)
       other = self._actor(cutout, np.sqrt(size.prod()) * rng.uniform(0.4, 0.9))
     speed = rng.choice([-1, 1]) * np.exp(rng.uniform(np.log(0.02), np.log(0.4)))
     moment = rng.integers(self._frames)
     offset = np.empty((self._frames, 2))
     offset[:, axis] = speed * (np.arange(self._frames) - moment)
     offset[:, 1 - axis] = rng.uniform(-0.4, 0.4)
-    return self._layer(other, self._center + offset * size, textured)
+    return self._layer(other, self._center + offset * size, extra.texture)
 
   def _pole(self, size: Float[np.ndarray, '2'], axis: int) -> _Actor:
     """Draws a pole across the direction in which it is passed."""

@@ -8,8 +8,9 @@ from jaxtyping import Float, UInt8
 
 from data_pipelines import crops
 from data_pipelines.composed import library as libraries
+from data_pipelines.composed.cast import POLE, POLE_HW
 from data_pipelines.composed.library import Library
-from data_pipelines.composed.plan import POLE, POLE_HW, Layer, Plan
+from data_pipelines.composed.plan import Layer, Plan
 
 # At most this part of a target is hidden by what is before it.
 MOST_HIDDEN = 0.5

@@ -116,6 +116,7 @@ def test_a_frame_follows_from_seed_sequence_and_frame_alone(folder):
   assert forward == backward[::-1]
   assert len(set(forward)) == len(forward)
   np.testing.assert_array_equal(first.box, again.box)
+  np.testing.assert_array_equal(first.track_objects, again.track_objects)
 
 
 def test_more_sequences_leave_the_first_as_they_are(folder, tmp_path):
@@ -172,6 +173,8 @@ def test_no_layer_shows_the_target_a_second_time(library, drawn):
     for layer in (*sequence.behind, *sequence.before):
       if layer.texture is None:
         assert shown(library, layer) != hero
+      else:
+        assert layer.texture.photograph != library.object_home[hero]
 
 
 def test_at_most_half_of_a_target_is_hidden(library, drawn):
@@ -266,16 +269,48 @@ def test_both_sources_give_the_same_pairs_of_a_composed_set(folder):
       assert abs(x.astype(float) - y).mean() < 3
 
 
-def test_negative_pairs_show_two_objects(folder):
-  made = ComposedSet(folder)
+def visible(library, sequence):
+  """Objects of which a sequence has pixels, found in all of its layers."""
+  layers = [*sequence.behind, sequence.target, *sequence.before]
+  found = {shown(library, x) for x in layers if x.texture is None}
+  photographs = [x.texture.photograph for x in layers if x.texture is not None]
+  photographs.append(sequence.photograph)
+  found.update(np.flatnonzero(np.isin(library.object_home, photographs)))
+  return found
+
+
+@pytest.mark.parametrize('same_category', [0.0, 1.0])
+def test_no_negative_pair_shows_the_object_of_its_template(
+  folder, library, drawn, same_category
+):
+  rooms, seen = Rooms(137, 255), [visible(library, x) for x in drawn]
+  mixture = Mixture([{'path': folder}], rooms, 0, 1.0, same_category, 'none')
+  for number in range(3000):
+    pair = mixture.pairs[number]
+    hero = shown(library, drawn[pair.template.track].target)
+    assert hero not in seen[pair.search.track]
+
+
+def test_negatives_are_of_one_class_wherever_some_can_be(
+  folder, library, drawn
+):
+  heroes = [shown(library, x.target) for x in drawn]
+  kind, seen = (
+    library.object_category[heroes],
+    [visible(library, x) for x in drawn],
+  )
   mixture = Mixture([{'path': folder}], Rooms(137, 255), 0, 1.0, 1.0, 'none')
-  for number in range(200):
+  possible = 0
+  for number in range(300):
     pair = mixture.pairs[number]
     first, second = pair.template.track, pair.search.track
-    assert made.track_object[first] != made.track_object[second]
-    kind = made.track_category[first]
-    if len(set(made.track_object[made.track_category == kind])) > 1:
-      assert made.track_category[second] == kind
+    if any(
+      kind[first] == other and heroes[first] not in objects
+      for other, objects in zip(kind, seen, strict=True)
+    ):
+      assert kind[first] == kind[second]
+      possible += 1
+  assert possible > 100
 
 
 def test_a_set_is_opened_by_the_kind_of_its_manifest(folder, clip_folder):

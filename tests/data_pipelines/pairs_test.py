@@ -131,14 +131,29 @@ def test_negatives_of_one_class_are_of_two_videos_and_as_many_as_asked():
 def test_tracks_of_one_object_make_no_negative_pair():
   data = dataset([4] * 6)._replace(
     track_category=np.array(['cat'] * 4 + ['dog'] * 2),
-    track_object=np.array([0, 0, 0, 1, 2, 2]),
+    track_objects=np.array([0, 0, 0, 1, 2, 2])[:, None],
   )
   for same_category in (0.0, 1.0):
     for pair in draw([data], 300, negative=1.0, same_category=same_category):
       first, second = pair.template.track, pair.search.track
-      assert data.track_object[first] != data.track_object[second]
+      assert data.track_objects[first] != data.track_objects[second]
       if same_category and first < 4:
         assert second < 4
+
+
+def test_no_negative_pair_shows_the_target_of_its_template():
+  # Targets 0 to 3; the cats of 0 and 1 are seen beside each other.
+  objects = np.array([[0, 1, -1], [1, 0, 3], [2, -1, -1], [3, 2, -1]])
+  data = dataset([4] * 4)._replace(
+    track_category=np.array(['cat', 'cat', 'cat', 'dog']), track_objects=objects
+  )
+  for same_category in (0.0, 1.0):
+    pairs = draw([data], 300, negative=1.0, same_category=same_category)
+    found = {(p.template.track, p.search.track) for p in pairs}
+    assert all(objects[a, 0] not in objects[b] for a, b in found)
+  # With one of the class wherever there is one that does not show the target.
+  assert {b for a, b in found if a != 3} == {0, 1, 2}
+  assert found >= {(0, 2), (1, 2), (2, 0), (2, 1), (3, 0), (3, 2)}
 
 
 def test_the_part_of_one_class_is_a_fraction():
@@ -155,6 +170,11 @@ def test_the_part_of_one_class_is_a_fraction():
     ([dataset([9, 9])], 1.5, r'negative=1.5'),
     ([dataset([9])], 0.2, 'two tracks'),
     ([dataset([9]), dataset([9], weight=0.0)], 0.2, 'two tracks'),
+    (
+      [dataset([9, 9])._replace(track_objects=np.array([[0, 1], [1, -1]]))],
+      0.2,
+      'two tracks',
+    ),
   ],
   ids=[
     'negative weight',
@@ -163,6 +183,7 @@ def test_the_part_of_one_class_is_a_fraction():
     'negative',
     'one track',
     'one drawn',
+    'one everywhere',
   ],
 )
 def test_an_impossible_mixture_is_refused(datasets, negative, message):
