@@ -43,6 +43,17 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
   return manifests.read(folder, 'clips', VERSION)
 
 
+def read_names(folder: epath.PathLike) -> list[str]:
+  """Returns the names of the tracks of a clip set.
+
+  Raises:
+    FileNotFoundError: The folder or a file in it is missing.
+    ValueError: It was written by another version, or is damaged.
+  """
+  read_manifest(folder)
+  return _column(epath.Path(folder) / INDEX / 'track_name.npy').tolist()
+
+
 def _column(path: epath.Path) -> np.ndarray:
   """A column of the index; it stays on the disk if that is here."""
   try:

@@ -1,5 +1,6 @@
 """What training reads, whatever kind it is: clip sets and composed sets."""
 
+from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -86,23 +87,25 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
     FileNotFoundError: There is none.
     ValueError: It is of an unknown kind or another version, or not JSON.
   """
-  reader = library if _is_composed(folder) else clip_set
-  return reader.read_manifest(folder)
+  return _reader(folder).read_manifest(folder)
 
 
-def names(folder: epath.PathLike) -> list[str]:
-  """Returns the names of the targets that a set shows.
+def read_names(folder: epath.PathLike) -> list[str]:
+  """Returns the names of what a set shows, without opening all of it.
 
-  They are the tracks of a clip set, and of a composed set the objects that it
-  was cut from.
+  They are those of a clip set's tracks, and of a composed set's objects,
+  photographs and folders of photographs.
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.
     ValueError: It is of an unknown kind or another version, or damaged.
   """
-  if _is_composed(folder):
-    return library.Library(folder).object_name.tolist()
-  return ClipSet(folder).track_name.tolist()
+  return _reader(folder).read_names(folder)
+
+
+def _reader(folder: epath.PathLike) -> ModuleType:
+  """Returns the module that reads what describes a set."""
+  return library if _is_composed(folder) else clip_set
 
 
 def _is_composed(folder: epath.PathLike) -> bool:

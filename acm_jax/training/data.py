@@ -80,8 +80,8 @@ def check_scale(
 def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
   """Makes sure that no sequence of the validation is also trained on.
 
-  The targets of one video are named VIDEO.NUMBER, and all of them stand for the
-  video.
+  The targets of one video are named VIDEO.NUMBER, those of labelled video have
+  more than one number, and all of them stand for the video.
 
   Args:
     sets: Data sets that are there.
@@ -95,17 +95,18 @@ def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
     # What is made at random shares no more than a name.
     if epath.Path(data_set.path).name == SYNTHETIC:
       continue
-    shown = held_out & {_video(n) for n in training_set.names(data_set.path)}
+    names = training_set.read_names(data_set.path)
+    shown = held_out & {_video(name) for name in names}
     if shown:
       raise ValueError(
         f'config.validation: {", ".join(sorted(shown))} also in '
         f'{data_set.path}, which is trained on; write the set without, by '
-        '--exclude'
+        '--exclude or, for a composed set, without these --backgrounds'
       )
 
 
 def _video(name: str) -> str:
-  return re.sub(r'\.\d+$', '', name)
+  return re.sub(r'(\.\d+)+$', '', name)
 
 
 def make_synthetic(

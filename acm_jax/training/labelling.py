@@ -36,6 +36,8 @@ _MOVING_PER_STILL = 3
 # Times that the first frame is searched for a proposed target, until the box
 # fits what the tracker takes for an object, and proposals for each target.
 _SETTLE, _CANDIDATES = 8, 2
+# What benchmarks call the folder of a video's images.
+_IMAGE_FOLDERS = ('img', 'color')
 
 SHORT, EMPTY, FOLLOWED = 'too short', 'without a proposal', 'followed'
 
@@ -160,10 +162,11 @@ def label(
 ) -> list[Report]:
   """Writes a sequence for each track that is kept; all appear at once.
 
-  A sequence is called after the number and name of its video, its first frame
-  and its target. Its images have the numbers of the video's frames and end
-  with the last one that has a label; where the file system can, those of one
-  stretch share their place on the disk.
+  A sequence is called VIDEO.NUMBER.FRAME.TARGET: its video's name and number,
+  its first frame and its target, so that training knows a sequence of a video
+  that it must not see (`training.data.check_held_out`). Its images have the
+  numbers of the video's frames and end with the last one that has a label;
+  where the file system can, those of one stretch share their place on the disk.
 
   Args:
     model: Tracker.
@@ -190,7 +193,7 @@ def label(
     for number, clip in enumerate(clips):
       report = Report(clip.source)
       reports.append(report)
-      prefix = folder / f'{number:03d}-{Path(clip.source).stem}'
+      prefix = folder / f'{_video_name(clip.source)}.{number:03d}'
       for _ in _label_clip(model, clip, prefix, settings, report):
         shown.update(done + report.frames, Path(clip.source).name)
       done += report.frames
@@ -257,6 +260,14 @@ def _read_starts(path: Path) -> dict[int, Float[np.ndarray, 'n 4']]:
       )
     found[int(frame)].append(box)
   return {n: np.array(box, np.float32) for n, box in found.items()}
+
+
+def _video_name(source: str) -> str:
+  """Returns the name of a file or folder, or of the folder round its images."""
+  path = Path(source).resolve()
+  if path.name in _IMAGE_FOLDERS:
+    path = path.parent
+  return path.name if path.is_dir() else path.stem
 
 
 def _label_clip(model, clip, prefix, settings, report):
@@ -342,7 +353,7 @@ def _write(prefix: Path, stretch: Stretch, labels: Labels) -> int:
       continue
     agrees = labels.agrees[:, n]
     length = np.flatnonzero(agrees)[-1] + 1
-    name = f'{prefix.name}-{stretch.numbers[0]:06d}-{n:02d}'
+    name = f'{prefix.name}.{stretch.numbers[0]:06d}.{n:02d}'
     folder = prefix.with_name(name)
     (folder / 'img').mkdir(parents=True)
     for number, frame in zip(

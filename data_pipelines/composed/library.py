@@ -3,7 +3,8 @@
 A composed set is a folder of
 
     images.bin     JPEG and PNG files, one after the other
-    index.npz      where each lies, and which cutouts show which object
+    index.npz      where each lies, which cutouts show which object, and what
+                   objects and photographs are called
     manifest.json  settings of the sequences; size and checksum of both
 
 The whole of it is held in memory, coded; pictures are decoded when asked for.
@@ -13,6 +14,7 @@ import functools
 import hashlib
 import io
 import zipfile
+from collections.abc import Iterable
 from typing import Any
 
 import cv2
@@ -22,11 +24,11 @@ from jaxtyping import Float, Int, UInt8
 
 from data_pipelines import manifests
 
-KIND, VERSION = 'composed', 1
+KIND, VERSION = 'composed', 2
 IMAGES, INDEX = 'images.bin', 'index.npz'
 # Of the index: a row for each object; for each cutout (first byte, bytes of the
 # JPEG, bytes of the mask); for each photograph (first byte, bytes, height,
-# width).
+# width), and the last parts of its path without the suffix.
 COLUMNS = (
   'object_name',
   'object_category',
@@ -35,6 +37,7 @@ COLUMNS = (
   'object_count',
   'cutout',
   'photograph',
+  'photograph_name',
 )
 # Decoded pictures that are kept, about 300 kB and 40 kB each.
 _CACHED_PHOTOGRAPHS = 1000
@@ -68,13 +71,8 @@ class Library:
     manifest = read_manifest(self.folder)
     manifests.check_sizes(self.folder, manifest)
     self._data = self._whole(IMAGES, manifest)
-    try:
-      with np.load(io.BytesIO(self._whole(INDEX, manifest))) as columns:
-        index = {name: columns[name] for name in COLUMNS}
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
-      raise ValueError(
-        f'{self.folder / INDEX}: damaged ({error}); write the folder again'
-      ) from None
+    data = self._whole(INDEX, manifest)
+    index = _columns(self.folder, data, COLUMNS)
     self.object_name: np.ndarray = index['object_name']
     self.object_category: np.ndarray = index['object_category']
     self.object_home: Int[np.ndarray, 'o'] = index['object_home']
@@ -163,6 +161,38 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
     ValueError: It is of another kind or version, or not JSON.
   """
   return manifests.read(folder, KIND, VERSION)
+
+
+def read_names(folder: epath.PathLike) -> list[str]:
+  """Returns the names of the objects and photographs of a composed set.
+
+  A photograph has the name of its file and those of the folders round it.
+
+  Raises:
+    FileNotFoundError: The folder or a file in it is missing.
+    ValueError: It was written by another version, or is damaged.
+  """
+  folder = epath.Path(folder)
+  read_manifest(folder)
+  data = (folder / INDEX).read_bytes()
+  names = _columns(folder, data, ('object_name', 'photograph_name'))
+  parts = {
+    part for path in names['photograph_name'] for part in path.split('/')
+  }
+  return [*names['object_name'].tolist(), *sorted(parts)]
+
+
+def _columns(
+  folder: epath.Path, data: bytes, names: Iterable[str]
+) -> dict[str, np.ndarray]:
+  """Reads columns of an index."""
+  try:
+    with np.load(io.BytesIO(data)) as columns:
+      return {name: columns[name] for name in names}
+  except (ValueError, KeyError, zipfile.BadZipFile) as error:
+    raise ValueError(
+      f'{folder / INDEX}: damaged ({error}); write the folder again'
+    ) from None
 
 
 def covered(

@@ -21,6 +21,9 @@ from data_pipelines.trees import Tree, open_tree
 NOWHERE = -1
 # Short side of the photographs that are kept, px: targets are small parts.
 _LEAST_SIDE = 100
+# Last parts of a photograph's path that tell which video it is a frame of, as
+# in camel/img/00001.jpg.
+_PARTS = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +165,9 @@ def _collect(
     if not (left or path in scenes):
       continue
     rgb = source.image(tree, path)
-    home = pictures.add_photograph(rgb) if path in scenes else NOWHERE
+    home = NOWHERE
+    if path in scenes:
+      home = pictures.add_photograph(rgb, Path(path))
     for found in cutouts.of_photograph(tree, path, annotations, rgb):
       if left:
         pictures.add_object(found, home)
@@ -170,7 +175,7 @@ def _collect(
     yield
   for path in others:
     if path in scenes:
-      pictures.add_photograph(sequences.read_frame(path))
+      pictures.add_photograph(sequences.read_frame(path), path.resolve())
       yield
 
 
@@ -211,8 +216,9 @@ class _Pictures:
     self._objects: list[tuple] = []
     self._cutouts: list[tuple[int, int, int]] = []
     self._photographs: list[tuple[int, int, int, int]] = []
+    self._names: list[str] = []
 
-  def add_photograph(self, rgb: UInt8[np.ndarray, 'h w 3']) -> int:
+  def add_photograph(self, rgb: UInt8[np.ndarray, 'h w 3'], path: Path) -> int:
     """Adds a photograph of a bounded size, unless it is small.
 
     Returns:
@@ -226,6 +232,7 @@ class _Pictures:
       rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     place = self._file.tell(), self._jpeg(rgb)
     self._photographs.append((*place, *rgb.shape[:2]))
+    self._names.append('/'.join(path.with_suffix('').parts[-_PARTS:]))
     return len(self._photographs) - 1
 
   def add_object(self, found: Object, home: int) -> None:
@@ -247,8 +254,8 @@ class _Pictures:
   def columns(self) -> dict[str, np.ndarray]:
     """The index of what was added."""
     objects = list(zip(*self._objects, strict=True)) or [()] * 5
-    values = (*objects, self._cutouts, self._photographs)
-    kinds = (np.str_, np.str_, *[np.int64] * 5)
+    values = (*objects, self._cutouts, self._photographs, self._names)
+    kinds = (np.str_, np.str_, *[np.int64] * 5, np.str_)
     return {
       column: np.array(value, kind)
       for column, value, kind in zip(

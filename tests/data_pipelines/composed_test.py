@@ -1,5 +1,6 @@
 """Composed sequences: exact boxes, repeatable frames, hard and fair scenes."""
 
+import dataclasses
 import itertools
 import json
 import shutil
@@ -8,13 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
+from acm_jax.training.data import check_held_out
 from data_pipelines import crops, pipeline, training_set
 from data_pipelines.clip_set import ClipSet
 from data_pipelines.composed import __main__ as command
 from data_pipelines.composed import cast, library_writer, plan
 from data_pipelines.composed.cast import Cast
 from data_pipelines.composed.composed_set import ComposedSet
-from data_pipelines.composed.library import Library
+from data_pipelines.composed.library import VERSION, Library
 from data_pipelines.composed.library_writer import Settings, Sources
 from data_pipelines.composed.render import render
 from data_pipelines.mixture import Mixture, Rooms
@@ -323,13 +325,38 @@ def test_a_set_is_opened_by_the_kind_of_its_manifest(folder, clip_folder):
     ClipSet(folder)
 
 
-def test_a_set_names_the_targets_that_it_shows(folder, clip_folder):
-  names = training_set.names(folder)
-  assert 'long.1' in names
+def test_a_set_names_what_it_shows(folder, library, clip_folder):
+  names = training_set.read_names(folder)
+  assert {*library.object_name, 'train2017', 'photo3'} <= set(names)
   assert not any(name.startswith('left_out') for name in names)
-  assert training_set.names(clip_folder) == (
+  assert training_set.read_names(clip_folder) == (
     ClipSet(clip_folder).track_name.tolist()
   )
+
+
+def test_names_are_read_without_the_pictures(folder, clip_folder, tmp_path):
+  for original, large in (
+    (folder, 'images.bin'),
+    (clip_folder, 'clips-00000.tfrecord'),
+  ):
+    copy = shutil.copytree(original, tmp_path / original.name)
+    (copy / large).unlink()
+    assert training_set.read_names(copy) == training_set.read_names(original)
+
+
+@pytest.mark.parametrize('place', ['left_out', 'left_out/img'])
+def test_photographs_of_a_video_that_validates_are_refused(
+  originals, tmp_path, place
+):
+  frames = originals.masks / 'JPEGImages/480p/left_out'
+  images = shutil.copytree(frames, tmp_path / place)
+  leaky = dataclasses.replace(originals, backgrounds=(images,))
+  few = Settings(sequences=2, frames=2)
+  library_writer.write(tmp_path / 'set', leaky, few)
+  sets = [pipeline.DataSet(tmp_path / 'set')]
+  with pytest.raises(ValueError, match=r'left_out also in .*/set, .*--backg'):
+    check_held_out(sets, ('left_out', 'other'))
+  check_held_out(sets, ('other',))
 
 
 def test_a_video_is_left_out_of_masks_alone(originals):
@@ -367,10 +394,10 @@ def test_a_damaged_library_is_refused(folder, tmp_path, name, harm, message):
 def test_a_library_of_another_version_is_refused(folder, tmp_path):
   copy = shutil.copytree(folder, tmp_path / 'set')
   change(copy, version=0)
-  with pytest.raises(ValueError, match='version 0, not 1; write'):
+  with pytest.raises(ValueError, match=f'version 0, not {VERSION}; write'):
     training_set.open_set(copy)
   (copy / 'images.bin').unlink()
-  change(copy, version=1)
+  change(copy, version=VERSION)
   with pytest.raises(FileNotFoundError, match=r'images.bin: missing'):
     training_set.open_set(copy)
 

@@ -5,10 +5,11 @@ import pytest
 
 from acm_jax.tracking import stream
 from acm_jax.tracking.contract import Tracked
-from acm_jax.training import labelling
+from acm_jax.training import data, labelling
 from acm_jax.training.agreement import KEPT, NOT_HOME, STILL
 from acm_jax.training.labelling import Clip, Settings
-from data_pipelines import sources
+from data_pipelines import sources, training_set
+from data_pipelines.pipeline import DataSet
 from data_pipelines.trees import open_tree
 from tests.data_pipelines import shots
 
@@ -67,7 +68,7 @@ def test_a_moving_object_becomes_a_sequence_that_prepare_can_read(label):
   frames = shots.moving_square(COUNT, flat=True)
   report, tracks = label(frames)
   assert report.tracks[KEPT] == len(tracks) == 1
-  track = tracks['000-clip-000000-00']
+  track = tracks['clip.000.000000.00']
   truth = [shots.square_at(t) for t in range(COUNT - 1)]
   # JPEG blurs edges by a pixel; rows have two decimals.
   np.testing.assert_allclose(track.box_xywh, truth, atol=2)
@@ -85,12 +86,27 @@ def test_frames_without_the_object_are_absent_and_none_behind_the_last(label):
   assert list(np.flatnonzero(~track.visible)) == [5, 6]
 
 
+@pytest.mark.parametrize('place', ['camel', 'camel/img'])
+def test_labels_of_a_video_that_validates_are_refused(
+  model, tmp_path, monkeypatch, place
+):
+  frames = shots.moving_square(COUNT, flat=True)
+  (tmp_path / place).parent.mkdir(exist_ok=True)
+  clip = Clip(shots.write(tmp_path / place, frames))
+  labelling.label(model, [clip], tmp_path / 'out', SETTINGS)
+  # A clip set has the names of the sequences that it was prepared from.
+  names = [path.name for path in (tmp_path / 'out').iterdir()]
+  monkeypatch.setattr(training_set, 'read_names', lambda _: names)
+  with pytest.raises(ValueError, match='camel also in labelled, which is'):
+    data.check_held_out([DataSet('labelled')], ('camel', 'parkour'))
+
+
 def test_numbers_of_images_are_those_of_the_video(label):
   starts = {2: shots.square_at(2)[None]}
   settings = Settings(targets=1, every=2)
   _, tracks = label(shots.moving_square(COUNT), starts, settings)
-  assert list(tracks) == ['000-clip-000002-00']
-  numbers = tracks['000-clip-000002-00'].frame_number
+  assert list(tracks) == ['clip.000.000002.00']
+  numbers = tracks['clip.000.000002.00'].frame_number
   assert list(numbers) == list(range(2, COUNT - 2, 2))
 
 

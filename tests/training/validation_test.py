@@ -228,10 +228,12 @@ def test_a_validation_without_its_folder_and_the_reverse_are_refused(root):
   assert load(None, None, ColorTracker(), HPARAMS) is None
 
 
-@pytest.mark.parametrize('shown', ['red', 'red.2', 'red.255'])
+@pytest.mark.parametrize(
+  'shown', ['red', 'red.2', 'red.255', 'red.000.000120.03']
+)
 def test_a_sequence_that_is_also_trained_on_is_refused(monkeypatch, shown):
   targets = {'data/davis': ['blue', 'reddish.1'], 'data/mine': [shown]}
-  monkeypatch.setattr(training_set, 'names', targets.get)
+  monkeypatch.setattr(training_set, 'read_names', targets.get)
   sets = [DataSet(path=path) for path in targets]
   with pytest.raises(
     ValueError, match='red also in data/mine, which is trained'
