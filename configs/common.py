@@ -42,7 +42,14 @@ def recipe() -> ConfigDict:
   config.tracker = _tracker()
   config.sets = _sets()
   # workers: processes that decode, for the source 'memory'.
-  config.data = ConfigDict({'source': 'records', 'negative': 0.2, 'workers': 0})
+  config.data = ConfigDict(
+    {
+      'source': 'records',
+      'negative': 0.2,
+      'same_category': 0.0,
+      'workers': 0,
+    }
+  )
   config.augment = _augment()
   config.optimizer = ConfigDict(
     {
