@@ -98,7 +98,7 @@ class ComposedSet:
     bgr = render(self._library, plan, t, self.crop_size).bgr
     coded = slice(first := (self.crop_size - side) // 2, first + side)
     bgr = bgr[coded, coded]
-    flags = [cv2.IMWRITE_JPEG_QUALITY, plan.quality]
+    flags = [cv2.IMWRITE_JPEG_QUALITY, int(plan.quality[t])]
     return cv2.imencode('.jpg', bgr, flags)[1].tobytes()
 
   def broken(self, frame: int) -> ValueError:

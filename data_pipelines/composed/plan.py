@@ -51,9 +51,9 @@ class Plan(NamedTuple):
     target: The target.
     before: Layers in front of the target, from back to front.
     box: Bounds of the whole target, cx, cy, w, h.
-    light: Factors on blue, green, red and coverage, that of coverage 1.
-    gamma: Exponent on the brightness of the photograph.
-    defocus: Standard deviation of the photograph's blur.
+    light: Factors on blue, green and red.
+    gamma: Exponent on the brightness, before the light.
+    defocus: Standard deviation of the camera's blur.
     shutter: Part of the time between frames in which the shutter is open.
     quality: Of the JPEGs, 0 to 100.
   """
@@ -65,11 +65,11 @@ class Plan(NamedTuple):
   target: Layer
   before: tuple[Layer, ...]
   box: Float[np.ndarray, 't 4']
-  light: Float[np.ndarray, 't 4']
-  gamma: float
-  defocus: float
+  light: Float[np.ndarray, 't 3']
+  gamma: Float[np.ndarray, 't']
+  defocus: Float[np.ndarray, 't']
   shutter: float
-  quality: int
+  quality: Int[np.ndarray, 't']
 
 
 def make(
@@ -144,10 +144,13 @@ class _Script:
 
   def plan(self) -> Plan:
     """Draws what else there is."""
-    rng = self._rng
+    rng, frames = self._rng, self._frames
     target = self._layer(self._target, self._center)
     behind, before = self._company()
-    light, gamma = self._light()
+    # Light, focus and coding are drawn for each frame alone: if the frames of a
+    # sequence shared them, they would tell positive pairs from negative ones.
+    light = rng.normal(0, 0.12, (frames, 1)) + rng.normal(0, 0.05, (frames, 3))
+    coarse = rng.random(frames) < 0.4
     return Plan(
       self.roles.photograph,
       self._window,
@@ -156,11 +159,11 @@ class _Script:
       target,
       tuple(before),
       self.box(),
-      light,
-      gamma,
-      defocus=max(0.0, rng.uniform(-1.2, 1.2)),
+      light=np.exp(light),
+      gamma=np.exp(rng.normal(0, 0.15, frames)),
+      defocus=np.maximum(0.0, rng.uniform(-1.2, 1.2, frames)),
       shutter=max(0.0, rng.uniform(-0.4, 0.5)),
-      quality=int(rng.integers(35, 92)) if rng.random() < 0.4 else 92,
+      quality=np.where(coarse, rng.integers(35, 92, frames), 92),
     )
 
   def _company(self) -> tuple[list, list]:
@@ -271,16 +274,6 @@ class _Script:
       np.full(frames, POLE),
       *(np.broadcast_to(x, (frames, *x.shape)) for x in (linear, middle, half)),
     )
-
-  def _light(self) -> tuple[Float[np.ndarray, 't 4'], float]:
-    """Draws the light of each frame and the gamma of all."""
-    rng = self._rng
-    path = motion.waves(rng, self._frames, 2)
-    change = 0.2 * rng.random() * path[:, :1]
-    warmth = 0.04 * path[:, 1:] * np.array([-1.0, 0.0, 1.0])
-    light = np.ones((self._frames, 4), np.float32)
-    light[:, :3] = np.exp(change + warmth + rng.normal(0, 0.04, 3))
-    return light, float(np.exp(rng.normal(0, 0.15)))
 
 
 # Of blue, green and red in brightness (ITU-R BT.601).

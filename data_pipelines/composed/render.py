@@ -60,7 +60,7 @@ def render(library: Library, plan: Plan, t: int, crop_size: int) -> Crop:
     if cv2.sumElems(left)[0] >= (1 - MOST_HIDDEN) * whole:
       canvas.blend(patch)
       seen = left
-  return Crop(canvas.bgr, coverage, 1 - cv2.sumElems(seen)[0] / whole)
+  return Crop(canvas.exposed(), coverage, 1 - cv2.sumElems(seen)[0] / whole)
 
 
 class _Canvas:
@@ -85,7 +85,8 @@ class _Canvas:
     low = np.rint(corner + self._scale * first).astype(int)
     high = np.rint(corner + self._scale * last).astype(int)
     photograph = self._library.photograph(self._plan.photograph)
-    shown = self._exposed(photograph[y : y + h, x : x + w])
+    drift = -self._drift * self._plan.shutter
+    shown = _smeared(photograph[y : y + h, x : x + w], drift, self._scale)
     mean = cv2.mean(shown)
     shown = cv2.resize(shown, tuple((high - low).tolist()))
     cut = np.maximum(-low, 0)
@@ -99,15 +100,19 @@ class _Canvas:
       low, high = np.zeros(2, int), np.full(2, crop_size)
     return bgr, low, high
 
-  def _exposed(self, bgr):
-    """Gives the photograph the light and the blur of the frame."""
-    plan = self._plan
-    levels = 255 * (np.arange(256) / 255) ** plan.gamma
-    table = np.clip(levels[:, None] * plan.light[self._t, :3], 0, 255)
-    bgr = cv2.LUT(bgr, np.rint(table).astype(np.uint8)[None])
-    if plan.defocus > 0.3:
-      bgr = cv2.GaussianBlur(bgr, (0, 0), plan.defocus)
-    return _smeared(bgr, -self._drift * plan.shutter, self._scale)
+  def exposed(self) -> UInt8[np.ndarray, 'c c 3']:
+    """Returns the crop with the light and the blur of the camera."""
+    plan, t = self._plan, self._t
+    levels = 255 * (np.arange(256) / 255) ** plan.gamma[t]
+    table = np.clip(levels[:, None] * plan.light[t], 0, 255)
+    bgr = cv2.LUT(self.bgr, np.rint(table).astype(np.uint8)[None])
+    blur = self._scale * plan.defocus[t]
+    if blur > 0.3:
+      # What lies round the picture is no part of it.
+      (x, y), (right, bottom) = self._low, self._high
+      seen = bgr[y:bottom, x:right]
+      bgr[y:bottom, x:right] = cv2.GaussianBlur(seen, (0, 0), blur)
+    return bgr
 
   def draw(self, layer: Layer) -> None:
     """Draws a layer if it is seen."""
@@ -133,7 +138,7 @@ class _Canvas:
     matrix[:, 2] -= low
     bgra = cv2.warpAffine(sprite, matrix, tuple((high - low).tolist()))
     bgra = _smeared(bgra, smear)
-    bgra = cv2.transform(bgra, self._plan.light[t, :, None] * layer.color)
+    bgra = cv2.transform(bgra, layer.color)
     return _Patch(bgra, np.s_[low[1] : high[1], low[0] : high[0]])
 
   def _sprite(self, layer: Layer) -> UInt8[np.ndarray, 'h w 4']:

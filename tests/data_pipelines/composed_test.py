@@ -200,6 +200,34 @@ def test_an_occluder_that_hides_too_much_is_not_drawn(library, drawn):
   assert covered.hidden == 0
 
 
+def test_light_and_focus_are_those_of_photograph_and_layers_alike(
+  library, drawn
+):
+  sequence = next(s for s in drawn if s.behind)
+  clear = sequence._replace(
+    light=np.ones((FRAMES, 3)), gamma=np.ones(FRAMES), defocus=np.zeros(FRAMES)
+  )
+  plain = render(library, clear, 2, 255).bgr
+  dark = render(library, clear._replace(gamma=np.full(FRAMES, 2.0)), 2, 255)
+  # To a rounding.
+  np.testing.assert_allclose(dark.bgr, plain.astype(float) ** 2 / 255, atol=0.5)
+  dim = render(library, clear._replace(light=np.full((FRAMES, 3), 0.5)), 2, 255)
+  np.testing.assert_allclose(dim.bgr, plain / 2, atol=0.5)
+  soft = render(library, clear._replace(defocus=np.ones(FRAMES)), 2, 255).bgr
+  inside = cv2.erode(render(library, clear, 2, 255).coverage, np.ones((3, 3)))
+  for place in (inside == 255, inside == 0):
+    steps = [abs(cv2.Laplacian(x, cv2.CV_64F))[place] for x in (plain, soft)]
+    assert steps[1].mean() < steps[0].mean()
+
+
+def test_frames_of_a_sequence_do_not_share_light_focus_or_coding(drawn):
+  for name in ('light', 'gamma', 'defocus', 'quality'):
+    values = [np.reshape(getattr(s, name), (FRAMES, -1))[:, 0] for s in drawn]
+    first, second = np.array(values)[:, :2].T
+    # 120 draws that do not depend on each other: four standard deviations.
+    assert abs(np.corrcoef(first, second)[0, 1]) < 4 / len(drawn) ** 0.5
+
+
 def test_slim_targets_are_drawn_more_often_than_their_share(library):
   extent = np.array([np.ptp(hull, axis=0) for hull in library.hull])
   slim = extent.max(axis=1) > cast.SLIM * extent.min(axis=1)
