@@ -34,7 +34,7 @@ class ComposedSet:
     track_count: Frames of each track.
     track_name: For messages.
     track_video: Number of each track's video: its own.
-    track_category: Class of each track's target.
+    track_category: Class of each track's target; empty if unknown.
     track_objects: Numbers of the objects that each track can show, the
       target's first, then -1 where there are fewer.
   """

@@ -41,7 +41,7 @@ class Object(NamedTuple):
 
   Attributes:
     name: Unique in its source.
-    category: Its class.
+    category: Its class; empty if unknown.
     cutouts: One of a photograph, several of a video.
   """
 
@@ -87,7 +87,9 @@ def of_photograph(
 
 
 def of_video(tree: Tree, unit: source.Unit) -> Iterator[Object]:
-  """Yields the objects of a video of DAVIS, which all are of one class.
+  """Yields the objects of a video of DAVIS, which does not name their classes.
+
+  The video's name is no class: some show a rider and a bicycle.
 
   Raises:
     OSError: An image is missing.
@@ -110,7 +112,7 @@ def of_video(tree: Tree, unit: source.Unit) -> Iterator[Object]:
       if cutout is not None:
         found.setdefault(number, []).append(cutout)
   for number, cutouts in sorted(found.items()):
-    yield Object(f'{video}.{number}', video, cutouts)
+    yield Object(f'{video}.{number}', '', cutouts)
 
 
 def _within(

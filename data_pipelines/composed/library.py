@@ -50,7 +50,7 @@ class Library:
   Attributes:
     folder: Where it lies.
     object_name: Name of each object.
-    object_category: Class of each object.
+    object_category: Class of each object; empty if unknown.
     object_home: Photograph that shows each object, -1 if it is not kept.
     object_first: First cutout of each object.
     object_count: Cutouts of each object, at least 1.
