@@ -71,27 +71,29 @@ def linear_iou(
   return masked_mean(1 - (inter + 1) / (union + 1), weight)
 
 
-def soft_cross_entropy(
-  logits: Float[Array, '*s 2'], teacher_logits: Float[Array, '*s 2']
+def balanced_divergence(
+  logits: Float[Array, '*s 2'], target: Float[Array, '*s']
 ) -> Float[Array, '']:
-  """Cross entropy to a teacher's probabilities, half of it for the target.
+  """Divergence from a teacher's probabilities, half of it for the target.
 
-      H_i = -p_i log q_i - (1 - p_i) log(1 - q_i)
-      loss = sum(p_i H_i) / (2 sum(p_i)) + sum((1 - p_i) H_i) / (2 sum(1 - p_i))
+      D_i = p_i log(p_i / q_i) + (1 - p_i) log((1 - p_i) / (1 - q_i))
+      loss = sum(p_i D_i) / (2 sum(p_i)) + sum((1 - p_i) D_i) / (2 sum(1 - p_i))
 
   with p and q the teacher's and the student's probability of the target. Every
   place counts; the weights balance the few places that the teacher calls
-  target with the many that it calls background, over the whole batch, and the
-  loss is still least where q = p. A sum below 1 counts as 1.
+  target with the many that it calls background, over the whole batch. The loss
+  is 0 where q = p. A sum below 1 counts as 1.
 
   Args:
     logits: Student's, of background and target.
-    teacher_logits: Teacher's.
+    target: Teacher's probability of the target.
   """
-  probability = jax.nn.softmax(teacher_logits)
-  entropy = optax.softmax_cross_entropy(logits, probability)
-  background, target = probability[..., 0], probability[..., 1]
-  return (masked_mean(entropy, target) + masked_mean(entropy, background)) / 2
+  probability = jnp.stack([1 - target, target], axis=-1)
+  cross_entropy = optax.softmax_cross_entropy(logits, probability)
+  entropy = jnp.sum(jax.scipy.special.entr(probability), axis=-1)
+  divergence = cross_entropy - entropy
+  on_target = masked_mean(divergence, target)
+  return (on_target + masked_mean(divergence, 1 - target)) / 2
 
 
 def weighted_iou(

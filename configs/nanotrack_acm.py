@@ -5,11 +5,12 @@
       --data_dir DATA --validation_dir DAVIS
     python -m acm_jax.train --config configs/nanotrack_acm.py:tiny
 
-`:sets=composed+davis` trains on these of its data sets alone.
+`:sets=composed+davis` trains on these of its data sets alone; `:fusion=acm`
+puts ACM in the place of the correlations, the pure swap; `:fusion=nano_xcorr`
+trains NanoTrackV3 on without ACM, as a control.
 
 ACM stands beside the correlations and joins them through a last layer that
 starts at zero, so that step 0 of a run that begins with NanoTrackV3 equals it.
-tracker.fusion='acm' puts ACM in their place instead, the pure swap.
 
 The recipe is ours, for little data: the backbone is frozen, other pretrained
 parts move slowly and keep their batch-norm statistics, NanoTrackV3 is the
@@ -21,6 +22,12 @@ from ml_collections import ConfigDict
 
 from configs import nanotrack
 
+# By fusion, what begins at random and trains at the full rate.
+_RATES = {
+  'residual_acm': (('(cls|loc)/(acm|join)/', 1.0),),
+  'acm': (('(cls|loc)/acm/', 1.0),),
+  'nano_xcorr': (),
+}
 HELD_OUT = (
   'bmx-trees',
   'camel',
@@ -31,37 +38,54 @@ HELD_OUT = (
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-  """Returns the config; `arg` is nothing, 'tiny' or 'sets=A+B'.
+  """Returns the config.
+
+  Args:
+    arg: 'tiny', 'sets=A+B' (of the data sets these alone), 'fusion=NAME' (acm,
+      or nano_xcorr as a control), or several with commas between.
 
   Raises:
-    ValueError: `arg` is something else, or names another data set.
+    ValueError: A word is unknown, or names another data set or fusion.
   """
+  words = arg.split(',') if arg else []
+  values = dict(word.partition('=')[::2] for word in words)
+  known = len(values) == len(words) and set(values) <= {
+    'tiny',
+    'sets',
+    'fusion',
+  }
+  fusion = values.get('fusion', 'residual_acm')
+  if not known or values.get('tiny') or fusion not in _RATES:
+    raise ValueError(
+      f'config argument {arg!r} is unknown: there are tiny; sets=A+B; fusion='
+      f'NAME with {", ".join(_RATES)}'
+    )
   config = nanotrack.recipe()
-  config.tracker.fusion = 'residual_acm'
-  config.tracker.fusion_options = ConfigDict(
-    {'cells': 4, 'prior': True, 'extra_conv': False}
-  )
-  if arg == 'tiny':
+  config.tracker.fusion = fusion
+  if fusion != 'nano_xcorr':
+    config.tracker.fusion_options = ConfigDict(
+      {'cells': 4, 'prior': True, 'extra_conv': False}
+    )
+  if 'tiny' in values:
     nanotrack.tiny(config)
     return config.lock()
-  _transfer(config)
-  if arg:
-    config.sets = _chosen(config.sets, arg)
+  _transfer(config, _RATES[fusion])
+  if 'sets' in values:
+    config.sets = _chosen(config.sets, values['sets'].split('+'))
   return config.lock()
 
 
-def _chosen(sets: ConfigDict, arg: str) -> ConfigDict:
-  """Leaves those data sets that 'sets=A+B' names."""
-  names = arg.removeprefix('sets=').split('+')
-  if not arg.startswith('sets=') or not set(names) <= set(sets):
+def _chosen(sets: ConfigDict, names: list[str]) -> ConfigDict:
+  """Leaves the data sets that are named."""
+  if unknown := [name for name in names if name not in sets]:
     raise ValueError(
-      f'config argument {arg!r} is unknown: there are tiny; sets=A+B with '
+      f'config argument sets: {", ".join(unknown)} is unknown: there are '
       f'{", ".join(sets)}'
     )
   return ConfigDict({name: sets[name] for name in names})
 
 
-def _transfer(config: ConfigDict) -> None:
+def _transfer(config: ConfigDict, rates: tuple) -> None:
   """Trains on from NanoTrackV3, with it as teacher."""
   config.sets = ConfigDict(
     {
@@ -91,11 +115,7 @@ def _transfer(config: ConfigDict) -> None:
       'all': {
         'from_epoch': 0,
         'backbone': (),
-        'rates': (
-          ('(cls|loc)/(acm|join)/', 1.0),
-          ('backbone/', 0.0),
-          ('', 0.05),
-        ),
+        'rates': (*rates, ('backbone/', 0.0), ('', 0.05)),
         'frozen_statistics': ('(cls|loc)/(xcorr|tower)',),
       }
     }

@@ -179,7 +179,7 @@ def test_acm_is_the_base_and_its_fusion(host):
 @pytest.mark.parametrize('arg', ['quickstart', 'sets=got10k+moon', 'backbone='])
 @pytest.mark.parametrize('name', LIGHT)
 def test_nanotrack_refuses_arguments_of_others(name, arg):
-  with pytest.raises(ValueError, match='is unknown: there (is|are) tiny'):
+  with pytest.raises(ValueError, match=r'is unknown: there (is|are)'):
     get_config(name, arg)
 
 
@@ -188,8 +188,20 @@ def test_nanotrack_acm_is_nanotrack_and_acm():
   acm = get_config('nanotrack_acm', None).tracker.to_dict()
   changed = {key for key in base if base[key] != acm[key]}
   assert changed == {'fusion', 'fusion_options'}
-  chosen = get_config('nanotrack_acm', 'sets=composed+davis')
+  chosen = get_config('nanotrack_acm', 'sets=composed+davis,fusion=acm')
   assert set(chosen.sets) == {'composed', 'davis'}
+  assert chosen.tracker.fusion == 'acm'
+
+
+@pytest.mark.parametrize('fusion', ['acm', 'nano_xcorr'])
+def test_every_fusion_of_nanotrack_acm_has_a_plan(fusion):
+  plan = plans.make_plan(
+    get_config('nanotrack_acm', f'fusion={fusion}').to_dict()
+  )
+  # An expression of the rates or statistics that matches nothing is refused.
+  state = jax.eval_shape(functools.partial(plan.initial_state, plan.phases[0]))
+  assert plan.tracker.network.fusion == fusion
+  assert 'backbone' in state.params
 
 
 def test_sets_are_named_by_the_argument():

@@ -25,33 +25,37 @@ def target_probability(logits):
   return 1 / (1 + np.exp(logits[..., 0] - logits[..., 1]))
 
 
-def test_soft_cross_entropy_gives_target_and_background_half_each(rng):
+def test_the_divergence_gives_target_and_background_half_each(rng):
   student, teacher = logits(rng, 0.0), logits(rng, 2.0)
   q, p = map(target_probability, (student, teacher))
-  entropy = -p * np.log(q) - (1 - p) * np.log(1 - q)
-  on_target = (p * entropy).sum() / p.sum()
-  elsewhere = ((1 - p) * entropy).sum() / (1 - p).sum()
-  loss = losses.soft_cross_entropy(jnp.array(student), jnp.array(teacher))
-  # Sums of 75 float32 numbers.
-  np.testing.assert_allclose(loss, (on_target + elsewhere) / 2, rtol=1e-5)
+  divergence = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
+  on_target = (p * divergence).sum() / p.sum()
+  elsewhere = ((1 - p) * divergence).sum() / (1 - p).sum()
+  loss = losses.balanced_divergence(jnp.array(student), jnp.array(p))
+  # Differences of float32 entropies near 1.
+  np.testing.assert_allclose(loss, (on_target + elsewhere) / 2, rtol=1e-4)
 
 
-def test_soft_cross_entropy_is_least_at_the_teachers_probabilities(rng):
+def test_the_divergence_is_0_and_least_at_the_teachers_probabilities(rng):
   teacher = jnp.array(logits(rng, 3.0))
-  slope = jax.grad(losses.soft_cross_entropy)
-  # A difference of float32 probabilities, over the weights' sum of 1 or more.
-  assert jnp.abs(slope(teacher, teacher)).max() < 1e-6
-  assert jnp.abs(
-    slope(teacher + jnp.array([[[[1.0, 0.0]]]]), teacher)
-  ).max() > (1e-3)
+  target = jax.nn.softmax(teacher)[..., 1]
+  value, slope = jax.value_and_grad(losses.balanced_divergence)(teacher, target)
+  # Differences of float32 numbers up to 1.
+  assert abs(value) < 1e-6
+  assert jnp.abs(slope).max() < 1e-6
+  aside = teacher + jnp.array([1.0, 0.0])[None, None, None]
+  assert losses.balanced_divergence(aside, target) > 1e-2
 
 
-def test_soft_cross_entropy_of_a_teacher_without_a_target_is_half(rng):
-  # Its probabilities of the target sum to less than 1e-3.
-  student, teacher = logits(rng, 0.0), logits(rng, 20.0)
-  entropy = -np.log(1 - target_probability(student)).mean()
-  loss = losses.soft_cross_entropy(jnp.array(student), jnp.array(teacher))
-  np.testing.assert_allclose(loss, entropy / 2, rtol=1e-3)
+def test_the_divergence_is_finite_where_there_is_no_target(rng):
+  student = logits(rng, 0.0)
+  none = jnp.zeros(SHAPE)
+  value, slope = jax.value_and_grad(losses.balanced_divergence)(
+    jnp.array(student), none
+  )
+  expected = -np.log(1 - target_probability(student)).mean() / 2
+  np.testing.assert_allclose(value, expected, rtol=1e-5)
+  assert np.isfinite(slope).all()
 
 
 def test_weighted_iou_counts_boxes_by_the_teachers_probability(rng):

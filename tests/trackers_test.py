@@ -13,6 +13,7 @@ from acm_jax import trackers
 from acm_jax.geometry import boxes
 from acm_jax.modules import fusion
 from acm_jax.modules.mode import Mode
+from acm_jax.trackers.nanotrack.network import NanoBranch
 from acm_jax.tracking.contract import Batch, Outputs
 from tests import variables
 
@@ -53,12 +54,22 @@ CASES = [
   for name in trackers.names()
   for fusion, network in itertools.product(FUSIONS[name], NETWORKS[name])
 ]
+# NanoTrack's residual form has all parts of the two others.
+COMPILED = [
+  case for case in CASES if case[0] != 'nanotrack' or case[1] == 'residual_acm'
+]
+compiled = pytest.mark.parametrize('case', COMPILED, ids='-'.join)
 every = pytest.mark.parametrize(
   'case', CASES, ids=['-'.join(case) for case in CASES]
 )
 one_network = pytest.mark.parametrize(
   'case',
-  [case for case in CASES if case[2] == next(iter(NETWORKS[case[0]]))],
+  [
+    # To compile the gradient of its 25 taps takes half a minute.
+    pytest.param(case, marks=pytest.mark.slow if case[0] == 'nanotrack' else ())
+    for case in COMPILED
+    if case[2] == next(iter(NETWORKS[case[0]]))
+  ],
   ids='-'.join,
 )
 # Those that keep some of the places of a label map.
@@ -169,7 +180,7 @@ def test_a_degenerate_box_leaves_loss_and_gradient_finite(case):
   assert all(np.isfinite(g).all() for g in jax.tree.leaves(grads))
 
 
-@every
+@compiled
 def test_encode_then_respond_equals_call(case):
   tracker, filled = made(case)
   batch = batch_of(tracker, 2)
@@ -282,6 +293,69 @@ def test_in_bfloat16_outputs_are_near_and_weights_and_statistics_stay(name):
 def test_channels_must_be_of_each_level():
   with pytest.raises(ValueError, match='not one number for each of'):
     trackers.make('siamban', hidden=(128, 256))
+
+
+@pytest.mark.parametrize(
+  ('options', 'message'),
+  [
+    ({'fusion': 'dw_xcorr'}, 'no fusion .*residual_acm'),
+    ({'levels': (8, 9)}, 'nanotrack fuses one level'),
+    ({'template_size': 40}, 'crops the middle 4 of an even number'),
+    ({'fusion': 'acm', 'fusion_options': {'cells': 3}}, 'cells=3: an even'),
+    ({'fusion_options': {'prior': True}}, 'no prior of fusion nano_xcorr'),
+  ],
+)
+def test_nanotrack_refuses_what_does_not_fit(options, message):
+  with pytest.raises(ValueError, match=message):
+    trackers.make('nanotrack', **options)
+
+
+def test_residual_acm_equals_the_correlations_at_first():
+  plain, residual = (
+    NanoBranch(2, 16, 8, fusion) for fusion in ('nano_xcorr', 'residual_acm')
+  )
+  rng = np.random.default_rng(0)
+  template, search = (
+    jnp.asarray(rng.standard_normal((1, cells, cells, 16)), jnp.float32)
+    for cells in (8, 16)
+  )
+  box_size = jnp.full((1, 2), 40.0)
+
+  def respond(branch):
+    kernel = branch.encode(template, box_size, train=False)
+    return branch.respond(kernel, search, train=False)[0]
+
+  key = jax.random.key(0)
+  begun = jax.jit(lambda: residual.init(key, method=respond))()
+  shared = {
+    name: {part: tree[part] for part in tree if part not in ('acm', 'join')}
+    for name, tree in begun.items()
+  }
+  one = jax.jit(lambda: plain.apply(shared, method=respond))()
+  other = jax.jit(lambda: residual.apply(begun, method=respond))()
+  # Two programs may sum in another order.
+  np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_nanotrack_learns_nothing_from_a_teachers_false_alarms():
+  tracker = trackers.make('nanotrack', hidden=16, width=0.25)
+  rng = np.random.default_rng(0)
+  student, teacher = (
+    Outputs(
+      cls=jnp.asarray(rng.standard_normal((2, 15, 15, 2)), jnp.float32),
+      loc=jnp.asarray(rng.uniform(1, 30, (2, 15, 15, 4)), jnp.float32),
+    )
+    for _ in range(2)
+  )
+  nothing = jnp.zeros(2, bool)
+  targets = tracker.targets(batch_of(tracker, 2), jax.random.key(0))
+  _, alarmed = tracker.imitation(student, teacher, targets, nothing)
+  silent = teacher.replace(cls=teacher.cls.at[..., 0].add(50.0))
+  _, calm = tracker.imitation(student, silent, targets, nothing)
+  assert alarmed['loc'] == calm['loc'] == 0
+  np.testing.assert_allclose(alarmed['cls'], calm['cls'], rtol=1e-5)
+  _, seen = tracker.imitation(student, teacher, targets, ~nothing)
+  assert seen['loc'] > 0
 
 
 def test_unknown_names_and_arguments_are_refused():

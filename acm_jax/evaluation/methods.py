@@ -114,7 +114,7 @@ def trained(model: Trained, lane_count: int = 1) -> Method:
 def about_trained(model: Trained) -> dict[str, Any]:
   """What the results of a trained tracker hang on, but for its name."""
   return {
-    'weights': _fingerprint(model.variables),
+    'weights': fingerprint(model.variables),
     'tracker': repr(model.tracker),
     'hparams': {k: float(v) for k, v in vars(model.hparams).items()},
     'precision': model.precision,
@@ -130,7 +130,8 @@ def _frame(sequence: Sequence, index: int) -> np.ndarray:
   return read_frame(sequence.frame_paths[index])
 
 
-def _fingerprint(variables: Variables) -> str:
+def fingerprint(variables: Variables) -> str:
+  """Gives a checksum of weights and statistics, 8 hexadecimal digits."""
   total = 0
   for leaf in jax.tree.leaves(variables):
     total = zlib.crc32(np.ascontiguousarray(leaf), total)

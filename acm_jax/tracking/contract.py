@@ -286,14 +286,14 @@ class Tracker(abc.ABC):
     positive: Bool[Array, 'b'],
     **weights: float,
   ) -> tuple[Float[Array, ''], dict[str, Float[Array, '']]]:
-    """Loss against the outputs of a teacher for the same crops, and its parts.
+    """Loss against a teacher's outputs for the same crops, and its parts.
 
     Args:
       outputs: Student's.
       teacher: Teacher's, of the same shapes and parametrisation.
       targets: As in `loss`.
-      positive: Whether both crops of a pair show the same target.
-      **weights: Factors on the parts, by the tracker's names of these.
+      positive: As in `Batch`.
+      **weights: Factors on the parts, by name.
 
     Raises:
       ValueError: The tracker has no such loss.

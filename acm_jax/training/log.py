@@ -80,8 +80,10 @@ class RunLog(contextlib.ExitStack):
       return
     self._writer.write(step, figures)
     self._shown['overlap'] = figures[CRITERION]
-    self._mark = (step, time.monotonic())
-    self._progress.leave_out(step)
+    # Before the first step the rate has not begun to count.
+    if self._mark is not None:
+      self._mark = (step, time.monotonic())
+      self._progress.leave_out(step)
     self._show(step)
 
   def flush(self) -> None:

@@ -92,6 +92,10 @@ def train(
     teachers.load(teacher, sections.get('teacher'), tracker, plan.search_size),
     validation.load(plan.validation, validation_dir, tracker, plan.hparams),
   )
+  if inputs.teacher:
+    # So that a run that goes on has the teacher that it began with.
+    seen = {'fingerprint': inputs.teacher.fingerprint}
+    sections = sections | {'teacher': sections['teacher'] | seen}
   workdirs.check(workdir, sections)
   _make_synthetic(plan, sections, workdir)
   data.check_scale(sets, tracker.template_size, tracker.context_amount)
@@ -119,16 +123,16 @@ def _run(
     if processes.is_first():
       workdirs.claim(workdir, sections)
     with contextlib.closing(batches), _log(plan, workdir, state) as log:
-      if inputs.validator and int(state.step) == 0:
+      if inputs.validator and not checkpoints.steps:
         # What a run begins with may be the best of it.
         _save(checkpoints, state, inputs.validator, log)
       steps = _steps(plan, mesh, begun, batches, inputs.teacher)
       for step, state, metrics, raw in steps:
         log.add(step, metrics, raw.sample_id)
-        if stop := stopped(step):
-          break
         if step % plan.saving.every == 0 or step == plan.total_steps:
           _save(checkpoints, state, inputs.validator, log)
+        if stop := stopped(step):
+          break
       log.flush()
       checkpoints.save(state)
   if stop:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from acm_jax.evaluation import methods
 from acm_jax.tracking.contract import (
   Batch,
   Outputs,
@@ -36,6 +37,11 @@ class Teacher:
 
   model: Trained
   weights: Mapping[str, float]
+
+  @property
+  def fingerprint(self) -> str:
+    """Checksum of its weights and statistics."""
+    return methods.fingerprint(self.model.variables)
 
   def outputs(self, variables: Variables, batch: Batch) -> Outputs:
     """Gives outputs as in tracking, at the teacher's own precision."""

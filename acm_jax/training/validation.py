@@ -6,7 +6,6 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from absl import logging
 from jaxtyping import Bool
 
 from acm_jax.evaluation import benchmarks, metrics, run
@@ -123,10 +122,10 @@ def load(
 def _find(config: Validation, root: Path) -> list[Sequence]:
   benchmark = benchmarks.get(config.benchmark)
   if not benchmark.validation:
-    logging.warning(
-      '%s is a test set: of a run that validates on it nothing can be reported '
-      'on it',
-      benchmark.name,
+    others = [b.name for b in benchmarks.BENCHMARKS.values() if b.validation]
+    raise ValueError(
+      f'{benchmark.name} is there to report on, not to choose by; take one of '
+      f'{", ".join(others)}'
     )
   known = {each.name: each for each in run.sequences(benchmark, root)}
   if missing := [name for name in config.sequences if name not in known]:

@@ -97,7 +97,8 @@ def _torch(path: Path) -> Weights:
   except Exception as error:
     reason = str(error).split('. ')[0]
     raise ValueError(
-      f'{path}: torch cannot read it ({reason}); is it cut short? Fetch it again'
+      f'{path}: torch cannot read it ({reason}); is it cut short? '
+      'Fetch it again'
     ) from error
   ignored: set[str] = set()
   for name in ('state_dict', 'model'):

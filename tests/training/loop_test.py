@@ -9,9 +9,12 @@ import pytest
 from ml_collections import ConfigDict
 
 from acm_jax import trackers
+from acm_jax.tracking.contract import Hparams, Trained
 from acm_jax.training import checkpoints, data, loop, sharding, validation
+from acm_jax.training.teacher import Teacher
 from data_pipelines import clip_set
 from data_pipelines.pipeline import DataSet
+from tests import variables
 from tests.training import fakes
 
 
@@ -175,6 +178,43 @@ def test_start_and_every_checkpoint_are_validated_and_the_best_is_kept(
     jax.tree.map(
       np.testing.assert_array_equal, read, validator.measured[measured]
     )
+
+
+@pytest.mark.usefixtures('tracker')
+@pytest.mark.parametrize('step', [4, 8], ids=['due', 'last'])
+def test_a_step_of_the_signal_that_is_due_is_validated(
+  source, config, monkeypatch, tmp_path, step
+):
+  validator = fakes.FakeValidator(0.2, 0.3, 0.4, 0.5, 0.6)
+  monkeypatch.setattr(validation, 'load', lambda *_: validator)
+  config.checkpoints.every = 2
+  source.kill_after = step
+  with pytest.raises(KeyboardInterrupt):
+    loop.train(config, tmp_path)
+  with checkpoints.Checkpoints(tmp_path) as saved:
+    assert saved.best == saved.steps[-1] == step
+
+
+@pytest.mark.usefixtures('tracker')
+def test_a_run_does_not_go_on_with_another_teacher(
+  source, config, monkeypatch, tmp_path
+):
+  config.teacher = {'cls': 1.0}
+  first, other = (fakes_teacher(seed) for seed in (1, 2))
+  for teacher, fits in ((first, True), (first, True), (other, False)):
+    monkeypatch.setattr(loop.teachers, 'load', lambda *_, t=teacher: t)
+    if fits:
+      loop.train(config, tmp_path)
+      continue
+    with pytest.raises(ValueError, match=r'another config: teacher\.fingerpr'):
+      loop.train(config, tmp_path)
+
+
+def fakes_teacher(seed):
+  tracker = fakes.FakeTracker()
+  hparams = Hparams(**fakes.PLAN['hparams'])
+  filled = variables.fill(tracker.init, seed=seed)
+  return Teacher(Trained('other', tracker, filled, hparams), {'cls': 1.0})
 
 
 def test_sets_that_are_not_prepared_are_named_with_the_ways_on(tmp_path):

@@ -1,6 +1,7 @@
 """NanoTrack as a `Tracker`: SiamBAN with another network."""
 
 from acm_jax.modules import backbone as backbones
+from acm_jax.trackers.nanotrack.fusion import MIDDLE
 from acm_jax.trackers.nanotrack.network import FUSIONS, NanoTrackNetwork
 from acm_jax.trackers.siamban.tracker import SiamBan
 
@@ -40,7 +41,7 @@ def make(
 
   Raises:
     ValueError: A name is unknown, the level is not the backbone's, or the
-      template's middle is too large or has an odd number of cells.
+      middle of the template does not fit into it.
   """
   options = fusion_options or {}
   if fusion not in FUSIONS:
@@ -54,11 +55,16 @@ def make(
     acm_options=_checked(fusion, options),
     hidden=hidden,
   )
-  cells = options.get('cells', 2)
-  if cells % 2 or not 2 <= cells <= network.template_cells:
+  cells, most = options.get('cells', MIDDLE), network.template_cells
+  if most % 2 or most < MIDDLE:
     raise ValueError(
-      f'fusion_options.cells={cells}: an even number from 2 to the '
-      f'{network.template_cells} cells of the template'
+      f'template_size={template_size}: {most} cells a side; nanotrack '
+      f'crops the middle {MIDDLE} of an even number'
+    )
+  if cells % 2 or not 2 <= cells <= most:
+    raise ValueError(
+      f'fusion_options.cells={cells}: an even number from 2 to the {most} '
+      'cells of the template'
     )
   return NanoTrack(network, template_size, search_size, context_amount)
 

@@ -55,20 +55,21 @@ class SiamBan(Tracker):
   ):
     """Compares class maps everywhere, boxes where the teacher sees the target.
 
-    A pair of two targets counts like the others: what the teacher makes of a
-    wrong template is what the student must learn of it.
+    In a pair of two targets there is none, whatever the teacher sees: its false
+    alarms would teach the student to overlook the template.
 
     Args:
       outputs: Student's outputs.
       teacher: Teacher's outputs for the same crops.
       targets: Not used.
-      positive: Not used.
+      positive: Whether both crops of a pair show the same target.
       cls: Weight of the class maps.
       loc: Weight of the boxes.
     """
     target = jax.nn.softmax(teacher.cls)[..., 1]
+    target = jnp.where(positive[:, None, None], target, 0.0)
     parts = {
-      'cls': losses.soft_cross_entropy(outputs.cls, teacher.cls),
+      'cls': losses.balanced_divergence(outputs.cls, target),
       'loc': losses.weighted_iou(outputs.loc, teacher.loc, target),
     }
     return cls * parts['cls'] + loc * parts['loc'], parts
