@@ -34,8 +34,12 @@ def rows(settings: Settings) -> Iterator[Row]:
   names = REHEARSED if settings.rehearse else reference_names()
   # Compiling takes most of the time.
   with concurrent.futures.ThreadPoolExecutor() as pool:
-    for found in pool.map(_errors, names):
-      yield from found
+    waiting = {pool.submit(_errors, name): name for name in names}
+    for done in concurrent.futures.as_completed(waiting):
+      try:
+        yield from done.result()
+      except (RuntimeError, ValueError) as error:
+        yield {'network': waiting[done], 'error': str(error).split('\n')[0]}
 
 
 def reference_names() -> list[str]:
