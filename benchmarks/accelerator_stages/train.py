@@ -1,6 +1,7 @@
 """Trains a config for some minutes and writes its run as pieces."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -68,6 +69,9 @@ def _command(settings: Settings, workdir: Path) -> list[str]:
   training = settings.training
   command = [sys.executable, '-m', 'acm_jax.train', f'--workdir={workdir}']
   command += [f'--config={training.config}', '--config.data.source=memory']
+  # A core is left to the process that trains.
+  workers = 0 if settings.rehearse else max(0, os.cpu_count() - 1)
+  command.append(f'--config.data.workers={workers}')
   if data := settings.packed_folder(packing.DATA):
     command.append(f'--data_dir={data}')
   return [*command, *training.flags]
