@@ -1,6 +1,7 @@
 """SiamFC's label map, loss and state machine equal the official figures."""
 
 import functools
+import types
 
 import cv2
 import flax.linen as nn
@@ -21,6 +22,9 @@ SCALES = tuple(1.0375 ** np.arange(-1, 2.0))
 
 class FormulaMaps(nn.Module):
   """Answers with the maps in its variables."""
+
+  # All that a tracker asks of it.
+  backbone = types.SimpleNamespace(stride=8)
 
   def encode(self, template, box_size, **_):
     return box_size

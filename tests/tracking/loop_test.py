@@ -1,6 +1,7 @@
 """The tracking loop against the official state machine, and against itself."""
 
 import functools
+import types
 
 import flax.linen as nn
 import jax
@@ -21,6 +22,9 @@ SIZE = jnp.array([240, 320])
 
 class FormulaMaps(nn.Module):
   """Answers with the maps of a file, and encodes the prior it was given."""
+
+  # All that a tracker asks of it.
+  backbone = types.SimpleNamespace(stride=8)
 
   maps: tuple = ()
 

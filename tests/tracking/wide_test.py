@@ -1,6 +1,7 @@
 """The modes that search a larger region, frame by frame and in lanes."""
 
 import dataclasses
+import types
 
 import flax.linen as nn
 import jax
@@ -22,6 +23,9 @@ HPARAMS = Hparams(0.0, 0.0, 1.0, lost_score=0.8, found_score=0.998)
 
 class Peaks(nn.Module):
   """Sees targets of 40 px at some cells from the middle, with some scores."""
+
+  # All that a tracker asks of it.
+  backbone = types.SimpleNamespace(stride=8)
 
   def encode(self, template, box_size, **_):
     return box_size
