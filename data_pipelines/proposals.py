@@ -82,8 +82,8 @@ def moving_boxes(
   """Finds what is elsewhere in all but one of the other images, largest first.
 
   These are moved onto the first by homographies, as a camera that turns or a
-  distant scene has them. A thing is told by its first place alone: where it
-  goes to, few of the others differ from the first.
+  distant scene has them. Only the place where an object
+  starts is found: at the places that it moves to few images differ.
 
   Args:
     first: Grey image.

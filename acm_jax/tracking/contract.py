@@ -295,8 +295,7 @@ class Tracker(abc.ABC):
       positive: As in `Batch`.
       **weights: Factors on the parts, by name.
 
-    Raises:
-      ValueError: The tracker has no such loss.
+    Raises ValueError if the tracker has no such loss.
     """
     raise ValueError(f'{type(self).__name__} has no loss against a teacher')
 

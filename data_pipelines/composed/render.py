@@ -108,7 +108,7 @@ class _Canvas:
     bgr = cv2.LUT(self.bgr, np.rint(table).astype(np.uint8)[None])
     blur = self._scale * plan.defocus[t]
     if blur > 0.3:
-      # What lies round the picture is no part of it.
+      # The fill outside the picture must not blur into it.
       (x, y), (right, bottom) = self._low, self._high
       seen = bgr[y:bottom, x:right]
       bgr[y:bottom, x:right] = cv2.GaussianBlur(seen, (0, 0), blur)

@@ -62,5 +62,5 @@ def test_a_seed_gives_the_same_proposals_and_another_one_others():
   one, again, other = (proposals.propose(frames, 4, seed) for seed in (0, 0, 1))
   np.testing.assert_array_equal(one, again)
   assert not np.array_equal(one, other)
-  # What moves is no matter of chance.
+  # Moving boxes come first, whatever the seed.
   np.testing.assert_array_equal(one[0], other[0])
