@@ -282,7 +282,6 @@ class Tracker(abc.ABC):
     self,
     outputs: Outputs,
     teacher: Outputs,
-    targets: Targets,
     positive: Bool[Array, 'b'],
     **weights: float,
   ) -> tuple[Float[Array, ''], dict[str, Float[Array, '']]]:
@@ -291,7 +290,6 @@ class Tracker(abc.ABC):
     Args:
       outputs: Student's.
       teacher: Teacher's, of the same shapes and parametrisation.
-      targets: As in `loss`.
       positive: As in `Batch`.
       **weights: Factors on the parts, by name.
 

@@ -60,7 +60,7 @@ def train_step(
 
   imitation = None
   if teacher:
-    imitation = teacher.loss(tracker, teacher_variables, batch, targets)
+    imitation = teacher.loss(tracker, teacher_variables, batch)
   loss_of = _loss_function(
     tracker, state.batch_stats, batch, targets, mode, imitation
   )

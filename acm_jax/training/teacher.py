@@ -11,7 +11,6 @@ from acm_jax.evaluation import methods
 from acm_jax.tracking.contract import (
   Batch,
   Outputs,
-  Targets,
   Tracker,
   Trained,
   Variables,
@@ -51,15 +50,13 @@ class Teacher:
       )
     return jax.lax.stop_gradient(outputs)
 
-  def loss(
-    self, student: Tracker, variables: Variables, batch: Batch, targets: Targets
-  ) -> Loss:
+  def loss(self, student: Tracker, variables: Variables, batch: Batch) -> Loss:
     """Gives the student's loss against the teacher's outputs for a batch."""
     wanted = self.outputs(variables, batch)
 
     def against_wanted(outputs):
       loss, parts = student.imitation(
-        outputs, wanted, targets, batch.positive, **self.weights
+        outputs, wanted, batch.positive, **self.weights
       )
       return loss, {f'teacher_{name}': part for name, part in parts.items()}
 
@@ -126,8 +123,7 @@ def _check(
         f'{place}: for a search crop of {search_size} px its outputs are '
         f'{other}, those of the student {own}; take a teacher of the same maps'
       )
-    targets = student.targets(batch, key)
-    return teacher.loss(student, variables, batch, targets)(outputs)
+    return teacher.loss(student, variables, batch)(outputs)
 
   # Shapes alone: a loss that cannot be is met here and not in the first step.
   jax.eval_shape(

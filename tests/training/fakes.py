@@ -104,7 +104,7 @@ class FakeTracker(Tracker):
     loc = jnp.mean((outputs.loc - targets.loc) ** 2)
     return cls + loc, {'cls': cls, 'loc': loc}
 
-  def imitation(self, outputs, teacher, targets, positive, *, cls):
+  def imitation(self, outputs, teacher, positive, *, cls):
     part = jnp.mean((outputs.cls - teacher.cls) ** 2)
     return cls * part, {'cls': part}
 

@@ -47,7 +47,6 @@ class SiamBan(Tracker):
     self,
     outputs: Outputs,
     teacher: Outputs,
-    targets: Targets,
     positive: Bool[Array, 'b'],
     *,
     cls: float = 1.0,
@@ -61,7 +60,6 @@ class SiamBan(Tracker):
     Args:
       outputs: Student's outputs.
       teacher: Teacher's outputs for the same crops.
-      targets: Not used.
       positive: Whether both crops of a pair show the same target.
       cls: Weight of the class maps.
       loc: Weight of the boxes.
