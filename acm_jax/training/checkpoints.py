@@ -7,7 +7,7 @@ A checkpoint has two parts: `model`, which is all that tracking needs, and
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from acm_jax.training.state import TrainState
 
 # Figure of a validation by which the best checkpoint is chosen.
 CRITERION = 'validation_average_overlap'
+# Beside the figures of a checkpoint, what else than weights they follow from.
+_MEASURED = 'measured'
 _FOLDER = 'checkpoints'
 _MODEL = ('params', 'batch_stats')
 _PROGRESS = ('step', 'opt_state', 'skipped', 'skipped_in_a_row')
@@ -30,21 +32,21 @@ _PROGRESS = ('step', 'opt_state', 'skipped', 'skipped_in_a_row')
 class Checkpoints:
   """The checkpoints of one run; a context manager."""
 
-  def __init__(self, workdir: Path, keep: int | None = None):
+  def __init__(
+    self, workdir: Path, keep: int | None = None, measured: str = ''
+  ):
     """Opens or makes the folder of checkpoints in `workdir`.
 
     Args:
       workdir: Folder of the run.
       keep: How many of the newest stay, beside the best; all if it is not
         given.
+      measured: What the figures of those to come follow from besides the
+        weights; see `resuming.measured`.
     """
     policies = ocp.training.preservation_policies
-    best = policies.BestN(
-      get_metric_fn=lambda figures: figures[CRITERION],
-      n=1,
-      keep_checkpoints_without_metrics=False,
-    )
-    policy = policies.AnyPreservationPolicy([policies.LatestN(keep), best])
+    policy = policies.AnyPreservationPolicy([policies.LatestN(keep), _Best()])
+    self._measured = measured
     self._checkpointer = ocp.training.Checkpointer(
       workdir.resolve() / _FOLDER, preservation_policy=policy
     )
@@ -68,10 +70,11 @@ class Checkpoints:
 
   @property
   def best(self) -> int | None:
-    """Step of the best checkpoint, the newest of equals; None without one."""
-    validated = [c for c in self._checkpointer.checkpoints if c.metrics]
-    ranked = [(c.metrics[CRITERION], c.step) for c in validated]
-    return max(ranked)[1] if ranked else None
+    """Step of the best checkpoint, the newest of equals; None without one.
+
+    It is the best of those that were measured as the newest one was.
+    """
+    return _best(self._checkpointer.checkpoints)
 
   def save(
     self, state: TrainState, figures: Mapping[str, float] | None = None
@@ -90,9 +93,10 @@ class Checkpoints:
       return
     # Copies: the next step is given the state's own memory.
     parts = _parts(jax.tree.map(jnp.copy, state))
+    metrics = figures and {**figures, _MEASURED: self._measured}
     with self._saving():
       self._checkpointer.save_checkpointables_async(
-        step, parts, force=True, metrics=figures and dict(figures)
+        step, parts, force=True, metrics=metrics
       )
 
   def save_model(self, step: int, variables: Variables) -> None:
@@ -154,6 +158,36 @@ class Checkpoints:
       f'incomplete or of another network ({_reason(error)}); there are steps '
       f'{_listed(self.steps)}: remove its folder, or name another, DIR@STEP'
     )
+
+
+class _Best(ocp.training.preservation_policies.PreservationPolicy):
+  """Keeps the best checkpoint."""
+
+  def should_preserve(self, checkpoints, *, context):
+    best = _best(checkpoints)
+    return [checkpoint.step == best for checkpoint in checkpoints]
+
+
+def _best(checkpoints: Sequence[Any]) -> int | None:
+  """See `Checkpoints.best`; orbax's metadata of checkpoints, ascending."""
+  validated = [c for c in checkpoints if c.metrics]
+  if not validated:
+    return None
+  measured = validated[-1].metrics.get(_MEASURED)
+  ranked = [
+    (c.metrics[CRITERION], c.step)
+    for c in validated
+    # Checkpoints of former code do not say it.
+    if c.metrics.get(_MEASURED, measured) == measured
+  ]
+  return max(ranked)[1]
+
+
+def newest_step(workdir: Path) -> int | None:
+  """Step of the newest checkpoint of a folder; makes nothing there."""
+  # One that is being written has a longer name.
+  names = (path.name for path in (workdir / _FOLDER).glob('*'))
+  return max((int(name) for name in names if name.isdigit()), default=None)
 
 
 def _reason(error: Exception) -> str:

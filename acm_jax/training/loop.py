@@ -16,11 +16,22 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from acm_jax.tracking.contract import Variables
-from acm_jax.training import data, processes, sharding, transfer, validation
+from acm_jax.training import (
+  data,
+  processes,
+  resuming,
+  sharding,
+  transfer,
+  validation,
+)
 from acm_jax.training import state as states
 from acm_jax.training import teacher as teachers
 from acm_jax.training import workdir as workdirs
-from acm_jax.training.checkpoints import Checkpoints, load_variables
+from acm_jax.training.checkpoints import (
+  Checkpoints,
+  load_variables,
+  newest_step,
+)
 from acm_jax.training.log import RunLog
 from acm_jax.training.plan import Plan, make_plan
 from acm_jax.training.sections import section
@@ -64,7 +75,8 @@ def train(
   runs, with a checkpoint.
 
   Args:
-    config: A config of `configs/`.
+    config: A config of `configs/`. A run goes on with another one if that
+      would have given the same steps so far; see `resuming`.
     workdir: Gets config.json, checkpoints/, metrics.jsonl, TensorBoard events.
     data_dir: Folder of the prepared data sets.
     init_from: Run or conversion (FOLDER, FOLDER@STEP or FOLDER@best) whose
@@ -78,12 +90,14 @@ def train(
     FileNotFoundError: The data sets are not prepared.
     KeyboardInterrupt: A signal ended the run.
     RuntimeError: Ten steps in a row were not finite.
-    ValueError: The config is wrong, or `workdir` holds a run with another.
+    ValueError: The config is wrong, or `workdir` holds a run of other steps.
   """
   sections = config.to_dict()
   plan, mesh = make_plan(sections), sharding.make_mesh()
   sharding.check_batch_size(plan.train.batch_size, mesh)
-  tracker = plan.tracker
+  tracker, step = plan.tracker, newest_step(workdir)
+  # What takes long to load comes last.
+  workdirs.check(workdir, sections, step)
   with section('sets'):
     sets = data.find_sets(sections['sets'], data_dir, workdir)
   inputs = _Inputs(
@@ -96,7 +110,7 @@ def train(
     # So that a run that goes on has the teacher that it began with.
     seen = {'fingerprint': inputs.teacher.fingerprint}
     sections = sections | {'teacher': sections['teacher'] | seen}
-  workdirs.check(workdir, sections)
+    workdirs.check(workdir, sections, step)
   _make_synthetic(plan, sections, workdir)
   data.check_scale(sets, tracker.template_size, tracker.context_amount)
   if plan.validation:
@@ -113,7 +127,9 @@ def _run(
   workdir: Path,
 ) -> None:
   with (
-    Checkpoints(workdir, plan.saving.keep) as checkpoints,
+    Checkpoints(
+      workdir, plan.saving.keep, resuming.measured(sections)
+    ) as checkpoints,
     _signals() as stopped,
   ):
     stop = False
@@ -121,7 +137,9 @@ def _run(
     batches = _batches(plan, inputs.sets, sections['data'], int(state.step))
     # Now, so that a request that could not be met does not claim the folder.
     if processes.is_first():
-      workdirs.claim(workdir, sections)
+      changes = workdirs.claim(workdir, sections, newest_step(workdir))
+      if changes:
+        print(f'from step {int(state.step)} on: {changes}', flush=True)
     with contextlib.closing(batches), _log(plan, workdir, state) as log:
       if inputs.validator and not checkpoints.steps:
         # What a run begins with may be the best of it.

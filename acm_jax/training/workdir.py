@@ -1,59 +1,75 @@
-"""The folder of a run: what it was asked to do, written down once."""
+"""The folder of a run: the config that it goes on with, and those before."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+from acm_jax.training import resuming
 from data_pipelines.staging import replacing
 
 CONFIG = 'config.json'
-# What is for the machine to say: the run is the same with another value.
-_OF_MACHINE = ('data.workers',)
 
 
-def check(workdir: Path, config: dict[str, Any]) -> None:
+def check(
+  workdir: Path, config: dict[str, Any], step: int | None = None
+) -> None:
   """Makes sure that the folder does not belong to a run of another config.
 
+  Args:
+    workdir: Folder of a run, which may not be there yet.
+    config: Config that it is to go on with.
+    step: Steps taken by its newest checkpoint; None without one.
+
   Raises:
-    ValueError: It does; the message names what differs.
+    ValueError: It does: with this config the steps would have been others; the
+      message names what differs.
   """
   if not (workdir / CONFIG).exists():
     return
-  there = _flat(read_config(workdir))
-  here = _flat(_tuples(json.loads(json.dumps(config))))
-  keys = sorted(set(there) | set(here))
-  differ = [
-    key
-    for key in keys
-    if key not in _OF_MACHINE and _shown(there, key) != _shown(here, key)
-  ]
-  if differ:
-    changes = ', '.join(
-      f'{key} ({_shown(there, key)} there, {_shown(here, key)} asked for)'
-      for key in differ
-    )
-    raise ValueError(
-      f'{workdir} holds a run with another config: {changes}; '
-      'take another --workdir'
-    )
+  try:
+    resuming.check(read_config(workdir), _as_read(config), step)
+  except ValueError as error:
+    raise ValueError(f'{workdir} {error}') from None
 
 
-def _shown(flat: dict[str, Any], key: str) -> str:
-  return repr(flat[key]) if key in flat else 'absent'
+def claim(
+  workdir: Path, config: dict[str, Any], step: int | None = None
+) -> str:
+  """Makes the folder and writes the config that it goes on with.
 
+  What config.json was until then stays as config.until_STEP.json.
 
-def claim(workdir: Path, config: dict[str, Any]) -> None:
-  """Makes the folder and writes the config, unless it holds the same one.
+  Args:
+    workdir: Folder of a run, which may not be there yet.
+    config: Config that it goes on with.
+    step: Steps taken by its newest checkpoint; None without one.
+
+  Returns:
+    What is other than before, in words; nothing in a new folder.
 
   Raises:
-    ValueError: The folder belongs to a run with another config.
+    ValueError: See `check`.
   """
-  check(workdir, config)
-  if (workdir / CONFIG).exists():
-    return
+  check(workdir, config, step)
+  path, changes = workdir / CONFIG, {}
+  if path.exists():
+    changes = resuming.changes(read_config(workdir), _as_read(config))
+    if not changes:
+      return ''
+    _keep(path, step)
   workdir.mkdir(parents=True, exist_ok=True)
-  with replacing(workdir / CONFIG) as partial:
+  with replacing(path) as partial:
     partial.write_text(json.dumps(config, indent=2, sort_keys=True) + '\n')
+  return ', '.join(changes.values())
+
+
+def _keep(path: Path, step: int | None) -> None:
+  former = path.with_name(f'config.until_{step}.json')
+  # Of several at one step the first gave the steps before.
+  if step and not former.exists():
+    with replacing(former) as partial:
+      shutil.copyfile(path, partial)
 
 
 def read_config(workdir: Path) -> dict[str, Any]:
@@ -79,18 +95,14 @@ def read_config(workdir: Path) -> dict[str, Any]:
   return _tuples(config)
 
 
+def _as_read(config: dict[str, Any]) -> dict[str, Any]:
+  """The config as `read_config` would give it back."""
+  return _tuples(json.loads(json.dumps(config)))
+
+
 def _tuples(value):
   if isinstance(value, dict):
     return {key: _tuples(item) for key, item in value.items()}
   if isinstance(value, list):
     return tuple(_tuples(item) for item in value)
   return value
-
-
-def _flat(value: Any, prefix: str = '') -> dict[str, Any]:
-  if not isinstance(value, dict):
-    return {prefix: value}
-  flat = {}
-  for key, item in value.items():
-    flat |= _flat(item, f'{prefix}.{key}' if prefix else key)
-  return flat

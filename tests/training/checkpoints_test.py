@@ -90,6 +90,27 @@ def test_the_best_is_kept_beside_the_newest_also_by_a_resumed_run(tmp_path):
   )
 
 
+@pytest.mark.parametrize('former', ['of other sequences', ''])
+def test_the_best_is_of_those_that_were_measured_as_the_newest(
+  tmp_path, monkeypatch, former
+):
+  def save(overlaps, measured):
+    with ckpt.Checkpoints(tmp_path, 1, measured) as checkpoints:
+      for step, overlap in overlaps.items():
+        checkpoints.save(make_state(step), {ckpt.CRITERION: overlap})
+      return checkpoints.best
+
+  with monkeypatch.context() as patch:
+    if not former:
+      # Those of former code do not say how they were measured.
+      patch.setattr(ckpt, '_MEASURED', 'nothing')
+    assert save({1: 0.9, 2: 0.5}, former) == 1
+  best = save({3: 0.3, 4: 0.4, 5: 0.2}, 'of these')
+  with ckpt.Checkpoints(tmp_path) as checkpoints:
+    assert checkpoints.best == best == (4 if former else 1)
+    assert checkpoints.steps == (best, 5)
+
+
 def test_a_run_that_was_not_validated_has_no_best(run):
   with pytest.raises(
     ValueError, match='no checkpoint was validated; there are'
@@ -192,12 +213,12 @@ def test_a_state_of_another_network_is_refused(run):
 
 def test_the_same_config_is_let_in_again_and_another_is_not(run):
   workdir.claim(run, json.loads(json.dumps(CONFIG)))
-  other = {'tracker': {'name': 'fake', 'levels': (2,)}, 'train': {'epochs': 1}}
+  other = {'tracker': {'name': 'fake', 'levels': (2,)}, 'train': {'size': 1}}
   with pytest.raises(ValueError, match='another config') as caught:
     workdir.claim(run, other)
   for change in (
     'tracker.levels ((2, 3) there, (2,) asked for)',
-    'train.epochs (absent there, 1 asked for)',
+    'train.size (absent there, 1 asked for)',
     'train.seed (0 there, absent asked for)',
   ):
     assert change in str(caught.value)
@@ -208,3 +229,28 @@ def test_a_run_goes_on_with_another_number_of_workers(tmp_path, change):
   data = {'source': 'memory', 'workers': 0}
   workdir.claim(tmp_path, {'data': data})
   workdir.claim(tmp_path, {'data': {'source': 'memory', **change}})
+  assert workdir.read_config(tmp_path)['data'].get('workers') == (
+    change.get('workers')
+  )
+
+
+def test_the_config_of_the_steps_before_stays(tmp_path):
+  for every, step in ((1, None), (2, None), (3, 6), (4, 6), (5, 8), (5, 9)):
+    changed = workdir.claim(tmp_path, {'log': {'every': every}}, step)
+  assert changed == ''
+  kept = {
+    path.name: json.loads(path.read_text())['log']['every']
+    for path in tmp_path.glob('*.json')
+  }
+  assert kept == {
+    'config.json': 5,
+    # Of the two of step 6 no step was taken by the other.
+    'config.until_6.json': 2,
+    'config.until_8.json': 4,
+  }
+
+
+def test_the_newest_step_is_found_without_opening_the_folder(run, tmp_path):
+  assert ckpt.newest_step(run) == 5
+  assert ckpt.newest_step(tmp_path / 'new') is None
+  assert not (tmp_path / 'new').exists()

@@ -10,7 +10,14 @@ from ml_collections import ConfigDict
 
 from acm_jax import trackers
 from acm_jax.tracking.contract import Hparams, Trained
-from acm_jax.training import checkpoints, data, loop, sharding, validation
+from acm_jax.training import (
+  checkpoints,
+  data,
+  loop,
+  sharding,
+  validation,
+  workdir,
+)
 from acm_jax.training.teacher import Teacher
 from data_pipelines import clip_set
 from data_pipelines.pipeline import DataSet
@@ -124,9 +131,54 @@ def test_a_few_bad_batches_are_passed_over(source, config, tmp_path):
 def test_a_folder_with_another_config_is_refused(config, tmp_path):
   config.train.epochs = 2
   loop.train(config, tmp_path)
-  config.train.epochs = 3
-  with pytest.raises(ValueError, match=r'train.epochs \(2 there, 3 asked'):
-    loop.train(config, tmp_path)
+  before = (tmp_path / 'config.json').read_text()
+  config.update({'optimizer': {'momentum': 0.8}, 'log': {'every': 2}})
+  # Before anything is loaded.
+  with pytest.raises(ValueError, match=r'momentum \(0.9 there, 0.8 asked'):
+    loop.train(config, tmp_path, init_from='nowhere')
+  assert (tmp_path / 'config.json').read_text() == before
+  assert not list(tmp_path.glob('config.until*'))
+
+
+@pytest.mark.usefixtures('source', 'tracker')
+def test_a_run_that_gets_more_epochs_equals_one_that_had_them(
+  config, tmp_path, capsys
+):
+  straight, extended = tmp_path / 'straight', tmp_path / 'extended'
+  loop.train(config, straight)
+  config.train.epochs = 2
+  loop.train(config, extended)
+  before = workdir.read_config(extended)
+  capsys.readouterr()
+  config.update({'train': {'epochs': 4}, 'hparams': {'penalty_k': 0.2}})
+  loop.train(config, extended)
+  assert (
+    'from step 4 on: hparams.penalty_k (0.1 there, 0.2 asked for), '
+    'train.epochs (2 there, 4 asked for)\n'
+  ) in capsys.readouterr().out
+  for one, other in zip(
+    state_of(straight)[1], state_of(extended)[1], strict=True
+  ):
+    np.testing.assert_array_equal(one, other)
+  assert losses(extended) == losses(straight)
+  assert workdir.read_config(extended) == config.to_dict()
+  assert json.loads((extended / 'config.until_4.json').read_text()) == (
+    json.loads(json.dumps(before))
+  )
+
+
+@pytest.mark.usefixtures('source', 'tracker')
+def test_the_best_is_chosen_anew_when_tracking_has_changed(
+  config, monkeypatch, tmp_path
+):
+  validator = fakes.FakeValidator(0.9, 0.8, 0.3)
+  monkeypatch.setattr(validation, 'load', lambda *_: validator)
+  config.train.epochs = 2
+  loop.train(config, tmp_path)
+  config.update({'train': {'epochs': 4}, 'hparams': {'penalty_k': 0.2}})
+  loop.train(config, tmp_path)
+  with checkpoints.Checkpoints(tmp_path) as saved:
+    assert saved.best == 8
 
 
 @pytest.mark.usefixtures('source', 'tracker')
