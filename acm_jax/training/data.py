@@ -7,7 +7,7 @@ from typing import Any
 
 from etils import epath
 
-from data_pipelines import synthetic_set, training_set
+from data_pipelines import crops, synthetic_set, training_set
 from data_pipelines.pipeline import DataSet
 
 # The data set that is made where it is asked for.
@@ -59,7 +59,7 @@ def check_scale(
   """Makes sure that the crops of the sets have the tracker's scale.
 
   Args:
-    sets: Data sets that are there.
+    sets: Data sets that are there, or are made.
     template_size: Side of the tracker's template crop, px.
     context_amount: Margin of its crops.
 
@@ -68,13 +68,23 @@ def check_scale(
   """
   wanted = {'template_size': template_size, 'context_amount': context_amount}
   for data_set in sets:
-    manifest = training_set.read_manifest(data_set.path)
+    there = _scale(data_set)
     for name, value in wanted.items():
-      if manifest[name] != value:
+      if there[name] != value:
         raise ValueError(
-          f'{data_set.path}: its crops have {name}={manifest[name]}, the '
+          f'{data_set.path}: its crops have {name}={there[name]}, the '
           f'tracker {value}: set config.tracker.{name} to theirs'
         )
+
+
+def _scale(data_set: DataSet) -> Mapping[str, Any]:
+  # It may not have been made yet.
+  if epath.Path(data_set.path).name == SYNTHETIC:
+    return {
+      'template_size': crops.TEMPLATE_SIZE,
+      'context_amount': crops.CONTEXT_AMOUNT,
+    }
+  return training_set.read_manifest(data_set.path)
 
 
 def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:

@@ -100,6 +100,9 @@ def train(
   workdirs.check(workdir, sections, step)
   with section('sets'):
     sets = data.find_sets(sections['sets'], data_dir, workdir)
+  data.check_scale(sets, tracker.template_size, tracker.context_amount)
+  if plan.validation:
+    data.check_held_out(sets, plan.validation.sequences)
   inputs = _Inputs(
     sets,
     load_variables(init_from)[1] if init_from else None,
@@ -112,9 +115,6 @@ def train(
     sections = sections | {'teacher': sections['teacher'] | seen}
     workdirs.check(workdir, sections, step)
   _make_synthetic(plan, sections, workdir)
-  data.check_scale(sets, tracker.template_size, tracker.context_amount)
-  if plan.validation:
-    data.check_held_out(sets, plan.validation.sequences)
   with _precision(sections['precision']):
     _run(plan, mesh, inputs, sections, workdir)
 

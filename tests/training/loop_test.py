@@ -279,6 +279,14 @@ def test_sets_that_are_not_prepared_are_named_with_the_ways_on(tmp_path):
   assert ':quickstart' in message
 
 
+def test_a_synthetic_set_of_another_scale_is_refused_before_it_is_made(
+  tmp_path,
+):
+  sets = [DataSet(path=tmp_path / 'synthetic', weight=1.0, gap=1)]
+  with pytest.raises(ValueError, match='template_size=127, the tracker 63'):
+    data.check_scale(sets, template_size=63, context_amount=0.5)
+
+
 @pytest.mark.parametrize(
   ('name', 'value'), [('template_size', 63), ('context_amount', 0.3)]
 )
