@@ -174,6 +174,25 @@ def test_pieces_join_to_the_same_files(run_folder, tmp_path):
   assert contents(tmp_path / 'joined') == expected
 
 
+def test_pieces_of_a_later_state_take_the_place_of_those_before(
+  run_folder, tmp_path, monkeypatch
+):
+  before = contents(run_folder)
+  listed, *_ = pieces.split(run_folder, tmp_path, piece_bytes=20_000)
+  (run_folder / 'config.json').write_text('{"other": 1}')
+  with monkeypatch.context() as patch:
+    patch.setattr(pieces.json, 'dumps', None)
+    # Cut off between the pieces and their list.
+    with pytest.raises(TypeError):
+      pieces.split(run_folder, tmp_path, piece_bytes=20_000)
+  pieces.join(listed, tmp_path / 'before')
+  assert contents(tmp_path / 'before') == before
+  _, *rest = pieces.split(run_folder, tmp_path, piece_bytes=20_000)
+  pieces.join(listed, tmp_path / 'after')
+  assert contents(tmp_path / 'after') == contents(run_folder)
+  assert set(tmp_path.glob('run.tar.*')) == set(rest)
+
+
 @pytest.mark.parametrize('fault', ['damaged', 'missing', 'no list'])
 def test_pieces_with_a_fault_are_refused(run_folder, tmp_path, fault, capsys):
   listed, _, piece, *_ = pieces.split(run_folder, tmp_path, piece_bytes=20_000)
@@ -249,13 +268,27 @@ sys.exit(int(sys.argv[2]))
 """
 
 
+# One checkpoint is finished, the next is not; ends when there are pieces.
+CHECKPOINTS = """
+import pathlib, sys
+workdir, listed = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+for name in ('8', '4'):
+  partial = workdir / 'checkpoints' / f'{name}.orbax-checkpoint-tmp'
+  partial.mkdir(parents=True)
+  (partial / 'weights').touch()
+partial.rename(partial.with_name('4'))
+while not listed.exists():
+  pass
+"""
+
+
 @pytest.fixture
 def train_with(tmp_path, monkeypatch):
-  """Runs the stage with a command that ends with a code; gives its rows."""
+  """Runs the stage with a script that is given an argument; gives its rows."""
 
-  def run_stage(code):
+  def run_stage(argument, script=TRAINING):
     def command(settings, workdir):
-      return [sys.executable, '-c', TRAINING, str(workdir), str(code)]
+      return [sys.executable, '-c', script, str(workdir), str(argument)]
 
     monkeypatch.setattr(train, '_command', command)
     training = Training(config='configs/a_run.py:tiny', minutes=1.0)
@@ -285,6 +318,29 @@ def test_training_that_fails_says_why_and_leaves_its_folder(
     train_with(2)
   pieces.join(tmp_path / 'a_run.pieces.json', tmp_path / 'joined')
   assert list(contents(tmp_path / 'joined')) == ['metrics.jsonl']
+
+
+def test_training_leaves_every_checkpoint_while_it_goes_on(
+  train_with, tmp_path, monkeypatch
+):
+  listed, kept, split = tmp_path / 'a_run.pieces.json', [], pieces.split
+
+  def watched(*args, **kwargs):
+    kept.append(None)
+    if len(kept) == 1:
+      raise FileNotFoundError('went while it was read')
+    if len(kept) == 2:
+      split(*args, **kwargs)
+      pieces.join(listed, tmp_path / 'joined')
+      return None
+    return split(*args, **kwargs)
+
+  monkeypatch.setattr(pieces, 'split', watched)
+  monkeypatch.setattr(train, '_EVERY_SECONDS', 0.01)
+  train_with(listed, CHECKPOINTS)
+  # Once more after the failure, not again for the same checkpoint, at the end.
+  assert len(kept) == 3
+  assert list(contents(tmp_path / 'joined')) == ['checkpoints/4/weights']
 
 
 def test_every_reference_network_has_a_config():

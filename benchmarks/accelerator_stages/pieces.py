@@ -4,10 +4,12 @@
     OUT/nanotrack_acm.pieces.json --out runs/nanotrack_acm
 
 The pieces are consecutive parts of a tar archive; NAME.pieces.json lists them
-with their checksums.
+with their checksums. These are part of the names too, so that pieces of a later
+state of the folder can lie beside those that the list still names.
 """
 
 import argparse
+import fnmatch
 import hashlib
 import json
 import sys
@@ -31,33 +33,46 @@ def split(
   without: Collection[str] = (),
   piece_bytes: int = PIECE_BYTES,
 ) -> list[Path]:
-  """Writes a folder as pieces NAME.tar.000, ... and their list.
+  """Writes a folder as pieces NAME.tar.000.CHECKSUM, ... and their list.
+
+  All that the list names is there at any time: those of an earlier call are
+  removed when the list is a new one.
 
   Args:
     folder: What is written.
     out: Folder of the pieces.
-    without: Names in `folder` that are left out.
+    without: Patterns of paths in `folder` that are left out.
     piece_bytes: Largest size of a piece.
 
   Returns:
     The list, then the pieces.
+
+  Raises:
+    FileNotFoundError: A file went while it was read; nothing was written.
   """
+
+  def wanted(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    left_out = any(fnmatch.fnmatchcase(member.name, each) for each in without)
+    return None if left_out else member
+
   about, paths = [], []
   with tempfile.TemporaryFile() as archive:
     with tarfile.open(fileobj=archive, mode='w') as tar:
       for path in sorted(folder.iterdir()):
-        if path.name not in without:
-          tar.add(path, path.name)
+        tar.add(path, path.name, filter=wanted)
     archive.seek(0)
     while data := archive.read(piece_bytes):
-      name = f'{folder.name}.tar.{len(about):03d}'
+      checksum = _sha256(data)
+      name = f'{folder.name}.tar.{len(about):03d}.{checksum[:8]}'
       paths.append(out / name)
       with replacing(paths[-1]) as partial:
         partial.write_bytes(data)
-      about.append({'name': name, 'bytes': len(data), 'sha256': _sha256(data)})
+      about.append({'name': name, 'bytes': len(data), 'sha256': checksum})
   listed = out / f'{folder.name}{_SUFFIX}'
   with replacing(listed) as partial:
     partial.write_text(json.dumps({'pieces': about}, indent=1) + '\n')
+  for path in set(out.glob(f'{folder.name}.tar.*')) - set(paths):
+    path.unlink()
   return [listed, *paths]
 
 

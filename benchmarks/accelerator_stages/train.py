@@ -19,6 +19,8 @@ METRICS, LOG = 'metrics.jsonl', 'train.log'
 # For the last step, its validation and its checkpoint, after the signal.
 CLOSING_SECONDS = 90.0
 _EVERY_SECONDS = 5.0
+# The data, and the checkpoint that is being written.
+_LEFT_OUT = 'data', 'checkpoints/*.orbax-checkpoint-tmp*'
 # What `command.run` returns after a signal.
 _INTERRUPTED = 130
 
@@ -26,8 +28,9 @@ _INTERRUPTED = 130
 def rows(settings: Settings) -> Iterator[Row]:
   """One row; the folder of the run is in pieces then.
 
-  The metrics are copied as they come, so that a call that is cut off has them;
-  what training prints goes to train.log.
+  The metrics are copied as they come, and the pieces written at every
+  checkpoint, so that a call that is cut off has them; what training prints goes
+  to train.log.
 
   Raises:
     RuntimeError: Training failed; what checkpoints there are is in pieces.
@@ -43,7 +46,7 @@ def rows(settings: Settings) -> Iterator[Row]:
       _train(settings, workdir)
     finally:
       seconds = round(time.monotonic() - begun, 1)
-      written = pieces.split(workdir, settings.out, without=('data',))
+      written = pieces.split(workdir, settings.out, without=_LEFT_OUT)
     yield {
       'config': training.config,
       'flags': ' '.join(training.flags),
@@ -83,13 +86,14 @@ def _train(settings: Settings, workdir: Path) -> None:
   Raises:
     RuntimeError: It failed, or did not end after the signal.
   """
-  deadline = time.monotonic() + 60 * settings.training.minutes
+  deadline, saved = time.monotonic() + 60 * settings.training.minutes, set()
   command, log = _command(settings, workdir), settings.out / LOG
   with log.open('wb') as file:
     process = subprocess.Popen(command, stdout=file, stderr=file)
   try:
     while not _ended(process, min(_EVERY_SECONDS, deadline - time.monotonic())):
       _copy_metrics(workdir, settings.out)
+      saved = _write_pieces(workdir, settings.out, saved)
       if time.monotonic() >= deadline:
         process.send_signal(signal.SIGTERM)
         break
@@ -118,6 +122,24 @@ def _copy_metrics(workdir: Path, out: Path) -> None:
   if (workdir / METRICS).is_file():
     with replacing(out / METRICS) as partial:
       shutil.copyfile(workdir / METRICS, partial)
+
+
+def _write_pieces(workdir: Path, out: Path, saved: set[str]) -> set[str]:
+  """Writes the pieces anew if there are other checkpoints than those `saved`.
+
+  Returns:
+    Names of the checkpoints that the pieces hold.
+  """
+  names = {path.name for path in (workdir / 'checkpoints').glob('*')}
+  names = {name for name in names if name.isdigit()}
+  if names == saved:
+    return saved
+  try:
+    pieces.split(workdir, out, without=_LEFT_OUT)
+  except FileNotFoundError:
+    # A checkpoint took its name or was removed just now: next time.
+    return saved
+  return names
 
 
 def _last(metrics: Path) -> Row:
