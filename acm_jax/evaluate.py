@@ -3,9 +3,10 @@
 Writes result files in the benchmark's layout under OUT/NAME/<tracker>/, then
 scores.json and curves to OUT, as acm_jax.score does. OUT/NAME keeps these when
 OUT gets the next benchmark's, and has tracked.png, a sheet of frames. Sequences
-that are done already are left out. VOT's benchmarks are run under the reset
-protocol. Of GOT-10k's and TrackingNet's test sets it writes the archive for
-their server instead of scores.
+that are done already are left out. A benchmark is run as its toolkit would: in
+one pass, or by VOT's protocols of resets, of anchors (vot2022_stb) or for long
+sequences (vot_lt). Of GOT-10k's and TrackingNet's test sets it writes the
+archive for their server instead of scores.
 
 With --search it tries values of penalty_k, window_influence and size_lr, the
 checkpoint's own and random ones, ranks them by success, and writes their
@@ -25,7 +26,9 @@ from pathlib import Path
 from absl import flags
 
 from acm_jax import command, model_flags
-from acm_jax.evaluation import benchmarks, methods, run, search
+from acm_jax.evaluation import benchmarks
+from acm_jax.running import evaluate, search
+from acm_jax.running.evaluate import Task
 
 
 def define(values: flags.FlagValues) -> None:
@@ -56,7 +59,7 @@ def define(values: flags.FlagValues) -> None:
 def main(values: flags.FlagValues) -> None:
   """Evaluates what the flags name."""
   benchmark, root = benchmarks.get(values.benchmark), Path(values.data_dir)
-  baselines = {name: methods.baseline(name) for name in values.baseline}
+  baselines = {name: evaluate.baseline(name) for name in values.baseline}
   for flag in ('budget', 'seed'):
     if values[flag].present and not values.search:
       raise ValueError(f'--{flag}: only with --search')
@@ -66,18 +69,18 @@ def main(values: flags.FlagValues) -> None:
   budget = search.Budget(
     values.budget, values.seed, 16 if count is None else count
   )
-  found = run.sequences(benchmark, root, values.sequences or None)
+  found = benchmarks.sequences(benchmark, root, values.sequences or None)
   model = model_flags.load(values)
   if model.name in baselines:
     raise ValueError(
       f'{model.name}: a baseline is named so; rename the checkpoint'
     )
-  where = benchmark, root, found, Path(values.out)
+  task, out = Task(benchmark, root, found), Path(values.out)
   if values.search:
-    search.search(model, *where, budget)
+    search.search(model, task, out, budget)
   else:
-    ours = methods.trained(model, 1 if count is None else count)
-    run.evaluate({model.name: ours} | baselines, *where)
+    ours = evaluate.trained(model, 1 if count is None else count)
+    evaluate.evaluate({model.name: ours} | baselines, task, out)
 
 
 if __name__ == '__main__':

@@ -12,10 +12,10 @@ Example:
 import sys
 from pathlib import Path
 
-import jax
 from absl import flags
 
 from acm_jax import command, model_flags
+from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import labelling
 
 _TEXTS = {
@@ -48,9 +48,8 @@ def main(values: flags.FlagValues) -> None:
   """Labels what the flags name."""
   settings = labelling.Settings(**{name: values[name].value for name in _TEXTS})
   clips = labelling.read_clips(values.video, values.boxes)
-  model, out = model_flags.load(values), Path(values.out)
-  with jax.default_matmul_precision(model.precision):
-    reports = labelling.label(model, clips, out, settings)
+  tracker, out = VideoTracker(model_flags.load(values)), Path(values.out)
+  reports = labelling.label(tracker, clips, out, settings)
   print(*reports, labelling.total(reports), sep='\n')
 
 

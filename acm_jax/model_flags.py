@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from acm_jax.tracking.contract import Trained
+from acm_jax.tracking.model import Model
 from acm_jax.training import trained
 
 _TEXTS = {
@@ -21,6 +21,6 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(name, None, text, flag_values=values)
 
 
-def load(values: flags.FlagValues) -> Trained:
+def load(values: flags.FlagValues) -> Model:
   """The tracker that the flags name; raises as `trained.load`."""
   return trained.load(values.checkpoint, values.hparams, values.wide_search)

@@ -17,7 +17,7 @@ from pathlib import Path
 from absl import flags
 
 from acm_jax import command
-from acm_jax.evaluation import archives, benchmarks, protocols, report, run
+from acm_jax.evaluation import archives, benchmarks, report, toolkits
 
 
 def define(values: flags.FlagValues) -> None:
@@ -41,7 +41,7 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'protocol',
     None,
-    f'Definitions of the scores: {", ".join(protocols.PROTOCOLS)}, or for '
+    f'Definitions of the scores: {", ".join(toolkits.TOOLKITS)}, or for '
     "VOT's own experiments vot_toolkit; the benchmark's own by default.",
     flag_values=values,
   )
@@ -52,7 +52,7 @@ def main(values: flags.FlagValues) -> None:
   if values.check:
     benchmark, frames = benchmarks.get(values.benchmark), {}
     if values.annotations:
-      found = run.sequences(benchmark, Path(values.annotations))
+      found = benchmarks.sequences(benchmark, Path(values.annotations))
       frames = {sequence.name: len(sequence) for sequence in found}
     print(archives.check(Path(values.check), benchmark, frames=frames))
     return

@@ -11,12 +11,12 @@ Example:
 import sys
 from pathlib import Path
 
-import jax
 import numpy as np
 from absl import flags
 
 from acm_jax import command, model_flags
-from acm_jax.evaluation.annotate import annotate
+from acm_jax.running.annotate import annotate
+from acm_jax.tracking.video_tracker import VideoTracker
 from data_pipelines.videos import open_video
 
 
@@ -36,10 +36,8 @@ def main(values: flags.FlagValues) -> None:
   """Tracks what the flags name."""
   boxes_xywh = np.array([_parse(box) for box in values.box], np.float32)
   video = open_video(values.video)
-  model = model_flags.load(values)
-  with jax.default_matmul_precision(model.precision):
-    parts = model.tracker, model.variables, model.hparams
-    count = annotate(*parts, video, boxes_xywh, Path(values.out))
+  tracker = VideoTracker(model_flags.load(values))
+  count = annotate(tracker, video, boxes_xywh, Path(values.out))
   print(f'{count} frames: boxes.csv, tracked.mp4, tracked.png in {values.out}')
 
 

@@ -7,18 +7,14 @@ Example:
   python -m acm_jax.vot --checkpoint runs/siamban_acm --out workspace
 """
 
-import collections
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import jax
-import numpy as np
 from absl import flags
 
 from acm_jax import command, model_flags
-from acm_jax.tracking import stream
+from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import trained
 from data_pipelines.sequences import read_frame
 from data_pipelines.staging import replacing
@@ -37,9 +33,8 @@ class Tracker:
     wide_search: str | None = None,
   ):
     """Loads a checkpoint; raises as `trained.load`."""
-    self._model = trained.load(checkpoint, hparams, wide_search)
-    self._frames: collections.deque = collections.deque()
-    self._tracked: Any = None
+    model = trained.load(checkpoint, hparams, wide_search)
+    self._tracker = VideoTracker(model)
 
   def init(self, image: str, given: tuple) -> tuple[float, ...]:
     """Starts from a box in an image; gives it back.
@@ -52,28 +47,14 @@ class Tracker:
       OSError: There is no such image.
       ValueError: It cannot be decoded, or the box cannot be tracked.
     """
-    self._frames.clear()
-    self._tracked = stream.follow(
-      self._model.tracker,
-      self._model.variables,
-      self._model.hparams,
-      self._arriving(),
-      np.array([given[0]], np.float32),
-      chunk=1,
-    )
-    return self.update(image)
-
-  def _arriving(self) -> Iterator[np.ndarray]:
-    while True:
-      yield self._frames.popleft()
+    self._tracker.init(read_frame(Path(image)), given[0])
+    return tuple(map(float, given[0]))
 
   def update(self, image: str, new: Sequence = ()) -> tuple[float, ...]:
     """The target's box x, y, w, h in the next image; `new` is not looked at."""
     del new
-    self._frames.append(read_frame(Path(image)))
-    with jax.default_matmul_precision(self._model.precision):
-      tracked = next(self._tracked)
-    return tuple(map(float, tracked.box_xywh[0]))
+    result = self._tracker.update(read_frame(Path(image)))
+    return tuple(map(float, result.box))
 
 
 def registry(checkpoint: str, name: str, changes: dict[str, str]) -> str:

@@ -16,7 +16,13 @@ import numpy as np
 from absl import flags
 
 from acm_jax import command, model_flags
-from acm_jax.evaluation import benchmarks, methods, metrics, run, tables
+from acm_jax.evaluation import benchmarks, tables, toolkits
+from acm_jax.evaluation.experiments import EXPERIMENTS
+from acm_jax.evaluation.truth import Truth
+from acm_jax.running import scheduler
+from acm_jax.running.scheduler import Job
+from acm_jax.tracking.engine import Engine
+from data_pipelines.sequences import Sequence
 
 
 def define(values: flags.FlagValues) -> None:
@@ -30,32 +36,53 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_list('sequences', None, 'These alone.', flag_values=values)
 
 
-def follow(method: methods.Method, found: list) -> tuple[np.ndarray, float]:
-  """Boxes of all sequences, and frames/s with decoding."""
-  outcomes = list(method.follow(found, lambda count: None, None))
-  outcomes.sort(key=lambda outcome: outcome.index)
-  seconds = sum(outcome.seconds_with_decode.sum() for outcome in outcomes)
-  boxes = np.concatenate([outcome.box_xywh for outcome in outcomes])
-  return boxes, len(boxes) / seconds
+def follow(engine: Engine, found: list) -> tuple[list[np.ndarray], float]:
+  """Boxes of each sequence, and frames/s with decoding."""
+  one_pass, truths = EXPERIMENTS['one_pass'], list(map(truth_of, found))
+  jobs = [
+    Job(sequence, one_pass.protocol(sequence, truth))
+    for sequence, truth in zip(found, truths, strict=True)
+  ]
+  boxes, seconds, frames = [np.zeros(0)] * len(found), 0.0, 0
+  for done in scheduler.drive(engine, jobs):
+    boxes[done.index] = np.stack(done.runs[0].region)
+    seconds += done.times[1].sum()
+    frames += done.answers
+  return boxes, frames / seconds
+
+
+def truth_of(sequence: Sequence) -> Truth:
+  """What its layout says of a sequence."""
+  return Truth(sequence.box_xywh, sequence.absent)
+
+
+def apart(boxes: list[np.ndarray], others: list[np.ndarray]) -> float:
+  """Largest difference of a coordinate, px."""
+  return float(np.abs(np.concatenate(boxes) - np.concatenate(others)).max())
 
 
 def main(values: flags.FlagValues) -> None:
   """Compares numbers of lanes."""
   benchmark = benchmarks.get(values.benchmark)
-  found = run.sequences(benchmark, Path(values.data_dir), values.sequences)
+  found = benchmarks.sequences(
+    benchmark, Path(values.data_dir), values.sequences
+  )
   model = model_flags.load(values)
   counts = [int(count) for count in values.counts]
-  made = {count: methods.trained(model, count) for count in counts}
+  made = {count: Engine(model, count) for count in counts}
   rates = {count: [] for count in counts}
   boxes = {}
   for _ in range(values.rounds):
     for count in counts:
       boxes[count], rate = follow(made[count], found)
       rates[count].append(rate)
-  true = np.concatenate([sequence.box_xywh for sequence in found])
-  kept = np.concatenate([sequence.visible for sequence in found])
   overlap = {
-    count: metrics.overlaps(each[kept], true[kept].astype(float)).mean()
+    count: np.mean(
+      [
+        toolkits.rated_overlaps(own, truth_of(sequence)).mean()
+        for own, sequence in zip(each, found, strict=True)
+      ]
+    )
     for count, each in boxes.items()
   }
   first = counts[0]
@@ -64,14 +91,16 @@ def main(values: flags.FlagValues) -> None:
       str(count),
       f'{np.median(rates[count]):.1f}',
       f'{np.median(np.divide(rates[count], rates[first])):.2f}x',
-      f'{np.abs(boxes[count] - boxes[first]).max():.2g}',
+      f'{apart(boxes[count], boxes[first]):.2g}',
       f'{overlap[count] - overlap[first]:+.2g}',
       str(len(made[count].programs)),
     ]
     for count in counts
   ]
   head = ['lanes', 'frames/s', 'ratio', 'boxes apart [px]', 'AO', 'programs']
-  tables.show([head, *rows], f'{len(found)} sequences, {len(true)} frames')
+  tables.show(
+    [head, *rows], f'{len(found)} sequences, {sum(map(len, found))} frames'
+  )
 
 
 if __name__ == '__main__':

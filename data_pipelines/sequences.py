@@ -36,6 +36,10 @@ class Sequence:
   def __len__(self) -> int:
     return len(self.frame_paths)
 
+  def frame(self, index: int) -> UInt8[np.ndarray, 'h w 3']:
+    """Decodes an image; raises as `read_frame`."""
+    return read_frame(self.frame_paths[index])
+
   @property
   def visible(self) -> Bool[np.ndarray, 'n']:
     """Frames with a box that is finite and has an area, not labelled absent."""

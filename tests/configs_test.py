@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from acm_jax.tracking import loop
+from acm_jax.tracking import lanes, loop
 from acm_jax.tracking.contract import Frame, Hparams
 from acm_jax.training import plan as plans
 from configs import presets, siamban_acm
@@ -93,18 +93,22 @@ def test_the_tracking_step_lowers_for_tpu_and_cuda(name):
   tracker = plans.make_plan(get_config(name, None).to_dict()).tracker
   variables = jax.eval_shape(tracker.init, jax.random.key(0))
   frames = Frame(
-    jax.ShapeDtypeStruct((8, 480, 640, 3), 'uint8'),
-    jax.ShapeDtypeStruct((8, 2), 'int32'),
+    jax.ShapeDtypeStruct((2, 480, 640, 3), 'uint8'),
+    jax.ShapeDtypeStruct((2, 2), 'int32'),
   )
   first = jax.tree.map(
     lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), frames
   )
-  boxes = jax.ShapeDtypeStruct((2, 4), 'float32')
-  start = functools.partial(loop.start, tracker)
-  states = jax.eval_shape(start, variables, first, boxes)
+  box = jax.ShapeDtypeStruct((4,), 'float32')
+  init = functools.partial(loop.init, tracker)
+  states = jax.tree.map(
+    lambda x: jax.ShapeDtypeStruct((2, *x.shape), x.dtype),
+    jax.eval_shape(init, variables, first, box),
+  )
   hparams = Hparams(*[jax.ShapeDtypeStruct((2,), 'float32')] * 5)
-  exported = jax.export.export(loop.track, platforms=['tpu', 'cuda'])(
-    tracker, variables, hparams, states, frames
+  active = jax.ShapeDtypeStruct((2,), 'bool')
+  exported = jax.export.export(lanes.together, platforms=['tpu', 'cuda'])(
+    tracker, variables, hparams, states, frames, active
   )
   assert exported.platforms == ('tpu', 'cuda')
 

@@ -40,10 +40,11 @@ def tiny_tracker():
 @pytest.fixture(scope='session')
 def tiny_model(tiny_tracker):
   """The same with the hyper-parameters of its config."""
-  from acm_jax.tracking.contract import Hparams, Trained
+  from acm_jax.tracking.contract import Hparams
+  from acm_jax.tracking.model import Model
 
   tracker, variables, config = tiny_tracker
-  return Trained('tiny', tracker, variables, Hparams(**config['hparams']))
+  return Model('tiny', tracker, variables, Hparams(**config['hparams']))
 
 
 @pytest.fixture(scope='session')

@@ -144,7 +144,7 @@ def test_a_first_box_that_cannot_be_tracked_names_its_sequence(
   truth = copy / 'synthetic-0000' / 'groundtruth.txt'
   rows = truth.read_text().splitlines()
   truth.write_text('\n'.join(['nan,nan,nan,nan', *rows[1:]]))
-  refuse(evaluate, *given(data_dir=copy), message='synthetic-0000: box nan')
+  refuse(evaluate, *given(data_dir=copy), message='synthetic-0000 row 1')
   assert not list(tmp_path.glob('out/**/*.*'))
 
 

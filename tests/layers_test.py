@@ -9,11 +9,12 @@ ROOT = Path(__file__).parents[1]
 LAYERS = {
   'acm_jax.geometry': 0,
   'data_pipelines': 1,
+  'acm_jax.evaluation': 2,
   'acm_jax.modules': 2,
   'acm_jax.losses': 2,
   'acm_jax.tracking': 3,
   'acm_jax.trackers': 4,
-  'acm_jax.evaluation': 5,
+  'acm_jax.running': 5,
   'acm_jax.training': 6,
   'acm_jax.weights': 6,
   'acm_jax.timing': 7,

@@ -183,9 +183,13 @@ def test_newer_protocols_of_vot_are_scored(
     (
       'baseline/d/d_00000000.txt',
       '1\n0\n',
-      'from frame 0 of 60 on there are 60',
+      '2 rows for 60 frames from 0 on',
     ),
-    ('baseline/d/d_00000050.txt', '1\n' + '0\n' * 9, 'there are 51 backward'),
+    (
+      'baseline/d/d_00000050.txt',
+      '1\n' + '0\n' * 9,
+      '10 rows for 51 frames from 50 backward',
+    ),
     ('baseline/d/d_00000000.txt', '0\n' * 60, 'row 1: not 1, a start'),
     ('baseline/d/d_00000000.txt', '1\n0\n' * 30, 'row 3: 1, a start, only at'),
     ('baseline/d/d_00000059.txt', None, 'd_00000059.txt: no such file; 2 of'),
@@ -222,7 +226,7 @@ def test_anchors_are_not_guessed(walked, capsys):
   flags = {'benchmark': 'vot2022_stb', 'annotations': walked / 'sequences'}
   file = walked / 'sequences' / 'd' / 'anchor.value'
   for text, message in (
-    (None, 'd: no anchor of it is known; --annotations must be the official'),
+    (None, 'd: no anchor of it is known; take the official root'),
     ('1\n' * 61, 'd/anchor.value: 61 rows for 60 annotated frames'),
     ('1\nx\n', "d/anchor.value row 2: 'x' is not all numbers"),
   ):
@@ -394,7 +398,7 @@ def test_a_figure_of_no_frames_is_null(workplace):
   ('changes', 'message'),
   [
     ({'benchmark': 'otb'}, "unknown benchmark 'otb': choose one of otb100"),
-    ({'protocol': 'ours'}, "unknown protocol 'ours': choose one of pysot"),
+    ({'protocol': 'ours'}, '--protocol ours: of one pass there are pysot'),
     ({'annotations': 'none.json'}, 'none.json: no such file'),
     ({'trackers': ['nobody']}, 'nobody: no such folder of results'),
     ({'trackers': []}, '--results'),

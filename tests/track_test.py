@@ -109,7 +109,7 @@ def another_size(path):
   ('spoil', 'message'),
   [
     (half_an_image, 'cannot be decoded as an image'),
-    (another_size, 'is 320 x 200 pixels where the first is 320 x 240'),
+    (another_size, '320 x 200 pixels where the first frame has 320 x 240'),
   ],
   ids=['truncated', 'another size'],
 )

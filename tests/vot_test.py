@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from acm_jax import vot
-from acm_jax.tracking import stream
-from acm_jax.tracking.contract import Hparams
+from acm_jax.tracking import video_tracker
 from tests import formulas
 
 BOX = (100.0, 80.0, 60.0, 40.0)
@@ -26,16 +25,14 @@ def images(tmp_path):
 
 
 def test_the_toolkit_is_given_the_boxes_of_the_tracker(
-  tiny_run, tiny_tracker, images
+  tiny_run, tiny_model, images
 ):
-  tracker, variables, config = tiny_tracker
-  hparams = Hparams(**config['hparams'])
-  frames = map(formulas.frame, range(5))
-  boxes = np.array([BOX], np.float32)
-  expected = stream.follow(tracker, variables, hparams, frames, boxes, chunk=1)
+  expected = video_tracker.follow(
+    tiny_model, map(formulas.frame, range(5)), [BOX]
+  )
   ours = vot.Tracker(str(tiny_run))
   # Twice: the toolkit starts one tracker in one sequence after the other.
-  expected = [frame.box_xywh[0] for frame in expected]
+  expected = [found.box_xywh for (found,) in expected]
   for _ in range(2):
     found = [ours.init(images[0], (BOX, {}))]
     found += [ours.update(image, []) for image in images[1:]]

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from acm_jax.evaluation import protocols, reset
 from acm_jax.evaluation.benchmarks import (
   BENCHMARKS,
   Benchmark,
@@ -16,6 +15,7 @@ from acm_jax.evaluation.benchmarks import (
   official,
 )
 from acm_jax.evaluation.results import read_boxes
+from acm_jax.evaluation.truth import Truth
 from data_pipelines import layouts, sequences
 from data_pipelines.layouts import vot
 
@@ -31,7 +31,7 @@ class _Note(NamedTuple):
     size: Width and height of the images, px, if known.
     frame: An image of it, if there is one.
     attributes: What makes it hard, in the benchmark's words, if that is said.
-    anchors: As in `reset.Truth`.
+    anchors: As in `Truth`.
   """
 
   where: str
@@ -44,8 +44,8 @@ class _Note(NamedTuple):
   anchors: Mapping[int, int] = MappingProxyType({})
 
 
-def read(benchmark: Benchmark, path: Path) -> dict[str, protocols.Truth]:
-  """All annotations at `path`, by sequence, as boxes.
+def read(benchmark: Benchmark, path: Path) -> dict[str, Truth]:
+  """All annotations at `path`, by sequence.
 
   Args:
     benchmark: What they are annotations of.
@@ -59,33 +59,15 @@ def read(benchmark: Benchmark, path: Path) -> dict[str, protocols.Truth]:
     ValueError: Something is not an annotation, or not of this benchmark.
   """
   return {
-    name: protocols.Truth(
-      _boxes(note),
-      np.zeros(len(note.regions), bool) if note.absent is None else note.absent,
-      note.size,
-      note.attributes,
-    )
-    for name, note in _notes(benchmark, path).items()
-  }
-
-
-def read_regions(benchmark: Benchmark, path: Path) -> dict[str, reset.Truth]:
-  """As `read`, for VOT's protocols: boxes and polygons as they are."""
-  return {
-    name: reset.Truth(
-      tuple(note.regions),
+    name: Truth(
+      note.regions,
+      note.absent,
       note.size or _size(note.frame),
       note.attributes,
       note.anchors,
     )
     for name, note in _notes(benchmark, path).items()
   }
-
-
-def _boxes(note):
-  if isinstance(note.regions, np.ndarray):
-    return note.regions
-  return np.stack([vot.region_box(region) for region in note.regions])
 
 
 def _size(frame):
@@ -234,7 +216,12 @@ def _read_layout(root, benchmark):
   if benchmark.layout == 'vot':
     return [
       _Note(
-        str(root), name, own.region, None, frame=own.first, anchors=own.anchors
+        f'{root}, {name}',
+        name,
+        own.region,
+        None,
+        frame=own.first,
+        anchors=own.anchors,
       )
       for name, own in vot.regions(root).items()
     ]
@@ -242,7 +229,7 @@ def _read_layout(root, benchmark):
   for sequence in official(benchmark, layouts.read(benchmark.layout, root)):
     boxes = sequence.box_xywh.astype(np.float64)
     boxes[:, :2] += benchmark.first_pixel
-    note = _Note(str(root), sequence.name, boxes, None)
+    note = _Note(f'{root}, {sequence.name}', sequence.name, boxes, None)
     if benchmark.labels_absence:
       note = note._replace(absent=sequence.absent)
     if benchmark.protocol == 'got10k':

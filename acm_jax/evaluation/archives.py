@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from acm_jax.evaluation.benchmarks import Benchmark
-from acm_jax.evaluation.results import result_path
+from acm_jax.evaluation.experiments.one_pass import result_path
 from data_pipelines.staging import replacing
 
 

@@ -2,9 +2,10 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 
-from data_pipelines import tables
+from data_pipelines import layouts, tables
 from data_pipelines.sequences import Sequence
 
 
@@ -25,8 +26,7 @@ class Benchmark:
     table: Has the frames of the official annotations, if they are known.
     protocol: What its results are scored by if nothing else is asked for.
     prefix: What pytracking's results have before a sequence's name.
-    experiment: How trackers are run: `one_pass`, `reset`, `anchors` or
-      `long_term`, as in the modules of these names.
+    experiment: How trackers are run, a name in `experiments.EXPERIMENTS`.
     lengths: The first and the last length of runs that EAO is the mean of.
     cut: Sequences with more images than the annotation has rows, so that
       results are cut to it.
@@ -140,6 +140,31 @@ def get(name: str) -> Benchmark:
     known = ', '.join(BENCHMARKS)
     raise ValueError(f'unknown benchmark {name!r}: choose one of {known}')
   return BENCHMARKS[name]
+
+
+def sequences(
+  benchmark: Benchmark, root: Path, only: Collection[str] | None = None
+) -> list[Sequence]:
+  """The sequences of a benchmark that are there.
+
+  Raises:
+    OSError: `root` is not there.
+    ValueError: None is the benchmark's, or a name in `only` is not there.
+  """
+  read = layouts.read(benchmark.layout, root)
+  known = official(benchmark, read)
+  if not known:
+    raise ValueError(
+      f'{root}: {read[0].name} and the others there are no sequences of '
+      f'{benchmark.name}; run others with --benchmark folder'
+    )
+  found = [s for s in known if not only or s.name in only]
+  absent = set(only or ()) - {sequence.name for sequence in found}
+  if absent:
+    raise ValueError(
+      f'--sequences: {", ".join(sorted(absent))} not found below {root}'
+    )
+  return found
 
 
 def official(benchmark: Benchmark, found: list[Sequence]) -> list[Sequence]:

@@ -1,18 +1,33 @@
-"""What scoring a tracker gives, whatever the protocol."""
+"""What scoring a tracker gives, whatever the experiment."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Num
 
 
-@runtime_checkable
-class Scores(Protocol):
-  """Scores of one sequence or of all; each protocol has its own."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scores:
+  """Scores of one sequence or of many; NaN where undefined.
 
-  def figures(self) -> dict[str, float]:
-    """The numbers that reports print, by their names in scores.json."""
+  Attributes:
+    figures: The numbers that reports print, by their names in scores.json.
+    curves: Shares by threshold, by name.
+    rated: How many frames the figures are of, where they are means of frames.
+  """
+
+  figures: Mapping[str, float]
+  curves: Mapping[str, Float[np.ndarray, '_']] = dataclasses.field(
+    default_factory=dict
+  )
+  rated: int = 0
+
+  def __getitem__(self, name: str) -> float:
+    """The figure of a name."""
+    return self.figures[name]
 
 
 class Outcome(NamedTuple):
@@ -23,8 +38,12 @@ class Outcome(NamedTuple):
     sequences: Of each.
     redraw: The figure that trackers are ranked by, if each sequence were there
       so many times; a row a draw. It is what intervals are made from.
+    short: By sequence, where results end before the annotation: their rows.
+    long: By sequence, where they go on behind it and are cut: their rows.
   """
 
   total: Scores
   sequences: Mapping[str, Scores]
   redraw: Callable[[Num[np.ndarray, 'd s']], Float[np.ndarray, 'd']]
+  short: Mapping[str, int] = MappingProxyType({})
+  long: Mapping[str, int] = MappingProxyType({})

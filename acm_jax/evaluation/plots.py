@@ -1,7 +1,6 @@
 """Success and precision plots, as PNG and as CSV."""
 
 import csv
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,107 +8,13 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from acm_jax.evaluation import anchors, long_term, metrics, reset, tables
+from acm_jax.evaluation import tables
+from acm_jax.evaluation.experiment import Curve, Points
 from acm_jax.evaluation.outcome import Scores
 from data_pipelines.staging import replacing
 
-
-@dataclasses.dataclass(frozen=True)
-class Plot:
-  """One kind of curve.
-
-  Attributes:
-    curve: Field of `Scores` that is drawn.
-    figure: Number of `Scores.figures` that ranks the trackers.
-    title: What the curve is called.
-    axis: Label of the thresholds, with their unit.
-    thresholds: Where the curve has its points.
-  """
-
-  curve: str
-  figure: str
-  title: str
-  axis: str
-  thresholds: np.ndarray
-
-
-PLOTS = (
-  Plot(
-    'success',
-    'success_auc',
-    'Success',
-    'Overlap threshold',
-    metrics.OVERLAP_THRESHOLDS,
-  ),
-  Plot(
-    'precision',
-    'precision_20',
-    'Precision',
-    'Centre distance threshold [px]',
-    metrics.DISTANCE_THRESHOLDS,
-  ),
-  Plot(
-    'normalized_precision',
-    'normalized_precision_20',
-    'Normalised precision',
-    'Centre distance threshold [sides of the target]',
-    metrics.NORMALIZED_THRESHOLDS,
-  ),
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Points:
-  """A plot of a point for each tracker.
-
-  Attributes:
-    name: Of the files.
-    x: Number of `Scores.figures` to the right.
-    y: That upwards.
-    figure: That which ranks the trackers.
-    title: What the plot is called.
-    x_label: Of the axis.
-    y_label: Of the other.
-  """
-
-  name: str
-  x: str
-  y: str
-  figure: str
-  title: str
-  x_label: str
-  y_label: str
-
-
-_ACCURACY_ROBUSTNESS = Points(
-  'accuracy_robustness',
-  'robustness',
-  'accuracy',
-  'eao',
-  'Accuracy and robustness, with EAO',
-  'Robustness',
-  'Accuracy',
-)
-# By the kind of scores.
-POINTS = {
-  reset.Scores: _ACCURACY_ROBUSTNESS,
-  anchors.Scores: _ACCURACY_ROBUSTNESS,
-  long_term.Scores: Points(
-    'precision_recall',
-    'recall',
-    'precision',
-    'f_score',
-    'Precision and recall, with F-score',
-    'Recall',
-    'Precision',
-  ),
-}
-# What `write` and `write_attributes` may write.
-NAMES = (
-  *(plot.curve for plot in PLOTS),
-  *(plot.name for plot in POINTS.values()),
-  'attributes',
-)
+# Name of the files of `write_attributes`.
+ATTRIBUTES = 'attributes'
 
 # Okabe and Ito's colours, which stay apart for colour-blind readers; a second
 # round of them is dashed.
@@ -126,41 +31,37 @@ _LINES = ('-', '--', ':', '-.')
 
 
 def write(
+  plots: Sequence[Curve | Points],
   scores: Mapping[str, Scores],
   heading: str,
   out: Path,
 ) -> None:
-  """Writes a PNG and a CSV for each of `PLOTS` into `out`.
-
-  Of VOT's protocols, one of `POINTS` instead; a curve that a protocol does not
-  have is left out.
+  """Writes each plot as PNG and CSV; leaves out a curve that is not defined.
 
   Args:
+    plots: What is drawn.
     scores: Scores by tracker.
     heading: What was scored, over each plot.
     out: An existing folder.
   """
-  first = next(iter(scores.values()))
-  if type(first) in POINTS:
-    _write_points(POINTS[type(first)], scores, heading, out)
-    return
-  for plot in PLOTS:
-    if np.isnan(getattr(first, plot.curve)).any():
-      continue
-    ranked = sorted(
-      scores.items(), key=lambda item: -item[1].figures()[plot.figure]
-    )
-    with replacing(out / f'{plot.curve}.png') as path:
-      _draw(plot, ranked, heading).savefig(path, format='png')
-    curves = zip(
-      *(getattr(each, plot.curve) for _, each in ranked), strict=True
-    )
-    rows = [
-      (f'{threshold:.6g}', values)
-      for threshold, values in zip(plot.thresholds, curves, strict=True)
-    ]
-    head = ['threshold', *(name for name, _ in ranked)]
-    _tabulate(out / f'{plot.curve}.csv', head, rows)
+  for plot in plots:
+    if isinstance(plot, Points):
+      _write_points(plot, scores, heading, out)
+    elif not any(np.isnan(s.curves[plot.name]).any() for s in scores.values()):
+      _write_curve(plot, scores, heading, out)
+
+
+def _write_curve(plot, scores, heading, out):
+  ranked = sorted(scores.items(), key=lambda item: -item[1][plot.rank])
+  with replacing(out / f'{plot.name}.png') as path:
+    _draw(plot, ranked, heading).savefig(path, format='png')
+  curves = zip(*(each.curves[plot.name] for _, each in ranked), strict=True)
+  rows = [
+    (f'{threshold:.6g}', values)
+    for threshold, values in zip(plot.thresholds, curves, strict=True)
+  ]
+  head = ['threshold', *(name for name, _ in ranked)]
+  _tabulate(out / f'{plot.name}.csv', head, rows)
 
 
 def write_attributes(
@@ -175,7 +76,7 @@ def write_attributes(
   """
   names = list(next(iter(success.values())))
   rows = [(a, [values[n] for n in names]) for a, values in success.items()]
-  _tabulate(out / 'attributes.csv', ['attribute', *names], rows)
+  _tabulate(out / f'{ATTRIBUTES}.csv', ['attribute', *names], rows)
   figure = Figure(figsize=(9.6, 5.6), dpi=150, layout='constrained')
   FigureCanvasAgg(figure)
   axes = figure.subplots(subplot_kw={'projection': 'polar'})
@@ -202,7 +103,7 @@ def write_attributes(
   values = [value for each in success.values() for value in each.values()]
   axes.set_ylim(max(min(values) - 0.1, 0), min(max(values) + 0.02, 1))
   _finish(figure, axes, 'Success by attribute', heading)
-  with replacing(out / 'attributes.png') as path:
+  with replacing(out / f'{ATTRIBUTES}.png') as path:
     figure.savefig(path, format='png')
 
 
@@ -246,19 +147,19 @@ def write_search(
 
 
 def _write_points(plot, scores, heading, out):
-  names = tables.ranked({k: each.figures() for k, each in scores.items()})
+  names = tables.ranked({k: each.figures for k, each in scores.items()})
   ranked = [(name, scores[name]) for name in names]
   figure = Figure(figsize=(7.6, 4.6), dpi=150, layout='constrained')
   FigureCanvasAgg(figure)
   axes = figure.subplots()
   for i, (name, each) in enumerate(ranked):
     axes.plot(
-      each.figures()[plot.x],
-      each.figures()[plot.y],
+      each[plot.x],
+      each[plot.y],
       'osD^v'[i // len(_COLORS) % 5],
       color=_COLORS[i % len(_COLORS)],
       markersize=8,
-      label=f'{each.figures()[plot.figure]:.3f}  {name}',
+      label=f'{each[plot.rank]:.3f}  {name}',
     )
   axes.margins(x=0.2)
   axes.set(xlabel=plot.x_label, ylabel=plot.y_label)
@@ -266,8 +167,8 @@ def _write_points(plot, scores, heading, out):
   _finish(figure, axes, plot.title, heading)
   with replacing(out / f'{plot.name}.png') as path:
     figure.savefig(path, format='png')
-  rows = [(name, each.figures().values()) for name, each in ranked]
-  head = ['tracker', *ranked[0][1].figures()]
+  rows = [(name, each.figures.values()) for name, each in ranked]
+  head = ['tracker', *ranked[0][1].figures]
   _tabulate(out / f'{plot.name}.csv', head, rows)
 
 
@@ -278,11 +179,11 @@ def _draw(plot, ranked, heading):
   for i, (name, scores) in enumerate(ranked):
     axes.plot(
       plot.thresholds,
-      getattr(scores, plot.curve),
+      scores.curves[plot.name],
       color=_COLORS[i % len(_COLORS)],
       linestyle=_LINES[i // len(_COLORS) % len(_LINES)],
       linewidth=1.8,
-      label=f'{scores.figures()[plot.figure]:.3f}  {name}',
+      label=f'{scores[plot.rank]:.3f}  {name}',
       # The curves end on the frame of the axes.
       clip_on=False,
     )

@@ -9,10 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from acm_jax.evaluation import benchmarks, plots, tables
+from acm_jax.evaluation import (
+  annotations,
+  benchmarks,
+  experiments,
+  plots,
+  tables,
+)
+from acm_jax.evaluation.experiment import Experiment
 from acm_jax.evaluation.outcome import Outcome
-from acm_jax.evaluation.rating import rating
-from acm_jax.evaluation.results import experiment, find_results
+from acm_jax.evaluation.results import find_results
 from data_pipelines.staging import replacing
 
 # Of the sequences that were not scored, as many are printed; scores.json has
@@ -27,6 +33,7 @@ class Report:
   Attributes:
     benchmark: Its name.
     protocol: Name of the definitions that the scores follow.
+    experiment: What the results are of.
     missing: Sequences of the benchmark that were not scored, for want of an
       annotation or of a result of one of the trackers.
     trackers: By tracker, the scores.
@@ -48,6 +55,7 @@ class Report:
 
   benchmark: str
   protocol: str
+  experiment: Experiment
   missing: tuple[str, ...]
   trackers: dict[str, Outcome]
   headings: Mapping[str, str]
@@ -62,7 +70,7 @@ class Report:
 
   def figures(self) -> dict[str, dict[str, float]]:
     """Of each tracker over all sequences."""
-    return {name: o.total.figures() for name, o in self.trackers.items()}
+    return {name: dict(o.total.figures) for name, o in self.trackers.items()}
 
   @property
   def names(self) -> list[str]:
@@ -150,11 +158,11 @@ class Report:
         for attribute, values in self.by_attribute().items()
       },
       'trackers': {
-        name: rounded(outcome.total.figures())
+        name: rounded(outcome.total.figures)
         | intervals.get(name, {})
         | {
           'sequences': {
-            k: rounded(v.figures()) for k, v in outcome.sequences.items()
+            k: rounded(v.figures) for k, v in outcome.sequences.items()
           }
         }
         for name, outcome in self.trackers.items()
@@ -180,7 +188,8 @@ def score(
     annotation_path: See `annotations.read`.
     results: One folder a tracker; its name is the tracker's.
     out: Gets scores.json and, as PNG and CSV, the curves.
-    protocol: One of `protocols`; the benchmark's own by default.
+    protocol: Whose definitions of the scores, as `pysot`; the benchmark's own
+      by default.
     only: Sequences to score; all that have results by default.
 
   Raises:
@@ -205,18 +214,15 @@ def compute(
   settings = benchmarks.get(benchmark)
   protocol = protocol or settings.protocol
   folders = _by_tracker(results)
-  kinds = {experiment(path) for path in folders.values()}
-  if len(kinds) > 1:
-    raise ValueError(
-      f'--results: of different experiments, {", ".join(sorted(kinds))}; score '
-      'them apart'
-    )
-  (kind,) = kinds
-  definition = rating(kind, settings, protocol)
-  truth = definition.truth(settings, annotation_path)
+  experiment = _experiment(folders)
+  analysis = experiments.analysis(experiment, settings, protocol)
+  truth = annotations.read(settings, annotation_path)
   official = settings.sequences or tuple(truth)
   match = benchmarks.matcher(settings, official)
-  found = {n: find_results(path, match) for n, path in folders.items()}
+  found = {
+    name: find_results(path, path / experiment.place, match)
+    for name, path in folders.items()
+  }
   files = {name: paths for name, (paths, _) in found.items()}
   ignored = {name: others for name, (_, others) in found.items() if others}
   asked = [s for s in truth if only is None or s in only]
@@ -230,7 +236,7 @@ def compute(
     )
   known = {sequence: truth[sequence] for sequence in common}
   rated = {
-    name: definition.rate({s: paths[s] for s in common}, known)
+    name: analysis.rate({s: paths[s] for s in common}, known)
     for name, paths in files.items()
   }
   attributes: dict[str, list[str]] = {}
@@ -241,9 +247,10 @@ def compute(
   return Report(
     benchmark,
     protocol,
+    experiment,
     missing=tuple(s for s in official if s not in known),
-    trackers={name: each.outcome for name, each in rated.items()},
-    headings=definition.headings,
+    trackers=rated,
+    headings=analysis.headings,
     ignored=ignored,
     lacking=_kept(lacking),
     short=_kept({name: dict(each.short) for name, each in rated.items()}),
@@ -252,10 +259,10 @@ def compute(
       {
         name: {s: len(paths[s]) for s in common if len(paths[s]) > 1}
         for name, paths in files.items()
-        if kind != 'anchors'
+        if experiment.repeats
       }
     ),
-    unbounded=[s for s in common if definition.cuts and known[s].size is None],
+    unbounded=[s for s in common if analysis.cuts and known[s].size is None],
     cropped={
       s: (known[s].frames, whole[s])
       for s in common
@@ -263,6 +270,17 @@ def compute(
     },
     attributes=dict(sorted(attributes.items())),
   )
+
+
+def _experiment(folders: Mapping[str, Path]) -> Experiment:
+  """What all results are of."""
+  found = {experiments.of_results(path) for path in folders.values()}
+  if len(found) > 1:
+    titles = ', '.join(sorted(each.title for each in found))
+    raise ValueError(
+      f'--results: of different experiments, {titles}; score them apart'
+    )
+  return found.pop()
 
 
 def _kept(by_tracker):
@@ -275,11 +293,11 @@ def write(report: Report, out: Path) -> None:
   What an earlier report left there is removed, as it may have other files.
   """
   out.mkdir(parents=True, exist_ok=True)
-  for name in plots.NAMES:
+  for name in (*experiments.plot_names(), plots.ATTRIBUTES):
     for suffix in ('png', 'csv'):
       (out / f'{name}.{suffix}').unlink(missing_ok=True)
   totals = {name: o.total for name, o in report.trackers.items()}
-  plots.write(totals, report.heading(), out)
+  plots.write(report.experiment.plots, totals, report.heading(), out)
   _write_tables(report, out)
   if report.attributes:
     plots.write_attributes(report.by_attribute(), report.heading(), out)
@@ -292,7 +310,7 @@ def _write_tables(report: Report, out: Path) -> None:
   table = tables.rows(report.figures(), 'tracker', report.headings)
   each = [['sequence', 'tracker', *table[0][1:]]]
   for name, outcome in report.trackers.items():
-    figures = {s: score.figures() for s, score in outcome.sequences.items()}
+    figures = {s: score.figures for s, score in outcome.sequences.items()}
     for sequence, *cells in sorted(tables.rows(figures, 'sequence')[1:]):
       each.append([sequence, name, *cells])
   for name, text in (

@@ -110,10 +110,8 @@ def _as_it_is(raw: RawBatch, rng: jax.Array) -> Batch:
 
 def _tracking(tracker: Tracker, variables) -> Run:
   frame = Frame(jnp.zeros((*FRAME, 3), jnp.uint8), jnp.array(FRAME))
-  box = jnp.array([[600.0, 300.0, 80.0, 60.0]])
-  states = loop.start(tracker, variables, frame, box)
-  # `loop.track` gives the states' memory away, which is needed again here.
+  box = jnp.array([600.0, 300.0, 80.0, 60.0])
+  state = jax.jit(loop.init, static_argnums=0)(tracker, variables, frame, box)
   one = functools.partial(loop.step, tracker)
-  target = jax.tree.map(lambda x: x[0], states)
   hparams = Hparams(0.1, 0.4, 0.4)
-  return functools.partial(jax.jit(one), variables, hparams, target, frame)
+  return functools.partial(jax.jit(one), variables, hparams, state, frame)

@@ -377,22 +377,3 @@ class Tracker(abc.ABC):
 
 def _as_float32(outputs: Outputs) -> Outputs:
   return jax.tree.map(lambda x: x.astype(jnp.float32), outputs)
-
-
-@dataclasses.dataclass(frozen=True)
-class Trained:
-  """A tracker with all that it tracks by, as a checkpoint has it.
-
-  Attributes:
-    name: For results: the checkpoint's and what was changed.
-    tracker: The algorithm.
-    variables: Its network's weights and statistics.
-    hparams: Penalty, window and smoothing.
-    precision: Of matrix products, as `jax.default_matmul_precision` takes it.
-  """
-
-  name: str
-  tracker: Tracker
-  variables: Variables
-  hparams: Hparams
-  precision: str = 'highest'

@@ -1,10 +1,7 @@
 """Tracking as pure functions: state in, state out.
 
-`init` and `step` follow one target. Several targets are `jax.vmap` over their
-states; `track` does that and scans a chunk of frames.
+`init` and `step` follow one target; `lanes` follows many.
 """
-
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -117,48 +114,3 @@ def step(
   )
   state = state.replace(center=center, size=size, lost=lost, wide=wanted)
   return state, tracked
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def start(
-  tracker: Tracker,
-  variables: Variables,
-  frame: Frame,
-  boxes_xywh: Float[Array, 'n 4'],
-) -> TrackState:
-  """`init` of n targets of one frame; every leaf gains a leading axis."""
-  begin = functools.partial(init, tracker, variables, frame)
-  return jax.vmap(begin)(boxes_xywh)
-
-
-@functools.partial(
-  jax.jit, static_argnums=0, static_argnames='wide', donate_argnums=3
-)
-def track(
-  tracker: Tracker,
-  variables: Variables,
-  hparams: Hparams,
-  states: TrackState,
-  frames: Frame,
-  *,
-  wide: bool = False,
-) -> tuple[TrackState, Tracked]:
-  """Follows n targets through a chunk of frames in one compiled call.
-
-  Args:
-    tracker: The algorithm; static.
-    variables: Of its network.
-    hparams: Penalty, window and smoothing of each target, [n].
-    states: n states, from `start` or the chunk before; donated.
-    frames: t frames, stacked.
-    wide: As in `step`, for all targets and frames; static.
-
-  Returns:
-    The n states after the chunk, and what was found, [t, n, ...].
-  """
-
-  def one_frame(states, frame):
-    one_target = functools.partial(step, tracker, variables, wide=wide)
-    return jax.vmap(one_target, in_axes=(0, 0, None))(hparams, states, frame)
-
-  return jax.lax.scan(one_frame, states, frames)

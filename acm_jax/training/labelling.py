@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from acm_jax.tracking import stream
-from acm_jax.tracking.contract import Trained
+from acm_jax.tracking.engine import check_box
+from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import agreement
 from acm_jax.training.agreement import KEPT, STILL, Passes
 from data_pipelines import proposals, sequences
@@ -158,7 +158,7 @@ def read_clips(videos: Sequence[str], starts: Sequence[str] = ()) -> list[Clip]:
 
 
 def label(
-  model: Trained, clips: Sequence[Clip], out: Path, settings: Settings
+  tracker: VideoTracker, clips: Sequence[Clip], out: Path, settings: Settings
 ) -> list[Report]:
   """Writes a sequence for each track that is kept; all appear at once.
 
@@ -169,7 +169,7 @@ def label(
   where the file system can, those of one stretch share their place on the disk.
 
   Args:
-    model: Tracker.
+    tracker: What follows targets.
     clips: What to label.
     out: Folder that must not exist yet.
     settings: What is followed and kept.
@@ -194,7 +194,7 @@ def label(
       report = Report(clip.source)
       reports.append(report)
       prefix = folder / f'{_video_name(clip.source)}.{number:03d}'
-      for _ in _label_clip(model, clip, prefix, settings, report):
+      for _ in _label_clip(tracker, clip, prefix, settings, report):
         shown.update(done + report.frames, Path(clip.source).name)
       done += report.frames
     if not total(reports).tracks[KEPT]:
@@ -216,7 +216,7 @@ def total(reports: Iterable[Report]) -> Report:
 
 
 def follow(
-  model: Trained,
+  tracker: VideoTracker,
   frames: Sequence[UInt8[np.ndarray, 'h w 3']],
   start_xywh: Float[np.ndarray, 'n 4'],
   settings: Settings,
@@ -224,13 +224,13 @@ def follow(
   """Follows targets there and back, and decides which of them to keep.
 
   Args:
-    model: Tracker.
+    tracker: What follows targets.
     frames: RGB frames of a stretch.
     start_xywh: Targets in the first frame, px, 0-based.
     settings: What is kept, and how many targets are followed at once.
   """
-  there = _track(model, frames, start_xywh, settings.targets)
-  back = _track(model, frames[::-1], there[0][-1], settings.targets)
+  there = _track(tracker, frames, start_xywh, settings.targets)
+  back = _track(tracker, frames[::-1], there[0][-1], settings.targets)
   passes = Passes(
     *(np.stack([a, b[::-1]]) for a, b in zip(there, back, strict=True))
   )
@@ -270,7 +270,7 @@ def _video_name(source: str) -> str:
   return path.name if path.is_dir() else path.stem
 
 
-def _label_clip(model, clip, prefix, settings, report):
+def _label_clip(tracker, clip, prefix, settings, report):
   """Labels a video; adds to the report and yields after each stretch."""
   begun, seen = time.monotonic(), set()
   parts = stretches(
@@ -280,10 +280,10 @@ def _label_clip(model, clip, prefix, settings, report):
     seen.add(stretch.numbers[0])
     if len(stretch.frames) < _SHORTEST:
       report.stretches[SHORT] += 1
-    elif not len(start := _starts(model, clip, stretch, settings)):
+    elif not len(start := _starts(tracker, clip, stretch, settings)):
       report.stretches[EMPTY] += 1
     else:
-      found = follow(model, stretch.frames, start, settings)
+      found = follow(tracker, stretch.frames, start, settings)
       report.labels += _write(prefix, stretch, found)
       report.tracks.update(found.outcomes)
       report.stretches[FOLLOWED] += 1
@@ -297,31 +297,32 @@ def _label_clip(model, clip, prefix, settings, report):
     )
 
 
-def _starts(model, clip, stretch, settings) -> Float[np.ndarray, 'n 4']:
+def _starts(tracker, clip, stretch, settings) -> Float[np.ndarray, 'n 4']:
   """Boxes in the first frame of a stretch."""
   if clip.starts is None:
-    return _proposed(model, stretch, settings)
+    return _proposed(tracker, stretch, settings)
   number, size_hw = stretch.numbers[0], stretch.frames[0].shape[:2]
   try:
-    stream.check_boxes(clip.starts[number], size_hw)
+    for box_xywh in clip.starts[number]:
+      check_box(box_xywh, size_hw)
   except ValueError as error:
     raise ValueError(f'{clip.source} frame {number}: {error}') from None
   return clip.starts[number]
 
 
-def _proposed(model, stretch, settings) -> Float[np.ndarray, 'n 4']:
+def _proposed(tracker, stretch, settings) -> Float[np.ndarray, 'n 4']:
   """Boxes that the tracker makes of proposals, when it holds on to them."""
   first, lanes = stretch.frames[0], settings.targets
   seed = settings.seed, stretch.numbers[0]
   found = proposals.propose(stretch.frames, _CANDIDATES * lanes, seed)
   if not len(found):
     return found
-  box_xywh, score = _track(model, [first] * (_SETTLE + 1), found, lanes)
+  box_xywh, score = _track(tracker, [first] * (_SETTLE + 1), found, lanes)
   return proposals.distinct(box_xywh[-1][score[-1] > settings.score])[:lanes]
 
 
 def _track(
-  model, frames, start_xywh, lanes
+  tracker, frames, start_xywh, lanes
 ) -> tuple[Float[np.ndarray, 't n 4'], Float[np.ndarray, 't n']]:
   """Boxes and scores in each frame.
 
@@ -331,15 +332,15 @@ def _track(
   parts = []
   for i in range(0, len(start_xywh), lanes):
     group = start_xywh[i : i + lanes]
-    found = stream.follow(
-      model.tracker,
-      model.variables,
-      model.hparams,
-      frames,
-      np.resize(group, (lanes, 4)),
+    filled = np.resize(group, (lanes, 4))
+    found = tracker.track(frames, filled)
+    kept = [each[: len(group)] for each in found]
+    parts.append(
+      [
+        np.array([[getattr(one, name) for one in each] for each in kept])
+        for name in ('box', 'score')
+      ]
     )
-    rows = [(f.box_xywh[: len(group)], f.score[: len(group)]) for f in found]
-    parts.append([np.stack(column) for column in zip(*rows, strict=True)])
   box_xywh, score = zip(*parts, strict=True)
   return np.concatenate(box_xywh, axis=1), np.concatenate(score, axis=1)
 

@@ -7,14 +7,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from acm_jax.evaluation import methods
 from acm_jax.tracking.contract import (
   Batch,
   Outputs,
   Tracker,
-  Trained,
   Variables,
 )
+from acm_jax.tracking.model import Model
 from acm_jax.training import trained
 from acm_jax.training.sections import section
 
@@ -34,13 +33,13 @@ class Teacher:
     weights: Factors on the parts of `Tracker.imitation`.
   """
 
-  model: Trained
+  model: Model
   weights: Mapping[str, float]
 
   @property
   def fingerprint(self) -> str:
     """Checksum of its weights and statistics."""
-    return methods.fingerprint(self.model.variables)
+    return self.model.fingerprint
 
   def outputs(self, variables: Variables, batch: Batch) -> Outputs:
     """Gives outputs as in tracking, at the teacher's own precision."""

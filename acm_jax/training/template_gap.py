@@ -15,7 +15,8 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from acm_jax.geometry import boxes
 from acm_jax.tracking.contract import Tracker, Variables
-from acm_jax.tracking.lanes import Programs
+from acm_jax.tracking.engine import Programs
+from acm_jax.tracking.model import Model
 from data_pipelines import crops, sequences
 
 # Largest distance of a pair's frames.
@@ -83,17 +84,14 @@ def _crop(sequence, frame, size, offset=(0.0, 0.0)):
   return crops.context_crop(image, box, size)
 
 
-def measure(
-  tracker: Tracker, variables: Variables, pairs: Pairs, programs: Programs
-) -> dict[str, float]:
+def measure(model: Model, pairs: Pairs, programs: Programs) -> dict[str, float]:
   """Compares what a tracker finds by the right template and by a wrong one.
 
   What it finds is the box at the best-scored place, with neither window nor
   penalty.
 
   Args:
-    tracker: Tracker.
-    variables: Weights and statistics of its network.
+    model: What is measured.
     pairs: From `draw`.
     programs: Keeper of compiled programs.
 
@@ -104,8 +102,10 @@ def measure(
   """
 
   def found(template, box_size):
-    args = variables, template, box_size, pairs.search
-    find = programs.get('best boxes', _best_boxes, tracker, *args)
+    args = model.variables, template, box_size, pairs.search
+    find = programs.get(
+      _best_boxes, model.tracker, model.precision, len(template), *args
+    )
     box_cxcywh, score = jax.device_get(find(*args))
     overlap = boxes.iou(*map(boxes.cxcywh_to_xyxy, (box_cxcywh, pairs.truth)))
     return float(overlap.mean()), float(score.mean())

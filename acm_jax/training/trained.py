@@ -8,7 +8,8 @@ from pathlib import Path
 import jax
 
 from acm_jax import trackers
-from acm_jax.tracking.contract import Hparams, Tracker, Trained
+from acm_jax.tracking.contract import Hparams, Tracker
+from acm_jax.tracking.model import Model
 from acm_jax.training import checkpoints
 
 
@@ -16,7 +17,7 @@ def load(
   checkpoint: str,
   hparams: str | None = None,
   wide_search: str | None = None,
-) -> Trained:
+) -> Model:
   """Loads a checkpoint's tracker.
 
   Args:
@@ -47,7 +48,7 @@ def load(
     )
   changed = config['hparams'] | _parse(hparams or '', config.get('tuned', {}))
   parts = Path(checkpoint).resolve().name, hparams, wide_search
-  return Trained(
+  return Model(
     name='-'.join(filter(None, parts)),
     tracker=tracker,
     # Once: a tracking call would send NumPy arrays anew each time.

@@ -1,20 +1,23 @@
 """Validation while training: tracking of sequences that are held out of it."""
 
 import dataclasses
-import functools
 from pathlib import Path
 
 import jax
 import numpy as np
-from jaxtyping import Bool
 
-from acm_jax.evaluation import benchmarks, metrics, run
-from acm_jax.tracking import lanes
+from acm_jax.evaluation import benchmarks, metrics, toolkits
+from acm_jax.evaluation.experiments.one_pass import OnePass
+from acm_jax.evaluation.truth import Truth
+from acm_jax.running import scheduler
+from acm_jax.running.scheduler import Job
 from acm_jax.tracking.contract import Hparams, Tracker, Variables
+from acm_jax.tracking.engine import Engine, Programs
+from acm_jax.tracking.model import Model
 from acm_jax.training import template_gap
 from acm_jax.training.checkpoints import CRITERION
 from acm_jax.training.sections import Validation, section
-from data_pipelines.sequences import Sequence, read_frame
+from data_pipelines.sequences import Sequence
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,6 +29,7 @@ class Validator:
     hparams: Its penalty, window and smoothing.
     sequences: Sequences that are held out.
     pairs: Pairs for the gap between right and wrong templates.
+    precision: Precision of matrix products.
     programs: Compiled programs.
   """
 
@@ -33,7 +37,8 @@ class Validator:
   hparams: Hparams
   sequences: list[Sequence]
   pairs: template_gap.Pairs
-  programs: lanes.Programs = dataclasses.field(default_factory=lanes.Programs)
+  precision: str = 'highest'
+  programs: Programs = dataclasses.field(default_factory=Programs)
 
   def measure(self, variables: Variables) -> dict[str, float]:
     """Gives the figures of a network, by their names in metrics.jsonl."""
@@ -41,45 +46,29 @@ class Validator:
     variables = jax.device_put(
       jax.device_get(variables), jax.local_devices()[0]
     )
-    gap = template_gap.measure(
-      self.tracker, variables, self.pairs, self.programs
+    model = Model(
+      'validation', self.tracker, variables, self.hparams, self.precision
     )
+    gap = template_gap.measure(model, self.pairs, self.programs)
     return {
-      CRITERION: self._average_overlap(variables),
+      CRITERION: self._average_overlap(model),
       **{f'validation_{name}': value for name, value in gap.items()},
     }
 
-  def _average_overlap(self, variables: Variables) -> float:
+  def _average_overlap(self, model: Model) -> float:
     """Mean over sequences of the mean overlap in frames that count."""
-    videos = [
-      lanes.Video(s.name, len(s), functools.partial(_frame, s), s.box_xywh[0])
-      for s in self.sequences
+    engine = Engine(model, len(self.sequences), programs=self.programs)
+    truths = [Truth(s.box_xywh, s.absent) for s in self.sequences]
+    jobs = [
+      Job(sequence, OnePass().protocol(sequence, truth))
+      for sequence, truth in zip(self.sequences, truths, strict=True)
     ]
     overlaps = []
-    for followed in lanes.follow(
-      self.tracker,
-      variables,
-      self.hparams,
-      videos,
-      lanes=len(videos),
-      programs=self.programs,
-    ):
-      sequence = self.sequences[followed.index]
-      rated = counted(sequence)
-      overlap = metrics.overlaps(
-        followed.tracked.box_xywh[rated], sequence.box_xywh[rated]
-      )
-      overlaps.append(metrics.average_overlap(overlap))
+    for done in scheduler.drive(engine, jobs):
+      boxes = np.stack(done.runs[0].region)
+      rated = toolkits.rated_overlaps(boxes, truths[done.index])
+      overlaps.append(metrics.average_overlap(rated))
     return float(np.mean(overlaps))
-
-
-def counted(sequence: Sequence) -> Bool[np.ndarray, 'n']:
-  """Frames that count: those with a target, but for the first one."""
-  return sequence.visible & (np.arange(len(sequence)) > 0)
-
-
-def _frame(sequence: Sequence, index: int) -> np.ndarray:
-  return read_frame(sequence.frame_paths[index])
 
 
 def load(
@@ -87,6 +76,7 @@ def load(
   root: str | None,
   tracker: Tracker,
   hparams: Hparams,
+  precision: str = 'highest',
 ) -> Validator | None:
   """Loads the validation of a run, if it has one.
 
@@ -95,6 +85,7 @@ def load(
     root: Folder of its benchmark.
     tracker: Tracker of the run.
     hparams: Its penalty, window and smoothing.
+    precision: Precision of matrix products.
 
   Raises:
     OSError: The folder or an image is not there.
@@ -116,7 +107,7 @@ def load(
   with section('validation'):
     found = _find(config, Path(root))
   pairs = template_gap.draw(found, tracker, config.pairs)
-  return Validator(tracker, hparams, found, pairs)
+  return Validator(tracker, hparams, found, pairs, precision)
 
 
 def _find(config: Validation, root: Path) -> list[Sequence]:
@@ -127,7 +118,7 @@ def _find(config: Validation, root: Path) -> list[Sequence]:
       f'{benchmark.name} is there to report on, not to choose by; take one of '
       f'{", ".join(others)}'
     )
-  known = {each.name: each for each in run.sequences(benchmark, root)}
+  known = {each.name: each for each in benchmarks.sequences(benchmark, root)}
   if missing := [name for name in config.sequences if name not in known]:
     raise ValueError(
       f'{", ".join(missing)} not found below {root}; there are '
@@ -135,7 +126,7 @@ def _find(config: Validation, root: Path) -> list[Sequence]:
     )
   found = [known[name] for name in config.sequences]
   for sequence in found:
-    if not (sequence.visible[0] and counted(sequence).any()):
+    if not (sequence.visible[0] and sequence.visible[1:].any()):
       raise ValueError(
         f'{sequence.name} has no target in its first frame or in no other one; '
         'leave it out'

@@ -1,24 +1,29 @@
 """Tracking many sequences at once, by the number of lanes."""
 
 import dataclasses
-import functools
 import importlib
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float
 
 from acm_jax import trackers
-from acm_jax.evaluation import benchmarks, metrics, run
-from acm_jax.tracking import lanes
-from acm_jax.tracking.contract import Hparams, Trained
+from acm_jax.evaluation import benchmarks, toolkits
+from acm_jax.evaluation.experiments import EXPERIMENTS
+from acm_jax.evaluation.truth import Truth
+from acm_jax.running import scheduler
+from acm_jax.running.scheduler import Job
+from acm_jax.tracking.contract import Hparams
+from acm_jax.tracking.engine import Engine
+from acm_jax.tracking.model import Model
 from acm_jax.training import trained
 from benchmarks.accelerator_stages import packing, parity
 from benchmarks.accelerator_stages.settings import Row, Settings
 from data_pipelines import synthetic
-from data_pipelines.sequences import read_frame
+from data_pipelines.sequences import Sequence, read_frame
 from tests import variables
 
 COUNTS, REHEARSED_COUNTS = (1, 8, 32, 128), (1, 2)
@@ -28,12 +33,19 @@ SEQUENCES, FRAMES, SEED = 8, 40, 7
 MOST_FRAMES = 80
 
 
-class Video(NamedTuple):
-  """A sequence in memory, so that no image is decoded while time is taken."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Video(Sequence):
+  """A sequence in memory, so that no image is decoded while time is taken.
 
-  frames: UInt8[np.ndarray, 't h w 3'] | list[np.ndarray]
-  box_xywh: Float[np.ndarray, 't 4']
-  visible: Bool[np.ndarray, 't']
+  Attributes:
+    images: RGB images.
+  """
+
+  images: list[np.ndarray] = dataclasses.field(default_factory=list)
+
+  def frame(self, index: int) -> np.ndarray:
+    """Gives an image."""
+    return self.images[index]
 
 
 def rows(settings: Settings) -> Iterator[Row]:
@@ -61,17 +73,24 @@ def _videos(settings: Settings) -> Iterator[Video]:
   if packed is None or settings.rehearse:
     count, frames = (2, 4) if settings.rehearse else (SEQUENCES, FRAMES)
     for i in range(count):
-      yield Video(*synthetic.generate((SEED, i), frames))
+      images, boxes, visible = synthetic.generate((SEED, i), frames)
+      yield _video(f'{i}', list(images), boxes, ~visible)
     return
   benchmark = benchmarks.get(settings.benchmark)
-  for found in run.sequences(benchmark, packed):
+  for found in benchmarks.sequences(benchmark, packed):
     paths = found.frame_paths[:MOST_FRAMES]
     kept = slice(len(paths))
-    frames = [read_frame(path) for path in paths]
-    yield Video(frames, found.box_xywh[kept], found.visible[kept])
+    images = [read_frame(path) for path in paths]
+    boxes, absent = found.box_xywh[kept], found.absent[kept]
+    yield _video(found.name, images, boxes, absent)
 
 
-def _models(settings: Settings) -> Iterator[Trained]:
+def _video(name, images, box_xywh, absent) -> Video:
+  paths = tuple(Path(f'{i}') for i in range(len(images)))
+  return Video(name, paths, box_xywh, absent, images=images)
+
+
+def _models(settings: Settings) -> Iterator[Model]:
   """SiamBAN-ACM by formula, then every packed checkpoint."""
   if settings.rehearse:
     module = importlib.import_module('configs.siamban_acm')
@@ -82,14 +101,14 @@ def _models(settings: Settings) -> Iterator[Trained]:
     config, tracker, weights = parity.model('siamban_acm_r50')
     weights = jax.device_put(weights)
   hparams = Hparams(**config['hparams'])
-  formula = Trained('siamban_acm, no training', tracker, weights, hparams)
+  formula = Model('siamban_acm, no training', tracker, weights, hparams)
   yield from _in(formula, ('default', 'bfloat16'))
   folder = settings.packed_folder(packing.CHECKPOINTS)
   for path in sorted(folder.iterdir()) if folder else ():
     yield from _in(trained.load(str(path)), ('highest', 'default'))
 
 
-def _in(model: Trained, precisions: Sequence[str]) -> Iterator[Trained]:
+def _in(model: Model, precisions: tuple[str, ...]) -> Iterator[Model]:
   for precision in precisions:
     dtype = 'bfloat16' if precision == 'bfloat16' else 'float32'
     tracker = dataclasses.replace(model.tracker, dtype=dtype)
@@ -97,59 +116,41 @@ def _in(model: Trained, precisions: Sequence[str]) -> Iterator[Trained]:
 
 
 def _follow(
-  model: Trained, videos: Sequence[Video], count: int
+  model: Model, videos: list[Video], count: int
 ) -> tuple[Row, list[Float[np.ndarray, 't 4']]]:
   """Speed and overlap, and the boxes of every lane's video.
 
   With more lanes than videos some lanes follow the same one.
   """
   repeated = [videos[i % len(videos)] for i in range(max(count, len(videos)))]
-  given = [
-    lanes.Video(
-      f'{i}', len(v.frames), functools.partial(_frame, v), v.box_xywh[0]
-    )
-    for i, v in enumerate(repeated)
-  ]
-  programs = lanes.Programs()
-  with jax.default_matmul_precision(model.precision):
-    found = list(
-      lanes.follow(
-        model.tracker,
-        model.variables,
-        model.hparams,
-        given,
-        lanes=count,
-        programs=programs,
-      )
-    )
-  found.sort(key=lambda followed: followed.index)
-  seconds = float(sum(followed.seconds.sum() for followed in found))
-  boxes = [followed.tracked.box_xywh for followed in found]
+  engine, one_pass = Engine(model, count), EXPERIMENTS['one_pass']
+  jobs = [Job(v, one_pass.protocol(v, _truth(v))) for v in repeated]
+  found = sorted(scheduler.drive(engine, jobs), key=lambda done: done.index)
+  seconds = float(sum(done.times[0].sum() for done in found))
+  boxes = [np.stack(done.runs[0].region) for done in found]
   figures = {
     'frames': sum(map(len, boxes)),
     'frames_per_s': round(sum(map(len, boxes)) / seconds, 1),
-    'compile_s': round(programs.seconds, 1),
+    'compile_s': round(engine.programs.seconds, 1),
     'average_overlap': _overlap(boxes, videos),
   }
   return figures, boxes
 
 
-def _frame(video: Video, index: int) -> np.ndarray:
-  return video.frames[index]
+def _truth(video: Video) -> Truth:
+  return Truth(video.box_xywh, video.absent)
 
 
-def _overlap(boxes: Sequence[np.ndarray], videos: Sequence[Video]) -> float:
-  """Mean over the videos of the mean over visible frames after the first."""
-  overlaps = []
-  for box, video in zip(boxes, videos, strict=False):
-    kept = video.visible.copy()
-    kept[0] = False
-    true = video.box_xywh[kept].astype(np.float64)
-    overlaps.append(metrics.overlaps(box[kept].astype(np.float64), true).mean())
+def _overlap(boxes: list[np.ndarray], videos: list[Video]) -> float:
+  """Mean over the videos of the average overlap."""
+  overlaps = [
+    toolkits.rated_overlaps(box, _truth(video)).mean()
+    for box, video in zip(boxes, videos, strict=False)
+  ]
   return round(float(np.mean(overlaps)), 5)
 
 
-def _apart(boxes: Sequence[np.ndarray], first: Sequence[np.ndarray]) -> Any:
+def _apart(boxes: list[np.ndarray], first: list[np.ndarray]) -> Any:
   """Largest difference of a coordinate from the first number of lanes, px."""
   return max(
     float(np.abs(box - first[i % len(first)]).max())

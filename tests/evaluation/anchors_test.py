@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from acm_jax.evaluation import anchors
-from acm_jax.evaluation.anchors import Followed, Run
-from acm_jax.evaluation.reset import Truth
+from acm_jax.evaluation.experiments import anchors
+from acm_jax.evaluation.experiments.anchors import Followed
+from acm_jax.evaluation.runs import unbroken
+from acm_jax.evaluation.truth import Truth
 from tests.evaluation import walks
 
 BOX = np.array([10.0, 10, 20, 20])
@@ -16,12 +17,12 @@ SIZE = (100, 100)
 def run(codes):
   """A run of characters: . on the target, x beside it, - nowhere."""
   drawn = {'.': BOX, 'x': AWAY, '-': np.zeros(0)}
-  return Run(0, 1, tuple(drawn[c] for c in codes))
+  return unbroken([drawn[c] for c in codes])
 
 
 def progress(codes, truth=None):
   regions = (BOX,) * len(codes) if truth is None else truth
-  return anchors.follow(run(codes), Truth(regions, SIZE)).progress
+  return anchors.follow(run(codes), Truth(regions, size=SIZE)).progress
 
 
 def test_a_loss_of_ten_frames_is_a_failure_where_it_began():
@@ -41,8 +42,8 @@ def test_frames_without_a_target_are_no_loss():
 
 def test_a_backward_run_is_held_against_the_frames_behind_its_anchor():
   boxes = tuple(BOX + np.array([i, 0, 0, 0]) for i in range(6))
-  back = Run(4, -1, boxes[4::-1])
-  followed = anchors.follow(back, Truth(boxes, SIZE))
+  back = unbroken(boxes[4::-1], start=4, step=-1)
+  followed = anchors.follow(back, Truth(boxes, size=SIZE))
   np.testing.assert_array_equal(followed.overlap, [0, 1, 1, 1, 1])
 
 
@@ -66,13 +67,13 @@ def test_expected_overlap_is_padded_behind_a_failure():
 )
 def test_figures_are_those_of_vot_toolkit(lengths, eao):
   """By vot-toolkit 0.9.0 on the files that `walks.write` makes."""
-  total, each, _ = anchors.vot_toolkit(walks.runs(), walks.truths(), lengths)
+  total, each, *_ = anchors.vot_toolkit(walks.runs(), walks.truths(), lengths)
   # Sums in another order.
   close = {'rel': 1e-12}
-  assert total == pytest.approx(
+  assert tuple(total.figures.values()) == pytest.approx(
     (0.5856634013984006, 0.5505583419117265, eao), **close
   )
-  assert [s.accuracy for s in each.values()] == pytest.approx(
+  assert [s['accuracy'] for s in each.values()] == pytest.approx(
     [
       0.6507830798958258,
       0.489962392401716,
@@ -81,14 +82,14 @@ def test_figures_are_those_of_vot_toolkit(lengths, eao):
     ],
     **close,
   )
-  assert [s.robustness for s in each.values()] == pytest.approx(
+  assert [s['robustness'] for s in each.values()] == pytest.approx(
     [0.4732620320855615, 0.9503968253968254, 0.33317096931320017, 1.0], **close
   )
 
 
 def test_a_run_lost_from_the_start_has_an_accuracy_of_0():
   runs = {'a': [run('.' + 'x' * 12)]}
-  truths = {'a': Truth((BOX,) * 13, SIZE)}
+  truths = {'a': Truth((BOX,) * 13, size=SIZE)}
   total, *_ = anchors.vot_toolkit(runs, truths, (2, 4))
-  assert total.robustness == pytest.approx(1 / 13)
-  assert (total.accuracy, total.eao) == (0.0, 0.0)
+  assert total['robustness'] == pytest.approx(1 / 13)
+  assert (total['accuracy'], total['eao']) == (0.0, 0.0)

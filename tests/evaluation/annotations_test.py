@@ -239,7 +239,7 @@ def test_regions_keep_their_corners_and_boxes_are_round_them(tmp_path):
   entry = {'gt_rect': [BOXES[0], corners], 'width': 64, 'height': 48}
   path = write_json(tmp_path / 'set.json', bag=entry, book={'gt_rect': BOXES})
   vot = benchmarks.get('vot2018')
-  truth = annotations.read_regions(vot, path)
+  truth = annotations.read(vot, path)
   assert [len(region) for region in truth['bag'].region] == [4, 8]
   assert truth['bag'].size == (64, 48)
   assert truth['book'].size is None
@@ -253,7 +253,7 @@ def test_regions_of_official_folders_know_the_size_of_the_images(tmp_path):
   cv2.imwrite(str(images / '00000001.jpg'), np.zeros((9, 7, 3), np.uint8))
   (tmp_path / 'list.txt').write_text('bag\n')
   (tmp_path / 'bag' / 'groundtruth.txt').write_text('1,0,2,1,1,2,0,1\n')
-  truth = annotations.read_regions(benchmarks.get('vot2018'), tmp_path)
+  truth = annotations.read(benchmarks.get('vot2018'), tmp_path)
   assert truth['bag'].size == (7, 9)
   assert truth['bag'].region[0].tolist() == [1, 0, 2, 1, 1, 2, 0, 1]
 

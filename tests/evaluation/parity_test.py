@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from acm_jax.evaluation import annotations, benchmarks, protocols, report
+from acm_jax.evaluation import annotations, benchmarks, report, toolkits
 
 # What pysot's own code gives for these files, rounded to four places:
 # success, precision and normalised precision.
@@ -53,8 +53,8 @@ def test_the_annotation_of_lasot_as_result_loses_its_absent_frames(real_data):
   # The official convention: absent frames stay in the denominator.
   root = real_data / 'benchmarks' / 'LaSOT'
   truth = annotations.read(benchmarks.get('lasot'), root).values()
-  mean = protocols.mean([protocols.pysot(t.box_xywh, t) for t in truth])
-  figures = mean.figures()
+  mean = toolkits.mean([toolkits.pysot(t.box_xywh, t) for t in truth])
+  figures = mean.figures
   assert figures['success_auc'] == pytest.approx(0.9274, abs=ROUNDING)
   assert figures['precision_20'] == pytest.approx(0.9738, abs=ROUNDING)
 

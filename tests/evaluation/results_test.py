@@ -4,6 +4,15 @@ import numpy as np
 import pytest
 
 from acm_jax.evaluation import benchmarks, results
+from acm_jax.evaluation.experiments import EXPERIMENTS
+from acm_jax.evaluation.experiments.one_pass import read_padded, result_path
+from acm_jax.evaluation.runs import (
+  FAILED,
+  INITIALISED,
+  SKIPPED,
+  boxes_alone,
+  read_run,
+)
 from data_pipelines import staging
 
 
@@ -21,7 +30,7 @@ from data_pipelines import staging
 def test_separators_of_all_toolkits_are_read(tmp_path, text):
   path = tmp_path / 'a.txt'
   path.write_text(text)
-  boxes, rows = results.read_result(path, frames=2)
+  boxes, rows = read_padded(path, frames=2)
   np.testing.assert_array_equal(boxes, [[1, 2, 3, 4], [5, 6, 7.5, 8]])
   assert rows == 2
 
@@ -55,18 +64,18 @@ def test_a_bad_result_is_refused_by_file_and_row(tmp_path, text, message):
   path = tmp_path / 'a.txt'
   path.write_text(text)
   with pytest.raises(ValueError, match=message):
-    results.read_result(path, frames=3)
+    read_padded(path, frames=3)
 
 
 def test_a_picture_is_no_result(tmp_path):
   (tmp_path / 'a.txt').write_bytes(b'\xff\xd8\xff\xe0')
   with pytest.raises(ValueError, match=r'a\.txt: not a text file'):
-    results.read_result(tmp_path / 'a.txt', frames=3)
+    read_padded(tmp_path / 'a.txt', frames=3)
 
 
 def test_a_result_that_ends_early_is_filled_with_nan(tmp_path):
   (tmp_path / 'a.txt').write_text('1,2,3,4\n')
-  boxes, rows = results.read_result(tmp_path / 'a.txt', frames=3)
+  boxes, rows = read_padded(tmp_path / 'a.txt', frames=3)
   assert rows == 1
   assert np.isnan(boxes[1:]).all()
 
@@ -74,8 +83,8 @@ def test_a_result_that_ends_early_is_filled_with_nan(tmp_path):
 def test_more_rows_than_frames_are_refused_or_cut(tmp_path):
   (tmp_path / 'a.txt').write_text('1,2,3,4\n5,6,7,8\n')
   with pytest.raises(ValueError, match=r'a\.txt: 2 rows for 1 annotated'):
-    results.read_result(tmp_path / 'a.txt', frames=1)
-  boxes, rows = results.read_result(tmp_path / 'a.txt', frames=1, cut=True)
+    read_padded(tmp_path / 'a.txt', frames=1)
+  boxes, rows = read_padded(tmp_path / 'a.txt', frames=1, cut=True)
   assert rows == 2
   np.testing.assert_array_equal(boxes, [[1, 2, 3, 4]])
 
@@ -91,18 +100,18 @@ def test_more_rows_than_frames_are_refused_or_cut(tmp_path):
 def test_what_is_wrong_with_a_row_is_said(tmp_path, text, message):
   (tmp_path / 'a.txt').write_text(text)
   with pytest.raises(ValueError, match=rf'a\.txt {message}'):
-    results.read_result(tmp_path / 'a.txt', frames=3)
+    read_padded(tmp_path / 'a.txt', frames=3)
 
 
 def test_the_mark_that_some_editors_begin_with_is_no_box(tmp_path):
   (tmp_path / 'a.txt').write_text('\ufeff1,2,3,4\n', encoding='utf-8')
-  boxes, _ = results.read_result(tmp_path / 'a.txt', frames=1)
+  boxes, _ = read_padded(tmp_path / 'a.txt', frames=1)
   np.testing.assert_array_equal(boxes, [[1, 2, 3, 4]])
 
 
 def find(folder, names):
   match = benchmarks.matcher(benchmarks.get('folder'), names)
-  return results.find_results(folder, match)
+  return results.find_results(folder, folder, match)
 
 
 def test_names_may_differ_in_case_and_separators(tmp_path):
@@ -164,7 +173,7 @@ def test_results_in_another_place_are_pointed_to(
 def test_a_run_of_the_reset_protocol_is_read(tmp_path):
   path = tmp_path / 'a_001.txt'
   path.write_text('1\n1,2,3,4\n2\n0\n1\n1 2\t3,4,5,6,7,8\n')
-  run = results.read_run(path, frames=6)
+  run = read_run(path, (SKIPPED, INITIALISED, FAILED), frames=6)
   assert run.event.tolist() == [1, -1, 2, 0, 1, -1]
   assert [len(region) for region in run.region] == [0, 4, 0, 0, 0, 8]
 
@@ -189,7 +198,7 @@ def test_a_bad_run_is_refused_by_file_and_row(tmp_path, text, message):
   path = tmp_path / 'a.txt'
   path.write_text(text)
   with pytest.raises(ValueError, match=message):
-    results.read_run(path, frames=2)
+    read_run(path, (SKIPPED, INITIALISED, FAILED), frames=2)
 
 
 def test_a_folder_without_results_is_refused(tmp_path):
@@ -217,10 +226,12 @@ def test_a_written_result_is_in_the_pixels_of_the_benchmark(
   tmp_path, benchmark, base
 ):
   boxes = np.array([[0, 10, 20, 30], [0.5, 10.25, 20, 30]], dtype=np.float32)
-  path = results.write_result(
-    tmp_path / 'new' / 'ours', 'Couple', boxes, benchmarks.get(benchmark)
+  folder, of = tmp_path / 'new' / 'ours', benchmarks.get(benchmark)
+  EXPERIMENTS['one_pass'].write(
+    folder, 'Couple', [boxes_alone(list(boxes))], of
   )
-  written, _ = results.read_result(path, frames=2)
+  path = result_path(folder, 'Couple', of)
+  written, _ = read_padded(path, frames=2)
   np.testing.assert_array_equal(written, boxes + np.array([base, base, 0, 0]))
   assert [p.name for p in path.parent.iterdir()] == ['Couple.txt']
 

@@ -9,11 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from acm_jax.evaluation import reset
-from acm_jax.evaluation import results as result_files
-from acm_jax.evaluation.anchors import Run
-from acm_jax.evaluation.long_term import Result
-from acm_jax.evaluation.reset import Truth
+from acm_jax.evaluation import runs as run_files
+from acm_jax.evaluation.runs import (
+  FAILED,
+  INITIALISED,
+  SKIPPED,
+  TRACKED,
+  Run,
+  unbroken,
+)
+from acm_jax.evaluation.truth import Truth
 from tests import formulas
 
 SIZE = (320, 240)
@@ -23,7 +28,7 @@ ABSENT = slice(70, 90)
 
 
 def truths() -> dict[str, Truth]:
-  return {name: Truth(tuple(_boxes(name, True)), SIZE) for name in LENGTHS}
+  return {name: Truth(tuple(_boxes(name, True)), size=SIZE) for name in LENGTHS}
 
 
 def runs() -> dict[str, list[Run]]:
@@ -42,11 +47,11 @@ def runs() -> dict[str, list[Run]]:
         drift *= draw.random() > 0.08
         drift += (draw.random() < 0.02) * draw.normal(0, 30, 2)
         regions.append(_moved(box, drift, draw))
-      found[name].append(Run(anchor, step, tuple(regions)))
+      found[name].append(unbroken(regions, start=anchor, step=step))
   return found
 
 
-def resets() -> dict[str, list[reset.Run]]:
+def resets() -> dict[str, list[Run]]:
   """Started again five frames behind each loss; where there is always one."""
   found = {}
   for name in 'ad':
@@ -55,21 +60,21 @@ def resets() -> dict[str, list[reset.Run]]:
     event, region = [], []
     while len(event) < length:
       drift = np.zeros(2)
-      event.append(reset.INITIALISED)
+      event.append(INITIALISED)
       region.append(np.zeros(0))
       for box in boxes[len(event) :]:
         drift = drift + draw.normal(0, 6, 2)
         if np.abs(drift).max() > 60:
-          event += [reset.FAILED, *[reset.SKIPPED] * 4]
+          event += [FAILED, *[SKIPPED] * 4]
           region += [np.zeros(0)] * 5
           break
-        event.append(reset.TRACKED)
+        event.append(TRACKED)
         region.append(_moved(box, drift, draw))
-    found[name] = [reset.Run(np.array(event[:length]), tuple(region[:length]))]
+    found[name] = [Run(tuple(region[:length]), np.array(event[:length]))]
   return found
 
 
-def results() -> dict[str, Result]:
+def results() -> dict[str, Run]:
   found = {}
   for name in LENGTHS:
     draw = formulas.rng(f'long {name}')
@@ -79,7 +84,7 @@ def results() -> dict[str, Result]:
       regions.append(_moved(box, drift, draw))
       sure = draw.uniform(0.6, 1) / (1 + np.hypot(*drift) / 20)
       confidences.append(round(sure * (0.4 if np.isnan(true[0]) else 1), 5))
-    found[name] = Result(tuple(regions), np.array(confidences))
+    found[name] = unbroken(regions, np.array(confidences))
   return found
 
 
@@ -107,12 +112,13 @@ def write(root: Path) -> None:
     (folder / 'groundtruth.txt').write_text(_text(truth.region))
     anchors = np.zeros(len(truth.region), int)
     for run in runs()[name]:
-      anchors[run.anchor] = run.step
-      stem = f'results/x/baseline/{name}/{name}_{run.anchor:08d}'
+      anchors[run.start] = run.step
+      stem = f'results/x/baseline/{name}/{name}_{run.start:08d}'
       _write_result(root / f'{stem}.txt', run.region)
     (folder / 'anchor.value').write_text('\n'.join(map(str, anchors)) + '\n')
   for name, (run,) in resets().items():
-    result_files.write_run(root / 'results' / 'reset', name, run)
+    path = root / f'results/reset/baseline/{name}/{name}_001.txt'
+    run_files.write_run(path, run)
   for name, result in results().items():
     path = root / f'results/x/longterm/{name}/{name}_001.txt'
     _write_result(path, result.region)

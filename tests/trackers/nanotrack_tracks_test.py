@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from acm_jax import trackers
-from acm_jax.evaluation import benchmarks, metrics, run
-from acm_jax.tracking import stream
+from acm_jax.evaluation import benchmarks, toolkits
+from acm_jax.evaluation.truth import Truth
 from acm_jax.tracking.contract import Hparams
+from acm_jax.tracking.model import Model
+from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.weights import convert, files
 from configs import nanotrack
 from data_pipelines.sequences import read_ahead
@@ -35,50 +37,51 @@ FIRST = 10
 
 
 @pytest.fixture(scope='module')
-def model(real_data):
+def tracker(real_data):
   pytest.importorskip('torch')
   config = nanotrack.get_config().to_dict()
   weights = files.read(real_data.parent / 'weights' / 'nanotrackv3.pth')
   variables, _ = convert.convert('nanotrack', weights.arrays, config['tracker'])
-  tracker = trackers.make(**config['tracker'])
-  return tracker, jax.device_put(variables), Hparams(**config['hparams'])
+  algorithm = trackers.make(**config['tracker'])
+  hparams = Hparams(**config['hparams'])
+  variables = jax.device_put(variables)
+  return VideoTracker(Model('nanotrackv3', algorithm, variables, hparams))
 
 
-def boxes_of(model, sequence, count=None):
+def boxes_of(tracker, sequence, count=None):
   paths = sequence.frame_paths[:count]
-  tracked = stream.follow(*model, read_ahead(paths), sequence.box_xywh[:1])
-  return np.stack([np.asarray(frame.box_xywh[0]) for frame in tracked])
+  found = tracker.track(read_ahead(paths), sequence.box_xywh[:1])
+  return np.stack([result.box for (result,) in found])
 
 
 def sequences_of(real_data, name):
   benchmark = benchmarks.get(name.lower())
-  return run.sequences(benchmark, real_data / 'sequences' / name)
+  return benchmarks.sequences(benchmark, real_data / 'sequences' / name)
 
 
-def test_boxes_of_the_first_frames_are_the_official_ones(model, real_data):
+def test_boxes_of_the_first_frames_are_the_official_ones(tracker, real_data):
   official = formulas.load('tracks_nanotrack_v3')['OTB100/Crossing']
   found = sequences_of(real_data, 'OTB100')
   (sequence,) = (each for each in found if each.name == 'Crossing')
-  boxes = boxes_of(model, sequence, FIRST)
+  boxes = boxes_of(tracker, sequence, FIRST)
   np.testing.assert_allclose(boxes, official[:FIRST], rtol=0, atol=BOX)
 
 
 @pytest.mark.slow
-def test_average_overlap_of_every_target_is_the_official_one(model, real_data):
+def test_average_overlap_of_every_target_is_the_official_one(
+  tracker, real_data
+):
   official, overlaps = formulas.load('tracks_nanotrack_v3'), {}
   for name in ('OTB100', 'VOT2018', 'UAV123_10fps', 'TinyTLP'):
     for sequence in sequences_of(real_data, name):
       key = f'{name}/{sequence.name}'
-      boxes = boxes_of(model, sequence)
+      boxes = boxes_of(tracker, sequence)
       first = official[key][:FIRST]
       np.testing.assert_allclose(
         boxes[:FIRST], first, rtol=0, atol=BOX, err_msg=key
       )
-      counted = sequence.visible.copy()
-      counted[0] = False
-      overlaps[key] = metrics.overlaps(
-        boxes[counted].astype(float), sequence.box_xywh[counted].astype(float)
-      ).mean()
+      truth = Truth(sequence.box_xywh, sequence.absent)
+      overlaps[key] = toolkits.rated_overlaps(boxes, truth).mean()
       assert abs(overlaps[key] - OFFICIAL[key]) < OVERLAP, key
   assert overlaps.keys() == OFFICIAL.keys()
   assert abs(np.mean(list(overlaps.values())) - MEAN) < MEAN_OVERLAP

@@ -159,37 +159,6 @@ BOXES = np.array(
 HPARAMS = Hparams(0.08, 0.46, 0.44)
 
 
-def follow(tracker, variables, boxes, frames, chunk):
-  states = loop.start(tracker, variables, frame(0), jnp.asarray(boxes))
-  hparams = jax.tree.map(lambda x: jnp.full(len(boxes), x), HPARAMS)
-  found = []
-  for first in range(1, frames, chunk):
-    frames_ = [frame(i) for i in range(first, first + chunk)]
-    stacked = jax.tree.map(lambda *x: jnp.stack(x), *frames_)
-    states, tracked = loop.track(tracker, variables, hparams, states, stacked)
-    found.append(tracked.box_xywh)
-  return np.concatenate(found)
-
-
-@pytest.mark.parametrize('fusion', ['dw_xcorr', 'acm'])
-def test_targets_at_once_equal_targets_one_by_one(fusion):
-  tracker, variables = small_tracker(fusion)
-  together = follow(tracker, variables, BOXES, 13, 4)
-  for n in range(len(BOXES)):
-    alone = follow(tracker, variables, BOXES[n : n + 1], 13, 4)
-    # The bound that is promised; float32 sums differ in their order alone.
-    np.testing.assert_allclose(together[:, n : n + 1], alone, atol=1e-3)
-
-
-def test_chunks_do_not_change_the_boxes_and_compile_once():
-  tracker, variables = small_tracker('acm')
-  loop.track.clear_cache()
-  in_fours = follow(tracker, variables, BOXES, 13, 4)
-  assert loop.track._cache_size() == 1
-  in_twos = follow(tracker, variables, BOXES, 13, 2)
-  np.testing.assert_allclose(in_fours, in_twos, atol=1e-3)
-
-
 def test_padding_of_a_bucket_is_never_read():
   tracker, variables = small_tracker('acm')
   box = jnp.asarray(BOXES[2])

@@ -1,17 +1,15 @@
-"""The modes that search a larger region, frame by frame and in lanes."""
+"""The modes that search a larger region, frame by frame."""
 
-import dataclasses
 import types
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from acm_jax import trackers
 from acm_jax.trackers.siamban.tracker import SiamBan
-from acm_jax.tracking import loop, stream, wide
+from acm_jax.tracking import loop, wide
 from acm_jax.tracking.contract import Frame, Hparams, Outputs
 from tests import formulas
 
@@ -136,38 +134,3 @@ def test_modes_are_found_by_name():
   assert trackers.make('siamban').wide_search is None
   with pytest.raises(ValueError, match=r'there are never, long_term'):
     trackers.make('siamban', wide_search='short_term')
-
-
-BOXES = np.array(
-  [[100, 80, 60, 40], [2, 3, 33, 90], [250.5, 190.25, 66, 47.5]], np.float32
-)
-
-
-def test_targets_of_both_regions_equal_targets_one_by_one(tiny_tracker):
-  tracker, variables, _ = tiny_tracker
-  tracker = dataclasses.replace(tracker, wide_search=wide.LongTerm(319))
-  images = [formulas.frame(i) for i in range(8)]
-
-  def follow(boxes, hparams):
-    found = stream.follow(tracker, variables, hparams, iter(images), boxes)
-    return jax.tree.map(lambda *x: np.stack(x), *found)
-
-  plain = follow(BOXES, Hparams(0.08, 0.46, 0.44))
-  middle = float(np.median(plain.score[1:]))
-  # Around what this network says, so that targets are lost and found; and of
-  # each target its own.
-  hparams = Hparams(np.array([0.08, 0.3, 0.01]), 0.46, 0.44, middle, middle)
-  loop.track.clear_cache()
-  together = follow(BOXES, hparams)
-  kinds = {tuple(row) for row in together.lost}
-  assert any(0 < sum(row) < len(BOXES) for row in kinds), kinds
-  # Of one, two and all targets, in either region.
-  assert loop.track._cache_size() <= 6
-  for n in range(len(BOXES)):
-    own = hparams.replace(penalty_k=hparams.penalty_k[n])
-    alone = follow(BOXES[n : n + 1], own)
-    np.testing.assert_array_equal(together.lost[:, n], alone.lost[:, 0])
-    # The bound that is promised; float32 sums differ in their order alone.
-    np.testing.assert_allclose(
-      together.box_xywh[:, n], alone.box_xywh[:, 0], atol=1e-3
-    )

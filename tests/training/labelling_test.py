@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from acm_jax.tracking import stream
-from acm_jax.tracking.contract import Tracked
+from acm_jax.tracking.engine import check_box
+from acm_jax.tracking.video_tracker import Result, VideoTracker
 from acm_jax.training import data, labelling
 from acm_jax.training.agreement import KEPT, NOT_HOME, STILL
 from acm_jax.training.labelling import Clip, Settings
@@ -28,35 +28,37 @@ def find(frame):
   return np.float32([x, y, columns[-1] + 1 - x, rows[-1] + 1 - y]), 0.9
 
 
-def fake_follow(tracker, variables, hparams, frames, boxes_xywh):
+class SquareTracker(VideoTracker):
   """Follows the square, and what begins elsewhere nowhere."""
-  boxes_xywh = np.asarray(boxes_xywh, np.float32)
-  stream.check_boxes(boxes_xywh, frames[0].shape[:2])
-  square = find(frames[0])[0]
-  on_it = np.abs(boxes_xywh[:, :2] - square[:2]).max(axis=1) < 8
-  ones = np.ones(len(boxes_xywh), np.float32)
-  yield Tracked(boxes_xywh, ones, ones == 0, ones)
-  for frame in frames[1:]:
-    box, score = find(frame)
-    box = np.where(on_it[:, None], box, boxes_xywh)
-    yield Tracked(box, score * ones, ones == 0, ones)
+
+  def track(self, frames, boxes):
+    boxes = np.asarray(boxes, np.float32)
+    for box in boxes:
+      check_box(box, frames[0].shape[:2])
+    square = find(frames[0])[0]
+    on_it = np.abs(boxes[:, :2] - square[:2]).max(axis=1) < 8
+    yield [Result(box, 1.0, False, 1.0) for box in boxes]
+    for frame in frames[1:]:
+      found, score = find(frame)
+      yield [
+        Result(found if on else box, score, False, 1.0)
+        for on, box in zip(on_it, boxes, strict=True)
+      ]
 
 
 @pytest.fixture
-def model(tiny_model, monkeypatch):
-  """A tracker of which nothing is compiled."""
-  monkeypatch.setattr(stream, 'follow', fake_follow)
-  return tiny_model
+def tracker(tiny_model):
+  return SquareTracker(tiny_model)
 
 
 @pytest.fixture
-def label(model, tmp_path):
+def label(tracker, tmp_path):
   """Labels frames as a video; gives its report and the tracks by name."""
 
   def label(frames, starts=None, settings=SETTINGS):
     clip = Clip(shots.write(tmp_path / 'clip', frames), starts)
     out = tmp_path / 'out'
-    (report,) = labelling.label(model, [clip], out, settings)
+    (report,) = labelling.label(tracker, [clip], out, settings)
     source, tree = sources.make('folder'), open_tree(out)
     units = list(source.units(tree))
     return report, {u.name: source.tracks(tree, u)[0] for u in units}
@@ -88,12 +90,12 @@ def test_frames_without_the_object_are_absent_and_none_behind_the_last(label):
 
 @pytest.mark.parametrize('place', ['camel', 'camel/img'])
 def test_labels_of_a_video_that_validates_are_refused(
-  model, tmp_path, monkeypatch, place
+  tracker, tmp_path, monkeypatch, place
 ):
   frames = shots.moving_square(COUNT, flat=True)
   (tmp_path / place).parent.mkdir(exist_ok=True)
   clip = Clip(shots.write(tmp_path / place, frames))
-  labelling.label(model, [clip], tmp_path / 'out', SETTINGS)
+  labelling.label(tracker, [clip], tmp_path / 'out', SETTINGS)
   # A clip set has the names of the sequences that it was prepared from.
   names = [path.name for path in (tmp_path / 'out').iterdir()]
   monkeypatch.setattr(training_set, 'read_names', lambda _: names)
@@ -147,11 +149,11 @@ def test_for_three_targets_that_move_one_may_stand_still(label, moving):
   assert report.tracks == {KEPT: moving + spared, STILL: 2 - spared}
 
 
-def test_a_track_whose_way_back_ends_elsewhere_is_not_kept(model):
+def test_a_track_whose_way_back_ends_elsewhere_is_not_kept(tracker):
   frames = shots.moving_square(COUNT)
   # Close enough to be drawn to the square, too far to be the square.
   start = np.float32([shots.square_at(0), [34, 84, 20, 20]])
-  labels = labelling.follow(model, frames, start, SETTINGS)
+  labels = labelling.follow(tracker, frames, start, SETTINGS)
   assert labels.outcomes == [KEPT, NOT_HOME]
 
 

@@ -9,7 +9,8 @@ import pytest
 from ml_collections import ConfigDict
 
 from acm_jax import trackers
-from acm_jax.tracking.contract import Hparams, Trained
+from acm_jax.tracking.contract import Hparams
+from acm_jax.tracking.model import Model
 from acm_jax.training import (
   checkpoints,
   data,
@@ -266,7 +267,7 @@ def fakes_teacher(seed):
   tracker = fakes.FakeTracker()
   hparams = Hparams(**fakes.PLAN['hparams'])
   filled = variables.fill(tracker.init, seed=seed)
-  return Teacher(Trained('other', tracker, filled, hparams), {'cls': 1.0})
+  return Teacher(Model('other', tracker, filled, hparams), {'cls': 1.0})
 
 
 def test_sets_that_are_not_prepared_are_named_with_the_ways_on(tmp_path):

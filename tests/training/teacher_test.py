@@ -8,7 +8,8 @@ import pytest
 
 from acm_jax import trackers
 from acm_jax.modules.mode import EVAL
-from acm_jax.tracking.contract import Hparams, Tracker, Trained
+from acm_jax.tracking.contract import Hparams, Tracker
+from acm_jax.tracking.model import Model
 from acm_jax.training import plan as plans
 from acm_jax.training import sharding, trained
 from acm_jax.training import teacher as teachers
@@ -20,7 +21,7 @@ HPARAMS = Hparams(**fakes.PLAN['hparams'])
 
 
 def teacher_of(tracker, weights=None, seed=1):
-  model = Trained(
+  model = Model(
     'other', tracker, variables.fill(tracker.init, seed=seed), HPARAMS
   )
   return teachers.Teacher(model, {'cls': 0.5} if weights is None else weights)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from acm_jax.geometry import grid
-from acm_jax.tracking import select, stream
+from acm_jax.tracking import select, video_tracker
 from acm_jax.tracking.contract import (
   Candidates,
   Found,
@@ -18,6 +18,7 @@ from acm_jax.tracking.contract import (
   Outputs,
   Tracker,
 )
+from acm_jax.tracking.model import Model
 from acm_jax.training import data, template_gap, validation
 from acm_jax.training.sections import Validation
 from data_pipelines import sequences, training_set
@@ -115,12 +116,11 @@ def iou(a, b):
 def overlaps(sequence, given):
   """The overlap in each frame but the first and those without the target."""
   frames = map(sequences.read_frame, sequence.frame_paths)
-  tracked = stream.follow(
-    ColorTracker(), given, HPARAMS, frames, sequence.box_xywh[:1]
-  )
+  model = Model('colors', ColorTracker(), given, HPARAMS)
+  tracked = video_tracker.follow(model, frames, sequence.box_xywh[:1])
   return [
-    iou(found.box_xywh[0], truth)
-    for t, (found, truth) in enumerate(
+    iou(found.box_xywh, truth)
+    for t, ((found,), truth) in enumerate(
       zip(tracked, sequence.box_xywh, strict=True)
     )
     if t and not sequence.absent[t]
@@ -155,8 +155,8 @@ def test_the_gap_tells_a_tracker_that_looks_at_its_template(validator):
 def test_it_is_compiled_once_for_all_weights(validator):
   first = validator.measure(variables(1.0))
   count, seconds = len(validator.programs), validator.programs.seconds
-  # Start, put and step of lanes, and the pairs.
-  assert count == 4
+  # Start and step of lanes, and the pairs.
+  assert count == 3
   assert validator.measure(variables(-1.0)) != first
   assert validator.measure(variables(1.0)) == first
   assert (len(validator.programs), validator.programs.seconds) == (

@@ -6,31 +6,33 @@ import cv2
 import numpy as np
 import pytest
 
-from acm_jax.evaluation import annotate
-from acm_jax.tracking.contract import Hparams, Tracked
+from acm_jax.running import annotate
+from acm_jax.tracking.video_tracker import Result, VideoTracker
 from data_pipelines.videos import Video
 
 BOX = np.array([[10, 10, 20, 20]], np.float32)
 IMAGE = np.zeros((48, 64, 3), np.uint8)
 
 
+class Ending(VideoTracker):
+  """Gives the first box for `count` frames, until `error` comes."""
+
+  def __init__(self, count, error):
+    self._count, self._error = count, error
+
+  def track(self, frames, boxes, *, ahead=1):
+    for _ in itertools.islice(frames, self._count):
+      yield [Result(box, 0.5, True, 0.2) for box in boxes]
+    raise self._error
+
+
 @pytest.fixture
-def run(monkeypatch, tiny_tracker, tmp_path):
-  """Annotates with the first box for `count` frames, until `error` comes."""
-  tracker, variables, config = tiny_tracker
-  hparams = Hparams(**config['hparams'])
+def run(tmp_path):
+  """Annotates a video of nine frames."""
 
   def run(count, error):
-    def follow(tracker, variables, hparams, frames, boxes_xywh, *, chunk):
-      for _ in itertools.islice(frames, count):
-        yield Tracked(
-          boxes_xywh, np.array([0.5]), np.array([True]), np.array([0.2])
-        )
-      raise error
-
-    monkeypatch.setattr(annotate.stream, 'follow', follow)
     video = Video(iter([IMAGE] * 9), 10.0, 9)
-    return annotate.annotate(tracker, variables, hparams, video, BOX, tmp_path)
+    return annotate.annotate(Ending(count, error), video, BOX, tmp_path)
 
   return run
 

@@ -8,9 +8,8 @@ from typing import TextIO
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from acm_jax.evaluation import drawing
-from acm_jax.tracking import stream
-from acm_jax.tracking.contract import Hparams, Tracked, Tracker, Variables
+from acm_jax.running import drawing
+from acm_jax.tracking.video_tracker import Result, VideoTracker
 from data_pipelines.progress import progress
 from data_pipelines.staging import replacing
 from data_pipelines.videos import Video
@@ -20,9 +19,7 @@ SHEET_FRAMES = 8
 
 
 def annotate(
-  tracker: Tracker,
-  variables: Variables,
-  hparams: Hparams,
+  tracker: VideoTracker,
   video: Video,
   boxes_xywh: Float[np.ndarray, 'n 4'],
   out: Path,
@@ -30,14 +27,12 @@ def annotate(
   """Writes boxes.csv, tracked.mp4 and, for a first look, tracked.png.
 
   boxes.csv has a row a frame and target: frame, target, x, y, w, h (px,
-  0-based), score, lost (0 or 1), margin of the peak (see `Tracked`). An
+  0-based), score, lost (0 or 1), margin of the peak (see `Result`). An
   interrupt ends the video there, as it must for a camera; what was tracked is
   kept.
 
   Args:
-    tracker: The algorithm.
-    variables: Of its network.
-    hparams: Penalty, window and smoothing.
+    tracker: What tracks.
     video: What to track in.
     boxes_xywh: The targets in the first frame, px, 0-based.
     out: Folder for the three files.
@@ -46,14 +41,11 @@ def annotate(
     The number of frames.
 
   Raises:
-    ValueError: A box or a frame is unfit; see `stream.follow`.
+    ValueError: A box or a frame is unfit; see `VideoTracker.track`.
   """
   out.mkdir(parents=True, exist_ok=True)
   frames, shown = itertools.tee(video.frames)
-  chunk = 1 if video.live else 8
-  found = stream.follow(
-    tracker, variables, hparams, frames, boxes_xywh, chunk=chunk
-  )
+  found = tracker.track(frames, boxes_xywh, ahead=0 if video.live else 1)
   count, sheet = 0, _Sheet()
   with (
     replacing(out / 'tracked.mp4') as movie,
@@ -64,9 +56,9 @@ def annotate(
     print(HEADER, file=table)
     pairs = progress(found, 'tracking', video.length, 'frames')
     try:
-      for tracked, frame in zip(pairs, shown, strict=False):
-        _write_rows(table, count, tracked)
-        picture = _draw(frame, tracked)
+      for results, frame in zip(pairs, shown, strict=False):
+        _write_rows(table, count, results)
+        picture = _draw(frame, results)
         writer.write(picture)
         sheet.add(picture)
         count += 1
@@ -77,22 +69,21 @@ def annotate(
   return count
 
 
-def _write_rows(table: TextIO, index: int, tracked: Tracked) -> None:
-  rows = zip(
-    tracked.box_xywh, tracked.score, tracked.lost, tracked.margin, strict=True
-  )
-  for target, (box, score, lost, margin) in enumerate(rows):
-    numbers = ','.join(f'{value:.3f}' for value in (*box, score))
-    print(f'{index},{target},{numbers},{int(lost)},{margin:.3f}', file=table)
+def _write_rows(table: TextIO, index: int, results: list[Result]) -> None:
+  for target, found in enumerate(results):
+    numbers = ','.join(f'{value:.3f}' for value in (*found.box, found.score))
+    print(
+      f'{index},{target},{numbers},{int(found.lost)},{found.margin:.3f}',
+      file=table,
+    )
 
 
-def _draw(frame, tracked: Tracked) -> UInt8[np.ndarray, 'h w 3']:
+def _draw(frame, results: list[Result]) -> UInt8[np.ndarray, 'h w 3']:
   picture = frame.copy()
-  rows = zip(tracked.box_xywh, tracked.score, tracked.lost, strict=True)
-  for target, (box, score, lost) in enumerate(rows):
+  for target, found in enumerate(results):
     color = drawing.COLORS[target % len(drawing.COLORS)]
-    text = f'{target} {score:.2f}' + (' lost' if lost else '')
-    drawing.draw_box(picture, box, color, text)
+    text = f'{target} {found.score:.2f}' + (' lost' if found.lost else '')
+    drawing.draw_box(picture, found.box, color, text)
   return picture
 
 

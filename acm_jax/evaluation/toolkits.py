@@ -1,9 +1,16 @@
-"""Protocols: which frames count, and how, in the scores of a sequence.
+"""How toolkits score one pass: which frames count, and how.
 
-Each is named for the toolkit that defines it. They disagree by up to four
-points on the same files; where a rule is not obvious it is said at its
-function. A row of NaN in a result stands for one that is missing, and is a
-miss in all of them.
+They disagree by up to four points on the same files; where a rule is not
+obvious it is said at its function. A row of NaN in a result stands for one that
+is missing, and is a miss in all of them.
+
+The scores have three curves: `success`, the share of frames above each of
+`metrics.OVERLAP_THRESHOLDS`; `precision`, that within
+`metrics.DISTANCE_THRESHOLDS`; `normalized_precision`, that within
+`metrics.NORMALIZED_THRESHOLDS`. Of the figures `success_auc`, `precision_20`
+and `normalized_precision_20` are what the toolkit calls by these names;
+`average_overlap`, `success_rate_50` and `success_rate_75` are of the frames
+that are rated, the same in all toolkits.
 """
 
 import dataclasses
@@ -12,66 +19,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from acm_jax.evaluation import metrics
+from acm_jax.evaluation.outcome import Scores
+from acm_jax.evaluation.truth import Truth
 from acm_jax.geometry import boxes
-
-
-class Truth(NamedTuple):
-  """What a benchmark says of one sequence.
-
-  Attributes:
-    box_xywh: A box a frame, px, in the benchmark's own pixel base; NaN or
-      without area where there is no target.
-    absent: Where the benchmark labels the target as absent.
-    size: Width and height of the images, px, if known.
-    attributes: What makes it hard, in the benchmark's words, if that is said.
-  """
-
-  box_xywh: Float[np.ndarray, 'n 4']
-  absent: Bool[np.ndarray, 'n']
-  size: tuple[int, int] | None = None
-  attributes: tuple[str, ...] = ()
-
-  @property
-  def frames(self) -> int:
-    """How many there are."""
-    return len(self.box_xywh)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Scores:
-  """Scores of one sequence, or of many; fractions of 1, NaN where undefined.
-
-  Attributes:
-    success: Share of frames above each of `metrics.OVERLAP_THRESHOLDS`.
-    precision: Share of frames within `metrics.DISTANCE_THRESHOLDS`.
-    normalized_precision: Share within `metrics.NORMALIZED_THRESHOLDS`.
-    success_auc: What the protocol calls success.
-    precision_20: What it calls precision.
-    normalized_precision_20: What it calls normalised precision.
-    average_overlap: Mean overlap of the frames that are rated for it.
-    success_rate_50: Share of the same frames with an overlap above 0.5.
-    success_rate_75: Share of the same frames with an overlap above 0.75.
-    rated: How many these are.
-  """
-
-  success: Float[np.ndarray, '21']
-  precision: Float[np.ndarray, '51']
-  normalized_precision: Float[np.ndarray, '51']
-  success_auc: float
-  precision_20: float
-  normalized_precision_20: float
-  average_overlap: float
-  success_rate_50: float
-  success_rate_75: float
-  rated: int
-
-  def figures(self) -> dict[str, float]:
-    """The numbers that reports print, by their names in scores.json."""
-    return {name: float(getattr(self, name)) for name in _FIGURES}
-
 
 _CURVES = ('success', 'precision', 'normalized_precision')
 _FIGURES = (
@@ -98,17 +51,19 @@ def pooled(scores: Sequence[Scores]) -> Scores:
 
 
 def _weighted(scores, weights):
-  def average(name):
-    stack = np.stack([getattr(score, name) for score in scores])
+  def average(values):
+    stack = np.stack(values)
     kept = ~np.isnan(stack.reshape(len(stack), -1)).any(axis=1)
     kept &= weights > 0
     if not kept.any():
       return np.full(stack.shape[1:], np.nan)[()]
     return np.average(stack[kept], axis=0, weights=weights[kept])
 
-  means = {name: average(name) for name in _CURVES}
-  means |= {name: float(average(name)) for name in _FIGURES}
-  return Scores(**means, rated=sum(score.rated for score in scores))
+  return Scores(
+    {n: float(average([each[n] for each in scores])) for n in _FIGURES},
+    {n: average([each.curves[n] for each in scores]) for n in _CURVES},
+    sum(score.rated for score in scores),
+  )
 
 
 def pysot(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
@@ -141,7 +96,7 @@ def pysot(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
     distances,
     normalized,
     len(truth.box_xywh),
-    _rated(predicted_xywh, truth),
+    rated_overlaps(predicted_xywh, truth),
   )
 
 
@@ -152,7 +107,8 @@ def otb(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
   is a miss in success and a hit in precision. Absence is not known, and there
   is no normalised precision.
   """
-  return _matlab(predicted_xywh, truth._replace(absent=_nowhere(truth)), False)
+  known = dataclasses.replace(truth, absent=_nowhere(truth))
+  return _matlab(predicted_xywh, known, False)
 
 
 def lasot_official(
@@ -180,7 +136,7 @@ def _matlab(predicted_xywh, truth, normalized):
     distances[0][kept],
     distances[1][kept] if normalized else None,
     len(kept),
-    _rated(predicted, truth),
+    rated_overlaps(predicted, truth),
   )
 
 
@@ -215,7 +171,7 @@ def _pytracking(predicted_xywh, truth, distance_of_invalid):
   ):
     error[~valid & ~missing] = instead
     error[truth.absent] = -1.0 if error is errors[0] else np.inf
-  return _one_pass(*errors, len(predicted), _rated(predicted, truth))
+  return _one_pass(*errors, len(predicted), rated_overlaps(predicted, truth))
 
 
 def got10k(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
@@ -230,8 +186,8 @@ def got10k(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
 def _got10k_lasot(predicted_xywh, truth):
   scores = _got10k_one_pass(predicted_xywh, truth, True)
   # The mean of its curve, not its value at 0.2.
-  area = float(scores.normalized_precision.mean())
-  return dataclasses.replace(scores, normalized_precision_20=area)
+  area = float(scores.curves['normalized_precision'].mean())
+  return _with_figures(scores, normalized_precision_20=area)
 
 
 def _got10k_one_pass(predicted_xywh, truth, normalized):
@@ -244,7 +200,7 @@ def _got10k_one_pass(predicted_xywh, truth, normalized):
     metrics.center_distances(predicted, true),
     scaled if normalized else None,
     int(kept.sum()),
-    _rated(predicted_xywh, truth),
+    rated_overlaps(predicted_xywh, truth),
   )
 
 
@@ -292,9 +248,10 @@ def trackingnet(
       (scaled, np.linspace(0, 0.5, 21)),
     )
   ]
-  return dataclasses.replace(
-    _one_pass(overlap, distance, scaled, frames, rated),
-    success=success,
+  scores = _one_pass(overlap, distance, scaled, frames, rated)
+  curves = {**scores.curves, 'success': success}
+  return _with_figures(
+    dataclasses.replace(scores, curves=curves),
     success_auc=float(np.trapezoid(success, metrics.OVERLAP_THRESHOLDS)),
     precision_20=float(areas[0]),
     normalized_precision_20=float(areas[1]),
@@ -304,8 +261,11 @@ def trackingnet(
 def _trackingnet_total(scores):
   together = pooled(scores)
   names = ('average_overlap', 'success_rate_50', 'success_rate_75')
-  figures = {name: getattr(together, name) for name in names}
-  return dataclasses.replace(mean(scores), **figures)
+  return _with_figures(mean(scores), **{name: together[name] for name in names})
+
+
+def _with_figures(scores, **figures):
+  return dataclasses.replace(scores, figures={**scores.figures, **figures})
 
 
 def _nowhere(truth):
@@ -329,8 +289,13 @@ def _errors(predicted, true):
   )
 
 
-def _rated(predicted_xywh, truth):
-  """Overlaps without frame 0 and frames with no target or no valid box."""
+def rated_overlaps(
+  predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth
+) -> Float[np.ndarray, '_']:
+  """Overlaps without frame 0 and frames with no target or no valid box.
+
+  Their mean is the average overlap.
+  """
   counted = ~truth.absent & np.isfinite(truth.box_xywh).all(axis=1)
   counted &= (truth.box_xywh[:, 2:] > 0).all(axis=1)
   counted[0] = False
@@ -354,21 +319,23 @@ def _one_pass(overlap, distance, normalized, frames, rated):
     precision = metrics.precision_curve(distance, frames)
   if normalized is not None:
     scaled = metrics.normalized_precision_curve(normalized, frames)
+  figures = (
+    float(success.mean()),
+    float(precision[20]),
+    float(scaled[20]),
+    metrics.average_overlap(rated),
+    metrics.success_rate(rated, 0.5),
+    metrics.success_rate(rated, 0.75),
+  )
+  curves = success, precision, scaled
   return Scores(
-    success,
-    precision,
-    scaled,
-    success_auc=float(success.mean()),
-    precision_20=float(precision[20]),
-    normalized_precision_20=float(scaled[20]),
-    average_overlap=metrics.average_overlap(rated),
-    success_rate_50=metrics.success_rate(rated, 0.5),
-    success_rate_75=metrics.success_rate(rated, 0.75),
-    rated=len(rated),
+    dict(zip(_FIGURES, figures, strict=True)),
+    dict(zip(_CURVES, curves, strict=True)),
+    len(rated),
   )
 
 
-class Protocol(NamedTuple):
+class Toolkit(NamedTuple):
   """How one-pass results are scored.
 
   Attributes:
@@ -386,13 +353,13 @@ class Protocol(NamedTuple):
   cuts: bool = False
 
 
-PROTOCOLS = {
-  'pysot': Protocol(pysot),
-  'otb': Protocol(otb),
-  'pytracking': Protocol(pytracking),
-  'got10k': Protocol(got10k),
-  'lasot_official': Protocol(lasot_official),
-  'trackingnet': Protocol(
+TOOLKITS = {
+  'pysot': Toolkit(pysot),
+  'otb': Toolkit(otb),
+  'pytracking': Toolkit(pytracking),
+  'got10k': Toolkit(got10k),
+  'lasot_official': Toolkit(lasot_official),
+  'trackingnet': Toolkit(
     trackingnet,
     _trackingnet_total,
     headings={
@@ -403,23 +370,23 @@ PROTOCOLS = {
 }
 # What a toolkit does differently with one of the benchmarks.
 _SPECIAL = {
-  ('pytracking', 'uav123'): Protocol(_pytracking_uav),
-  ('got10k', 'lasot'): Protocol(
+  ('pytracking', 'uav123'): Toolkit(_pytracking_uav),
+  ('got10k', 'lasot'): Toolkit(
     _got10k_lasot, headings={'normalized_precision_20': 'NP (area)'}
   ),
-  ('got10k', 'got10k_val'): Protocol(
+  ('got10k', 'got10k_val'): Toolkit(
     _got10k_own, pooled, weight=lambda scores: scores.rated, cuts=True
   ),
 }
 
 
-def get(name: str, benchmark: str) -> Protocol:
-  """The protocol of that name for a benchmark.
+def get(name: str, benchmark: str) -> Toolkit:
+  """The toolkit of that name for a benchmark.
 
   Raises:
     ValueError: There is none; the message lists the known.
   """
-  if name not in PROTOCOLS:
-    known = ', '.join(PROTOCOLS)
-    raise ValueError(f'unknown protocol {name!r}: choose one of {known}')
-  return _SPECIAL.get((name, benchmark), PROTOCOLS[name])
+  if name not in TOOLKITS:
+    known = ', '.join(TOOLKITS)
+    raise ValueError(f'--protocol {name}: of one pass there are {known}')
+  return _SPECIAL.get((name, benchmark), TOOLKITS[name])

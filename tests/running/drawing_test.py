@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from acm_jax.evaluation import drawing
+from acm_jax.running import drawing
 
 RED = (255, 0, 0)
 

@@ -16,12 +16,16 @@ import jax
 import numpy as np
 from scipy.stats import qmc
 
-from acm_jax.evaluation import methods, owner, plots, report, results, tables
-from acm_jax.evaluation.benchmarks import Benchmark
-from acm_jax.tracking import stream
-from acm_jax.tracking.contract import Hparams, Trained
+from acm_jax.evaluation import owner, plots, report, tables
+from acm_jax.evaluation.experiments.one_pass import OnePass
+from acm_jax.evaluation.runs import Run, boxes_alone
+from acm_jax.running.evaluate import Task
+from acm_jax.tracking import video_tracker
+from acm_jax.tracking.contract import Hparams
+from acm_jax.tracking.engine import Programs
+from acm_jax.tracking.model import Model
 from data_pipelines.progress import Progress
-from data_pipelines.sequences import Sequence, read_ahead
+from data_pipelines.sequences import read_ahead
 from data_pipelines.staging import replacing
 
 # Of the candidates, as many are printed; search.csv has them all.
@@ -53,7 +57,7 @@ class Budget:
       raise ValueError(f'--seed={self.seed}: at least 0')
 
 
-def candidates(model: Trained, budget: Budget) -> dict[str, Hparams]:
+def candidates(model: Model, budget: Budget) -> dict[str, Hparams]:
   """What is tried, by its name: the model's own, then places in the spans."""
   spans = model.tracker.hparam_spans
   halton = qmc.Halton(len(spans), rng=budget.seed)
@@ -71,22 +75,13 @@ def candidates(model: Trained, budget: Budget) -> dict[str, Hparams]:
   }
 
 
-def search(
-  model: Trained,
-  benchmark: Benchmark,
-  root: Path,
-  found: list[Sequence],
-  out: Path,
-  budget: Budget,
-) -> None:
+def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
   """Tries hyper-parameters on sequences, ranks them by success, says the best.
 
   Args:
     model: Its hyper-parameters are the first candidate, and what is not
       searched of the others.
-    benchmark: What the sequences are of.
-    root: Its folder.
-    found: The sequences.
+    task: What they are tried on.
     out: Gets `<benchmark>/<tracker>.search` with a folder of results for each
       candidate, search.json, search.csv and search.png.
     budget: How much is tried.
@@ -95,7 +90,8 @@ def search(
     ValueError: The benchmark has no scores to rank by, the results there are of
       another tracker, or a sequence cannot be tracked.
   """
-  if benchmark.hidden or benchmark.experiment != 'one_pass':
+  benchmark, found = task.benchmark, task.found
+  if benchmark.hidden or not isinstance(task.experiment, OnePass):
     reason = (
       'only its server has the annotations'
       if benchmark.hidden
@@ -112,55 +108,57 @@ def search(
   name = f'{model.name}.search'
   folder = out / benchmark.name / name
   about = {
-    each: methods.about_trained(dataclasses.replace(model, hparams=values))
+    each: dataclasses.replace(model, hparams=values).about()
     for each, values in tried.items()
   }
   for each, its in about.items():
     owner.check(folder / each, its)
   at_once = min(budget.at_once, len(tried))
   total, done = len(tried) * sum(map(len, found)), 0
-  with (
-    Progress(name, total, 'boxes') as shown,
-    jax.default_matmul_precision(model.precision),
-  ):
+  truths, programs = task.truths(), Programs()
+  with Progress(name, total, 'boxes') as shown:
     for begun in range(0, len(tried), at_once):
       group = list(tried)[begun : begun + at_once]
       for sequence in found:
+        named = sequence.name, truths[sequence.name], benchmark
         left = [
           each
           for each in group
-          if not results.is_done(folder / each, sequence, benchmark)
+          if not task.experiment.is_done(folder / each, *named)
         ]
         if left:
           # Filled up, so that there is one number of targets to compile for.
           filled = np.resize(left, at_once)
           values = [tried[each] for each in filled]
-          boxes = _follow(model, values, sequence)
-          for each, box_xywh in zip(left, boxes, strict=False):
+          runs = _follow(model, values, sequence, programs)
+          for each, run in zip(left, runs, strict=False):
             owner.mark(folder / each, about[each])
-            results.write_result(
-              folder / each, sequence.name, box_xywh, benchmark
+            task.experiment.write(
+              folder / each, sequence.name, [run], benchmark
             )
         done += len(group) * len(sequence)
         shown.update(done)
   folders = [folder / each for each in tried]
   names = [sequence.name for sequence in found]
-  scored = report.compute(benchmark.name, root, folders, only=names)
+  scored = report.compute(benchmark.name, task.root, folders, only=names)
   _write(scored, tried, model.tracker.hparam_spans, budget, folder)
 
 
-def _follow(model, values, sequence) -> np.ndarray:
-  """Boxes of each candidate, [n, frames, 4]."""
+def _follow(model, values, sequence, programs) -> list[Run]:
+  """A run of each candidate."""
   stacked = jax.tree.map(lambda *x: np.array(x, np.float32), *values)
   boxes = np.tile(sequence.box_xywh[:1], (len(values), 1))
   frames = read_ahead(sequence.frame_paths)
   try:
     tracked = list(
-      stream.follow(model.tracker, model.variables, stacked, frames, boxes)
+      video_tracker.follow(model, frames, boxes, programs, hparams=stacked)
     )
   except ValueError as error:
     raise ValueError(f'{sequence.name}: {error}') from error
-  return np.stack([each.box_xywh for each in tracked], 1).astype(np.float64)
+  return [
+    boxes_alone([found.box_xywh for found in own])
+    for own in zip(*tracked, strict=True)
+  ]
 
 
 def _write(

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from acm_jax import evaluate, trackers
-from acm_jax.evaluation import benchmarks, run, search
+from acm_jax.evaluation import benchmarks
 from acm_jax.evaluation.results import read_boxes
-from acm_jax.evaluation.search import Budget
-from acm_jax.tracking import loop
-from acm_jax.tracking.contract import Hparams, Trained
+from acm_jax.running import search
+from acm_jax.running.evaluate import Task
+from acm_jax.running.search import Budget
+from acm_jax.tracking.contract import Hparams
+from acm_jax.tracking.engine import Programs
+from acm_jax.tracking.model import Model
 
 FOLDER = benchmarks.get('folder')
 GIVEN = Hparams(0.1, 0.4, 0.4, 0.5)
@@ -23,10 +26,10 @@ def hunt(tiny_model, sequences, tmp_path):
   """Searches on the synthetic sequences; gives the folder of what it made."""
 
   def hunt(benchmark=FOLDER, root=sequences, found=None, given=GIVEN, **budget):
-    found = run.sequences(FOLDER, sequences) if found is None else found
+    found = benchmarks.sequences(FOLDER, sequences) if found is None else found
     model = dataclasses.replace(tiny_model, hparams=given)
-    where = benchmark, root, found, tmp_path / 'out'
-    search.search(model, *where, Budget(**budget))
+    task = Task(benchmark, root, found)
+    search.search(model, task, tmp_path / 'out', Budget(**budget))
     return tmp_path / 'out' / benchmark.name / 'tiny.search'
 
   return hunt
@@ -44,7 +47,7 @@ def files(folder):
 @pytest.mark.parametrize('name', ['siamban', 'siamfc'])
 def test_candidates_lie_in_the_trackers_spans(name):
   tracker = trackers.make(name)
-  model = Trained(name, tracker, {}, GIVEN)
+  model = Model(name, tracker, {}, GIVEN)
   tried = search.candidates(model, Budget(64))
   assert len(tried) == 64
   given, *others = tried.values()
@@ -58,7 +61,7 @@ def test_candidates_lie_in_the_trackers_spans(name):
 
 
 def test_a_larger_budget_goes_on_and_a_seed_begins_anew():
-  model = Trained('any', trackers.make('siamban'), {}, GIVEN)
+  model = Model('any', trackers.make('siamban'), {}, GIVEN)
   few, many, others = (
     list(search.candidates(model, Budget(*given)))
     for given in ((5,), (9,), (9, 1))
@@ -68,12 +71,13 @@ def test_a_larger_budget_goes_on_and_a_seed_begins_anew():
 
 
 def test_a_candidate_finds_what_evaluate_finds_with_its_values(
-  hunt, run_command, tiny_run, sequences, tmp_path
+  hunt, run_command, tiny_run, sequences, tmp_path, monkeypatch
 ):
-  loop.track.clear_cache()
+  programs = Programs()
+  monkeypatch.setattr(search, 'Programs', lambda: programs)
   # Three at once, so that the last is filled up.
   folder = hunt(candidates=4, at_once=3)
-  assert loop.track._cache_size() == 1
+  assert len(programs) == 2
   # What is not searched is said, too.
   name, lost_score = content(folder)['best'].rsplit(',', 1)
   assert lost_score == 'lost_score=0.5'
@@ -118,7 +122,7 @@ def test_candidates_are_ranked_and_the_given_values_among_them(hunt, capsys):
 
 
 def test_what_is_there_is_not_done_again(hunt, sequences):
-  found = run.sequences(FOLDER, sequences)
+  found = benchmarks.sequences(FOLDER, sequences)
   # As if interrupted: one sequence of two candidates.
   folder = hunt(candidates=2, found=found[:1])
   before = files(folder)
@@ -143,7 +147,7 @@ def test_a_test_set_is_warned_of(hunt, caplog, sequences, tmp_path):
     (folder / 'groundtruth.txt').rename(folder / 'groundtruth_rect.txt')
     folder.rename(root / name)
   benchmark = benchmarks.get('dtb70')
-  found = run.sequences(benchmark, root)
+  found = benchmarks.sequences(benchmark, root)
   hunt(candidates=1, benchmark=benchmark, found=found, root=root)
   assert 'dtb70 is a test set' in caplog.text
 

@@ -1,27 +1,43 @@
 """The reset protocol of VOT 2015 to 2019: accuracy, failures, EAO.
 
-A tracker that has lost its target is started again five frames later. A run
-is what came of it: for each frame a region, or what happened instead.
+A tracker that has lost its target is started again five frames later. Result
+files are `<tracker>/baseline/<sequence>/<sequence>_001.txt`, a row a frame.
 
-Sources: Kristan et al., TPAMI 2016 (arXiv:1503.01313); VOT2015 for the
-expected average overlap (EAO). The toolkits differ, so that each has a
-function.
+Sources: Kristan et al., TPAMI 2016 (arXiv:1503.01313). The toolkits differ, so
+that each has a function.
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Num
+from jaxtyping import Float
 
 from acm_jax.evaluation import regions
-from acm_jax.evaluation.outcome import Outcome
+from acm_jax.evaluation.benchmarks import Benchmark
+from acm_jax.evaluation.expected_overlap import Sums, redrawn
+from acm_jax.evaluation.experiment import (
+  Analysis,
+  Experiment,
+  Points,
+  Truths,
+)
+from acm_jax.evaluation.outcome import Outcome, Scores
+from acm_jax.evaluation.protocol import Next, Protocol, Start
+from acm_jax.evaluation.runs import (
+  FAILED,
+  INITIALISED,
+  SKIPPED,
+  TRACKED,
+  Run,
+  read_run,
+  write_run,
+)
+from acm_jax.evaluation.truth import Truth
+from data_pipelines import sequences
 
-# Codes of result files; any other row is a region.
-SKIPPED, INITIALISED, FAILED = 0, 1, 2
-TRACKED = -1
 # Frames between a failure and the next start.
 SKIP = 5
 # Frames from a start on that accuracy leaves out.
@@ -29,58 +45,106 @@ BURN_IN = 10
 # Of vot-toolkit's robustness: frames after which it asks for being on target.
 _SENSITIVITY = 30
 
+Runs = Mapping[str, Sequence[Run]]
 
-class Run(NamedTuple):
-  """One run over a sequence.
 
-  Attributes:
-    event: TRACKED or what else happened in each frame.
-    region: The region in each frame; empty where it was not tracked.
+class Reset(Experiment):
+  """A start again behind each failure."""
+
+  title = 'the reset protocol'
+  place = 'baseline'
+  plots = (
+    Points(
+      'accuracy_robustness',
+      'eao',
+      'Accuracy and robustness, with EAO',
+      x='robustness',
+      y='accuracy',
+      x_label='Robustness',
+      y_label='Accuracy',
+    ),
+  )
+
+  def recognises(self, folder: Path) -> bool:
+    """Whether there is `baseline/`."""
+    return (folder / self.place).is_dir()
+
+  def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
+    """Starts again five frames behind a box with nothing of the target."""
+    length = truth.frames
+    event, region = np.full(length, SKIPPED), [np.zeros(0)] * length
+    start = 0
+    while start < length:
+      yield Start(start, first_box(truth.region[start]))
+      event[start] = INITIALISED
+      frames, start = range(start + 1, length), length
+      for frame in frames:
+        box = np.asarray((yield Next()).box_xywh, float)
+        true = truth.region[frame]
+        if regions.pysot_overlap(box, true, truth.bounds) <= 0:
+          event[frame], start = FAILED, frame + SKIP
+          break
+        event[frame], region[frame] = TRACKED, box
+    return [Run(tuple(region), event)]
+
+  def files(
+    self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
+  ) -> dict[Path, int]:
+    """One file of a row a frame."""
+    return {folder / self.place / name / f'{name}_001.txt': truth.frames}
+
+  def read(self, path: Path, truth: Truth, benchmark: Benchmark) -> Run:
+    """Reads regions and what else happened, from start to end."""
+    codes = SKIPPED, INITIALISED, FAILED
+    return read_run(path, codes, truth.frames)
+
+  def write(
+    self, folder: Path, name: str, runs: Sequence[Run], benchmark: Benchmark
+  ) -> None:
+    """Writes the only run."""
+    (run,) = runs
+    write_run(folder / self.place / name / f'{name}_001.txt', run)
+
+  def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
+    """That of pysot or of vot-toolkit."""
+    known = {'pysot': pysot, 'vot_toolkit': vot_toolkit}
+    if name not in known:
+      raise ValueError(
+        f'--protocol {name}: of {self.title} there are {" and ".join(known)}'
+      )
+
+    def rate(files, truths):
+      found = {
+        sequence: [self.read(p, truths[sequence], benchmark) for p in paths]
+        for sequence, paths in files.items()
+      }
+      return known[name](found, truths, benchmark.lengths)
+
+    return Analysis(rate)
+
+
+def first_box(region: Float[np.ndarray, '_']) -> Float[np.ndarray, '4']:
+  """The box that a tracker is started from, x, y, w, h.
+
+  Of a polygon, the axis-parallel one round it, shrunk about the mean of the
+  corners to the polygon's area, a pixel wider and higher.
+
+  Source: the released code of pysot.
   """
-
-  event: Int[np.ndarray, 'n']
-  region: tuple[np.ndarray, ...]
-
-
-class Truth(NamedTuple):
-  """What a benchmark says of one sequence.
-
-  Attributes:
-    region: The true region in each frame.
-    size: Width and height of the images, px, if known; where not, regions are
-      not cut at the right and at the bottom.
-    attributes: What makes it hard, in the benchmark's words, if that is said.
-    anchors: Frames that trackers are started at and the step from there, 1
-      forward and -1 backward; empty where the benchmark has none.
-  """
-
-  region: tuple[np.ndarray, ...]
-  size: tuple[int, int] | None
-  attributes: tuple[str, ...] = ()
-  anchors: Mapping[int, int] = MappingProxyType({})
-
-  @property
-  def frames(self) -> int:
-    """How many there are."""
-    return len(self.region)
-
-  @property
-  def there(self) -> Bool[np.ndarray, 'n']:
-    """Frames with a target."""
-    return np.array(
-      [len(r) > 1 and bool(np.isfinite(r).all()) for r in self.region]
-    )
-
-  @property
-  def bounds(self) -> tuple[int, int]:
-    """The size, or one that no region reaches."""
-    return self.size or (1 << 20, 1 << 20)
+  if len(region) == 4:
+    return region
+  corners = region.reshape(-1, 2)
+  center = corners.mean(axis=0)
+  sides = np.ptp(corners, axis=0)
+  edges = np.linalg.norm(corners[:3][1:] - corners[:2], axis=1)
+  size = sides * np.sqrt(edges.prod() / sides.prod()) + 1
+  return np.concatenate([center - (size - 1) / 2, size])
 
 
-class Scores(NamedTuple):
-  """Scores of one sequence or of all; NaN where undefined.
+def _scores(accuracy, robustness, failures, eao=float('nan')) -> Scores:
+  """Scores of one sequence or of all.
 
-  Attributes:
+  Args:
     accuracy: Mean overlap.
     robustness: In pysot's form failures by a hundred frames; in vot-toolkit's
       the expected share of 30 frames that are tracked without a failure.
@@ -88,19 +152,9 @@ class Scores(NamedTuple):
       pysot's form, their mean weighted by length in vot-toolkit's.
     eao: Expected average overlap, of all sequences alone.
   """
-
-  accuracy: float
-  robustness: float
-  failures: float
-  eao: float = float('nan')
-
-  def figures(self) -> dict[str, float]:
-    """The numbers that reports print, by their names in scores.json."""
-    return {name: float(value) for name, value in self._asdict().items()}
-
-
-Runs = Mapping[str, Sequence[Run]]
-Truths = Mapping[str, Truth]
+  names = ('accuracy', 'robustness', 'failures', 'eao')
+  values = map(float, (accuracy, robustness, failures, eao))
+  return Scores(dict(zip(names, values, strict=True)))
 
 
 def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
@@ -115,7 +169,7 @@ def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
     truths: Of each sequence.
     lengths: The first and the last length of runs that EAO is the mean of.
   """
-  rated, sequences, sums = [], {}, []
+  rated, scores, sums = [], {}, []
   low, high = lengths
   for name, own in runs.items():
     truth = truths[name]
@@ -129,20 +183,20 @@ def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
       fragments += _pysot_fragments(run, np.nan_to_num(smaller))
     failures = _mean_failures(own)
     rated.append(np.concatenate(overlaps))
-    sequences[name] = Scores(
-      _mean(rated[-1]), 100 * failures / len(truth.region), failures
+    scores[name] = _scores(
+      _mean(rated[-1]), 100 * failures / truth.frames, failures
     )
     sums.append(overlap_sums(fragments, high))
-  failures = sum(scores.failures for scores in sequences.values())
-  frames = sum(len(truths[name].region) for name in runs)
+  failures = sum(each['failures'] for each in scores.values())
+  frames = sum(truths[name].frames for name in runs)
   redraw = redrawn(sums, slice(low - 1, high))
-  total = Scores(
+  total = _scores(
     _mean(np.concatenate(rated)),
     100 * failures / frames,
     failures,
-    float(redraw(np.ones((1, len(sums))))[0]),
+    redraw(np.ones((1, len(sums))))[0],
   )
-  return Outcome(total, sequences, redraw)
+  return Outcome(total, scores, redraw)
 
 
 def vot_toolkit(
@@ -158,7 +212,7 @@ def vot_toolkit(
     truths: Of each sequence.
     lengths: The first and the last length of runs that EAO is the mean of.
   """
-  sequences, sums, weights = {}, [], []
+  scores, sums, weights = {}, [], []
   low, high = lengths
   for name, own in runs.items():
     truth = truths[name]
@@ -167,21 +221,21 @@ def vot_toolkit(
       overlap = _vot_toolkit_overlaps(run, truth)
       accuracies.append(np.nan_to_num(_mean(_after_burn_in(run, overlap))))
       fragments += _vot_toolkit_fragments(run, np.nan_to_num(overlap))
-    failures, frames = _mean_failures(own), len(truth.region)
+    failures, frames = _mean_failures(own), truth.frames
     robustness = np.exp(-_SENSITIVITY * failures / frames)
-    sequences[name] = Scores(np.mean(accuracies), robustness, failures)
+    scores[name] = _scores(np.mean(accuracies), robustness, failures)
     weights.append(frames)
     sums.append(overlap_sums(fragments, high + 1))
   accuracy, failures = (
-    np.average([getattr(s, field) for s in sequences.values()], weights=weights)
+    np.average([each[field] for each in scores.values()], weights=weights)
     for field in ('accuracy', 'failures')
   )
   # Of the means, not the mean of the sequences' own.
   robustness = np.exp(-_SENSITIVITY * failures / np.mean(weights))
   redraw = redrawn(sums, slice(low, high + 1))
-  eao = float(redraw(np.ones((1, len(sums))))[0])
-  total = Scores(accuracy, robustness, failures, eao)
-  return Outcome(total, sequences, redraw)
+  eao = redraw(np.ones((1, len(sums))))[0]
+  total = _scores(accuracy, robustness, failures, eao)
+  return Outcome(total, scores, redraw)
 
 
 class Fragment(NamedTuple):
@@ -194,19 +248,6 @@ class Fragment(NamedTuple):
 
   overlap: Float[np.ndarray, 'n']
   failed: bool
-
-
-class Sums(NamedTuple):
-  """What the expected overlap of runs of each length is the quotient of.
-
-  Attributes:
-    overlap: Summed over the runs that count; entry i is of i frames behind the
-      first.
-    count: How many there are.
-  """
-
-  overlap: Float[np.ndarray, 'n']
-  count: Num[np.ndarray, 'n']
 
 
 def overlap_sums(fragments: Sequence[Fragment], length: int) -> Sums:
@@ -226,33 +267,6 @@ def overlap_sums(fragments: Sequence[Fragment], length: int) -> Sums:
   reached = frames < reach[:, None]
   sums = np.where(reached, np.cumsum(overlap, axis=1), 0.0).sum(axis=0)
   return Sums(sums / np.maximum(frames, 1), reached.sum(axis=0))
-
-
-def redrawn(
-  sums: Sequence[Sums], kept: slice
-) -> Callable[[Num[np.ndarray, 'd s']], Float[np.ndarray, 'd']]:
-  """Gives EAO, the mean expected overlap of the lengths that are kept.
-
-  Args:
-    sums: Of each sequence.
-    kept: Of their entries; those that no run reaches are left out.
-
-  Returns:
-    A function of how often each sequence counts, a row a draw.
-  """
-  overlap, count = (
-    np.stack([each[i][kept] for each in sums]) for i in range(2)
-  )
-
-  def redraw(drawn):
-    sums, counts = drawn @ overlap, drawn @ count
-    reached = counts > 0
-    curve = np.where(reached, sums / np.where(reached, counts, 1), 0.0)
-    known = reached.sum(axis=1)
-    mean = curve.sum(axis=1) / np.maximum(known, 1)
-    return np.where(known > 0, mean, np.nan)
-
-  return redraw
 
 
 def _pysot_fragments(run, overlap):
@@ -283,7 +297,9 @@ def _pysot_overlaps(run, truth, bounds):
       regions.pysot_overlaps(found, true, bounds)
       if event == TRACKED
       else [np.nan] * len(bounds)
-      for event, found, true in zip(*run, truth.region, strict=True)
+      for event, found, true in zip(
+        run.event, run.region, truth.region, strict=True
+      )
     ]
   ).T
 
@@ -295,7 +311,9 @@ def _vot_toolkit_overlaps(run, truth):
       regions.vot_toolkit_overlap(found, true, truth.bounds)
       if event == TRACKED
       else np.nan
-      for event, found, true in zip(*run, truth.region, strict=True)
+      for event, found, true in zip(
+        run.event, run.region, truth.region, strict=True
+      )
     ]
   )
 

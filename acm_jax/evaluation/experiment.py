@@ -1,0 +1,156 @@
+"""What an experiment is: all of it in one file of `experiments/`."""
+
+import abc
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from acm_jax.evaluation.benchmarks import Benchmark
+from acm_jax.evaluation.outcome import Outcome
+from acm_jax.evaluation.protocol import Protocol
+from acm_jax.evaluation.runs import Run
+from acm_jax.evaluation.truth import Truth
+from data_pipelines import sequences
+
+# Result files by sequence.
+Files = Mapping[str, Sequence[Path]]
+Truths = Mapping[str, Truth]
+
+
+class Analysis(NamedTuple):
+  """How the results of an experiment are scored.
+
+  Attributes:
+    rate: Scores the files of a tracker, by sequence, against their truths.
+    headings: What figures are called in tables where not as usual.
+    cuts: Whether regions are cut to the image.
+  """
+
+  rate: Callable[[Files, Truths], Outcome]
+  headings: Mapping[str, str] = MappingProxyType({})
+  cuts: bool = True
+
+
+class Curve(NamedTuple):
+  """A plot of a curve for each tracker.
+
+  Attributes:
+    name: Of `Scores.curves`, and of the files.
+    rank: Figure that ranks the trackers.
+    title: What the curve is called.
+    axis: Label of the thresholds, with their unit.
+    thresholds: Where the curve has its points.
+  """
+
+  name: str
+  rank: str
+  title: str
+  axis: str
+  thresholds: np.ndarray
+
+
+class Points(NamedTuple):
+  """A plot of a point for each tracker.
+
+  Attributes:
+    name: Of the files.
+    rank: Figure that ranks the trackers.
+    title: What the plot is called.
+    x: Figure to the right.
+    y: Figure upwards.
+    x_label: Label of the axis.
+    y_label: Label of the other.
+  """
+
+  name: str
+  rank: str
+  title: str
+  x: str
+  y: str
+  x_label: str
+  y_label: str
+
+
+class Experiment(abc.ABC):
+  """How trackers are run on a sequence, and how what they gave is scored.
+
+  Attributes:
+    title: What messages call it.
+    place: Where its results are below the folder of a tracker.
+    plots: What is drawn of the scores.
+    repeats: Whether several files of a sequence are repetitions.
+    everywhere: Names of analyses that score its results on any benchmark, and
+      not only on those that ask for this experiment.
+  """
+
+  title: ClassVar[str]
+  place: ClassVar[str] = '.'
+  plots: ClassVar[tuple[Curve | Points, ...]]
+  repeats: ClassVar[bool] = True
+  everywhere: ClassVar[Collection[str]] = ()
+
+  @abc.abstractmethod
+  def recognises(self, folder: Path) -> bool:
+    """Whether a tracker's results are of this experiment."""
+
+  @abc.abstractmethod
+  def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
+    """Runs a tracker over a sequence; see `evaluation.protocol`.
+
+    Raises:
+      ValueError: The truth lacks what the experiment needs.
+    """
+
+  @abc.abstractmethod
+  def files(
+    self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
+  ) -> dict[Path, int]:
+    """The result files of a sequence, and how many rows each has."""
+
+  @abc.abstractmethod
+  def read(self, path: Path, truth: Truth, benchmark: Benchmark) -> Run:
+    """Reads one of these, px, 0-based.
+
+    Raises:
+      OSError: It cannot be read.
+      ValueError: It is not of this experiment; the message names file and row.
+    """
+
+  @abc.abstractmethod
+  def write(
+    self, folder: Path, name: str, runs: Sequence[Run], benchmark: Benchmark
+  ) -> None:
+    """Writes the runs of a sequence."""
+
+  @abc.abstractmethod
+  def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
+    """The analysis of a name.
+
+    Raises:
+      ValueError: There is none; the message lists the known.
+    """
+
+  def is_done(
+    self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
+  ) -> bool:
+    """Whether all results of a sequence are there, and whole."""
+    return all(
+      path.is_file() and len(path.read_text().splitlines()) == rows
+      for path, rows in self.files(folder, name, truth, benchmark).items()
+    )
+
+  def boxes(
+    self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
+  ) -> Float[np.ndarray, 'n 4']:
+    """The boxes of the first of its runs, px, 0-based; NaN where none is."""
+    path = next(iter(self.files(folder, name, truth, benchmark)))
+    run = self.read(path, truth, benchmark)
+    found = np.full((truth.frames, 4), np.nan)
+    for number, region in enumerate(run.region):
+      if len(region) == 4:
+        found[run.start + run.step * number] = region
+    return found

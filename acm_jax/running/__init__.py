@@ -1,0 +1,1 @@
+"""Runs trackers: where models and baselines meet protocols and video."""

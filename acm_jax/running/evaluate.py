@@ -1,0 +1,189 @@
+"""Runs trackers over a benchmark's sequences and writes result files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from acm_jax.evaluation import (
+  annotations,
+  archives,
+  experiments,
+  owner,
+  report,
+  results,
+)
+from acm_jax.evaluation.benchmarks import Benchmark
+from acm_jax.evaluation.experiment import Experiment, Truths
+from acm_jax.running import drawing, scheduler
+from acm_jax.running.baselines import BaselineLanes
+from acm_jax.running.scheduler import Job, Lanes
+from acm_jax.tracking.engine import Engine, Programs
+from acm_jax.tracking.model import Model
+from data_pipelines.progress import Progress
+from data_pipelines.sequences import Sequence, read_frame
+
+SHEET_SEQUENCES, SHEET_FRAMES = 6, 4
+
+
+class Method(NamedTuple):
+  """A tracker that is evaluated.
+
+  Attributes:
+    lanes: What follows targets.
+    about: What its results depend on, to be known again by.
+  """
+
+  lanes: Lanes
+  about: Mapping[str, Any]
+
+
+def trained(model: Model, lanes: int = 1) -> Method:
+  """A trained tracker that follows some sequences at once."""
+  return Method(Engine(model, lanes), model.about())
+
+
+def baseline(name: str) -> Method:
+  """A baseline by name; raises as `BaselineLanes`."""
+  return Method(BaselineLanes(name), {'baseline': name})
+
+
+class Task(NamedTuple):
+  """What trackers are run on.
+
+  Attributes:
+    benchmark: What the sequences are of.
+    root: Its folder.
+    found: The sequences.
+  """
+
+  benchmark: Benchmark
+  root: Path
+  found: list[Sequence]
+
+  @property
+  def experiment(self) -> Experiment:
+    """How trackers are run on it."""
+    return experiments.of_benchmark(self.benchmark)
+
+  def truths(self) -> Truths:
+    """What the benchmark says of the sequences, by name."""
+    return annotations.read(self.benchmark, self.root)
+
+
+def evaluate(methods: Mapping[str, Method], task: Task, out: Path) -> None:
+  """Runs trackers over sequences, scores them, draws the first one's boxes.
+
+  Where only a server has the annotations, an archive for it is written instead
+  of scores.
+
+  Args:
+    methods: By name.
+    task: What they are run on.
+    out: Gets the report, and a folder named like the benchmark with the report
+      again, `tracked.png` and a folder of results for each tracker.
+  """
+  folders = [run(name, each, task, out) for name, each in methods.items()]
+  benchmark = task.benchmark
+  own = out / benchmark.name
+  if benchmark.hidden:
+    for folder in folders:
+      print(archives.write(folder, benchmark, own / f'{folder.name}.zip'))
+  else:
+    names = [sequence.name for sequence in task.found]
+    scored = report.score(benchmark.name, task.root, folders, own, only=names)
+    report.write(scored, out)
+  picture(folders[0], task, own / 'tracked.png')
+
+
+def run(name: str, method: Method, task: Task, out: Path) -> Path:
+  """Runs one tracker over sequences; returns the folder of its results.
+
+  Sequences that an earlier run of the same tracker has done are left out.
+
+  Raises:
+    ValueError: The results there are of another tracker, or a sequence cannot
+      be tracked; the message names it.
+  """
+  benchmark, experiment, truths = task.benchmark, task.experiment, task.truths()
+  folder = out / benchmark.name / name
+  owner.check(folder, method.about)
+  left = [
+    s
+    for s in task.found
+    if not experiment.is_done(folder, s.name, truths[s.name], benchmark)
+  ]
+  total = sum(map(len, task.found))
+  done = total - sum(map(len, left))
+  spent: list[np.ndarray] = []
+  with Progress(name, total, 'frames', done) as shown:
+
+    def on_frames(count):
+      nonlocal done
+      done += count
+      # Protocols may skip frames, or follow them more than once.
+      shown.update(min(done, total))
+
+    jobs = [Job(s, experiment.protocol(s, truths[s.name])) for s in left]
+    for each in scheduler.drive(method.lanes, jobs, on_frames):
+      sequence = left[each.index].name
+      owner.mark(folder, method.about)
+      results.write_times(folder, sequence, benchmark, *each.times)
+      experiment.write(folder, sequence, each.runs, benchmark)
+      spent.append(np.array([each.answers, *map(np.sum, each.times)]))
+  if spent:
+    summary = _summary(method.lanes.programs, *np.sum(spent, axis=0))
+    results.write_speed(folder, summary)
+    print(f'{name}: {_told(summary)}')
+  return folder
+
+
+def _summary(
+  programs: Programs, frames, seconds, seconds_with_decode
+) -> dict[str, Any]:
+  summary = {
+    'frames': int(frames),
+    'frames_per_second': frames / seconds,
+    'frames_per_second_with_decode': frames / seconds_with_decode,
+  }
+  if len(programs):
+    summary |= {
+      'programs': len(programs),
+      'compile_seconds': programs.seconds,
+    }
+  return summary
+
+
+def _told(summary: Mapping[str, Any]) -> str:
+  text = (
+    f'{summary["frames_per_second"]:.1f} frames/s, '
+    f'{summary["frames_per_second_with_decode"]:.1f} with decoding'
+  )
+  if 'programs' in summary:
+    text += (
+      f'; {summary["programs"]} programs compiled in '
+      f'{summary["compile_seconds"]:.1f} s'
+    )
+  return text
+
+
+def picture(folder: Path, task: Task, path: Path) -> None:
+  """Draws results (in colour) and truth (white) on frames of some sequences."""
+  pictures, truths = [], task.truths()
+  for sequence in _evenly(task.found, SHEET_SEQUENCES):
+    boxes = task.experiment.boxes(
+      folder, sequence.name, truths[sequence.name], task.benchmark
+    )
+    for index in _evenly(range(len(sequence)), SHEET_FRAMES):
+      frame = read_frame(sequence.frame_paths[index]).copy()
+      drawing.draw_box(frame, sequence.box_xywh[index], drawing.TRUTH)
+      label = f'{sequence.name} {index}'
+      drawing.draw_box(frame, boxes[index], drawing.COLORS[0], label)
+      pictures.append(frame)
+  drawing.write_sheet(pictures, path)
+
+
+def _evenly(items, count):
+  places = np.linspace(0, len(items) - 1, min(count, len(items)))
+  return [items[i] for i in places.round().astype(int)]

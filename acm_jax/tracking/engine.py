@@ -1,0 +1,302 @@
+"""The host's side of tracking: frames in, boxes out, programs compiled once."""
+
+import concurrent.futures
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from acm_jax.geometry import boxes
+from acm_jax.tracking import lanes as on_device
+from acm_jax.tracking.contract import (
+  Frame,
+  Hparams,
+  Tracked,
+  Tracker,
+  TrackState,
+)
+from acm_jax.tracking.model import Model
+
+# RGB, uint8 [h, w, 3]; `check_image` refuses anything else.
+Image = np.ndarray
+
+
+class Programs:
+  """Keeps compiled programs, so that engines of the same model share them.
+
+  Attributes:
+    seconds: Time spent on compiling.
+  """
+
+  def __init__(self):
+    self._compiled: dict[Hashable, Callable] = {}
+    self.seconds = 0.0
+
+  def __len__(self) -> int:
+    return len(self._compiled)
+
+  def get(
+    self,
+    function: Callable,
+    tracker: Tracker,
+    precision: str,
+    shapes: Hashable,
+    *args: Any,
+    **static: Any,
+  ) -> Callable:
+    """Compiles a function for a tracker, or finds it compiled.
+
+    Args:
+      function: Made by `jax.jit`; the tracker is its first argument, static.
+      tracker: A part of the key, as is everything up to `shapes`.
+      precision: Precision of matrix products that it is traced under.
+      shapes: Whatever tells the shapes of `args` from others of the same
+        function and tracker.
+      *args: Further arguments, for their shapes.
+      **static: Further static arguments, a part of the key.
+
+    Returns:
+      The program; it takes `args`.
+    """
+    key = (function, tracker, precision, shapes, *static.items())
+    if key not in self._compiled:
+      begun = time.perf_counter()
+      with jax.default_matmul_precision(precision):
+        lowered = function.lower(tracker, *args, **static)
+      self._compiled[key] = lowered.compile()
+      self.seconds += time.perf_counter() - begun
+    return self._compiled[key]
+
+
+class Engine:
+  """Follows up to n targets with one model, each in a lane.
+
+  States stay on the device. A lane is given a target by `start` and moved by
+  `advance`; lanes are independent, in their frames, too. The region that a lane
+  searches has the size that its state wants.
+  """
+
+  def __init__(
+    self,
+    model: Model,
+    lanes: int = 1,
+    *,
+    programs: Programs | None = None,
+    hparams: Hparams | None = None,
+  ):
+    """Prepares lanes; compiles nothing yet.
+
+    Args:
+      model: Tracker, variables, hyper-parameters and precision.
+      lanes: How many there are.
+      programs: Keeper of compiled programs; one of its own by default.
+      hparams: Hyper-parameters of each lane, [lanes]; the model's by default.
+    """
+    if lanes < 1:
+      raise ValueError(f'lanes={lanes}: give 1 or more')
+    self.lanes = lanes
+    self.programs = Programs() if programs is None else programs
+    self._model = model
+    self._hparams = jax.tree.map(
+      lambda x: np.broadcast_to(np.float32(x), lanes),
+      model.hparams if hparams is None else hparams,
+    )
+    self._states: TrackState = on_device.empty(
+      model.tracker, model.variables, lanes
+    )
+    self._sizes: list[tuple[int, int] | None] = [None] * lanes
+    self._move = on_device.move_on(jax.default_backend())
+    self._copiers = concurrent.futures.ThreadPoolExecutor()
+
+  def start(self, image: Image, boxes_xywh: Mapping[int, np.ndarray]) -> None:
+    """Gives lanes a target each, by its box in an image.
+
+    Args:
+      image: RGB.
+      boxes_xywh: x, y, w, h by lane, px, 0-based.
+
+    Raises:
+      ValueError: The image is not RGB of uint8, or a box has no area of a pixel
+        or lies outside of the image.
+    """
+    check_image(image)
+    frame = jax.tree.map(lambda x: x[0], self._frames([image]))
+    for lane, box_xywh in boxes_xywh.items():
+      box_xywh = np.asarray(box_xywh, np.float32)
+      check_box(box_xywh, image.shape[:2])
+      given = (
+        self._model.variables,
+        self._states,
+        frame,
+        box_xywh,
+        np.int32(lane),
+      )
+      shapes = bucket_of(image), self.lanes
+      program = self._program(on_device.start, shapes, *given)
+      self._states = program(*given)
+      self._sizes[lane] = image.shape[:2]
+
+  def advance(
+    self, images: Image | Mapping[int, Image]
+  ) -> Callable[[], dict[int, Tracked]]:
+    """Moves lanes by a frame; returns before the device is done.
+
+    Args:
+      images: RGB frame by lane, for the lanes that move, of one bucket; or one
+        frame for all lanes.
+
+    Returns:
+      A function that waits for what was found, by lane in their order, as
+      NumPy arrays.
+
+    Raises:
+      ValueError: A frame is not RGB of uint8, or is of another size than that
+        in which its lane was started.
+    """
+    if isinstance(images, Mapping):
+      moving = dict(images)
+    else:
+      moving = dict.fromkeys(range(self.lanes), images)
+    for lane, image in moving.items():
+      check_image(image)
+      _check_size(image, self._sizes[lane])
+    active = np.zeros(self.lanes, bool)
+    active[list(moving)] = True
+    if isinstance(images, Mapping):
+      row = [moving.get(lane) for lane in range(self.lanes)]
+    else:
+      row = [images]
+    parts = self._parts(self._frames(row), active)
+
+    def fetch() -> dict[int, Tracked]:
+      found = {
+        lane: jax.tree.map(lambda x, i=lane: x[i], tracked)
+        for now, tracked in jax.device_get(parts)
+        for lane in np.flatnonzero(now).tolist()
+      }
+      return dict(sorted(found.items()))
+
+    return fetch
+
+  def _parts(
+    self, frames: Frame, active: np.ndarray
+  ) -> list[tuple[np.ndarray, Tracked]]:
+    """Moves lanes; gives what is found, by the lanes that it is found in."""
+    wanted = np.zeros_like(active)
+    if self._model.tracker.wide_search:
+      # A copy, for the step is given the states' own memory.
+      wanted = np.array(self._states.wide)
+    parts = []
+    for wide in (False, True):
+      now = active & (wanted == wide)
+      if now.any():
+        parts.append((now, self._step(frames, now, wide)))
+    return parts
+
+  def _step(self, frames: Frame, active: np.ndarray, wide: bool) -> Tracked:
+    given = self._model.variables, self._hparams, self._states, frames, active
+    shapes = frames.pixels.shape, self.lanes
+    program = self._program(self._move, shapes, *given, wide=wide)
+    self._states, found = program(*given)
+    return found
+
+  def _program(self, function, shapes, *args, **static) -> Callable:
+    model = self._model
+    return self.programs.get(
+      function, model.tracker, model.precision, shapes, *args, **static
+    )
+
+  def _frames(self, images: Sequence[Image | None]) -> Frame:
+    """Stacks images in their bucket; None is an image of a pixel."""
+    buckets = {bucket_of(image) for image in images if image is not None}
+    if len(buckets) != 1:
+      raise ValueError(
+        f'frames of the buckets {sorted(buckets)} move at once; move lanes of '
+        'one bucket at a time'
+      )
+    pixels = np.zeros((len(images), *buckets.pop(), 3), np.uint8)
+    sizes = np.ones((len(images), 2), np.int32)
+
+    def copy(row, image):
+      h, w = image.shape[:2]
+      pixels[row, :h, :w], sizes[row] = image, (h, w)
+
+    given = [(i, x) for i, x in enumerate(images) if x is not None]
+    if len(given) == 1:
+      copy(*given[0])
+    else:
+      list(self._copiers.map(copy, *zip(*given, strict=True)))
+    return Frame(jnp.asarray(pixels), jnp.asarray(sizes))
+
+
+def bucket_of(image: Image) -> tuple[int, int]:
+  """Finds the height and width that an image is padded to, shared by many.
+
+  Sides are powers of two or one and a half of them, from 256 px on.
+  """
+  sides = sorted(2**k * part for k in range(8, 14) for part in (1, 1.5))
+  return tuple(
+    int(next((s for s in sides if s >= side), side)) for side in image.shape[:2]
+  )
+
+
+def given(box_xywh: np.ndarray) -> Tracked:
+  """What is found in the frame in which a target is given: its own box."""
+  one = np.float32(1)
+  box_xywh = np.asarray(box_xywh, np.float32)
+  return Tracked(box_xywh, score=one, lost=np.False_, margin=one)
+
+
+def check_image(image: Any) -> None:
+  """Refuses what is no RGB image of uint8.
+
+  Raises:
+    ValueError: It is none; the message says what it is.
+  """
+  if not isinstance(image, np.ndarray):
+    raise ValueError(
+      f'the image is a {type(image).__name__}; give a NumPy array, uint8 '
+      '[h, w, 3], RGB'
+    )
+  if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+    raise ValueError(
+      f'the image has the shape {list(image.shape)}; give [h, w, 3], RGB (a '
+      'grey one three times, one with transparency without it)'
+    )
+  if image.dtype != np.uint8:
+    raise ValueError(
+      f'the image is of {image.dtype}; give uint8, values from 0 to 255'
+    )
+
+
+def check_box(box_xywh: np.ndarray, size_hw: tuple[int, int]) -> None:
+  """Refuses a box that cannot be tracked.
+
+  Raises:
+    ValueError: It is not finite, is smaller than a pixel or lies outside.
+  """
+  text = ','.join(f'{value:g}' for value in np.ravel(box_xywh))
+  if box_xywh.shape != (4,):
+    raise ValueError(f'box {text} has no four numbers: give x,y,w,h in pixels')
+  if not np.isfinite(box_xywh).all() or (box_xywh[2:] < 1).any():
+    raise ValueError(
+      f'box {text} has no area of a pixel: give x,y,w,h in pixels'
+    )
+  inside = boxes.clip(boxes.xywh_to_xyxy(box_xywh), size_hw)
+  if boxes.area(inside) <= 0:
+    h, w = size_hw
+    raise ValueError(f'box {text} lies outside the frame of {w} x {h} pixels')
+
+
+def _check_size(image: Image, size_hw: tuple[int, int] | None) -> None:
+  if size_hw is None:
+    raise ValueError('a lane without a target cannot move; start it first')
+  if image.shape[:2] != size_hw:
+    (h, w), (h0, w0) = image.shape[:2], size_hw
+    raise ValueError(
+      f'{w} x {h} pixels where the first frame has {w0} x {h0}: make all '
+      'frames one size'
+    )

@@ -1,0 +1,276 @@
+"""The experiments' protocols, driven over sequences with known boxes."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+from acm_jax.evaluation import benchmarks, report
+from acm_jax.evaluation.experiment import Analysis, Experiment
+from acm_jax.evaluation.experiments import EXPERIMENTS
+from acm_jax.evaluation.experiments.reset import first_box
+from acm_jax.evaluation.outcome import Outcome, Scores
+from acm_jax.evaluation.protocol import Next, Start
+from acm_jax.evaluation.runs import boxes_alone, read_confidence
+from acm_jax.evaluation.truth import Truth
+from acm_jax.running import evaluate, scheduler
+from acm_jax.running.evaluate import Method, Task
+from acm_jax.running.scheduler import Job
+from acm_jax.tracking.engine import Programs, given
+
+VOT = benchmarks.get('vot2018')
+BOX = [10.0, 10, 20, 16]
+
+
+@pytest.fixture
+def root(tmp_path):
+  """Two sequences, of 14 and 9 frames, with a box and a polygon."""
+  root = tmp_path / 'VOT2018'
+  for name, count, region in (
+    ('ants1', 14, '10,10,20,16'),
+    ('bag', 9, '20,10,30,20,20,30,10,20'),
+  ):
+    folder = root / name / 'color'
+    folder.mkdir(parents=True)
+    for number in range(1, count + 1):
+      # So that an image tells its number.
+      image = np.full((48, 64, 3), 5 * number, np.uint8)
+      cv2.imwrite(str(folder / f'{number:08d}.png'), image)
+    (root / name / 'groundtruth.txt').write_text(f'{region}\n' * count)
+  (root / 'list.txt').write_text('ants1\nbag\n')
+  return root
+
+
+class Losing:
+  """Lanes that hold a target for some frames after each start, then lose it.
+
+  Attributes:
+    seen: Frames by lane, in order; a start is written as -number.
+  """
+
+  def __init__(self, lanes, after):
+    self.lanes, self.programs = lanes, Programs()
+    self._after, self._state = after, {}
+    self.seen = []
+
+  def start(self, image, boxes_xywh):
+    for lane, box_xywh in boxes_xywh.items():
+      self._state[lane] = [np.asarray(box_xywh, float), 0]
+    self.seen.append(-int(image[0, 0, 0] // 5))
+
+  def advance(self, images):
+    found = {}
+    for lane, image in images.items():
+      self.seen.append(int(image[0, 0, 0] // 5))
+      box, held = self._state[lane]
+      self._state[lane][1] = held + 1
+      moved = 500.0 * (held + 1 >= self._after)
+      tracked = given(np.zeros(4)).replace(
+        box_xywh=box + np.array([moved, 0, 0, 0]), score=np.float32(0.25)
+      )
+      found[lane] = tracked
+    return lambda: found
+
+
+def run(task, lanes, tmp_path):
+  return evaluate.run('ours', Method(lanes, {'a': 1}), task, tmp_path)
+
+
+def rows(folder, name):
+  path = folder / 'baseline' / name / f'{name}_001.txt'
+  return path.read_text().split()
+
+
+@pytest.mark.parametrize('count', [1, 2, 5])
+def test_a_lost_target_is_given_again_after_five_frames(root, tmp_path, count):
+  task = Task(VOT, root, benchmarks.sequences(VOT, root))
+  folder = run(task, Losing(count, 3), tmp_path)
+  box = '10.0000,10.0000,20.0000,16.0000'
+  # Lost at frames 3 and 11, so that frame 16 would be the next start.
+  start = ['1', box, box, '2', '0', '0', '0', '0']
+  assert rows(folder, 'ants1') == (start + start)[:14]
+  assert [len(r) > 1 for r in rows(folder, 'bag')] == [False, True, True] + [
+    False
+  ] * 6
+  times = np.loadtxt(folder / 'times' / 'ants1_time.txt')
+  assert (
+    (times > 0) == ([True] * 4 + [False] * 4 + [True] * 4 + [False] * 2)
+  ).all()
+  found = report.compute('vot2018', root, [folder]).trackers['ours']
+  assert found.sequences['ants1']['failures'] == 2
+  assert found.sequences['bag']['failures'] == 1
+
+
+def test_what_is_done_is_not_done_again(root, tmp_path):
+  task = Task(VOT, root, benchmarks.sequences(VOT, root))
+  lanes = Losing(1, 99)
+  run(task._replace(found=task.found[:1]), lanes, tmp_path)
+  assert lanes.seen == [-1, *range(2, 15)]
+  lanes.seen.clear()
+  run(task, lanes, tmp_path)
+  assert lanes.seen == [-1, *range(2, 10)]
+
+
+def drive(root, protocol_of, lanes):
+  """Drives a protocol over the first sequence; gives what came of it."""
+  (sequence, *_) = benchmarks.sequences(VOT, root)
+  (done,) = scheduler.drive(lanes, [Job(sequence, protocol_of(sequence))])
+  return done
+
+
+def test_a_baseline_is_driven_as_a_tracker_is(root):
+  truth = [np.array(BOX)] * 4 + [np.array([40.0, 30, 9, 9])] * 10
+
+  def protocol(sequence):
+    return EXPERIMENTS['reset'].protocol(sequence, Truth(tuple(truth)))
+
+  done = drive(root, protocol, evaluate.baseline('first_box').lanes)
+  # Lost where it jumps, at frame 4; started again there, it holds.
+  assert done.runs[0].event.tolist() == [
+    1,
+    *[-1] * 3,
+    2,
+    *[0] * 4,
+    1,
+    *[-1] * 4,
+  ]
+  assert done.answers == (done.times[0] > 0).sum() == 10
+
+
+def test_lanes_do_not_change_what_a_protocol_asks_for(
+  root, tmp_path, tiny_model
+):
+  task, written = Task(VOT, root, benchmarks.sequences(VOT, root)), []
+  for count in (1, 2):
+    method = evaluate.trained(tiny_model, count)
+    folder = evaluate.run('ours', method, task, tmp_path / str(count))
+    written.append([rows(folder, name) for name in ('ants1', 'bag')])
+  events = [[[r[:2] for r in one] for one in each] for each in written]
+  assert events[0] == events[1]
+
+
+ANCHORS = {0: 1, 5: 1, 13: -1}
+
+
+def write_anchors(root):
+  for name, frames in (('ants1', 14), ('bag', 9)):
+    signs = np.zeros(frames, int)
+    for anchor, step in ANCHORS.items():
+      if anchor < frames:
+        signs[anchor] = step
+    path = root / name / 'anchor.value'
+    path.write_text('\n'.join(map(str, signs)) + '\n')
+
+
+def test_each_anchor_is_followed_to_its_end(root, tmp_path):
+  write_anchors(root)
+  benchmark = benchmarks.get('vot2022_stb')
+  task = Task(benchmark, root, benchmarks.sequences(benchmark, root))
+  lanes = Losing(1, 99)
+  folder = run(task, lanes, tmp_path)
+  assert lanes.seen[: 14 + 9 + 14] == [
+    *(-1, *range(2, 15)),
+    *(-6, *range(7, 15)),
+    *(-14, *range(13, 0, -1)),
+  ]
+  files = sorted(p.name for p in (folder / 'baseline' / 'ants1').iterdir())
+  assert files == [f'ants1_{anchor:08d}.txt' for anchor in ANCHORS]
+  lanes.seen.clear()
+  run(task, lanes, tmp_path)
+  assert not lanes.seen
+  short = dataclasses.replace(benchmark, lengths=(2, 8))
+  experiment, truths = task.experiment, task.truths()
+  files = {
+    name: list(experiment.files(folder, name, truth, short))
+    for name, truth in truths.items()
+  }
+  total = experiment.analysis(short, 'vot_toolkit').rate(files, truths).total
+  assert total['robustness'] == 1.0
+  assert total['accuracy'] > 0.6
+
+
+def test_the_long_term_protocol_writes_how_sure_the_tracker_is(root, tmp_path):
+  path = root / 'bag' / 'groundtruth.txt'
+  lines = path.read_text().splitlines()
+  path.write_text('\n'.join([*lines[:-1], 'nan,nan,nan,nan']) + '\n')
+  benchmark = benchmarks.get('vot_lt')
+  task = Task(benchmark, root, benchmarks.sequences(benchmark, root))
+  folder = run(task, Losing(2, 99), tmp_path)
+  file = folder / 'longterm' / 'bag' / 'bag_001_confidence.value'
+  assert read_confidence(file)[1:].tolist() == [0.25] * 8
+  found = report.compute('vot_lt', root, [folder]).trackers['ours']
+  # The last of nine frames is without the target, the first is given.
+  assert found.sequences['bag']['precision'] < 7 / 8
+
+
+class Backward(Experiment):
+  """Follows a sequence from its last frame; a whole experiment in one file."""
+
+  title = 'backward tracking'
+  place = 'backward'
+  plots = ()
+
+  def recognises(self, folder):
+    return (folder / self.place).is_dir()
+
+  def protocol(self, sequence, truth):
+    last = truth.frames - 1
+    boxes = [(yield Start(last, truth.box_xywh[last], step=-1)).box_xywh]
+    for _ in range(last):
+      boxes.append((yield Next()).box_xywh)
+    return [boxes_alone(boxes)._replace(start=last, step=-1)]
+
+  def files(self, folder, name, truth, benchmark):
+    return {folder / self.place / f'{name}.txt': truth.frames}
+
+  def read(self, path, truth, benchmark):
+    boxes = boxes_alone(list(np.loadtxt(path, delimiter=',')))
+    return boxes._replace(start=truth.frames - 1, step=-1)
+
+  def write(self, folder, name, runs, benchmark):
+    (folder / self.place).mkdir(parents=True, exist_ok=True)
+    path = folder / self.place / f'{name}.txt'
+    np.savetxt(path, np.stack(runs[0].region), delimiter=',')
+
+  def analysis(self, benchmark, name):
+    def rate(files, truths):
+      scores = {name: Scores({'eao': 1.0}) for name in files}
+      return Outcome(
+        Scores({'eao': 1.0}), scores, lambda drawn: np.mean(drawn, 1)
+      )
+
+    return Analysis(rate)
+
+
+def test_another_experiment_is_one_file(root, tmp_path, monkeypatch):
+  monkeypatch.setitem(EXPERIMENTS, 'backward', Backward())
+  benchmark = dataclasses.replace(VOT, experiment='backward')
+  monkeypatch.setitem(benchmarks.BENCHMARKS, 'vot2018', benchmark)
+  task = Task(benchmark, root, benchmarks.sequences(benchmark, root))
+  lanes = Losing(1, 99)
+  evaluate.evaluate({'ours': Method(lanes, {})}, task, tmp_path / 'out')
+  assert lanes.seen[:14] == [-14, *range(13, 0, -1)]
+  assert (tmp_path / 'out' / 'scores.json').is_file()
+  assert (tmp_path / 'out' / 'vot2018' / 'tracked.png').is_file()
+
+
+def test_a_protocol_that_asks_for_too_much_is_told(root):
+  def protocol(sequence):
+    yield Start(12, np.array(BOX))
+    for _ in range(2):
+      yield Next()
+
+  with pytest.raises(
+    ValueError, match=r'ants1: .* a frame behind the last one'
+  ):
+    drive(root, protocol, Losing(1, 99))
+
+
+def test_the_first_box_of_a_polygon_has_its_area_and_a_pixel():
+  square = np.array([20, 10, 30, 20, 20, 30, 10, 20], float)
+  side = np.sqrt(200) + 1
+  expected = [20 - (side - 1) / 2, 20 - (side - 1) / 2, side, side]
+  np.testing.assert_allclose(first_box(square), expected)
+  box = np.array([1.0, 2, 3, 4])
+  np.testing.assert_array_equal(first_box(box), box)
