@@ -107,7 +107,13 @@ def train(
     sets,
     load_variables(init_from)[1] if init_from else None,
     teachers.load(teacher, sections.get('teacher'), tracker, plan.search_size),
-    validation.load(plan.validation, validation_dir, tracker, plan.hparams),
+    validation.load(
+      plan.validation,
+      validation_dir,
+      tracker,
+      plan.hparams,
+      sections['precision'],
+    ),
   )
   if inputs.teacher:
     # So that a run that goes on has the teacher that it began with.

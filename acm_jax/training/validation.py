@@ -37,7 +37,7 @@ class Validator:
   hparams: Hparams
   sequences: list[Sequence]
   pairs: template_gap.Pairs
-  precision: str = 'highest'
+  precision: str
   programs: Programs = dataclasses.field(default_factory=Programs)
 
   def measure(self, variables: Variables) -> dict[str, float]:

@@ -99,7 +99,7 @@ def root(tmp_path_factory):
 @pytest.fixture(scope='module')
 def validator(root):
   config = Validation('folder', NAMES, pairs=6)
-  return validation.load(config, str(root), ColorTracker(), HPARAMS)
+  return validation.load(config, str(root), ColorTracker(), HPARAMS, 'highest')
 
 
 def variables(sharpness):
@@ -213,7 +213,7 @@ def test_a_sequence_that_is_none_to_validate_on_is_refused(
 ):
   config = Validation('folder', names)
   with pytest.raises(ValueError, match=f'config.validation: .*{message}'):
-    validation.load(config, str(root), ColorTracker(), HPARAMS)
+    validation.load(config, str(root), ColorTracker(), HPARAMS, 'highest')
 
 
 def test_a_validation_without_its_folder_and_the_reverse_are_refused(root):
@@ -222,9 +222,9 @@ def test_a_validation_without_its_folder_and_the_reverse_are_refused(root):
   with pytest.raises(
     ValueError, match='give --validation_dir=DIR, the root of'
   ):
-    load(config, None, ColorTracker(), HPARAMS)
+    load(config, None, ColorTracker(), HPARAMS, 'highest')
   with pytest.raises(ValueError, match='--validation_dir: the config has no'):
-    load(None, str(root), ColorTracker(), HPARAMS)
+    load(None, str(root), ColorTracker(), HPARAMS, 'highest')
   assert load(None, None, ColorTracker(), HPARAMS) is None
 
 
