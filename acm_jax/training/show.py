@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from acm_jax.evaluation import drawing
+from acm_jax.running import drawing
 from acm_jax.geometry import boxes
 from acm_jax.tracking.contract import Batch, Targets
 from acm_jax.training.plan import Plan
