@@ -1,5 +1,7 @@
 """Runs trackers over a benchmark's sequences and writes result files."""
 
+import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,7 +51,8 @@ def baseline(name: str) -> Method:
   return Method(BaselineLanes(name), {'baseline': name})
 
 
-class Task(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Task:
   """What trackers are run on.
 
   Attributes:
@@ -67,9 +70,21 @@ class Task(NamedTuple):
     """How trackers are run on it."""
     return experiments.of_benchmark(self.benchmark)
 
+  @functools.cached_property
   def truths(self) -> Truths:
-    """What the benchmark says of the sequences, by name."""
-    return annotations.read(self.benchmark, self.root)
+    """What the benchmark says of the sequences, by name.
+
+    Raises:
+      OSError: The annotations cannot be read.
+      ValueError: They are malformed, or lack one of the sequences.
+    """
+    truths = annotations.read(self.benchmark, self.root)
+    if missing := [s.name for s in self.found if s.name not in truths]:
+      raise ValueError(
+        f'{self.root}: no annotation of {", ".join(missing)}; restore it, or '
+        'leave the sequence out with --sequences'
+      )
+    return truths
 
 
 def evaluate(methods: Mapping[str, Method], task: Task, out: Path) -> None:
@@ -106,7 +121,7 @@ def run(name: str, method: Method, task: Task, out: Path) -> Path:
     ValueError: The results there are of another tracker, or a sequence cannot
       be tracked; the message names it.
   """
-  benchmark, experiment, truths = task.benchmark, task.experiment, task.truths()
+  benchmark, experiment, truths = task.benchmark, task.experiment, task.truths
   folder = out / benchmark.name / name
   owner.check(folder, method.about)
   left = [
@@ -170,7 +185,7 @@ def _told(summary: Mapping[str, Any]) -> str:
 
 def picture(folder: Path, task: Task, path: Path) -> None:
   """Draws results (in colour) and truth (white) on frames of some sequences."""
-  pictures, truths = [], task.truths()
+  pictures, truths = [], task.truths
   for sequence in _evenly(task.found, SHEET_SEQUENCES):
     boxes = task.experiment.boxes(
       folder, sequence.name, truths[sequence.name], task.benchmark

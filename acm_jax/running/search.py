@@ -115,7 +115,7 @@ def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
     owner.check(folder / each, its)
   at_once = min(budget.at_once, len(tried))
   total, done = len(tried) * sum(map(len, found)), 0
-  truths, programs = task.truths(), Programs()
+  truths, programs = task.truths, Programs()
   with Progress(name, total, 'boxes') as shown:
     for begun in range(0, len(tried), at_once):
       group = list(tried)[begun : begun + at_once]

@@ -22,6 +22,8 @@ from acm_jax.tracking.model import Model
 
 # RGB, uint8 [h, w, 3]; `check_image` refuses anything else.
 Image = np.ndarray
+# Sides of buckets, px.
+_SIDES = sorted(int(2**k * part) for k in range(8, 14) for part in (1, 1.5))
 
 
 class Programs:
@@ -237,9 +239,8 @@ def bucket_of(image: Image) -> tuple[int, int]:
 
   Sides are powers of two or one and a half of them, from 256 px on.
   """
-  sides = sorted(2**k * part for k in range(8, 14) for part in (1, 1.5))
   return tuple(
-    int(next((s for s in sides if s >= side), side)) for side in image.shape[:2]
+    next((s for s in _SIDES if s >= side), side) for side in image.shape[:2]
   )
 
 

@@ -105,7 +105,7 @@ def test_a_lost_target_is_given_again_after_five_frames(root, tmp_path, count):
 def test_what_is_done_is_not_done_again(root, tmp_path):
   task = Task(VOT, root, benchmarks.sequences(VOT, root))
   lanes = Losing(1, 99)
-  run(task._replace(found=task.found[:1]), lanes, tmp_path)
+  run(dataclasses.replace(task, found=task.found[:1]), lanes, tmp_path)
   assert lanes.seen == [-1, *range(2, 15)]
   lanes.seen.clear()
   run(task, lanes, tmp_path)
@@ -180,7 +180,7 @@ def test_each_anchor_is_followed_to_its_end(root, tmp_path):
   run(task, lanes, tmp_path)
   assert not lanes.seen
   short = dataclasses.replace(benchmark, lengths=(2, 8))
-  experiment, truths = task.experiment, task.truths()
+  experiment, truths = task.experiment, task.truths
   files = {
     name: list(experiment.files(folder, name, truth, short))
     for name, truth in truths.items()
