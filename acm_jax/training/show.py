@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from acm_jax.running import drawing
 from acm_jax.geometry import boxes
+from acm_jax.running import drawing
 from acm_jax.tracking.contract import Batch, Targets
 from acm_jax.training.plan import Plan
 from data_pipelines.pipeline import DataSet, train_batches
