@@ -7,6 +7,7 @@ box = tracker.update(image).box
 
 import importlib
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _HOMES = {
 def load(
   place: 'str | os.PathLike[str]',
   *,
-  hparams: str | None = None,
+  hparams: 'Mapping[str, float] | str | None' = None,
   wide_search: str | None = None,
 ) -> 'VideoTracker':
   """Loads a trained tracker, ready to track.
@@ -34,8 +35,9 @@ def load(
   Args:
     place: Folder of a training run or of a conversion; FOLDER@STEP for one
       checkpoint of it, FOLDER@best for the best that was validated.
-    hparams: Changes of its hyper-parameters, as `penalty_k=0.1,size_lr=0.4`, or
-      the name of values that its config calls tuned.
+    hparams: Changes of its hyper-parameters, as `{'penalty_k': 0.1}` or
+      `'penalty_k=0.1,size_lr=0.4'`, or the name of values in the section
+      `tuned` of its config.
     wide_search: When a larger region is searched: `never`, `long_term` or
       `fast_motion`; as the config says by default.
 
@@ -47,6 +49,8 @@ def load(
   from acm_jax.tracking.video_tracker import VideoTracker
   from acm_jax.training import trained
 
+  if isinstance(hparams, Mapping):
+    hparams = ','.join(f'{k}={float(v)!r}' for k, v in hparams.items())
   return VideoTracker(trained.load(str(place), hparams, wide_search))
 
 

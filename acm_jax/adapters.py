@@ -9,32 +9,36 @@ from acm_jax.geometry import boxes
 from acm_jax.tracking.video_tracker import Result, VideoTracker
 
 
-def got10k(tracker: VideoTracker, name: str | None = None) -> Any:
+def got10k(
+  tracker: VideoTracker, name: str | None = None, first_pixel: int = 1
+) -> Any:
   """Makes a `got10k.trackers.Tracker`, which the toolkit's experiments run.
 
-  The toolkit gives images of PIL, and boxes in the pixel base of its
-  annotations, where the first pixel is 1.
+  The toolkit gives images of PIL, and boxes as the files of a benchmark have
+  them.
 
   Args:
     tracker: What tracks.
     name: Name of its results; the model's by default.
+    first_pixel: Coordinate of the first pixel in these files: 1, but 0 for NfS,
+      TrackingNet and VOT.
 
   Raises:
     ImportError: The package got10k is not installed.
   """
   from got10k.trackers import Tracker
 
-  first_pixel = np.array([1, 1, 0, 0])
+  base = np.array([first_pixel, first_pixel, 0, 0])
 
   class Adapter(Tracker):
     def __init__(self):
       super().__init__(name or tracker.model.name, is_deterministic=True)
 
     def init(self, image, box):
-      tracker.init(_rgb(image), box - first_pixel)
+      tracker.init(_rgb(image), box - base)
 
     def update(self, image):
-      return tracker.update(_rgb(image)).box + first_pixel
+      return tracker.update(_rgb(image)).box + base
 
   return Adapter()
 

@@ -30,6 +30,8 @@ def test_a_run_is_loaded_and_tracks(tiny_run):
 def test_hyperparameters_are_changed_by_name(tiny_run):
   tracker = acm_jax.load(tiny_run, hparams='penalty_k=0.25')
   assert tracker.model.hparams.penalty_k == 0.25
+  same = acm_jax.load(tiny_run, hparams={'penalty_k': 0.25}).model
+  assert same.about() == tracker.model.about()
   assert tracker.model.name == 'tiny-penalty_k=0.25'
 
 

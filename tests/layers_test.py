@@ -83,3 +83,9 @@ def test_tensorflow_is_imported_by_the_input_pipeline_alone(module):
   if not within(module, *TENSORFLOW_HOMES):
     tf = ('tensorflow', 'tensorflow_datasets')
     assert not any(within(n, *tf) for n in imports(module))
+
+
+@pytest.mark.parametrize('module', MODULES)
+def test_scoring_and_geometry_import_no_jax(module):
+  if within(module, 'acm_jax.evaluation', 'acm_jax.geometry', 'acm_jax.score'):
+    assert not any(within(n, 'jax', 'flax', 'optax') for n in imports(module))

@@ -172,6 +172,13 @@ def test_newer_protocols_of_vot_are_scored(
   assert found['trackers']['ours'].items() >= expected.items()
   assert f'{benchmark}, 4 of 4 sequences' in capsys.readouterr().out
   assert (walked / 'out' / f'{plot}.png').stat().st_size > 0
+  # Where there are results of both, the benchmark says which are meant.
+  shutil.copytree(walked / 'results' / 'x', ours, dirs_exist_ok=True)
+  assert run(walked, ['ours'], **flags) == 0
+  assert scores(walked)['trackers']['ours'].items() >= expected.items()
+  capsys.readouterr()
+  shutil.rmtree(ours)
+  shutil.copytree(walked / 'results' / 'x' / place, ours / place)
   # Results of another experiment than the benchmark's are not guessed at.
   assert run(walked, ['ours'], **flags | {'benchmark': 'vot2018'}) == 2
   assert 'vot2018 --protocol pysot scores the reset' in capsys.readouterr().err

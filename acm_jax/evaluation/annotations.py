@@ -64,6 +64,7 @@ def read(benchmark: Benchmark, path: Path) -> dict[str, Truth]:
       note.absent,
       note.size or _size(note.frame),
       note.attributes,
+      benchmark.first_pixel,
       note.anchors,
     )
     for name, note in _notes(benchmark, path).items()

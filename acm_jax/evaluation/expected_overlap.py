@@ -1,4 +1,4 @@
-"""The expected average overlap (EAO) of the VOT challenge.
+"""The expected average overlap (EAO) of the VOT challenge, and its plot.
 
 Source: VOT2015, Kristan et al., "The visual object tracking VOT2015 challenge
 results".
@@ -9,6 +9,18 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Num
+
+from acm_jax.evaluation.experiment import Points
+
+ACCURACY_ROBUSTNESS = Points(
+  'accuracy_robustness',
+  'eao',
+  'Accuracy and robustness, with EAO',
+  x='robustness',
+  y='accuracy',
+  x_label='Robustness',
+  y_label='Accuracy',
+)
 
 
 class Sums(NamedTuple):

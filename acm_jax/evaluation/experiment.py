@@ -3,7 +3,6 @@
 import abc
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.outcome import Outcome
 from acm_jax.evaluation.protocol import Protocol
 from acm_jax.evaluation.runs import Run
+from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 from data_pipelines import sequences
 
@@ -26,20 +26,23 @@ class Analysis(NamedTuple):
 
   Attributes:
     rate: Scores the files of a tracker, by sequence, against their truths.
-    headings: What figures are called in tables where not as usual.
-    cuts: Whether regions are cut to the image.
+    figures: Figures of these scores, in the order of tables.
+    rank: Figure that ranks trackers.
+    needs_sizes: Whether regions are cut to the images, so that scores are not
+      quite the toolkit's where the size of the images is unknown.
   """
 
   rate: Callable[[Files, Truths], Outcome]
-  headings: Mapping[str, str] = MappingProxyType({})
-  cuts: bool = True
+  figures: Mapping[str, Figure]
+  rank: str
+  needs_sizes: bool = True
 
 
 class Curve(NamedTuple):
   """A plot of a curve for each tracker.
 
   Attributes:
-    name: Of `Scores.curves`, and of the files.
+    name: Name of the curve in `Scores.curves`, and of the files.
     rank: Figure that ranks the trackers.
     title: What the curve is called.
     axis: Label of the thresholds, with their unit.
@@ -57,7 +60,7 @@ class Points(NamedTuple):
   """A plot of a point for each tracker.
 
   Attributes:
-    name: Of the files.
+    name: Name of the files.
     rank: Figure that ranks the trackers.
     title: What the plot is called.
     x: Figure to the right.
@@ -79,19 +82,19 @@ class Experiment(abc.ABC):
   """How trackers are run on a sequence, and how what they gave is scored.
 
   Attributes:
-    title: What messages call it.
-    place: Where its results are below the folder of a tracker.
-    plots: What is drawn of the scores.
+    title: Name in messages.
+    place: Folder of its results below that of a tracker.
+    plots: Plots of the scores.
     repeats: Whether several files of a sequence are repetitions.
-    everywhere: Names of analyses that score its results on any benchmark, and
-      not only on those that ask for this experiment.
+    for_all: Names of analyses that score its results on any benchmark, rather
+      than on those alone that ask for this experiment.
   """
 
   title: ClassVar[str]
   place: ClassVar[str] = '.'
   plots: ClassVar[tuple[Curve | Points, ...]]
   repeats: ClassVar[bool] = True
-  everywhere: ClassVar[Collection[str]] = ()
+  for_all: ClassVar[Collection[str]] = ()
 
   @abc.abstractmethod
   def recognises(self, folder: Path) -> bool:
@@ -133,6 +136,10 @@ class Experiment(abc.ABC):
     Raises:
       ValueError: There is none; the message lists the known.
     """
+
+  def length(self, truth: Truth) -> int:
+    """How many frames its protocol follows in a sequence without failures."""
+    return truth.frames
 
   def is_done(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark

@@ -1,12 +1,10 @@
-"""Success and precision plots, as PNG and as CSV."""
+"""Plots of scores, as PNG and as CSV."""
 
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from acm_jax.evaluation import tables
 from acm_jax.evaluation.experiment import Curve, Points
@@ -77,8 +75,7 @@ def write_attributes(
   names = list(next(iter(success.values())))
   rows = [(a, [values[n] for n in names]) for a, values in success.items()]
   _tabulate(out / f'{ATTRIBUTES}.csv', ['attribute', *names], rows)
-  figure = Figure(figsize=(9.6, 5.6), dpi=150, layout='constrained')
-  FigureCanvasAgg(figure)
+  figure = _figure(9.6, 5.6)
   axes = figure.subplots(subplot_kw={'projection': 'polar'})
   angles = np.linspace(0, 2 * np.pi, len(success), endpoint=False)
   for i, name in enumerate(names):
@@ -123,8 +120,7 @@ def write_search(
     heading: What was searched, over the plot.
     path: The file.
   """
-  figure = Figure(figsize=(9.6, 4.2), dpi=150, layout='constrained')
-  FigureCanvasAgg(figure)
+  figure = _figure(9.6, 4.2)
   panels = figure.subplots(1, len(values), sharey=True)
   for axes, (name, places) in zip(panels, values.items(), strict=True):
     axes.plot(places, success, 'o', color='0.6', markersize=4)
@@ -147,10 +143,11 @@ def write_search(
 
 
 def _write_points(plot, scores, heading, out):
-  names = tables.ranked({k: each.figures for k, each in scores.items()})
+  names = tables.ranked(
+    {k: each.figures for k, each in scores.items()}, plot.rank
+  )
   ranked = [(name, scores[name]) for name in names]
-  figure = Figure(figsize=(7.6, 4.6), dpi=150, layout='constrained')
-  FigureCanvasAgg(figure)
+  figure = _figure(7.6, 4.6)
   axes = figure.subplots()
   for i, (name, each) in enumerate(ranked):
     axes.plot(
@@ -173,8 +170,7 @@ def _write_points(plot, scores, heading, out):
 
 
 def _draw(plot, ranked, heading):
-  figure = Figure(figsize=(7.6, 4.6), dpi=150, layout='constrained')
-  FigureCanvasAgg(figure)
+  figure = _figure(7.6, 4.6)
   axes = figure.subplots()
   for i, (name, scores) in enumerate(ranked):
     axes.plot(
@@ -194,6 +190,17 @@ def _draw(plot, ranked, heading):
     ylim=(0, 1),
   )
   _finish(figure, axes, plot.title, heading)
+  return figure
+
+
+def _figure(width: float, height: float):
+  """An empty figure of a size in inches."""
+  # Here, as it takes as long to import as all else that scores.
+  from matplotlib.backends.backend_agg import FigureCanvasAgg
+  from matplotlib.figure import Figure
+
+  figure = Figure(figsize=(width, height), dpi=150, layout='constrained')
+  FigureCanvasAgg(figure)
   return figure
 
 

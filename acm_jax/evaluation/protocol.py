@@ -1,9 +1,9 @@
 """How a protocol asks for tracking: as a generator that owns its loop.
 
     def protocol(sequence, truth):
-      found = yield Start(0, sequence.box_xywh[0])
+      answer = yield Start(0, sequence.box_xywh[0])
       for _ in range(1, len(sequence)):
-        found = yield Next()
+        answer = yield Next()
       return runs
 
 Whoever drives it, a trained tracker in lanes or a baseline, answers every
@@ -39,8 +39,8 @@ class Next(NamedTuple):
   """Asks for the frame after the last one that was asked for."""
 
 
-class Found(NamedTuple):
-  """The answer to a request.
+class Answer(NamedTuple):
+  """What is found in a frame that was asked for.
 
   Attributes:
     box_xywh: The target, px, 0-based.
@@ -53,4 +53,4 @@ class Found(NamedTuple):
 
 # Gives the runs that its requests make, one for each start that has a result
 # file of its own.
-Protocol = Generator[Start | Next, Found, list[Run]]
+Protocol = Generator[Start | Next, Answer, list[Run]]

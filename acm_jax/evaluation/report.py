@@ -16,7 +16,8 @@ from acm_jax.evaluation import (
   plots,
   tables,
 )
-from acm_jax.evaluation.experiment import Experiment
+from acm_jax.evaluation.benchmarks import Benchmark
+from acm_jax.evaluation.experiment import Analysis, Experiment
 from acm_jax.evaluation.outcome import Outcome
 from acm_jax.evaluation.results import find_results
 from data_pipelines.staging import replacing
@@ -34,10 +35,10 @@ class Report:
     benchmark: Its name.
     protocol: Name of the definitions that the scores follow.
     experiment: What the results are of.
+    analysis: How they are scored.
     missing: Sequences of the benchmark that were not scored, for want of an
       annotation or of a result of one of the trackers.
     trackers: By tracker, the scores.
-    headings: What figures are called in tables where not as usual.
     ignored: By tracker, text files that are named like no sequence.
     lacking: By tracker, annotated sequences that it has no result of.
     short: By tracker and sequence, where results end before the annotation:
@@ -56,9 +57,9 @@ class Report:
   benchmark: str
   protocol: str
   experiment: Experiment
+  analysis: Analysis
   missing: tuple[str, ...]
   trackers: dict[str, Outcome]
-  headings: Mapping[str, str]
   ignored: dict[str, list[str]]
   lacking: dict[str, list[str]]
   short: dict[str, dict[str, int]]
@@ -71,6 +72,14 @@ class Report:
   def figures(self) -> dict[str, dict[str, float]]:
     """Of each tracker over all sequences."""
     return {name: dict(o.total.figures) for name, o in self.trackers.items()}
+
+  def table(
+    self, values: Mapping[str, Mapping[str, float]] | None = None
+  ) -> list[list[str]]:
+    """Rows of the figures of each tracker, or of whatever else has them."""
+    by = self.analysis
+    values = self.figures() if values is None else values
+    return tables.rows(values, 'tracker', by.figures, by.rank)
 
   @property
   def names(self) -> list[str]:
@@ -104,7 +113,7 @@ class Report:
     draws = tables.draws(len(self.names))
     figures = {
       name: self.trackers[name].redraw(draws)
-      for name in tables.ranked(self.figures())
+      for name in tables.ranked(self.figures(), self.analysis.rank)
     }
     figures = {k: v for k, v in figures.items() if np.isfinite(v).any()}
     best = next(iter(figures.values()), None)
@@ -132,7 +141,7 @@ class Report:
       pairs = figures.items()
       return {k: None if math.isnan(v) else round(v, 6) for k, v in pairs}
 
-    rank = tables.rank(next(iter(self.figures().values())))
+    rank = self.analysis.rank
     intervals = {
       name: {f'{rank}_95': [round(x, 6) for x in each['own']]}
       for name, each in self.intervals.items()
@@ -214,7 +223,7 @@ def compute(
   settings = benchmarks.get(benchmark)
   protocol = protocol or settings.protocol
   folders = _by_tracker(results)
-  experiment = _experiment(folders)
+  experiment = _experiment(folders, settings)
   analysis = experiments.analysis(experiment, settings, protocol)
   truth = annotations.read(settings, annotation_path)
   official = settings.sequences or tuple(truth)
@@ -248,9 +257,9 @@ def compute(
     benchmark,
     protocol,
     experiment,
+    analysis,
     missing=tuple(s for s in official if s not in known),
     trackers=rated,
-    headings=analysis.headings,
     ignored=ignored,
     lacking=_kept(lacking),
     short=_kept({name: dict(each.short) for name, each in rated.items()}),
@@ -262,7 +271,9 @@ def compute(
         if experiment.repeats
       }
     ),
-    unbounded=[s for s in common if analysis.cuts and known[s].size is None],
+    unbounded=[
+      s for s in common if analysis.needs_sizes and known[s].size is None
+    ],
     cropped={
       s: (known[s].frames, whole[s])
       for s in common
@@ -272,9 +283,11 @@ def compute(
   )
 
 
-def _experiment(folders: Mapping[str, Path]) -> Experiment:
+def _experiment(
+  folders: Mapping[str, Path], benchmark: Benchmark
+) -> Experiment:
   """What all results are of."""
-  found = {experiments.of_results(path) for path in folders.values()}
+  found = {experiments.of_results(path, benchmark) for path in folders.values()}
   if len(found) > 1:
     titles = ', '.join(sorted(each.title for each in found))
     raise ValueError(
@@ -307,15 +320,15 @@ def write(report: Report, out: Path) -> None:
 
 
 def _write_tables(report: Report, out: Path) -> None:
-  table = tables.rows(report.figures(), 'tracker', report.headings)
+  table = report.table()
   each = [['sequence', 'tracker', *table[0][1:]]]
   for name, outcome in report.trackers.items():
     figures = {s: score.figures for s, score in outcome.sequences.items()}
-    for sequence, *cells in sorted(tables.rows(figures, 'sequence')[1:]):
-      each.append([sequence, name, *cells])
+    _, *body = report.table(figures)
+    each += [[sequence, name, *cells] for sequence, *cells in sorted(body)]
   for name, text in (
     ('table.md', tables.markdown(table)),
-    ('table.tex', tables.latex(table)),
+    ('table.tex', tables.latex(table, report.analysis.figures.values())),
     ('table.csv', tables.comma_separated(table)),
     ('sequences.csv', tables.comma_separated(each)),
   ):
@@ -325,15 +338,16 @@ def _write_tables(report: Report, out: Path) -> None:
 
 def show(report: Report) -> None:
   """Prints the table of scores, the best tracker first."""
-  table = tables.rows(report.figures(), 'tracker', report.headings)
+  table = report.table()
   tables.show(table, report.heading(), _remarks(report))
 
 
 def _remarks(report):
-  first, rank = None, tables.rank(next(iter(report.figures().values())))
+  first = None
+  rank = report.analysis.figures[report.analysis.rank].heading
   for name, each in report.intervals.items():
     low, high = each['own']
-    text = f'{name}: {tables.HEADINGS[rank]} {low:.3f} to {high:.3f}'
+    text = f'{name}: {rank} {low:.3f} to {high:.3f}'
     if first:
       low, high = each['behind']
       text += f', behind {first} by {low:.3f} to {high:.3f}'

@@ -114,6 +114,12 @@ def find_results(
   return {name: list(runs.values()) for name, runs in found.items()}, others
 
 
+def names_anchors(root: Path) -> bool:
+  """Whether names of result files below a folder end in a frame."""
+  files = root.glob('*/*.txt')
+  return any(re.search(r'_\d{8}$', file.stem) for file in files)
+
+
 def write_times(
   folder: Path,
   sequence: str,

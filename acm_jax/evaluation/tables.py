@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import rich.box
@@ -13,58 +13,47 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-HEADINGS = {
-  'success_auc': 'success',
-  'precision_20': 'P@20',
-  'normalized_precision_20': 'NP@0.2',
-  'average_overlap': 'AO',
-  'success_rate_50': 'SR@50',
-  'success_rate_75': 'SR@75',
-  'accuracy': 'A',
-  'robustness': 'R',
-  'failures': 'failures',
-  'eao': 'EAO',
-  'precision': 'Pr',
-  'recall': 'Re',
-  'f_score': 'F',
-}
-# What trackers are ranked by, the first that there is.
-_RANKS = ('eao', 'f_score', 'success_auc')
 # Draws of sequences for an interval.
 _DRAWS = 10_000
 
-Figures = Mapping[str, float]
+
+class Figure(NamedTuple):
+  """A number that a tracker is given.
+
+  Attributes:
+    heading: Heading of its column.
+    better: Which values are better, 'higher' or 'lower'; empty where it depends
+      on the definition.
+  """
+
+  heading: str
+  better: str = 'higher'
 
 
-def rank(figures: Figures) -> str:
-  """Which of a tracker's figures it is ranked by."""
-  return next(name for name in _RANKS if name in figures)
-
-
-def ranked(trackers: Mapping[str, Figures]) -> list[str]:
-  """Names of trackers, the best first."""
-  by = rank(next(iter(trackers.values())))
+def ranked(trackers: Mapping[str, Mapping[str, float]], by: str) -> list[str]:
+  """Names of trackers, the highest figure `by` first, undefined ones last."""
   return sorted(trackers, key=lambda name: -np.nan_to_num(trackers[name][by]))
 
 
 def rows(
-  trackers: Mapping[str, Figures],
+  trackers: Mapping[str, Mapping[str, float]],
   name: str,
-  headings: Mapping[str, str] = MappingProxyType({}),
+  figures: Mapping[str, Figure],
+  by: str,
 ) -> list[list[str]]:
   """A heading and a row a tracker, the best first; '-' where undefined.
 
   Args:
-    trackers: Figures by tracker.
+    trackers: Values of the figures by tracker.
     name: Heading of the first column.
-    headings: Those of figures, where other than in `HEADINGS`.
+    figures: Figures of the other columns.
+    by: Figure that ranks the trackers.
   """
-  columns = list(next(iter(trackers.values())))
   return [
-    [name, *((HEADINGS | dict(headings))[column] for column in columns)],
+    [name, *(figure.heading for figure in figures.values())],
     *(
-      [tracker, *(_cell(trackers[tracker][column]) for column in columns)]
-      for tracker in ranked(trackers)
+      [tracker, *(_cell(trackers[tracker][figure]) for figure in figures)]
+      for tracker in ranked(trackers, by)
     ),
   ]
 
@@ -80,14 +69,16 @@ def markdown(table: Sequence[Sequence[str]]) -> str:
   return ''.join(f'| {" | ".join(row)} |\n' for row in (head, rule, *body))
 
 
-def latex(table: Sequence[Sequence[str]]) -> str:
-  """A table of LaTeX with the rules of booktabs, the best of a column bold."""
+def latex(table: Sequence[Sequence[str]], figures: Iterable[Figure]) -> str:
+  """A table of LaTeX with the rules of booktabs, the best of a column bold.
+
+  Args:
+    table: From `rows`.
+    figures: Figures of the columns behind the first.
+  """
   head, *body = table
-  columns = list(zip(*body, strict=True))
-  best = [
-    None,
-    *(_best(head[i], column) for i, column in enumerate(columns) if i),
-  ]
+  _, *columns = zip(*body, strict=True)
+  best = [None, *map(_best, figures, columns)]
   lines = [rf'\begin{{tabular}}{{l{"r" * (len(head) - 1)}}}', r'\toprule']
   lines += [_line(head), r'\midrule']
   for row in body:
@@ -99,13 +90,11 @@ def latex(table: Sequence[Sequence[str]]) -> str:
   return '\n'.join([*lines, r'\bottomrule', r'\end{tabular}', ''])
 
 
-def _best(heading: str, column: Sequence[str]) -> str | None:
+def _best(figure: Figure, column: Sequence[str]) -> str | None:
   known = [cell for cell in column if cell != '-']
-  # Of R it hangs on the protocol which is better.
-  if not known or heading == HEADINGS['robustness']:
+  if not known or not figure.better:
     return None
-  choose = min if heading == HEADINGS['failures'] else max
-  return choose(known, key=float)
+  return (max if figure.better == 'higher' else min)(known, key=float)
 
 
 def _line(cells: Sequence[str]) -> str:

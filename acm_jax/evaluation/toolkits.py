@@ -343,14 +343,14 @@ class Toolkit(NamedTuple):
     total: Scores of many.
     weight: Of a sequence in the success of many.
     headings: What figures are called in tables where that is not as usual.
-    cuts: Whether boxes are cut to the image.
+    needs_sizes: Whether boxes are cut to the image.
   """
 
   rate: Callable[[np.ndarray, Truth], Scores]
   total: Callable[[Sequence[Scores]], Scores] = mean
   weight: Callable[[Scores], float] = lambda scores: 1.0
   headings: Mapping[str, str] = MappingProxyType({})
-  cuts: bool = False
+  needs_sizes: bool = False
 
 
 TOOLKITS = {
@@ -375,7 +375,7 @@ _SPECIAL = {
     _got10k_lasot, headings={'normalized_precision_20': 'NP (area)'}
   ),
   ('got10k', 'got10k_val'): Toolkit(
-    _got10k_own, pooled, weight=lambda scores: scores.rated, cuts=True
+    _got10k_own, pooled, weight=lambda scores: scores.rated, needs_sizes=True
   ),
 }
 

@@ -22,6 +22,7 @@ class Truth:
     size: Width and height of the images, px, if known; if not, regions are not
       cut at the right and at the bottom.
     attributes: What makes it hard, in the benchmark's words, if that is said.
+    first_pixel: Coordinate of the first pixel in `region`.
     anchors: Frames that trackers are started at and the step from there, 1
       forward and -1 backward; empty where the benchmark has none.
   """
@@ -30,6 +31,7 @@ class Truth:
   absent: Bool[np.ndarray, 'n'] | None = None
   size: tuple[int, int] | None = None
   attributes: tuple[str, ...] = ()
+  first_pixel: int = 0
   anchors: Mapping[int, int] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):
@@ -40,6 +42,12 @@ class Truth:
   def frames(self) -> int:
     """How many there are."""
     return len(self.region)
+
+  def start(self, frame: int) -> np.ndarray:
+    """The region in a frame, px, 0-based, to start a tracker from."""
+    region = np.array(self.region[frame], np.float64)
+    region[: 2 if len(region) == 4 else None] -= self.first_pixel
+    return region
 
   @property
   def box_xywh(self) -> Float[np.ndarray, 'n 4']:

@@ -84,6 +84,13 @@ class Task:
         f'{self.root}: no annotation of {", ".join(missing)}; restore it, or '
         'leave the sequence out with --sequences'
       )
+    for sequence in self.found:
+      frames = truths[sequence.name].frames
+      if frames != len(sequence):
+        raise ValueError(
+          f'{self.root}: {sequence.name} has {len(sequence)} frames, and '
+          f'{frames} are annotated; restore what is missing'
+        )
     return truths
 
 
@@ -129,15 +136,16 @@ def run(name: str, method: Method, task: Task, out: Path) -> Path:
     for s in task.found
     if not experiment.is_done(folder, s.name, truths[s.name], benchmark)
   ]
-  total = sum(map(len, task.found))
-  done = total - sum(map(len, left))
+  lengths = {s.name: experiment.length(truths[s.name]) for s in task.found}
+  total = sum(lengths.values())
+  done = total - sum(lengths[s.name] for s in left)
   spent: list[np.ndarray] = []
   with Progress(name, total, 'frames', done) as shown:
 
     def on_frames(count):
       nonlocal done
       done += count
-      # Protocols may skip frames, or follow them more than once.
+      # After a failure frames may be skipped.
       shown.update(min(done, total))
 
     jobs = [Job(s, experiment.protocol(s, truths[s.name])) for s in left]

@@ -1,9 +1,9 @@
 """Drives the protocols of many sequences at once, each in a lane.
 
 Each step moves all lanes by a frame. Images are decoded ahead in threads. A
-step is begun before what the one before it found is known: nearly always a
+step is begun before the result of the one before it is known: nearly always a
 protocol then asks for the next frame, and where it asks for something else the
-step was in vain. Lanes of one bucket of frame sizes run together, so that a
+step is discarded. Lanes of one bucket of frame sizes run together, so that a
 benchmark takes few programs.
 """
 
@@ -13,14 +13,14 @@ import contextlib
 import dataclasses
 import os
 import time
+import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, runtime_checkable
-from typing import Protocol as Interface
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from acm_jax.evaluation.protocol import Found, Next, Protocol, Start
+from acm_jax.evaluation.protocol import Answer, Next, Protocol, Start
 from acm_jax.evaluation.runs import Run
 from acm_jax.tracking.contract import Tracked
 from acm_jax.tracking.engine import Programs, bucket_of, check_box, given
@@ -30,8 +30,8 @@ from data_pipelines import sequences
 _AHEAD = 4
 
 
-@runtime_checkable
-class Lanes(Interface):
+@typing.runtime_checkable
+class Lanes(typing.Protocol):
   """What follows targets: `tracking.engine.Engine`, or a baseline in its place.
 
   Attributes:
@@ -87,7 +87,7 @@ def drive(
   Args:
     lanes: What follows the targets.
     jobs: What to do.
-    on_frames: Is told how many more requests were answered.
+    on_frames: Called with the number of requests that were answered.
 
   Raises:
     OSError: An image is not there.
@@ -102,7 +102,9 @@ def drive(
     groups = collections.defaultdict(list)
     for one, bucket in zip(active, pool.map(_checked, active), strict=True):
       groups[bucket].append(one)
-    for group in groups.values():
+    del active
+    while groups:
+      _, group = groups.popitem()
       # The longest first, so that the lanes end together.
       group.sort(key=lambda one: -len(one.job.sequence))
       yield from _Group(lanes, group, on_frames).run()
@@ -116,27 +118,50 @@ class _Active:
     if not len(job.sequence):
       raise ValueError(f'{job.sequence.name}: the video has no frames')
     self.runs: list[Run] | None = None
-    self.wanted = self._ask(lambda: next(job.protocol))
+    self.wanted: Start | Next | None = None
     self.answers = 0
+    self._ask(lambda: next(job.protocol))
+    if not isinstance(self.wanted, Start):
+      raise self.refused('the first request of a protocol must be a Start')
     self.frames = _Frames(job.sequence, pool)
     length = len(job.sequence)
     self.times = np.zeros(length), np.zeros(length)
     # Height and width of its images, from a start on.
     self.size: tuple[int, int] | None = None
 
-  def answer(self, tracked: Tracked) -> None:
+  def answer(self, frame: int, tracked: Tracked) -> None:
     """Gives the protocol what was found, and takes its next request."""
     box_xywh = np.asarray(tracked.box_xywh, np.float64)
-    found = Found(box_xywh, float(tracked.score))
+    if not np.isfinite(box_xywh).all():
+      raise self.refused(
+        f'frame {frame}, counted from 0: the tracker gave a box that is not '
+        'finite; are its weights?'
+      )
     self.answers += 1
-    self.wanted = self._ask(lambda: self.job.protocol.send(found))
+    answer = Answer(box_xywh, float(tracked.score))
+    self._ask(lambda: self.job.protocol.send(answer))
 
-  def _ask(self, request):
+  def _ask(self, request: Callable[[], Start | Next]) -> None:
+    """Takes the next request of the protocol, or what it returns."""
     try:
-      return request()
+      self.wanted = wanted = request()
     except StopIteration as stop:
-      self.runs = stop.value
-      return None
+      self.wanted, self.runs = None, stop.value
+      if not isinstance(self.runs, list):
+        raise self.refused('a protocol must return a list of runs') from None
+      return
+    except ValueError as error:
+      raise self.refused(error) from None
+    if isinstance(wanted, Start):
+      last = len(self.job.sequence) - 1
+      if not (0 <= wanted.frame <= last and wanted.step):
+        raise self.refused(
+          f'{wanted}: the frame must be one of 0 to {last}, the step not 0'
+        )
+    elif not isinstance(wanted, Next):
+      raise self.refused(
+        f'{wanted!r} is no request; a protocol yields Start(...) or Next()'
+      )
 
   def refused(self, error: object) -> ValueError:
     """An error that names the sequence."""
@@ -167,12 +192,17 @@ class _Frames:
 
   def begin(self, start: Start) -> np.ndarray:
     """Gives the image of a start, and decodes on from there."""
-    for future in self._ahead:
-      future.cancel()
-    self._ahead.clear()
+    self.drop()
     end = len(self._sequence) if start.step > 0 else -1
     self._numbers = range(start.frame, end, start.step)
     return self.take()
+
+  def drop(self) -> None:
+    """Forgets the images to come."""
+    for future in self._ahead:
+      future.cancel()
+    self._ahead.clear()
+    self._numbers = range(0)
 
   def __len__(self) -> int:
     return len(self._numbers)
@@ -221,7 +251,8 @@ class _Group:
         self._fill(lane)
       begun = self._begin()
       if pending:
-        self._settle(pending, begun)
+        self._settle(pending)
+      self._discard(begun)
       pending = begun
       for lane, one in enumerate(self._at):
         if one and one.wanted is None:
@@ -250,7 +281,7 @@ class _Group:
     """Begins a step of the lanes whose sequences go on."""
     moved, images = {}, {}
     for lane, one in enumerate(self._at):
-      if one and one.wanted is not None and len(one.frames):
+      if one and len(one.frames):
         moved[lane] = one, one.frames.number
         with self._clock.waiting():
           images[lane] = one.frames.take()
@@ -265,8 +296,8 @@ class _Group:
           raise one.refused(where) from None
       raise
 
-  def _settle(self, pending: _Step, begun: _Step | None) -> None:
-    """Answers the requests that a step met, and drops what is in vain."""
+  def _settle(self, pending: _Step) -> None:
+    """Answers the requests that a step has met."""
     if pending.moved:
       found = pending.fetch()
       self._answer(
@@ -275,18 +306,22 @@ class _Group:
           for lane, (one, frame) in pending.moved.items()
         ]
       )
+
+  def _discard(self, begun: _Step | None) -> None:
+    """Drops what was begun in lanes that ask for something else."""
     going = begun.moved if begun else {}
     for lane, one in enumerate(self._at):
       if one and not isinstance(one.wanted, Next):
         going.pop(lane, None)
+        one.frames.drop()
       elif one and lane not in going:
-        raise one.refused('the protocol asks for a frame behind the last one')
+        raise one.refused('the protocol asks for a frame after the last one')
 
   def _answer(self, answers: list[tuple[_Active, int, Tracked]]) -> None:
     """Passes on what was found, and what it took."""
     spent = self._clock.lap()
     for one, frame, tracked in answers:
-      one.answer(tracked)
+      one.answer(frame, tracked)
       for times, seconds in zip(one.times, spent, strict=True):
         times[frame] += seconds / len(answers)
     self._on_frames(len(answers))

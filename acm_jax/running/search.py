@@ -23,7 +23,7 @@ from acm_jax.running.evaluate import Task
 from acm_jax.tracking import video_tracker
 from acm_jax.tracking.contract import Hparams
 from acm_jax.tracking.engine import Programs
-from acm_jax.tracking.model import Model
+from acm_jax.tracking.model import Model, hparams_of
 from data_pipelines.progress import Progress
 from data_pipelines.sequences import read_ahead
 from data_pipelines.staging import replacing
@@ -108,7 +108,7 @@ def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
   name = f'{model.name}.search'
   folder = out / benchmark.name / name
   about = {
-    each: dataclasses.replace(model, hparams=values).about()
+    each: model.about() | {'hparams': hparams_of(values)}
     for each, values in tried.items()
   }
   for each, its in about.items():
@@ -170,7 +170,8 @@ def _write(
 ) -> None:
   """Writes the candidates and prints the best, in the order of success."""
   figures = scored.figures()
-  ranked, given = tables.ranked(figures), next(iter(tried))
+  ranked = tables.ranked(figures, scored.analysis.rank)
+  given = next(iter(tried))
   # With what is not searched, where it is not as usual.
   fields = dataclasses.fields(Hparams)
   others = {f.name: float(getattr(tried[given], f.name)) for f in fields}
@@ -200,7 +201,7 @@ def _write(
   }
   with replacing(folder / 'search.json') as path:
     path.write_text(json.dumps(content, indent=1) + '\n')
-  head, *body = tables.rows(figures, '')
+  head, *body = scored.table()
   table = [
     [*spans, *head[1:]],
     *([*(f'{x:.4f}' for x in values[n]), *cells] for n, *cells in body),

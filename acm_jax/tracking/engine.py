@@ -15,7 +15,6 @@ from acm_jax.tracking.contract import (
   Frame,
   Hparams,
   Tracked,
-  Tracker,
   TrackState,
 )
 from acm_jax.tracking.model import Model
@@ -43,31 +42,31 @@ class Programs:
   def get(
     self,
     function: Callable,
-    tracker: Tracker,
+    fixed: tuple[Hashable, ...],
     precision: str,
     shapes: Hashable,
     *args: Any,
     **static: Any,
   ) -> Callable:
-    """Compiles a function for a tracker, or finds it compiled.
+    """Compiles a function, or finds it compiled.
 
     Args:
-      function: Made by `jax.jit`; the tracker is its first argument, static.
-      tracker: A part of the key, as is everything up to `shapes`.
+      function: Made by `jax.jit`.
+      fixed: Its first arguments, which are static: the tracker, if it has one.
       precision: Precision of matrix products that it is traced under.
       shapes: Whatever tells the shapes of `args` from others of the same
-        function and tracker.
+        function and fixed arguments.
       *args: Further arguments, for their shapes.
-      **static: Further static arguments, a part of the key.
+      **static: Further static arguments.
 
     Returns:
       The program; it takes `args`.
     """
-    key = (function, tracker, precision, shapes, *static.items())
+    key = (function, fixed, precision, shapes, *static.items())
     if key not in self._compiled:
       begun = time.perf_counter()
       with jax.default_matmul_precision(precision):
-        lowered = function.lower(tracker, *args, **static)
+        lowered = function.lower(*fixed, *args, **static)
       self._compiled[key] = lowered.compile()
       self.seconds += time.perf_counter() - begun
     return self._compiled[key]
@@ -77,8 +76,8 @@ class Engine:
   """Follows up to n targets with one model, each in a lane.
 
   States stay on the device. A lane is given a target by `start` and moved by
-  `advance`; lanes are independent, in their frames, too. The region that a lane
-  searches has the size that its state wants.
+  `advance`; lanes are independent, in their frames, too. A lane searches the
+  larger region of `Tracker.wide_search` where its state wants it.
   """
 
   def __init__(
@@ -102,15 +101,18 @@ class Engine:
     self.lanes = lanes
     self.programs = Programs() if programs is None else programs
     self._model = model
-    self._hparams = jax.tree.map(
-      lambda x: np.broadcast_to(np.float32(x), lanes),
-      model.hparams if hparams is None else hparams,
+    # Once: a call would send NumPy arrays anew each time.
+    self._variables = jax.device_put(model.variables)
+    self._hparams = jax.device_put(
+      jax.tree.map(
+        lambda x: np.broadcast_to(np.float32(x), lanes),
+        model.hparams if hparams is None else hparams,
+      )
     )
-    self._states: TrackState = on_device.empty(
-      model.tracker, model.variables, lanes
-    )
+    # Of all lanes; None before the first target.
+    self._states: TrackState | None = None
     self._sizes: list[tuple[int, int] | None] = [None] * lanes
-    self._move = on_device.move_on(jax.default_backend())
+    self._move = on_device.form_for(jax.default_backend())
     self._copiers = concurrent.futures.ThreadPoolExecutor()
 
   def start(self, image: Image, boxes_xywh: Mapping[int, np.ndarray]) -> None:
@@ -121,25 +123,36 @@ class Engine:
       boxes_xywh: x, y, w, h by lane, px, 0-based.
 
     Raises:
-      ValueError: The image is not RGB of uint8, or a box has no area of a pixel
-        or lies outside of the image.
+      ValueError: The image is not RGB of uint8, a box has no area of a pixel or
+        lies outside of the image, or there is no such lane; no lane has
+        changed then.
     """
     check_image(image)
+    for lane, box_xywh in boxes_xywh.items():
+      self._check_lane(lane)
+      check_box(np.asarray(box_xywh, np.float32), image.shape[:2])
     frame = jax.tree.map(lambda x: x[0], self._frames([image]))
     for lane, box_xywh in boxes_xywh.items():
-      box_xywh = np.asarray(box_xywh, np.float32)
-      check_box(box_xywh, image.shape[:2])
-      given = (
-        self._model.variables,
-        self._states,
-        frame,
-        box_xywh,
-        np.int32(lane),
-      )
-      shapes = bucket_of(image), self.lanes
-      program = self._program(on_device.start, shapes, *given)
-      self._states = program(*given)
+      args = self._variables, frame, np.asarray(box_xywh, np.float32)
+      program = self._program(on_device.init, bucket_of(image), *args)
+      self._put(lane, program(*args))
       self._sizes[lane] = image.shape[:2]
+
+  def _put(self, lane: int, state: TrackState) -> None:
+    if self._states is None:
+      self._states = jax.tree.map(
+        lambda x: jnp.zeros((self.lanes, *x.shape), x.dtype), state
+      )
+    # Shapes of states are the tracker's, though it is no argument.
+    key = self._model.tracker, self.lanes
+    args = self._states, state, np.int32(lane)
+    precision = self._model.precision
+    program = self.programs.get(on_device.put, (), precision, key, *args)
+    self._states = program(*args)
+
+  def _check_lane(self, lane: int) -> None:
+    if not 0 <= lane < self.lanes:
+      raise ValueError(f'no lane {lane}: there are 0 to {self.lanes - 1}')
 
   def advance(
     self, images: Image | Mapping[int, Image]
@@ -162,7 +175,10 @@ class Engine:
       moving = dict(images)
     else:
       moving = dict.fromkeys(range(self.lanes), images)
+    if not moving:
+      raise ValueError('no lane moves: give one an image')
     for lane, image in moving.items():
+      self._check_lane(lane)
       check_image(image)
       _check_size(image, self._sizes[lane])
     active = np.zeros(self.lanes, bool)
@@ -199,16 +215,16 @@ class Engine:
     return parts
 
   def _step(self, frames: Frame, active: np.ndarray, wide: bool) -> Tracked:
-    given = self._model.variables, self._hparams, self._states, frames, active
+    args = self._variables, self._hparams, self._states, frames, active
     shapes = frames.pixels.shape, self.lanes
-    program = self._program(self._move, shapes, *given, wide=wide)
-    self._states, found = program(*given)
+    program = self._program(self._move, shapes, *args, wide=wide)
+    self._states, found = program(*args)
     return found
 
   def _program(self, function, shapes, *args, **static) -> Callable:
     model = self._model
     return self.programs.get(
-      function, model.tracker, model.precision, shapes, *args, **static
+      function, (model.tracker,), model.precision, shapes, *args, **static
     )
 
   def _frames(self, images: Sequence[Image | None]) -> Frame:
@@ -226,11 +242,11 @@ class Engine:
       h, w = image.shape[:2]
       pixels[row, :h, :w], sizes[row] = image, (h, w)
 
-    given = [(i, x) for i, x in enumerate(images) if x is not None]
-    if len(given) == 1:
-      copy(*given[0])
+    there = [(i, x) for i, x in enumerate(images) if x is not None]
+    if len(there) == 1:
+      copy(*there[0])
     else:
-      list(self._copiers.map(copy, *zip(*given, strict=True)))
+      list(self._copiers.map(copy, *zip(*there, strict=True)))
     return Frame(jnp.asarray(pixels), jnp.asarray(sizes))
 
 

@@ -1,10 +1,11 @@
 """Tracking of many targets on the device, each in a lane of its own."""
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Int
 
 from acm_jax.tracking import loop
 from acm_jax.tracking.contract import (
@@ -16,39 +17,19 @@ from acm_jax.tracking.contract import (
   Variables,
 )
 
+# `loop.init`, compiled.
+init = jax.jit(loop.init, static_argnums=0)
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=2)
-def start(
-  tracker: Tracker,
-  variables: Variables,
-  states: TrackState,
-  frame: Frame,
-  box_xywh: Float[Array, '4'],
-  lane: Int[Array, ''],
+
+@functools.partial(jax.jit, donate_argnums=0)
+def put(
+  states: TrackState, state: TrackState, lane: Int[Array, '']
 ) -> TrackState:
-  """Gives a lane a target.
-
-  Args:
-    tracker: The algorithm; static.
-    variables: Weights and statistics of its network.
-    states: State of each lane, [n]; donated.
-    frame: A frame.
-    box_xywh: The target in it, px, 0-based.
-    lane: Number of the lane.
-  """
-  state = loop.init(tracker, variables, frame, box_xywh)
+  """Gives a lane to the target of `state`; the states are donated."""
   return jax.tree.map(lambda all_, x: all_.at[lane].set(x), states, state)
 
 
-def empty(tracker: Tracker, variables: Variables, lanes: int) -> TrackState:
-  """Makes the states of lanes without targets, [lanes]."""
-  frame = Frame(jnp.zeros((1, 1, 3), jnp.uint8), jnp.ones(2, jnp.int32))
-  init = functools.partial(loop.init, tracker)
-  state = jax.eval_shape(init, variables, frame, jnp.ones(4))
-  return jax.tree.map(lambda x: jnp.zeros((lanes, *x.shape), x.dtype), state)
-
-
-def move_on(platform: str):
+def form_for(platform: str) -> Callable:
   """Chooses the form of the step for a platform.
 
   On a CPU a batch is no faster than its samples one by one, and lanes that

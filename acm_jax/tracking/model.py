@@ -1,6 +1,7 @@
 """A trained tracker as one value: algorithm, weights, hyper-parameters."""
 
 import dataclasses
+import functools
 import zlib
 from typing import Any
 
@@ -30,7 +31,7 @@ class Model:
   hparams: Hparams
   precision: str = 'highest'
 
-  @property
+  @functools.cached_property
   def fingerprint(self) -> str:
     """Checksum of weights and statistics, 8 hexadecimal digits."""
     total = 0
@@ -43,6 +44,11 @@ class Model:
     return {
       'weights': self.fingerprint,
       'tracker': repr(self.tracker),
-      'hparams': {k: float(v) for k, v in vars(self.hparams).items()},
+      'hparams': hparams_of(self.hparams),
       'precision': self.precision,
     }
+
+
+def hparams_of(hparams: Hparams) -> dict[str, float]:
+  """Hyper-parameters by name, as numbers."""
+  return {name: float(value) for name, value in vars(hparams).items()}

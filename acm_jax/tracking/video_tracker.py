@@ -42,7 +42,8 @@ class VideoTracker:
       box = tracker.update(image).box
 
   Images are RGB, uint8 [h, w, 3]. OpenCV reads BGR, which no check can tell:
-  turn it by `image[..., ::-1]`, or boxes are worse without a word.
+  turn it by `image[..., ::-1]`, or boxes are worse without a word. A tracker
+  is for one thread at a time.
 
   Attributes:
     model: Tracker, weights, hyper-parameters and precision.
@@ -122,6 +123,9 @@ def follow(
 ) -> Iterator[list[Tracked]]:
   """Does the work of `VideoTracker.track`.
 
+  All targets share each frame, where the lanes of `running.scheduler` have
+  videos of their own.
+
   Args:
     model: What tracks.
     frames: As there.
@@ -144,22 +148,27 @@ def follow(
   engine.start(first, dict(enumerate(boxes_xywh)))
   yield [given(box) for box in boxes_xywh]
   waiting: collections.deque = collections.deque()
+  refusal = None
   for number, frame in enumerate(frames, 1):
     try:
       waiting.append(engine.advance(frame))
     except ValueError as error:
-      raise ValueError(f'frame {number}, counted from 0: {error}') from None
+      # After the results of the frames before it.
+      refusal = ValueError(f'frame {number}, counted from 0: {error}')
+      break
     if len(waiting) > ahead:
       yield list(waiting.popleft()().values())
   for fetch in waiting:
     yield list(fetch().values())
+  if refusal:
+    raise refusal
 
 
 def _result(tracked: Tracked) -> Result:
-  box, score, lost, margin = (
-    tracked.box_xywh,
-    tracked.score,
-    tracked.lost,
-    tracked.margin,
+  return Result(
+    # A copy: what was found is a part of an array of all targets.
+    np.array(tracked.box_xywh),
+    float(tracked.score),
+    bool(tracked.lost),
+    float(tracked.margin),
   )
-  return Result(box, float(score), bool(lost), float(margin))

@@ -104,7 +104,7 @@ def measure(model: Model, pairs: Pairs, programs: Programs) -> dict[str, float]:
   def found(template, box_size):
     args = model.variables, template, box_size, pairs.search
     find = programs.get(
-      _best_boxes, model.tracker, model.precision, len(template), *args
+      _best_boxes, (model.tracker,), model.precision, len(template), *args
     )
     box_cxcywh, score = jax.device_get(find(*args))
     overlap = boxes.iou(*map(boxes.cxcywh_to_xyxy, (box_cxcywh, pairs.truth)))

@@ -6,10 +6,15 @@ import io
 import numpy as np
 
 from acm_jax.evaluation import tables
+from acm_jax.evaluation.tables import Figure
 
 TRACKERS = {
   'a_b': {'success_auc': 0.25, 'precision_20': float('nan')},
   'c|d': {'success_auc': 0.5, 'precision_20': 0.125},
+}
+FIGURES = {
+  'success_auc': Figure('success'),
+  'precision_20': Figure('P@20'),
 }
 ROWS = [
   ['tracker', 'success', 'P@20'],
@@ -19,16 +24,16 @@ ROWS = [
 
 
 def test_rows_are_ranked_and_undefined_figures_are_a_dash():
-  assert tables.rows(TRACKERS, 'tracker') == ROWS
+  assert tables.rows(TRACKERS, 'tracker', FIGURES, 'success_auc') == ROWS
 
 
-def test_failures_do_not_rank_but_eao_does():
+def test_the_figure_that_ranks_may_be_undefined():
   runs = {
     'a': {'accuracy': 0.9, 'eao': 0.1},
     'b': {'accuracy': 0.1, 'eao': 0.2},
     'c': {'accuracy': 0.1, 'eao': float('nan')},
   }
-  assert tables.ranked(runs) == ['b', 'a', 'c']
+  assert tables.ranked(runs, 'eao') == ['b', 'a', 'c']
 
 
 def test_markdown_is_a_table():
@@ -41,16 +46,17 @@ def test_markdown_is_a_table():
 
 
 def test_latex_has_the_best_in_bold():
-  text = tables.latex(ROWS)
+  text = tables.latex(ROWS, FIGURES.values())
   assert r'\begin{tabular}{lrr}' in text
   assert r'c|d & \textbf{0.5000} & \textbf{0.1250} \\' in text
   assert r'a\_b & 0.2500 & - \\' in text
+  figures = Figure('R', better=''), Figure('failures', better='lower')
   failures = [
     ['tracker', 'R', 'failures'],
     ['a', '0.1', '9'],
     ['b', '0.2', '3'],
   ]
-  assert r'b & 0.2 & \textbf{3} \\' in tables.latex(failures)
+  assert r'b & 0.2 & \textbf{3} \\' in tables.latex(failures, figures)
 
 
 def test_a_spreadsheet_has_empty_cells():

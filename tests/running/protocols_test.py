@@ -1,23 +1,27 @@
 """The experiments' protocols, driven over sequences with known boxes."""
 
 import dataclasses
+import json
 
 import cv2
 import numpy as np
 import pytest
 
 from acm_jax.evaluation import benchmarks, report
-from acm_jax.evaluation.experiment import Analysis, Experiment
+from acm_jax.evaluation.experiment import Analysis, Experiment, Points
 from acm_jax.evaluation.experiments import EXPERIMENTS
 from acm_jax.evaluation.experiments.reset import first_box
+from acm_jax.evaluation.metrics import overlaps
 from acm_jax.evaluation.outcome import Outcome, Scores
 from acm_jax.evaluation.protocol import Next, Start
 from acm_jax.evaluation.runs import boxes_alone, read_confidence
+from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 from acm_jax.running import evaluate, scheduler
 from acm_jax.running.evaluate import Method, Task
 from acm_jax.running.scheduler import Job
 from acm_jax.tracking.engine import Programs, given
+from data_pipelines.layouts.vot import region_box
 
 VOT = benchmarks.get('vot2018')
 BOX = [10.0, 10, 20, 16]
@@ -209,14 +213,17 @@ class Backward(Experiment):
 
   title = 'backward tracking'
   place = 'backward'
-  plots = ()
+  plots = (
+    Points('ends', 'home', 'Ends', 'home', 'home', 'Overlap', 'Overlap'),
+  )
 
   def recognises(self, folder):
     return (folder / self.place).is_dir()
 
   def protocol(self, sequence, truth):
     last = truth.frames - 1
-    boxes = [(yield Start(last, truth.box_xywh[last], step=-1)).box_xywh]
+    start = Start(last, region_box(truth.start(last)), step=-1)
+    boxes = [(yield start).box_xywh]
     for _ in range(last):
       boxes.append((yield Next()).box_xywh)
     return [boxes_alone(boxes)._replace(start=last, step=-1)]
@@ -234,13 +241,23 @@ class Backward(Experiment):
     np.savetxt(path, np.stack(runs[0].region), delimiter=',')
 
   def analysis(self, benchmark, name):
+    """Overlap in the first frame, where it ends."""
+
     def rate(files, truths):
-      scores = {name: Scores({'eao': 1.0}) for name in files}
+      scores = {}
+      for name, (path,) in files.items():
+        truth = truths[name]
+        last = self.read(path, truth, benchmark).region[-1][None]
+        (home,) = overlaps(last, truth.box_xywh[:1])
+        scores[name] = Scores({'home': float(home)})
+      homes = np.array([each['home'] for each in scores.values()])
       return Outcome(
-        Scores({'eao': 1.0}), scores, lambda drawn: np.mean(drawn, 1)
+        Scores({'home': float(homes.mean())}),
+        scores,
+        lambda drawn: drawn @ homes / drawn.sum(axis=1),
       )
 
-    return Analysis(rate)
+    return Analysis(rate, {'home': Figure('overlap at home')}, 'home')
 
 
 def test_another_experiment_is_one_file(root, tmp_path, monkeypatch):
@@ -251,20 +268,98 @@ def test_another_experiment_is_one_file(root, tmp_path, monkeypatch):
   lanes = Losing(1, 99)
   evaluate.evaluate({'ours': Method(lanes, {})}, task, tmp_path / 'out')
   assert lanes.seen[:14] == [-14, *range(13, 0, -1)]
-  assert (tmp_path / 'out' / 'scores.json').is_file()
+  scores = json.loads((tmp_path / 'out' / 'scores.json').read_text())
+  # The box that it starts from, of a polygon the one round it.
+  assert scores['trackers']['ours']['home'] == 1.0
+  assert 'overlap at home' in (tmp_path / 'out' / 'table.md').read_text()
+  assert (tmp_path / 'out' / 'ends.png').is_file()
   assert (tmp_path / 'out' / 'vot2018' / 'tracked.png').is_file()
 
 
-def test_a_protocol_that_asks_for_too_much_is_told(root):
+def asks(*requests):
   def protocol(sequence):
-    yield Start(12, np.array(BOX))
-    for _ in range(2):
-      yield Next()
+    # A tuple takes no answers, as `yield from` would send it.
+    for request in requests:  # noqa: UP028
+      yield request
+    return []
 
-  with pytest.raises(
-    ValueError, match=r'ants1: .* a frame behind the last one'
+  return protocol
+
+
+START = Start(12, np.array(BOX))
+
+
+@pytest.mark.parametrize(
+  ('requests', 'message'),
+  [
+    ([START, Next(), Next()], 'a frame after the last one'),
+    ([START._replace(frame=13), Next()], 'a frame after the last one'),
+    ([START._replace(frame=1, step=-1), Next(), Next()], 'after the last one'),
+    ([Next()], 'the first request of a protocol must be a Start'),
+    ([], 'the first request of a protocol must be a Start'),
+    ([START, Next], r"class .*Next'> is no request; a protocol yields Start"),
+    ([START, None], 'None is no request'),
+    ([START._replace(frame=14)], 'the frame must be one of 0 to 13'),
+    ([START._replace(step=0)], 'the step not 0'),
+  ],
+  ids=[
+    'too many',
+    'after the end',
+    'before the start',
+    'no start',
+    'nothing',
+    'a class',
+    'a bare yield',
+    'no such frame',
+    'no step',
+  ],
+)
+def test_a_request_that_cannot_be_met_is_told(root, requests, message):
+  with pytest.raises(ValueError, match=f'ants1: .*{message}'):
+    drive(root, asks(*requests), Losing(1, 99))
+
+
+def test_what_a_protocol_refuses_and_returns_has_the_name_of_the_sequence(root):
+  def refuses(sequence):
+    yield START
+    raise ValueError('no anchors')
+
+  def returns_nothing(sequence):
+    yield START
+
+  for protocol, message in (
+    (refuses, 'ants1: no anchors'),
+    (returns_nothing, 'ants1: a protocol must return a list of runs'),
   ):
-    drive(root, protocol, Losing(1, 99))
+    with pytest.raises(ValueError, match=message):
+      drive(root, protocol, Losing(1, 99))
+
+
+def test_a_box_that_is_not_finite_ends_the_work_and_writes_nothing(
+  root, tmp_path
+):
+  class Broken(Losing):
+    def advance(self, images):
+      fetch = super().advance(images)
+      return lambda: {
+        lane: found.replace(box_xywh=np.full(4, np.nan))
+        for lane, found in fetch().items()
+      }
+
+  task = Task(VOT, root, benchmarks.sequences(VOT, root))
+  with pytest.raises(ValueError, match=r'ants1: frame 1, .* not finite'):
+    run(task, Broken(1, 99), tmp_path)
+  assert not list(tmp_path.glob('vot2018/**/*.txt'))
+
+
+def test_annotations_of_another_length_are_refused(root, tmp_path):
+  text = root / 'annotations' / 'ants1.txt'
+  text.parent.mkdir()
+  text.write_text('10,10,20,16\n' * 13)
+  (text.parent / 'bag.txt').write_text('10,10,20,16\n' * 9)
+  task = Task(VOT, root, benchmarks.sequences(VOT, root))
+  with pytest.raises(ValueError, match='ants1 has 14 frames, and 13 are'):
+    run(task, Losing(1, 99), tmp_path)
 
 
 def test_the_first_box_of_a_polygon_has_its_area_and_a_pixel():

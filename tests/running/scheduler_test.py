@@ -66,10 +66,10 @@ def test_programs_are_few_and_serve_again(videos, tiny_model):
   programs = Programs()
   engine = Engine(tiny_model, 2, programs=programs)
   drive(engine, videos)
-  # For each of two buckets a start and a step.
-  assert len(programs) == 4
+  # For each of two buckets a start and a step; and one to change a lane.
+  assert len(programs) == 5
   drive(engine, videos)
-  assert len(programs) == 4
+  assert len(programs) == 5
 
 
 class Counting:

@@ -77,7 +77,7 @@ def test_a_candidate_finds_what_evaluate_finds_with_its_values(
   monkeypatch.setattr(search, 'Programs', lambda: programs)
   # Three at once, so that the last is filled up.
   folder = hunt(candidates=4, at_once=3)
-  assert len(programs) == 2
+  assert len(programs) == 3
   # What is not searched is said, too.
   name, lost_score = content(folder)['best'].rsplit(',', 1)
   assert lost_score == 'lost_score=0.5'

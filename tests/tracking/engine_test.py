@@ -20,7 +20,7 @@ BOXES = np.array(
 def form(request, monkeypatch):
   """Both forms of the step, whatever this machine is."""
   step = getattr(lanes, request.param)
-  monkeypatch.setattr(lanes, 'move_on', lambda platform: step)
+  monkeypatch.setattr(lanes, 'form_for', lambda platform: step)
 
 
 def image(number, size=(240, 320)):
@@ -72,8 +72,8 @@ def test_lanes_that_search_wide_equal_lanes_alone(tiny_model):
   programs = Programs()
   together = follow(Engine(model, 3, programs=programs), BOXES, 8)
   assert any(0 < sum(row) < 3 for row in together.lost)
-  # A start, and a step for either region.
-  assert len(programs) == 3
+  # A start in two programs, and a step for either region.
+  assert len(programs) == 4
   for n in range(3):
     alone = follow(Engine(model, programs=programs), BOXES[n : n + 1], 8)
     np.testing.assert_array_equal(together.lost[:, n], alone.lost[:, 0])
@@ -90,7 +90,7 @@ def test_frames_of_one_bucket_share_programs(tiny_model):
     engine.start(image(0, size), {0: BOXES[0]})
     for i in range(1, 4):
       engine.advance(image(i, size))()
-  assert len(programs) == 2
+  assert len(programs) == 3
   assert programs.seconds > 0
 
 
@@ -105,7 +105,7 @@ def test_models_that_share_programs_keep_to_their_own(tiny_model):
   programs = Programs()
   shared = [follow(Engine(m, programs=programs), BOXES[:1], 4) for m in models]
   apart = [follow(Engine(m), BOXES[:1], 4) for m in models]
-  assert len(programs) == 2 * len(models)
+  assert len(programs) == 3 * len(models)
   for one, same in zip(shared, apart, strict=True):
     np.testing.assert_array_equal(one.box_xywh, same.box_xywh)
   assert np.abs(shared[0].box_xywh - shared[1].box_xywh).max() > 1
@@ -123,8 +123,19 @@ def test_what_no_lane_can_do_is_refused(tiny_model):
     Engine(tiny_model, 0)
   engine = Engine(tiny_model, 2)
   engine.start(image(0), {0: BOXES[0]})
-  with pytest.raises(ValueError, match='without a target cannot move'):
-    engine.advance({1: image(1)})
+  for refused in (
+    lambda: engine.advance({1: image(1)}),
+    # Nothing is half done: the second lane has no target, and the third is no
+    # lane.
+    lambda: engine.start(image(0), {1: BOXES[0], 2: BOXES[0]}),
+    lambda: engine.start(image(0), {1: BOXES[0], 0: np.zeros(4)}),
+    lambda: engine.advance({1: image(1)}),
+    lambda: engine.advance({}),
+  ):
+    with pytest.raises(
+      ValueError, match=r'without a target|no lane [2m]|has no area'
+    ):
+      refused()
   engine.start(image(0, (300, 400)), {1: BOXES[0]})
   with pytest.raises(ValueError, match=r'buckets .* move at once'):
     engine.advance({0: image(1), 1: image(1, (300, 400))})

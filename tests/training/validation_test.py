@@ -155,8 +155,8 @@ def test_the_gap_tells_a_tracker_that_looks_at_its_template(validator):
 def test_it_is_compiled_once_for_all_weights(validator):
   first = validator.measure(variables(1.0))
   count, seconds = len(validator.programs), validator.programs.seconds
-  # Start and step of lanes, and the pairs.
-  assert count == 3
+  # Start, in two, and step of lanes, and the pairs.
+  assert count == 4
   assert validator.measure(variables(-1.0)) != first
   assert validator.measure(variables(1.0)) == first
   assert (len(validator.programs), validator.programs.seconds) == (

@@ -13,8 +13,6 @@ from acm_jax.evaluation.experiments.long_term import LongTerm
 from acm_jax.evaluation.experiments.one_pass import OnePass
 from acm_jax.evaluation.experiments.reset import Reset
 
-# What the results of a folder are of is asked from the last to the first, which
-# takes any.
 EXPERIMENTS: dict[str, Experiment] = {
   'one_pass': OnePass(),
   'reset': Reset(),
@@ -28,10 +26,15 @@ def of_benchmark(benchmark: Benchmark) -> Experiment:
   return EXPERIMENTS[benchmark.experiment]
 
 
-def of_results(folder: Path) -> Experiment:
-  """The experiment that a tracker's results are of."""
-  given = reversed(EXPERIMENTS.values())
-  return next(each for each in given if each.recognises(folder))
+def of_results(folder: Path, benchmark: Benchmark) -> Experiment:
+  """The experiment that a tracker's results are of.
+
+  Where there are results of several, that of the benchmark.
+  """
+  own = of_benchmark(benchmark)
+  others = [each for each in EXPERIMENTS.values() if each is not own]
+  known = [each for each in (own, *others) if each.recognises(folder)]
+  return known[0] if known else own
 
 
 def analysis(
@@ -48,7 +51,7 @@ def analysis(
     ValueError: The benchmark has no such experiment, or that no such analysis.
   """
   own = of_benchmark(benchmark)
-  if experiment is not own and name not in experiment.everywhere:
+  if experiment is not own and name not in experiment.for_all:
     raise ValueError(
       f'--results: these are of {experiment.title}; of {benchmark.name} '
       f'--protocol {name} scores {own.title}'

@@ -19,10 +19,15 @@ from jaxtyping import Float
 
 from acm_jax.evaluation import regions
 from acm_jax.evaluation.benchmarks import Benchmark
-from acm_jax.evaluation.expected_overlap import Sums, redrawn
-from acm_jax.evaluation.experiment import Analysis, Experiment, Points, Truths
+from acm_jax.evaluation.expected_overlap import (
+  ACCURACY_ROBUSTNESS,
+  Sums,
+  redrawn,
+)
+from acm_jax.evaluation.experiment import Analysis, Experiment, Truths
 from acm_jax.evaluation.outcome import Outcome, Scores
 from acm_jax.evaluation.protocol import Next, Protocol, Start
+from acm_jax.evaluation.results import names_anchors
 from acm_jax.evaluation.runs import (
   INITIALISED,
   SKIPPED,
@@ -31,6 +36,7 @@ from acm_jax.evaluation.runs import (
   unbroken,
   write_run,
 )
+from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 from data_pipelines import sequences
 from data_pipelines.layouts.vot import region_box
@@ -40,34 +46,34 @@ from data_pipelines.layouts.vot import region_box
 _LOST, _GRACE = 0.1, 10
 
 
+_FIGURES = {
+  'accuracy': Figure('A'),
+  'robustness': Figure('R'),
+  'eao': Figure('EAO'),
+}
+
+
 class Anchors(Experiment):
   """A run from each anchor."""
 
   title = 'the protocol of anchors'
   place = 'baseline'
-  plots = (
-    Points(
-      'accuracy_robustness',
-      'eao',
-      'Accuracy and robustness, with EAO',
-      x='robustness',
-      y='accuracy',
-      x_label='Robustness',
-      y_label='Accuracy',
-    ),
-  )
+  plots = (ACCURACY_ROBUSTNESS,)
   repeats = False
+
+  def length(self, truth: Truth) -> int:
+    """Frames of all runs."""
+    return sum(_length(*each, truth) for each in truth.anchors.items())
 
   def recognises(self, folder: Path) -> bool:
     """Whether there is `baseline/` with files that name anchors."""
-    files = (folder / self.place).glob('*/*.txt')
-    return any(re.search(r'_\d{8}$', file.stem) for file in files)
+    return names_anchors(folder / self.place)
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
     """Follows the target from each anchor, forward or backward."""
     runs = []
     for anchor, step in _anchors(sequence.name, truth).items():
-      yield Start(anchor, region_box(truth.region[anchor]), step)
+      yield Start(anchor, region_box(truth.start(anchor)), step)
       found = [np.zeros(0)]
       for _ in range(_length(anchor, step, truth) - 1):
         found.append((yield Next()).box_xywh)
@@ -133,7 +139,7 @@ class Anchors(Experiment):
         found[sequence] = own
       return vot_toolkit(found, truths, benchmark.lengths)
 
-    return Analysis(rate)
+    return Analysis(rate, _FIGURES, 'eao')
 
 
 def _anchors(name: str, truth: Truth) -> Mapping[int, int]:
@@ -159,9 +165,8 @@ def _scores(accuracy, robustness, eao=float('nan')) -> Scores:
     eao: Expected average overlap, of all sequences alone; NaN where no run is
       long enough.
   """
-  names = ('accuracy', 'robustness', 'eao')
   values = map(float, (accuracy, robustness, eao))
-  return Scores(dict(zip(names, values, strict=True)))
+  return Scores(dict(zip(_FIGURES, values, strict=True)))
 
 
 class Followed(NamedTuple):

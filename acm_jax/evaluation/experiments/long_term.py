@@ -32,12 +32,20 @@ from acm_jax.evaluation.runs import (
   write_confidence,
   write_run,
 )
+from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 from data_pipelines import sequences
 from data_pipelines.layouts.vot import region_box
 
 # How many thresholds there are.
 _RESOLUTION = 100
+
+
+_FIGURES = {
+  'precision': Figure('Pr'),
+  'recall': Figure('Re'),
+  'f_score': Figure('F'),
+}
 
 
 class LongTerm(Experiment):
@@ -63,7 +71,7 @@ class LongTerm(Experiment):
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
     """Follows the first box to the end, with or without a target."""
-    yield Start(0, region_box(truth.region[0]))
+    yield Start(0, region_box(truth.start(0)))
     boxes, confidence = [np.zeros(0)], [np.nan]
     for _ in range(1, truth.frames):
       found = yield Next()
@@ -115,7 +123,7 @@ class LongTerm(Experiment):
         found[sequence] = self.read(paths[0], truths[sequence], benchmark)
       return known[name](found, truths)
 
-    return Analysis(rate)
+    return Analysis(rate, _FIGURES, 'f_score')
 
 
 def _confidence_path(path: Path) -> Path:
@@ -201,9 +209,8 @@ def _best(curves) -> Scores:
   """Scores at the best threshold: that of a sequence is its own."""
   f_scores = _f_scores(*curves)
   best = int(np.argmax(f_scores))
-  names = ('precision', 'recall', 'f_score')
   values = map(float, (*curves[:, best], f_scores[best]))
-  return Scores(dict(zip(names, values, strict=True)))
+  return Scores(dict(zip(_FIGURES, values, strict=True)))
 
 
 def _f_scores(precision, recall):

@@ -18,9 +18,19 @@ from acm_jax.evaluation.outcome import Outcome
 from acm_jax.evaluation.protocol import Next, Protocol, Start
 from acm_jax.evaluation.results import read_boxes, save
 from acm_jax.evaluation.runs import Run, boxes_alone
+from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.toolkits import Toolkit
 from acm_jax.evaluation.truth import Truth
 from data_pipelines import sequences
+
+_HEADINGS = {
+  'success_auc': 'success',
+  'precision_20': 'P@20',
+  'normalized_precision_20': 'NP@0.2',
+  'average_overlap': 'AO',
+  'success_rate_50': 'SR@50',
+  'success_rate_75': 'SR@75',
+}
 
 
 class OnePass(Experiment):
@@ -50,11 +60,13 @@ class OnePass(Experiment):
       metrics.NORMALIZED_THRESHOLDS,
     ),
   )
-  everywhere = tuple(toolkits.TOOLKITS)
+  for_all = tuple(toolkits.TOOLKITS)
 
   def recognises(self, folder: Path) -> bool:
-    """Yes: what is of no other experiment is of this one."""
-    return True
+    """Whether there are text files outside of other experiments' folders."""
+    return any(folder.glob('*.txt')) or not any(
+      (folder / name).is_dir() for name in ('baseline', 'longterm')
+    )
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
     """Follows the first box to the end; the run has it as first region."""
@@ -95,7 +107,11 @@ class OnePass(Experiment):
       _check_known(benchmark, truths)
       return _rate(toolkit, benchmark, files, truths)
 
-    return Analysis(rate, toolkit.headings, toolkit.cuts)
+    figures = {
+      name: Figure(toolkit.headings.get(name, heading))
+      for name, heading in _HEADINGS.items()
+    }
+    return Analysis(rate, figures, 'success_auc', toolkit.needs_sizes)
 
 
 def result_path(folder: Path, name: str, benchmark: Benchmark) -> Path:

@@ -17,15 +17,19 @@ from jaxtyping import Float
 
 from acm_jax.evaluation import regions
 from acm_jax.evaluation.benchmarks import Benchmark
-from acm_jax.evaluation.expected_overlap import Sums, redrawn
+from acm_jax.evaluation.expected_overlap import (
+  ACCURACY_ROBUSTNESS,
+  Sums,
+  redrawn,
+)
 from acm_jax.evaluation.experiment import (
   Analysis,
   Experiment,
-  Points,
   Truths,
 )
 from acm_jax.evaluation.outcome import Outcome, Scores
 from acm_jax.evaluation.protocol import Next, Protocol, Start
+from acm_jax.evaluation.results import names_anchors
 from acm_jax.evaluation.runs import (
   FAILED,
   INITIALISED,
@@ -35,6 +39,7 @@ from acm_jax.evaluation.runs import (
   read_run,
   write_run,
 )
+from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 from data_pipelines import sequences
 
@@ -48,26 +53,25 @@ _SENSITIVITY = 30
 Runs = Mapping[str, Sequence[Run]]
 
 
+_FIGURES = {
+  'accuracy': Figure('A'),
+  'robustness': Figure('R', better=''),
+  'failures': Figure('failures', better='lower'),
+  'eao': Figure('EAO'),
+}
+
+
 class Reset(Experiment):
   """A start again behind each failure."""
 
   title = 'the reset protocol'
   place = 'baseline'
-  plots = (
-    Points(
-      'accuracy_robustness',
-      'eao',
-      'Accuracy and robustness, with EAO',
-      x='robustness',
-      y='accuracy',
-      x_label='Robustness',
-      y_label='Accuracy',
-    ),
-  )
+  plots = (ACCURACY_ROBUSTNESS,)
 
   def recognises(self, folder: Path) -> bool:
-    """Whether there is `baseline/`."""
-    return (folder / self.place).is_dir()
+    """Whether there is `baseline/` without files that name anchors."""
+    place = folder / self.place
+    return place.is_dir() and not names_anchors(place)
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
     """Starts again five frames behind a box with nothing of the target."""
@@ -75,12 +79,12 @@ class Reset(Experiment):
     event, region = np.full(length, SKIPPED), [np.zeros(0)] * length
     start = 0
     while start < length:
-      yield Start(start, first_box(truth.region[start]))
+      yield Start(start, first_box(truth.start(start)))
       event[start] = INITIALISED
       frames, start = range(start + 1, length), length
       for frame in frames:
         box = np.asarray((yield Next()).box_xywh, float)
-        true = truth.region[frame]
+        true = truth.start(frame)
         if regions.pysot_overlap(box, true, truth.bounds) <= 0:
           event[frame], start = FAILED, frame + SKIP
           break
@@ -120,7 +124,7 @@ class Reset(Experiment):
       }
       return known[name](found, truths, benchmark.lengths)
 
-    return Analysis(rate)
+    return Analysis(rate, _FIGURES, 'eao')
 
 
 def first_box(region: Float[np.ndarray, '_']) -> Float[np.ndarray, '4']:
@@ -152,9 +156,8 @@ def _scores(accuracy, robustness, failures, eao=float('nan')) -> Scores:
       pysot's form, their mean weighted by length in vot-toolkit's.
     eao: Expected average overlap, of all sequences alone.
   """
-  names = ('accuracy', 'robustness', 'failures', 'eao')
   values = map(float, (accuracy, robustness, failures, eao))
-  return Scores(dict(zip(names, values, strict=True)))
+  return Scores(dict(zip(_FIGURES, values, strict=True)))
 
 
 def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
