@@ -26,16 +26,25 @@ def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   text = {'flag_values': values, 'required': True}
   flags.DEFINE_enum(
-    'source', None, list(convert.SOURCES), 'Whose weights.', **text
+    'source',
+    None,
+    list(convert.SOURCES),
+    'Codebase that the weights come from.',
+    **text,
   )
-  flags.DEFINE_string('weights', None, '.pth, .safetensors or .npz.', **text)
+  flags.DEFINE_string(
+    'weights', None, 'File of the weights: .pth, .safetensors or .npz.', **text
+  )
   config_flags.DEFINE_config_file(
-    'config', None, 'Config of the tracker.', flag_values=values
+    'config', None, 'Config file of the tracker.', flag_values=values
   )
   flags.mark_flag_as_required('config', flag_values=values)
-  flags.DEFINE_string('out', None, 'Folder for the checkpoint.', **text)
+  flags.DEFINE_string('out', None, 'Output folder.', **text)
   flags.DEFINE_string(
-    'verify', None, 'An .npz of inputs and outputs.', flag_values=values
+    'verify',
+    None,
+    '.npz file of inputs and expected outputs to compare with.',
+    flag_values=values,
   )
 
 

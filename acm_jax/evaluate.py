@@ -36,22 +36,34 @@ def define(values: flags.FlagValues) -> None:
   known = benchmarks.BENCHMARKS
   model_flags.define(values)
   required = {
-    'benchmark': f'One of {", ".join(known)}.',
-    'data_dir': "The benchmark's root.",
-    'out': 'Folder for what is written.',
+    'benchmark': f'Benchmark: {", ".join(known)}.',
+    'data_dir': 'Root folder of the benchmark.',
+    'out': 'Output folder.',
   }
   for name, text in required.items():
     flags.DEFINE_string(name, None, text, required=True, flag_values=values)
   optional = {'flag_values': values}
-  flags.DEFINE_list('sequences', None, 'These alone, as A,B.', **optional)
-  flags.DEFINE_multi_string(
-    'baseline', [], 'Also run first_box or mil', **optional
+  flags.DEFINE_list(
+    'sequences',
+    None,
+    'Comma-separated subset of the sequences (default: all).',
+    **optional,
   )
-  flags.DEFINE_bool('search', False, 'Search hyper-parameters.', **optional)
+  flags.DEFINE_multi_string(
+    'baseline', [], 'Baseline to run as well: first_box or mil', **optional
+  )
+  flags.DEFINE_bool(
+    'search', False, 'Search for better hyper-parameters.', **optional
+  )
   for name, default, text in (
-    ('lanes', None, 'Sequences, or candidates, at once (1, or 16).'),
-    ('budget', 64, 'Candidates of --search.'),
-    ('seed', 0, 'Of their choice.'),
+    (
+      'lanes',
+      None,
+      'Sequences that are tracked at once (default: 1), or candidates of '
+      '--search (default: 16).',
+    ),
+    ('budget', 64, 'Number of candidates that --search tries.'),
+    ('seed', 0, 'Random seed for sampling candidates.'),
   ):
     flags.DEFINE_integer(name, default, text, **optional)
 

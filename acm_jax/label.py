@@ -19,12 +19,12 @@ from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import labelling
 
 _TEXTS = {
-  'targets': 'Most targets that are proposed in a stretch.',
-  'length': 'Most frames of a stretch.',
-  'every': 'Take every so many frames.',
-  'overlap': 'Least IoU of the boxes there and back.',
-  'score': 'Score that both exceed.',
-  'seed': 'Of the choice of proposals.',
+  'targets': 'Largest number of targets proposed in a stretch.',
+  'length': 'Largest number of frames of a stretch.',
+  'every': 'Distance between the frames that are used.',
+  'overlap': 'Least IoU of the boxes found forward and backward.',
+  'score': 'Least score of these boxes.',
+  'seed': 'Random seed for sampling proposals.',
 }
 
 
@@ -34,8 +34,10 @@ def define(values: flags.FlagValues) -> None:
   given = {'required': True, 'flag_values': values}
   video = 'Video file or folder of images'
   flags.DEFINE_multi_string('video', None, video, **given)
-  flags.DEFINE_string('out', None, 'New folder.', **given)
-  text = 'File with rows frame,x,y,w,h to begin with, one for each --video'
+  flags.DEFINE_string(
+    'out', None, 'Output folder; must not exist yet.', **given
+  )
+  text = 'File of boxes to start from, rows frame,x,y,w,h; one for each --video'
   flags.DEFINE_multi_string('boxes', [], text, flag_values=values)
   for name, text in _TEXTS.items():
     default = getattr(labelling.Settings, name)

@@ -6,14 +6,16 @@ from acm_jax.tracking.model import Model
 from acm_jax.training import trained
 
 _TEXTS = {
-  'hparams': 'Changes, as k=v,k=v, or NAME of the section tuned of the config.',
-  'wide_search': "never, long_term or fast_motion instead of the config's.",
+  'hparams': 'Hyper-parameters to change, as k=v,k=v, or the name of an entry '
+  'in the section tuned of the config.',
+  'wide_search': 'When to search a larger region: never, long_term or fast_motion (default: '
+  "the config's).",
 }
 
 
 def define(values: flags.FlagValues) -> None:
   """Defines the flags on `values`."""
-  text = 'Train workdir or converted model; DIR@STEP or DIR@best.'
+  text = 'Folder of a run or of a converted model; DIR@STEP or DIR@best.'
   flags.DEFINE_string(
     'checkpoint', None, text, required=True, flag_values=values
   )

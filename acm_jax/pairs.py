@@ -24,11 +24,13 @@ def define(values: flags.FlagValues) -> None:
   config_flags.DEFINE_config_file(
     'config',
     None,
-    'Config file, as that of train.',
+    'Config file, as for train.',
     lock_config=True,
     **optional,
   )
-  flags.DEFINE_string('out', None, 'PNG file.', required=True, **optional)
+  flags.DEFINE_string(
+    'out', None, 'Output file, PNG.', required=True, **optional
+  )
   flags.DEFINE_string(
     'data_dir',
     None,
@@ -36,9 +38,11 @@ def define(values: flags.FlagValues) -> None:
     **optional,
   )
   flags.DEFINE_string(
-    'workdir', None, 'Folder of a run, for its synthetic set.', **optional
+    'workdir', None, 'Folder of a run whose synthetic set is shown.', **optional
   )
-  flags.DEFINE_integer('pairs', 32, 'How many.', lower_bound=1, **optional)
+  flags.DEFINE_integer(
+    'pairs', 32, 'Number of pairs.', lower_bound=1, **optional
+  )
   flags.mark_flag_as_required('config', flag_values=values)
 
 

@@ -25,24 +25,29 @@ def define(values: flags.FlagValues) -> None:
   text = {'flag_values': values}
   known = ', '.join(benchmarks.BENCHMARKS)
   flags.DEFINE_string(
-    'benchmark', None, f'One of {known}.', required=True, **text
+    'benchmark', None, f'Benchmark: {known}.', required=True, **text
   )
-  flags.DEFINE_string('check', None, 'An archive for a server.', **text)
+  flags.DEFINE_string(
+    'check',
+    None,
+    "Archive of results to check for the benchmark's server.",
+    **text,
+  )
   flags.DEFINE_string(
     'annotations',
     None,
-    'The official root, a folder with annotations/<sequence>.txt, or a JSON '
-    'of pysot or DaSiamRPN.',
+    'Annotations: the official root, a folder with '
+    'annotations/<sequence>.txt, or a JSON of pysot or DaSiamRPN.',
     **text,
   )
-  results = "A tracker's folder of results, named like the tracker"
+  results = 'Folder of result files, named like the tracker'
   flags.DEFINE_multi_string('results', None, results, **text)
-  flags.DEFINE_string('out', None, 'Folder for what is written.', **text)
+  flags.DEFINE_string('out', None, 'Output folder.', **text)
   flags.DEFINE_string(
     'protocol',
     None,
     f'Definitions of the scores: {", ".join(toolkits.TOOLKITS)}, or for '
-    "VOT's own experiments vot_toolkit; the benchmark's own by default.",
+    "VOT's own experiments vot_toolkit (default: the benchmark's own).",
     flag_values=values,
   )
 

@@ -31,14 +31,22 @@ def define(values: flags.FlagValues) -> None:
   )
   flags.DEFINE_string('out', None, 'JSON file.', required=True, **optional)
   flags.DEFINE_string(
-    'against', None, 'Python file whose OTHERS are timed too.', **optional
+    'against',
+    None,
+    'Python file with further forms to time, in OTHERS.',
+    **optional,
   )
   flags.DEFINE_string(
-    'clips', None, 'Folder that prepare wrote, for the input.', **optional
+    'clips', None, 'Folder of a clip set, for --part input.', **optional
   )
-  flags.DEFINE_integer('batch_size', 16, 'Samples.', lower_bound=1, **optional)
+  flags.DEFINE_integer(
+    'batch_size', 16, 'Samples in a batch.', lower_bound=1, **optional
+  )
   flags.DEFINE_list(
-    'only', None, 'Operators or trackers that begin so, as A,B.', **optional
+    'only',
+    None,
+    'Comma-separated beginnings of the names of operators or trackers.',
+    **optional,
   )
 
 

@@ -26,9 +26,9 @@ def define(values: flags.FlagValues) -> None:
   required = {'required': True, 'flag_values': values}
   video = 'Video file, folder of images or camera number.'
   flags.DEFINE_string('video', None, video, **required)
-  box = 'X,Y,W,H of a target in the first frame'
+  box = 'Box X,Y,W,H of a target in the first frame, px'
   flags.DEFINE_multi_string('box', None, box, **required)
-  out = 'Folder for what is written.'
+  out = 'Output folder.'
   flags.DEFINE_string('out', 'tracked', out, flag_values=values)
 
 

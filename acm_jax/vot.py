@@ -84,7 +84,7 @@ def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   model_flags.define(values)
   flags.DEFINE_string(
-    'out', None, 'The workspace.', required=True, flag_values=values
+    'out', None, 'Folder of the workspace.', required=True, flag_values=values
   )
 
 

@@ -33,7 +33,9 @@ def define(values: flags.FlagValues) -> None:
   text = 'Numbers of lanes; the first is what others are held against.'
   flags.DEFINE_list('counts', ['1', '8', '32'], text, flag_values=values)
   flags.DEFINE_integer('rounds', 3, 'Of all numbers.', flag_values=values)
-  flags.DEFINE_list('sequences', None, 'These alone.', flag_values=values)
+  flags.DEFINE_list(
+    'sequences', None, 'Comma-separated subset.', flag_values=values
+  )
 
 
 def follow(engine: Engine, found: list) -> tuple[list[np.ndarray], float]:

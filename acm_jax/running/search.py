@@ -37,9 +37,9 @@ class Budget:
   """How much is searched.
 
   Attributes:
-    candidates: How many there are, the given values among them.
-    seed: Of their choice.
-    at_once: How many follow a sequence together.
+    candidates: Number of candidates, the given values included.
+    seed: Random seed for sampling them.
+    at_once: Number of candidates that follow a sequence together.
   """
 
   candidates: int = 64
