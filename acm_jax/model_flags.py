@@ -8,8 +8,8 @@ from acm_jax.training import trained
 _TEXTS = {
   'hparams': 'Hyper-parameters to change, as k=v,k=v, or the name of an entry '
   'in the section tuned of the config.',
-  'wide_search': 'When to search a larger region: never, long_term or fast_motion (default: '
-  "the config's).",
+  'wide_search': 'When to search a larger region: never, long_term or '
+  "fast_motion (default: the config's).",
 }
 
 
