@@ -87,6 +87,15 @@ def test_figures_are_those_of_vot_toolkit(lengths, eao):
   )
 
 
+def test_lengths_that_no_run_reaches_have_no_overlap():
+  """By vot-toolkit 0.9.0 on 60 frames without a failure."""
+  runs, truths = {'d': walks.runs()['d']}, walks.truths()
+  total, _, redraw, *_ = anchors.vot_toolkit(runs, truths, (30, 200))
+  assert total['eao'] == pytest.approx(0.11937352731606019, rel=1e-12)
+  assert redraw(np.array([[2]])) == pytest.approx(total['eao'])
+  assert anchors.vot_toolkit(runs, truths, (115, 755)).total['eao'] == 0.0
+
+
 def test_a_run_lost_from_the_start_has_an_accuracy_of_0():
   runs = {'a': [run('.' + 'x' * 12)]}
   truths = {'a': Truth((BOX,) * 13, size=SIZE)}

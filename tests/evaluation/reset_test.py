@@ -97,8 +97,9 @@ def test_fragments_begin_and_end_where_each_toolkit_has_it():
   pysot, *_ = analyse(reset.pysot, codes, lengths=(7, 7))
   # Entry 6, of the first fragment alone: 3 of 6 frames.
   assert pysot['eao'] == 0.5
-  vot, *_ = analyse(reset.vot_toolkit, codes, lengths=(6, 6))
-  assert vot['eao'] == 0.5
+  vot, *_ = analyse(reset.vot_toolkit, codes + '...', lengths=(6, 6))
+  # The second fragment is tracked for 6.
+  assert vot['eao'] == 0.75
 
 
 def test_a_sequence_that_fails_at_its_very_end_has_no_other_start():
@@ -182,6 +183,14 @@ def test_figures_are_those_of_vot_toolkit():
   assert values(each['d']) == pytest.approx(
     (0.21651760427191316, 0.6065306597126334, 1), **close
   )
+
+
+def test_expected_overlap_ends_with_the_longest_fragment():
+  """By vot-toolkit 0.9.0, as above; the longest has 105 frames."""
+  runs, truths = walks.resets(), walks.truths()
+  total, *_ = reset.vot_toolkit(runs, truths, (20, 400))
+  assert total['eao'] == pytest.approx(0.17185439595989152, rel=1e-7)
+  assert np.isnan(reset.vot_toolkit(runs, truths, (105, 400)).total['eao'])
 
 
 @pytest.mark.parametrize(

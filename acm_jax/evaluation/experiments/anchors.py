@@ -19,11 +19,7 @@ from jaxtyping import Float
 
 from acm_jax.evaluation import regions
 from acm_jax.evaluation.benchmarks import Benchmark
-from acm_jax.evaluation.expected_overlap import (
-  ACCURACY_ROBUSTNESS,
-  Sums,
-  redrawn,
-)
+from acm_jax.evaluation.expected_overlap import ACCURACY_ROBUSTNESS, Sums
 from acm_jax.evaluation.experiment import Analysis, Experiment, Truths
 from acm_jax.evaluation.outcome import Outcome, Scores
 from acm_jax.evaluation.protocol import Next, Protocol, Start
@@ -162,8 +158,7 @@ def _scores(accuracy, robustness, eao=float('nan')) -> Scores:
   Args:
     accuracy: Mean overlap before failures.
     robustness: Share of the frames before failures.
-    eao: Expected average overlap, of all sequences alone; NaN where no run is
-      long enough.
+    eao: Expected average overlap, of all sequences alone.
   """
   values = map(float, (accuracy, robustness, eao))
   return Scores(dict(zip(_FIGURES, values, strict=True)))
@@ -194,7 +189,8 @@ def vot_toolkit(
   """Scores of all sequences and of each.
 
   Accuracy over all is a mean weighted by the frames before failures, robustness
-  one weighted by the lengths of the sequences.
+  one weighted by the lengths of the sequences. In EAO lengths that no run
+  reaches count as 0.
 
   Args:
     runs: Of each sequence.
@@ -213,7 +209,13 @@ def vot_toolkit(
     progress.append(before)
     frames.append(truths[name].frames)
     sums.append(overlap_sums(one, high))
-  redraw = redrawn(sums, slice(low, high))
+  summed, count = (
+    np.stack(each)[:, low:high] for each in zip(*sums, strict=True)
+  )
+
+  def redraw(drawn):
+    return (drawn @ summed / np.maximum(drawn @ count, 1)).mean(axis=1)
+
   accuracy, robustness = (
     np.average([each[field] for each in scores.values()], weights=weights)
     for field, weights in (('accuracy', progress), ('robustness', frames))

@@ -208,14 +208,15 @@ def vot_toolkit(
   """Scores as vot-toolkit has them.
 
   Accuracy and failures are means over the sequences, weighted by length. A
-  fragment of EAO goes from a start to the frame before the failure.
+  fragment of EAO goes from a start to the frame before the failure; no length
+  behind the longest fragment counts.
 
   Args:
     runs: Of each sequence.
     truths: Of each sequence.
     lengths: The first and the last length of runs that EAO is the mean of.
   """
-  scores, sums, weights = {}, [], []
+  scores, sums, weights, longest = {}, [], [], []
   low, high = lengths
   for name, own in runs.items():
     truth = truths[name]
@@ -229,13 +230,22 @@ def vot_toolkit(
     scores[name] = _scores(np.mean(accuracies), robustness, failures)
     weights.append(frames)
     sums.append(overlap_sums(fragments, high + 1))
+    longest.append(max(len(fragment.overlap) for fragment in fragments))
   accuracy, failures = (
     np.average([each[field] for each in scores.values()], weights=weights)
     for field in ('accuracy', 'failures')
   )
   # Of the means, not the mean of the sequences' own.
   robustness = np.exp(-_SENSITIVITY * failures / np.mean(weights))
-  redraw = redrawn(sums, slice(low, high + 1))
+
+  def redraw(drawn):
+    found = np.empty(len(drawn))
+    ends = np.where(drawn > 0, longest, 0).max(axis=1)
+    for end in np.unique(ends):
+      kept = slice(low, min(high + 1, end))
+      found[ends == end] = redrawn(sums, kept)(drawn[ends == end])
+    return found
+
   eao = redraw(np.ones((1, len(sums))))[0]
   total = _scores(accuracy, robustness, failures, eao)
   return Outcome(total, scores, redraw)
