@@ -1,5 +1,7 @@
 """VOT's protocol of anchors: its rules, and vot-toolkit's figures."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from acm_jax.evaluation.experiments import anchors
 from acm_jax.evaluation.experiments.anchors import Followed
 from acm_jax.evaluation.runs import unbroken
 from acm_jax.evaluation.truth import Truth
+from data_pipelines import sequences
 from tests.evaluation import walks
 
 BOX = np.array([10.0, 10, 20, 20])
@@ -94,6 +97,14 @@ def test_lengths_that_no_run_reaches_have_no_overlap():
   assert total['eao'] == pytest.approx(0.11937352731606019, rel=1e-12)
   assert redraw(np.array([[2]])) == pytest.approx(total['eao'])
   assert anchors.vot_toolkit(runs, truths, (115, 755)).total['eao'] == 0.0
+
+
+@pytest.mark.parametrize('region', [np.full(4, np.nan), BOX * [1, 1, 0, 1]])
+def test_an_anchor_without_a_target_is_told_before_any_is_followed(region):
+  truth = Truth((BOX, BOX, region), size=SIZE, anchors={0: 1, 2: -1})
+  sequence = sequences.make('a', [Path('1.jpg')] * 3, np.zeros((3, 4)), Path())
+  with pytest.raises(ValueError, match='row 3: an anchor; the box needs'):
+    next(anchors.Anchors().protocol(sequence, truth))
 
 
 def test_a_run_lost_from_the_start_has_an_accuracy_of_0():

@@ -67,13 +67,18 @@ class Anchors(Experiment):
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
     """Follows the target from each anchor, forward or backward."""
-    runs = []
-    for anchor, step in _anchors(sequence.name, truth).items():
+    runs, found = [], _anchors(sequence.name, truth)
+    # All of them, before the first is followed.
+    for anchor in found:
+      box = region_box(truth.region[anchor])
+      if not (np.isfinite(box).all() and (box[2:] > 0).all()):
+        raise ValueError(f'row {anchor + 1}: an anchor; the box needs an area')
+    for anchor, step in found.items():
       yield Start(anchor, region_box(truth.start(anchor)), step)
-      found = [np.zeros(0)]
+      boxes = [np.zeros(0)]
       for _ in range(_length(anchor, step, truth) - 1):
-        found.append((yield Next()).box_xywh)
-      runs.append(unbroken(found, start=anchor, step=step))
+        boxes.append((yield Next()).box_xywh)
+      runs.append(unbroken(boxes, start=anchor, step=step))
     return runs
 
   def files(
