@@ -149,8 +149,7 @@ def walked(tmp_path):
       'baseline',
       'vot2022_stb',
       'accuracy_robustness',
-      # vot-toolkit's; its EAO of these lengths is not defined.
-      {'accuracy': 0.585663, 'robustness': 0.550558},
+      {'accuracy': 0.585663, 'robustness': 0.550558, 'eao': 0.125374},
     ),
     (
       'longterm',
@@ -236,6 +235,7 @@ def test_anchors_are_not_guessed(walked, capsys):
     (None, 'd: no anchor of it is known; take the official root'),
     ('1\n' * 61, 'd/anchor.value: 61 rows for 60 annotated frames'),
     ('1\nx\n', "d/anchor.value row 2: 'x' is not all numbers"),
+    ('1\nnan\n', 'd/anchor.value row 2: not finite; give 1 forward'),
   ):
     file.unlink() if text is None else file.write_text(text)
     assert run(walked, ['ours'], **flags) == 2

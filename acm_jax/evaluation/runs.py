@@ -164,7 +164,7 @@ def read_confidence(path: Path) -> Float[np.ndarray, 'n']:
 
 def write_confidence(path: Path, values: Float[np.ndarray, 'n']) -> None:
   """Writes confidences as `read_confidence` reads them."""
-  rows = ['' if np.isnan(value) else f'{value:.6f}' for value in values]
+  rows = ['' if np.isnan(value) else f'{value:.9f}' for value in values]
   with replacing(path) as temporary:
     temporary.write_text('\n'.join(rows) + '\n')
 

@@ -67,7 +67,12 @@ def _anchors(file: Path, frames: int) -> dict[int, int]:
   """A number a frame, zeros left out at the end; its sign is the direction."""
   if not file.is_file():
     return {}
-  signs = [np.sign(row[0]) for row in sequences.read_rows(file, (1,))]
+  rows = np.array(sequences.read_rows(file, (1,)))
+  if bad := np.flatnonzero(~np.isfinite(rows)).tolist():
+    raise ValueError(
+      f'{file} row {bad[0] + 1}: not finite; give 1 forward, -1 backward, or 0'
+    )
+  signs = np.sign(rows).ravel()
   if len(signs) > frames:
     raise ValueError(f'{file}: {len(signs)} rows for {frames} annotated frames')
   return {frame: int(sign) for frame, sign in enumerate(signs) if sign}

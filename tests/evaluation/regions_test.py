@@ -75,6 +75,24 @@ def test_regions_overlap_as_in_the_toolkits(a, b, vot_toolkit, pysot):
 
 
 @pytest.mark.parametrize(
+  ('box', 'expected'),
+  [
+    ([178, 128, 78, 70], 0.6620643205926924),
+    # Left of the polygon, from where x then counts.
+    ([167, 100, 92, 90], 0.4036504424778761),
+  ],
+)
+def test_edges_are_cut_to_the_pixels_of_vot_toolkit(box, expected):
+  """By vot-toolkit 0.9.0; two edges cross rows at a whole pixel."""
+  corners = np.array([211.0, 123, 266, 155, 232, 214, 177, 181])
+  for region in (corners, corners.reshape(-1, 2)[[1, 2, 3, 0]].ravel()):
+    found = regions.vot_toolkit_overlap(
+      region, np.array(box, float), (480, 360)
+    )
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
   'form', [regions.pysot_overlap, regions.vot_toolkit_overlap]
 )
 def test_overlap_is_symmetric_and_near_that_of_the_areas(form):
