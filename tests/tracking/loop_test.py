@@ -162,12 +162,14 @@ HPARAMS = Hparams(0.08, 0.46, 0.44)
 def test_padding_of_a_bucket_is_never_read():
   tracker, variables = small_tracker('acm')
   box = jnp.asarray(BOXES[2])
+  init = jax.jit(functools.partial(loop.init, tracker))
+  step = jax.jit(functools.partial(loop.step, tracker))
   results = []
   for value in (0, 255):
     pixels = np.full((300, 400, 3), value, np.uint8)
     pixels[:240, :320] = formulas.frame(0)
     padded = Frame(jnp.asarray(pixels), SIZE)
-    state = loop.init(tracker, variables, padded, box)
-    _, tracked = loop.step(tracker, variables, HPARAMS, state, padded)
+    state = init(variables, padded, box)
+    _, tracked = step(variables, HPARAMS, state, padded)
     results.append(tracked.box_xywh)
   np.testing.assert_array_equal(results[0], results[1])

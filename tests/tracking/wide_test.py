@@ -3,6 +3,7 @@
 import types
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -19,6 +20,10 @@ BOX = jnp.array([150.0, 100.0, 24.0, 24.0])
 HPARAMS = Hparams(0.0, 0.0, 1.0, lost_score=0.8, found_score=0.998)
 
 
+init = jax.jit(loop.init, static_argnums=0)
+step = jax.jit(loop.step, static_argnums=0, static_argnames='wide')
+
+
 class Peaks(nn.Module):
   """Sees targets of 40 px at some cells from the middle, with some scores."""
 
@@ -32,8 +37,8 @@ class Peaks(nn.Module):
     cells = (search.shape[1] - 127) // 8 + 9
     peaks = self.get_variable('peaks', 'values')
     score = jnp.full((cells, cells), 1e-3)
-    for x, y, value in peaks:
-      score = score.at[cells // 2 + y, cells // 2 + x].set(value)
+    column, row = (peaks[:, :2].astype(int) + cells // 2).T
+    score = score.at[row, column].set(peaks[:, 2])
     cls = jnp.stack([jnp.log1p(-score), jnp.log(score)], axis=-1)
     loc = jnp.full((1, cells, cells, 4), 20.0)
     return Outputs(cls=cls[None], loc=loc)
@@ -45,17 +50,15 @@ def run(mode, frames, hparams=HPARAMS):
   Returns states and what was tracked, and whether the region was the larger.
   """
   tracker = SiamBan(Peaks(), wide_search=mode)
-  state = loop.init(tracker, {}, FRAME, BOX)
+  state = init(tracker, {}, FRAME, BOX)
   states, found, sizes = [state], [], []
   for peaks in frames:
     sizes.append(bool(state.wide))
-    state, tracked = loop.step(
-      tracker,
-      {'peaks': {'values': peaks}},
-      hparams,
-      state,
-      FRAME,
-      wide=sizes[-1],
+    # As many in every frame, so that one program serves all; the last again.
+    values = jnp.array((*peaks, *[peaks[-1]] * (3 - len(peaks))), float)
+    variables = {'peaks': {'values': values}}
+    state, tracked = step(
+      tracker, variables, hparams, state, FRAME, wide=sizes[-1]
     )
     states.append(state)
     found.append(tracked)
