@@ -28,7 +28,9 @@ from absl import flags
 from acm_jax import command, model_flags
 from acm_jax.evaluation import benchmarks
 from acm_jax.running import evaluate, search
+from acm_jax.running.baselines import BaselineLanes
 from acm_jax.running.evaluate import Task
+from acm_jax.tracking.engine import Engine
 
 
 def define(values: flags.FlagValues) -> None:
@@ -71,7 +73,7 @@ def define(values: flags.FlagValues) -> None:
 def main(values: flags.FlagValues) -> None:
   """Evaluates what the flags name."""
   benchmark, root = benchmarks.get(values.benchmark), Path(values.data_dir)
-  baselines = {name: evaluate.baseline(name) for name in values.baseline}
+  baselines = {name: BaselineLanes(name) for name in values.baseline}
   for flag in ('budget', 'seed'):
     if values[flag].present and not values.search:
       raise ValueError(f'--{flag}: only with --search')
@@ -91,7 +93,7 @@ def main(values: flags.FlagValues) -> None:
   if values.search:
     search.search(model, task, out, budget)
   else:
-    ours = evaluate.trained(model, 1 if count is None else count)
+    ours = Engine(model, 1 if count is None else count)
     evaluate.evaluate({model.name: ours} | baselines, task, out)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from absl import flags
 
 from acm_jax import command
-from acm_jax.evaluation import archives, benchmarks, report, toolkits
+from acm_jax.evaluation import archives, benchmarks, scoring, toolkits
 
 
 def define(values: flags.FlagValues) -> None:
@@ -64,7 +64,7 @@ def main(values: flags.FlagValues) -> None:
   for name in ('annotations', 'results', 'out'):
     if not values[name].value:
       raise ValueError(f'--{name} missing: see --help')
-  report.score(
+  scoring.score(
     values.benchmark,
     Path(values.annotations),
     [Path(folder) for folder in values.results],

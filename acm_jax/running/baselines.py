@@ -85,7 +85,7 @@ class BaselineLanes:
     if name not in BASELINES:
       known = ', '.join(BASELINES)
       raise ValueError(f'--baseline: no {name!r}; there are {known}')
-    self.programs = Programs()
+    self.programs, self.about = Programs(), {'baseline': name}
     self._baseline = BASELINES[name]()
 
   def start(

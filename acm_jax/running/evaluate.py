@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,40 +15,17 @@ from acm_jax.evaluation import (
   owner,
   report,
   results,
+  scoring,
 )
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.experiment import Experiment, Truths
 from acm_jax.running import drawing, scheduler
-from acm_jax.running.baselines import BaselineLanes
 from acm_jax.running.scheduler import Job, Lanes
-from acm_jax.tracking.engine import Engine, Programs
-from acm_jax.tracking.model import Model
+from acm_jax.tracking.engine import Programs
 from data_pipelines.progress import Progress
 from data_pipelines.sequences import Sequence, read_frame
 
 SHEET_SEQUENCES, SHEET_FRAMES = 6, 4
-
-
-class Method(NamedTuple):
-  """A tracker that is evaluated.
-
-  Attributes:
-    lanes: What follows targets.
-    about: What its results depend on, to be known again by.
-  """
-
-  lanes: Lanes
-  about: Mapping[str, Any]
-
-
-def trained(model: Model, lanes: int = 1) -> Method:
-  """A trained tracker that follows some sequences at once."""
-  return Method(Engine(model, lanes), model.about())
-
-
-def baseline(name: str) -> Method:
-  """A baseline by name; raises as `BaselineLanes`."""
-  return Method(BaselineLanes(name), {'baseline': name})
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -94,19 +71,19 @@ class Task:
     return truths
 
 
-def evaluate(methods: Mapping[str, Method], task: Task, out: Path) -> None:
+def evaluate(trackers: Mapping[str, Lanes], task: Task, out: Path) -> None:
   """Runs trackers over sequences, scores them, draws the first one's boxes.
 
   Where only a server has the annotations, an archive for it is written instead
   of scores.
 
   Args:
-    methods: By name.
+    trackers: What follows targets, by name.
     task: What they are run on.
     out: Gets the report, and a folder named like the benchmark with the report
       again, `tracked.png` and a folder of results for each tracker.
   """
-  folders = [run(name, each, task, out) for name, each in methods.items()]
+  folders = [run(name, each, task, out) for name, each in trackers.items()]
   benchmark = task.benchmark
   own = out / benchmark.name
   if benchmark.hidden:
@@ -114,12 +91,12 @@ def evaluate(methods: Mapping[str, Method], task: Task, out: Path) -> None:
       print(archives.write(folder, benchmark, own / f'{folder.name}.zip'))
   else:
     names = [sequence.name for sequence in task.found]
-    scored = report.score(benchmark.name, task.root, folders, own, only=names)
+    scored = scoring.score(benchmark.name, task.root, folders, own, only=names)
     report.write(scored, out)
   picture(folders[0], task, own / 'tracked.png')
 
 
-def run(name: str, method: Method, task: Task, out: Path) -> Path:
+def run(name: str, lanes: Lanes, task: Task, out: Path) -> Path:
   """Runs one tracker over sequences; returns the folder of its results.
 
   Sequences that an earlier run of the same tracker has done are left out.
@@ -130,7 +107,7 @@ def run(name: str, method: Method, task: Task, out: Path) -> Path:
   """
   benchmark, experiment, truths = task.benchmark, task.experiment, task.truths
   folder = out / benchmark.name / name
-  owner.check(folder, method.about)
+  owner.check(folder, lanes.about)
   left = [
     s
     for s in task.found
@@ -149,14 +126,14 @@ def run(name: str, method: Method, task: Task, out: Path) -> Path:
       shown.update(min(done, total))
 
     jobs = [Job(s, experiment.protocol(s, truths[s.name])) for s in left]
-    for each in scheduler.drive(method.lanes, jobs, on_frames):
+    for each in scheduler.drive(lanes, jobs, on_frames):
       sequence = left[each.index].name
-      owner.mark(folder, method.about)
+      owner.mark(folder, lanes.about)
       results.write_times(folder, sequence, benchmark, *each.times)
       experiment.write(folder, sequence, each.runs, benchmark)
       spent.append(np.array([each.answers, *map(np.sum, each.times)]))
   if spent:
-    summary = _summary(method.lanes.programs, *np.sum(spent, axis=0))
+    summary = _summary(lanes.programs, *np.sum(spent, axis=0))
     results.write_speed(folder, summary)
     print(f'{name}: {_told(summary)}')
   return folder

@@ -15,7 +15,7 @@ import os
 import time
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -37,10 +37,12 @@ class Lanes(typing.Protocol):
   Attributes:
     lanes: How many targets it follows at once.
     programs: What it has compiled.
+    about: What its results depend on.
   """
 
   lanes: int
   programs: Programs
+  about: Mapping[str, Any]
 
   def start(
     self, image: np.ndarray, boxes_xywh: Mapping[int, np.ndarray]

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from scipy.stats import qmc
 
-from acm_jax.evaluation import owner, plots, report, tables
+from acm_jax.evaluation import owner, plots, report, scoring, tables
 from acm_jax.evaluation.experiments.one_pass import OnePass
 from acm_jax.evaluation.runs import Run, boxes_alone
 from acm_jax.running.evaluate import Task
@@ -140,7 +140,7 @@ def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
         shown.update(done)
   folders = [folder / each for each in tried]
   names = [sequence.name for sequence in found]
-  scored = report.compute(benchmark.name, task.root, folders, only=names)
+  scored = scoring.compute(benchmark.name, task.root, folders, only=names)
   _write(scored, tried, model.tracker.hparam_spans, budget, folder)
 
 

@@ -115,6 +115,11 @@ class Engine:
     self._move = on_device.form_for(jax.default_backend())
     self._copiers = concurrent.futures.ThreadPoolExecutor()
 
+  @property
+  def about(self) -> dict[str, Any]:
+    """What its results depend on, apart from the model's name."""
+    return self._model.about()
+
   def start(self, image: Image, boxes_xywh: Mapping[int, np.ndarray]) -> None:
     """Gives lanes a target each, by its box in an image.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from acm_jax.evaluation import annotations, benchmarks, report, toolkits
+from acm_jax.evaluation import annotations, benchmarks, scoring, toolkits
 
 # What pysot's own code gives for these files, rounded to four places:
 # success, precision and normalised precision.
@@ -36,7 +36,7 @@ ROUNDING = 1.5e-4
 def test_published_results_get_their_published_scores(real_data, folder):
   root = real_data / 'benchmarks' / folder
   results = [root / 'results' / name for name in PUBLISHED[folder]]
-  outcome = report.compute(folder.lower(), root, results)
+  outcome = scoring.compute(folder.lower(), root, results)
   assert not outcome.missing
   for name, expected in PUBLISHED[folder].items():
     figures = list(outcome.figures()[name].values())
@@ -45,7 +45,7 @@ def test_published_results_get_their_published_scores(real_data, folder):
 
 def test_results_that_end_early_are_named(real_data):
   root = real_data / 'benchmarks' / 'OTB100'
-  outcome = report.compute('otb100', root, [root / 'results' / 'MDNet'])
+  outcome = scoring.compute('otb100', root, [root / 'results' / 'MDNet'])
   assert outcome.short == {'MDNet': {'Board': 697, 'Twinnings': 471}}
 
 

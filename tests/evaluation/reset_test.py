@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from acm_jax.evaluation import annotations, benchmarks, report
+from acm_jax.evaluation import annotations, benchmarks, scoring
 from acm_jax.evaluation.experiments import reset
 from acm_jax.evaluation.experiments.reset import Fragment
 from acm_jax.evaluation.runs import TRACKED, Run
@@ -145,7 +145,7 @@ def test_published_runs_get_the_figures_of_both_toolkits(
   real_data, benchmark, tracker, protocol
 ):
   root = real_data / 'benchmarks' / benchmark
-  found = report.compute(
+  found = scoring.compute(
     benchmark.lower(), root, [root / 'results' / tracker], protocol
   )
   assert not found.missing

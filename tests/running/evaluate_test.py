@@ -12,7 +12,8 @@ from acm_jax.evaluation import archives, benchmarks
 from acm_jax.evaluation.results import read_boxes
 from acm_jax.running import evaluate
 from acm_jax.running.baselines import BaselineLanes
-from acm_jax.running.evaluate import Method, Task
+from acm_jax.running.evaluate import Task
+from acm_jax.tracking.engine import Engine
 
 FOLDER = benchmarks.get('folder')
 
@@ -23,7 +24,7 @@ def folder_task(sequences):
 
 def test_result_files_have_the_benchmarks_pixel_base(sequences, tmp_path):
   found = benchmarks.sequences(FOLDER, sequences)
-  first_box = evaluate.baseline('first_box')
+  first_box = BaselineLanes('first_box')
   matlab = dataclasses.replace(FOLDER, name='matlab', first_pixel=1)
   boxes = {}
   for benchmark in (FOLDER, matlab):
@@ -59,37 +60,36 @@ class Failing(BaselineLanes):
 
 def test_what_was_interrupted_goes_on_where_it_stopped(sequences, tmp_path):
   lanes = Failing(at=2)
-  method = Method(lanes, {'baseline': 'first_box'})
   task = folder_task(sequences)
   with pytest.raises(ValueError, match='out of order'):
-    evaluate.run('ours', method, task, tmp_path)
+    evaluate.run('ours', lanes, task, tmp_path)
   folder = tmp_path / 'folder' / 'ours'
   assert [path.name for path in folder.glob('*.txt')] == ['synthetic-0000.txt']
   for starts in (3, 3):
-    evaluate.run('ours', method, task, tmp_path)
+    evaluate.run('ours', lanes, task, tmp_path)
     assert lanes.starts == starts
   # One that is not whole is done again.
   file = folder / 'synthetic-0000.txt'
   file.write_text(file.read_text().partition('\n')[0] + '\n')
-  evaluate.run('ours', method, task, tmp_path)
+  evaluate.run('ours', lanes, task, tmp_path)
   assert lanes.starts == 4
 
 
 def test_results_of_another_tracker_are_not_mixed_with(sequences, tmp_path):
   task = folder_task(sequences)
-  evaluate.run('ours', evaluate.baseline('first_box'), task, tmp_path)
+  evaluate.run('ours', BaselineLanes('first_box'), task, tmp_path)
   with pytest.raises(ValueError, match='has results of another tracker'):
-    evaluate.run('ours', evaluate.baseline('mil'), task, tmp_path)
+    evaluate.run('ours', BaselineLanes('mil'), task, tmp_path)
   (tmp_path / 'folder' / 'ours' / 'tracker.json').unlink()
   with pytest.raises(ValueError, match='has results of an unknown tracker'):
-    evaluate.run('ours', evaluate.baseline('first_box'), task, tmp_path)
+    evaluate.run('ours', BaselineLanes('first_box'), task, tmp_path)
 
 
 def test_lanes_do_not_change_the_results(sequences, tiny_model, tmp_path):
   task, files = folder_task(sequences), []
   for count in (1, 2):
-    method = evaluate.trained(tiny_model, count)
-    folder = evaluate.run('ours', method, task, tmp_path / str(count))
+    engine = Engine(tiny_model, count)
+    folder = evaluate.run('ours', engine, task, tmp_path / str(count))
     files.append([read_boxes(path) for path in sorted(folder.glob('*.txt'))])
     speed = json.loads((folder / 'times' / 'speed.json').read_text())
     assert speed['frames'] == sum(map(len, task.found))
@@ -107,7 +107,7 @@ def test_a_hidden_benchmark_gets_an_archive(sequences, tmp_path, capsys):
     (folder / 'groundtruth.txt').write_text('5,6,7,8\n')
   benchmark = benchmarks.get('got10k_test')
   found = benchmarks.sequences(benchmark, root)
-  chosen = {'ours': evaluate.baseline('first_box')}
+  chosen = {'ours': BaselineLanes('first_box')}
   evaluate.evaluate(chosen, Task(benchmark, root, found), tmp_path)
   path = tmp_path / 'got10k_test' / 'ours.zip'
   told = capsys.readouterr().out

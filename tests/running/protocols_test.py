@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from acm_jax.evaluation import benchmarks, report
+from acm_jax.evaluation import benchmarks, scoring
 from acm_jax.evaluation.experiment import Analysis, Experiment, Points
 from acm_jax.evaluation.experiments import EXPERIMENTS
 from acm_jax.evaluation.experiments.reset import first_box
@@ -18,9 +18,10 @@ from acm_jax.evaluation.runs import boxes_alone, read_confidence
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 from acm_jax.running import evaluate, scheduler
-from acm_jax.running.evaluate import Method, Task
+from acm_jax.running.baselines import BaselineLanes
+from acm_jax.running.evaluate import Task
 from acm_jax.running.scheduler import Job
-from acm_jax.tracking.engine import Programs, given
+from acm_jax.tracking.engine import Engine, Programs, given
 from data_pipelines.layouts.vot import region_box
 
 VOT = benchmarks.get('vot2018')
@@ -55,6 +56,7 @@ class Losing:
 
   def __init__(self, lanes, after):
     self.lanes, self.programs = lanes, Programs()
+    self.about = {'after': after}
     self._after, self._state = after, {}
     self.seen = []
 
@@ -78,7 +80,7 @@ class Losing:
 
 
 def run(task, lanes, tmp_path):
-  return evaluate.run('ours', Method(lanes, {'a': 1}), task, tmp_path)
+  return evaluate.run('ours', lanes, task, tmp_path)
 
 
 def rows(folder, name):
@@ -101,7 +103,7 @@ def test_a_lost_target_is_given_again_after_five_frames(root, tmp_path, count):
   assert (
     (times > 0) == ([True] * 4 + [False] * 4 + [True] * 4 + [False] * 2)
   ).all()
-  found = report.compute('vot2018', root, [folder]).trackers['ours']
+  found = scoring.compute('vot2018', root, [folder]).trackers['ours']
   assert found.sequences['ants1']['failures'] == 2
   assert found.sequences['bag']['failures'] == 1
 
@@ -129,7 +131,7 @@ def test_a_baseline_is_driven_as_a_tracker_is(root):
   def protocol(sequence):
     return EXPERIMENTS['reset'].protocol(sequence, Truth(tuple(truth)))
 
-  done = drive(root, protocol, evaluate.baseline('first_box').lanes)
+  done = drive(root, protocol, BaselineLanes('first_box'))
   # Lost where it jumps, at frame 4; started again there, it holds.
   assert done.runs[0].event.tolist() == [
     1,
@@ -147,8 +149,8 @@ def test_lanes_do_not_change_what_a_protocol_asks_for(
 ):
   task, written = Task(VOT, root, benchmarks.sequences(VOT, root)), []
   for count in (1, 2):
-    method = evaluate.trained(tiny_model, count)
-    folder = evaluate.run('ours', method, task, tmp_path / str(count))
+    engine = Engine(tiny_model, count)
+    folder = evaluate.run('ours', engine, task, tmp_path / str(count))
     written.append([rows(folder, name) for name in ('ants1', 'bag')])
   events = [[[r[:2] for r in one] for one in each] for each in written]
   assert events[0] == events[1]
@@ -203,7 +205,7 @@ def test_the_long_term_protocol_writes_how_sure_the_tracker_is(root, tmp_path):
   folder = run(task, Losing(2, 99), tmp_path)
   file = folder / 'longterm' / 'bag' / 'bag_001_confidence.value'
   assert read_confidence(file)[1:].tolist() == [0.25] * 8
-  found = report.compute('vot_lt', root, [folder]).trackers['ours']
+  found = scoring.compute('vot_lt', root, [folder]).trackers['ours']
   # The last of nine frames is without the target, the first is given.
   assert found.sequences['bag']['precision'] < 7 / 8
 
@@ -266,7 +268,7 @@ def test_another_experiment_is_one_file(root, tmp_path, monkeypatch):
   monkeypatch.setitem(benchmarks.BENCHMARKS, 'vot2018', benchmark)
   task = Task(benchmark, root, benchmarks.sequences(benchmark, root))
   lanes = Losing(1, 99)
-  evaluate.evaluate({'ours': Method(lanes, {})}, task, tmp_path / 'out')
+  evaluate.evaluate({'ours': lanes}, task, tmp_path / 'out')
   assert lanes.seen[:14] == [-14, *range(13, 0, -1)]
   scores = json.loads((tmp_path / 'out' / 'scores.json').read_text())
   # The box that it starts from, of a polygon the one round it.

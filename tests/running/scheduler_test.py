@@ -76,7 +76,7 @@ class Counting:
   """Lanes that find the first box, and count the moves of each step."""
 
   def __init__(self, lanes):
-    self.lanes, self.programs = lanes, Programs()
+    self.lanes, self.programs, self.about = lanes, Programs(), {}
     self.steps = []
     self._boxes = {}
 
