@@ -144,6 +144,9 @@ def _quickstart(config: ConfigDict) -> None:
   config.train.update(
     epochs=10, pairs_per_epoch=640, batch_size=16, search_size=0
   )
+  # So few steps end anywhere: without an average the overlap on held-out
+  # sequences was 0.27 to 0.38, by the machine and by code that changes nothing.
+  config.train.ema_decay = 0.99
   config.log.every = 10
   config.checkpoints.every = 100
 
