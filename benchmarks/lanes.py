@@ -22,7 +22,6 @@ from acm_jax.evaluation.truth import Truth
 from acm_jax.running import scheduler
 from acm_jax.running.scheduler import Job
 from acm_jax.tracking.engine import Engine
-from data_pipelines.sequences import Sequence
 
 
 def define(values: flags.FlagValues) -> None:
@@ -40,7 +39,7 @@ def define(values: flags.FlagValues) -> None:
 
 def follow(engine: Engine, found: list) -> tuple[list[np.ndarray], float]:
   """Boxes of each sequence, and frames/s with decoding."""
-  one_pass, truths = EXPERIMENTS['one_pass'], list(map(truth_of, found))
+  one_pass, truths = EXPERIMENTS['one_pass'], list(map(Truth.of, found))
   jobs = [
     Job(sequence, one_pass.protocol(sequence, truth))
     for sequence, truth in zip(found, truths, strict=True)
@@ -51,11 +50,6 @@ def follow(engine: Engine, found: list) -> tuple[list[np.ndarray], float]:
     seconds += done.times[1].sum()
     frames += done.answers
   return boxes, frames / seconds
-
-
-def truth_of(sequence: Sequence) -> Truth:
-  """What its layout says of a sequence."""
-  return Truth(sequence.box_xywh, sequence.absent)
 
 
 def apart(boxes: list[np.ndarray], others: list[np.ndarray]) -> float:
@@ -81,7 +75,7 @@ def main(values: flags.FlagValues) -> None:
   overlap = {
     count: np.mean(
       [
-        toolkits.rated_overlaps(own, truth_of(sequence)).mean()
+        toolkits.rated_overlaps(own, Truth.of(sequence)).mean()
         for own, sequence in zip(each, found, strict=True)
       ]
     )

@@ -137,6 +137,14 @@ class Experiment(abc.ABC):
       ValueError: There is none; the message lists the known.
     """
 
+  def chosen(self, known: Mapping[str, Callable], name: str) -> Callable:
+    """Chooses an analysis by name; raises ValueError if it is unknown."""
+    if name not in known:
+      raise ValueError(
+        f'--protocol {name}: of {self.title} there are {" and ".join(known)}'
+      )
+    return known[name]
+
   def length(self, truth: Truth) -> int:
     """How many frames its protocol follows in a sequence without failures."""
     return truth.frames

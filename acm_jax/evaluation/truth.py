@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from data_pipelines.layouts.vot import region_box
+from data_pipelines.sequences import Sequence as Sequence_
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,6 +43,11 @@ class Truth:
   def frames(self) -> int:
     """How many there are."""
     return len(self.region)
+
+  @classmethod
+  def of(cls, sequence: Sequence_) -> 'Truth':
+    """Makes the truth that the layout of a sequence has, 0-based."""
+    return cls(sequence.box_xywh, sequence.absent)
 
   def start(self, frame: int) -> np.ndarray:
     """The region in a frame, px, 0-based, to start a tracker from."""

@@ -100,7 +100,7 @@ def drive(
   workers = len(os.sched_getaffinity(0))
   with concurrent.futures.ThreadPoolExecutor(workers) as pool:
     active = [_Active(index, job, pool) for index, job in enumerate(jobs)]
-    # All of them, so that what is unfit is told before hours of work.
+    # Check every job before the first one runs, which may take hours.
     groups = collections.defaultdict(list)
     for one, bucket in zip(active, pool.map(_checked, active), strict=True):
       groups[bucket].append(one)
@@ -260,7 +260,7 @@ class _Group:
         if one and one.wanted is None:
           self._at[lane] = None
           yield one.done()
-          # What is done with it is no time of the tracker.
+          # The time that the caller takes is not the tracker's.
           self._clock.start()
 
   def _fill(self, lane: int) -> None:

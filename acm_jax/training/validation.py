@@ -58,7 +58,7 @@ class Validator:
   def _average_overlap(self, model: Model) -> float:
     """Mean over sequences of the mean overlap in frames that count."""
     engine = Engine(model, len(self.sequences), programs=self.programs)
-    truths = [Truth(s.box_xywh, s.absent) for s in self.sequences]
+    truths = list(map(Truth.of, self.sequences))
     jobs = [
       Job(sequence, OnePass().protocol(sequence, truth))
       for sequence, truth in zip(self.sequences, truths, strict=True)

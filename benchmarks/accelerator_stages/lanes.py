@@ -124,7 +124,7 @@ def _follow(
   """
   repeated = [videos[i % len(videos)] for i in range(max(count, len(videos)))]
   engine, one_pass = Engine(model, count), EXPERIMENTS['one_pass']
-  jobs = [Job(v, one_pass.protocol(v, _truth(v))) for v in repeated]
+  jobs = [Job(v, one_pass.protocol(v, Truth.of(v))) for v in repeated]
   found = sorted(scheduler.drive(engine, jobs), key=lambda done: done.index)
   seconds = float(sum(done.times[0].sum() for done in found))
   boxes = [np.stack(done.runs[0].region) for done in found]
@@ -137,14 +137,10 @@ def _follow(
   return figures, boxes
 
 
-def _truth(video: Video) -> Truth:
-  return Truth(video.box_xywh, video.absent)
-
-
 def _overlap(boxes: list[np.ndarray], videos: list[Video]) -> float:
   """Mean over the videos of the average overlap."""
   overlaps = [
-    toolkits.rated_overlaps(box, _truth(video)).mean()
+    toolkits.rated_overlaps(box, Truth.of(video)).mean()
     for box, video in zip(boxes, videos, strict=False)
   ]
   return round(float(np.mean(overlaps)), 5)

@@ -80,7 +80,7 @@ def test_average_overlap_of_every_target_is_the_official_one(
       np.testing.assert_allclose(
         boxes[:FIRST], first, rtol=0, atol=BOX, err_msg=key
       )
-      truth = Truth(sequence.box_xywh, sequence.absent)
+      truth = Truth.of(sequence)
       overlaps[key] = toolkits.rated_overlaps(boxes, truth).mean()
       assert abs(overlaps[key] - OFFICIAL[key]) < OVERLAP, key
   assert overlaps.keys() == OFFICIAL.keys()

@@ -121,10 +121,7 @@ class Anchors(Experiment):
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
     """That of vot-toolkit."""
-    if name != 'vot_toolkit':
-      raise ValueError(
-        f'--protocol {name}: of {self.title} there is vot_toolkit'
-      )
+    analyse = self.chosen({'vot_toolkit': vot_toolkit}, name)
 
     def rate(files, truths):
       found = {}
@@ -138,7 +135,7 @@ class Anchors(Experiment):
             f'{sequence} have results'
           )
         found[sequence] = own
-      return vot_toolkit(found, truths, benchmark.lengths)
+      return analyse(found, truths, benchmark.lengths)
 
     return Analysis(rate, _FIGURES, 'eao')
 

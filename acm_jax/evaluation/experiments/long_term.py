@@ -110,10 +110,7 @@ class LongTerm(Experiment):
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
     """That of pysot or of vot-toolkit."""
     known = {'pysot': pysot, 'vot_toolkit': vot_toolkit}
-    if name not in known:
-      raise ValueError(
-        f'--protocol {name}: of {self.title} there are {" and ".join(known)}'
-      )
+    analyse = self.chosen(known, name)
 
     def rate(files, truths):
       found = {}
@@ -121,7 +118,7 @@ class LongTerm(Experiment):
         if len(paths) > 1:
           raise ValueError(f'{paths[1]}: a second run; one is scored')
         found[sequence] = self.read(paths[0], truths[sequence], benchmark)
-      return known[name](found, truths)
+      return analyse(found, truths)
 
     return Analysis(rate, _FIGURES, 'f_score')
 

@@ -112,17 +112,14 @@ class Reset(Experiment):
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
     """That of pysot or of vot-toolkit."""
     known = {'pysot': pysot, 'vot_toolkit': vot_toolkit}
-    if name not in known:
-      raise ValueError(
-        f'--protocol {name}: of {self.title} there are {" and ".join(known)}'
-      )
+    analyse = self.chosen(known, name)
 
     def rate(files, truths):
       found = {
         sequence: [self.read(p, truths[sequence], benchmark) for p in paths]
         for sequence, paths in files.items()
       }
-      return known[name](found, truths, benchmark.lengths)
+      return analyse(found, truths, benchmark.lengths)
 
     return Analysis(rate, _FIGURES, 'eao')
 
