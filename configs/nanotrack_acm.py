@@ -7,7 +7,8 @@
 
 `:sets=composed+davis` trains on these of its data sets alone; `:fusion=acm`
 puts ACM in the place of the correlations, the pure swap; `:fusion=nano_xcorr`
-trains NanoTrackV3 on without ACM, as a control.
+trains NanoTrackV3 on without ACM, as a control. `:whole` trains the backbone
+too, which takes about twice the time on a CPU.
 
 ACM stands beside the correlations and joins them through a last layer that
 starts at zero, so that step 0 of a run that begins with NanoTrackV3 equals it.
@@ -22,12 +23,19 @@ from ml_collections import ConfigDict
 
 from configs import nanotrack
 
-# By fusion, what begins at random and trains at the full rate.
+# By fusion: what begins at random and trains at the full rate; the rate of the
+# other parts; and the statistics that stay. Behind the pure swap they cannot:
+# its towers see other features than before.
 _RATES = {
-  'residual_acm': (('(cls|loc)/(acm|join)/', 1.0),),
-  'acm': (('(cls|loc)/acm/', 1.0),),
-  'nano_xcorr': (),
+  'residual_acm': (
+    (('(cls|loc)/(acm|join)/', 1.0),),
+    0.05,
+    ('(cls|loc)/(xcorr|tower)',),
+  ),
+  'acm': ((('(cls|loc)/acm/', 1.0),), 0.5, ()),
+  'nano_xcorr': ((), 0.05, ('(cls|loc)/(xcorr|tower)',)),
 }
+_BACKBONE_RATE = 0.02
 HELD_OUT = (
   'bmx-trees',
   'camel',
@@ -41,8 +49,9 @@ def get_config(arg: str | None = None) -> ConfigDict:
   """Returns the config.
 
   Args:
-    arg: 'tiny', 'sets=A+B' (of the data sets these alone), 'fusion=NAME' (acm,
-      or nano_xcorr as a control), or several with commas between.
+    arg: 'tiny', 'whole' (trains the backbone too), 'sets=A+B' (of the data sets
+      these alone), 'fusion=NAME' (acm, or nano_xcorr as a control), or several
+      with commas between.
 
   Raises:
     ValueError: A word is unknown, or names another data set or fusion.
@@ -51,14 +60,16 @@ def get_config(arg: str | None = None) -> ConfigDict:
   values = dict(word.partition('=')[::2] for word in words)
   known = len(values) == len(words) and set(values) <= {
     'tiny',
+    'whole',
     'sets',
     'fusion',
   }
   fusion = values.get('fusion', 'residual_acm')
-  if not known or values.get('tiny') or fusion not in _RATES:
+  valued = values.get('tiny') or values.get('whole')
+  if not known or valued or fusion not in _RATES:
     raise ValueError(
-      f'config argument {arg!r} is unknown: there are tiny; sets=A+B; fusion='
-      f'NAME with {", ".join(_RATES)}'
+      f'config argument {arg!r} is unknown: there are tiny; whole; sets=A+B; '
+      f'fusion=NAME with {", ".join(_RATES)}'
     )
   config = nanotrack.recipe()
   config.tracker.fusion = fusion
@@ -69,7 +80,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
   if 'tiny' in values:
     nanotrack.tiny(config)
     return config.lock()
-  _transfer(config, _RATES[fusion])
+  _transfer(config, *_RATES[fusion], whole='whole' in values)
   if 'sets' in values:
     config.sets = _chosen(config.sets, values['sets'].split('+'))
   return config.lock()
@@ -85,7 +96,14 @@ def _chosen(sets: ConfigDict, names: list[str]) -> ConfigDict:
   return ConfigDict({name: sets[name] for name in names})
 
 
-def _transfer(config: ConfigDict, rates: tuple) -> None:
+def _transfer(
+  config: ConfigDict,
+  fresh: tuple,
+  other: float,
+  statistics: tuple[str, ...],
+  *,
+  whole: bool,
+) -> None:
   """Trains on from NanoTrackV3, with it as teacher."""
   config.sets = ConfigDict(
     {
@@ -114,9 +132,14 @@ def _transfer(config: ConfigDict, rates: tuple) -> None:
     {
       'all': {
         'from_epoch': 0,
-        'backbone': (),
-        'rates': (*rates, ('backbone/', 0.0), ('', 0.05)),
-        'frozen_statistics': ('(cls|loc)/(xcorr|tower)',),
+        # The stem, then blocks 1 to 9.
+        'backbone': (True,) * 10 if whole else (),
+        'rates': (
+          *fresh,
+          ('backbone/', _BACKBONE_RATE if whole else 0.0),
+          ('', other),
+        ),
+        'frozen_statistics': ('backbone/', *statistics),
       }
     }
   )

@@ -197,15 +197,16 @@ def test_nanotrack_acm_is_nanotrack_and_acm():
   assert chosen.tracker.fusion == 'acm'
 
 
-@pytest.mark.parametrize('fusion', ['acm', 'nano_xcorr'])
-def test_every_fusion_of_nanotrack_acm_has_a_plan(fusion):
-  plan = plans.make_plan(
-    get_config('nanotrack_acm', f'fusion={fusion}').to_dict()
-  )
+@pytest.mark.parametrize('whole', [False, True])
+@pytest.mark.parametrize('fusion', ['residual_acm', 'acm', 'nano_xcorr'])
+def test_every_fusion_of_nanotrack_acm_has_a_plan(fusion, whole):
+  arg = f'fusion={fusion}' + ',whole' * whole
+  plan = plans.make_plan(get_config('nanotrack_acm', arg).to_dict())
   # An expression of the rates or statistics that matches nothing is refused.
   state = jax.eval_shape(functools.partial(plan.initial_state, plan.phases[0]))
   assert plan.tracker.network.fusion == fusion
   assert 'backbone' in state.params
+  assert any(plan.phases[0].mode.backbone) == whole
 
 
 def test_sets_are_named_by_the_argument():
