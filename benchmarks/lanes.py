@@ -46,7 +46,7 @@ def follow(engine: Engine, found: list) -> tuple[list[np.ndarray], float]:
   ]
   boxes, seconds, frames = [np.zeros(0)] * len(found), 0.0, 0
   for done in scheduler.drive(engine, jobs):
-    boxes[done.index] = np.stack(done.runs[0].region)
+    boxes[done.index] = done.runs[0].region
     seconds += done.times[1].sum()
     frames += done.answers
   return boxes, frames / seconds

@@ -16,8 +16,9 @@ from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 from data_pipelines import sequences
 
-# Result files by sequence.
+# By sequence.
 Files = Mapping[str, Sequence[Path]]
+Runs = Mapping[str, Sequence[Run]]
 Truths = Mapping[str, Truth]
 
 
@@ -25,14 +26,14 @@ class Analysis(NamedTuple):
   """How the results of an experiment are scored.
 
   Attributes:
-    rate: Scores the files of a tracker, by sequence, against their truths.
+    rate: Scores the runs of a tracker against the truth of each sequence.
     figures: Figures of these scores, in the order of tables.
     rank: Figure that ranks trackers.
     needs_sizes: Whether regions are cut to the images, so that scores are not
       quite the toolkit's where the size of the images is unknown.
   """
 
-  rate: Callable[[Files, Truths], Outcome]
+  rate: Callable[[Runs, Truths], Outcome]
   figures: Mapping[str, Figure]
   rank: str
   needs_sizes: bool = True
@@ -115,13 +116,29 @@ class Experiment(abc.ABC):
     """The result files of a sequence, and how many rows each has."""
 
   @abc.abstractmethod
-  def read(self, path: Path, truth: Truth, benchmark: Benchmark) -> Run:
-    """Reads one of these, px, 0-based.
+  def read(
+    self, path: Path, name: str, truth: Truth, benchmark: Benchmark
+  ) -> Run:
+    """Reads one of these.
 
     Raises:
       OSError: It cannot be read.
       ValueError: It is not of this experiment; the message names file and row.
     """
+
+  def read_all(
+    self, files: Files, truths: Truths, benchmark: Benchmark
+  ) -> dict[str, list[Run]]:
+    """Reads all files of a tracker.
+
+    Raises:
+      OSError: One cannot be read, or a run of a sequence is missing.
+      ValueError: One is not of this experiment.
+    """
+    return {
+      name: [self.read(path, name, truths[name], benchmark) for path in paths]
+      for name, paths in files.items()
+    }
 
   @abc.abstractmethod
   def write(
@@ -163,9 +180,4 @@ class Experiment(abc.ABC):
   ) -> Float[np.ndarray, 'n 4']:
     """The boxes of the first of its runs, px, 0-based; NaN where none is."""
     path = next(iter(self.files(folder, name, truth, benchmark)))
-    run = self.read(path, truth, benchmark)
-    found = np.full((truth.frames, 4), np.nan)
-    for number, region in enumerate(run.region):
-      if len(region) == 4:
-        found[run.start + run.step * number] = region
-    return found
+    return self.read(path, name, truth, benchmark).boxes(truth.frames)

@@ -26,19 +26,32 @@ class Run(NamedTuple):
 
   Attributes:
     region: In each frame x, y, w, h or the corners of a polygon, px; empty
-      where there is none, as where the tracker was given the target.
+      where there is none, as where the tracker was given the target. An array
+      [n, 4] where all are boxes.
     event: TRACKED, or what else happened in each frame.
     confidence: That it is the target; NaN where none is given. None if the
       experiment asks for none.
     start: Number of the first frame.
     step: 1 forward, -1 backward.
+    first_pixel: Coordinate of the first pixel in `region`; 0 unless the run was
+      read from a file of a benchmark that counts from 1.
   """
 
-  region: tuple[np.ndarray, ...]
+  region: Float[np.ndarray, 'n 4'] | Sequence[np.ndarray]
   event: Int[np.ndarray, 'n']
   confidence: Float[np.ndarray, 'n'] | None = None
   start: int = 0
   step: int = 1
+  first_pixel: int = 0
+
+  def boxes(self, frames: int) -> Float[np.ndarray, '{frames} 4']:
+    """The box in each frame of the sequence, px, 0-based; NaN where none is."""
+    found = np.full((frames, 4), np.nan)
+    for number, region in enumerate(self.region):
+      if len(region) == 4:
+        found[self.start + self.step * number] = region
+    found[:, :2] -= self.first_pixel
+    return found
 
 
 def unbroken(
@@ -54,9 +67,14 @@ def unbroken(
   return Run((np.zeros(0), *rest), event, confidence, start, step)
 
 
-def boxes_alone(boxes_xywh: Sequence[np.ndarray]) -> Run:
+def boxes_alone(
+  boxes_xywh: Float[np.ndarray, 'n 4'] | Sequence[np.ndarray],
+  first_pixel: int = 0,
+) -> Run:
   """Makes a run of a box a frame, the one that was given first included."""
-  return Run(tuple(boxes_xywh), np.full(len(boxes_xywh), TRACKED))
+  boxes_xywh = np.asarray(boxes_xywh, np.float64)
+  event = np.full(len(boxes_xywh), TRACKED)
+  return Run(boxes_xywh, event, first_pixel=first_pixel)
 
 
 def read_run(

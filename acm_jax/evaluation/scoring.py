@@ -3,9 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from acm_jax.evaluation import annotations, benchmarks, experiments, report
 from acm_jax.evaluation.benchmarks import Benchmark
-from acm_jax.evaluation.experiment import Experiment
+from acm_jax.evaluation.experiment import Experiment, Truths
 from acm_jax.evaluation.report import Report
 from acm_jax.evaluation.results import find_results
 
@@ -56,34 +58,29 @@ def compute(
   folders = _by_tracker(results)
   experiment = _experiment(folders, settings)
   analysis = experiments.analysis(experiment, settings, protocol)
-  truth = annotations.read(settings, annotation_path)
-  official = settings.sequences or tuple(truth)
+  truths = annotations.read(settings, annotation_path)
+  _check_public(settings, truths)
+  official = settings.sequences or tuple(truths)
   match = benchmarks.matcher(settings, official)
-  found = {
-    name: find_results(path, path / experiment.place, match)
-    for name, path in folders.items()
-  }
-  files = {name: paths for name, (paths, _) in found.items()}
-  ignored = {name: others for name, (_, others) in found.items() if others}
-  asked = [s for s in truth if only is None or s in only]
+  files, ignored = {}, {}
+  for name, folder in folders.items():
+    place = folder / experiment.place
+    files[name], ignored[name] = find_results(folder, place, match)
+  asked = [s for s in truths if only is None or s in only]
   lacking = {
-    name: [s for s in asked if s not in paths] for name, paths in files.items()
+    name: [s for s in asked if s not in own] for name, own in files.items()
   }
   common = [s for s in asked if not any(s in own for own in lacking.values())]
   if not common:
     raise ValueError(
       f'{annotation_path}: no annotated sequence has a result of every tracker'
     )
-  known = {sequence: truth[sequence] for sequence in common}
-  rated = {
-    name: analysis.rate({s: paths[s] for s in common}, known)
-    for name, paths in files.items()
-  }
-  attributes: dict[str, list[str]] = {}
-  whole = settings.frames()
-  for name in common:
-    for attribute in known[name].attributes:
-      attributes.setdefault(attribute, []).append(name)
+  known = {sequence: truths[sequence] for sequence in common}
+  rated = {}
+  for name, own in files.items():
+    own = {sequence: own[sequence] for sequence in common}
+    runs = experiment.read_all(own, known, settings)
+    rated[name] = analysis.rate(runs, known)
   return Report(
     benchmark,
     protocol,
@@ -91,27 +88,35 @@ def compute(
     analysis,
     missing=tuple(s for s in official if s not in known),
     trackers=rated,
-    ignored=ignored,
+    ignored=_kept(ignored),
     lacking=_kept(lacking),
     short=_kept({name: dict(each.short) for name, each in rated.items()}),
     long=_kept({name: dict(each.long) for name, each in rated.items()}),
     runs=_kept(
       {
-        name: {s: len(paths[s]) for s in common if len(paths[s]) > 1}
-        for name, paths in files.items()
+        name: {s: len(own[s]) for s in common if len(own[s]) > 1}
+        for name, own in files.items()
         if experiment.repeats
       }
     ),
     unbounded=[
       s for s in common if analysis.needs_sizes and known[s].size is None
     ],
-    cropped={
-      s: (known[s].frames, whole[s])
-      for s in common
-      if known[s].frames != whole.get(s, known[s].frames)
-    },
-    attributes=dict(sorted(attributes.items())),
+    cropped=_cropped(settings, known),
+    attributes=_by_attribute(known),
   )
+
+
+def _by_tracker(results: Sequence[Path]) -> dict[str, Path]:
+  if not results:
+    raise ValueError('--results: name at least one folder of results')
+  folders = {}
+  for path in results:
+    name = path.resolve().name
+    if name in folders:
+      raise ValueError(f'--results: two trackers are called {name!r}')
+    folders[name] = path
+  return folders
 
 
 def _experiment(
@@ -127,17 +132,34 @@ def _experiment(
   return found.pop()
 
 
+def _check_public(benchmark: Benchmark, truths: Truths) -> None:
+  known = [np.isfinite(t.box_xywh).all(axis=1).sum() for t in truths.values()]
+  # The first boxes of hidden annotations are public.
+  if benchmark.hidden and max(known) <= 1:
+    raise ValueError(
+      f'{benchmark.name}: only its server has the annotations; --check '
+      'ARCHIVE.zip makes sure that it can read results'
+    )
+
+
+def _cropped(benchmark: Benchmark, truths: Truths) -> dict[str, tuple]:
+  """Frames of the annotations that are not as long as the official ones."""
+  whole = benchmark.frames()
+  lengths = {
+    name: (truth.frames, whole.get(name, truth.frames))
+    for name, truth in truths.items()
+  }
+  return {name: (n, m) for name, (n, m) in lengths.items() if n != m}
+
+
+def _by_attribute(truths: Truths) -> dict[str, list[str]]:
+  """The sequences with each attribute."""
+  found: dict[str, list[str]] = {}
+  for name, truth in truths.items():
+    for attribute in truth.attributes:
+      found.setdefault(attribute, []).append(name)
+  return dict(sorted(found.items()))
+
+
 def _kept(by_tracker):
   return {name: value for name, value in by_tracker.items() if value}
-
-
-def _by_tracker(results):
-  if not results:
-    raise ValueError('--results: name at least one folder of results')
-  folders = {}
-  for path in results:
-    name = path.resolve().name
-    if name in folders:
-      raise ValueError(f'--results: two trackers are called {name!r}')
-    folders[name] = path
-  return folders

@@ -65,7 +65,7 @@ class Validator:
     ]
     overlaps = []
     for done in scheduler.drive(engine, jobs):
-      boxes = np.stack(done.runs[0].region)
+      boxes = done.runs[0].region
       rated = toolkits.rated_overlaps(boxes, truths[done.index])
       overlaps.append(metrics.average_overlap(rated))
     return float(np.mean(overlaps))

@@ -127,7 +127,7 @@ def _follow(
   jobs = [Job(v, one_pass.protocol(v, Truth.of(v))) for v in repeated]
   found = sorted(scheduler.drive(engine, jobs), key=lambda done: done.index)
   seconds = float(sum(done.times[0].sum() for done in found))
-  boxes = [np.stack(done.runs[0].region) for done in found]
+  boxes = [done.runs[0].region for done in found]
   figures = {
     'frames': sum(map(len, boxes)),
     'frames_per_s': round(sum(map(len, boxes)) / seconds, 1),

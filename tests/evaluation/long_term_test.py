@@ -26,10 +26,10 @@ def test_a_tracker_that_knows_when_it_is_off_has_full_precision(form):
   truth = Truth((BOX,) * length, size=SIZE)
   regions = tuple(BOX if on else AWAY for on in there)
   sure = unbroken(regions, np.where(there, 0.9, 0.1))
-  total, *_ = form({'a': sure}, {'a': truth})
+  total, *_ = form({'a': [sure]}, {'a': truth})
   assert values(total) == pytest.approx((1.0, 0.5, 2 / 3))
   unsure = unbroken(regions, np.full(length, 0.5))
-  total, *_ = form({'a': unsure}, {'a': truth})
+  total, *_ = form({'a': [unsure]}, {'a': truth})
   assert values(total) == pytest.approx((0.5, 0.5, 0.5))
 
 
@@ -37,7 +37,7 @@ def test_a_tracker_that_knows_when_it_is_off_has_full_precision(form):
 def test_saying_where_a_target_is_that_is_not_there_costs_precision(form):
   truth = Truth((BOX,) * 101 + (NOWHERE,) * 99, size=SIZE)
   result = unbroken((BOX,) * 200, np.full(200, 0.7))
-  total, *_ = form({'a': result}, {'a': truth})
+  total, *_ = form({'a': [result]}, {'a': truth})
   # The first frame, which was given, counts as one that was not found.
   assert values(total)[:2] == pytest.approx((100 / 200, 100 / 101))
 
@@ -61,7 +61,7 @@ def test_figures_are_those_of_pysot():
 def test_few_confidences_are_all_thresholds():
   result = unbroken((BOX, BOX, AWAY, BOX), np.array([np.nan, 0.9, 0.8, 0.7]))
   truth = Truth((BOX,) * 4, size=SIZE)
-  total, *_ = long_term.vot_toolkit({'a': result}, {'a': truth})
+  total, *_ = long_term.vot_toolkit({'a': [result]}, {'a': truth})
   # At 0.9 one of four with precision 1, at 0.7 two with 2 / 3.
   assert values(total) == pytest.approx((2 / 3, 1 / 2, 4 / 7))
 
@@ -69,7 +69,7 @@ def test_few_confidences_are_all_thresholds():
 def test_pysot_has_no_f_score_of_fewer_confidences_than_thresholds():
   for count in (97, 98):
     result = unbroken((BOX,) * (count + 1), np.r_[np.nan, np.full(count, 0.5)])
-    given = {'a': result}, {'a': Truth((BOX,) * (count + 1), size=SIZE)}
+    given = {'a': [result]}, {'a': Truth((BOX,) * (count + 1), size=SIZE)}
     if count == 98:
       assert long_term.pysot(*given).total['precision'] == 1.0
     else:

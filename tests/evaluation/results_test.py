@@ -5,7 +5,7 @@ import pytest
 
 from acm_jax.evaluation import benchmarks, results
 from acm_jax.evaluation.experiments import EXPERIMENTS
-from acm_jax.evaluation.experiments.one_pass import read_padded, result_path
+from acm_jax.evaluation.experiments.one_pass import result_path
 from acm_jax.evaluation.runs import (
   FAILED,
   INITIALISED,
@@ -13,7 +13,14 @@ from acm_jax.evaluation.runs import (
   boxes_alone,
   read_run,
 )
+from acm_jax.evaluation.truth import Truth
 from data_pipelines import staging
+
+
+def read(path, frames, name='a', benchmark='folder'):
+  """The boxes of a result of one pass, as the file has them."""
+  of, truth = benchmarks.get(benchmark), Truth(np.ones((frames, 4)))
+  return EXPERIMENTS['one_pass'].read(path, name, truth, of).region
 
 
 @pytest.mark.parametrize(
@@ -30,9 +37,9 @@ from data_pipelines import staging
 def test_separators_of_all_toolkits_are_read(tmp_path, text):
   path = tmp_path / 'a.txt'
   path.write_text(text)
-  boxes, rows = read_padded(path, frames=2)
-  np.testing.assert_array_equal(boxes, [[1, 2, 3, 4], [5, 6, 7.5, 8]])
-  assert rows == 2
+  np.testing.assert_array_equal(
+    read(path, frames=2), [[1, 2, 3, 4], [5, 6, 7.5, 8]]
+  )
 
 
 @pytest.mark.parametrize(
@@ -64,29 +71,36 @@ def test_a_bad_result_is_refused_by_file_and_row(tmp_path, text, message):
   path = tmp_path / 'a.txt'
   path.write_text(text)
   with pytest.raises(ValueError, match=message):
-    read_padded(path, frames=3)
+    read(path, frames=3)
 
 
 def test_a_picture_is_no_result(tmp_path):
   (tmp_path / 'a.txt').write_bytes(b'\xff\xd8\xff\xe0')
   with pytest.raises(ValueError, match=r'a\.txt: not a text file'):
-    read_padded(tmp_path / 'a.txt', frames=3)
+    read(tmp_path / 'a.txt', frames=3)
 
 
-def test_a_result_that_ends_early_is_filled_with_nan(tmp_path):
-  (tmp_path / 'a.txt').write_text('1,2,3,4\n')
-  boxes, rows = read_padded(tmp_path / 'a.txt', frames=3)
-  assert rows == 1
-  assert np.isnan(boxes[1:]).all()
-
-
-def test_more_rows_than_frames_are_refused_or_cut(tmp_path):
+def test_more_rows_than_frames_are_read_where_there_are_more_images(tmp_path):
   (tmp_path / 'a.txt').write_text('1,2,3,4\n5,6,7,8\n')
   with pytest.raises(ValueError, match=r'a\.txt: 2 rows for 1 annotated'):
-    read_padded(tmp_path / 'a.txt', frames=1)
-  boxes, rows = read_padded(tmp_path / 'a.txt', frames=1, cut=True)
-  assert rows == 2
-  np.testing.assert_array_equal(boxes, [[1, 2, 3, 4]])
+    read(tmp_path / 'a.txt', frames=1)
+  boxes = read(tmp_path / 'a.txt', 1, 'monkey-17', 'lasot')
+  np.testing.assert_array_equal(boxes, [[1, 2, 3, 4], [5, 6, 7, 8]])
+
+
+@pytest.mark.parametrize('rows', [1, 3])
+def test_results_of_other_lengths_are_filled_with_misses_or_cut(rows):
+  """A result of one row or three for two frames, all right."""
+  box = np.array([[10.0, 10, 5, 5]])
+  run = boxes_alone(np.repeat(box, rows, 0))
+  truth = Truth(np.repeat(box, 2, 0))
+  analysis = EXPERIMENTS['one_pass'].analysis(benchmarks.get('lasot'), 'pysot')
+  outcome = analysis.rate({'a': [run]}, {'a': truth})
+  # The last of the 21 thresholds is passed by no overlap.
+  expected = 20 / 21 * min(rows, 2) / 2
+  assert outcome.total['success_auc'] == pytest.approx(expected)
+  assert dict(outcome.short) == ({'a': 1} if rows == 1 else {})
+  assert dict(outcome.long) == ({'a': 3} if rows == 3 else {})
 
 
 @pytest.mark.parametrize(
@@ -100,12 +114,12 @@ def test_more_rows_than_frames_are_refused_or_cut(tmp_path):
 def test_what_is_wrong_with_a_row_is_said(tmp_path, text, message):
   (tmp_path / 'a.txt').write_text(text)
   with pytest.raises(ValueError, match=rf'a\.txt {message}'):
-    read_padded(tmp_path / 'a.txt', frames=3)
+    read(tmp_path / 'a.txt', frames=3)
 
 
 def test_the_mark_that_some_editors_begin_with_is_no_box(tmp_path):
   (tmp_path / 'a.txt').write_text('\ufeff1,2,3,4\n', encoding='utf-8')
-  boxes, _ = read_padded(tmp_path / 'a.txt', frames=1)
+  boxes = read(tmp_path / 'a.txt', frames=1)
   np.testing.assert_array_equal(boxes, [[1, 2, 3, 4]])
 
 
@@ -227,12 +241,14 @@ def test_a_written_result_is_in_the_pixels_of_the_benchmark(
 ):
   boxes = np.array([[0, 10, 20, 30], [0.5, 10.25, 20, 30]], dtype=np.float32)
   folder, of = tmp_path / 'new' / 'ours', benchmarks.get(benchmark)
-  EXPERIMENTS['one_pass'].write(
-    folder, 'Couple', [boxes_alone(list(boxes))], of
+  experiment = EXPERIMENTS['one_pass']
+  experiment.write(folder, 'Couple', [boxes_alone(boxes)], of)
+  path, truth = result_path(folder, 'Couple', of), Truth(np.ones((2, 4)))
+  written = experiment.read(path, 'Couple', truth, of)
+  np.testing.assert_array_equal(
+    written.region, boxes + np.array([base, base, 0, 0])
   )
-  path = result_path(folder, 'Couple', of)
-  written, _ = read_padded(path, frames=2)
-  np.testing.assert_array_equal(written, boxes + np.array([base, base, 0, 0]))
+  np.testing.assert_array_equal(written.boxes(2), boxes)
   assert [p.name for p in path.parent.iterdir()] == ['Couple.txt']
 
 

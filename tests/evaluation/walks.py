@@ -74,7 +74,7 @@ def resets() -> dict[str, list[Run]]:
   return found
 
 
-def results() -> dict[str, Run]:
+def results() -> dict[str, list[Run]]:
   found = {}
   for name in LENGTHS:
     draw = formulas.rng(f'long {name}')
@@ -84,7 +84,7 @@ def results() -> dict[str, Run]:
       regions.append(_moved(box, drift, draw))
       sure = draw.uniform(0.6, 1) / (1 + np.hypot(*drift) / 20)
       confidences.append(round(sure * (0.4 if np.isnan(true[0]) else 1), 5))
-    found[name] = unbroken(regions, np.array(confidences))
+    found[name] = [unbroken(regions, np.array(confidences))]
   return found
 
 
@@ -119,7 +119,7 @@ def write(root: Path) -> None:
   for name, (run,) in resets().items():
     path = root / f'results/reset/baseline/{name}/{name}_001.txt'
     run_files.write_run(path, run)
-  for name, result in results().items():
+  for name, (result,) in results().items():
     path = root / f'results/x/longterm/{name}/{name}_001.txt'
     _write_result(path, result.region)
     rows = '\n'.join(f'{value:.5f}' for value in result.confidence[1:])

@@ -191,7 +191,8 @@ def test_each_anchor_is_followed_to_its_end(root, tmp_path):
     name: list(experiment.files(folder, name, truth, short))
     for name, truth in truths.items()
   }
-  total = experiment.analysis(short, 'vot_toolkit').rate(files, truths).total
+  runs = experiment.read_all(files, truths, short)
+  total = experiment.analysis(short, 'vot_toolkit').rate(runs, truths).total
   assert total['robustness'] == 1.0
   assert total['accuracy'] > 0.6
 
@@ -233,24 +234,22 @@ class Backward(Experiment):
   def files(self, folder, name, truth, benchmark):
     return {folder / self.place / f'{name}.txt': truth.frames}
 
-  def read(self, path, truth, benchmark):
-    boxes = boxes_alone(list(np.loadtxt(path, delimiter=',')))
+  def read(self, path, name, truth, benchmark):
+    boxes = boxes_alone(np.loadtxt(path, delimiter=','))
     return boxes._replace(start=truth.frames - 1, step=-1)
 
   def write(self, folder, name, runs, benchmark):
     (folder / self.place).mkdir(parents=True, exist_ok=True)
     path = folder / self.place / f'{name}.txt'
-    np.savetxt(path, np.stack(runs[0].region), delimiter=',')
+    np.savetxt(path, runs[0].region, delimiter=',')
 
   def analysis(self, benchmark, name):
     """Overlap in the first frame, where it ends."""
 
-    def rate(files, truths):
+    def rate(runs, truths):
       scores = {}
-      for name, (path,) in files.items():
-        truth = truths[name]
-        last = self.read(path, truth, benchmark).region[-1][None]
-        (home,) = overlaps(last, truth.box_xywh[:1])
+      for name, (run,) in runs.items():
+        (home,) = overlaps(run.region[-1:], truths[name].box_xywh[:1])
         scores[name] = Scores({'home': float(home)})
       homes = np.array([each['home'] for each in scores.values()])
       return Outcome(

@@ -57,9 +57,7 @@ def test_a_lane_finds_what_a_video_alone_has(videos, tiny_model, count):
     alone = video_tracker.follow(tiny_model, frames, one.box_xywh[:1])
     expected = [tracked.box_xywh for (tracked,) in alone]
     # The bound that is promised; float32 sums differ in their order alone.
-    np.testing.assert_allclose(
-      np.stack(found[index].runs[0].region), expected, atol=1e-3
-    )
+    np.testing.assert_allclose(found[index].runs[0].region, expected, atol=1e-3)
 
 
 def test_programs_are_few_and_serve_again(videos, tiny_model):

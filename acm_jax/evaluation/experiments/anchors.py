@@ -9,6 +9,7 @@ Source: Kristan et al., 2020 (The eighth visual object tracking challenge); the
 details are vot-toolkit's, found by feeding it runs.
 """
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,13 @@ from jaxtyping import Float
 from acm_jax.evaluation import regions
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.expected_overlap import ACCURACY_ROBUSTNESS, Sums
-from acm_jax.evaluation.experiment import Analysis, Experiment, Truths
+from acm_jax.evaluation.experiment import (
+  Analysis,
+  Experiment,
+  Files,
+  Runs,
+  Truths,
+)
 from acm_jax.evaluation.outcome import Outcome, Scores
 from acm_jax.evaluation.protocol import Next, Protocol, Start
 from acm_jax.evaluation.results import names_anchors
@@ -92,17 +99,19 @@ class Anchors(Experiment):
       for anchor, step in _anchors(name, truth).items()
     }
 
-  def read(self, path: Path, truth: Truth, benchmark: Benchmark) -> Run:
+  def read(
+    self, path: Path, name: str, truth: Truth, benchmark: Benchmark
+  ) -> Run:
     """Reads 1, then a region a frame, or 0 where there is none."""
     digits = re.search(r'_(\d{8})$', path.stem)
-    anchor = int(digits[1]) if digits else None
-    if anchor not in truth.anchors:
-      listed = ', '.join(f'_{frame:08d}' for frame in truth.anchors)
+    anchor, known = int(digits[1]) if digits else None, _anchors(name, truth)
+    if anchor not in known:
+      listed = ', '.join(f'_{frame:08d}' for frame in known)
       raise ValueError(
         f'{path}: its name must end in the frame of an anchor of the sequence: '
         f'{listed}'
       )
-    step = truth.anchors[anchor]
+    step = known[anchor]
     run = read_run(
       path,
       (SKIPPED, INITIALISED),
@@ -110,6 +119,21 @@ class Anchors(Experiment):
       f'frames from {anchor} {"on" if step > 0 else "backward"}',
     )
     return run._replace(start=anchor, step=step)
+
+  def read_all(
+    self, files: Files, truths: Truths, benchmark: Benchmark
+  ) -> dict[str, list[Run]]:
+    """Reads all files of a tracker; of each anchor there must be one."""
+    found = super().read_all(files, truths, benchmark)
+    for name, own in found.items():
+      known = _anchors(name, truths[name])
+      if lost := sorted(known.keys() - {run.start for run in own}):
+        file = files[name][0].with_name(f'{name}_{lost[0]:08d}.txt')
+        raise FileNotFoundError(
+          f'{file}: no such file; {len(own)} of the {len(known)} anchors of '
+          f'{name} have results'
+        )
+    return found
 
   def write(
     self, folder: Path, name: str, runs: Sequence[Run], benchmark: Benchmark
@@ -122,21 +146,7 @@ class Anchors(Experiment):
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
     """That of vot-toolkit."""
     analyse = self.chosen({'vot_toolkit': vot_toolkit}, name)
-
-    def rate(files, truths):
-      found = {}
-      for sequence, paths in files.items():
-        known = _anchors(sequence, truths[sequence])
-        own = [self.read(p, truths[sequence], benchmark) for p in paths]
-        if lost := sorted(known.keys() - {run.start for run in own}):
-          file = paths[0].with_name(f'{sequence}_{lost[0]:08d}.txt')
-          raise FileNotFoundError(
-            f'{file}: no such file; {len(own)} of the {len(known)} anchors of '
-            f'{sequence} have results'
-          )
-        found[sequence] = own
-      return analyse(found, truths, benchmark.lengths)
-
+    rate = functools.partial(analyse, lengths=benchmark.lengths)
     return Analysis(rate, _FIGURES, 'eao')
 
 
@@ -184,7 +194,7 @@ class Followed(NamedTuple):
 
 
 def vot_toolkit(
-  runs: Mapping[str, Sequence[Run]],
+  runs: Runs,
   truths: Truths,
   lengths: tuple[int, int],
 ) -> Outcome:

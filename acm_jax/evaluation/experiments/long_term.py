@@ -11,7 +11,7 @@ Source: Lukezic et al., 2018 (arXiv:1804.07056). The toolkits differ, so that
 each has a function; vot-toolkit's details were found by feeding it results.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,14 @@ from jaxtyping import Float
 
 from acm_jax.evaluation import regions
 from acm_jax.evaluation.benchmarks import Benchmark
-from acm_jax.evaluation.experiment import Analysis, Experiment, Points, Truths
+from acm_jax.evaluation.experiment import (
+  Analysis,
+  Experiment,
+  Files,
+  Points,
+  Runs,
+  Truths,
+)
 from acm_jax.evaluation.outcome import Outcome, Scores
 from acm_jax.evaluation.protocol import Next, Protocol, Start
 from acm_jax.evaluation.runs import (
@@ -86,7 +93,9 @@ class LongTerm(Experiment):
     path = folder / self.place / name / f'{name}_001.txt'
     return {path: truth.frames, _confidence_path(path): truth.frames}
 
-  def read(self, path: Path, truth: Truth, benchmark: Benchmark) -> Run:
+  def read(
+    self, path: Path, name: str, truth: Truth, benchmark: Benchmark
+  ) -> Run:
     """Reads 1, then a region a frame, or 0 where there is none."""
     run = read_run(path, (SKIPPED, INITIALISED), truth.frames)
     file = _confidence_path(path)
@@ -96,6 +105,15 @@ class LongTerm(Experiment):
         f'{file}: {len(confidence)} rows for {truth.frames} annotated frames'
       )
     return run._replace(confidence=confidence)
+
+  def read_all(
+    self, files: Files, truths: Truths, benchmark: Benchmark
+  ) -> dict[str, list[Run]]:
+    """Reads all files of a tracker; there may be one a sequence."""
+    for paths in files.values():
+      if len(paths) > 1:
+        raise ValueError(f'{paths[1]}: a second run; one is scored')
+    return super().read_all(files, truths, benchmark)
 
   def write(
     self, folder: Path, name: str, runs: Sequence[Run], benchmark: Benchmark
@@ -110,30 +128,20 @@ class LongTerm(Experiment):
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
     """That of pysot or of vot-toolkit."""
     known = {'pysot': pysot, 'vot_toolkit': vot_toolkit}
-    analyse = self.chosen(known, name)
-
-    def rate(files, truths):
-      found = {}
-      for sequence, paths in files.items():
-        if len(paths) > 1:
-          raise ValueError(f'{paths[1]}: a second run; one is scored')
-        found[sequence] = self.read(paths[0], truths[sequence], benchmark)
-      return analyse(found, truths)
-
-    return Analysis(rate, _FIGURES, 'f_score')
+    return Analysis(self.chosen(known, name), _FIGURES, 'f_score')
 
 
 def _confidence_path(path: Path) -> Path:
   return path.with_name(f'{path.stem}_confidence.value')
 
 
-def pysot(results: Mapping[str, Run], truths: Truths) -> Outcome:
+def pysot(runs: Runs, truths: Truths) -> Outcome:
   """Scores as pysot's analysis has them, of all sequences and of each.
 
   Raises:
     ValueError: Fewer frames have a confidence than there are thresholds.
   """
-  known = np.sort(_confidences(results, missing=np.nan))
+  known = np.sort(_confidences(runs, missing=np.nan))
   known = known[~np.isnan(known)]
   count = _RESOLUTION - 2
   if len(known) < count:
@@ -147,33 +155,33 @@ def pysot(results: Mapping[str, Run], truths: Truths) -> Outcome:
   # Below all of them are the frames of any confidence at all.
   smallest = np.nextafter(0.0, 1.0)
   return _scores(
-    results, truths, [smallest, *thresholds, np.inf], regions.pysot_overlap
+    runs, truths, [smallest, *thresholds, np.inf], regions.pysot_overlap
   )
 
 
-def vot_toolkit(results: Mapping[str, Run], truths: Truths) -> Outcome:
+def vot_toolkit(runs: Runs, truths: Truths) -> Outcome:
   """Scores as vot-toolkit has them, of all sequences and of each."""
-  known = np.sort(_confidences(results, missing=0.0))[::-1]
+  known = np.sort(_confidences(runs, missing=0.0))[::-1]
   count = _RESOLUTION - 2
   if len(known) > count:
     delta = len(known) // count
     places = np.linspace(delta, len(known) - delta, count)
     known = known[np.round(places).astype(int)]
   return _scores(
-    results, truths, [np.inf, *known, -np.inf], regions.vot_toolkit_overlap
+    runs, truths, [np.inf, *known, -np.inf], regions.vot_toolkit_overlap
   )
 
 
-def _confidences(results, missing):
-  together = np.concatenate([each.confidence for each in results.values()])
+def _confidences(runs, missing):
+  together = np.concatenate([run.confidence for (run,) in runs.values()])
   return np.where(np.isnan(together), missing, together)
 
 
-def _scores(results, truths, thresholds, overlap):
+def _scores(runs, truths, thresholds, overlap):
   curves = np.stack(
     [
-      _curves(result, truths[name], np.array(thresholds), overlap)
-      for name, result in results.items()
+      _curves(run, truths[name], np.array(thresholds), overlap)
+      for name, (run,) in runs.items()
     ]
   )
 
@@ -181,20 +189,20 @@ def _scores(results, truths, thresholds, overlap):
     means = np.tensordot(drawn, curves, 1) / drawn.sum(axis=1)[:, None, None]
     return _f_scores(*means.swapaxes(0, 1)).max(axis=1)
 
-  sequences = dict(zip(results, map(_best, curves), strict=True))
+  sequences = dict(zip(runs, map(_best, curves), strict=True))
   return Outcome(_best(curves.mean(axis=0)), sequences, redraw)
 
 
-def _curves(result, truth, thresholds, overlap) -> Float[np.ndarray, '2 t']:
+def _curves(run, truth, thresholds, overlap) -> Float[np.ndarray, '2 t']:
   """Precision and recall at each threshold."""
   there = truth.there
   overlaps = np.zeros(len(there))
   for frame in np.flatnonzero(there[1:]) + 1:
-    if len(result.region[frame]):
+    if len(run.region[frame]):
       overlaps[frame] = overlap(
-        result.region[frame], truth.region[frame], truth.bounds
+        run.region[frame], truth.region[frame], truth.bounds
       )
-  confidence = np.nan_to_num(result.confidence, nan=0.0)
+  confidence = np.nan_to_num(run.confidence, nan=0.0)
   said = confidence >= thresholds[:, None]
   sums, counts = said @ overlaps, said.sum(axis=1)
   # Who says nothing says nothing wrong.

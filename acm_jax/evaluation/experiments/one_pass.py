@@ -5,6 +5,7 @@ for GOT-10k, a row x,y,w,h a frame, in the benchmark's own pixel base, for that
 is how they are scored.
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,13 @@ from jaxtyping import Float
 
 from acm_jax.evaluation import metrics, toolkits
 from acm_jax.evaluation.benchmarks import Benchmark
-from acm_jax.evaluation.experiment import Analysis, Curve, Experiment
+from acm_jax.evaluation.experiment import (
+  Analysis,
+  Curve,
+  Experiment,
+  Runs,
+  Truths,
+)
 from acm_jax.evaluation.outcome import Outcome
 from acm_jax.evaluation.protocol import Next, Protocol, Start
 from acm_jax.evaluation.results import read_boxes, save
@@ -63,10 +70,8 @@ class OnePass(Experiment):
   for_all = tuple(toolkits.TOOLKITS)
 
   def recognises(self, folder: Path) -> bool:
-    """Whether there are text files outside of other experiments' folders."""
-    return any(folder.glob('*.txt')) or not any(
-      (folder / name).is_dir() for name in ('baseline', 'longterm')
-    )
+    """Whether there are text files in the folder itself."""
+    return any(folder.glob('*.txt'))
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
     """Follows the first box to the end; the run has it as first region."""
@@ -84,17 +89,33 @@ class OnePass(Experiment):
     """One file of a row a frame."""
     return {result_path(folder, name, benchmark): truth.frames}
 
-  def read(self, path: Path, truth: Truth, benchmark: Benchmark) -> Run:
-    """Reads boxes; there may be fewer than frames."""
+  def read(
+    self, path: Path, name: str, truth: Truth, benchmark: Benchmark
+  ) -> Run:
+    """Reads boxes, in the benchmark's own pixel base.
+
+    A file may end early; it may go on behind the annotation where there are
+    more images.
+    """
     boxes = read_boxes(path)
-    boxes[:, :2] -= benchmark.first_pixel
-    return boxes_alone(list(boxes))
+    bad = np.flatnonzero(~np.isfinite(boxes).all(axis=1))
+    if len(bad):
+      raise ValueError(
+        f'{path} row {bad[0] + 1}: a box must be finite numbers; where a '
+        'tracker has none, give the one before'
+      )
+    if len(boxes) > truth.frames and name not in benchmark.cut:
+      raise ValueError(
+        f'{path}: {len(boxes)} rows for {truth.frames} annotated frames: is it '
+        'a result of these annotations, and are they whole?'
+      )
+    return boxes_alone(boxes, benchmark.first_pixel)
 
   def write(
     self, folder: Path, name: str, runs: Sequence[Run], benchmark: Benchmark
   ) -> None:
     """Writes the boxes in the form of the benchmark's toolkit."""
-    rows = np.stack(runs[0].region).astype(np.float64)
+    rows = np.array(runs[0].region)
     rows[:, :2] += benchmark.first_pixel
     fmt = f'%.{benchmark.decimals}f'
     save(result_path(folder, name, benchmark), rows, fmt)
@@ -102,11 +123,7 @@ class OnePass(Experiment):
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
     """The analysis of a toolkit."""
     toolkit = toolkits.get(name, benchmark.name)
-
-    def rate(files, truths):
-      _check_known(benchmark, truths)
-      return _rate(toolkit, benchmark, files, truths)
-
+    rate = functools.partial(_rate, toolkit)
     figures = {
       name: Figure(toolkit.headings.get(name, heading))
       for name, heading in _HEADINGS.items()
@@ -121,62 +138,15 @@ def result_path(folder: Path, name: str, benchmark: Benchmark) -> Path:
   return folder / f'{name}.txt'
 
 
-def read_padded(
-  path: Path, frames: int, cut: bool = False
-) -> tuple[Float[np.ndarray, '{frames} 4'], int]:
-  """Reads one result, with rows of NaN for the frames that it ends before.
-
-  Args:
-    path: The result file.
-    frames: Length of the sequence's annotation.
-    cut: Whether rows behind that are left out rather than refused.
-
-  Returns:
-    A box for each frame, and how many rows the file has.
-
-  Raises:
-    OSError: The file cannot be read.
-    ValueError: A row is not four finite numbers, or there are more rows than
-      frames; the message names file and row.
-  """
-  boxes = read_boxes(path)
-  bad = np.flatnonzero(~np.isfinite(boxes).all(axis=1))
-  if len(bad):
-    raise ValueError(
-      f'{path} row {bad[0] + 1}: a box must be finite numbers; where a tracker '
-      'has none, give the one before'
-    )
-  rows = len(boxes)
-  if rows > frames and not cut:
-    raise ValueError(
-      f'{path}: {rows} rows for {frames} annotated frames: is it a result of '
-      'these annotations, and are they whole?'
-    )
-  padding = np.full((max(frames - rows, 0), 4), np.nan)
-  return np.concatenate([boxes[:frames], padding]), rows
-
-
-def _check_known(benchmark, truths) -> None:
-  known = [np.isfinite(t.box_xywh).all(axis=1).sum() for t in truths.values()]
-  if benchmark.hidden and max(known) <= 1:
-    # The first boxes are public.
-    raise ValueError(
-      f'{benchmark.name}: only its server has the annotations; --check '
-      'ARCHIVE.zip makes sure that it can read results'
-    )
-
-
-def _rate(toolkit: Toolkit, benchmark, files, truths) -> Outcome:
+def _rate(toolkit: Toolkit, runs: Runs, truths: Truths) -> Outcome:
   scores, short, long = {}, {}, {}
-  for name, runs in files.items():
-    truth, own = truths[name], []
-    for path in runs:
-      cut = name in benchmark.cut
-      boxes, rows = read_padded(path, truth.frames, cut)
-      own.append(toolkit.rate(boxes, truth))
+  for name, own in runs.items():
+    truth = truths[name]
+    each = [toolkit.rate(_padded(run, truth.frames), truth) for run in own]
+    scores[name] = toolkits.mean(each) if len(each) > 1 else each[0]
+    for rows in (len(run.region) for run in own):
       if rows != truth.frames:
         (short if rows < truth.frames else long)[name] = rows
-    scores[name] = toolkits.mean(own) if len(own) > 1 else own[0]
   rated = list(scores.values())
   success = np.array([each['success_auc'] for each in rated])
   weights = np.array([toolkit.weight(each) for each in rated])
@@ -191,3 +161,11 @@ def _rate(toolkit: Toolkit, benchmark, files, truths) -> Outcome:
     )
 
   return Outcome(toolkit.total(rated), scores, redraw, short, long)
+
+
+def _padded(run: Run, frames: int) -> Float[np.ndarray, '{frames} 4']:
+  """The boxes of a run, with NaN in the frames that it ends before."""
+  boxes = run.region[:frames]
+  return np.pad(
+    boxes, ((0, frames - len(boxes)), (0, 0)), constant_values=np.nan
+  )

@@ -7,8 +7,9 @@ Sources: Kristan et al., TPAMI 2016 (arXiv:1503.01313). The toolkits differ, so
 that each has a function.
 """
 
+import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from acm_jax.evaluation.expected_overlap import (
 from acm_jax.evaluation.experiment import (
   Analysis,
   Experiment,
+  Runs,
   Truths,
 )
 from acm_jax.evaluation.outcome import Outcome, Scores
@@ -49,9 +51,6 @@ SKIP = 5
 BURN_IN = 10
 # Of vot-toolkit's robustness: frames after which it asks for being on target.
 _SENSITIVITY = 30
-
-Runs = Mapping[str, Sequence[Run]]
-
 
 _FIGURES = {
   'accuracy': Figure('A'),
@@ -97,7 +96,9 @@ class Reset(Experiment):
     """One file of a row a frame."""
     return {folder / self.place / name / f'{name}_001.txt': truth.frames}
 
-  def read(self, path: Path, truth: Truth, benchmark: Benchmark) -> Run:
+  def read(
+    self, path: Path, name: str, truth: Truth, benchmark: Benchmark
+  ) -> Run:
     """Reads regions and what else happened, from start to end."""
     codes = SKIPPED, INITIALISED, FAILED
     return read_run(path, codes, truth.frames)
@@ -112,15 +113,9 @@ class Reset(Experiment):
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
     """That of pysot or of vot-toolkit."""
     known = {'pysot': pysot, 'vot_toolkit': vot_toolkit}
-    analyse = self.chosen(known, name)
-
-    def rate(files, truths):
-      found = {
-        sequence: [self.read(p, truths[sequence], benchmark) for p in paths]
-        for sequence, paths in files.items()
-      }
-      return analyse(found, truths, benchmark.lengths)
-
+    rate = functools.partial(
+      self.chosen(known, name), lengths=benchmark.lengths
+    )
     return Analysis(rate, _FIGURES, 'eao')
 
 
