@@ -35,6 +35,7 @@ STAGES = (
   'device',
   'parity',
   'operators',
+  'parts',
   'step',
   'torch_step',
   'lanes',

@@ -88,7 +88,7 @@ def training(
   step = functools.partial(
     train_step,
     tracker=tracker,
-    augment=_as_it_is,
+    augment=as_it_is,
     optimizer=optimizer,
     rate=lambda _: jnp.float32(1e-3),
     mode=mode,
@@ -97,7 +97,7 @@ def training(
   return jax.jit(step), state.create(variables, optimizer)
 
 
-def _as_it_is(raw: RawBatch, rng: jax.Array) -> Batch:
+def as_it_is(raw: RawBatch, rng: jax.Array) -> Batch:
   """In the place of augmentation: the crops have their sizes already."""
   return Batch(
     template=raw.template.astype(jnp.float32),

@@ -1,0 +1,122 @@
+"""Where the time of a light tracker's training step goes, part by part.
+
+Each part is compiled by itself: augmentation, the forward pass, its gradient
+and the whole step, all but the first with XLA's grouped depthwise convolutions,
+too. A rehearsal leaves out the last two, which compile slowly.
+"""
+
+import functools
+import importlib
+import time
+from collections.abc import Callable, Iterator
+from unittest import mock
+
+import jax
+import jax.numpy as jnp
+
+from acm_jax.modules import depthwise
+from acm_jax.timing import steps
+from acm_jax.timing.measure import Work, measure
+from acm_jax.training.plan import Plan, make_plan
+from benchmarks import forms
+from benchmarks.accelerator_stages.settings import Row, Settings
+from data_pipelines import batch
+from tests import variables
+
+CONFIG, BATCH_SIZE, SECONDS = 'nanotrack_acm', 64, 1.0
+PARTS = 'augment', 'forward', 'gradient', 'step'
+REHEARSED = PARTS[:2]
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+  """A row for every part and form."""
+  size, argument, parts = BATCH_SIZE, 'whole', PARTS
+  if settings.rehearse:
+    size, argument, parts = 2, 'tiny', REHEARSED
+  module = importlib.import_module(f'configs.{CONFIG}')
+  plan = make_plan(module.get_config(argument).to_dict())
+  for form, replacement in (('ours', None), ('grouped', _grouped)):
+    for part in parts:
+      if form == 'ours' or part != 'augment':
+        make = functools.partial(_MAKERS[part], plan, size)
+        row = _figures(make, replacement)
+        rate = round(size / row['least_ms'] * 1e3, 1)
+        yield {'part': part, 'form': form, **row, 'pairs_per_s': rate}
+
+
+def _figures(make: Callable, replacement: Callable | None) -> Row:
+  """Compile seconds and milliseconds of what `make` gives.
+
+  Args:
+    make: Gives a function that `jax.jit` made, and its arguments.
+    replacement: In the place of the depthwise convolution.
+  """
+  used = replacement or depthwise._depthwise
+  with mock.patch.object(depthwise, '_depthwise', used):
+    function, *args = make()
+    args = jax.device_put(args)
+    begun = time.perf_counter()
+    compiled = function.lower(*args).compile()
+    seconds = time.perf_counter() - begun
+  work = Work({}, {'': functools.partial(compiled, *args)})
+  (row,) = measure([work], seconds=SECONDS)
+  return {'compile_s': round(seconds, 1), 'least_ms': row['least_ms']}
+
+
+def _grouped(x, kernel, taps):
+  return forms.grouped_depthwise(
+    x,
+    kernel,
+    stride=taps.stride,
+    padding=taps.padding,
+    dilation=taps.dilation,
+  )
+
+
+def _augment(plan: Plan, size: int) -> tuple:
+  raw = batch.fake(size, plan.rooms['template_room'], plan.rooms['search_room'])
+  return jax.jit(plan.augment), raw, jax.random.key(0)
+
+
+def _loss(plan: Plan, size: int) -> tuple:
+  tracker, weights = plan.tracker, variables.fill(plan.tracker.init)
+  mode = plan.phases[-1].mode
+  crops = steps.as_it_is(steps.batch_of(tracker, size), jax.random.key(0))
+  crops = jax.tree.map(jnp.asarray, crops)
+  targets = tracker.targets(crops, jax.random.key(0))
+
+  def loss(params, statistics, crops, targets):
+    outputs, _ = tracker.apply(
+      {'params': params, 'batch_stats': statistics},
+      crops.template,
+      crops.template_box[:, 2:],
+      crops.search,
+      mode=mode,
+    )
+    return tracker.loss(outputs, targets)[0]
+
+  return loss, weights['params'], weights['batch_stats'], crops, targets
+
+
+def _forward(plan: Plan, size: int) -> tuple:
+  loss, *args = _loss(plan, size)
+  return jax.jit(loss), *args
+
+
+def _gradient(plan: Plan, size: int) -> tuple:
+  loss, *args = _loss(plan, size)
+  return jax.jit(jax.grad(loss)), *args
+
+
+def _step(plan: Plan, size: int) -> tuple:
+  phase, weights = plan.phases[-1], variables.fill(plan.tracker.init)
+  step, state = steps.training(plan.tracker, weights, phase.mode, phase.rates)
+  return step, state, steps.batch_of(plan.tracker, size)
+
+
+_MAKERS = {
+  'augment': _augment,
+  'forward': _forward,
+  'gradient': _gradient,
+  'step': _step,
+}
