@@ -50,11 +50,24 @@ class Tracker:
     self._tracker.init(read_frame(Path(image)), given[0])
     return tuple(map(float, given[0]))
 
-  def update(self, image: str, new: Sequence = ()) -> tuple[float, ...]:
-    """The target's box x, y, w, h in the next image; `new` is not looked at."""
+  def update(
+    self, image: str, new: Sequence = ()
+  ) -> tuple[tuple[float, ...], dict[str, float]]:
+    """Finds the target in the next image.
+
+    Args:
+      image: Path of the image.
+      new: Further targets, of which the toolkit gives a single-target tracker
+        none.
+
+    Returns:
+      The box x, y, w, h, and the score, from 0 to 1, as `confidence`, by which
+      the toolkit's long-term experiments rate.
+    """
     del new
     result = self._tracker.update(read_frame(Path(image)))
-    return tuple(map(float, result.box))
+    box = tuple(map(float, result.box))
+    return box, {'confidence': float(result.score)}
 
 
 def registry(checkpoint: str, name: str, changes: dict[str, str]) -> str:

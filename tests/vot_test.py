@@ -32,12 +32,16 @@ def test_the_toolkit_is_given_the_boxes_of_the_tracker(
   )
   ours = vot.Tracker(str(tiny_run))
   # Twice: the toolkit starts one tracker in one sequence after the other.
-  expected = [found.box_xywh for (found,) in expected]
+  _, *expected = [found for (found,) in expected]
+  boxes = [found.box_xywh for found in expected]
+  scores = [found.score for found in expected]
   for _ in range(2):
-    found = [ours.init(images[0], (BOX, {}))]
-    found += [ours.update(image, []) for image in images[1:]]
-    assert all(isinstance(value, float) for box in found for value in box)
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert ours.init(images[0], (BOX, {})) == BOX
+    found = [ours.update(image, []) for image in images[1:]]
+    assert all(isinstance(value, float) for box, _ in found for value in box)
+    np.testing.assert_allclose([box for box, _ in found], boxes, atol=1e-3)
+    confidences = [more['confidence'] for _, more in found]
+    np.testing.assert_allclose(confidences, scores, atol=1e-6)
 
 
 def test_what_cannot_be_tracked_is_told(tiny_run, images):

@@ -22,6 +22,8 @@ _FINGERPRINT = 'teacher.fingerprint'
 _TOLERANCE = 1e-6
 # The end of every refusal.
 _ANEW = 'take another --workdir, with --init_from for the weights of this one'
+# Of a run that has no weights yet; another process may be about to write some.
+_UNSAVED = 'it has no checkpoint: remove the folder, or take another --workdir'
 
 Config = Mapping[str, Any]
 
@@ -55,7 +57,8 @@ def check(there: Config, here: Config, step: int | None) -> None:
   wrong = [key for key in differ if not _is_of(key, *_FREE, *_BY_EPOCH)]
   if wrong:
     named = ', '.join(differ[key] for key in wrong)
-    raise ValueError(f'holds a run with another config: {named}; {_ANEW}')
+    ways = _ANEW if step is not None else _UNSAVED
+    raise ValueError(f'holds a run with another config: {named}; {ways}')
   if step is not None and any(_is_of(key, *_BY_EPOCH) for key in differ):
     _check_epochs(there, here, step)
 

@@ -79,7 +79,11 @@ def test_epochs_to_come_may_change(changes, step):
       'with another config: optimizer.momentum (0.9 there, 0.8 asked for), '
       'train.seed (0 there, 1 asked for); take another --workdir, with --init',
     ),
-    ({'sets.synthetic.gap': 6}, None, 'sets.synthetic.gap (5 there, 6 asked'),
+    (
+      {'sets.synthetic.gap': 6},
+      None,
+      'sets.synthetic.gap (5 there, 6 asked for); it has no checkpoint: remove',
+    ),
     (
       {'train.pairs_per_epoch': 80, 'train.epochs': 1},
       8,
