@@ -49,8 +49,6 @@ def load(
   from acm_jax.tracking.video_tracker import VideoTracker
   from acm_jax.training import trained
 
-  if isinstance(hparams, Mapping):
-    hparams = ','.join(f'{k}={float(v)!r}' for k, v in hparams.items())
   return VideoTracker(trained.load(str(place), hparams, wide_search))
 
 

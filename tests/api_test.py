@@ -32,6 +32,7 @@ def test_hyperparameters_are_changed_by_name(tiny_run):
   assert tracker.model.hparams.penalty_k == 0.25
   same = acm_jax.load(tiny_run, hparams={'penalty_k': 0.25}).model
   assert same.about() == tracker.model.about()
+  assert same.name == tracker.model.name
   assert tracker.model.name == 'tiny-penalty_k=0.25'
 
 

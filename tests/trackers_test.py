@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from acm_jax import trackers
-from acm_jax.geometry import boxes
 from acm_jax.modules import fusion
 from acm_jax.modules.mode import Mode
 from acm_jax.trackers.nanotrack.network import NanoBranch
@@ -374,13 +373,3 @@ def test_fusions_here_are_all_there_are():
   here = sorted(set(itertools.chain(*others)))
   with pytest.raises(ValueError, match=', '.join(here)):
     fusion.make('', 1, 1)
-
-
-def test_boxes_of_both_forms_invert_each_other():
-  box = np.array([[3.0, 4.0, 10.0, 20.0]])
-  for to, back in (
-    (boxes.xywh_to_xyxy, boxes.xyxy_to_xywh),
-    (boxes.xywh_to_cxcywh, boxes.cxcywh_to_xywh),
-    (boxes.cxcywh_to_xyxy, boxes.xyxy_to_cxcywh),
-  ):
-    np.testing.assert_allclose(back(to(box)), box)

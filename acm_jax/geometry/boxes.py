@@ -20,13 +20,6 @@ def xywh_to_xyxy(box_xywh: Num[object, '*b 4']):
   return xp.concat([corner, corner + size], axis=-1)
 
 
-def xyxy_to_xywh(box_xyxy: Num[object, '*b 4']):
-  """Inverse of `xywh_to_xyxy`."""
-  xp = box_xyxy.__array_namespace__()
-  low, high = box_xyxy[..., :2], box_xyxy[..., 2:]
-  return xp.concat([low, high - low], axis=-1)
-
-
 def xyxy_to_cxcywh(box_xyxy: Num[object, '*b 4']):
   """Centre form (cx, cy, w, h) of two corners."""
   xp = box_xyxy.__array_namespace__()
@@ -46,13 +39,6 @@ def cxcywh_to_xywh(box_cxcywh: Num[object, '*b 4']):
   xp = box_cxcywh.__array_namespace__()
   center, size = box_cxcywh[..., :2], box_cxcywh[..., 2:]
   return xp.concat([center - size / 2, size], axis=-1)
-
-
-def xywh_to_cxcywh(box_xywh: Num[object, '*b 4']):
-  """Inverse of `cxcywh_to_xywh`."""
-  xp = box_xywh.__array_namespace__()
-  corner, size = box_xywh[..., :2], box_xywh[..., 2:]
-  return xp.concat([corner + size / 2, size], axis=-1)
 
 
 def pixel_center(box_xywh: Num[object, '*b 4']):

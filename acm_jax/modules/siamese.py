@@ -55,7 +55,7 @@ class SiameseNetwork(nn.Module):
     if self.has_neck:
       self.neck = Neck(self.hidden, levels)
 
-    def at_levels(outputs, adjust):
+    def make_branches(outputs, adjust):
       return {
         str(level): branches.make(
           self.fusion,
@@ -69,8 +69,8 @@ class SiameseNetwork(nn.Module):
         for level, hidden in zip(levels, self.hidden, strict=True)
       }
 
-    self.cls = at_levels(self.outputs[0], adjust=False)
-    self.loc = at_levels(self.outputs[1], adjust=True)
+    self.cls = make_branches(self.outputs[0], adjust=False)
+    self.loc = make_branches(self.outputs[1], adjust=True)
     if self.weighted:
       ones = nn.initializers.ones
       self.cls_weight = self.param('cls_weight', ones, (len(levels),))
@@ -108,10 +108,10 @@ class SiameseNetwork(nn.Module):
       for x in self.features(template, mode=mode)
     ]
 
-    def encode(at_levels):
+    def encode(branch_of):
       return {
         level: branch.encode(x, box_size, train=mode.head)
-        for (level, branch), x in zip(at_levels.items(), features, strict=True)
+        for (level, branch), x in zip(branch_of.items(), features, strict=True)
       }
 
     return {'cls': encode(self.cls), 'loc': encode(self.loc)}
@@ -122,9 +122,9 @@ class SiameseNetwork(nn.Module):
     """Classification and localisation of every level, before they are mixed."""
     features = self.features(search, mode=mode)
 
-    def respond(at_levels, kernels, name):
+    def respond(branch_of, kernels, name):
       outputs = []
-      for (level, branch), x in zip(at_levels.items(), features, strict=True):
+      for (level, branch), x in zip(branch_of.items(), features, strict=True):
         output, response = branch.respond(kernels[level], x, train=mode.head)
         self.sow('intermediates', f'{name}{level}', response)
         outputs.append(output)
@@ -143,6 +143,12 @@ class SiameseNetwork(nn.Module):
       _weighted_sum(cls, self.cls_weight),
       _weighted_sum(loc, self.loc_weight),
     )
+
+  def respond(
+    self, kernel: Kernel, search: Float[Array, 'b h h 3'], *, mode: Mode = EVAL
+  ) -> Any:
+    """Outputs for search crops; each tracker has its own."""
+    raise NotImplementedError
 
   def __call__(
     self,

@@ -234,8 +234,8 @@ class Tracker(abc.ABC):
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
     context_amount: Margin of the crops; see `geometry.context`.
-    search_scales: Sides of the search crops over that of the first; one crop
-      for each, of the same frame.
+    search_scales: Sides of the search crops over the usual one; a crop for
+      each, of the same frame.
     pixel_shift: What is added to the centre of the first box and to that of
       every crop, px. With 0.5 a box x, y, w, h has its centre at x + w / 2 and
       crops lie round it; SiamRPN's descendants are trained half a pixel off.
@@ -303,12 +303,20 @@ class Tracker(abc.ABC):
 
   @abc.abstractmethod
   def select(
-    self, outputs: Outputs, state: TrackState, hparams: Hparams
+    self,
+    outputs: Outputs,
+    state: TrackState,
+    hparams: Hparams,
+    scale: Float[Array, ''],
   ) -> Found:
     """Chooses the target's new box.
 
-    `outputs` are those of the search crops, one for each of `search_scales`,
-    cut round `state.center`; at scale 1 they have the scale of the template.
+    Args:
+      outputs: Of the search crops, one for each of `search_scales`.
+      state: Where the target was; its centre is that of the crops.
+      hparams: Strengths of penalty, window and smoothing.
+      scale: Pixels of the usual search crop, and of the template, per pixel of
+        the frame.
     """
 
   def init(self, rng: jax.Array, *, mode: Mode = EVAL) -> Variables:

@@ -90,7 +90,7 @@ def _matrix(axis: Taps, length: int) -> Float[Array, 'n l']:
   return low * axis.weight[:, :1] + high * axis.weight[:, 1:]
 
 
-def context_crop(
+def square_crop(
   frame: Frame,
   center: Float[Array, '2'],
   side: Float[Array, ''],

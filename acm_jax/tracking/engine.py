@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from acm_jax.geometry import boxes
-from acm_jax.tracking import lanes as on_device
+from acm_jax.tracking import lanes as lane_programs
 from acm_jax.tracking.contract import (
   Frame,
   Hparams,
@@ -112,7 +112,6 @@ class Engine:
     # Of all lanes; None before the first target.
     self._states: TrackState | None = None
     self._sizes: list[tuple[int, int] | None] = [None] * lanes
-    self._move = on_device.form_for(jax.default_backend())
     self._copiers = concurrent.futures.ThreadPoolExecutor()
 
   @property
@@ -139,7 +138,13 @@ class Engine:
     frame = jax.tree.map(lambda x: x[0], self._frames([image]))
     for lane, box_xywh in boxes_xywh.items():
       args = self._variables, frame, np.asarray(box_xywh, np.float32)
-      program = self._program(on_device.init, bucket_of(image), *args)
+      program = self.programs.get(
+        lane_programs.init,
+        (self._model.tracker,),
+        self._model.precision,
+        bucket_of(image),
+        *args,
+      )
       self._put(lane, program(*args))
       self._sizes[lane] = image.shape[:2]
 
@@ -152,7 +157,7 @@ class Engine:
     key = self._model.tracker, self.lanes
     args = self._states, state, np.int32(lane)
     precision = self._model.precision
-    program = self.programs.get(on_device.put, (), precision, key, *args)
+    program = self.programs.get(lane_programs.put, (), precision, key, *args)
     self._states = program(*args)
 
   def _check_lane(self, lane: int) -> None:
@@ -221,16 +226,16 @@ class Engine:
 
   def _step(self, frames: Frame, active: np.ndarray, wide: bool) -> Tracked:
     args = self._variables, self._hparams, self._states, frames, active
-    shapes = frames.pixels.shape, self.lanes
-    program = self._program(self._move, shapes, *args, wide=wide)
+    program = self.programs.get(
+      lane_programs.step_on(jax.default_backend()),
+      (self._model.tracker,),
+      self._model.precision,
+      (frames.pixels.shape, self.lanes),
+      *args,
+      wide=wide,
+    )
     self._states, found = program(*args)
     return found
-
-  def _program(self, function, shapes, *args, **static) -> Callable:
-    model = self._model
-    return self.programs.get(
-      function, (model.tracker,), model.precision, shapes, *args, **static
-    )
 
   def _frames(self, images: Sequence[Image | None]) -> Frame:
     """Stacks images in their bucket; None is an image of a pixel."""

@@ -29,8 +29,8 @@ def put(
   return jax.tree.map(lambda all_, x: all_.at[lane].set(x), states, state)
 
 
-def form_for(platform: str) -> Callable:
-  """Chooses the form of the step for a platform.
+def step_on(platform: str) -> Callable:
+  """Chooses the step of n lanes for a platform: `together` or `one_by_one`.
 
   On a CPU a batch is no faster than its samples one by one, and lanes that
   stand still cost nothing then.

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from acm_jax.geometry import boxes
-from acm_jax.tracking import select
+from acm_jax.geometry import boxes, context
 from acm_jax.tracking.contract import (
   Frame,
   Hparams,
@@ -17,7 +16,7 @@ from acm_jax.tracking.contract import (
   TrackState,
   Variables,
 )
-from acm_jax.tracking.crop import context_crop, mean_color
+from acm_jax.tracking.crop import mean_color, square_crop
 
 SMALLEST_SIDE = 10.0
 
@@ -36,11 +35,14 @@ def init(
     frame: The first frame.
     box_xywh: The target, px of the frame, 0-based.
   """
+  # As the released code of the family, which takes the first box by the centres
+  # of its pixels and gives boxes by their edges: a target that does not move
+  # comes back half a pixel up and to the left, unless `pixel_shift` is 0.5.
   center = boxes.pixel_center(box_xywh) + tracker.pixel_shift
   size = box_xywh[2:]
-  side = jnp.round(select.template_side(size, tracker.context_amount))
+  side = jnp.round(context.context_side(*size, tracker.context_amount))
   fill = mean_color(frame)
-  template = context_crop(
+  template = square_crop(
     frame, center + tracker.pixel_shift, side, tracker.template_size, fill
   )
   box_size = size * tracker.template_size / side
@@ -74,33 +76,33 @@ def step(
     wide: Whether the larger region of `tracker.wide_search` is searched, as
       `state.wide` wants it; static.
   """
-  search_size, mode = tracker.search_size, tracker.wide_search
+  search_size, wide_search = tracker.search_size, tracker.wide_search
   if wide:
-    search_size = mode.search_size
-    if mode.window_influence is not None:
-      hparams = hparams.replace(window_influence=mode.window_influence)
-  side = select.template_side(state.size, tracker.context_amount)
+    search_size = wide_search.search_size
+    if wide_search.window_influence is not None:
+      hparams = hparams.replace(window_influence=wide_search.window_influence)
+  side = context.context_side(*state.size, tracker.context_amount)
 
   def crop(scale):
     search_side = jnp.round(
       side * scale * (search_size / tracker.template_size)
     )
     center = state.center + tracker.pixel_shift
-    return context_crop(frame, center, search_side, search_size, state.fill)
+    return square_crop(frame, center, search_side, search_size, state.fill)
 
   search = jax.vmap(crop)(jnp.array(tracker.search_scales))
   kernel = jax.tree.map(
     lambda x: jnp.broadcast_to(x, (len(search), *x.shape[1:])), state.kernel
   )
   outputs = tracker.respond(variables, kernel, search)
-  found = tracker.select(outputs, state, hparams)
+  found = tracker.select(outputs, state, hparams, tracker.template_size / side)
   # A score that is no number is unsure, too.
   unsure = ~(found.score >= hparams.lost_score)
   lost = unsure | (state.lost & ~(found.score > hparams.found_score))
   box, wanted = found.box_cxcywh, state.wide
-  if mode:
-    wanted = mode.wanted(state, found, lost, side)
-    if mode.holds:
+  if wide_search:
+    wanted = wide_search.wanted(state, found, lost, side)
+    if wide_search.holds:
       before = jnp.concatenate([state.center, state.size])
       box = jnp.where(unsure, before, box)
   limit = frame.size[::-1].astype(jnp.float32)

@@ -8,13 +8,6 @@ from acm_jax.geometry import context
 from acm_jax.tracking.contract import Candidates, Found, Hparams, TrackState
 
 
-def template_side(
-  size: Float[Array, '2'], context_amount: float
-) -> Float[Array, '']:
-  """Side of the template crop for a target of `size` w, h, px; not rounded."""
-  return context.context_side(size[0], size[1], context_amount)
-
-
 def select(
   candidates: Candidates,
   state: TrackState,

@@ -15,7 +15,7 @@ from acm_jax.training import checkpoints
 
 def load(
   checkpoint: str,
-  hparams: str | None = None,
+  hparams: str | Mapping[str, float] | None = None,
   wide_search: str | None = None,
 ) -> Model:
   """Loads a checkpoint's tracker.
@@ -23,8 +23,8 @@ def load(
   Args:
     checkpoint: A train workdir or convert's output; DIR@STEP for one step,
       DIR@best for the best that was validated.
-    hparams: Changes, as `penalty_k=0.1,size_lr=0.4`, or the name of values in
-      the config's section `tuned`, or both.
+    hparams: Changes, as `{'penalty_k': 0.1}` or `penalty_k=0.1,size_lr=0.4`; or
+      the name of values in the config's section `tuned`; or both, with a comma.
     wide_search: Instead of the config's; see `tracking.wide`.
 
   Raises:
@@ -46,14 +46,15 @@ def load(
     raise ValueError(
       f'{checkpoint}: a backbone alone; train a tracker with --init_from'
     )
-  changed = config['hparams'] | _parse(hparams or '', config.get('tuned', {}))
+  changes = _changes(hparams or {}, config.get('tuned', {}))
+  if isinstance(hparams, Mapping):
+    hparams = ','.join(f'{name}={value}' for name, value in changes.items())
   parts = Path(checkpoint).resolve().name, hparams, wide_search
   return Model(
     name='-'.join(filter(None, parts)),
     tracker=tracker,
-    # Once: a tracking call would send NumPy arrays anew each time.
-    variables=jax.device_put(variables),
-    hparams=Hparams(**changed),
+    variables=variables,
+    hparams=Hparams(**config['hparams'] | changes),
     precision=config['precision'],
   )
 
@@ -63,25 +64,29 @@ def _modules(tracker: Tracker) -> set[str]:
   return set(jax.eval_shape(tracker.init, jax.random.key(0))['params'])
 
 
-def _parse(
-  text: str, tuned: Mapping[str, Mapping[str, float]]
+def _changes(
+  hparams: str | Mapping[str, float],
+  tuned: Mapping[str, Mapping[str, float]],
 ) -> dict[str, float]:
-  known = [field.name for field in dataclasses.fields(Hparams)]
+  """Values by name, of a mapping or of a text as `load` takes it."""
   changes = {}
-  for item in filter(None, text.split(',')):
-    name, equals, value = item.partition('=')
-    if not equals and name in tuned:
-      changes |= tuned[name]
-      continue
-    if name not in known or not equals:
+  if isinstance(hparams, Mapping):
+    changes |= hparams
+  else:
+    for item in filter(None, hparams.split(',')):
+      name, equals, value = item.partition('=')
+      changes |= {name: value} if equals else tuned.get(name, {name: ''})
+  known = [field.name for field in dataclasses.fields(Hparams)]
+  for name, value in changes.items():
+    if name not in known:
       raise ValueError(
-        f'--hparams: no {item!r}; there are {"=, ".join(known)}=, and the '
+        f'hparams: no {name!r}; there are {"=, ".join(known)}=, and the '
         f'names {", ".join(tuned) or "(none)"}'
       )
     try:
       changes[name] = float(value)
-    except ValueError:
+    except (TypeError, ValueError):
       changes[name] = math.nan
     if not math.isfinite(changes[name]):
-      raise ValueError(f'--hparams: {item!r} is not {name}=NUMBER')
+      raise ValueError(f'hparams: {name}={value} is not {name}=NUMBER')
   return changes

@@ -41,7 +41,7 @@ def by_opencv(pixels, center, side, out_size):
 def test_crop_equals_opencv(square, out_size):
   center, side = square
   image = frame()
-  ours = crop.context_crop(
+  ours = crop.square_crop(
     image, jnp.array(center), jnp.float32(side), out_size, FILL
   )
   truth = by_opencv(np.asarray(image.pixels), center, side, out_size)

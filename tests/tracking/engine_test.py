@@ -20,7 +20,7 @@ BOXES = np.array(
 def form(request, monkeypatch):
   """Both forms of the step, whatever this machine is."""
   step = getattr(lanes, request.param)
-  monkeypatch.setattr(lanes, 'form_for', lambda platform: step)
+  monkeypatch.setattr(lanes, 'step_on', lambda platform: step)
 
 
 def image(number, size=(240, 320)):

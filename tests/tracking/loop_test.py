@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from acm_jax import trackers
+from acm_jax.geometry import context
 from acm_jax.trackers.siamban.tracker import SiamBan
 from acm_jax.trackers.siamrpn.tracker import SiamRpn
-from acm_jax.tracking import loop, select
+from acm_jax.tracking import loop
 from acm_jax.tracking.contract import Frame, Hparams, Outputs
-from acm_jax.tracking.crop import context_crop, mean_color
+from acm_jax.tracking.crop import mean_color, square_crop
 from tests import formulas
 
 SIZE = jnp.array([240, 320])
@@ -119,8 +120,8 @@ def test_search_crops_equal_the_official_ones(sequence, index):
   else:
     x, y, w, h = figures[f'seq{sequence}_boxes'][index - 2]
     center = x + w / 2, y + h / 2
-  side = select.template_side(jnp.array([w, h]), 0.5) * 255 / 127
-  crop = context_crop(
+  side = context.context_side(w, h) * 255 / 127
+  crop = square_crop(
     frame(index),
     jnp.array(center),
     jnp.round(side),

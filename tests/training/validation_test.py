@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from acm_jax.geometry import grid
-from acm_jax.tracking import select, video_tracker
+from acm_jax.tracking import video_tracker
 from acm_jax.tracking.contract import (
   Candidates,
   Found,
@@ -62,12 +62,11 @@ class ColorTracker(Tracker):
     box = jnp.concatenate([points, jnp.full(points.shape, IN_CROP)], axis=-1)
     return Candidates(box, jax.nn.sigmoid(outputs.cls[..., 0]))
 
-  def select(self, outputs, state, hparams):
+  def select(self, outputs, state, hparams, scale):
     candidates = self.decode(outputs[0])
     best = jnp.argmax(candidates.score)
-    side = select.template_side(state.size, self.context_amount)
     offset = candidates.box_cxcywh.reshape(-1, 4)[best, :2]
-    center = state.center + offset * side / self.template_size
+    center = state.center + offset / scale
     score = candidates.score.ravel()[best]
     return Found(jnp.concatenate([center, state.size]), score, score)
 

@@ -83,11 +83,8 @@ class SiamBan(Tracker):
       score=jax.nn.softmax(outputs.cls)[..., 1],
     )
 
-  def select(self, outputs, state, hparams):
-    side = select.template_side(state.size, self.context_amount)
-    return select.select(
-      self.decode(outputs[0]), state, hparams, self.template_size / side
-    )
+  def select(self, outputs, state, hparams, scale):
+    return select.select(self.decode(outputs[0]), state, hparams, scale)
 
 
 def make(

@@ -20,7 +20,7 @@ from acm_jax.tracking.contract import (
   Targets,
   Tracker,
 )
-from acm_jax.tracking.select import margin, template_side
+from acm_jax.tracking.select import margin
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,15 +68,14 @@ class SiamFc(Tracker):
     box_cxcywh = jnp.concatenate([points, sides], axis=-1)
     return Candidates(box_cxcywh=box_cxcywh, score=score)
 
-  def select(self, outputs, state, hparams):
+  def select(self, outputs, state, hparams, scale):
     index, offset, response = select.place(
       outputs.cls[..., 0], hparams, self.search_scales
     )
-    scale = jnp.array(self.search_scales)[index]
-    side = template_side(state.size, self.context_amount)
+    chosen = jnp.array(self.search_scales)[index]
     # Pixels of the frame for one of the search crop.
-    pixel = side * scale / self.template_size
-    size = state.size * (1 + hparams.size_lr * (scale - 1))
+    pixel = chosen / scale
+    size = state.size * (1 + hparams.size_lr * (chosen - 1))
     score = jax.nn.sigmoid(response)
     scores = jax.nn.sigmoid(outputs.cls[index, ..., 0])
     points = jnp.asarray(grid.points(scores.shape[-1], self.stride))
@@ -108,7 +107,7 @@ def make(
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
     context_amount: Margin of the crops.
-    search_scales: Sides of the search crops over that of the first.
+    search_scales: Sides of the search crops over the usual one.
     backbone: Name of the backbone.
     levels: The one of its levels that is fused.
     width: Factor on the backbone's channels.

@@ -67,11 +67,8 @@ class SiamRpn(Tracker):
     score = jax.nn.softmax(outputs.cls)[..., 1]
     return Candidates(box_cxcywh=box_cxcywh, score=score)
 
-  def select(self, outputs, state, hparams):
-    side = select.template_side(state.size, self.context_amount)
-    return select.select(
-      self.decode(outputs[0]), state, hparams, self.template_size / side
-    )
+  def select(self, outputs, state, hparams, scale):
+    return select.select(self.decode(outputs[0]), state, hparams, scale)
 
   def _anchors(self, size: int) -> Float[np.ndarray, 'r r k 4']:
     """Boxes of every cell, relative to the centre of the crop."""
