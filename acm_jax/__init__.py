@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+  from acm_jax import adapters
   from acm_jax.tracking.model import Model
   from acm_jax.tracking.video_tracker import Result, VideoTracker
 
-__all__ = ['Model', 'Result', 'VideoTracker', 'load']
+__all__ = ['Model', 'Result', 'VideoTracker', 'adapters', 'load']
 
 # Imported when asked for, so that what needs no JAX does not wait for it.
 _HOMES = {
@@ -53,10 +54,12 @@ def load(
 
 
 def __getattr__(name: str) -> Any:
+  if name == 'adapters':
+    return importlib.import_module('acm_jax.adapters')
   if name not in _HOMES:
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
   return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-  return sorted({*globals(), *__all__})
+  return __all__

@@ -26,7 +26,7 @@ def apply(
   backbones: dict[str, Changes],
   experiments: dict[str, Changes] | None = None,
 ) -> ConfigDict:
-  """Locks the config, after what `arg` asks for.
+  """Applies `arg` to the config, then locks it.
 
   Args:
     config: Of the tracker with its own backbone.

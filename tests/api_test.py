@@ -51,13 +51,24 @@ def test_every_public_name_is_there_and_no_other():
     acm_jax.Detector  # noqa: B018
 
 
-@pytest.mark.parametrize('module', ['acm_jax', 'acm_jax.score'])
-def test_scoring_imports_no_jax(module):
-  code = f'import sys, {module}; print("jax" in sys.modules)'
-  printed = subprocess.run(
+def fresh(code):
+  """What code prints in an interpreter of its own."""
+  ran = subprocess.run(
     [sys.executable, '-c', code], capture_output=True, text=True, check=True
   )
-  assert printed.stdout == 'False\n'
+  return ran.stdout.strip()
+
+
+@pytest.mark.parametrize('module', ['acm_jax', 'acm_jax.score'])
+def test_what_needs_no_network_imports_no_framework(module):
+  slow = 'jax', 'flax', 'optax', 'tensorflow', 'torch'
+  code = f'import sys, {module}; print(sorted({set(slow)} & {{*sys.modules}}))'
+  assert fresh(code) == '[]'
+
+
+def test_the_adapters_come_with_the_package():
+  code = 'import acm_jax; print(acm_jax.adapters.got10k.__name__)'
+  assert fresh(code) == 'got10k'
 
 
 class ToolkitTracker:

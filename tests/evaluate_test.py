@@ -114,7 +114,10 @@ def test_scores_of_several_benchmarks_in_one_folder_are_kept(
     ({'sequences': 'synthetic-0001,nobody'}, '--sequences: nobody not found'),
     ({'hparams': 'penalty=1'}, "hparams: no 'penalty'; there are"),
     ({'hparams': 'got10k'}, 'and the names otb100, vot2018, vot2019'),
-    ({'hparams': 'penalty_k=high'}, 'hparams: penalty_k=high is not penalty_k=NUMBER'),
+    (
+      {'hparams': 'penalty_k=high'},
+      'hparams: penalty_k=high is not penalty_k=NUMBER',
+    ),
     ({'wide_search': 'often'}, "no wide_search 'often': there are never"),
     ({'baseline': 'median'}, "--baseline: no 'median'; there are first_box"),
     ({'checkpoint': 'nowhere'}, 'nowhere: no such folder'),

@@ -76,7 +76,7 @@ def test_a_video_file_gives_a_video_of_as_many_frames(
     ('', "--box '': give four numbers"),
     ('900,2,3,4', 'lies outside the frame of 320 x 240'),
     ('9,9,0,4', 'has no area'),
-    ('9,9,nan,4', 'has no area'),
+    ('9,9,nan,4', 'is not finite'),
   ],
 )
 def test_a_bad_box_is_refused(refuse, given, tmp_path, box, message):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from acm_jax.evaluation import toolkits
 from acm_jax.evaluation.benchmarks import (
   BENCHMARKS,
   Benchmark,
@@ -233,7 +234,7 @@ def _read_layout(root, benchmark):
     note = _Note(f'{root}, {sequence.name}', sequence.name, boxes, None)
     if benchmark.labels_absence:
       note = note._replace(absent=sequence.absent)
-    if benchmark.protocol == 'got10k':
+    if toolkits.get(benchmark.protocol, benchmark.name).needs_sizes:
       note = note._replace(size=_size(sequence.frame_paths[0]))
     found.append(note._replace(attributes=sequence.attributes))
   return found

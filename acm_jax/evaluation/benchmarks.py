@@ -59,47 +59,47 @@ class Benchmark:
     return tables.frames(self.table) if self.table else {}
 
 
-def _one_pass(name, layout, first_pixel, table='', **rest):
+def _benchmark(name, layout, first_pixel, table='', **rest):
   if table:
     rest |= {'sequences': tables.names(table), 'table': table}
   return Benchmark(name, layout, first_pixel, **rest)
 
 
 def _lasot(name, **rest):
-  return _one_pass(name, 'lasot', 1, name, labels_absence=True, **rest)
+  return _benchmark(name, 'lasot', 1, name, labels_absence=True, **rest)
 
 
 def _got10k(name, **rest):
   forms = {'protocol': 'got10k', 'decimals': 3, 'folder_each': True}
-  return _one_pass(name, name, 1, name, **forms, **rest)
+  return _benchmark(name, name, 1, name, **forms, **rest)
 
 
 def _reset(name, low, high):
   rest = {'experiment': 'reset', 'lengths': (low, high)}
-  return _one_pass(name, 'vot', 0, name, **rest)
+  return _benchmark(name, 'vot', 0, name, **rest)
 
 
 BENCHMARKS = {
   benchmark.name: benchmark
   for benchmark in (
-    _one_pass('otb100', 'otb', 1, 'otb100'),
-    _one_pass('otb50', 'otb', 1, 'otb50', whole='otb100'),
-    _one_pass('otb2013', 'otb', 1, 'otb2013', whole='otb100'),
-    _one_pass('uav123', 'uav123', 1, 'uav123', prefix='uav_'),
-    _one_pass('uav20l', 'uav20l', 1, 'uav20l', prefix='uav_'),
-    _one_pass(
+    _benchmark('otb100', 'otb', 1, 'otb100'),
+    _benchmark('otb50', 'otb', 1, 'otb50', whole='otb100'),
+    _benchmark('otb2013', 'otb', 1, 'otb2013', whole='otb100'),
+    _benchmark('uav123', 'uav123', 1, 'uav123', prefix='uav_'),
+    _benchmark('uav20l', 'uav20l', 1, 'uav20l', prefix='uav_'),
+    _benchmark(
       'uav123_10fps', 'uav123_10fps', 1, sequences=tables.names('uav123')
     ),
-    _one_pass('dtb70', 'otb', 1, 'dtb70'),
-    _one_pass('tc128', 'tc128', 1, 'tc128', prefix='tpl_'),
-    _one_pass('nfs30', 'nfs30', 0, 'nfs', prefix='nfs_'),
-    _one_pass(
+    _benchmark('dtb70', 'otb', 1, 'dtb70'),
+    _benchmark('tc128', 'tc128', 1, 'tc128', prefix='tpl_'),
+    _benchmark('nfs30', 'nfs30', 0, 'nfs', prefix='nfs_'),
+    _benchmark(
       'nfs240', 'nfs240', 0, sequences=tables.names('nfs'), prefix='nfs_'
     ),
     _lasot('lasot', cut=('monkey-17',)),
     _lasot('lasot_ext', cut=('paddle-1', 'paddle-10')),
-    _one_pass('tinytlp', 'tinytlp', 0, labels_absence=True),
-    _one_pass(
+    _benchmark('tinytlp', 'tinytlp', 0, labels_absence=True),
+    _benchmark(
       'trackingnet',
       'trackingnet',
       0,
@@ -124,8 +124,8 @@ BENCHMARKS = {
     Benchmark(
       'vot_lt', 'vot', 0, protocol='vot_toolkit', experiment='long_term'
     ),
-    _one_pass('davis', 'davis', 0, labels_absence=True, validation=True),
-    _one_pass('folder', 'folder', 0, labels_absence=True, validation=True),
+    _benchmark('davis', 'davis', 0, labels_absence=True, validation=True),
+    _benchmark('folder', 'folder', 0, labels_absence=True, validation=True),
   )
 }
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.outcome import Outcome
 from acm_jax.evaluation.protocol import Protocol
+from acm_jax.evaluation.results import find_results
 from acm_jax.evaluation.runs import Run
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
@@ -26,17 +27,17 @@ class Analysis(NamedTuple):
   """How the results of an experiment are scored.
 
   Attributes:
-    rate: Scores the runs of a tracker against the truth of each sequence.
+    score: Scores the runs of a tracker against the truth of each sequence.
     figures: Figures of these scores, in the order of tables.
     rank: Figure that ranks trackers.
     needs_sizes: Whether regions are cut to the images, so that scores are not
       quite the toolkit's where the size of the images is unknown.
   """
 
-  rate: Callable[[Runs, Truths], Outcome]
+  score: Callable[[Runs, Truths], Outcome]
   figures: Mapping[str, Figure]
   rank: str
-  needs_sizes: bool = True
+  needs_sizes: bool
 
 
 class Curve(NamedTuple):
@@ -89,6 +90,8 @@ class Experiment(abc.ABC):
     repeats: Whether several files of a sequence are repetitions.
     for_all: Names of analyses that score its results on any benchmark, rather
       than on those alone that ask for this experiment.
+    searchable: Whether hyper-parameters can be searched by it: it follows the
+      first box to the end, so that many candidates can share the frames.
   """
 
   title: ClassVar[str]
@@ -96,6 +99,7 @@ class Experiment(abc.ABC):
   plots: ClassVar[tuple[Curve | Points, ...]]
   repeats: ClassVar[bool] = True
   for_all: ClassVar[Collection[str]] = ()
+  searchable: ClassVar[bool] = False
 
   @abc.abstractmethod
   def recognises(self, folder: Path) -> bool:
@@ -114,6 +118,20 @@ class Experiment(abc.ABC):
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
     """The result files of a sequence, and how many rows each has."""
+
+  def find(
+    self, folder: Path, match: Callable[[str], str | None]
+  ) -> tuple[Files, list[str]]:
+    """Finds the result files of a tracker; see `results.find_results`.
+
+    Args:
+      folder: One tracker's results.
+      match: Gives the sequence that a name is of, if any.
+
+    Returns:
+      Files by sequence, and the names of the text files that are of none.
+    """
+    return find_results(folder, folder / self.place, match)
 
   @abc.abstractmethod
   def read(

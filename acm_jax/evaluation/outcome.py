@@ -36,8 +36,9 @@ class Outcome(NamedTuple):
   Attributes:
     total: Of all sequences.
     sequences: Of each.
-    redraw: The figure that trackers are ranked by, if each sequence were there
-      so many times; a row a draw. It is what intervals are made from.
+    redraw: Gives the figure that trackers are ranked by for each row of counts
+      [draws, sequences], with each sequence counted so many times; intervals
+      are made from it.
     short: By sequence, where results end before the annotation: their rows.
     long: By sequence, where they go on behind it and are cut: their rows.
   """

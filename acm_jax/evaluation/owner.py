@@ -1,4 +1,4 @@
-"""Whose results a folder has, so that none of another tracker join them."""
+"""Marks a folder of results with its tracker, so that no other adds to it."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ def check(folder: Path, about: Mapping[str, Any]) -> None:
 
   Args:
     folder: Of results; need not be there.
-    about: What the results hang on, to be known again by.
+    about: What identifies the tracker.
 
   Raises:
     ValueError: It has results of another tracker, or of none that is known.

@@ -1,4 +1,4 @@
-"""Scores of trackers on a benchmark: computed, written and printed."""
+"""Scores of trackers on a benchmark, arranged, written and printed."""
 
 import dataclasses
 import functools

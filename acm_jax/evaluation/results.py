@@ -44,10 +44,9 @@ def find_results(
 ) -> tuple[dict[str, list[Path]], list[str]]:
   """The result files of each sequence that a tracker's folder has.
 
-  One file a run: `<sequence>.txt`, `<sequence>_001.txt` and so on, in the
-  folder, in one named like the sequence, or below `baseline/` or `longterm/`,
-  where VOT has them; one that is started at a frame is `<sequence>_00000050`.
-  Files of times are not looked at.
+  One file a run: `<sequence>.txt`, `<sequence>_001.txt` and so on, in `root` or
+  in a folder named like the sequence; one that is started at a frame is
+  `<sequence>_00000050.txt`. Files of times and confidences are left out.
 
   Args:
     folder: One tracker's results.
@@ -66,7 +65,9 @@ def find_results(
   files = [
     path
     for path in sorted([*root.glob('*.txt'), *root.glob('*/*.txt')])
-    if path.parent.name != 'times' and not path.stem.endswith(_NO_BOXES)
+    if path.parent.name != 'times'
+    # Unless a sequence is called so.
+    and (match(path.stem) or not path.stem.endswith(_NO_BOXES))
   ]
   if not files and any(root.glob('*/*.bin')):
     raise ValueError(
@@ -112,12 +113,6 @@ def find_results(
       )
     raise ValueError(f'{folder}: no sequence of the benchmark; {reason}')
   return {name: list(runs.values()) for name, runs in found.items()}, others
-
-
-def names_anchors(root: Path) -> bool:
-  """Whether names of result files below a folder end in a frame."""
-  files = root.glob('*/*.txt')
-  return any(re.search(r'_\d{8}$', file.stem) for file in files)
 
 
 def write_times(

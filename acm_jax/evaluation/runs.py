@@ -47,7 +47,7 @@ class Run(NamedTuple):
   def boxes(self, frames: int) -> Float[np.ndarray, '{frames} 4']:
     """The box in each frame of the sequence, px, 0-based; NaN where none is."""
     found = np.full((frames, 4), np.nan)
-    for number, region in enumerate(self.region):
+    for number, region in enumerate(self.region[:frames]):
       if len(region) == 4:
         found[self.start + self.step * number] = region
     found[:, :2] -= self.first_pixel
@@ -145,6 +145,12 @@ def _check_one(path, events):
   if INITIALISED in events[1:]:
     number = events.index(INITIALISED, 1) + 1
     raise ValueError(f'{path} row {number}: 1, a start, only at first')
+
+
+def names_anchors(root: Path) -> bool:
+  """Whether names of result files below a folder end in a frame."""
+  files = root.glob('*/*.txt')
+  return any(re.search(r'_\d{8}$', file.stem) for file in files)
 
 
 def write_run(path: Path, run: Run) -> None:

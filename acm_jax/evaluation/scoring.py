@@ -9,7 +9,6 @@ from acm_jax.evaluation import annotations, benchmarks, experiments, report
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.experiment import Experiment, Truths
 from acm_jax.evaluation.report import Report
-from acm_jax.evaluation.results import find_results
 
 
 def score(
@@ -18,12 +17,8 @@ def score(
   results: Sequence[Path],
   out: Path,
   protocol: str | None = None,
-  only: Collection[str] | None = None,
 ) -> Report:
   """Scores trackers' result files, writes the report to `out` and prints it.
-
-  All trackers are scored on the same sequences: those that each of them has a
-  result of.
 
   Args:
     benchmark: A name in `benchmarks.BENCHMARKS`.
@@ -32,14 +27,13 @@ def score(
     out: Gets scores.json and, as PNG and CSV, the curves.
     protocol: Whose definitions of the scores, as `pysot`; the benchmark's own
       by default.
-    only: Sequences to score; all that have results by default.
 
   Raises:
     OSError: Something cannot be read or written.
     ValueError: Something in the request or the files does not fit; nothing is
       written then.
   """
-  scored = compute(benchmark, annotation_path, results, protocol, only)
+  scored = compute(benchmark, annotation_path, results, protocol)
   report.write(scored, out)
   report.show(scored)
   return scored
@@ -50,22 +44,50 @@ def compute(
   annotation_path: Path,
   results: Sequence[Path],
   protocol: str | None = None,
-  only: Collection[str] | None = None,
 ) -> Report:
   """The report of `score`, neither written nor printed."""
-  settings = benchmarks.get(benchmark)
-  protocol = protocol or settings.protocol
-  folders = _by_tracker(results)
+  settings, folders = benchmarks.get(benchmark), _by_tracker(results)
   experiment = _experiment(folders, settings)
-  analysis = experiments.analysis(experiment, settings, protocol)
+  protocol = protocol or settings.protocol
+  # Refused before the annotations are read, which may be of another benchmark.
+  experiments.analysis(experiment, settings, protocol)
   truths = annotations.read(settings, annotation_path)
-  _check_public(settings, truths)
-  official = settings.sequences or tuple(truths)
-  match = benchmarks.matcher(settings, official)
+  return compare(settings, experiment, truths, folders, protocol)
+
+
+def compare(
+  benchmark: Benchmark,
+  experiment: Experiment,
+  truths: Truths,
+  folders: Mapping[str, Path],
+  protocol: str | None = None,
+  only: Collection[str] | None = None,
+) -> Report:
+  """Finds trackers' result files, reads them and scores the runs in them.
+
+  All trackers are scored on the same sequences: those that each of them has a
+  result of.
+
+  Args:
+    benchmark: What the sequences are of.
+    experiment: What the results are of.
+    truths: What is known of the sequences, by name.
+    folders: Results by tracker.
+    protocol: As for `score`.
+    only: Sequences to score; all that have results by default.
+
+  Raises:
+    OSError: A file cannot be read.
+    ValueError: Something in the request or the files does not fit.
+  """
+  protocol = protocol or benchmark.protocol
+  analysis = experiments.analysis(experiment, benchmark, protocol)
+  _check_public(benchmark, truths)
+  official = benchmark.sequences or tuple(truths)
+  match = benchmarks.matcher(benchmark, official)
   files, ignored = {}, {}
   for name, folder in folders.items():
-    place = folder / experiment.place
-    files[name], ignored[name] = find_results(folder, place, match)
+    files[name], ignored[name] = experiment.find(folder, match)
   asked = [s for s in truths if only is None or s in only]
   lacking = {
     name: [s for s in asked if s not in own] for name, own in files.items()
@@ -73,16 +95,17 @@ def compute(
   common = [s for s in asked if not any(s in own for own in lacking.values())]
   if not common:
     raise ValueError(
-      f'{annotation_path}: no annotated sequence has a result of every tracker'
+      f'{", ".join(folders)}: no annotated sequence of {benchmark.name} has a '
+      'result of every tracker'
     )
   known = {sequence: truths[sequence] for sequence in common}
   rated = {}
   for name, own in files.items():
     own = {sequence: own[sequence] for sequence in common}
-    runs = experiment.read_all(own, known, settings)
-    rated[name] = analysis.rate(runs, known)
+    runs = experiment.read_all(own, known, benchmark)
+    rated[name] = analysis.score(runs, known)
   return Report(
-    benchmark,
+    benchmark.name,
     protocol,
     experiment,
     analysis,
@@ -102,7 +125,7 @@ def compute(
     unbounded=[
       s for s in common if analysis.needs_sizes and known[s].size is None
     ],
-    cropped=_cropped(settings, known),
+    cropped=_cropped(benchmark, known),
     attributes=_by_attribute(known),
   )
 

@@ -27,14 +27,15 @@ from acm_jax.evaluation.truth import Truth
 from acm_jax.geometry import boxes
 
 _CURVES = ('success', 'precision', 'normalized_precision')
-_FIGURES = (
-  'success_auc',
-  'precision_20',
-  'normalized_precision_20',
-  'average_overlap',
-  'success_rate_50',
-  'success_rate_75',
-)
+# Headings of the figures in tables, by name.
+HEADINGS = {
+  'success_auc': 'success',
+  'precision_20': 'P@20',
+  'normalized_precision_20': 'NP@0.2',
+  'average_overlap': 'AO',
+  'success_rate_50': 'SR@50',
+  'success_rate_75': 'SR@75',
+}
 
 
 def mean(scores: Sequence[Scores]) -> Scores:
@@ -60,7 +61,7 @@ def _weighted(scores, weights):
     return np.average(stack[kept], axis=0, weights=weights[kept])
 
   return Scores(
-    {n: float(average([each[n] for each in scores])) for n in _FIGURES},
+    {n: float(average([each[n] for each in scores])) for n in HEADINGS},
     {n: average([each.curves[n] for each in scores]) for n in _CURVES},
     sum(score.rated for score in scores),
   )
@@ -329,7 +330,7 @@ def _one_pass(overlap, distance, normalized, frames, rated):
   )
   curves = success, precision, scaled
   return Scores(
-    dict(zip(_FIGURES, figures, strict=True)),
+    dict(zip(HEADINGS, figures, strict=True)),
     dict(zip(_CURVES, curves, strict=True)),
     len(rated),
   )
@@ -339,14 +340,14 @@ class Toolkit(NamedTuple):
   """How one-pass results are scored.
 
   Attributes:
-    rate: Scores of one sequence.
+    score: Scores of one sequence.
     total: Scores of many.
     weight: Of a sequence in the success of many.
     headings: What figures are called in tables where that is not as usual.
     needs_sizes: Whether boxes are cut to the image.
   """
 
-  rate: Callable[[np.ndarray, Truth], Scores]
+  score: Callable[[np.ndarray, Truth], Scores]
   total: Callable[[Sequence[Scores]], Scores] = mean
   weight: Callable[[Scores], float] = lambda scores: 1.0
   headings: Mapping[str, str] = MappingProxyType({})

@@ -35,12 +35,12 @@ class Task:
   Attributes:
     benchmark: What the sequences are of.
     root: Its folder.
-    found: The sequences.
+    sequences: What trackers follow.
   """
 
   benchmark: Benchmark
   root: Path
-  found: list[Sequence]
+  sequences: list[Sequence]
 
   @property
   def experiment(self) -> Experiment:
@@ -56,12 +56,12 @@ class Task:
       ValueError: They are malformed, or lack one of the sequences.
     """
     truths = annotations.read(self.benchmark, self.root)
-    if missing := [s.name for s in self.found if s.name not in truths]:
+    if missing := [s.name for s in self.sequences if s.name not in truths]:
       raise ValueError(
         f'{self.root}: no annotation of {", ".join(missing)}; restore it, or '
         'leave the sequence out with --sequences'
       )
-    for sequence in self.found:
+    for sequence in self.sequences:
       frames = truths[sequence.name].frames
       if frames != len(sequence):
         raise ValueError(
@@ -69,6 +69,13 @@ class Task:
           f'{frames} are annotated; restore what is missing'
         )
     return truths
+
+  def score(self, folders: Mapping[str, Path]) -> report.Report:
+    """Scores results on these sequences, by tracker."""
+    names = [sequence.name for sequence in self.sequences]
+    return scoring.compare(
+      self.benchmark, self.experiment, self.truths, folders, only=names
+    )
 
 
 def evaluate(trackers: Mapping[str, Lanes], task: Task, out: Path) -> None:
@@ -90,8 +97,10 @@ def evaluate(trackers: Mapping[str, Lanes], task: Task, out: Path) -> None:
     for folder in folders:
       print(archives.write(folder, benchmark, own / f'{folder.name}.zip'))
   else:
-    names = [sequence.name for sequence in task.found]
-    scored = scoring.score(benchmark.name, task.root, folders, own, only=names)
+    by_name = {folder.name: folder for folder in folders}
+    scored = task.score(by_name)
+    report.write(scored, own)
+    report.show(scored)
     report.write(scored, out)
   picture(folders[0], task, own / 'tracked.png')
 
@@ -108,14 +117,14 @@ def run(name: str, lanes: Lanes, task: Task, out: Path) -> Path:
   benchmark, experiment, truths = task.benchmark, task.experiment, task.truths
   folder = out / benchmark.name / name
   owner.check(folder, lanes.about)
-  left = [
+  to_do = [
     s
-    for s in task.found
+    for s in task.sequences
     if not experiment.is_done(folder, s.name, truths[s.name], benchmark)
   ]
-  lengths = {s.name: experiment.length(truths[s.name]) for s in task.found}
+  lengths = {s.name: experiment.length(truths[s.name]) for s in task.sequences}
   total = sum(lengths.values())
-  done = total - sum(lengths[s.name] for s in left)
+  done = total - sum(lengths[s.name] for s in to_do)
   spent: list[np.ndarray] = []
   with Progress(name, total, 'frames', done) as shown:
 
@@ -125,11 +134,12 @@ def run(name: str, lanes: Lanes, task: Task, out: Path) -> Path:
       # After a failure frames may be skipped.
       shown.update(min(done, total))
 
-    jobs = [Job(s, experiment.protocol(s, truths[s.name])) for s in left]
+    jobs = [Job(s, experiment.protocol(s, truths[s.name])) for s in to_do]
     for each in scheduler.drive(lanes, jobs, on_frames):
-      sequence = left[each.index].name
+      sequence = to_do[each.index].name
       owner.mark(folder, lanes.about)
       results.write_times(folder, sequence, benchmark, *each.times)
+      # The runs are what the protocol returned.
       experiment.write(folder, sequence, each.runs, benchmark)
       spent.append(np.array([each.answers, *map(np.sum, each.times)]))
   if spent:
@@ -171,7 +181,7 @@ def _told(summary: Mapping[str, Any]) -> str:
 def picture(folder: Path, task: Task, path: Path) -> None:
   """Draws results (in colour) and truth (white) on frames of some sequences."""
   pictures, truths = [], task.truths
-  for sequence in _evenly(task.found, SHEET_SEQUENCES):
+  for sequence in _evenly(task.sequences, SHEET_SEQUENCES):
     boxes = task.experiment.boxes(
       folder, sequence.name, truths[sequence.name], task.benchmark
     )

@@ -16,8 +16,7 @@ import jax
 import numpy as np
 from scipy.stats import qmc
 
-from acm_jax.evaluation import owner, plots, report, scoring, tables
-from acm_jax.evaluation.experiments.one_pass import OnePass
+from acm_jax.evaluation import owner, plots, report, tables
 from acm_jax.evaluation.runs import Run, boxes_alone
 from acm_jax.running.evaluate import Task
 from acm_jax.tracking import video_tracker
@@ -90,8 +89,8 @@ def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
     ValueError: The benchmark has no scores to rank by, the results there are of
       another tracker, or a sequence cannot be tracked.
   """
-  benchmark, found = task.benchmark, task.found
-  if benchmark.hidden or not isinstance(task.experiment, OnePass):
+  benchmark, found = task.benchmark, task.sequences
+  if benchmark.hidden or not task.experiment.searchable:
     reason = (
       'only its server has the annotations'
       if benchmark.hidden
@@ -127,25 +126,21 @@ def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
           if not task.experiment.is_done(folder / each, *named)
         ]
         if left:
-          # Filled up, so that there is one number of targets to compile for.
-          filled = np.resize(left, at_once)
-          values = [tried[each] for each in filled]
+          values = [tried[each] for each in left]
           runs = _follow(model, values, sequence, programs)
-          for each, run in zip(left, runs, strict=False):
+          for each, run in zip(left, runs, strict=True):
             owner.mark(folder / each, about[each])
             task.experiment.write(
               folder / each, sequence.name, [run], benchmark
             )
         done += len(group) * len(sequence)
         shown.update(done)
-  folders = [folder / each for each in tried]
-  names = [sequence.name for sequence in found]
-  scored = scoring.compute(benchmark.name, task.root, folders, only=names)
+  scored = task.score({each: folder / each for each in tried})
   _write(scored, tried, model.tracker.hparam_spans, budget, folder)
 
 
 def _follow(model, values, sequence, programs) -> list[Run]:
-  """A run of each candidate."""
+  """Follows a sequence with all candidates at once, which share its frames."""
   stacked = jax.tree.map(lambda *x: np.array(x, np.float32), *values)
   boxes = np.tile(sequence.box_xywh[:1], (len(values), 1))
   frames = read_ahead(sequence.frame_paths)

@@ -101,7 +101,7 @@ class Engine:
     self.lanes = lanes
     self.programs = Programs() if programs is None else programs
     self._model = model
-    # Once: a call would send NumPy arrays anew each time.
+    # A call would send NumPy arrays to the device anew each time.
     self._variables = jax.device_put(model.variables)
     self._hparams = jax.device_put(
       jax.tree.map(
@@ -171,7 +171,7 @@ class Engine:
 
     Args:
       images: RGB frame by lane, for the lanes that move, of one bucket; or one
-        frame for all lanes.
+        frame for all lanes with a target.
 
     Returns:
       A function that waits for what was found, by lane in their order, as
@@ -184,9 +184,10 @@ class Engine:
     if isinstance(images, Mapping):
       moving = dict(images)
     else:
-      moving = dict.fromkeys(range(self.lanes), images)
+      started = [n for n, size in enumerate(self._sizes) if size]
+      moving = dict.fromkeys(started, images)
     if not moving:
-      raise ValueError('no lane moves: give one an image')
+      raise ValueError('no lane moves: start one, and give it an image')
     for lane, image in moving.items():
       self._check_lane(lane)
       check_image(image)
@@ -308,7 +309,9 @@ def check_box(box_xywh: np.ndarray, size_hw: tuple[int, int]) -> None:
   text = ','.join(f'{value:g}' for value in np.ravel(box_xywh))
   if box_xywh.shape != (4,):
     raise ValueError(f'box {text} has no four numbers: give x,y,w,h in pixels')
-  if not np.isfinite(box_xywh).all() or (box_xywh[2:] < 1).any():
+  if not np.isfinite(box_xywh).all():
+    raise ValueError(f'box {text} is not finite: give x,y,w,h in pixels')
+  if (box_xywh[2:] < 1).any():
     raise ValueError(
       f'box {text} has no area of a pixel: give x,y,w,h in pixels'
     )

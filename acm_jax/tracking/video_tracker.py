@@ -2,8 +2,9 @@
 
 import collections
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -11,7 +12,8 @@ from acm_jax.tracking.contract import Hparams, Tracked
 from acm_jax.tracking.engine import Engine, Image, Programs, given
 from acm_jax.tracking.model import Model
 
-# A box x, y, w, h, or a row of these for each target.
+# Numbers x, y, w, h, px, 0-based, and a row of these for each target.
+Box = np.ndarray | Sequence
 Boxes = np.ndarray | Sequence
 
 
@@ -56,8 +58,10 @@ class VideoTracker:
     self._engine = Engine(model, programs=self._programs)
     self._started = False
 
-  def init(self, image: Image, box: Boxes) -> None:
+  def init(self, image: Image, box: Box) -> None:
     """Takes a target by its box in the first frame, in place of any before.
+
+    After an error there is no target, neither the new one nor the former.
 
     Args:
       image: First frame.
@@ -68,7 +72,7 @@ class VideoTracker:
         pixel or lies outside of the image.
     """
     self._started = False
-    self._engine.start(image, {0: np.asarray(box, np.float32)})
+    self._engine.start(image, {0: _numbers(box)})
     self._started = True
 
   def update(self, image: Image) -> Result:
@@ -134,7 +138,9 @@ def follow(
     hparams: Hyper-parameters of each target, [n]; the model's by default.
     ahead: As there.
   """
-  boxes_xywh = np.asarray(boxes_xywh, np.float32)
+  if isinstance(ahead, bool) or not isinstance(ahead, int) or ahead < 0:
+    raise ValueError(f'ahead={ahead!r}: give a number of frames, 0 or more')
+  boxes_xywh = _numbers(boxes_xywh)
   frames = iter(frames)
   first = next(frames, None)
   if first is None:
@@ -144,7 +150,15 @@ def follow(
       f'boxes of the shape {list(boxes_xywh.shape)}: give a row x,y,w,h for '
       'each target'
     )
-  engine = Engine(model, len(boxes_xywh), programs=programs, hparams=hparams)
+  # A power of two, so that few numbers of targets are compiled for. The lanes
+  # without a target stand still.
+  count = len(boxes_xywh)
+  lanes = 1 << (count - 1).bit_length()
+  if hparams is not None:
+    hparams = jax.tree.map(
+      lambda x: np.resize(np.broadcast_to(x, count), lanes), hparams
+    )
+  engine = Engine(model, lanes, programs=programs, hparams=hparams)
   engine.start(first, dict(enumerate(boxes_xywh)))
   yield [given(box) for box in boxes_xywh]
   waiting: collections.deque = collections.deque()
@@ -162,6 +176,15 @@ def follow(
     yield list(fetch().values())
   if refusal:
     raise refusal
+
+
+def _numbers(boxes: Any) -> Float[np.ndarray, '...']:
+  try:
+    return np.asarray(boxes, np.float32)
+  except (TypeError, ValueError):
+    raise ValueError(
+      f'box {boxes!r} is not of numbers: give x,y,w,h in pixels'
+    ) from None
 
 
 def _result(tracked: Tracked) -> Result:

@@ -324,20 +324,13 @@ def _proposed(tracker, stretch, settings) -> Float[np.ndarray, 'n 4']:
 def _track(
   tracker, frames, start_xywh, lanes
 ) -> tuple[Float[np.ndarray, 't n 4'], Float[np.ndarray, 't n']]:
-  """Boxes and scores in each frame.
-
-  Targets are followed in groups of `lanes`, the last one filled up by
-  repetition, so that a size of frames has one compiled program.
-  """
+  """Boxes and scores in each frame; `lanes` targets are followed at once."""
   parts = []
   for i in range(0, len(start_xywh), lanes):
-    group = start_xywh[i : i + lanes]
-    filled = np.resize(group, (lanes, 4))
-    found = tracker.track(frames, filled)
-    kept = [each[: len(group)] for each in found]
+    found = list(tracker.track(frames, start_xywh[i : i + lanes]))
     parts.append(
       [
-        np.array([[getattr(one, name) for one in each] for each in kept])
+        np.array([[getattr(one, name) for one in each] for each in found])
         for name in ('box', 'score')
       ]
     )

@@ -1,4 +1,4 @@
-"""Sections of a config: those of the loop itself, and whose an error is."""
+"""Sections of a config: those of the loop, and errors that name a section."""
 
 import contextlib
 import dataclasses
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def section(name: str) -> Iterator[None]:
-  """Names the section of a config that is made use of inside.
+  """Names the section of a config in errors raised inside.
 
   Raises:
     ValueError: What was raised inside, a missing or unknown argument included.

@@ -53,7 +53,8 @@ def load(
   return Model(
     name='-'.join(filter(None, parts)),
     tracker=tracker,
-    variables=variables,
+    # On the device, where all engines share them.
+    variables=jax.device_put(variables),
     hparams=Hparams(**config['hparams'] | changes),
     precision=config['precision'],
   )

@@ -25,7 +25,7 @@ def run(codes):
 
 def progress(codes, truth=None):
   regions = (BOX,) * len(codes) if truth is None else truth
-  return anchors.follow(run(codes), Truth(regions, size=SIZE)).progress
+  return anchors.overlaps_of(run(codes), Truth(regions, size=SIZE)).progress
 
 
 def test_a_loss_of_ten_frames_is_a_failure_where_it_began():
@@ -46,7 +46,7 @@ def test_frames_without_a_target_are_no_loss():
 def test_a_backward_run_is_held_against_the_frames_behind_its_anchor():
   boxes = tuple(BOX + np.array([i, 0, 0, 0]) for i in range(6))
   back = unbroken(boxes[4::-1], start=4, step=-1)
-  followed = anchors.follow(back, Truth(boxes, size=SIZE))
+  followed = anchors.overlaps_of(back, Truth(boxes, size=SIZE))
   np.testing.assert_array_equal(followed.overlap, [0, 1, 1, 1, 1])
 
 

@@ -95,7 +95,7 @@ def test_results_of_other_lengths_are_filled_with_misses_or_cut(rows):
   run = boxes_alone(np.repeat(box, rows, 0))
   truth = Truth(np.repeat(box, 2, 0))
   analysis = EXPERIMENTS['one_pass'].analysis(benchmarks.get('lasot'), 'pysot')
-  outcome = analysis.rate({'a': [run]}, {'a': truth})
+  outcome = analysis.score({'a': [run]}, {'a': truth})
   # The last of the 21 thresholds is passed by no overlap.
   expected = 20 / 21 * min(rows, 2) / 2
   assert outcome.total['success_auc'] == pytest.approx(expected)

@@ -12,7 +12,7 @@ NAN_ROW = [np.nan] * 4
 def score(predicted, true, absent=None, protocol='pysot', benchmark='folder'):
   true = np.array(true, dtype=float)
   absent = np.zeros(len(true), bool) if absent is None else np.array(absent)
-  rate = toolkits.get(protocol, benchmark).rate
+  rate = toolkits.get(protocol, benchmark).score
   return rate(np.array(predicted, dtype=float), Truth(true, absent))
 
 

@@ -92,7 +92,7 @@ def test_lanes_do_not_change_the_results(sequences, tiny_model, tmp_path):
     folder = evaluate.run('ours', engine, task, tmp_path / str(count))
     files.append([read_boxes(path) for path in sorted(folder.glob('*.txt'))])
     speed = json.loads((folder / 'times' / 'speed.json').read_text())
-    assert speed['frames'] == sum(map(len, task.found))
+    assert speed['frames'] == sum(map(len, task.sequences))
     assert speed['programs'] == 3
     assert speed['frames_per_second'] >= speed['frames_per_second_with_decode']
   for one, other in zip(*files, strict=True):

@@ -111,7 +111,7 @@ def test_a_lost_target_is_given_again_after_five_frames(root, tmp_path, count):
 def test_what_is_done_is_not_done_again(root, tmp_path):
   task = Task(VOT, root, benchmarks.sequences(VOT, root))
   lanes = Losing(1, 99)
-  run(dataclasses.replace(task, found=task.found[:1]), lanes, tmp_path)
+  run(dataclasses.replace(task, sequences=task.sequences[:1]), lanes, tmp_path)
   assert lanes.seen == [-1, *range(2, 15)]
   lanes.seen.clear()
   run(task, lanes, tmp_path)
@@ -192,7 +192,7 @@ def test_each_anchor_is_followed_to_its_end(root, tmp_path):
     for name, truth in truths.items()
   }
   runs = experiment.read_all(files, truths, short)
-  total = experiment.analysis(short, 'vot_toolkit').rate(runs, truths).total
+  total = experiment.analysis(short, 'vot_toolkit').score(runs, truths).total
   assert total['robustness'] == 1.0
   assert total['accuracy'] > 0.6
 
@@ -246,7 +246,7 @@ class Backward(Experiment):
   def analysis(self, benchmark, name):
     """Overlap in the first frame, where it ends."""
 
-    def rate(runs, truths):
+    def score(runs, truths):
       scores = {}
       for name, (run,) in runs.items():
         (home,) = overlaps(run.region[-1:], truths[name].box_xywh[:1])
@@ -258,7 +258,7 @@ class Backward(Experiment):
         lambda drawn: drawn @ homes / drawn.sum(axis=1),
       )
 
-    return Analysis(rate, {'home': Figure('overlap at home')}, 'home')
+    return Analysis(score, {'home': Figure('overlap at home')}, 'home', False)
 
 
 def test_another_experiment_is_one_file(root, tmp_path, monkeypatch):

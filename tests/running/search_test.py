@@ -75,9 +75,10 @@ def test_a_candidate_finds_what_evaluate_finds_with_its_values(
 ):
   programs = Programs()
   monkeypatch.setattr(search, 'Programs', lambda: programs)
-  # Three at once, so that the last is filled up.
+  # Three at once in four lanes, then the last one in one: two programs of both
+  # numbers, and that which starts a target.
   folder = hunt(candidates=4, at_once=3)
-  assert len(programs) == 3
+  assert len(programs) == 5
   # What is not searched is said, too.
   name, lost_score = content(folder)['best'].rsplit(',', 1)
   assert lost_score == 'lost_score=0.5'

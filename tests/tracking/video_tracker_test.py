@@ -6,6 +6,7 @@ import pytest
 
 from acm_jax.tracking import video_tracker
 from acm_jax.tracking.contract import Hparams
+from acm_jax.tracking.engine import Programs
 from acm_jax.tracking.video_tracker import VideoTracker
 from tests import formulas
 
@@ -148,12 +149,23 @@ def test_an_image_of_another_kind_is_refused(tracker, image, message):
   [
     ((10, 10, 0, 5), 'box 10,10,0,5 has no area'),
     ((10, 10, 5, -5), 'has no area'),
-    ((np.nan, 10, 5, 5), 'has no area'),
+    ((np.nan, 10, 5, 5), 'box nan,10,5,5 is not finite'),
+    ('1,2,3,4', 'is not of numbers'),
+    (((1, 2), 3), 'is not of numbers'),
     ((320, 10, 5, 5), 'lies outside the frame of 320 x 240'),
     ((-9, 10, 9, 5), 'lies outside'),
     ((1, 2, 3), 'box 1,2,3 has no four numbers'),
   ],
-  ids=['flat', 'negative', 'nan', 'right of it', 'left of it', 'three'],
+  ids=[
+    'flat',
+    'negative',
+    'nan',
+    'text',
+    'ragged',
+    'right of it',
+    'left of it',
+    'three',
+  ],
 )
 def test_a_box_that_cannot_be_tracked_is_refused(tracker, box, message):
   with pytest.raises(ValueError, match=message):
@@ -180,3 +192,17 @@ def test_a_video_needs_frames_and_targets(tracker):
     list(tracker.track([], [BOX]))
   with pytest.raises(ValueError, match=r'boxes of the shape \[4\]: give a row'):
     list(tracker.track(frames(2), BOX))
+
+
+def test_numbers_of_targets_share_programs(tiny_model):
+  """Three targets and four take the programs of four lanes."""
+  boxes, programs = np.array([BOX, BOX, BOX, BOX]), Programs()
+  few, many = (
+    list(video_tracker.follow(tiny_model, frames(3), boxes[:n], programs))
+    for n in (3, 4)
+  )
+  assert len(programs) == 3
+  assert [len(found) for found in few] == [3] * 3
+  for three, four in zip(few, many, strict=True):
+    for ours, theirs in zip(three, four, strict=False):
+      np.testing.assert_array_equal(ours.box_xywh, theirs.box_xywh)

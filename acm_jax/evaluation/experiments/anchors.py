@@ -30,11 +30,11 @@ from acm_jax.evaluation.experiment import (
 )
 from acm_jax.evaluation.outcome import Outcome, Scores
 from acm_jax.evaluation.protocol import Next, Protocol, Start
-from acm_jax.evaluation.results import names_anchors
 from acm_jax.evaluation.runs import (
   INITIALISED,
   SKIPPED,
   Run,
+  names_anchors,
   read_run,
   unbroken,
   write_run,
@@ -146,8 +146,8 @@ class Anchors(Experiment):
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
     """That of vot-toolkit."""
     analyse = self.chosen({'vot_toolkit': vot_toolkit}, name)
-    rate = functools.partial(analyse, lengths=benchmark.lengths)
-    return Analysis(rate, _FIGURES, 'eao')
+    score = functools.partial(analyse, lengths=benchmark.lengths)
+    return Analysis(score, _FIGURES, 'eao', needs_sizes=True)
 
 
 def _anchors(name: str, truth: Truth) -> Mapping[int, int]:
@@ -212,7 +212,7 @@ def vot_toolkit(
   scores, progress, frames, sums = {}, [], [], []
   low, high = lengths
   for name, own in runs.items():
-    one = [follow(run, truths[name]) for run in own]
+    one = [overlaps_of(run, truths[name]) for run in own]
     before = sum(each.progress for each in one)
     overlap = sum(each.overlap[: each.progress].sum() for each in one)
     scores[name] = _scores(
@@ -236,7 +236,7 @@ def vot_toolkit(
   return Outcome(_scores(accuracy, robustness, eao), scores, redraw)
 
 
-def follow(run: Run, truth: Truth) -> Followed:
+def overlaps_of(run: Run, truth: Truth) -> Followed:
   """Overlaps of a run, and where it fails.
 
   Frames without a target have an overlap of 0, but are no loss.

@@ -81,9 +81,9 @@ class LongTerm(Experiment):
     yield Start(0, region_box(truth.start(0)))
     boxes, confidence = [np.zeros(0)], [np.nan]
     for _ in range(1, truth.frames):
-      found = yield Next()
-      boxes.append(found.box_xywh)
-      confidence.append(found.score)
+      answer = yield Next()
+      boxes.append(answer.box_xywh)
+      confidence.append(answer.score)
     return [unbroken(boxes, np.array(confidence))]
 
   def files(
@@ -128,7 +128,8 @@ class LongTerm(Experiment):
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
     """That of pysot or of vot-toolkit."""
     known = {'pysot': pysot, 'vot_toolkit': vot_toolkit}
-    return Analysis(self.chosen(known, name), _FIGURES, 'f_score')
+    score = self.chosen(known, name)
+    return Analysis(score, _FIGURES, 'f_score', needs_sizes=True)
 
 
 def _confidence_path(path: Path) -> Path:

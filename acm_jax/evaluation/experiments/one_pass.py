@@ -30,15 +30,6 @@ from acm_jax.evaluation.toolkits import Toolkit
 from acm_jax.evaluation.truth import Truth
 from data_pipelines import sequences
 
-_HEADINGS = {
-  'success_auc': 'success',
-  'precision_20': 'P@20',
-  'normalized_precision_20': 'NP@0.2',
-  'average_overlap': 'AO',
-  'success_rate_50': 'SR@50',
-  'success_rate_75': 'SR@75',
-}
-
 
 class OnePass(Experiment):
   """One pass over each sequence."""
@@ -68,6 +59,7 @@ class OnePass(Experiment):
     ),
   )
   for_all = tuple(toolkits.TOOLKITS)
+  searchable = True
 
   def recognises(self, folder: Path) -> bool:
     """Whether there are text files in the folder itself."""
@@ -76,11 +68,11 @@ class OnePass(Experiment):
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
     """Follows the first box to the end; the run has it as first region."""
     del truth
-    found = yield Start(0, sequence.box_xywh[0])
-    boxes = [found.box_xywh]
+    answer = yield Start(0, sequence.box_xywh[0])
+    boxes = [answer.box_xywh]
     for _ in range(1, len(sequence)):
-      found = yield Next()
-      boxes.append(found.box_xywh)
+      answer = yield Next()
+      boxes.append(answer.box_xywh)
     return [boxes_alone(boxes)]
 
   def files(
@@ -116,19 +108,20 @@ class OnePass(Experiment):
   ) -> None:
     """Writes the boxes in the form of the benchmark's toolkit."""
     rows = np.array(runs[0].region)
-    rows[:, :2] += benchmark.first_pixel
+    rows[:, :2] += benchmark.first_pixel - runs[0].first_pixel
     fmt = f'%.{benchmark.decimals}f'
     save(result_path(folder, name, benchmark), rows, fmt)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
     """The analysis of a toolkit."""
     toolkit = toolkits.get(name, benchmark.name)
-    rate = functools.partial(_rate, toolkit)
-    figures = {
-      name: Figure(toolkit.headings.get(name, heading))
-      for name, heading in _HEADINGS.items()
-    }
-    return Analysis(rate, figures, 'success_auc', toolkit.needs_sizes)
+    headings = toolkits.HEADINGS | toolkit.headings
+    return Analysis(
+      functools.partial(_score, toolkit),
+      {figure: Figure(heading) for figure, heading in headings.items()},
+      'success_auc',
+      toolkit.needs_sizes,
+    )
 
 
 def result_path(folder: Path, name: str, benchmark: Benchmark) -> Path:
@@ -138,15 +131,17 @@ def result_path(folder: Path, name: str, benchmark: Benchmark) -> Path:
   return folder / f'{name}.txt'
 
 
-def _rate(toolkit: Toolkit, runs: Runs, truths: Truths) -> Outcome:
+def _score(toolkit: Toolkit, runs: Runs, truths: Truths) -> Outcome:
   scores, short, long = {}, {}, {}
   for name, own in runs.items():
     truth = truths[name]
-    each = [toolkit.rate(_padded(run, truth.frames), truth) for run in own]
+    each = [toolkit.score(_padded(run, truth.frames), truth) for run in own]
     scores[name] = toolkits.mean(each) if len(each) > 1 else each[0]
-    for rows in (len(run.region) for run in own):
-      if rows != truth.frames:
-        (short if rows < truth.frames else long)[name] = rows
+    rows = [len(run.region) for run in own]
+    if min(rows) < truth.frames:
+      short[name] = min(rows)
+    if max(rows) > truth.frames:
+      long[name] = max(rows)
   rated = list(scores.values())
   success = np.array([each['success_auc'] for each in rated])
   weights = np.array([toolkit.weight(each) for each in rated])

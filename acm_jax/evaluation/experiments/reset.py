@@ -31,13 +31,13 @@ from acm_jax.evaluation.experiment import (
 )
 from acm_jax.evaluation.outcome import Outcome, Scores
 from acm_jax.evaluation.protocol import Next, Protocol, Start
-from acm_jax.evaluation.results import names_anchors
 from acm_jax.evaluation.runs import (
   FAILED,
   INITIALISED,
   SKIPPED,
   TRACKED,
   Run,
+  names_anchors,
   read_run,
   write_run,
 )
@@ -113,10 +113,10 @@ class Reset(Experiment):
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
     """That of pysot or of vot-toolkit."""
     known = {'pysot': pysot, 'vot_toolkit': vot_toolkit}
-    rate = functools.partial(
+    score = functools.partial(
       self.chosen(known, name), lengths=benchmark.lengths
     )
-    return Analysis(rate, _FIGURES, 'eao')
+    return Analysis(score, _FIGURES, 'eao', needs_sizes=True)
 
 
 def first_box(region: Float[np.ndarray, '_']) -> Float[np.ndarray, '4']:
