@@ -32,6 +32,25 @@ class RawBatch(NamedTuple):
   sample_id: UInt32[np.ndarray, 'b 2']
 
 
+class Order(NamedTuple):
+  """Which pairs a batch has: step after step without a gap.
+
+  Attributes:
+    batch_size: Pairs of a step over all processes.
+    offset: The first of them that this process reads.
+    count: How many it reads.
+  """
+
+  batch_size: int
+  offset: int
+  count: int
+
+  def pairs(self, step: int) -> range:
+    """Numbers of the pairs that this process reads for a step."""
+    start = step * self.batch_size + self.offset
+    return range(start, start + self.count)
+
+
 def fake(
   batch_size: int,
   template_room: int = 137,

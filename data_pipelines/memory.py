@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from data_pipelines import workers
-from data_pipelines.batch import RawBatch
+from data_pipelines.batch import Order, RawBatch
 from data_pipelines.mixture import Mixture, Rooms
 
 # Pairs of a task; what a task costs is shared by them.
@@ -26,26 +26,26 @@ _PAIRS = 4
 
 
 def read_batches(
-  mixture: Mixture, numbers: Callable[[int], range], steps: range, ahead: int
+  mixture: Mixture, order: Order, steps: range, ahead: int
 ) -> Iterator[RawBatch]:
   """Decodes in threads: OpenCV works outside the interpreter's lock.
 
   Args:
     mixture: Gives the pairs.
-    numbers: Gives the numbers of a step's pairs, as many for each step.
+    order: Which pairs a batch has.
     steps: Numbers of the batches.
     ahead: Batches that are decoded before they are asked for.
 
   Raises:
     ValueError: A JPEG is damaged.
   """
-  shape = (ahead + 1, len(numbers(0)))
+  shape = (ahead + 1, order.count)
   slots = np.empty(shape, _pair_type(mixture.rooms))
   fill = functools.partial(_fill, slots, mixture)
   pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
   try:
     submit = functools.partial(pool.submit, fill)
-    yield from _batches(submit, slots, numbers, steps)
+    yield from _batches(submit, slots, order, steps)
   finally:
     pool.shutdown(cancel_futures=True)
 
@@ -54,7 +54,7 @@ def read_batches_in_workers(
   count: int,
   open_mixture: Callable[[], Mixture],
   rooms: Rooms,
-  numbers: Callable[[int], range],
+  order: Order,
   steps: range,
   ahead: int,
 ) -> Iterator[RawBatch]:
@@ -64,7 +64,7 @@ def read_batches_in_workers(
     count: How many processes.
     open_mixture: Opens the mixture, in each worker; can be pickled.
     rooms: Sides of the images, px.
-    numbers: Gives the numbers of a step's pairs, as many for each step.
+    order: Which pairs a batch has.
     steps: Numbers of the batches.
     ahead: Batches that are decoded before they are asked for.
 
@@ -72,7 +72,7 @@ def read_batches_in_workers(
     RuntimeError: A worker died.
     ValueError: A JPEG is damaged.
   """
-  shape, pair = (ahead + 1, len(numbers(0))), _pair_type(rooms)
+  shape, pair = (ahead + 1, order.count), _pair_type(rooms)
   # Of no name, so that nothing is left of it if this process is killed.
   memory = multiprocessing.get_context('spawn').RawArray(
     ctypes.c_uint8, shape[0] * shape[1] * pair.itemsize
@@ -81,7 +81,7 @@ def read_batches_in_workers(
   with workers.start(
     count, _open_fill, memory, shape, rooms, open_mixture
   ) as submit:
-    yield from _batches(submit, slots, numbers, steps)
+    yield from _batches(submit, slots, order, steps)
 
 
 def _pair_type(rooms: Rooms) -> np.dtype:
@@ -125,13 +125,17 @@ def _fill(
 def _batches(
   submit: Callable[..., Future],
   slots: np.ndarray,
-  numbers: Callable[[int], range],
+  order: Order,
   steps: range,
 ) -> Iterator[RawBatch]:
-  """Has the slots filled in turn, and copies each before its next turn."""
+  """Has the slots filled in turn, and copies each before its next turn.
+
+  `submit` has `_fill` called with the slot, a row and the pairs for the rows
+  from there on.
+  """
   waiting: collections.deque = collections.deque()
   for step in steps:
-    slot, pairs = step % len(slots), numbers(step)
+    slot, pairs = step % len(slots), order.pairs(step)
     tasks = [
       submit(slot, first, pairs[first : first + _PAIRS])
       for first in range(0, len(pairs), _PAIRS)

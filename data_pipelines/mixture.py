@@ -9,7 +9,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float
 
-from data_pipelines.pairs import Frames, Pair, PairSampler, Place
+from data_pipelines.pairs import Pair, PairSampler, Place, SetIndex
 from data_pipelines.staging import is_here
 from data_pipelines.training_set import TrainingSet, open_set
 
@@ -112,7 +112,7 @@ class Mixture:
       )
     self.slow = not all(clip_set.at_hand for clip_set in self._clips)
     frames = [
-      Frames(
+      SetIndex(
         c.track_first,
         c.track_count,
         c.track_video,
@@ -145,7 +145,9 @@ class Mixture:
     sample = self.read(pair)
     images = [
       self._image(place, jpeg, room)
-      for place, jpeg, room in zip(pair, sample[:2], self.rooms, strict=False)
+      for place, jpeg, room in zip(
+        pair[:2], sample[:2], self.rooms, strict=True
+      )
     ]
     return (*images, *sample[2:])
 

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 
-class Frames(NamedTuple):
+class SetIndex(NamedTuple):
   """What sampling knows of a data set.
 
   Attributes:
@@ -66,7 +66,7 @@ class PairSampler:
 
   def __init__(
     self,
-    datasets: Sequence[Frames],
+    datasets: Sequence[SetIndex],
     seed: int,
     negative: float,
     same_category: float = 0.0,
@@ -196,7 +196,7 @@ class PairSampler:
     return place._replace(frame=int(first + rng.integers(low, high)))
 
 
-def _objects(frames: Frames) -> Int[np.ndarray, 't k']:
+def _objects(frames: SetIndex) -> Int[np.ndarray, 't k']:
   if frames.track_objects is None:
     return np.arange(len(frames.track_first))[:, None]
   return frames.track_objects

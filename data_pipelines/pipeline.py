@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from data_pipelines import memory, records
-from data_pipelines.batch import RawBatch
+from data_pipelines.batch import Order, RawBatch
 from data_pipelines.mixture import DataSet, Mixture, Rooms
 
 # Batches that are decoded ahead of the one being trained on.
@@ -90,20 +90,21 @@ def train_batches(
   keep = 'all' if source == 'memory' and not workers else 'none'
   mixture = open_mixture(keep)
   part = batch_size // process_count
-
-  def numbers(step: int) -> range:
-    start = step * batch_size + process_index * part
-    return range(start, start + part)
-
+  order = Order(batch_size, process_index * part, part)
   end = sys.maxsize // batch_size - 1 if last_step is None else last_step
-  order = (numbers, range(first_step, end), _AHEAD)
+  steps = range(first_step, end)
   if workers:
     batches = memory.read_batches_in_workers(
-      workers, functools.partial(open_mixture, 'far'), rooms, *order
+      workers,
+      functools.partial(open_mixture, 'far'),
+      rooms,
+      order,
+      steps,
+      _AHEAD,
     )
   else:
     reader = memory if source == 'memory' else records
-    batches = reader.read_batches(mixture, *order)
+    batches = reader.read_batches(mixture, order, steps, _AHEAD)
   _close_at_exit(batches)
   return batches
 

@@ -2,25 +2,25 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 
 from data_pipelines import host_tensorflow, manifests
-from data_pipelines.batch import RawBatch
+from data_pipelines.batch import Order, RawBatch
 from data_pipelines.mixture import Mixture, Sample
 
 
 def read_batches(
-  mixture: Mixture, numbers: Callable[[int], range], steps: range, ahead: int
+  mixture: Mixture, order: Order, steps: range, ahead: int
 ) -> Iterator[RawBatch]:
   """Reads and decodes inside tf.data, in order.
 
   Args:
     mixture: Gives the pairs.
-    numbers: Gives the numbers of a step's pairs, as many for each step.
+    order: Which pairs a batch has.
     steps: Numbers of the batches.
     ahead: Batches that are read before they are asked for.
 
@@ -50,11 +50,10 @@ def read_batches(
   each = pool.map if pool else map
   kinds = (tf.string, tf.string, tf.float32, tf.float32, tf.bool, tf.uint32)
   shapes = ((), (), (4,), (4,), (), (2,))
-  part, stride = len(numbers(0)), numbers(1).start - numbers(0).start
 
   def read_batch(start):
     # A batch at a call: TensorFlow's way into Python takes its time.
-    pairs = each(read, range(int(start), int(start) + part))
+    pairs = each(read, range(int(start), int(start) + order.count))
     columns = zip(*pairs, strict=True)
     return tuple(
       np.array(column, kind.as_numpy_dtype)
@@ -64,7 +63,7 @@ def read_batches(
   def read_all(start):
     values = tf.numpy_function(read_batch, [start], kinds, stateful=False)
     for value, shape in zip(values, shapes, strict=True):
-      value.set_shape((part, *shape))
+      value.set_shape((order.count, *shape))
     return tuple(values)
 
   def decode(*values):
@@ -75,14 +74,16 @@ def read_batches(
     return (*images, *values[2:])
 
   starts = tf.data.Dataset.range(
-    numbers(steps.start).start, numbers(steps.stop).start, stride
+    order.pairs(steps.start).start,
+    order.pairs(steps.stop).start,
+    order.batch_size,
   )
   batches = (
     starts.map(read_all)
     .prefetch(ahead)
     .unbatch()
     .map(decode, num_parallel_calls=cores, deterministic=True)
-    .batch(part, drop_remainder=True)
+    .batch(order.count, drop_remainder=True)
     .prefetch(ahead)
   )
   # Images are copied into their batch by the threads that decode them.
@@ -99,7 +100,7 @@ def read_batches(
   except tf.errors.InvalidArgumentError as error:
     # It names no file: find the one by reading on from the last good batch.
     for step in itertools.islice(steps, done, done + ahead + 2):
-      for number in numbers(step):
+      for number in order.pairs(step):
         mixture.decode(number)
     raise ValueError(
       f'a JPEG of the data sets cannot be decoded ({error.message})'

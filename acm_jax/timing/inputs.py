@@ -6,7 +6,7 @@ from pathlib import Path
 from acm_jax.geometry import context
 from acm_jax.timing.measure import Work
 from data_pipelines.clip_set import ClipSet
-from data_pipelines.pairs import Frames, PairSampler
+from data_pipelines.pairs import PairSampler, SetIndex
 from data_pipelines.pipeline import DataSet, train_batches
 
 # What the official recipes shift and scale a template and a search image by.
@@ -54,7 +54,7 @@ def inputs(
 
 def _jpegs(clips: ClipSet, seed: int, count: int) -> list[tuple[bytes, bytes]]:
   """What `ours` reads."""
-  frames = Frames(
+  frames = SetIndex(
     clips.track_first,
     clips.track_count,
     clips.track_video,

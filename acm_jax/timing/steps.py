@@ -11,7 +11,6 @@ from acm_jax.timing.form import Run
 from acm_jax.timing.measure import Work
 from acm_jax.tracking import loop
 from acm_jax.tracking.contract import (
-  Batch,
   Frame,
   Hparams,
   Tracker,
@@ -88,24 +87,16 @@ def training(
   step = functools.partial(
     train_step,
     tracker=tracker,
-    augment=as_it_is,
+    # The crops have their sizes already.
+    distortion=None,
+    search_size=tracker.search_size,
     optimizer=optimizer,
-    rate=lambda _: jnp.float32(1e-3),
+    rates=jnp.array([1e-3], jnp.float32),
+    steps_per_epoch=1,
     mode=mode,
     seed=0,
   )
   return jax.jit(step), state.create(variables, optimizer)
-
-
-def as_it_is(raw: RawBatch, rng: jax.Array) -> Batch:
-  """In the place of augmentation: the crops have their sizes already."""
-  return Batch(
-    template=raw.template.astype(jnp.float32),
-    search=raw.search.astype(jnp.float32),
-    template_box=raw.template_box,
-    search_box=raw.search_box,
-    positive=raw.positive,
-  )
 
 
 def _tracking(tracker: Tracker, variables) -> Run:

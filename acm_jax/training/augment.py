@@ -90,7 +90,7 @@ class Distortion:
 def augment(
   raw: RawBatch,
   rng: jax.Array,
-  distortion: Distortion,
+  distortion: Distortion | None,
   *,
   template_size: int,
   search_size: int,
@@ -100,7 +100,7 @@ def augment(
   Args:
     raw: Context crops round the targets.
     rng: Key; the result is a function of it and of `raw`.
-    distortion: How far.
+    distortion: How far; None for crops that have their sizes already.
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
 
@@ -109,6 +109,14 @@ def augment(
 
   Source: the data code of SiamRPN++ and SiamBAN.
   """
+  if distortion is None:
+    return Batch(
+      raw.template.astype(jnp.float32),
+      raw.search.astype(jnp.float32),
+      raw.template_box,
+      raw.search_box,
+      raw.positive,
+    )
   grey_key, template_key, search_key = jax.random.split(rng, 3)
   greyed = jax.random.bernoulli(grey_key, distortion.grey, raw.positive.shape)
   template, template_box = _distort(

@@ -65,7 +65,7 @@ class Checkpoints:
 
   @property
   def steps(self) -> tuple[int, ...]:
-    """Steps of the finished checkpoints, ascending."""
+    """Steps that are saved or being saved, ascending."""
     return tuple(c.step for c in self._checkpointer.checkpoints)
 
   @property
@@ -199,7 +199,7 @@ def _parts(state: TrainState) -> dict[str, dict[str, Any]]:
   progress = {name: getattr(state, name) for name in _PROGRESS}
   if state.average is not None:
     progress |= state.variables
-  return {'model': state.model, 'progress': progress}
+  return {'model': state.to_track, 'progress': progress}
 
 
 def save_variables(

@@ -16,7 +16,7 @@ from acm_jax.training.metrics import Values, Writer
 from acm_jax.training.step import Metrics
 from data_pipelines.progress import Progress
 
-# Steps in a row that were not finite, after which a run stops.
+# Steps in a row that were not taken, after which a run stops.
 _PATIENCE = 10
 
 
@@ -66,7 +66,7 @@ class RunLog(contextlib.ExitStack):
       sample_id: Of its batch.
 
     Raises:
-      RuntimeError: Ten steps in a row were not finite.
+      RuntimeError: Ten steps in a row were not taken.
     """
     self.flush()
     self._pending = (step, metrics, sample_id)
@@ -130,11 +130,11 @@ class RunLog(contextlib.ExitStack):
   def _write(self, step: int) -> None:
     rows, self._rows = self._rows, []
     summary = {name: _summary(name, rows) for name in rows[-1]}
-    summary['pairs_per_s'] = self._rate(step)
+    summary['pairs_per_s'] = self._speed(step)
     self._writer.write(step, summary)
     self._shown['loss'] = summary['loss']
 
-  def _rate(self, step: int) -> float:
+  def _speed(self, step: int) -> float:
     (since, begun), now = self._mark, time.monotonic()
     self._mark = (step, now)
     if step == since:

@@ -89,7 +89,7 @@ def train(
   Raises:
     FileNotFoundError: The data sets are not prepared.
     KeyboardInterrupt: A signal ended the run.
-    RuntimeError: Ten steps in a row were not finite.
+    RuntimeError: Ten steps in a row were not taken.
     ValueError: The config is wrong, or `workdir` holds a run of other steps.
   """
   sections = config.to_dict()
@@ -139,7 +139,7 @@ def _run(
     _signals() as stopped,
   ):
     stop = False
-    state = begun = _begin(plan, mesh, checkpoints, inputs.source)
+    state = _begin(plan, mesh, checkpoints, inputs.source)
     batches = _batches(plan, inputs.sets, sections['data'], int(state.step))
     # Now, so that a request that could not be met does not claim the folder.
     if processes.is_first():
@@ -150,7 +150,7 @@ def _run(
       if inputs.validator and not checkpoints.steps:
         # What a run begins with may be the best of it.
         _save(checkpoints, state, inputs.validator, log)
-      steps = _steps(plan, mesh, begun, batches, inputs.teacher)
+      steps = _steps(plan, mesh, state, batches, inputs.teacher)
       for step, state, metrics, raw in steps:
         log.add(step, metrics, raw.sample_id)
         if step % plan.saving.every == 0 or step == plan.total_steps:
@@ -174,7 +174,7 @@ def _save(
   figures = None
   if validator:
     # Processes must agree on which checkpoint is the best.
-    figures = processes.agree(validator.measure(state.model))
+    figures = processes.agree(validator.measure(state.to_track))
     log.add_validation(int(state.step), figures)
   checkpoints.save(state, figures)
 

@@ -90,8 +90,8 @@ class Plan:
     """The phase that a state after `step` steps comes from."""
     return self.phase(max(step - 1, 0))
 
-  def augment(self, raw: RawBatch, rng: jax.Array) -> Batch:
-    """Distorts a batch as the config says."""
+  def distort(self, raw: RawBatch, rng: jax.Array) -> Batch:
+    """Distorts a batch as a training step does."""
     return augment(
       raw,
       rng,
@@ -123,13 +123,14 @@ class Plan:
     self, phase: Phase, params: Any, teacher: Teacher | None = None
   ) -> StepFunction:
     """The train step of a phase, to be compiled."""
-    rates = jnp.asarray(self.rate, jnp.float32)
     return functools.partial(
       train_step,
       tracker=self.tracker,
-      augment=self.augment,
+      distortion=self.distortion,
+      search_size=self.search_size,
       optimizer=self.optimizer_of(phase, params),
-      rate=lambda step: rates[step // self.train.steps_per_epoch],
+      rates=jnp.asarray(self.rate, jnp.float32),
+      steps_per_epoch=self.train.steps_per_epoch,
       mode=phase.mode,
       seed=self.train.seed,
       ema_decay=self.train.ema_decay,

@@ -50,7 +50,7 @@ def write_sheet(
     )
   )
   rng = jax.random.key(plan.train.seed)
-  batch = plan.augment(jax.tree.map(jnp.asarray, raw), rng)
+  batch = plan.distort(jax.tree.map(jnp.asarray, raw), rng)
   targets = plan.tracker.targets(batch, rng)
   batch, targets = jax.tree.map(np.asarray, (batch, targets))
   stride = plan.tracker.stride

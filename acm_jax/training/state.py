@@ -19,7 +19,7 @@ class TrainState:
     params: Weights.
     batch_stats: Running statistics of the batch norms.
     opt_state: Momentum of the parameters that train in this phase.
-    skipped: Steps that changed nothing, as their numbers were not finite.
+    skipped: Steps that were not taken; see `train_step`.
     skipped_in_a_row: Those since the last step that was not skipped.
     average: Moving average of `params` and `batch_stats`, or None without one.
   """
@@ -38,7 +38,7 @@ class TrainState:
     return {'params': self.params, 'batch_stats': self.batch_stats}
 
   @property
-  def model(self) -> Variables:
+  def to_track(self) -> Variables:
     """Weights and statistics to track with: the average if there is one."""
     return self.variables if self.average is None else self.average
 

@@ -1,18 +1,18 @@
 """One training step: distort, label, predict, compare, update."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from acm_jax.modules.mode import Mode
-from acm_jax.tracking.contract import Batch, Targets, Tracker, Variables
+from acm_jax.tracking.contract import Tracker, Variables
 from acm_jax.training import state as states
+from acm_jax.training.augment import Distortion, augment
 from acm_jax.training.state import TrainState
-from acm_jax.training.teacher import Loss, Teacher
+from acm_jax.training.teacher import Teacher
 from data_pipelines.batch import RawBatch
 
 Metrics = dict[str, Float[Array, '']]
@@ -26,9 +26,11 @@ def train_step(
   teacher_variables: Variables | None = None,
   *,
   tracker: Tracker,
-  augment: Callable[[RawBatch, jax.Array], Batch],
+  distortion: Distortion | None,
+  search_size: int,
   optimizer: optax.GradientTransformation,
-  rate: Callable[[Int[Array, '']], Float[Array, '']],
+  rates: Float[Array, 'e'],
+  steps_per_epoch: int,
   mode: Mode,
   seed: int,
   ema_decay: float = 0.0,
@@ -45,9 +47,11 @@ def train_step(
     raw: The batch as the host leaves it.
     teacher_variables: Weights and statistics of the teacher.
     tracker: Network, targets and loss.
-    augment: Distorts a batch with a key.
+    distortion: How far pairs are distorted; see `augment`.
+    search_size: Side of the search crop in training, px.
     optimizer: Gradients to updates at learning rate 1.
-    rate: Number of the step, from 0, to its learning rate.
+    rates: Learning rate of each epoch.
+    steps_per_epoch: Steps that have the same rate.
     mode: What trains.
     seed: All randomness follows from it and the number of the step.
     ema_decay: Decay of the state's average; 0 if it has none.
@@ -55,19 +59,34 @@ def train_step(
   """
   key = jax.random.fold_in(jax.random.key(seed), state.step)
   augment_key, target_key = jax.random.split(key)
-  batch = augment(raw, augment_key)
-  targets = tracker.targets(batch, target_key)
-
-  imitation = None
-  if teacher:
-    imitation = teacher.loss(tracker, teacher_variables, batch)
-  loss_of = _loss_function(
-    tracker, state.batch_stats, batch, targets, mode, imitation
+  batch = augment(
+    raw,
+    augment_key,
+    distortion,
+    template_size=tracker.template_size,
+    search_size=search_size,
   )
+  targets = tracker.targets(batch, target_key)
+  wanted = teacher.outputs(teacher_variables, batch) if teacher else None
+
+  def loss_of(params):
+    outputs, after = tracker.apply(
+      {'params': params, 'batch_stats': state.batch_stats},
+      batch.template,
+      batch.template_box[:, 2:],
+      batch.search,
+      mode=mode,
+    )
+    loss, parts = tracker.loss(outputs, targets)
+    if teacher:
+      more, others = teacher.loss(tracker, outputs, wanted, batch.positive)
+      loss, parts = loss + more, parts | others
+    return loss, (parts, after)
+
   gradient = jax.value_and_grad(loss_of, has_aux=True)
   (loss, (parts, batch_stats)), grads = gradient(state.params)
-  rate_now = rate(state.step)
-  new = _updated(state, grads, optimizer, rate_now)
+  rate = rates[state.step // steps_per_epoch]
+  new = _updated(state, grads, optimizer, rate)
   new = new.replace(batch_stats=batch_stats)
   if ema_decay:
     new = states.average(new, ema_decay)
@@ -76,43 +95,16 @@ def train_step(
   # With a finite norm, which has a finite square, and the rates that a
   # schedule may have, no weight overflows. To look at each of them trebled the
   # time that XLA takes to compile the step.
-  ok &= jnp.isfinite(rate_now) & _finite(batch_stats)
+  ok &= jnp.isfinite(rate) & _finite(batch_stats)
   state = states.advance(state, new, ok)
   return state, {
     'loss': loss,
     **{f'loss_{name}': part for name, part in parts.items()},
     'grad_norm': grad_norm,
-    'rate': rate_now,
+    'rate': rate,
     'skipped': state.skipped,
     'skipped_in_a_row': state.skipped_in_a_row,
   }
-
-
-def _loss_function(
-  tracker: Tracker,
-  batch_stats: Any,
-  batch: Batch,
-  targets: Targets,
-  mode: Mode,
-  imitation: Loss | None,
-) -> Callable:
-  """Parameters to the loss, its parts, and the statistics after the batch."""
-
-  def loss_of(params):
-    outputs, after = tracker.apply(
-      {'params': params, 'batch_stats': batch_stats},
-      batch.template,
-      batch.template_box[:, 2:],
-      batch.search,
-      mode=mode,
-    )
-    loss, parts = tracker.loss(outputs, targets)
-    if imitation:
-      more, others = imitation(outputs)
-      loss, parts = loss + more, parts | others
-    return loss, (parts, after)
-
-  return loss_of
 
 
 def _updated(
@@ -129,6 +121,6 @@ def _updated(
 
 
 def _finite(tree) -> Bool[Array, '']:
-  return jnp.all(
-    jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)])
-  )
+  leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
+  # A network without batch norms has none.
+  return jnp.all(jnp.array(leaves, bool))

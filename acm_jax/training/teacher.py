@@ -1,11 +1,11 @@
 """A trained tracker whose outputs join the loss of another one."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from acm_jax.tracking.contract import (
   Batch,
@@ -16,9 +16,6 @@ from acm_jax.tracking.contract import (
 from acm_jax.tracking.model import Model
 from acm_jax.training import trained
 from acm_jax.training.sections import section
-
-# Outputs to a loss and its parts by name.
-Loss = Callable[[Outputs], tuple[Float[Array, ''], dict[str, Float[Array, '']]]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,17 +46,26 @@ class Teacher:
       )
     return jax.lax.stop_gradient(outputs)
 
-  def loss(self, student: Tracker, variables: Variables, batch: Batch) -> Loss:
-    """Gives the student's loss against the teacher's outputs for a batch."""
-    wanted = self.outputs(variables, batch)
+  def loss(
+    self,
+    student: Tracker,
+    outputs: Outputs,
+    wanted: Outputs,
+    positive: Bool[Array, 'b'],
+  ) -> tuple[Float[Array, ''], dict[str, Float[Array, '']]]:
+    """Compares the student's outputs with those of `outputs`.
 
-    def against_wanted(outputs):
-      loss, parts = student.imitation(
-        outputs, wanted, batch.positive, **self.weights
-      )
-      return loss, {f'teacher_{name}': part for name, part in parts.items()}
+    Args:
+      student: What trains.
+      outputs: Its outputs for a batch.
+      wanted: The teacher's.
+      positive: Whether both crops of a pair show the same target.
 
-    return against_wanted
+    Returns:
+      The loss, and its parts by name for the log.
+    """
+    loss, parts = student.imitation(outputs, wanted, positive, **self.weights)
+    return loss, {f'teacher_{name}': part for name, part in parts.items()}
 
 
 def load(
@@ -122,7 +128,7 @@ def _check(
         f'{place}: for a search crop of {search_size} px its outputs are '
         f'{other}, those of the student {own}; take a teacher of the same maps'
       )
-    return teacher.loss(student, variables, batch)(outputs)
+    return teacher.loss(student, outputs, wanted, batch.positive)
 
   # Shapes alone: a loss that cannot be is met here and not in the first step.
   jax.eval_shape(

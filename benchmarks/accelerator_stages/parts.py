@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from acm_jax.modules import depthwise
 from acm_jax.timing import steps
 from acm_jax.timing.measure import Work, measure
+from acm_jax.training.augment import augment
 from acm_jax.training.plan import Plan, make_plan
 from benchmarks import forms
 from benchmarks.accelerator_stages.settings import Row, Settings
@@ -75,14 +76,20 @@ def _grouped(x, kernel, taps):
 
 def _augment(plan: Plan, size: int) -> tuple:
   raw = batch.fake(size, plan.rooms['template_room'], plan.rooms['search_room'])
-  return jax.jit(plan.augment), raw, jax.random.key(0)
+  return jax.jit(plan.distort), raw, jax.random.key(0)
 
 
 def _loss(plan: Plan, size: int) -> tuple:
   tracker, weights = plan.tracker, variables.fill(plan.tracker.init)
   mode = plan.phases[-1].mode
-  crops = steps.as_it_is(steps.batch_of(tracker, size), jax.random.key(0))
-  crops = jax.tree.map(jnp.asarray, crops)
+  raw = jax.tree.map(jnp.asarray, steps.batch_of(tracker, size))
+  crops = augment(
+    raw,
+    jax.random.key(0),
+    None,
+    template_size=tracker.template_size,
+    search_size=tracker.search_size,
+  )
   targets = tracker.targets(crops, jax.random.key(0))
 
   def loss(params, statistics, crops, targets):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_pipelines.pairs import Frames, PairSampler
+from data_pipelines.pairs import PairSampler, SetIndex
 
 
 def dataset(counts, weight=1.0, gap=100, stride=1, video=None):
@@ -11,7 +11,7 @@ def dataset(counts, weight=1.0, gap=100, stride=1, video=None):
   first = np.cumsum(counts) - counts
   numbers = np.concatenate([stride * np.arange(n) for n in counts])
   video = np.arange(len(counts)) if video is None else np.array(video)
-  return Frames(first, counts, video, numbers, weight, gap)
+  return SetIndex(first, counts, video, numbers, weight, gap)
 
 
 def draw(datasets, count=2000, seed=0, negative=0.2, same_category=0.0):

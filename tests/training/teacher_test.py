@@ -45,7 +45,7 @@ def test_its_outputs_for_the_same_crops_join_the_loss_on_eight_devices(
     return step(state, sharding.put(raw, mesh), placed)[1]
 
   key = jax.random.fold_in(jax.random.key(plan.train.seed), 0)
-  crops = plan.augment(raw, jax.random.split(key)[0])
+  crops = plan.distort(raw, jax.random.split(key)[0])
 
   def outputs(given, mode):
     images = crops.template, crops.template_box[:, 2:], crops.search
