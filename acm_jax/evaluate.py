@@ -28,7 +28,7 @@ from absl import flags
 from acm_jax import command, model_flags
 from acm_jax.evaluation import benchmarks
 from acm_jax.running import evaluate, search
-from acm_jax.running.baselines import BaselineLanes
+from acm_jax.running.baselines import BaselineFollower
 from acm_jax.running.evaluate import Task
 from acm_jax.tracking.engine import Engine
 
@@ -73,7 +73,7 @@ def define(values: flags.FlagValues) -> None:
 def main(values: flags.FlagValues) -> None:
   """Evaluates what the flags name."""
   benchmark, root = benchmarks.get(values.benchmark), Path(values.data_dir)
-  baselines = {name: BaselineLanes(name) for name in values.baseline}
+  baselines = {name: BaselineFollower(name) for name in values.baseline}
   for flag in ('budget', 'seed'):
     if values[flag].present and not values.search:
       raise ValueError(f'--{flag}: only with --search')

@@ -450,3 +450,11 @@ def test_help_shows_an_example(capsys):
   argv = ['score', '--help']
   assert command.run(score.define, score.main, score.__doc__, argv) == 0
   assert 'python -m acm_jax.score --benchmark' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('flag', ['results', 'out', 'protocol'])
+def test_a_check_takes_no_flags_of_scoring(run_command, flag):
+  asked = '--benchmark=got10k_test', '--check=a.zip', f'--{flag}=x'
+  code, _, errors = run_command(score, *asked)
+  assert code == 2
+  assert f'--{flag}: --check looks at an archive alone' in errors[0]

@@ -68,7 +68,7 @@ def _bgr(image):
 BASELINES: dict[str, type[Baseline]] = {'first_box': FirstBox, 'mil': Mil}
 
 
-class BaselineLanes:
+class BaselineFollower:
   """One lane for the scheduler, in which a baseline follows its target.
 
   A step is done when it is fetched, so that one in vain costs nothing.

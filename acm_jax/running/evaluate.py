@@ -20,7 +20,7 @@ from acm_jax.evaluation import (
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.experiment import Experiment, Truths
 from acm_jax.running import drawing, scheduler
-from acm_jax.running.scheduler import Job, Lanes
+from acm_jax.running.scheduler import Follower, Job
 from acm_jax.tracking.engine import Programs
 from data_pipelines.progress import Progress
 from data_pipelines.sequences import Sequence, read_frame
@@ -78,7 +78,7 @@ class Task:
     )
 
 
-def evaluate(trackers: Mapping[str, Lanes], task: Task, out: Path) -> None:
+def evaluate(trackers: Mapping[str, Follower], task: Task, out: Path) -> None:
   """Runs trackers over sequences, scores them, draws the first one's boxes.
 
   Where only a server has the annotations, an archive for it is written instead
@@ -105,7 +105,7 @@ def evaluate(trackers: Mapping[str, Lanes], task: Task, out: Path) -> None:
   picture(folders[0], task, own / 'tracked.png')
 
 
-def run(name: str, lanes: Lanes, task: Task, out: Path) -> Path:
+def run(name: str, follower: Follower, task: Task, out: Path) -> Path:
   """Runs one tracker over sequences; returns the folder of its results.
 
   Sequences that an earlier run of the same tracker has done are left out.
@@ -116,7 +116,7 @@ def run(name: str, lanes: Lanes, task: Task, out: Path) -> Path:
   """
   benchmark, experiment, truths = task.benchmark, task.experiment, task.truths
   folder = out / benchmark.name / name
-  owner.check(folder, lanes.about)
+  owner.check(folder, follower.about)
   to_do = [
     s
     for s in task.sequences
@@ -135,15 +135,15 @@ def run(name: str, lanes: Lanes, task: Task, out: Path) -> Path:
       shown.update(min(done, total))
 
     jobs = [Job(s, experiment.protocol(s, truths[s.name])) for s in to_do]
-    for each in scheduler.drive(lanes, jobs, on_frames):
+    for each in scheduler.drive(follower, jobs, on_frames):
       sequence = to_do[each.index].name
-      owner.mark(folder, lanes.about)
+      owner.mark(folder, follower.about)
       results.write_times(folder, sequence, benchmark, *each.times)
       # The runs are what the protocol returned.
       experiment.write(folder, sequence, each.runs, benchmark)
       spent.append(np.array([each.answers, *map(np.sum, each.times)]))
   if spent:
-    summary = _summary(lanes.programs, *np.sum(spent, axis=0))
+    summary = _summary(follower.programs, *np.sum(spent, axis=0))
     results.write_speed(folder, summary)
     print(f'{name}: {_told(summary)}')
   return folder

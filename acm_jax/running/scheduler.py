@@ -31,7 +31,7 @@ _AHEAD = 4
 
 
 @typing.runtime_checkable
-class Lanes(typing.Protocol):
+class Follower(typing.Protocol):
   """What follows targets: `tracking.engine.Engine`, or a baseline in its place.
 
   Attributes:
@@ -80,14 +80,14 @@ class Done(NamedTuple):
 
 
 def drive(
-  lanes: Lanes,
+  follower: Follower,
   jobs: Sequence[Job],
   on_frames: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Done]:
   """Drives protocols to their ends; gives each when it is done.
 
   Args:
-    lanes: What follows the targets.
+    follower: What follows the targets.
     jobs: What to do.
     on_frames: Called with the number of requests that were answered.
 
@@ -109,7 +109,7 @@ def drive(
       _, group = groups.popitem()
       # The longest first, so that the lanes end together.
       group.sort(key=lambda one: -len(one.job.sequence))
-      yield from _Group(lanes, group, on_frames).run()
+      yield from _Group(follower, group, on_frames).run()
 
 
 class _Active:
@@ -239,12 +239,12 @@ class _Step:
 class _Group:
   """Jobs of one bucket."""
 
-  def __init__(self, lanes: Lanes, jobs, on_frames):
-    self._lanes, self._on_frames = lanes, on_frames
+  def __init__(self, follower: Follower, jobs, on_frames):
+    self._follower, self._on_frames = follower, on_frames
     self._waiting = collections.deque(jobs)
     # A lane has a job, or None.
-    self._at: list[_Active | None] = [None] * min(lanes.lanes, len(jobs))
-    self._clock = _Clock(lanes.programs)
+    self._at: list[_Active | None] = [None] * min(follower.lanes, len(jobs))
+    self._clock = _Clock(follower.programs)
 
   def run(self) -> Iterator[Done]:
     pending: _Step | None = None
@@ -274,7 +274,7 @@ class _Group:
         image = one.frames.begin(start)
       one.size = image.shape[:2]
       try:
-        self._lanes.start(image, {lane: start.box_xywh})
+        self._follower.start(image, {lane: start.box_xywh})
       except ValueError as error:
         raise one.refused(error) from None
       self._answer([(one, start.frame, given(start.box_xywh))])
@@ -290,7 +290,7 @@ class _Group:
     if not moved:
       return None
     try:
-      return _Step(moved, self._lanes.advance(images))
+      return _Step(moved, self._follower.advance(images))
     except ValueError as error:
       for lane, (one, frame) in moved.items():
         if images[lane].shape[:2] != one.size:

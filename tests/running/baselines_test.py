@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from acm_jax.evaluation.metrics import overlaps
-from acm_jax.running.baselines import BASELINES, BaselineLanes
+from acm_jax.running.baselines import BASELINES, BaselineFollower
 
 BOX = np.array([30.0, 40.0, 24.0, 20.0], dtype=np.float32)
 
@@ -23,7 +23,7 @@ def moving_square(frames):
 def follow(name, frames):
   """Boxes after the first."""
   first, *rest = moving_square(frames)
-  lanes = BaselineLanes(name)
+  lanes = BaselineFollower(name)
   lanes.start(first, {0: BOX})
   return np.stack([lanes.advance({0: image})()[0].box_xywh for image in rest])
 
@@ -49,7 +49,7 @@ def test_mil_follows_the_target_and_repeats_itself():
 
 
 def test_a_step_that_is_not_fetched_is_not_done():
-  lanes = BaselineLanes('mil')
+  lanes = BaselineFollower('mil')
   first, second, *_ = moving_square(3)
   lanes.start(first, {0: BOX})
   dropped = lanes.advance({0: np.zeros_like(second)})
@@ -61,4 +61,4 @@ def test_a_step_that_is_not_fetched_is_not_done():
 
 def test_an_unknown_baseline_lists_the_known():
   with pytest.raises(ValueError, match="no 'kcf'; there are first_box, mil"):
-    BaselineLanes('kcf')
+    BaselineFollower('kcf')

@@ -11,7 +11,7 @@ import pytest
 from acm_jax.evaluation import archives, benchmarks
 from acm_jax.evaluation.results import read_boxes
 from acm_jax.running import evaluate
-from acm_jax.running.baselines import BaselineLanes
+from acm_jax.running.baselines import BaselineFollower
 from acm_jax.running.evaluate import Task
 from acm_jax.tracking.engine import Engine
 
@@ -24,7 +24,7 @@ def folder_task(sequences):
 
 def test_result_files_have_the_benchmarks_pixel_base(sequences, tmp_path):
   found = benchmarks.sequences(FOLDER, sequences)
-  first_box = BaselineLanes('first_box')
+  first_box = BaselineFollower('first_box')
   matlab = dataclasses.replace(FOLDER, name='matlab', first_pixel=1)
   boxes = {}
   for benchmark in (FOLDER, matlab):
@@ -40,7 +40,7 @@ def test_result_files_have_the_benchmarks_pixel_base(sequences, tmp_path):
   np.testing.assert_allclose(moved, [[1, 1, 0, 0]] * 6, atol=1e-9)
 
 
-class Failing(BaselineLanes):
+class Failing(BaselineFollower):
   """A baseline that fails once, and notes how many targets it was given."""
 
   def __init__(self, at):
@@ -77,12 +77,12 @@ def test_what_was_interrupted_goes_on_where_it_stopped(sequences, tmp_path):
 
 def test_results_of_another_tracker_are_not_mixed_with(sequences, tmp_path):
   task = folder_task(sequences)
-  evaluate.run('ours', BaselineLanes('first_box'), task, tmp_path)
+  evaluate.run('ours', BaselineFollower('first_box'), task, tmp_path)
   with pytest.raises(ValueError, match='has results of another tracker'):
-    evaluate.run('ours', BaselineLanes('mil'), task, tmp_path)
+    evaluate.run('ours', BaselineFollower('mil'), task, tmp_path)
   (tmp_path / 'folder' / 'ours' / 'tracker.json').unlink()
   with pytest.raises(ValueError, match='has results of an unknown tracker'):
-    evaluate.run('ours', BaselineLanes('first_box'), task, tmp_path)
+    evaluate.run('ours', BaselineFollower('first_box'), task, tmp_path)
 
 
 def test_lanes_do_not_change_the_results(sequences, tiny_model, tmp_path):
@@ -107,7 +107,7 @@ def test_a_hidden_benchmark_gets_an_archive(sequences, tmp_path, capsys):
     (folder / 'groundtruth.txt').write_text('5,6,7,8\n')
   benchmark = benchmarks.get('got10k_test')
   found = benchmarks.sequences(benchmark, root)
-  chosen = {'ours': BaselineLanes('first_box')}
+  chosen = {'ours': BaselineFollower('first_box')}
   evaluate.evaluate(chosen, Task(benchmark, root, found), tmp_path)
   path = tmp_path / 'got10k_test' / 'ours.zip'
   told = capsys.readouterr().out

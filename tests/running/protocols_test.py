@@ -18,7 +18,7 @@ from acm_jax.evaluation.runs import boxes_alone, read_confidence
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 from acm_jax.running import evaluate, scheduler
-from acm_jax.running.baselines import BaselineLanes
+from acm_jax.running.baselines import BaselineFollower
 from acm_jax.running.evaluate import Task
 from acm_jax.running.scheduler import Job
 from acm_jax.tracking.engine import Engine, Programs, given
@@ -131,7 +131,7 @@ def test_a_baseline_is_driven_as_a_tracker_is(root):
   def protocol(sequence):
     return EXPERIMENTS['reset'].protocol(sequence, Truth(tuple(truth)))
 
-  done = drive(root, protocol, BaselineLanes('first_box'))
+  done = drive(root, protocol, BaselineFollower('first_box'))
   # Lost where it jumps, at frame 4; started again there, it holds.
   assert done.runs[0].event.tolist() == [
     1,

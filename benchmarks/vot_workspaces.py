@@ -1,0 +1,143 @@
+"""Writes two workspaces to compare VOT's toolkit and `evaluate` in.
+
+OUT/stb has sequences with anchors, OUT/lt sequences in which the target is away
+for a while. They are the first frames of sequences of VOT2018, OTB100 and
+TinyTLP; images are links. docs/evaluation.md has the commands that follow.
+
+Example:
+  PYTHONPATH=. python benchmarks/vot_workspaces.py --data_dir DATA --out OUT
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from absl import flags
+
+from acm_jax import command
+from acm_jax.evaluation import annotations, benchmarks
+from data_pipelines.sequences import read_frame
+from data_pipelines.staging import staged
+
+
+class Cut(NamedTuple):
+  """The beginning of a sequence.
+
+  Attributes:
+    benchmark: What the sequence is of.
+    root: Folder of that benchmark below the folder of data.
+    name: Name of the sequence.
+    frames: How many frames are taken.
+    absent: Frames in which the annotation is taken away.
+  """
+
+  benchmark: str
+  root: str
+  name: str
+  frames: int
+  absent: range = range(0)
+
+
+ANCHORS, STEP = (
+  (
+    Cut('vot2018', 'VOT2018', 'bag', 190),
+    Cut('vot2018', 'VOT2018', 'book', 150),
+    Cut('otb100', 'OTB100', 'Crossing', 120),
+    Cut('otb100', 'OTB100', 'Football1', 74),
+    Cut('otb100', 'OTB100', 'Couple', 140),
+  ),
+  30,
+)
+LONG_TERM = (
+  Cut('tinytlp', 'TinyTLP', 'Bike', 150, range(60, 90)),
+  Cut('tinytlp', 'TinyTLP', 'CarChase2', 120, range(70, 85)),
+  Cut('otb100', 'OTB100', 'Crossing', 110),
+  Cut('otb100', 'OTB100', 'Couple', 140),
+)
+_TRACKER = '[{0}]\nlabel = {0}\nprotocol = traxpython\ncommand = unused\n'
+_STACKS = {'stb': 'vot2022/shorttermbox', 'lt': 'vot2022/longterm'}
+_SEQUENCE = (
+  'channels.color=color/%08d.jpg\nformat=default\nfps=30\nname={0}\n'
+  'width={1}\nheight={2}\nlength={3}\n'
+)
+
+
+def define(values: flags.FlagValues) -> None:
+  """Defines the command's flags on `values`."""
+  for name, text in (
+    ('data_dir', 'Folder with VOT2018/, OTB100/ and TinyTLP/.'),
+    ('out', 'New folder of the workspaces.'),
+  ):
+    flags.DEFINE_string(name, None, text, required=True, flag_values=values)
+  text = 'Names of the trackers whose results are compared.'
+  flags.DEFINE_list(
+    'trackers', ['nanotrackv3', 'first_box'], text, flag_values=values
+  )
+
+
+def main(values: flags.FlagValues) -> None:
+  """Writes what the flags name."""
+  write(Path(values.data_dir), Path(values.out), values.trackers)
+
+
+def write(data: Path, out: Path, trackers: Sequence[str] = ()) -> None:
+  """Writes both workspaces.
+
+  Args:
+    data: Folder with the benchmarks' roots.
+    out: New folder.
+    trackers: Names in their trackers.ini.
+
+  Raises:
+    OSError: A sequence is not there.
+    ValueError: `out` exists, or a sequence is shorter than its cut.
+  """
+  with staged(out) as folder:
+    for name, cuts in (('stb', ANCHORS), ('lt', LONG_TERM)):
+      root = folder / name / 'sequences'
+      for cut in cuts:
+        _write_sequence(cut, data, root / cut.name, anchors=name == 'stb')
+      names = ''.join(f'{cut.name}\n' for cut in cuts)
+      (root / 'list.txt').write_text(names)
+      config = f'registry:\n- ./trackers.ini\nstack: {_STACKS[name]}\n'
+      (folder / name / 'config.yaml').write_text(config)
+      registry = '\n'.join(map(_TRACKER.format, trackers))
+      (folder / name / 'trackers.ini').write_text(registry)
+      (folder / name / 'results').mkdir()
+
+
+def _write_sequence(cut: Cut, data: Path, folder: Path, anchors: bool) -> None:
+  benchmark, root = benchmarks.get(cut.benchmark), data / cut.root
+  (found,) = benchmarks.sequences(benchmark, root, [cut.name])
+  truth = annotations.read(benchmark, root)[cut.name]
+  if truth.frames < cut.frames:
+    raise ValueError(f'{root}: {cut.name} has {truth.frames} frames')
+  (folder / 'color').mkdir(parents=True)
+  for number, path in enumerate(found.frame_paths[: cut.frames], 1):
+    link = folder / 'color' / f'{number:08d}.jpg'
+    link.symlink_to(path.resolve())
+  regions = [
+    np.full(4, np.nan) if frame in cut.absent else truth.start(frame)
+    for frame in range(cut.frames)
+  ]
+  rows = [','.join(f'{value:.4f}' for value in row) for row in regions]
+  (folder / 'groundtruth.txt').write_text('\n'.join(rows) + '\n')
+  if anchors:
+    last = cut.frames - 1
+    at = {*range(0, cut.frames, STEP), last}
+    # Forward or backward, the longer way.
+    marks = [
+      (1 if last - frame >= frame else -1) if frame in at else 0
+      for frame in range(cut.frames)
+    ]
+    text = '\n'.join(map(str, marks)) + '\n'
+    (folder / 'anchor.value').write_text(text)
+  height, width = read_frame(found.frame_paths[0]).shape[:2]
+  about = _SEQUENCE.format(cut.name, width, height, cut.frames)
+  (folder / 'sequence').write_text(about)
+
+
+if __name__ == '__main__':
+  sys.exit(command.run(define, main, __doc__))
