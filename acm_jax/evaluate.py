@@ -80,9 +80,6 @@ def main(values: flags.FlagValues) -> None:
   if values.search and baselines:
     raise ValueError('--baseline: has no hyper-parameters to --search')
   count = values.lanes
-  budget = search.Budget(
-    values.budget, values.seed, 16 if count is None else count
-  )
   found = benchmarks.sequences(benchmark, root, values.sequences or None)
   model = model_flags.load(values)
   if model.name in baselines:
@@ -91,6 +88,8 @@ def main(values: flags.FlagValues) -> None:
     )
   task, out = Task(benchmark, root, found), Path(values.out)
   if values.search:
+    at_once = 16 if count is None else count
+    budget = search.Budget(values.budget, values.seed, at_once)
     search.search(model, task, out, budget)
   else:
     ours = Engine(model, 1 if count is None else count)

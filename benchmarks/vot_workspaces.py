@@ -119,7 +119,7 @@ def _write_sequence(cut: Cut, data: Path, folder: Path, anchors: bool) -> None:
     link = folder / 'color' / f'{number:08d}.jpg'
     link.symlink_to(path.resolve())
   regions = [
-    np.full(4, np.nan) if frame in cut.absent else truth.start(frame)
+    np.full(4, np.nan) if frame in cut.absent else truth.region_at(frame)
     for frame in range(cut.frames)
   ]
   rows = [','.join(f'{value:.4f}' for value in row) for row in regions]

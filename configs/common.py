@@ -6,7 +6,7 @@ A section of a config is the keyword arguments of one function:
     hparams       acm_jax.tracking.contract.Hparams
     tuned         by benchmark: what of hparams was found on it, for the
                   --hparams NAME of evaluate
-    sets          by name: data_pipelines.pipeline.DataSet
+    sets          by name: data_pipelines.mixture.DataSet
     data          data_pipelines.pipeline.train_batches
     synthetic     data_pipelines.synthetic_set.ensure (presets only)
     augment       acm_jax.training.augment.Distortion; in it template and
@@ -19,7 +19,8 @@ A section of a config is the keyword arguments of one function:
     validation    acm_jax.training.sections.Validation, for
                   train --validation_dir (optional)
     train, log, checkpoints    acm_jax.training.sections
-    precision     jax.default_matmul_precision
+    precision     jax.default_matmul_precision; 'bfloat16' is also the type
+                  that the network computes in
 """
 
 from ml_collections import ConfigDict
@@ -27,7 +28,6 @@ from ml_collections import ConfigDict
 # A phase in which the head alone trains.
 FROZEN = {
   'from_epoch': 0,
-  'backbone': (),
   'rates': (('backbone/', 0.0), ('', 1.0)),
 }
 
@@ -142,19 +142,15 @@ def _augment() -> ConfigDict:
 
 def _phases() -> ConfigDict:
   """The backbone is frozen for ten epochs; its first layers always are."""
-  # The stem, then stages 1 to 4.
-  return unfrozen_at(10, (False, False, True, True, True), '[234]', 0.1)
+  return unfrozen_at(10, '[234]', 0.1)
 
 
-def unfrozen_at(
-  epoch: int, backbone: tuple[bool, ...], layers: str, rate: float
-) -> ConfigDict:
+def unfrozen_at(epoch: int, layers: str, rate: float) -> ConfigDict:
   """Phases of a backbone that is frozen until `epoch`.
 
   Args:
-    epoch: When its later stages begin to train.
-    backbone: For each of its stages, whether it does.
-    layers: The numbers of its layers in those stages, as an expression.
+    epoch: When its later layers begin to train.
+    layers: Their numbers, as an expression.
     rate: Factor on their learning rate.
   """
   return ConfigDict(
@@ -162,7 +158,6 @@ def unfrozen_at(
       'frozen': FROZEN,
       'unfrozen': {
         'from_epoch': epoch,
-        'backbone': backbone,
         'rates': (
           (f'backbone/layer{layers}', rate),
           ('backbone/', 0.0),
@@ -182,7 +177,7 @@ _ALEXNET = {
   },
   'data': {'negative': 0.05},
   'schedule': {'first_rate': 5e-3, 'peak_rate': 1e-2, 'last_rate': 5e-4},
-  'phases': unfrozen_at(10, (False,) * 3 + (True,) * 2, '[45]', 1.0),
+  'phases': unfrozen_at(10, '[45]', 1.0),
   # 128 pairs on each of 16 GPUs; a smaller search crop than in tracking.
   'train': {'epochs': 50, 'batch_size': 2048, 'search_size': 255},
 }
@@ -195,7 +190,7 @@ BACKBONES = {
   'resnet50': {},
   'mobilenet_v2': {
     'tracker': {'levels': (3, 5, 7), 'width': 1.4, 'weighted': False},
-    'phases': unfrozen_at(10, (False,) * 4 + (True,) * 4, '[4567]', 0.1),
+    'phases': unfrozen_at(10, '[4567]', 0.1),
   },
   'alexnet': _ALEXNET,
   'alexnet_legacy': _ALEXNET,

@@ -67,8 +67,6 @@ def recipe() -> ConfigDict:
   )
   unfrozen = {
     'from_epoch': 10,
-    # The stem, then blocks 1 to 9.
-    'backbone': (True,) * 10,
     'rates': (('backbone/', 0.1), ('', 1.0)),
   }
   config.phases = ConfigDict({'frozen': common.FROZEN, 'unfrozen': unfrozen})

@@ -132,8 +132,6 @@ def _transfer(
     {
       'all': {
         'from_epoch': 0,
-        # The stem, then blocks 1 to 9.
-        'backbone': (True,) * 10 if whole else (),
         'rates': (
           *fresh,
           ('backbone/', _BACKBONE_RATE if whole else 0.0),

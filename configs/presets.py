@@ -135,7 +135,7 @@ def _quickstart(config: ConfigDict) -> None:
   synthetic_alone(config, 100)
   config.augment.search.update(shift=40.0, blur=0.0)
   # There are no weights to protect: all of the backbone trains at once.
-  everything = {'from_epoch': 0, 'backbone': (True,) * 5, 'rates': (('', 1.0),)}
+  everything = {'from_epoch': 0, 'rates': (('', 1.0),)}
   config.phases = ConfigDict({'all': everything})
   # A peak of 5e-2 was tried: the regression collapsed after 250 steps.
   config.schedule.update(

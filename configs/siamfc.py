@@ -62,7 +62,7 @@ def get_config(arg: str | None = None, fusion: str = 'xcorr') -> ConfigDict:
   config.schedule.update(
     warmup_epochs=0, first_rate=1e-2, peak_rate=1e-2, last_rate=1e-5
   )
-  everything = {'from_epoch': 0, 'backbone': (True,) * 8, 'rates': (('', 1.0),)}
+  everything = {'from_epoch': 0, 'rates': (('', 1.0),)}
   config.phases = ConfigDict({'all': everything})
   # Ten pairs of each of the 9,335 sequences.
   config.train.update(

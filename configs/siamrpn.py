@@ -36,9 +36,7 @@ _EXPERIMENTS = {
     'augment': {'grey': 0.2},
     'hparams': {'penalty_k': 0.24, 'window_influence': 0.5, 'size_lr': 0.25},
     'schedule': {'last_rate': 2.5e-3},
-    'phases': common.unfrozen_at(
-      10, (False, True, True, True, True), '[1234]', 0.1
-    ),
+    'phases': common.unfrozen_at(10, '[1234]', 0.1),
     # 16 pairs on each of 8 GPUs.
     'train': {'batch_size': 128},
   },

@@ -2,7 +2,6 @@
 
 import functools
 import importlib
-import re
 from pathlib import Path
 
 import jax
@@ -91,7 +90,7 @@ def test_the_last_phase_trains_in_shapes_and_lowers_for_tpu_and_cuda(name):
 @pytest.mark.parametrize('name', CONFIGS)
 def test_the_tracking_step_lowers_for_tpu_and_cuda(name):
   tracker = plans.make_plan(get_config(name, None).to_dict()).tracker
-  variables = jax.eval_shape(tracker.init, jax.random.key(0))
+  variables = jax.eval_shape(tracker.init_variables, jax.random.key(0))
   frames = Frame(
     jax.ShapeDtypeStruct((2, 480, 640, 3), 'uint8'),
     jax.ShapeDtypeStruct((2, 2), 'int32'),
@@ -120,7 +119,7 @@ def test_the_tracking_step_lowers_for_tpu_and_cuda(name):
 def test_every_tracker_stands_on_every_backbone(name, backbone):
   arg = f'backbone={backbone}'
   tracker = plans.make_plan(get_config(name, arg).to_dict()).tracker
-  variables = jax.eval_shape(tracker.init, jax.random.key(0))
+  variables = jax.eval_shape(tracker.init_variables, jax.random.key(0))
   image = jax.ShapeDtypeStruct((1, *2 * (tracker.search_size,), 3), 'float32')
   template = jax.ShapeDtypeStruct((1, 127, 127, 3), 'float32')
   box_size = jax.ShapeDtypeStruct((1, 2), 'float32')
@@ -129,21 +128,6 @@ def test_every_tracker_stands_on_every_backbone(name, backbone):
   )
   cells = tracker.network.response_size(tracker.search_size)
   assert outputs.cls.shape[1:3] == outputs.loc.shape[1:3] == (cells, cells)
-
-
-@pytest.mark.parametrize('arg', [None, *(f'backbone={b}' for b in BACKBONES)])
-@pytest.mark.parametrize('name', ['siamban', 'siamrpn'])
-def test_the_stages_that_train_are_those_with_a_rate(name, arg):
-  plan = plans.make_plan(get_config(name, arg).to_dict())
-  params = jax.eval_shape(plan.tracker.init, jax.random.key(0))['params']
-  # AlexNet's first layer is its stem.
-  before = 1 if 'alexnet' in str(arg) else 0
-  for phase in plan.phases:
-    for layer in params['backbone']:
-      number = 0 if layer == 'stem' else int(layer[len('layer')]) - before
-      path = f'backbone/{layer}'
-      rate = next(r for p, r in phase.rates if re.match(p, path))
-      assert phase.mode.trains(number) == (rate > 0), (phase.name, layer)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +190,8 @@ def test_every_fusion_of_nanotrack_acm_has_a_plan(fusion, whole):
   state = jax.eval_shape(functools.partial(plan.initial_state, plan.phases[0]))
   assert plan.tracker.network.fusion == fusion
   assert 'backbone' in state.params
-  assert any(plan.phases[0].mode.backbone) == whole
+  trains = plan.phases[0].mode(state.params).trains
+  assert trains(('backbone',)) == whole
 
 
 def test_sets_are_named_by_the_argument():

@@ -34,7 +34,7 @@ def tiny_tracker():
 
   config = siamban_acm.get_config('quickstart,tiny').to_dict()
   tracker = trackers.make(**config['tracker'])
-  return tracker, variables.fill(tracker.init), config
+  return tracker, variables.fill(tracker.init_variables), config
 
 
 @pytest.fixture(scope='session')

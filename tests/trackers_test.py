@@ -77,7 +77,7 @@ SAMPLED = (
   ('siamban', 'alexnet'),
   ('siamrpn', 'alexnet'),
 )
-TRAIN = Mode(head=True, backbone=(True,) * 10)
+TRAIN = Mode(training=True)
 
 
 @functools.cache
@@ -89,7 +89,7 @@ def made(case):
     width=1 / 16,
     **NETWORKS[name][network],
   )
-  filled = variables.fill(tracker.init)
+  filled = variables.fill(tracker.init_variables)
   # Of half the scale, as exp() of the outputs of a fresh UP-XCorr overflows.
   params = jax.tree.map(lambda x: x / 2, filled['params'])
   return tracker, {**filled, 'params': params}
@@ -268,7 +268,7 @@ def test_networks_have_as_many_parameters_as_the_official_ones(
   name, options, count
 ):
   tracker = trackers.make(name, **options)
-  params = jax.eval_shape(tracker.init, jax.random.key(0))['params']
+  params = jax.eval_shape(tracker.init_variables, jax.random.key(0))['params']
   millions = sum(leaf.size for leaf in jax.tree.leaves(params)) / 1e6
   assert round(millions, 2) == count
 

@@ -107,7 +107,7 @@ class Experiment(abc.ABC):
 
   @abc.abstractmethod
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
-    """Runs a tracker over a sequence; see `evaluation.protocol`.
+    """Asks for tracking of a sequence; see `evaluation.protocol`.
 
     Raises:
       ValueError: The truth lacks what the experiment needs.

@@ -22,6 +22,9 @@ _NO_BOXES = ('_time', '_times', '_confidence', '_value')
 def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
   """Boxes of a text file with commas, tabs or spaces between the numbers.
 
+  They keep the pixel base of the file; `sequences.read_boxes` is for files of
+  annotations, and 0-based.
+
   NaN is allowed, as annotations have it where there is no target.
 
   Raises:

@@ -24,7 +24,7 @@ def score(
     benchmark: A name in `benchmarks.BENCHMARKS`.
     annotation_path: See `annotations.read`.
     results: One folder a tracker; its name is the tracker's.
-    out: Gets scores.json and, as PNG and CSV, the curves.
+    out: Gets scores.json, the curves as PNG and CSV, and tables.
     protocol: Whose definitions of the scores, as `pysot`; the benchmark's own
       by default.
 
@@ -103,6 +103,7 @@ def compare(
   for name, own in files.items():
     own = {sequence: own[sequence] for sequence in common}
     runs = experiment.read_all(own, known, benchmark)
+    # By the experiment's function for these definitions.
     rated[name] = analysis.score(runs, known)
   return Report(
     benchmark.name,

@@ -49,15 +49,15 @@ class Truth:
     """Makes the truth that the layout of a sequence has, 0-based."""
     return cls(sequence.box_xywh, sequence.absent)
 
-  def start(self, frame: int) -> np.ndarray:
-    """The region in a frame, px, 0-based, to start a tracker from."""
+  def region_at(self, frame: int) -> np.ndarray:
+    """The region in a frame, px, 0-based."""
     region = np.array(self.region[frame], np.float64)
     region[: 2 if len(region) == 4 else None] -= self.first_pixel
     return region
 
   @property
   def box_xywh(self) -> Float[np.ndarray, 'n 4']:
-    """The boxes, of polygons the axis-parallel ones round them."""
+    """The boxes, in the pixel base of `region`; of polygons the outer ones."""
     if isinstance(self.region, np.ndarray):
       return self.region
     return np.stack([region_box(region) for region in self.region])

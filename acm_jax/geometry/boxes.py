@@ -1,11 +1,12 @@
 """Boxes in three formats, for NumPy and JAX arrays alike.
 
-The pixel convention, said once: x runs right, y runs down, in pixels; the
-centre of the first pixel is 0. A box in a file is `xywh`, 0-based after
-reading: it covers the pixels x .. x + w - 1. Between formats coordinates are
-continuous (`xyxy` = x, y, x + w, y + h). The centre of the *pixels* of a box,
-x + (w - 1) / 2, which the official trackers start from and which precision is
-measured at, is `pixel_center`.
+The pixel convention: x runs right, y runs down, in pixels; the centre of the
+first pixel is 0. A box `xywh` covers the pixels x .. x + w - 1. Scoring alone
+keeps the pixel base of a benchmark's files, by which toolkits score (see
+`evaluation.truth`). Between formats coordinates are continuous (`xyxy` = x, y,
+x + w, y + h). The centre of the *pixels* of a box, x + (w - 1) / 2, which the
+official trackers start from and which precision is measured at, is
+`pixel_center`.
 
 A box array has the four numbers last; every leading shape is allowed.
 """

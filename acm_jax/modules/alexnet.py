@@ -22,13 +22,13 @@ _LAYERS = (
 
 
 class AlexNet(Backbone):
-  """Five convolutions; level 5 is the only one. A layer is a stage."""
+  """Five convolutions; level 5 is the only one."""
 
   @nn.compact
   def __call__(
     self, image: Float[Array, 'b h h 3'], *, mode: Mode
   ) -> tuple[Float[Array, 'b y y _'], ...]:
-    x = image
+    x, layers = image, []
     last = len(_LAYERS) - 1
     for stage, (features, size, stride, pooled) in enumerate(_LAYERS):
       layer = ConvBn(
@@ -38,12 +38,13 @@ class AlexNet(Backbone):
         bias=True,
         name=f'layer{stage + 1}',
       )
-      x = layer(x, train=mode.trains(stage))
+      x = layer(x, train=mode.trains(layer.path))
       if pooled:
         x = nn.max_pool(x, (3, 3), (2, 2))
       if stage < last:
         x = nn.relu(x)
-      x = stop_while_frozen(x, stage, mode)
+      layers.append(layer)
+      x = stop_while_frozen(x, layers, mode)
     return (x,)
 
   def cells(self, size: int) -> int:

@@ -37,13 +37,13 @@ _LAYERS = (
 
 
 class AlexNetV1(Backbone):
-  """Five convolutions; level 5 is the only one. A layer is a stage."""
+  """Five convolutions; level 5 is the only one."""
 
   @nn.compact
   def __call__(
     self, image: Float[Array, 'b h h 3'], *, mode: Mode
   ) -> tuple[Float[Array, 'b y y _'], ...]:
-    x = image
+    x, layers = image, []
     last = len(_LAYERS) - 1
     for stage, layer in enumerate(_LAYERS):
       settings = {
@@ -54,13 +54,15 @@ class AlexNetV1(Backbone):
       }
       shape = self.channels(layer.features), layer.size, layer.stride
       if stage == last:
-        x = Conv(*shape, **settings)(x)
+        conv = Conv(*shape, **settings)
+        x = conv(x)
       else:
         conv = ConvBn(*shape, **settings, norm=_BatchNorm, relu=True)
-        x = conv(x, train=mode.trains(stage))
+        x = conv(x, train=mode.trains(conv.path))
       if layer.pooled:
         x = nn.max_pool(x, (3, 3), (2, 2))
-      x = stop_while_frozen(x, stage, mode)
+      layers.append(conv)
+      x = stop_while_frozen(x, layers, mode)
     return (x,)
 
   def cells(self, size: int) -> int:

@@ -2,6 +2,7 @@
 
 import abc
 import importlib
+from collections.abc import Iterable
 from typing import ClassVar
 
 import flax.linen as nn
@@ -59,10 +60,10 @@ class Backbone(nn.Module):
 
 
 def stop_while_frozen(
-  x: Float[Array, '*s'], stage: int, mode: Mode
+  x: Float[Array, '*s'], layers: Iterable[nn.Module], mode: Mode
 ) -> Float[Array, '*s']:
-  """Cuts the gradient after `stage` if it and all before it are frozen."""
-  if any(mode.trains(s) for s in range(stage + 1)):
+  """Cuts the gradient after `layers`, all from the input on, if none trains."""
+  if any(mode.trains(layer.path) for layer in layers):
     return x
   return jax.lax.stop_gradient(x)
 

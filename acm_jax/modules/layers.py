@@ -36,8 +36,8 @@ def freezing_statistics(mode: Mode) -> contextlib.AbstractContextManager:
   """
 
   def intercept(call, args, kwargs, context):
-    path = '/'.join(context.module.path)
-    if isinstance(context.module, nn.BatchNorm) and mode.keeps_statistics(path):
+    module = context.module
+    if isinstance(module, nn.BatchNorm) and mode.keeps_statistics(module.path):
       kwargs = {**kwargs, 'use_running_average': True}
     return call(*args, **kwargs)
 

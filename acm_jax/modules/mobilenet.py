@@ -93,10 +93,7 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(Backbone):
-  """Dilated MobileNetV2; `levels` are layers 3 to 7, all of stride 8.
-
-  The stages of `Mode.backbone`: the stem, then layers 1 to 7.
-  """
+  """Dilated MobileNetV2; `levels` are layers 3 to 7, all of stride 8."""
 
   @nn.compact
   def __call__(
@@ -105,13 +102,15 @@ class MobileNetV2(Backbone):
     stem = ConvBn(
       self.channels(_STEM), 3, 2, kernel_init=normal_fan_out, name='stem'
     )
-    x = nn.relu6(stem(image, train=mode.trains(0)))
-    x = stop_while_frozen(x, 0, mode)
-    outputs = []
+    x = nn.relu6(stem(image, train=mode.trains(stem.path)))
+    outputs, layers = [], [stem]
+    x = stop_while_frozen(x, layers, mode)
     for stage in range(1, max(self.levels) + 1):
       for block in range(_LAYERS[stage - 1].blocks):
-        x = self._block(stage, block)(x, train=mode.trains(stage))
-      x = stop_while_frozen(x, stage, mode)
+        layer = self._block(stage, block)
+        x = layer(x, train=mode.trains(layer.path))
+        layers.append(layer)
+        x = stop_while_frozen(x, layers, mode)
       if stage in self.levels:
         outputs.append(x)
     return tuple(outputs)

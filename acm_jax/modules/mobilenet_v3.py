@@ -114,10 +114,7 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV3Small(Backbone):
-  """MobileNetV3-Small of stride 16; `levels` are blocks 4 to 9.
-
-  The stages of `Mode.backbone`: the stem, then blocks 1 to 9.
-  """
+  """MobileNetV3-Small of stride 16; `levels` are blocks 4 to 9."""
 
   stride: ClassVar[int] = 16
 
@@ -133,15 +130,16 @@ class MobileNetV3Small(Backbone):
       kernel_init=normal_fan_out,
       name='stem',
     )
-    x = nn.hard_swish(stem(image, train=mode.trains(0)))
-    x = stop_while_frozen(x, 0, mode)
-    outputs = []
+    x = nn.hard_swish(stem(image, train=mode.trains(stem.path)))
+    outputs, layers = [], [stem]
+    x = stop_while_frozen(x, layers, mode)
     for stage in range(1, max(self.levels) + 1):
       residual = InvertedResidual(
         _BLOCKS[stage - 1], self.features(stage), name=f'block{stage}'
       )
-      x = residual(x, train=mode.trains(stage))
-      x = stop_while_frozen(x, stage, mode)
+      x = residual(x, train=mode.trains(residual.path))
+      layers.append(residual)
+      x = stop_while_frozen(x, layers, mode)
       if stage in self.levels:
         outputs.append(x)
     return tuple(outputs)

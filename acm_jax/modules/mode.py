@@ -2,33 +2,35 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 
 
 @dataclasses.dataclass(frozen=True)
 class Mode:
   """Parts that train: their batch norms use and update batch statistics.
 
+  A path is the names of nested modules, joined by '/' in the attributes.
+
   Attributes:
-    head: Whether neck, fusion and head train.
-    backbone: For each stage of the backbone from the input on, whether it
-      trains. Shorter than the backbone means the rest does not. No gradient
-      is computed before the first stage that trains.
+    training: Whether anything trains.
+    frozen: Paths of modules in which nothing trains all the same.
     frozen_statistics: Regular expressions; a batch norm whose path begins with
-      one uses and keeps its running statistics although its part trains. A
-      path is the names of its modules joined by '/'.
+      one uses and keeps its running statistics although its part trains.
   """
 
-  head: bool = False
-  backbone: tuple[bool, ...] = ()
+  training: bool = False
+  frozen: frozenset[str] = frozenset()
   frozen_statistics: tuple[str, ...] = ()
 
-  def trains(self, stage: int) -> bool:
-    """Whether backbone stage number `stage`, from 0 at the input, trains."""
-    return stage < len(self.backbone) and self.backbone[stage]
+  def trains(self, path: Sequence[str]) -> bool:
+    """Whether any parameter of the module at `path` trains."""
+    above = {'/'.join(path[:end]) for end in range(1, len(path) + 1)}
+    return self.training and not above & self.frozen
 
-  def keeps_statistics(self, path: str) -> bool:
+  def keeps_statistics(self, path: Sequence[str]) -> bool:
     """Whether the statistics of the batch norm at `path` are frozen."""
-    return any(re.match(each, path) for each in self.frozen_statistics)
+    name = '/'.join(path)
+    return any(re.match(each, name) for each in self.frozen_statistics)
 
 
 EVAL = Mode()

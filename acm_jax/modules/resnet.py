@@ -91,8 +91,6 @@ class Bottleneck(Residual):
 class ResNet(Backbone):
   """Dilated ResNet; `levels` are stages 1 to 4, all of stride 8 from 2 on.
 
-  The stages of `Mode.backbone`: the stem, then stages 1 to 4.
-
   Attributes:
     blocks: Number of residual blocks of each stage.
     kind: Of the blocks.
@@ -113,15 +111,16 @@ class ResNet(Backbone):
       kernel_init=normal_fan_out,
       name='stem',
     )
-    x = stem(image, train=mode.trains(0))
+    x = stem(image, train=mode.trains(stem.path))
     x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
-    x = stop_while_frozen(x, 0, mode)
-    outputs = []
+    outputs, layers = [], [stem]
+    x = stop_while_frozen(x, layers, mode)
     for stage in range(1, max(self.levels) + 1):
       for block in range(self.blocks[stage - 1]):
         layer = self._block(stage, block)
-        x = layer(x, train=mode.trains(stage))
-      x = stop_while_frozen(x, stage, mode)
+        x = layer(x, train=mode.trains(layer.path))
+        layers.append(layer)
+        x = stop_while_frozen(x, layers, mode)
       if stage in self.levels:
         outputs.append(x)
     return tuple(outputs)

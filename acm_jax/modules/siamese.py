@@ -93,7 +93,9 @@ class SiameseNetwork(nn.Module):
   ) -> tuple[Float[Array, 'b y y _'], ...]:
     """Features of every level."""
     features = self.backbone(image, mode=mode)
-    return self.neck(features, train=mode.head) if self.has_neck else features
+    if self.has_neck:
+      return self.neck(features, train=mode.trains(self.neck.path))
+    return features
 
   def encode(
     self,
@@ -110,7 +112,7 @@ class SiameseNetwork(nn.Module):
 
     def encode(branch_of):
       return {
-        level: branch.encode(x, box_size, train=mode.head)
+        level: branch.encode(x, box_size, train=mode.trains(branch.path))
         for (level, branch), x in zip(branch_of.items(), features, strict=True)
       }
 
@@ -125,7 +127,9 @@ class SiameseNetwork(nn.Module):
     def respond(branch_of, kernels, name):
       outputs = []
       for (level, branch), x in zip(branch_of.items(), features, strict=True):
-        output, response = branch.respond(kernels[level], x, train=mode.head)
+        output, response = branch.respond(
+          kernels[level], x, train=mode.trains(branch.path)
+        )
         self.sow('intermediates', f'{name}{level}', response)
         outputs.append(output)
       return jnp.stack(outputs, axis=-1)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 import jax
 import jax.numpy as jnp
 
-from acm_jax.modules.mode import Mode
 from acm_jax.timing.form import Run
 from acm_jax.timing.measure import Work
 from acm_jax.tracking import loop
@@ -17,14 +16,14 @@ from acm_jax.tracking.contract import (
   Variables,
 )
 from acm_jax.training import state
-from acm_jax.training.optimizer import Rates, Sgd
+from acm_jax.training.optimizer import Sgd
+from acm_jax.training.schedule import Phase
 from acm_jax.training.state import TrainState
 from acm_jax.training.step import train_step
 from data_pipelines import batch
 from data_pipelines.batch import RawBatch
 
-# The backbone's stages all train; there are fewer of them than that.
-EVERYTHING = Mode(head=True, backbone=(True,) * 9)
+EVERYTHING = Phase('everything', 0, (('', 1.0),))
 FRAME = (720, 1280)
 
 
@@ -44,7 +43,7 @@ def steps(
     others: Further forms of the training step by name: a batch to a run.
   """
   both = {kind: make(kind) for kind in ('float32', 'bfloat16')}
-  variables = jax.jit(both['float32'].init)(jax.random.key(0))
+  variables = jax.jit(both['float32'].init_variables)(jax.random.key(0))
   labels = {'tracker': name, 'step': 'train', 'of': f'{batch_size} pairs'}
   forms = {k: _training(t, variables, batch_size) for k, t in both.items()}
   raw = batch_of(both['float32'], batch_size)
@@ -69,21 +68,19 @@ def batch_of(tracker: Tracker, batch_size: int) -> RawBatch:
 def training(
   tracker: Tracker,
   variables: Variables,
-  mode: Mode = EVERYTHING,
-  rates: Rates = (('', 1.0),),
+  phase: Phase = EVERYTHING,
 ) -> tuple[Callable, TrainState]:
   """The compiled training step without augmentation, and its first state.
 
   Args:
     tracker: What is trained.
     variables: Of its network.
-    mode: What trains.
-    rates: Factors on the learning rate; see `schedule.Phase`.
+    phase: What trains.
 
   Returns:
     A function of a state and a `RawBatch` that `jax.jit` made, and a state.
   """
-  optimizer = Sgd(0.9, 1e-4, 10.0).of(variables['params'], rates)
+  optimizer = Sgd(0.9, 1e-4, 10.0).of(variables['params'], phase.rates)
   step = functools.partial(
     train_step,
     tracker=tracker,
@@ -91,9 +88,9 @@ def training(
     distortion=None,
     search_size=tracker.search_size,
     optimizer=optimizer,
-    rates=jnp.array([1e-3], jnp.float32),
+    rate_per_epoch=jnp.array([1e-3], jnp.float32),
     steps_per_epoch=1,
-    mode=mode,
+    mode=phase.mode(variables['params']),
     seed=0,
   )
   return jax.jit(step), state.create(variables, optimizer)

@@ -319,7 +319,7 @@ class Tracker(abc.ABC):
         the frame.
     """
 
-  def init(self, rng: jax.Array, *, mode: Mode = EVAL) -> Variables:
+  def init_variables(self, rng: jax.Array, *, mode: Mode = EVAL) -> Variables:
     """Random variables of the network: `params` and `batch_stats`."""
     template = jnp.zeros((1, self.template_size, self.template_size, 3))
     search = jnp.zeros((1, self.search_size, self.search_size, 3))

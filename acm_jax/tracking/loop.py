@@ -83,9 +83,9 @@ def step(
       hparams = hparams.replace(window_influence=wide_search.window_influence)
   side = context.context_side(*state.size, tracker.context_amount)
 
-  def crop(scale):
+  def crop(factor):
     search_side = jnp.round(
-      side * scale * (search_size / tracker.template_size)
+      side * factor * (search_size / tracker.template_size)
     )
     center = state.center + tracker.pixel_shift
     return square_crop(frame, center, search_side, search_size, state.fill)

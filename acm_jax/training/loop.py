@@ -70,9 +70,9 @@ def train(
 ) -> None:
   """Trains to the end of the schedule, from the newest checkpoint if any.
 
-  A run with a validation measures the network at the start, at every
+  A run with a validation measures the network at the start, at every regular
   checkpoint and at the end. SIGINT and SIGTERM end a run after the step that
-  runs, with a checkpoint.
+  runs, with a checkpoint, which is not measured.
 
   Args:
     config: A config of `configs/`. A run goes on with another one if that
@@ -224,7 +224,8 @@ def _begin(
     return checkpoints.restore(step, like)
   state = jax.jit(initial, out_shardings=everywhere)()
   if source is None:
-    if processes.is_first() and not any(plan.phase(0).mode.backbone):
+    trains = plan.phase(0).mode(state.params).trains
+    if processes.is_first() and not trains(('backbone',)):
       logging.warning(
         'the backbone is frozen and begins with random weights: name trained '
         'ones with --init_from'
@@ -271,8 +272,8 @@ def _steps(
   everywhere = sharding.replicated(mesh)
   first_step, compiled = int(state.step), None
   phase = plan.phase_before(first_step)
-  given = teacher and jax.device_get(teacher.model.variables)
-  given = jax.device_put(given, everywhere)
+  teacher_variables = teacher and jax.device_get(teacher.model.variables)
+  teacher_variables = jax.device_put(teacher_variables, everywhere)
   for step in range(first_step, plan.total_steps):
     if plan.phase(step) != phase:
       phase, compiled = plan.phase(step), None
@@ -283,7 +284,7 @@ def _steps(
         function, donate_argnums=0, out_shardings=(everywhere, everywhere)
       )
     raw = next(batches)
-    state, metrics = compiled(state, sharding.put(raw, mesh), given)
+    state, metrics = compiled(state, sharding.put(raw, mesh), teacher_variables)
     yield step + 1, state, metrics, raw
 
 

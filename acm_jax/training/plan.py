@@ -109,7 +109,7 @@ class Plan:
 
   def initial_state(self, phase: Phase) -> TrainState:
     """The state that a run begins with, in the form that `phase` needs."""
-    variables = self.tracker.init(jax.random.key(self.train.seed))
+    variables = self.tracker.init_variables(jax.random.key(self.train.seed))
     optimizer = self.optimizer_of(phase, variables['params'])
     averaged = self.train.ema_decay > 0
     return state.create(variables, optimizer, averaged=averaged)
@@ -129,9 +129,9 @@ class Plan:
       distortion=self.distortion,
       search_size=self.search_size,
       optimizer=self.optimizer_of(phase, params),
-      rates=jnp.asarray(self.rate, jnp.float32),
+      rate_per_epoch=jnp.asarray(self.rate, jnp.float32),
       steps_per_epoch=self.train.steps_per_epoch,
-      mode=phase.mode,
+      mode=phase.mode(params),
       seed=self.train.seed,
       ema_decay=self.train.ema_decay,
       teacher=teacher,
@@ -180,8 +180,8 @@ def _make_phases(
 ) -> tuple[Phase, ...]:
   phases = schedule.make_phases(config)
   # To trace the network takes seconds.
-  if any(phase.mode.frozen_statistics for phase in phases):
-    shapes = jax.eval_shape(tracker.init, jax.random.key(0))
+  if any(phase.frozen_statistics for phase in phases):
+    shapes = jax.eval_shape(tracker.init_variables, jax.random.key(0))
     schedule.check_statistics(phases, shapes.get('batch_stats', {}))
   return phases
 

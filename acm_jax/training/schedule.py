@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from acm_jax.modules.mode import Mode
+from acm_jax.training.optimizer import group_of
 from acm_jax.training.sections import section
 
 
@@ -52,16 +53,41 @@ class Phase:
   Attributes:
     name: For messages.
     from_epoch: The first epoch, from 0.
-    mode: Which batch norms use batch statistics, where gradients stop.
     rates: (regular expression, factor) pairs; a parameter takes the factor on
       the learning rate of the first expression that its path begins with. 0
       freezes it.
+    frozen_statistics: See `Mode`.
   """
 
   name: str
   from_epoch: int
-  mode: Mode
   rates: tuple[tuple[str, float], ...]
+  frozen_statistics: tuple[str, ...] = ()
+
+  def mode(self, params: Any) -> Mode:
+    """Which modules of a network train, by the rates of their parameters.
+
+    Args:
+      params: Parameters, arrays or shapes.
+
+    Raises:
+      ValueError: See `optimizer.group_of`.
+    """
+    factors = dict(reversed(self.rates))
+    trains = jax.tree.map(
+      lambda group: factors[group] > 0, group_of(params, self.rates)
+    )
+    frozen = frozenset(_frozen(trains))
+    return Mode(True, frozen, self.frozen_statistics)
+
+
+def _frozen(trains: Any, path: str = '') -> Iterator[str]:
+  """Paths of the largest parts of a tree in which nothing trains."""
+  if path and not any(jax.tree.leaves(trains)):
+    yield path
+  elif isinstance(trains, Mapping):
+    for name, part in trains.items():
+      yield from _frozen(part, f'{path}/{name}' if path else name)
 
 
 def make_phases(sections: Mapping[str, Mapping]) -> tuple[Phase, ...]:
@@ -92,16 +118,14 @@ def make_phase(
   name: str,
   *,
   from_epoch: int,
-  backbone: Sequence[bool],
   rates: Sequence[tuple[str, float]],
   frozen_statistics: Sequence[str] = (),
 ) -> Phase:
-  """A phase in which the head trains.
+  """Makes a phase from a section of the config.
 
   Args:
     name: For messages.
     from_epoch: The first epoch, from 0.
-    backbone: For each stage of the backbone, whether it trains.
     rates: See `Phase`.
     frozen_statistics: See `Mode`.
 
@@ -113,8 +137,8 @@ def make_phase(
   return Phase(
     name=name,
     from_epoch=from_epoch,
-    mode=Mode(True, tuple(backbone), tuple(frozen_statistics)),
     rates=tuple((path, float(rate)) for path, rate in rates),
+    frozen_statistics=tuple(frozen_statistics),
   )
 
 
@@ -147,7 +171,7 @@ def check_statistics(phases: Sequence[Phase], batch_stats: Any) -> None:
     for path, _ in leaves
   }
   for phase in phases:
-    for pattern in phase.mode.frozen_statistics:
+    for pattern in phase.frozen_statistics:
       if not any(re.match(pattern, norm) for norm in norms):
         raise ValueError(
           f'config.phases.{phase.name}: frozen_statistics: no batch norm '

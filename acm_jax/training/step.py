@@ -29,7 +29,7 @@ def train_step(
   distortion: Distortion | None,
   search_size: int,
   optimizer: optax.GradientTransformation,
-  rates: Float[Array, 'e'],
+  rate_per_epoch: Float[Array, 'e'],
   steps_per_epoch: int,
   mode: Mode,
   seed: int,
@@ -50,7 +50,7 @@ def train_step(
     distortion: How far pairs are distorted; see `augment`.
     search_size: Side of the search crop in training, px.
     optimizer: Gradients to updates at learning rate 1.
-    rates: Learning rate of each epoch.
+    rate_per_epoch: Learning rate of each epoch.
     steps_per_epoch: Steps that have the same rate.
     mode: What trains.
     seed: All randomness follows from it and the number of the step.
@@ -85,7 +85,7 @@ def train_step(
 
   gradient = jax.value_and_grad(loss_of, has_aux=True)
   (loss, (parts, batch_stats)), grads = gradient(state.params)
-  rate = rates[state.step // steps_per_epoch]
+  rate = rate_per_epoch[state.step // steps_per_epoch]
   new = _updated(state, grads, optimizer, rate)
   new = new.replace(batch_stats=batch_stats)
   if ema_decay:

@@ -53,12 +53,12 @@ class Teacher:
     wanted: Outputs,
     positive: Bool[Array, 'b'],
   ) -> tuple[Float[Array, ''], dict[str, Float[Array, '']]]:
-    """Compares the student's outputs with those of `outputs`.
+    """Compares the student's outputs with the teacher's.
 
     Args:
       student: What trains.
-      outputs: Its outputs for a batch.
-      wanted: The teacher's.
+      outputs: Student's outputs for a batch.
+      wanted: Teacher's outputs for it, as `outputs` gives them.
       positive: Whether both crops of a pair show the same target.
 
     Returns:
@@ -119,7 +119,10 @@ def _check(
 
   def compare(key: jax.Array, batch: Batch, variables: Variables):
     outputs, _ = student.apply(
-      student.init(key), batch.template, batch.template_box[:, 2:], batch.search
+      student.init_variables(key),
+      batch.template,
+      batch.template_box[:, 2:],
+      batch.search,
     )
     wanted = teacher.outputs(variables, batch)
     own, other = (jax.tree.map(jnp.shape, x) for x in (outputs, wanted))

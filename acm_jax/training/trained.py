@@ -62,7 +62,9 @@ def load(
 
 def _modules(tracker: Tracker) -> set[str]:
   """What a tracker's network is made of; of SiamFC it is the backbone."""
-  return set(jax.eval_shape(tracker.init, jax.random.key(0))['params'])
+  return set(
+    jax.eval_shape(tracker.init_variables, jax.random.key(0))['params']
+  )
 
 
 def _changes(

@@ -75,7 +75,7 @@ def convert(
   """
   kind = SOURCES[source]
   tracker = trackers.make(**section)
-  variables = jax.eval_shape(tracker.init, jax.random.key(0))
+  variables = jax.eval_shape(tracker.init_variables, jax.random.key(0))
   name = naming(section['name'], section[_BACKBONE], section['levels'])
   if isinstance(kind, Model):
     _expect(source, 'tracker.name', (kind.tracker,), section['name'])

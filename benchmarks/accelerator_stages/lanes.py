@@ -96,7 +96,7 @@ def _models(settings: Settings) -> Iterator[Model]:
     module = importlib.import_module('configs.siamban_acm')
     config = module.get_config('quickstart,tiny').to_dict()
     tracker = trackers.make(**config['tracker'])
-    weights = variables.fill(tracker.init)
+    weights = variables.fill(tracker.init_variables)
   else:
     config, tracker, weights = parity.model('siamban_acm_r50')
     weights = jax.device_put(weights)

@@ -80,8 +80,8 @@ def _augment(plan: Plan, size: int) -> tuple:
 
 
 def _loss(plan: Plan, size: int) -> tuple:
-  tracker, weights = plan.tracker, variables.fill(plan.tracker.init)
-  mode = plan.phases[-1].mode
+  tracker, weights = plan.tracker, variables.fill(plan.tracker.init_variables)
+  mode = plan.phases[-1].mode(weights['params'])
   raw = jax.tree.map(jnp.asarray, steps.batch_of(tracker, size))
   crops = augment(
     raw,
@@ -116,8 +116,8 @@ def _gradient(plan: Plan, size: int) -> tuple:
 
 
 def _step(plan: Plan, size: int) -> tuple:
-  phase, weights = plan.phases[-1], variables.fill(plan.tracker.init)
-  step, state = steps.training(plan.tracker, weights, phase.mode, phase.rates)
+  phase, weights = plan.phases[-1], variables.fill(plan.tracker.init_variables)
+  step, state = steps.training(plan.tracker, weights, phase)
   return step, state, steps.batch_of(plan.tracker, size)
 
 

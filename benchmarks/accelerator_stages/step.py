@@ -49,7 +49,7 @@ def rows(settings: Settings) -> Iterator[Row]:
     module = importlib.import_module(f'configs.{name}')
     argument = TOY if settings.rehearse else None
     config = module.get_config(argument).to_dict()
-    weights = variables.fill(make_plan(config).tracker.init)
+    weights = variables.fill(make_plan(config).tracker.init_variables)
     for sizes, precision in wanted:
       plan = make_plan(config | {'precision': precision})
       labels = {'network': name, 'form': 'jax', 'type': PRECISIONS[precision]}
@@ -83,7 +83,7 @@ def shares(figures: Row, peak: float | None) -> Row:
 
 def _figures(plan: Plan, weights: Variables, batch_size: int) -> Row:
   tracker, phase = plan.tracker, plan.phases[-1]
-  step, before = steps.training(tracker, weights, phase.mode, phase.rates)
+  step, before = steps.training(tracker, weights, phase)
   raw = steps.batch_of(tracker, batch_size)
   before, raw = jax.device_put((before, raw))
   begun = time.perf_counter()

@@ -225,7 +225,7 @@ class Backward(Experiment):
 
   def protocol(self, sequence, truth):
     last = truth.frames - 1
-    start = Start(last, region_box(truth.start(last)), step=-1)
+    start = Start(last, region_box(truth.region_at(last)), step=-1)
     boxes = [(yield start).box_xywh]
     for _ in range(last):
       boxes.append((yield Next()).box_xywh)

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from acm_jax import trackers
-from acm_jax.modules.mode import EVAL
 from acm_jax.weights import state_dict
 from acm_jax.weights.names import naming
 from tests import formulas, oracles
@@ -34,7 +33,7 @@ def network():
     hidden=16,
     fusion='up_xcorr',
   )
-  shapes = jax.eval_shape(tracker.init, jax.random.key(0))
+  shapes = jax.eval_shape(tracker.init_variables, jax.random.key(0))
   name = naming('siamrpn', 'alexnet_legacy', (5,))
   return tracker, shapes, name
 
@@ -71,7 +70,7 @@ def test_outputs_equal_the_oracle():
     def branch(network, kind=kind):
       part = getattr(network, kind)['5']
       kernel = part.encode(jnp.asarray(template), None, train=False)
-      return part.respond(kernel, jnp.asarray(search), train=EVAL.head)[0]
+      return part.respond(kernel, jnp.asarray(search), train=False)[0]
 
     ours = tracker.network.apply({'params': params}, method=branch)
     expected = oracles.up_channel_rpn(template, search, weights, kind)

@@ -151,7 +151,7 @@ def small_tracker(fusion):
     hidden=16,
     fusion=fusion,
   )
-  return tracker, tracker.init(jax.random.key(3))
+  return tracker, tracker.init_variables(jax.random.key(3))
 
 
 BOXES = np.array(

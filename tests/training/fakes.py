@@ -36,12 +36,10 @@ PLAN = {
   'phases': {
     'frozen': {
       'from_epoch': 0,
-      'backbone': (),
       'rates': (('backbone/', 0.0), ('', 1.0)),
     },
     'unfrozen': {
       'from_epoch': 3,
-      'backbone': (True,),
       'rates': (('backbone/', 0.1), ('', 1.0)),
     },
   },
@@ -73,8 +71,8 @@ class FakeNetwork(nn.Module):
 
   def __call__(self, template, box_size, search, *, mode=EVAL):
     def features(image):
-      x = self.backbone(image / 255, train=mode.trains(0))
-      return self.head(x, train=mode.head)
+      x = self.backbone(image / 255, train=mode.trains(('backbone',)))
+      return self.head(x, train=mode.trains(('head',)))
 
     kernel = jnp.mean(features(template), axis=(1, 2), keepdims=True)
     response = features(search) * kernel

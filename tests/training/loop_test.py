@@ -266,7 +266,7 @@ def test_a_run_does_not_go_on_with_another_teacher(
 def fakes_teacher(seed):
   tracker = fakes.FakeTracker()
   hparams = Hparams(**fakes.PLAN['hparams'])
-  filled = variables.fill(tracker.init, seed=seed)
+  filled = variables.fill(tracker.init_variables, seed=seed)
   return Teacher(Model('other', tracker, filled, hparams), {'cls': 1.0})
 
 

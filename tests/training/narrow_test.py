@@ -17,13 +17,11 @@ def narrow_config():
   config = siamban_acm.get_config('quickstart,tiny')
   frozen = {
     'from_epoch': 0,
-    'backbone': (),
     'rates': (('backbone/', 0.0), ('', 1.0)),
   }
   unfrozen = {
     'from_epoch': 1,
-    'backbone': (False, False, False, False, True),
-    'rates': (('backbone/', 0.1), ('', 1.0)),
+    'rates': (('backbone/layer5', 0.1), ('backbone/', 0.0), ('', 1.0)),
   }
   with config.unlocked():
     del config.synthetic

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from acm_jax.modules.mode import Mode
 from acm_jax.training import schedule
 
 # From the official SiamBAN code, 20 epochs.
@@ -20,7 +19,7 @@ RATES = {'first_rate': 1e-3, 'peak_rate': 5e-3, 'last_rate': 5e-5}
 def phases(**starts):
   return schedule.make_phases(
     {
-      name: {'from_epoch': start, 'backbone': (), 'rates': (('', 1.0),)}
+      name: {'from_epoch': start, 'rates': (('', 1.0),)}
       for name, start in starts.items()
     }
   )
@@ -55,7 +54,31 @@ def test_a_phase_lasts_until_the_next_begins():
   found = phases(late=3, early=0)
   names = [schedule.phase_at(found, epoch).name for epoch in range(5)]
   assert names == ['early', 'early', 'early', 'late', 'late']
-  assert found[0].mode == Mode(head=True, backbone=())
+
+
+@pytest.mark.parametrize(
+  ('rates', 'frozen'),
+  [
+    ((('', 1.0),), ()),
+    ((('backbone/', 0.0), ('', 1.0)), ('backbone',)),
+    ((('backbone/layer2', 0.1), ('backbone/', 0.0), ('', 1.0)), ('stem', '1')),
+    # A part of a layer that trains leaves the layer training.
+    ((('.*kernel', 1.0), ('', 0.0)), ()),
+  ],
+  ids=['all', 'head', 'later layers', 'kernels'],
+)
+def test_what_trains_follows_from_the_rates(rates, frozen):
+  layer = {'kernel': np.zeros(2), 'bias': np.zeros(2)}
+  backbone = {'stem': {'kernel': np.zeros(2)}, 'layer1': layer, 'layer2': layer}
+  params = {'backbone': backbone, 'cls': {'tower': layer}}
+  (phase,) = schedule.make_phases({'all': {'from_epoch': 0, 'rates': rates}})
+  mode = phase.mode(params)
+  names = 'stem', 'layer1', 'layer2'
+  still = tuple(n for n in names if not mode.trains(('backbone', n)))
+  expected = {'backbone': names, 'stem': ('stem', 'layer1')}
+  assert still == expected.get(frozen[0] if frozen else None, ())
+  assert mode.trains(('backbone',)) == (len(still) < 3)
+  assert mode.trains(('cls', 'tower', 'bn'))
 
 
 @pytest.mark.parametrize('starts', [{'a': 1}, {'a': 0, 'b': 0}, {}], ids=str)

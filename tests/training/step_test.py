@@ -126,7 +126,7 @@ def test_the_average_follows_the_steps_that_were_taken(eight):
 def test_a_finite_gradient_that_breaks_the_weights_is_not_taken(eight):
   step = eight.plan.step_function(eight.plan.phase(0), eight.first.params)
   # As a rate above the largest float32 becomes.
-  broken = jax.jit(functools.partial(step, rates=jnp.array([jnp.inf])))
+  broken = jax.jit(functools.partial(step, rate_per_epoch=jnp.array([jnp.inf])))
   after, metrics = broken(eight.first, eight.raw())
   assert np.isfinite([metrics['loss'], metrics['grad_norm']]).all()
   jax.tree.map(np.testing.assert_array_equal, after.params, eight.first.params)
@@ -159,7 +159,7 @@ def test_frozen_statistics_are_used_and_kept_while_scales_train(eight):
       mode=mode,
     )
 
-  params, trains = variables['params'], mode.Mode(True, (True,))
+  params, trains = variables['params'], mode.Mode(training=True)
   frozen = dataclasses.replace(trains, frozen_statistics=('backbone/', 'he'))
   outputs, statistics = apply(params, frozen)
   expected, _ = apply(params, mode.EVAL)

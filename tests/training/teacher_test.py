@@ -22,7 +22,7 @@ HPARAMS = Hparams(**fakes.PLAN['hparams'])
 
 def teacher_of(tracker, weights=None, seed=1):
   model = Model(
-    'other', tracker, variables.fill(tracker.init, seed=seed), HPARAMS
+    'other', tracker, variables.fill(tracker.init_variables, seed=seed), HPARAMS
   )
   return teachers.Teacher(model, {'cls': 0.5} if weights is None else weights)
 
@@ -52,7 +52,7 @@ def test_its_outputs_for_the_same_crops_join_the_loss_on_eight_devices(
     return plan.tracker.apply(given, *images, mode=mode)[0].cls
 
   metrics = run(given)
-  own = outputs(jax.device_get(state.variables), phase.mode)
+  own = outputs(jax.device_get(state.variables), phase.mode(state.params))
   expected = np.mean((own - outputs(given, EVAL)) ** 2)
   # Sums in another order.
   np.testing.assert_allclose(metrics['loss_teacher_cls'], expected, rtol=1e-4)

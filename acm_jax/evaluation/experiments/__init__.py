@@ -29,7 +29,8 @@ def of_benchmark(benchmark: Benchmark) -> Experiment:
 def of_results(folder: Path, benchmark: Benchmark) -> Experiment:
   """The experiment that a tracker's results are of.
 
-  Where there are results of several, that of the benchmark.
+  Where there are results of several, or of none that is recognised, that of the
+  benchmark; of several others the first in `EXPERIMENTS`.
   """
   own = of_benchmark(benchmark)
   others = [each for each in EXPERIMENTS.values() if each is not own]

@@ -81,7 +81,7 @@ class Anchors(Experiment):
       if not (np.isfinite(box).all() and (box[2:] > 0).all()):
         raise ValueError(f'row {anchor + 1}: an anchor; the box needs an area')
     for anchor, step in found.items():
-      yield Start(anchor, region_box(truth.start(anchor)), step)
+      yield Start(anchor, region_box(truth.region_at(anchor)), step)
       boxes = [np.zeros(0)]
       for _ in range(_length(anchor, step, truth) - 1):
         boxes.append((yield Next()).box_xywh)

@@ -78,7 +78,7 @@ class LongTerm(Experiment):
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
     """Follows the first box to the end, with or without a target."""
-    yield Start(0, region_box(truth.start(0)))
+    yield Start(0, region_box(truth.region_at(0)))
     boxes, confidence = [np.zeros(0)], [np.nan]
     for _ in range(1, truth.frames):
       answer = yield Next()

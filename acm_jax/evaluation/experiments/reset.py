@@ -78,12 +78,12 @@ class Reset(Experiment):
     event, region = np.full(length, SKIPPED), [np.zeros(0)] * length
     start = 0
     while start < length:
-      yield Start(start, first_box(truth.start(start)))
+      yield Start(start, first_box(truth.region_at(start)))
       event[start] = INITIALISED
       frames, start = range(start + 1, length), length
       for frame in frames:
         box = np.asarray((yield Next()).box_xywh, float)
-        true = truth.start(frame)
+        true = truth.region_at(frame)
         if regions.pysot_overlap(box, true, truth.bounds) <= 0:
           event[frame], start = FAILED, frame + SKIP
           break

@@ -138,8 +138,12 @@ class NanoTrackNetwork(nn.Module):
     """Computes the kernels of both branches, once per sequence."""
     (features,) = self.backbone(template, mode=mode)
     return {
-      'cls': self.cls.encode(features, box_size, train=mode.head),
-      'loc': self.loc.encode(features, box_size, train=mode.head),
+      'cls': self.cls.encode(
+        features, box_size, train=mode.trains(self.cls.path)
+      ),
+      'loc': self.loc.encode(
+        features, box_size, train=mode.trains(self.loc.path)
+      ),
     }
 
   def respond(
@@ -153,7 +157,9 @@ class NanoTrackNetwork(nn.Module):
     (features,) = self.backbone(search, mode=mode)
     outputs = {}
     for name, branch in (('cls', self.cls), ('loc', self.loc)):
-      output, response = branch.respond(kernel[name], features, train=mode.head)
+      output, response = branch.respond(
+        kernel[name], features, train=mode.trains(branch.path)
+      )
       self.sow('intermediates', name, response)
       outputs[name] = output
     return Outputs(cls=outputs['cls'], loc=jnp.exp(outputs['loc']))

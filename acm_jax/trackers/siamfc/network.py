@@ -73,7 +73,9 @@ class SiamFcNetwork(nn.Module):
     """What the fusion makes of the template, once per sequence."""
     (features,) = self.backbone(template, mode=mode)
     features = center_crop(features, self.largest_template)
-    return self.fusing.encode(features, box_size, train=mode.head)
+    return self.fusing.encode(
+      features, box_size, train=mode.trains(self.fusing.path)
+    )
 
   def respond(
     self,
@@ -84,7 +86,9 @@ class SiamFcNetwork(nn.Module):
   ) -> Outputs:
     """A logit for every place; nothing is said of the box."""
     (features,) = self.backbone(search, mode=mode)
-    response = self.fusing.fuse(kernel, features, train=mode.head)
+    response = self.fusing.fuse(
+      kernel, features, train=mode.trains(self.fusing.path)
+    )
     self.sow('intermediates', 'response', response)
     cls = self.out(response) if self.fusing.out_features > 1 else response
     return Outputs(cls=cls, loc=jnp.zeros((*cls.shape[:-1], 0)))
