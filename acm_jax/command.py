@@ -22,6 +22,7 @@ from pathlib import Path
 
 from absl import flags
 
+from acm_jax import config_files
 from data_pipelines.command_line import MISNAMED
 
 DONE, FAILED, REFUSED = 0, 1, 2
@@ -94,7 +95,7 @@ def _not_orbax(record: logging.LogRecord) -> bool:
 
 
 def _parse(values: flags.FlagValues, argv: list[str]) -> None:
-  _importable_configs(argv)
+  argv = config_files.resolve(values, argv)
   try:
     extra = values(argv)[1:]
   except flags.IllegalFlagValueError as error:
@@ -122,15 +123,3 @@ def _one_line(error: Exception) -> str:
   if isinstance(error, ValueError | OSError | RuntimeError | flags.Error):
     return text or type(error).__name__
   return f'{type(error).__name__}: {text} (--debug shows where)'
-
-
-def _importable_configs(argv: Sequence[str]) -> None:
-  """Lets the file of `--config` import its neighbours as `configs.*`."""
-  for flag, value in zip(argv, [*argv[1:], ''], strict=True):
-    if flag.startswith('--config='):
-      value = flag.removeprefix('--config=')
-    elif flag != '--config':
-      continue
-    root = str(Path(value.split(':')[0]).resolve().parent.parent)
-    if root not in sys.path:
-      sys.path.insert(0, root)

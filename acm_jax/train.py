@@ -25,8 +25,8 @@ def define(values: flags.FlagValues) -> None:
   config_flags.DEFINE_config_file(
     'config',
     None,
-    'Config file, configs/F.py or configs/F.py:ARG; --config.a.b=VALUE '
-    'changes a value of it.',
+    'Config file, or the name of one that comes with the package; FILE:ARG '
+    'gives it an argument, --config.a.b=VALUE changes a value of it.',
     flag_values=values,
     lock_config=True,
   )
@@ -44,15 +44,12 @@ def define(values: flags.FlagValues) -> None:
 
 def main(values: flags.FlagValues) -> None:
   """Trains as the flags say."""
-  name = config_flags.get_config_filename(values['config'])
-  path = Path(name.partition(':')[0])
-  if not path.is_file():
-    raise FileNotFoundError(f'--config {path}: no such file')
+  path = Path(config_flags.get_config_filename(values['config']))
   processes.join()
   data_dir = values.data_dir or os.environ.get('ACM_DATA')
   loop.train(
     values.config,
-    Path(values.workdir or Path('runs', path.stem)),
+    Path(values.workdir or Path('runs', path.name.partition('.py')[0])),
     data_dir or None,
     values.init_from,
     values.teacher,

@@ -1,0 +1,71 @@
+"""Siamese visual object tracking with asymmetric convolution, in JAX."""
+
+import ast
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from acm_jax import command
+
+# Commands by name, in the order of a first acquaintance.
+_COMMANDS = {
+  'track': 'acm_jax.track',
+  'train': 'acm_jax.train',
+  'evaluate': 'acm_jax.evaluate',
+  'score': 'acm_jax.score',
+  'convert': 'acm_jax.convert',
+  'prepare': 'data_pipelines.prepare',
+  'composed': 'data_pipelines.composed',
+  'synthetic': 'data_pipelines.synthetic',
+  'pairs': 'acm_jax.pairs',
+  'label': 'acm_jax.label',
+  'speed': 'acm_jax.speed',
+  'vot': 'acm_jax.vot',
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Runs a command and returns its exit code.
+
+  Args:
+    argv: Name of the command, then its command line; the process's own by
+      default.
+  """
+  name, *rest = (sys.argv[1:] if argv is None else argv) or ['--help']
+  if name in ('--help', '-h', '-help', 'help'):
+    print(_overview())
+    return command.DONE
+  if name not in _COMMANDS:
+    known = ', '.join(_COMMANDS)
+    print(f'error: no command {name!r}: there are {known}', file=sys.stderr)
+    return command.REFUSED
+  module = _COMMANDS[name]
+  if module.startswith('data_pipelines'):
+    return importlib.import_module(_file_of(module)[0]).main(rest)
+  chosen = importlib.import_module(module)
+  argv = [f'acm-jax {name}', *rest]
+  return command.run(chosen.define, chosen.main, chosen.__doc__, argv)
+
+
+def _file_of(module: str) -> tuple[str, Path]:
+  """The module of a command, of a package its __main__, and the file of it."""
+  spec = importlib.util.find_spec(module)
+  if spec.submodule_search_locations:
+    return _file_of(f'{module}.__main__')
+  return module, Path(spec.origin)
+
+
+def _overview() -> str:
+  """Lists the commands by their docstrings, without importing any."""
+  lines = [__doc__, '', 'Commands (each has --help):']
+  for name, module in _COMMANDS.items():
+    docstring = ast.get_docstring(ast.parse(_file_of(module)[1].read_text()))
+    first = ' '.join(docstring.partition('\n\n')[0].split())
+    lines.append(f'  acm-jax {name:<9} {first}')
+  return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+  sys.exit(main())

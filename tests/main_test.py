@@ -1,0 +1,33 @@
+"""The console command: what it offers, and how it hands over."""
+
+import importlib
+
+import pytest
+
+from acm_jax import __main__ as console
+
+
+def test_help_lists_every_command_without_importing_it(capsys):
+  assert console.main(['--help']) == 0
+  lines = capsys.readouterr().out.splitlines()
+  for name in console._COMMANDS:
+    (line,) = [each for each in lines if each.startswith(f'  acm-jax {name} ')]
+    assert line.rstrip().endswith('.')
+
+
+@pytest.mark.parametrize('name', console._COMMANDS)
+def test_each_command_shows_its_help(name, capsys):
+  if console._COMMANDS[name].startswith('data_pipelines'):
+    with pytest.raises(SystemExit) as ended:
+      console.main([name, '--help'])
+    assert ended.value.code == 0
+  else:
+    assert console.main([name, '--help']) == 0
+  found, _ = console._file_of(console._COMMANDS[name])
+  first = importlib.import_module(found).__doc__.strip().splitlines()[0]
+  assert first in capsys.readouterr().out
+
+
+def test_an_unknown_command_is_refused_and_the_known_listed(capsys):
+  assert console.main(['tracc']) == 2
+  assert "no command 'tracc': there are track, train" in capsys.readouterr().err
