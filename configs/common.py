@@ -23,7 +23,7 @@ A section of a config is the keyword arguments of one function:
                   that the network computes in
 """
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_dict
 
 # A phase in which the head alone trains.
 FROZEN = {
@@ -94,7 +94,8 @@ def _tracker() -> ConfigDict:
       'width': 1.0,
       'neck': True,
       'hidden': 256,
-      'head_size': 1,
+      # None: that of the fusion.
+      'head_size': config_dict.placeholder(int),
       'weighted': True,
       'template_size': 127,
       'search_size': 255,

@@ -105,12 +105,11 @@ def _sets(official: ConfigDict, names: str) -> ConfigDict:
 
 
 def _fusion(tracker: ConfigDict, name: str) -> None:
-  """Sets the fusion, and the head as the released code has it with it."""
+  """Sets the fusion, with the options of ACM's released code."""
   acm = name == 'acm'
   options = {'prior': True, 'extra_conv': True} if acm else {}
   tracker.fusion = name
   tracker.fusion_options = ConfigDict(options)
-  _set(tracker, head_size=3 if acm else 1)
 
 
 def _set(tracker: ConfigDict, **values) -> None:

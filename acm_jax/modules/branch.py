@@ -134,8 +134,21 @@ def make(
     adjust: Whether a response that is the output is adjusted.
   """
   cells = template_cells - ADAPTER + 1
-  if name == 'up_xcorr':
-    fusion = fusions.make(name, hidden, cells, outputs=outputs)
+  if not fusions.get(name).has_head:
+    fusion = fusions.make(name, hidden, cells, outputs=outputs, **options)
     return UpBranch(outputs, hidden, fusion, adjust)
   fusion = fusions.make(name, hidden, cells, **options)
   return HeadBranch(outputs, hidden, fusion, head_size)
+
+
+def response_size(name: str, search_cells: int, template_cells: int) -> int:
+  """Cells a side of a branch's output.
+
+  Args:
+    name: Of the fusion.
+    search_cells: Cells a side of the search features.
+    template_cells: Cells a side of the template features.
+  """
+  # Of both the adapters take the edges.
+  search, template = (n - ADAPTER + 1 for n in (search_cells, template_cells))
+  return fusions.make(name, 1, template).response_size(search)

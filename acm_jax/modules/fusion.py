@@ -1,16 +1,19 @@
 """How template and search features become one response map.
 
-A fusion hears the template once per sequence (`encode`) and the search region
-once per frame (`fuse`). It knows nothing of heads or boxes to be found.
+A fusion encodes the template once per sequence (`encode`) and fuses it with the
+search region once per frame (`fuse`). It says what the network around it has to
+give: a head or none, and for how many places.
 """
 
 import abc
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from acm_jax.geometry import grid
 from acm_jax.modules.layers import (
   BatchNorm,
   ConvBn,
@@ -71,10 +74,16 @@ class Fusion(nn.Module):
   """Base of the fusions.
 
   Attributes:
+    has_head: Whether a head makes the outputs of the response. If not, the
+      response is the output, and the fusion has an attribute `outputs`.
+    head_size: Cells a side of the kernels of that head, by default.
     features: Channels of the search features.
     template_cells: Cells a side of the template features. The network computes
       it from the backbone and the template size.
   """
+
+  has_head: ClassVar[bool] = True
+  head_size: ClassVar[int] = 1
 
   features: int
   template_cells: int
@@ -83,6 +92,10 @@ class Fusion(nn.Module):
   def out_features(self) -> int:
     """Channels of the response."""
     return self.features
+
+  def response_size(self, search_cells: int) -> int:
+    """Cells a side of the response to search features of `search_cells`."""
+    return grid.response_size(search_cells, self.template_cells)
 
   @abc.abstractmethod
   def encode(
@@ -168,6 +181,8 @@ class UpXCorr(Fusion):
   Source: SiamRPN (CVPR 2018), section 4.2.
   """
 
+  has_head: ClassVar[bool] = False
+
   outputs: int = 1
 
   @property
@@ -240,6 +255,9 @@ class Acm(Fusion):
   Source: Han et al., CVPR 2021 (arXiv:2012.02776).
   """
 
+  # That of the released code.
+  head_size: ClassVar[int] = 3
+
   prior: bool = True
   extra_conv: bool = True
 
@@ -269,7 +287,7 @@ class Acm(Fusion):
     return self.extra(response, train=train) if self.extra_conv else response
 
 
-_FUSIONS = {
+FUSIONS = {
   'acm': Acm,
   'dw_xcorr': DepthwiseXCorr,
   'up_xcorr': UpXCorr,
@@ -279,7 +297,18 @@ _FUSIONS = {
 
 def names() -> list[str]:
   """The fusions there are."""
-  return sorted(_FUSIONS)
+  return sorted(FUSIONS)
+
+
+def get(name: str) -> type[Fusion]:
+  """The class of a fusion.
+
+  Raises:
+    ValueError: The name is unknown.
+  """
+  if name not in FUSIONS:
+    raise ValueError(f'no fusion {name!r}: there are {", ".join(names())}')
+  return FUSIONS[name]
 
 
 def make(name: str, features: int, template_cells: int, **kwargs) -> Fusion:
@@ -288,6 +317,4 @@ def make(name: str, features: int, template_cells: int, **kwargs) -> Fusion:
   Raises:
     ValueError: The name is unknown.
   """
-  if name not in _FUSIONS:
-    raise ValueError(f'no fusion {name!r}: there are {", ".join(names())}')
-  return _FUSIONS[name](features, template_cells, parent=None, **kwargs)
+  return get(name)(features, template_cells, parent=None, **kwargs)

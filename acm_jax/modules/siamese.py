@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from acm_jax.geometry import grid
 from acm_jax.modules import branch as branches
 from acm_jax.modules.backbone import Backbone
 from acm_jax.modules.mode import EVAL, Mode
@@ -83,9 +82,8 @@ class SiameseNetwork(nn.Module):
 
   def response_size(self, search_size: int) -> int:
     """Cells a side of the output for a search crop of `search_size` px."""
-    # The adapters take the same from both sides.
-    return grid.response_size(
-      self.backbone.cells(search_size), self.template_cells
+    return branches.response_size(
+      self.fusion, self.backbone.cells(search_size), self.template_cells
     )
 
   def features(

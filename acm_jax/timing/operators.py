@@ -43,7 +43,7 @@ def fusions(
     search_cells: Cells a side of the search features.
   """
   for name in filter(lambda name: name.startswith(only), fusion.names()):
-    options = {'outputs': OUTPUTS} if name == 'up_xcorr' else {}
+    options = {} if fusion.get(name).has_head else {'outputs': OUTPUTS}
     module = fusion.make(name, features, TEMPLATE_CELLS, **options)
     channels = features * options.get('outputs', 1)
     template = normal((batch_size, TEMPLATE_CELLS, TEMPLATE_CELLS, channels))

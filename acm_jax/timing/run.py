@@ -87,9 +87,7 @@ def _fits(make: Callable[[str], Tracker]) -> bool:
 
 
 def _tracker(name: str, fused: str, precision: str) -> Tracker:
-  # ACM with the released head.
-  head = {'head_size': 3} if fused == 'acm' and name != 'siamfc' else {}
-  return trackers.make(name, fusion=fused, precision=precision, **head)
+  return trackers.make(name, fusion=fused, precision=precision)
 
 
 PARTS = {'fusion': _fusion, 'step': _step, 'input': _input}

@@ -25,7 +25,7 @@ def make_network(
   hidden: int | tuple[int, ...] = 256,
   fusion: str = 'dw_xcorr',
   fusion_options: dict[str, bool] | None = None,
-  head_size: int = 1,
+  head_size: int | None = None,
   weighted: bool = True,
   **kwargs,
 ) -> SiameseNetwork:
@@ -42,7 +42,7 @@ def make_network(
       of each.
     fusion: Name of the fusion; see `modules.fusion`.
     fusion_options: Its further arguments.
-    head_size: Cells a side of the head's kernels; 3 in the released ACM head.
+    head_size: Cells a side of the head's kernels; the fusion's by default.
     weighted: Whether the levels are mixed by learned weights, or averaged.
     kwargs: Attributes of `kind` alone.
 
@@ -55,15 +55,17 @@ def make_network(
   if len(hidden) != len(levels):
     raise ValueError(f'hidden={hidden} is not one number for each of {levels}')
   # Flax would meet a wrong name or option only when the network first runs.
-  if fusion == 'xcorr':
-    raise ValueError("fusion 'xcorr' gives one map, which is SiamFC's alone")
-  fusions.make(fusion, hidden[0], 1, **options)
+  made = fusions.make(fusion, hidden[0], 1, **options)
+  if made.has_head and made.out_features == 1:
+    raise ValueError(
+      f"fusion {fusion!r} gives one map, which is SiamFC's alone"
+    )
   return kind(
     backbone=backbones.make(backbone, levels=levels, width=width),
     template_size=template_size,
     fusion=fusion,
     fusion_options=tuple(sorted(options.items())),
-    head_size=head_size,
+    head_size=made.head_size if head_size is None else head_size,
     hidden=hidden,
     has_neck=neck,
     weighted=weighted,

@@ -4,7 +4,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from acm_jax.geometry import grid
 from acm_jax.modules import fusion as fusions
 from acm_jax.modules.backbone import Backbone
 from acm_jax.modules.layers import Conv
@@ -59,9 +58,8 @@ class SiamFcNetwork(nn.Module):
 
   def response_size(self, search_size: int) -> int:
     """Cells a side of the output for a search crop of `search_size` px."""
-    return grid.response_size(
-      self.backbone.cells(search_size), self.template_cells
-    )
+    fusion = fusions.make(self.fusion, 1, self.template_cells)
+    return fusion.response_size(self.backbone.cells(search_size))
 
   def encode(
     self,

@@ -122,8 +122,8 @@ def make(
     raise ValueError(f'siamfc fuses one level, not levels={tuple(levels)}')
   if 1 not in search_scales:
     raise ValueError(f'search_scales={tuple(search_scales)} must hold 1')
-  if fusion == 'up_xcorr':
-    raise ValueError("fusion 'up_xcorr' with one output is 'xcorr'")
+  if not fusions.get(fusion).has_head:
+    raise ValueError(f"fusion {fusion!r} with one output is 'xcorr'")
   # Flax would meet a wrong name or option only when the network first runs.
   fusions.make(fusion, 1, 1, **options)
   return SiamFc(
