@@ -268,7 +268,7 @@ class Form:
 
 
 def _freeze(network: Network, frozen: int) -> list[dict]:
-  """Parameter groups of what trains; batch norms of the rest stand still."""
+  """Parameter groups of what trains; batch norms of the rest are frozen."""
   backbone = network.backbone
   stages = [nn.ModuleList([backbone.conv1, backbone.bn1])]
   stages += [getattr(backbone, f'layer{i}') for i in range(1, 5)]

@@ -10,7 +10,7 @@ puts ACM in the place of the correlations, the pure swap; `:fusion=nano_xcorr`
 trains NanoTrackV3 on without ACM, as a control. `:whole` trains the backbone
 too, which takes about twice the time on a CPU.
 
-ACM stands beside the correlations and joins them through a last layer that
+ACM works beside the correlations and joins them through a last layer that
 starts at zero, so that step 0 of a run that begins with NanoTrackV3 equals it.
 
 The recipe is ours, for little data: the backbone is frozen, other pretrained

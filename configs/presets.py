@@ -1,4 +1,4 @@
-"""What may stand after the colon of --config, in any order, comma-separated.
+"""Arguments of a config, after the colon of --config, comma-separated.
 
 quickstart      a narrow AlexNet on synthetic sequences, in minutes
 tiny            with it: in seconds

@@ -17,7 +17,7 @@ from data_pipelines import crops
 from data_pipelines.track import Track
 
 FRAMES_PER_CLIP = 64
-# Of a run's problems, how many are told one by one.
+# Number of a run's problems that are printed one by one.
 MOST_PROBLEMS = 100
 
 

@@ -21,7 +21,7 @@ MISNAMED = (
 
 
 class Parser(argparse.ArgumentParser):
-  """Shows a command's docstring as it is, and tells an error in one line."""
+  """Shows a command's docstring as it is, and prints an error as one line."""
 
   def __init__(self, prog: str, doc: str):
     super().__init__(
@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
     """Does the work, prints what it says, and returns the exit code.
 
     Args:
-      work: Is given the options; an error of it is told in one line.
+      work: Takes the options and does the work; an error prints as one line.
       argv: The command line without the program's name; the process's own if
         none is given.
     """

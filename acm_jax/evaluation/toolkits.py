@@ -1,8 +1,8 @@
 """How toolkits score one pass: which frames count, and how.
 
 They disagree by up to four points on the same files; where a rule is not
-obvious it is said at its function. A row of NaN in a result stands for one that
-is missing, and is a miss in all of them.
+obvious it is said at its function. A row of NaN in a result means a missing
+row, and is a miss in all of them.
 
 The scores have three curves: `success`, the share of frames above each of
 `metrics.OVERLAP_THRESHOLDS`; `precision`, that within

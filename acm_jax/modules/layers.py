@@ -31,8 +31,8 @@ def freezing_statistics(mode: Mode) -> contextlib.AbstractContextManager:
   """Makes batch norms keep their statistics where `mode` freezes these.
 
   Inside the context they use running statistics, whatever they are called
-  with; so they must be told which to use at the call. Their scale and bias
-  have gradients as without it.
+  with; so `use_running_average` must be an argument of the call. Their scale
+  and bias have gradients as without it.
   """
 
   def intercept(call, args, kwargs, context):

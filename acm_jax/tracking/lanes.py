@@ -33,7 +33,7 @@ def step_on(platform: str) -> Callable:
   """Chooses the step of n lanes for a platform: `together` or `one_by_one`.
 
   On a CPU a batch is no faster than its samples one by one, and lanes that
-  stand still cost nothing then.
+  are not active cost nothing then.
   """
   return one_by_one if platform == 'cpu' else together
 
@@ -84,7 +84,7 @@ def one_by_one(
   *,
   wide: bool = False,
 ) -> tuple[TrackState, Tracked]:
-  """As `together`, one lane after the other; one that stands still is free."""
+  """As `together`, one lane after the other; one that is not active is free."""
   step = functools.partial(loop.step, tracker, variables, wide=wide)
   shared = _shared(frames)
 

@@ -151,7 +151,7 @@ def follow(
       'each target'
     )
   # A power of two, so that few numbers of targets are compiled for. The lanes
-  # without a target stand still.
+  # without a target are not active.
   count = len(boxes_xywh)
   lanes = 1 << (count - 1).bit_length()
   if hparams is not None:

@@ -20,7 +20,7 @@ from acm_jax.geometry import boxes
 # Frames below which a track is not worth keeping, and the part of all frames.
 LEAST_FRAMES, LEAST_SHARE = 8, 1 / 3
 # Motion and change of size, as parts of the target's size, up to which a target
-# stands still.
+# does not move.
 _STILL = 0.3
 
 KEPT = 'kept'

@@ -238,7 +238,7 @@ def load_variables(place: str | Path) -> tuple[dict[str, Any], Variables]:
 
 
 def _step(checkpoints: Checkpoints, folder: Path, name: str | None) -> int:
-  """The step that a name stands for: a number, `best`, or None."""
+  """The step of a name: a number, `best`, or None for the newest."""
   steps = checkpoints.steps
   if name is None:
     return steps[-1]

@@ -30,7 +30,7 @@ from data_pipelines.videos import open_video
 
 # Frames of the shortest stretch; the last of them never agrees.
 _SHORTEST = agreement.LEAST_FRAMES + 1
-# Targets that must move for each that may stand still: where template and
+# Moving targets required for each target that does not move: where template and
 # search region are cut out of the same place, there is little to learn.
 _MOVING_PER_STILL = 3
 # Times that the first frame is searched for a proposed target, until the box

@@ -48,7 +48,7 @@ class RunLog(contextlib.ExitStack):
     self._every = every
     self._last_step = total_steps
     self._pending = None
-    # What stands beside the progress, by its name.
+    # Figures shown beside the progress, by name.
     self._shown: dict[str, float] = {}
     self._rows: list[Values] = []
     # Step and time from which the rate counts: not from the first step, which

@@ -11,7 +11,7 @@ from data_pipelines.composed.library import Library
 # The outline of a pole, which no library has: height and width, px.
 POLE = -1
 POLE_HW = (144, 24)
-# Slim targets are the rarest and the hardest to be told the size of.
+# Slim targets are the rarest, and their sizes the hardest to learn.
 SLIM = 2.5
 _SLIM_WEIGHT = 3.0
 # Photographs that textures are taken from: so few that they stay decoded.

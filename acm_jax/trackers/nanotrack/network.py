@@ -25,7 +25,7 @@ FUSIONS = {
 class NanoBranch(nn.Module):
   """Fuses template and search features and maps the response to an output.
 
-  Parts of the fusion that stand beside a correlation join its response through
+  Parts of the fusion other than the correlation join its response through
   a 1x1 convolution that starts at zero, so that a trained network stays as it
   is at first.
 
