@@ -9,7 +9,7 @@ from pathlib import Path
 
 from acm_jax import command
 
-# Commands by name, in the order of a first acquaintance.
+# Commands by name, in the order in which a newcomer needs them.
 _COMMANDS = {
   'track': 'acm_jax.track',
   'train': 'acm_jax.train',
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _file_of(module: str) -> tuple[str, Path]:
-  """The module of a command, of a package its __main__, and the file of it."""
+  """Finds the module that runs a command, and the file of that module."""
   spec = importlib.util.find_spec(module)
   if spec.submodule_search_locations:
     return _file_of(f'{module}.__main__')

@@ -44,12 +44,12 @@ def define(values: flags.FlagValues) -> None:
 
 def main(values: flags.FlagValues) -> None:
   """Trains as the flags say."""
-  path = Path(config_flags.get_config_filename(values['config']))
+  name = config_flags.get_config_filename(values['config'])
   processes.join()
   data_dir = values.data_dir or os.environ.get('ACM_DATA')
   loop.train(
     values.config,
-    Path(values.workdir or Path('runs', path.name.partition('.py')[0])),
+    Path(values.workdir or Path('runs', Path(name.partition(':')[0]).stem)),
     data_dir or None,
     values.init_from,
     values.teacher,

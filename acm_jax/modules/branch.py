@@ -145,10 +145,10 @@ def response_size(name: str, search_cells: int, template_cells: int) -> int:
   """Cells a side of a branch's output.
 
   Args:
-    name: Of the fusion.
+    name: Name of the fusion.
     search_cells: Cells a side of the search features.
     template_cells: Cells a side of the template features.
   """
-  # Of both the adapters take the edges.
+  # The adapters cut the edges of both.
   search, template = (n - ADAPTER + 1 for n in (search_cells, template_cells))
   return fusions.make(name, 1, template).response_size(search)

@@ -1,8 +1,8 @@
 """How template and search features become one response map.
 
 A fusion encodes the template once per sequence (`encode`) and fuses it with the
-search region once per frame (`fuse`). It says what the network around it has to
-give: a head or none, and for how many places.
+search region once per frame (`fuse`). Its class declares whether it needs a
+head, and how large its response is.
 """
 
 import abc
@@ -255,7 +255,7 @@ class Acm(Fusion):
   Source: Han et al., CVPR 2021 (arXiv:2012.02776).
   """
 
-  # That of the released code.
+  # As in the released code.
   head_size: ClassVar[int] = 3
 
   prior: bool = True

@@ -13,7 +13,7 @@ class Mode:
 
   Attributes:
     training: Whether anything trains.
-    frozen: Paths of modules in which nothing trains all the same.
+    frozen: Paths of the modules that do not train, if others do.
     frozen_statistics: Regular expressions; a batch norm whose path begins with
       one uses and keeps its running statistics although its part trains.
   """

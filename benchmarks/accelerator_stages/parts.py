@@ -1,4 +1,4 @@
-"""Where the time of a light tracker's training step goes, part by part.
+"""Times the parts of a light tracker's training step.
 
 Each part is compiled by itself: augmentation, the forward pass, its gradient
 and the whole step, all but the first with XLA's grouped depthwise convolutions,
