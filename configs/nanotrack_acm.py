@@ -8,7 +8,7 @@
 `:sets=composed+davis` trains on these of its data sets alone; `:fusion=acm`
 puts ACM in the place of the correlations, the pure swap; `:fusion=nano_xcorr`
 trains NanoTrackV3 on without ACM, as a control. `:whole` trains the backbone
-too, which takes about twice the time on a CPU.
+too.
 
 ACM works beside the correlations and joins them through a last layer that
 starts at zero, so that step 0 of a run that begins with NanoTrackV3 equals it.
@@ -23,9 +23,9 @@ from ml_collections import ConfigDict
 
 from configs import nanotrack
 
-# By fusion: what begins at random and trains at the full rate; the rate of the
-# other parts; and the statistics that stay. Behind the pure swap they cannot:
-# its towers see other features than before.
+# By fusion: the parts that begin at random and train at the full rate; the rate
+# of the others; and the frozen statistics. The pure swap freezes none in its
+# towers, which see other features than NanoTrackV3's.
 _RATES = {
   'residual_acm': (
     (('(cls|loc)/(acm|join)/', 1.0),),
