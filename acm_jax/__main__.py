@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from acm_jax import command
+from acm_jax.host import command
 
 # Commands by name, in the order in which a newcomer needs them.
 _COMMANDS = {
@@ -41,10 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     known = ', '.join(_COMMANDS)
     print(f'error: no command {name!r}: there are {known}', file=sys.stderr)
     return command.REFUSED
-  module = _COMMANDS[name]
-  if module.startswith('data_pipelines'):
-    return importlib.import_module(_file_of(module)[0]).main(rest)
-  chosen = importlib.import_module(module)
+  chosen = importlib.import_module(_file_of(_COMMANDS[name])[0])
   argv = [f'acm-jax {name}', *rest]
   return command.run(chosen.define, chosen.main, chosen.__doc__, argv)
 

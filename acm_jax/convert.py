@@ -16,10 +16,11 @@ import jax
 from absl import flags
 from ml_collections import config_flags
 
-from acm_jax import command, trackers
+from acm_jax import trackers
+from acm_jax.host import command
+from acm_jax.host.staging import staged
 from acm_jax.training import checkpoints
 from acm_jax.weights import convert, files, verify
-from data_pipelines.staging import staged
 
 
 def define(values: flags.FlagValues) -> None:

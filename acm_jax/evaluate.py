@@ -25,8 +25,9 @@ from pathlib import Path
 
 from absl import flags
 
-from acm_jax import command, model_flags
+from acm_jax import model_flags
 from acm_jax.evaluation import benchmarks
+from acm_jax.host import command
 from acm_jax.running import evaluate, search
 from acm_jax.running.baselines import BaselineFollower
 from acm_jax.running.evaluate import Task

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from absl import flags
 
-from acm_jax import command, model_flags
+from acm_jax import model_flags
+from acm_jax.host import command
 from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import labelling
 

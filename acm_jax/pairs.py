@@ -12,7 +12,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from acm_jax import command
+from acm_jax.host import command
 from acm_jax.training import data, show
 from acm_jax.training.plan import make_plan
 from acm_jax.training.sections import section

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from absl import flags
 
-from acm_jax import command
 from acm_jax.evaluation import archives, benchmarks, scoring, toolkits
+from acm_jax.host import command
 
 
 def define(values: flags.FlagValues) -> None:

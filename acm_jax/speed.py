@@ -13,7 +13,7 @@ from pathlib import Path
 
 from absl import flags
 
-from acm_jax import command
+from acm_jax.host import command
 from acm_jax.timing import run
 
 

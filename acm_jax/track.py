@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from acm_jax import command, model_flags
+from acm_jax import model_flags
+from acm_jax.datasets.videos import open_video
+from acm_jax.host import command
 from acm_jax.running.annotate import annotate
 from acm_jax.tracking.video_tracker import VideoTracker
-from data_pipelines.videos import open_video
 
 
 def define(values: flags.FlagValues) -> None:

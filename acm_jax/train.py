@@ -16,7 +16,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from acm_jax import command
+from acm_jax.host import command
 from acm_jax.training import loop, processes
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from absl import flags
 
-from acm_jax import command, model_flags
+from acm_jax import model_flags
+from acm_jax.datasets.sequences import read_frame
+from acm_jax.host import command
+from acm_jax.host.staging import replacing
 from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import trained
-from data_pipelines.sequences import read_frame
-from data_pipelines.staging import replacing
 
 # Compiling and the first frame take longer than the toolkit's 30 seconds.
 _TIMEOUT = 600

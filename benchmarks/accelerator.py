@@ -17,7 +17,7 @@ Examples:
   PYTHONPATH=. python benchmarks/accelerator.py --out OUT --packed PACK \\
     --stage train --config configs/nanotrack_acm.py --minutes 6
   python -m benchmarks.accelerator_stages.pieces \\
-    OUT/nanotrack_acm.pieces.json --out runs/nanotrack_acm
+    --list OUT/nanotrack_acm.pieces.json --out runs/nanotrack_acm
 """
 
 import shlex
@@ -27,7 +27,7 @@ from pathlib import Path
 
 from absl import flags
 
-from acm_jax import command
+from acm_jax.host import command
 from benchmarks.accelerator_stages import packing, record, runner
 from benchmarks.accelerator_stages.settings import Settings, Training
 

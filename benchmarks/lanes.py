@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from acm_jax import command, model_flags
+from acm_jax import model_flags
 from acm_jax.evaluation import benchmarks, tables, toolkits
 from acm_jax.evaluation.experiments import EXPERIMENTS
 from acm_jax.evaluation.truth import Truth
+from acm_jax.host import command
 from acm_jax.running import scheduler
 from acm_jax.running.scheduler import Job
 from acm_jax.tracking.engine import Engine

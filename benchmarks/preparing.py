@@ -1,10 +1,12 @@
 """What preparing a set costs beside decoding, warping and encoding alone.
 
-    python benchmarks/preparing.py davis --source DAVIS
-
 One process, every frame; both are run in turn three times.
+
+Example:
+  python benchmarks/preparing.py --dataset davis --source DAVIS
 """
 
+import functools
 import sys
 import tempfile
 import time
@@ -12,10 +14,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from absl import flags
 
-from data_pipelines import preparation, sources, trees
+from acm_jax.datasets import sources, trees
+from acm_jax.host import command
+from data_pipelines import preparation
 from data_pipelines.clips import Cut
-from data_pipelines.command_line import Parser
 
 ROUNDS = 3
 CUT = Cut()
@@ -55,32 +59,30 @@ def seconds(work) -> float:
   return time.perf_counter() - begun
 
 
-def main() -> int:
-  parser = Parser('benchmarks.preparing', __doc__)
-  parser.add_argument('name', choices=sources.names())
-  parser.add_argument('--source', required=True)
+def define(values: flags.FlagValues) -> None:
+  """Defines the command's flags on `values`."""
+  on = {'flag_values': values, 'required': True}
+  flags.DEFINE_enum('dataset', None, sources.names(), 'Data set.', **on)
+  flags.DEFINE_string('source', None, 'Folder of its official files.', **on)
 
-  def work(options) -> str:
-    found = frames(options.name, options.source)
-    job = preparation.Job(options.name, options.source, CUT)
-    times = {'preparing': [], 'alone': []}
-    for _ in range(ROUNDS):
-      with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / 'set'
-        times['preparing'].append(
-          seconds(
-            lambda out=out: preparation.prepare(
-              job, out, preparation.processes(1)
-            )
-          )
-        )
-      times['alone'].append(seconds(lambda: alone(found)))
-    best = {name: min(values) for name, values in times.items()}
-    ratio = best['preparing'] / best['alone']
-    return f'{len(found)} frames: {best}, {ratio:.2f} times as long'
 
-  return parser.run(work, None)
+def main(values: flags.FlagValues) -> None:
+  """Measures on the data set that the flags name."""
+  found = frames(values.dataset, values.source)
+  job = preparation.Job(values.dataset, values.source, CUT)
+  times = {'preparing': [], 'alone': []}
+  for _ in range(ROUNDS):
+    with tempfile.TemporaryDirectory() as folder:
+      out = Path(folder) / 'set'
+      work = functools.partial(
+        preparation.prepare, job, out, preparation.processes(1)
+      )
+      times['preparing'].append(seconds(work))
+    times['alone'].append(seconds(lambda: alone(found)))
+  best = {name: min(values) for name, values in times.items()}
+  ratio = best['preparing'] / best['alone']
+  print(f'{len(found)} frames: {best}, {ratio:.2f} times as long')
 
 
 if __name__ == '__main__':
-  sys.exit(main())
+  sys.exit(command.run(define, main, __doc__))

@@ -16,10 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from absl import flags
 
-from acm_jax import command
+from acm_jax.datasets.sequences import read_frame
 from acm_jax.evaluation import annotations, benchmarks
-from data_pipelines.sequences import read_frame
-from data_pipelines.staging import staged
+from acm_jax.host import command
+from acm_jax.host.staging import staged
 
 
 class Cut(NamedTuple):

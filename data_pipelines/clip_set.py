@@ -22,8 +22,8 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float, Int
 
+from acm_jax.host.staging import is_here
 from data_pipelines import manifests
-from data_pipelines.staging import is_here
 
 VERSION = 4
 INDEX = 'index'

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from data_pipelines import clip_set, clips, crops, host_tensorflow, manifests
+from acm_jax.datasets import crops
+from acm_jax.datasets.track import Track
+from acm_jax.host.progress import Progress
+from acm_jax.host.staging import replacing, staged
+from data_pipelines import clip_set, clips, host_tensorflow, manifests
 from data_pipelines.clips import Clip, Cut, Report
-from data_pipelines.progress import Progress
-from data_pipelines.staging import replacing, staged
-from data_pipelines.track import Track
 
 # A TFRecord is a length (8 bytes), its checksum (4), the data, its checksum.
 _RECORD_HEAD, _RECORD_TAIL = 12, 4

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from data_pipelines import crops
-from data_pipelines.track import Track
+from acm_jax.datasets import crops
+from acm_jax.datasets.track import Track
 
 FRAMES_PER_CLIP = 64
 # Number of a run's problems that are printed one by one.

@@ -11,7 +11,7 @@ from typing import Any
 
 from etils import epath
 
-from data_pipelines.staging import replacing
+from acm_jax.host.staging import replacing
 
 NAME = 'manifest.json'
 # Files far away whose sizes are asked for at once.

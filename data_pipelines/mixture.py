@@ -9,8 +9,8 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float
 
+from acm_jax.host.staging import is_here
 from data_pipelines.pairs import Pair, PairSampler, Place, SetIndex
-from data_pipelines.staging import is_here
 from data_pipelines.training_set import TrainingSet, open_set
 
 

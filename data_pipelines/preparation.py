@@ -25,11 +25,12 @@ from typing import Any
 
 from etils import epath
 
-from data_pipelines import clip_set, clip_writer, sources, trees
+from acm_jax.datasets import sources, trees
+from acm_jax.datasets.sources.source import Source, Unit
+from acm_jax.host.progress import Progress
+from acm_jax.host.staging import is_here, replacing
+from data_pipelines import clip_set, clip_writer
 from data_pipelines.clips import Cut
-from data_pipelines.progress import Progress
-from data_pipelines.sources.source import Source, Unit
-from data_pipelines.staging import is_here, replacing
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,94 +1,101 @@
 """Writes a data set's clip records, which training reads.
 
-    python -m data_pipelines.prepare got10k --source GOT-10k --out data/got10k
-    python -m data_pipelines.prepare got10k --out data/got10k --check
+SOURCE is the official download, unpacked or not (zip, tar); --list prints the
+layout of each data set. SOURCE and OUT may be addresses that etils.epath knows,
+such as gs://. An interrupted command goes on where it stopped when it is
+repeated. With --beam, Apache Beam does the work (extra `beam`).
 
-SOURCE is the official download, unpacked or not (zip, tar); --list shows the
-layout that is expected of each set. SOURCE and OUT may be addresses that
-etils.epath knows, as gs://. What was killed goes on where it stopped when it is
-asked for again. With --beam, everything behind it goes to Apache Beam, which
-does the work where its own flags say (extra `beam`).
+Examples:
+  python -m data_pipelines.prepare --dataset got10k --source GOT-10k \\
+    --out data/got10k
+  python -m data_pipelines.prepare --out data/got10k --check
+  python -m data_pipelines.prepare --dataset got10k --source gs://b/GOT-10k \\
+    --out gs://b/got10k --beam '--runner=DataflowRunner --region=REGION'
 """
 
-import argparse
+import shlex
 import sys
 
+from absl import flags
 from etils import epath
 
-from data_pipelines import clip_set, preparation, sources
+from acm_jax.datasets import sources
+from acm_jax.host import command
+from data_pipelines import clip_set, preparation
 from data_pipelines.clips import Cut, stride_for
-from data_pipelines.command_line import Parser
 
 
-def main(argv: list[str] | None = None) -> int:
-  """Runs the command and returns its exit code, 0, 1 or 2."""
-  parser = _parser()
+def define(values: flags.FlagValues) -> None:
+  """Defines the command's flags on `values`."""
+  on = {'flag_values': values}
+  flags.DEFINE_enum('dataset', None, sources.names(), 'Data set.', **on)
+  for name, text in (
+    ('source', 'Folder or archive of the official files.'),
+    ('out', 'Output folder.'),
+    ('exclude', 'File with names of videos to leave out, one a line.'),
+    ('beam', 'Flags of Apache Beam, which then does the work.'),
+  ):
+    flags.DEFINE_string(name, None, text, **on)
+  flags.DEFINE_bool('check', False, 'Only verify the output folder.', **on)
+  flags.DEFINE_bool('list', False, 'Only print the layouts.', **on)
+  for name, default, text in (
+    ('stride', None, 'Frames from one that is taken to the next.'),
+    ('crop_size', Cut.crop_size, 'Side of the crops, px.'),
+    ('quality', Cut.quality, 'Quality of the JPEGs, 0 to 100.'),
+    ('processes', None, 'Processes (default: one for each core).'),
+  ):
+    flags.DEFINE_integer(name, default, text, **on)
 
-  def work(options: argparse.Namespace) -> str:
-    if options.list:
-      return _layouts()
-    if options.out is None:
-      parser.error('--out is missing')
-    if options.check:
-      return _checked(options.out, options.name)
-    for flag in ('name', '--source'):
-      if getattr(options, flag.removeprefix('--')) is None:
-        parser.error(f'{flag} is missing')
-    return _prepared(options)
 
-  return parser.run(work, argv)
-
-
-def _parser() -> Parser:
-  parser = Parser('data_pipelines.prepare', __doc__)
-  add = parser.add_argument
-  add('name', choices=sources.names(), nargs='?', help='the data set')
-  add('--source', help='folder or archive of its files')
-  add('--out', type=epath.Path, help='new folder')
-  add('--check', action='store_true', help='only verify what OUT holds')
-  add('--list', action='store_true', help='only show the layouts')
-  add('--stride', type=int, help='take every so many frames')
-  add('--exclude', help='file with names of videos to leave out, a line each')
-  add('--crop_size', type=int, default=Cut.crop_size, help='px')
-  add('--quality', type=int, default=Cut.quality, help='of the JPEGs, 0-100')
-  add('--processes', type=int, help='default: one for each core')
-  add('--beam', nargs=argparse.REMAINDER, help="Apache Beam's flags")
-  return parser
+def main(values: flags.FlagValues) -> None:
+  """Prepares, checks or lists as the flags say."""
+  if values.list:
+    print(_layouts())
+    return
+  if values.out is None:
+    raise ValueError('`out` missing: see --help')
+  if values.check:
+    print(_checked(epath.Path(values.out), values.dataset))
+    return
+  for name in ('dataset', 'source'):
+    if values[name].value is None:
+      raise ValueError(f'`{name}` missing: see --help')
+  print(_prepared(values))
 
 
 def _layouts() -> str:
-  """What the readers say of the sets."""
+  """Describes the layout of every data set."""
   return '\n'.join(f'{n}: {sources.described(n)}' for n in sources.names())
 
 
-def _prepared(options: argparse.Namespace) -> str:
-  stride = options.stride
+def _prepared(values: flags.FlagValues) -> str:
+  out, stride = epath.Path(values.out), values.stride
   if stride is None:
-    stride = stride_for(sources.make(options.name).gap)
+    stride = stride_for(sources.make(values.dataset).gap)
   job = preparation.Job(
-    options.name,
-    options.source,
-    Cut(stride, options.crop_size, options.quality),
+    values.dataset,
+    values.source,
+    Cut(stride, values.crop_size, values.quality),
   )
-  workers = preparation.processes(options.processes)
-  if options.beam is not None:
-    workers = preparation.beam(options.beam)
-  exclude = _names(options.exclude) if options.exclude else []
-  manifest = preparation.prepare(job, options.out, workers, exclude)
+  workers = preparation.processes(values.processes)
+  if values.beam is not None:
+    workers = preparation.beam(shlex.split(values.beam))
+  exclude = _names(values.exclude) if values.exclude else []
+  manifest = preparation.prepare(job, out, workers, exclude)
   left_out = ', '.join(
     f'{count} {reason}' for reason, count in sorted(manifest['dropped'].items())
   )
   lines = [f'warning: {problem}' for problem in manifest['problems']]
   lines += [
     f'{manifest["frames"]} frames of {manifest["tracks"]} tracks in '
-    f'{options.out}; left out: {left_out or "none"}'
+    f'{out}; left out: {left_out or "none"}'
   ]
   return '\n'.join(lines)
 
 
 def _names(path: str) -> list[str]:
   if not epath.Path(path).exists():
-    raise FileNotFoundError(f'--exclude={path}: no such file')
+    raise FileNotFoundError(f'`exclude`={path}: no such file')
   return epath.Path(path).read_text().split()
 
 
@@ -101,4 +108,4 @@ def _checked(out: epath.Path, name: str | None) -> str:
 
 
 if __name__ == '__main__':
-  sys.exit(main())
+  sys.exit(command.run(define, main, __doc__))

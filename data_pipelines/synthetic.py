@@ -6,22 +6,23 @@ that moves with the camera. Textures are procedural or cut from photographs.
 Everything follows from the seed.
 
 As a command it writes sequences in the folder layout (img/, groundtruth.txt,
-absent.txt), for training or for a benchmark whose answer is known:
+absent.txt), for training or for a benchmark whose answer is known.
 
-    python -m data_pipelines.synthetic --out heldout --sequences 50
+Example:
+  python -m data_pipelines.synthetic --out heldout --sequences 50
 """
 
-import argparse
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+from absl import flags
 from jaxtyping import Bool, Float, UInt8
 
-from data_pipelines.command_line import Parser
-from data_pipelines.staging import staged
+from acm_jax.host import command
+from acm_jax.host.staging import staged
 from data_pipelines.synthetic_scene import Camera, Scene
 from data_pipelines.synthetic_textures import Textures
 
@@ -93,7 +94,7 @@ def write_folder(
   """
   if min(sequences, frames) < 1 or seed < 0:
     raise ValueError(
-      '--sequences and --frames must be at least 1, --seed at least 0'
+      '`sequences` and `frames` must be at least 1, `seed` at least 0'
     )
   with staged(out) as folder:
     for i in range(sequences):
@@ -112,21 +113,29 @@ def _write_video(video: Video, folder: Path) -> None:
   np.savetxt(folder / 'absent.txt', ~video.visible, '%d')
 
 
-def main(argv: list[str] | None = None) -> int:
-  """Runs the command and returns its exit code, 0, 1 or 2."""
-  parser = Parser('data_pipelines.synthetic', __doc__)
-  parser.add_argument('--out', type=Path, required=True, help='new folder')
-  parser.add_argument('--sequences', type=int, default=50, help='how many')
-  parser.add_argument('--frames', type=int, default=40, help='of each')
-  parser.add_argument('--seed', type=int, default=0, help='0 or more')
-  parser.add_argument('--textures', type=Path, help='folder of photographs')
+def define(values: flags.FlagValues) -> None:
+  """Defines the command's flags on `values`."""
+  on = {'flag_values': values}
+  flags.DEFINE_string('out', None, 'Output folder.', required=True, **on)
+  flags.DEFINE_integer('sequences', 50, 'Number of sequences.', **on)
+  flags.DEFINE_integer('frames', 40, 'Frames of each sequence.', **on)
+  flags.DEFINE_integer('seed', 0, 'Random seed, 0 or more.', **on)
+  flags.DEFINE_string(
+    'textures', None, 'Folder of photographs to cut textures from.', **on
+  )
 
-  def work(options: argparse.Namespace) -> str:
-    write_folder(**vars(options))
-    return f'{options.sequences} sequences in {options.out}'
 
-  return parser.run(work, argv)
+def main(values: flags.FlagValues) -> None:
+  """Writes the sequences that the flags describe."""
+  write_folder(
+    Path(values.out),
+    values.sequences,
+    values.frames,
+    values.seed,
+    values.textures and Path(values.textures),
+  )
+  print(f'{values.sequences} sequences in {values.out}')
 
 
 if __name__ == '__main__':
-  sys.exit(main())
+  sys.exit(command.run(define, main, __doc__))

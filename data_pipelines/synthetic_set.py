@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines import clip_set, clip_writer, crops, synthetic
+from acm_jax.datasets import crops
+from acm_jax.datasets.track import Track
+from data_pipelines import clip_set, clip_writer, synthetic
 from data_pipelines.clips import Cut
-from data_pipelines.track import Track
 
 
 def tracks(

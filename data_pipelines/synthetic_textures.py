@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from data_pipelines import sequences
+from acm_jax.datasets import sequences
 
 Rgb = UInt8[np.ndarray, 'h w 3']
 Alpha = UInt8[np.ndarray, 'h w']

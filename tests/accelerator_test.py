@@ -162,13 +162,14 @@ def contents(folder: Path) -> dict[str, bytes]:
   }
 
 
-def test_pieces_join_to_the_same_files(run_folder, tmp_path):
+def test_pieces_join_to_the_same_files(run_folder, tmp_path, run_command):
   listed, *rest = pieces.split(
     run_folder, tmp_path, without=('data',), piece_bytes=20_000
   )
   assert len(rest) > 2
   assert all(path.stat().st_size <= 20_000 for path in rest)
-  assert pieces.main([str(listed), '--out', str(tmp_path / 'joined')]) == 0
+  argv = '--list', listed, '--out', tmp_path / 'joined'
+  assert run_command(pieces, *argv)[0] == 0
   expected = contents(run_folder)
   del expected['data/large']
   assert contents(tmp_path / 'joined') == expected
@@ -194,7 +195,7 @@ def test_pieces_of_a_later_state_take_the_place_of_those_before(
 
 
 @pytest.mark.parametrize('fault', ['damaged', 'missing', 'no list'])
-def test_pieces_with_a_fault_are_refused(run_folder, tmp_path, fault, capsys):
+def test_pieces_with_a_fault_are_refused(run_folder, tmp_path, fault, refuse):
   listed, _, piece, *_ = pieces.split(run_folder, tmp_path, piece_bytes=20_000)
   if fault == 'damaged':
     data = bytearray(piece.read_bytes())
@@ -205,9 +206,8 @@ def test_pieces_with_a_fault_are_refused(run_folder, tmp_path, fault, capsys):
   else:
     listed.write_text('{')
   out = tmp_path / 'joined'
-  assert pieces.main([str(listed), '--out', str(out)]) == 2
   culprit = listed if fault == 'no list' else piece
-  assert str(culprit) in capsys.readouterr().err
+  refuse(pieces, '--list', listed, '--out', out, message=str(culprit))
   assert not out.exists()
 
 

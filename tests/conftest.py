@@ -85,7 +85,7 @@ def sequences(tmp_path_factory) -> Path:
 @pytest.fixture
 def run_command(capfd):
   """Runs a command's module; gives its exit code, stdout and stderr lines."""
-  from acm_jax import command
+  from acm_jax.host import command
 
   def run(module, *argv):
     capfd.readouterr()
@@ -109,3 +109,24 @@ def refuse(run_command):
     assert message in errors[0]
 
   return refuse
+
+
+@pytest.fixture
+def bucket(tmp_path, monkeypatch):
+  """A folder of this machine that stands for the address s3://bucket."""
+
+  import fsspec
+  from etils.epath import backend, gpath
+  from fsspec.implementations import dirfs
+
+  class Store(dirfs.DirFileSystem):
+    protocol = 's3'
+
+  folder = tmp_path / 'store' / 'bucket'
+  folder.mkdir(parents=True)
+  store = Store(str(folder.parent), fsspec.filesystem('file', auto_mkdir=True))
+  monkeypatch.setattr(gpath, '_is_tf_installed', lambda: False)
+  monkeypatch.setattr(
+    type(backend.fsspec_backend), '_get_filesystem', lambda *_: store
+  )
+  return folder

@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from acm_jax import command, convert
+from acm_jax import convert
+from acm_jax.host import command
 from acm_jax.training import checkpoints, trained
 from acm_jax.weights import verify
 from tests import classifiers, formulas

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from acm_jax import evaluate
+from acm_jax.datasets.sequences import read_boxes
 from acm_jax.training import trained
 from configs import siamban
-from data_pipelines.sequences import read_boxes
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import pytest
 
 from acm_jax import label
-from data_pipelines import sources
-from data_pipelines.trees import open_tree
+from acm_jax.datasets import sources
+from acm_jax.datasets.trees import open_tree
 from tests.data_pipelines import shots
 
 FRAMES = 12

@@ -17,12 +17,7 @@ def test_help_lists_every_command_without_importing_it(capsys):
 
 @pytest.mark.parametrize('name', console._COMMANDS)
 def test_each_command_shows_its_help(name, capsys):
-  if console._COMMANDS[name].startswith('data_pipelines'):
-    with pytest.raises(SystemExit) as ended:
-      console.main([name, '--help'])
-    assert ended.value.code == 0
-  else:
-    assert console.main([name, '--help']) == 0
+  assert console.main([name, '--help']) == 0
   found, _ = console._file_of(console._COMMANDS[name])
   first = importlib.import_module(found).__doc__.strip().splitlines()[0]
   assert first in capsys.readouterr().out

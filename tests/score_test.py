@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from acm_jax import command, score
+from acm_jax import score
+from acm_jax.host import command
 from tests.evaluation import walks
 
 TRUE = np.array([[15, 25, 30, 40]] * 4, dtype=float)

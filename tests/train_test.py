@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acm_jax import command, train
+from acm_jax import train
+from acm_jax.host import command
 from acm_jax.training import checkpoints, sharding
 from tests.training import fakes
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from acm_jax.datasets import layouts, sequences
+from acm_jax.datasets.layouts import vot
 from acm_jax.evaluation import toolkits
 from acm_jax.evaluation.benchmarks import (
   BENCHMARKS,
@@ -17,8 +19,6 @@ from acm_jax.evaluation.benchmarks import (
 )
 from acm_jax.evaluation.results import read_boxes
 from acm_jax.evaluation.truth import Truth
-from data_pipelines import layouts, sequences
-from data_pipelines.layouts import vot
 
 
 class _Note(NamedTuple):

@@ -14,7 +14,7 @@ import numpy as np
 
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.experiments.one_pass import result_path
-from data_pipelines.staging import replacing
+from acm_jax.host.staging import replacing
 
 
 def write(folder: Path, benchmark: Benchmark, path: Path) -> str:

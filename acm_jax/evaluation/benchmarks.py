@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from data_pipelines import layouts, tables
-from data_pipelines.sequences import Sequence
+from acm_jax.datasets import layouts, tables
+from acm_jax.datasets.sequences import Sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Benchmark:
   Attributes:
     name: As given to `--benchmark`.
     layout: Layout of the official folders, a key of
-      `data_pipelines.layouts.LAYOUTS`.
+      `acm_jax.datasets.layouts.LAYOUTS`.
     first_pixel: Coordinate of the first pixel in the benchmark's annotations
       and in result files for it: 1 where the official toolkit is Matlab's.
     labels_absence: Whether frames without the target are labelled as such,

@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from acm_jax.datasets import sequences
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.outcome import Outcome
 from acm_jax.evaluation.protocol import Protocol
@@ -15,7 +16,6 @@ from acm_jax.evaluation.results import find_results
 from acm_jax.evaluation.runs import Run
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
-from data_pipelines import sequences
 
 # By sequence.
 Files = Mapping[str, Sequence[Path]]

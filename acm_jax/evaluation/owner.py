@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data_pipelines.staging import replacing
+from acm_jax.host.staging import replacing
 
 _FILE = 'tracker.json'
 

@@ -9,7 +9,7 @@ import numpy as np
 from acm_jax.evaluation import tables
 from acm_jax.evaluation.experiment import Curve, Points
 from acm_jax.evaluation.outcome import Scores
-from data_pipelines.staging import replacing
+from acm_jax.host.staging import replacing
 
 # Name of the files of `write_attributes`.
 ATTRIBUTES = 'attributes'

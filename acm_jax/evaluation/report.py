@@ -16,7 +16,7 @@ from acm_jax.evaluation import (
 )
 from acm_jax.evaluation.experiment import Analysis, Experiment
 from acm_jax.evaluation.outcome import Outcome
-from data_pipelines.staging import replacing
+from acm_jax.host.staging import replacing
 
 # Of the sequences that were not scored, as many are printed; scores.json has
 # them all.

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from acm_jax.datasets.sequences import read_rows
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.runs import lines
-from data_pipelines.sequences import read_rows
-from data_pipelines.staging import replacing
+from acm_jax.host.staging import replacing
 
 # Ends of the names of files that lie beside results: seconds, confidences.
 _NO_BOXES = ('_time', '_times', '_confidence', '_value')

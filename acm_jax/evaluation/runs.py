@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from data_pipelines.sequences import read_text
-from data_pipelines.staging import replacing
+from acm_jax.datasets.sequences import read_text
+from acm_jax.host.staging import replacing
 
 # Codes of files; any other row is a region.
 SKIPPED, INITIALISED, FAILED = 0, 1, 2

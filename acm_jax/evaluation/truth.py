@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
-from data_pipelines.layouts.vot import region_box
-from data_pipelines.sequences import Sequence as Sequence_
+from acm_jax.datasets.layouts.vot import region_box
+from acm_jax.datasets.sequences import Sequence as Sequence_
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

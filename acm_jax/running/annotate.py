@@ -8,11 +8,11 @@ from typing import TextIO
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from acm_jax.datasets.videos import Video
+from acm_jax.host.progress import progress
+from acm_jax.host.staging import replacing
 from acm_jax.running import drawing
 from acm_jax.tracking.video_tracker import Result, VideoTracker
-from data_pipelines.progress import progress
-from data_pipelines.staging import replacing
-from data_pipelines.videos import Video
 
 HEADER = 'frame,target,x,y,w,h,score,lost,margin'
 SHEET_FRAMES = 8

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from data_pipelines.staging import replacing
+from acm_jax.host.staging import replacing
 
 # Distinct on photographs and for colour-blind eyes (Okabe and Ito), RGB.
 COLORS = (

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from acm_jax.datasets.sequences import Sequence, read_frame
 from acm_jax.evaluation import (
   annotations,
   archives,
@@ -19,11 +20,10 @@ from acm_jax.evaluation import (
 )
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.experiment import Experiment, Truths
+from acm_jax.host.progress import Progress
 from acm_jax.running import drawing, scheduler
 from acm_jax.running.scheduler import Follower, Job
 from acm_jax.tracking.engine import Programs
-from data_pipelines.progress import Progress
-from data_pipelines.sequences import Sequence, read_frame
 
 SHEET_SEQUENCES, SHEET_FRAMES = 6, 4
 

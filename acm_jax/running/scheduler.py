@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from acm_jax.datasets import sequences
 from acm_jax.evaluation.protocol import Answer, Next, Protocol, Start
 from acm_jax.evaluation.runs import Run
 from acm_jax.tracking.contract import Tracked
 from acm_jax.tracking.engine import Programs, bucket_of, check_box, given
-from data_pipelines import sequences
 
 # Frames of each lane that are decoded ahead.
 _AHEAD = 4

@@ -16,16 +16,16 @@ import jax
 import numpy as np
 from scipy.stats import qmc
 
+from acm_jax.datasets.sequences import read_ahead
 from acm_jax.evaluation import owner, plots, report, tables
 from acm_jax.evaluation.runs import Run, boxes_alone
+from acm_jax.host.progress import Progress
+from acm_jax.host.staging import replacing
 from acm_jax.running.evaluate import Task
 from acm_jax.tracking import video_tracker
 from acm_jax.tracking.contract import Hparams
 from acm_jax.tracking.engine import Programs
 from acm_jax.tracking.model import Model, hparams_of
-from data_pipelines.progress import Progress
-from data_pipelines.sequences import read_ahead
-from data_pipelines.staging import replacing
 
 # Of the candidates, as many are printed; search.csv has them all.
 _SHOWN = 10

@@ -12,11 +12,11 @@ from pathlib import Path
 import jax
 
 from acm_jax import trackers
+from acm_jax.host.staging import replacing
 from acm_jax.modules import fusion
 from acm_jax.timing import inputs, operators, steps
 from acm_jax.timing.measure import Work, measure, table
 from acm_jax.tracking.contract import Tracker
-from data_pipelines.staging import replacing
 
 
 @dataclasses.dataclass(frozen=True)

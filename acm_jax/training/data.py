@@ -7,7 +7,8 @@ from typing import Any
 
 from etils import epath
 
-from data_pipelines import crops, synthetic_set, training_set
+from acm_jax.datasets import crops
+from data_pipelines import synthetic_set, training_set
 from data_pipelines.pipeline import DataSet
 
 # The data set that is made where it is asked for.
@@ -44,8 +45,8 @@ def find_sets(
     place = data_dir or '--data_dir, which is not given, nor is $ACM_DATA'
     raise FileNotFoundError(
       f'data sets are not prepared: {", ".join(missing)} (looked in {place}). '
-      'Write each with `python -m data_pipelines.prepare NAME --source '
-      'DOWNLOAD --out DATA_DIR/NAME`, or train small on synthetic data: add '
+      'Write each with `acm-jax prepare --dataset NAME --source DOWNLOAD '
+      '--out DATA_DIR/NAME`, or train small on synthetic data: add '
       ':quickstart to --config'
     )
   return [

@@ -18,15 +18,16 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from acm_jax.datasets import sequences
+from acm_jax.datasets.videos import open_video
+from acm_jax.host.progress import Progress
+from acm_jax.host.staging import staged
 from acm_jax.tracking.engine import check_box
 from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import agreement
 from acm_jax.training.agreement import KEPT, STILL, Passes
-from data_pipelines import proposals, sequences
-from data_pipelines.progress import Progress
-from data_pipelines.staging import staged
+from data_pipelines import proposals
 from data_pipelines.stretches import Stretch, stretches
-from data_pipelines.videos import open_video
 
 # Frames of the shortest stretch; the last of them never agrees.
 _SHORTEST = agreement.LEAST_FRAMES + 1

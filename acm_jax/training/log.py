@@ -10,11 +10,11 @@ import numpy as np
 from absl import logging
 from jaxtyping import UInt32
 
+from acm_jax.host.progress import Progress
 from acm_jax.training import processes
 from acm_jax.training.checkpoints import CRITERION
 from acm_jax.training.metrics import Values, Writer
 from acm_jax.training.step import Metrics
-from data_pipelines.progress import Progress
 
 # Steps in a row that were not taken, after which a run stops.
 _PATIENCE = 10

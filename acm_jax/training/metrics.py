@@ -6,8 +6,8 @@ from pathlib import Path
 
 from absl import logging
 
+from acm_jax.host.staging import replacing
 from data_pipelines import host_tensorflow
-from data_pipelines.staging import replacing
 
 FILE = 'metrics.jsonl'
 Values = dict[str, float]

@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
+from acm_jax.datasets import crops, sequences
 from acm_jax.geometry import boxes
 from acm_jax.tracking.contract import Tracker, Variables
 from acm_jax.tracking.engine import Programs
 from acm_jax.tracking.model import Model
-from data_pipelines import crops, sequences
 
 # Largest distance of a pair's frames.
 _GAP = 60

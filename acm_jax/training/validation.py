@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from acm_jax.datasets.sequences import Sequence
 from acm_jax.evaluation import benchmarks, metrics, toolkits
 from acm_jax.evaluation.experiments.one_pass import OnePass
 from acm_jax.evaluation.truth import Truth
@@ -17,7 +18,6 @@ from acm_jax.tracking.model import Model
 from acm_jax.training import template_gap
 from acm_jax.training.checkpoints import CRITERION
 from acm_jax.training.sections import Validation, section
-from data_pipelines.sequences import Sequence
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

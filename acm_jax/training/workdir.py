@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from acm_jax.host.staging import replacing
 from acm_jax.training import resuming
-from data_pipelines.staging import replacing
 
 CONFIG = 'config.json'
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from acm_jax import trackers
+from acm_jax.datasets.sequences import Sequence, read_frame
 from acm_jax.evaluation import benchmarks, toolkits
 from acm_jax.evaluation.experiments import EXPERIMENTS
 from acm_jax.evaluation.truth import Truth
@@ -23,7 +24,6 @@ from acm_jax.training import trained
 from benchmarks.accelerator_stages import packing, parity
 from benchmarks.accelerator_stages.settings import Row, Settings
 from data_pipelines import synthetic
-from data_pipelines.sequences import Sequence, read_frame
 from tests import variables
 
 COUNTS, REHEARSED_COUNTS = (1, 8, 32, 128), (1, 2)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_pipelines.staging import staged
+from acm_jax.host.staging import staged
 
 LIMIT_BYTES = 60 * 2**20
 DATA, SEQUENCES, CHECKPOINTS, WHEELS = [

@@ -1,14 +1,14 @@
 """A folder as files of limited size, and back.
 
-  python -m benchmarks.accelerator_stages.pieces \\
-    OUT/nanotrack_acm.pieces.json --out runs/nanotrack_acm
-
 The pieces are consecutive parts of a tar archive; NAME.pieces.json lists them
 with their checksums. These are part of the names too, so that pieces of a later
 state of the folder can lie beside those that the list still names.
+
+Example:
+  python -m benchmarks.accelerator_stages.pieces \\
+    --list OUT/nanotrack_acm.pieces.json --out runs/nanotrack_acm
 """
 
-import argparse
 import fnmatch
 import hashlib
 import json
@@ -18,8 +18,10 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
-from data_pipelines.command_line import Parser
-from data_pipelines.staging import replacing, staged
+from absl import flags
+
+from acm_jax.host import command
+from acm_jax.host.staging import replacing, staged
 
 # Below 16 MiB, which is the most that some machines hand back.
 PIECE_BYTES = 15 * 2**20
@@ -111,18 +113,20 @@ def _sha256(data: bytes) -> str:
   return hashlib.sha256(data).hexdigest()
 
 
-def main(argv: list[str] | None = None) -> int:
-  """Joins pieces and returns the exit code."""
-  parser = Parser('benchmarks.accelerator_stages.pieces', __doc__)
-  parser.add_argument('list', type=Path, help='NAME.pieces.json')
-  parser.add_argument('--out', type=Path, required=True, help='new folder')
+def define(values: flags.FlagValues) -> None:
+  """Defines the command's flags on `values`."""
+  for name, text in (
+    ('list', 'File NAME.pieces.json.'),
+    ('out', 'Output folder.'),
+  ):
+    flags.DEFINE_string(name, None, text, required=True, flag_values=values)
 
-  def work(options: argparse.Namespace) -> str:
-    join(options.list, options.out)
-    return f'{options.out} is whole'
 
-  return parser.run(work, argv)
+def main(values: flags.FlagValues) -> None:
+  """Joins the pieces that the flags name."""
+  join(Path(values.list), Path(values.out))
+  print(f'{values.out} is whole')
 
 
 if __name__ == '__main__':
-  sys.exit(main())
+  sys.exit(command.run(define, main, __doc__))

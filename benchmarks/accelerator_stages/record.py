@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from acm_jax.host.staging import replacing
 from benchmarks.accelerator_stages.settings import Row, Settings
-from data_pipelines.staging import replacing
 
 FILE = 'accelerator.json'
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'torch')

@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from acm_jax.host.staging import replacing
 from benchmarks.accelerator_stages import packing, pieces
 from benchmarks.accelerator_stages.settings import Row, Settings
-from data_pipelines.staging import replacing
 
 METRICS, LOG = 'metrics.jsonl', 'train.log'
 # For the last step, its validation and its checkpoint, after the signal.

@@ -3,11 +3,11 @@
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data_pipelines import sources, trees
+from acm_jax.datasets import sources, trees
 
 
 class TrackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-  """Reads a set with its reader in `data_pipelines.sources`.
+  """Reads a set with its reader in `acm_jax.datasets.sources`.
 
   Attributes:
     SOURCE: Name of the reader, which each builder sets.

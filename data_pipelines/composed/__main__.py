@@ -1,67 +1,73 @@
 """Writes a composed set: objects that are put on photographs when asked for.
 
-    python -m data_pipelines.composed --photographs COCO --masks DAVIS \\
-      --exclude camel,parkour --out data/composed
-
 Objects are cut out of photographs by the polygons of COCO and out of videos by
-the masks of DAVIS. The folder holds these and photographs to put them on, small
-enough to be sent about; training draws the sequences.
+the masks of DAVIS. The output folder holds these objects and the photographs to
+put them on; training draws the sequences.
+
+Example:
+  python -m data_pipelines.composed --photographs COCO --masks DAVIS \\
+    --exclude camel,parkour --out data/composed
 """
 
-import argparse
 import dataclasses
 import sys
 from pathlib import Path
 
-from data_pipelines.command_line import Parser
+from absl import flags
+
+from acm_jax.host import command
 from data_pipelines.composed import library_writer
 from data_pipelines.composed.library_writer import Settings, Sources
 
 _HELP = {
-  'sequences': 'how many',
-  'frames': 'of each',
-  'seed': '0 or more',
-  'crop_size': 'px',
-  'longest': 'bound on the longest side of a photograph, px',
-  'quality': 'of the JPEGs, 0-100',
-  'objects': 'most objects to cut out of photographs',
-  'scenes': 'most photographs to keep and put objects on',
+  'sequences': 'Number of sequences.',
+  'frames': 'Frames of each sequence.',
+  'seed': 'Random seed, 0 or more.',
+  'crop_size': 'Side of the crops, px.',
+  'longest': 'Longest side of a photograph, px; larger ones are shrunk.',
+  'quality': 'Quality of the JPEGs, 0 to 100.',
+  'objects': 'Maximum number of objects cut out of photographs.',
+  'scenes': 'Maximum number of photographs to put objects on.',
 }
 
 
-def main(argv: list[str] | None = None) -> int:
-  """Runs the command and returns its exit code, 0, 1 or 2."""
-  parser = Parser('data_pipelines.composed', __doc__)
-  add = parser.add_argument
-  add('--photographs', type=Path, required=True, help='in the layout of COCO')
-  add('--masks', type=Path, help='in the layout of DAVIS')
-  add('--backgrounds', type=Path, nargs='+', default=[], help='flat folders')
-  add('--exclude', default='', help='videos of MASKS to leave out: a,b')
+def define(values: flags.FlagValues) -> None:
+  """Defines the command's flags on `values`."""
+  on = {'flag_values': values}
+  flags.DEFINE_string(
+    'photographs', None, 'Folder in the layout of COCO.', required=True, **on
+  )
+  flags.DEFINE_string('masks', None, 'Folder in the layout of DAVIS.', **on)
+  flags.DEFINE_list(
+    'backgrounds', [], 'Comma-separated folders of further photographs.', **on
+  )
+  flags.DEFINE_list(
+    'exclude', [], 'Comma-separated videos of --masks to leave out.', **on
+  )
   for field in dataclasses.fields(Settings):
-    what = f'{_HELP[field.name]}; default {field.default}'
-    add(f'--{field.name}', type=int, default=field.default, help=what)
-  add('--out', type=Path, required=True, help='new folder')
-  return parser.run(_work, argv)
+    flags.DEFINE_integer(field.name, field.default, _HELP[field.name], **on)
+  flags.DEFINE_string('out', None, 'Output folder.', required=True, **on)
 
 
-def _work(options: argparse.Namespace) -> str:
-  given = vars(options)
+def main(values: flags.FlagValues) -> None:
+  """Writes the set that the flags describe."""
+  given = values.flag_values_dict()
   sources = Sources(
-    options.photographs,
-    options.masks,
-    tuple(options.backgrounds),
-    tuple(name for name in options.exclude.split(',') if name),
+    Path(values.photographs),
+    values.masks and Path(values.masks),
+    tuple(map(Path, values.backgrounds)),
+    tuple(values.exclude),
   )
   settings = Settings(
     **{field.name: given[field.name] for field in dataclasses.fields(Settings)}
   )
-  manifest = library_writer.write(options.out, sources, settings)
+  manifest = library_writer.write(Path(values.out), sources, settings)
   kept = ', '.join(
     f'{count} {what}' for what, count in manifest['kept'].items()
   )
   size = sum(file['bytes'] for file in manifest['files'].values())
-  return f'{kept} in {options.out} ({size / 1e6:.1f} MB)'
+  print(f'{kept} in {values.out} ({size / 1e6:.1f} MB)')
 
 
 if __name__ == '__main__':
-  sys.exit(main())
+  sys.exit(command.run(define, main, __doc__))

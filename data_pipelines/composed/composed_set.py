@@ -8,7 +8,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float, Int
 
-from data_pipelines import crops
+from acm_jax.datasets import crops
 from data_pipelines.composed import library as libraries
 from data_pipelines.composed import plan as plans
 from data_pipelines.composed.cast import Cast

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from jaxtyping import Num, UInt8
 
-from data_pipelines.sources import coco, davis, source
-from data_pipelines.trees import Tree, join
+from acm_jax.datasets.sources import coco, davis, source
+from acm_jax.datasets.trees import Tree, join
 
 # Longest side of a cutout, px: what a template crop of 127 px can show of it.
 LONGEST = 144

@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from data_pipelines import crops, manifests, sequences
+from acm_jax.datasets import crops, sequences
+from acm_jax.datasets.sources import coco, davis, source
+from acm_jax.datasets.trees import Tree, open_tree
+from acm_jax.host.progress import Progress
+from acm_jax.host.staging import staged
+from data_pipelines import manifests
 from data_pipelines.composed import cutouts, library
 from data_pipelines.composed.cutouts import Object
-from data_pipelines.progress import Progress
-from data_pipelines.sources import coco, davis, source
-from data_pipelines.staging import staged
-from data_pipelines.trees import Tree, open_tree
 
 # The photograph of an object that is on none of those kept.
 NOWHERE = -1

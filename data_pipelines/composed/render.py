@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from data_pipelines import crops
+from acm_jax.datasets import crops
 from data_pipelines.composed import library as libraries
 from data_pipelines.composed.cast import POLE, POLE_HW
 from data_pipelines.composed.library import Library

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from data_pipelines import builders, sources
+from acm_jax.datasets import sources
+from data_pipelines import builders
 
 TRACKS = {
   'coco': 4,

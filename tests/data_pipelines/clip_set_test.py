@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
+from acm_jax.datasets import crops
+from acm_jax.datasets.track import Track
 from data_pipelines import clip_set as clip_sets
-from data_pipelines import clip_writer, crops, host_tensorflow
+from data_pipelines import clip_writer, host_tensorflow
 from data_pipelines.clip_set import ClipSet
 from data_pipelines.clips import Cut
-from data_pipelines.track import Track
 
 
 def decoded(clip_set, frame):

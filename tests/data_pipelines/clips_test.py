@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from acm_jax.datasets.track import Track
 from data_pipelines import clips
 from data_pipelines.clips import Cut, Report
-from data_pipelines.track import Track
 
 BOX = [5.0, 5, 20, 10]
 IMAGE = np.full((60, 80, 3), 90, np.uint8)

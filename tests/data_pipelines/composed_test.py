@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
+from acm_jax.datasets import crops
+from acm_jax.datasets.sources import source
 from acm_jax.training.data import check_held_out
-from data_pipelines import crops, pipeline, training_set
+from data_pipelines import pipeline, training_set
 from data_pipelines.clip_set import ClipSet
 from data_pipelines.composed import __main__ as command
 from data_pipelines.composed import cast, library_writer, plan
@@ -20,7 +22,6 @@ from data_pipelines.composed.library import VERSION, Library
 from data_pipelines.composed.library_writer import Settings, Sources
 from data_pipelines.composed.render import render
 from data_pipelines.mixture import Mixture, Rooms
-from data_pipelines.sources import source
 from tests.data_pipelines import composed_sources
 
 FRAMES = 6
@@ -472,27 +473,17 @@ def test_pictures_are_bounded_in_size_and_number(originals, tmp_path):
   assert ComposedSet(tmp_path / 'set').jpeg(3).startswith(b'\xff\xd8')
 
 
-def run(capsys, *argv):
-  """Exit code and what the command prints on both streams."""
-  try:
-    code = command.main([str(value) for value in argv])
-  except SystemExit as end:
-    code = end.code
-  printed = capsys.readouterr()
-  return code, printed.out, printed.err
-
-
-def test_the_command_writes_a_set(originals, tmp_path, capsys):
+def test_the_command_writes_a_set(originals, tmp_path, run_command):
   flags = ['--photographs', originals.photographs, '--masks', originals.masks]
   flags += ['--exclude', 'left_out', '--sequences', 3, '--frames', 2]
   out = tmp_path / 'out'
-  code, printed, _ = run(capsys, *flags, '--out', out)
+  code, printed, _ = run_command(command, *flags, '--out', out)
   assert code == 0
-  assert f'5 objects, 7 cutouts, 5 photographs in {out}' in printed
+  assert f'5 objects, 7 cutouts, 5 photographs in {out}' in printed[-1]
   assert len(ComposedSet(out).frame_number) == 6
-  code, _, errors = run(capsys, *flags, '--out', out)
+  code, _, errors = run_command(command, *flags, '--out', out)
   assert code == 2
-  assert 'is there already' in errors
+  assert 'is there already' in errors[0]
 
 
 @pytest.mark.parametrize(
@@ -508,14 +499,11 @@ def test_the_command_writes_a_set(originals, tmp_path, capsys):
   ids=['name', 'backgrounds', 'masks', 'sequences', 'quality', 'scenes'],
 )
 def test_a_bad_request_leaves_nothing(
-  originals, tmp_path, monkeypatch, capsys, extra, message
+  originals, tmp_path, monkeypatch, refuse, extra, message
 ):
   monkeypatch.chdir(tmp_path)
   flags = ['--photographs', originals.photographs, '--masks', originals.masks]
-  code, _, errors = run(capsys, *flags, *extra, '--out', 'out')
-  assert code == 2
-  assert message in errors
-  assert errors.startswith('error: ')
+  refuse(command, *flags, *extra, '--out', 'out', message=message)
   assert not list(tmp_path.iterdir())
 
 

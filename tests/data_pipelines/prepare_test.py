@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from acm_jax.datasets.sources import folder
 from data_pipelines import (
   clip_set,
   clip_writer,
@@ -21,7 +22,6 @@ from data_pipelines import (
 from data_pipelines.builders import dummy_data
 from data_pipelines.clip_set import ClipSet
 from data_pipelines.clips import Cut
-from data_pipelines.sources import folder
 
 ROOT = Path(prepare.__file__).parents[1]
 
@@ -34,19 +34,20 @@ def videos(tmp_path_factory):
   return root
 
 
+@pytest.fixture
+def run_prepare(run_command):
+  """Runs the command; gives its exit code, stdout and the lines of stderr."""
+
+  def run(*argv):
+    code, printed, errors = run_command(prepare, *argv)
+    return code, '\n'.join(printed), errors
+
+  return run
+
+
 @pytest.fixture(autouse=True)
 def one_video_a_shard(monkeypatch):
   monkeypatch.setattr(folder, 'SOURCE', folder.SOURCE._replace(per_shard=1))
-
-
-def run(capsys, *argv):
-  """Exit code, stdout and stderr lines."""
-  try:
-    code = prepare.main(list(map(str, argv)))
-  except SystemExit as end:
-    code = end.code
-  printed = capsys.readouterr()
-  return code, printed.out, printed.err.splitlines()
 
 
 def content(out):
@@ -69,49 +70,58 @@ def whole(videos, tmp_path_factory):
 
 
 def test_a_set_is_prepared_checked_and_not_overwritten(
-  videos, tmp_path, capsys
+  videos, tmp_path, run_prepare
 ):
   out = tmp_path / 'sets' / 'own'
-  flags = ('folder', '--source', videos, '--out', out, '--processes', 1)
-  code, printed, errors = run(capsys, *flags, '--stride', 2)
+  flags = (
+    '--dataset',
+    'folder',
+    '--source',
+    videos,
+    '--out',
+    out,
+    '--processes',
+    1,
+  )
+  code, printed, errors = run_prepare(*flags, '--stride', 2)
   assert (code, errors) == (0, [])
   manifest = json.loads((out / 'manifest.json').read_text())
   # Of three frames, the first and the last.
   assert manifest['frames'] + sum(manifest['dropped'].values()) == 10
   assert f'{manifest["frames"]} frames of 5 tracks in {out}' in printed
   assert sorted(path.name for path in out.parent.iterdir()) == ['own']
-  code, printed, errors = run(capsys, '--out', out, '--check')
+  code, printed, errors = run_prepare('--out', out, '--check')
   assert (code, errors) == (0, [])
-  assert printed == f'{manifest["frames"]} frames in {out}\n'
+  assert printed == f'{manifest["frames"]} frames in {out}'
 
-  code, _, errors = run(capsys, *flags)
+  code, _, errors = run_prepare(*flags)
   assert code == 2
   assert errors == [f'error: {out} is there already: remove it or name another']
 
   shard = out / 'clips-00002.tfrecord'
   shard.write_bytes(shard.read_bytes()[:-1] + b'?')
-  code, _, errors = run(capsys, '--out', out, '--check')
+  code, _, errors = run_prepare('--out', out, '--check')
   assert code == 2
   assert len(errors) == 1
   assert 'clips-00002.tfrecord: damaged' in errors[0]
 
 
 @pytest.mark.parametrize('name', [w.__name__ for w in dummy_data.SETS])
-def test_every_set_is_prepared(tmp_path, capsys, name):
+def test_every_set_is_prepared(tmp_path, run_prepare, name):
   source = Path(dummy_data.__file__).parent / name / 'dummy_data'
   out = tmp_path / name
   flags = ('--source', source, '--out', out, '--processes', 1)
-  code, printed, errors = run(capsys, name, *flags)
+  code, printed, errors = run_prepare(f'--dataset={name}', *flags)
   assert (code, errors) == (0, [])
   assert ClipSet(out).crop_size == 511
   assert 'frames of' in printed
 
 
-def test_crops_are_cut_as_the_flags_say(videos, tmp_path, capsys):
+def test_crops_are_cut_as_the_flags_say(videos, tmp_path, run_prepare):
   out = tmp_path / 'set'
   cut = ('--crop_size', 127, '--quality', 40, '--stride', 2)
   flags = ('--source', videos, '--out', out, '--processes', 1)
-  assert run(capsys, 'folder', *flags, *cut)[0] == 0
+  assert run_prepare('--dataset=folder', *flags, *cut)[0] == 0
   manifest = clip_set.read_manifest(out)
   assert [manifest[k] for k in ('crop_size', 'quality', 'stride')] == [
     127,
@@ -247,9 +257,9 @@ def test_a_shard_that_is_torn_is_written_again(videos, whole, tmp_path, torn):
   assert content(out) == content(whole)
 
 
-def test_a_check_is_of_the_set_that_is_named(whole, capsys):
-  assert run(capsys, 'folder', '--out', whole, '--check')[0] == 0
-  code, _, errors = run(capsys, 'lasot', '--out', whole, '--check')
+def test_a_check_is_of_the_set_that_is_named(whole, run_prepare):
+  assert run_prepare('--dataset=folder', '--out', whole, '--check')[0] == 0
+  code, _, errors = run_prepare('--dataset=lasot', '--out', whole, '--check')
   assert code == 2
   assert 'made of folder, not of lasot' in errors[0]
 
@@ -283,7 +293,7 @@ ORPHANS = """
 import os, signal, sys, time
 from data_pipelines import clip_writer, preparation
 from data_pipelines.clips import Cut
-from data_pipelines.sources import folder
+from acm_jax.datasets.sources import folder
 
 if __name__ == '__main__':
   folder.SOURCE = folder.SOURCE._replace(per_shard=1)
@@ -312,23 +322,32 @@ def test_workers_end_with_the_process_that_began_them(videos, tmp_path):
   assert ended.returncode == -signal.SIGKILL, ended.stderr
 
 
-def test_videos_are_left_out_by_name(tmp_path, capsys):
+def test_videos_are_left_out_by_name(tmp_path, run_prepare):
   source = Path(dummy_data.__file__).parent / 'got10k' / 'dummy_data'
   names, out = tmp_path / 'names.txt', tmp_path / 'set'
-  flags = ('got10k', '--source', source, '--out', out, '--processes', 1)
+  flags = (
+    '--dataset',
+    'got10k',
+    '--source',
+    source,
+    '--out',
+    out,
+    '--processes',
+    1,
+  )
   names.write_text('GOT-10k_Train_000002\n')
-  assert run(capsys, *flags, '--exclude', names)[0] == 0
+  assert run_prepare(*flags, '--exclude', names)[0] == 0
   assert ClipSet(out).track_name.tolist() == ['GOT-10k_Train_000001']
   shutil.rmtree(out)
   names.write_text('GOT-10k_Train_000001\nGOT-10k_Train_000002\n')
-  _, _, errors = run(capsys, *flags, '--exclude', names)
+  _, _, errors = run_prepare(*flags, '--exclude', names)
   assert 'nothing of got10k in it' in errors[0]
   names.write_text('GOT-10k_Train_999999\n')
-  code, _, errors = run(capsys, *flags, '--exclude', names)
+  code, _, errors = run_prepare(*flags, '--exclude', names)
   assert code == 2
   assert len(errors) == 1
   assert 'no video is called GOT-10k_Train_999999' in errors[0]
-  code, _, errors = run(capsys, *flags, '--exclude', tmp_path / 'none')
+  code, _, errors = run_prepare(*flags, '--exclude', tmp_path / 'none')
   assert (code, errors) == (
     2,
     [f'error: --exclude={tmp_path / "none"}: no such file'],
@@ -339,7 +358,7 @@ KILLED = """
 import os, signal, sys
 from data_pipelines import clip_writer, preparation
 from data_pipelines.clips import Cut
-from data_pipelines.sources import folder
+from acm_jax.datasets.sources import folder
 
 folder.SOURCE = folder.SOURCE._replace(per_shard=1)
 moment, source, out = sys.argv[1:]
@@ -402,12 +421,12 @@ def test_two_processes_do_not_write_the_same_set(videos, tmp_path):
   assert [path.name for path in tmp_path.iterdir()] == ['set']
 
 
-def test_a_malformed_annotation_leaves_nothing(videos, tmp_path, capsys):
+def test_a_malformed_annotation_leaves_nothing(videos, tmp_path, run_prepare):
   source = tmp_path / 'videos'
   dummy_data.folder(source)
   (source / 'a' / 'groundtruth.txt').write_text('1,2,3\n')
   flags = ('--source', source, '--out', tmp_path / 'set', '--processes', 1)
-  code, _, errors = run(capsys, 'folder', *flags)
+  code, _, errors = run_prepare('--dataset=folder', *flags)
   assert code == 2
   assert len(errors) == 1
   assert 'a/groundtruth.txt row 1: 3 values, not 4' in errors[0]
@@ -415,21 +434,23 @@ def test_a_malformed_annotation_leaves_nothing(videos, tmp_path, capsys):
 
 
 @pytest.mark.parametrize('content', [b'', b'\xff\xd8torn', None])
-def test_an_unreadable_frame_is_counted_and_named(tmp_path, capsys, content):
+def test_an_unreadable_frame_is_counted_and_named(
+  tmp_path, run_prepare, content
+):
   source, out = tmp_path / 'videos', tmp_path / 'set'
   dummy_data.folder(source)
   frame = source / 'a' / 'img' / '0001.jpg'
   frame.write_bytes(b'' if content is None else content)
   flags = ('--source', source, '--out', out, '--processes', 1, '--stride', 1)
-  code, printed, errors = run(capsys, 'folder', *flags)
+  code, printed, errors = run_prepare('--dataset=folder', *flags)
   assert (code, errors) == (0, [])
   assert f'warning: {frame}: cannot be decoded' in printed
   manifest = json.loads((out / 'manifest.json').read_text())
   assert manifest['dropped'] == {'absent': 1, 'unreadable': 1}
 
 
-def test_the_layouts_are_shown(capsys):
-  code, printed, _ = run(capsys, '--list')
+def test_the_layouts_are_shown(run_prepare):
+  code, printed, _ = run_prepare('--list')
   assert code == 0
   assert 'full_occlusion.txt' in printed
 
@@ -437,27 +458,48 @@ def test_the_layouts_are_shown(capsys):
 @pytest.mark.parametrize(
   ('argv', 'message'),
   [
-    (['davis', '--out', 'o'], '--source is missing'),
-    (['davis', '--source', 'nowhere'], '--out is missing'),
-    (['otb', '--source', '.', '--out', 'o'], "invalid choice: 'otb'"),
-    (['davis', '--source', 'nowhere', '--out', 'o'], 'nowhere: no such folder'),
-    (['folder', '--source', '.', '--out', 'o'], 'no sequence with a folder'),
-    (['folder', '--out', 'o', '--check'], 'o: no clip set'),
+    (['--dataset=davis', '--out', 'o'], '--source missing: see --help'),
     (
-      ['folder', '--source', '.', '--out', 'o', '--processes', '0'],
+      ['--dataset=davis', '--source', 'nowhere'],
+      '--out missing: see --help',
+    ),
+    (
+      ['--dataset=otb', '--source', '.', '--out', 'o'],
+      '--dataset=otb: value should be one of',
+    ),
+    (
+      ['--dataset=davis', '--source', 'nowhere', '--out', 'o'],
+      'nowhere: no such folder',
+    ),
+    (
+      ['--dataset=folder', '--source', '.', '--out', 'o'],
+      'no sequence with a folder',
+    ),
+    (['--dataset=folder', '--out', 'o', '--check'], 'o: no clip set'),
+    (
+      [
+        '--dataset',
+        'folder',
+        '--source',
+        '.',
+        '--out',
+        'o',
+        '--processes',
+        '0',
+      ],
       '--processes=0: at least 1',
     ),
     (
-      ['folder', '--source', '.', '--out', 'o', '--stride', '0'],
+      ['--dataset=folder', '--source', '.', '--out', 'o', '--stride', '0'],
       'stride and crop_size 1 or more',
     ),
   ],
 )
 def test_a_wrong_request_is_one_line_and_writes_nothing(
-  tmp_path, monkeypatch, capsys, argv, message
+  tmp_path, monkeypatch, run_prepare, argv, message
 ):
   monkeypatch.chdir(tmp_path)
-  code, _, errors = run(capsys, *argv)
+  code, _, errors = run_prepare(*argv)
   assert code == 2
   assert len(errors) == 1
   assert errors[0].startswith('error: ')
@@ -465,22 +507,24 @@ def test_a_wrong_request_is_one_line_and_writes_nothing(
   assert not list(tmp_path.iterdir())
 
 
-def test_help_shows_an_example(capsys):
-  code, printed, _ = run(capsys, '--help')
+def test_help_shows_an_example(run_prepare):
+  code, printed, _ = run_prepare('--help')
   assert code == 0
-  assert 'python -m data_pipelines.prepare got10k --source' in printed
+  assert 'python -m data_pipelines.prepare --dataset got10k --source' in printed
 
 
-def test_a_full_disk_is_work_that_failed(videos, tmp_path, monkeypatch, capsys):
+def test_a_full_disk_is_work_that_failed(
+  videos, tmp_path, monkeypatch, run_prepare
+):
   def full(*_, **__):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'shard')
 
   monkeypatch.setattr(clip_writer, 'write_shard', full)
   flags = ('--source', videos, '--out', tmp_path / 'o', '--processes', 1)
-  code, _, errors = run(capsys, 'folder', *flags)
+  code, _, errors = run_prepare('--dataset=folder', *flags)
   assert code == 1
   assert len(errors) == 1
-  assert "No space left on device: 'shard'" in errors[0]
+  assert errors[0] == 'error: shard: No space left on device'
   assert not list(tmp_path.iterdir())
 
 

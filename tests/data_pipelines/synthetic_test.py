@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from acm_jax.datasets import layouts, sequences
 from acm_jax.geometry import boxes
-from data_pipelines import layouts, sequences, synthetic, synthetic_scene
+from data_pipelines import synthetic, synthetic_scene
 from data_pipelines.synthetic_textures import Textures
 
 SIZE = (120, 160)
@@ -72,10 +73,10 @@ def test_the_first_box_repeated_is_a_weak_baseline():
   assert 0.85 < np.mean(shown) < 1
 
 
-def test_the_command_writes_the_folder_layout(tmp_path, capsys):
+def test_the_command_writes_the_folder_layout(tmp_path, run_command, refuse):
   out = tmp_path / 'out'
-  argv = ['--out', str(out), '--sequences', '2', '--frames', '3', '--seed', '7']
-  assert synthetic.main(argv) == 0
+  argv = ['--out', out, '--sequences', 2, '--frames', 3, '--seed', 7]
+  assert run_command(synthetic, *argv)[0] == 0
   found = layouts.read('folder', out)
   video = synthetic.generate((7, 1), 3)
   assert [s.name for s in found] == ['synthetic-0000', 'synthetic-0001']
@@ -84,17 +85,21 @@ def test_the_command_writes_the_folder_layout(tmp_path, capsys):
   frame = sequences.read_frame(found[1].frame_paths[2])
   # What JPEG loses of a noisy picture.
   assert abs(frame.astype(float) - video.frames[2]).mean() < 10
-  assert synthetic.main(argv) == 2
-  assert 'is there already' in capsys.readouterr().err
+  refuse(synthetic, *argv, message='is there already')
 
 
 @pytest.mark.parametrize(
-  'extra',
-  [['--frames', '0'], ['--textures', 'nowhere'], ['--textures', '.']],
+  ('extra', 'message'),
+  [
+    (['--frames', '0'], '--sequences and --frames must be at least 1'),
+    (['--textures', 'nowhere'], 'nowhere: no such folder'),
+    (['--textures', '.'], '.: no images'),
+  ],
   ids=['no frames', 'no folder', 'no images'],
 )
-def test_a_bad_request_leaves_nothing(tmp_path, monkeypatch, capsys, extra):
+def test_a_bad_request_leaves_nothing(
+  tmp_path, monkeypatch, refuse, extra, message
+):
   monkeypatch.chdir(tmp_path)
-  assert synthetic.main(['--out', 'out', *extra]) == 2
-  assert capsys.readouterr().err.startswith('error: ')
+  refuse(synthetic, '--out', 'out', *extra, message=message)
   assert not list(tmp_path.iterdir())

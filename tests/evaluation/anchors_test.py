@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from acm_jax.datasets import sequences
 from acm_jax.evaluation.experiments import anchors
 from acm_jax.evaluation.experiments.anchors import Followed
 from acm_jax.evaluation.runs import unbroken
 from acm_jax.evaluation.truth import Truth
-from data_pipelines import sequences
 from tests.evaluation import walks
 
 BOX = np.array([10.0, 10, 20, 20])

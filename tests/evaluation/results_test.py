@@ -14,7 +14,7 @@ from acm_jax.evaluation.runs import (
   read_run,
 )
 from acm_jax.evaluation.truth import Truth
-from data_pipelines import staging
+from acm_jax.host import staging
 
 
 def read(path, frames, name='a', benchmark='folder'):

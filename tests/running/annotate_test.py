@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from acm_jax.datasets.videos import Video
 from acm_jax.running import annotate
 from acm_jax.tracking.video_tracker import Result, VideoTracker
-from data_pipelines.videos import Video
 
 BOX = np.array([[10, 10, 20, 20]], np.float32)
 IMAGE = np.zeros((48, 64, 3), np.uint8)

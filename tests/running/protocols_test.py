@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from acm_jax.datasets.layouts.vot import region_box
 from acm_jax.evaluation import benchmarks, scoring
 from acm_jax.evaluation.experiment import Analysis, Experiment, Points
 from acm_jax.evaluation.experiments import EXPERIMENTS
@@ -22,7 +23,6 @@ from acm_jax.running.baselines import BaselineFollower
 from acm_jax.running.evaluate import Task
 from acm_jax.running.scheduler import Job
 from acm_jax.tracking.engine import Engine, Programs, given
-from data_pipelines.layouts.vot import region_box
 
 VOT = benchmarks.get('vot2018')
 BOX = [10.0, 10, 20, 16]

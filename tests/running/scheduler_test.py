@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from acm_jax.datasets import sequences
 from acm_jax.evaluation.experiments import EXPERIMENTS
 from acm_jax.evaluation.truth import Truth
 from acm_jax.running import scheduler
 from acm_jax.running.scheduler import Job
 from acm_jax.tracking import video_tracker
 from acm_jax.tracking.engine import Engine, Programs
-from data_pipelines import sequences
 from tests import formulas
 
 BOX = np.array([100, 80, 60, 40], np.float32)

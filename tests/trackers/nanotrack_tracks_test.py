@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from acm_jax import trackers
+from acm_jax.datasets.sequences import read_ahead
 from acm_jax.evaluation import benchmarks, toolkits
 from acm_jax.evaluation.truth import Truth
 from acm_jax.tracking.contract import Hparams
@@ -12,7 +13,6 @@ from acm_jax.tracking.model import Model
 from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.weights import convert, files
 from configs import nanotrack
-from data_pipelines.sequences import read_ahead
 from tests import formulas
 
 # Average overlap of the official boxes, frame 0 and absent frames left out.

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
+from acm_jax.datasets import sources
+from acm_jax.datasets.trees import open_tree
 from acm_jax.tracking.engine import check_box
 from acm_jax.tracking.video_tracker import Result, VideoTracker
 from acm_jax.training import data, labelling
 from acm_jax.training.agreement import KEPT, NOT_HOME, STILL
 from acm_jax.training.labelling import Clip, Settings
-from data_pipelines import sources, training_set
+from data_pipelines import training_set
 from data_pipelines.pipeline import DataSet
-from data_pipelines.trees import open_tree
 from tests.data_pipelines import shots
 
 COUNT = 20

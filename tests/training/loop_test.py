@@ -276,7 +276,7 @@ def test_sets_that_are_not_prepared_are_named_with_the_ways_on(tmp_path):
     data.find_sets(sets, tmp_path, tmp_path)
   message = str(caught.value)
   assert 'not prepared: got10k, lasot (looked in' in message
-  assert 'data_pipelines.prepare' in message
+  assert 'acm-jax prepare --dataset NAME' in message
   assert ':quickstart' in message
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from acm_jax.datasets import sequences
 from acm_jax.geometry import grid
 from acm_jax.tracking import video_tracker
 from acm_jax.tracking.contract import (
@@ -21,7 +22,7 @@ from acm_jax.tracking.contract import (
 from acm_jax.tracking.model import Model
 from acm_jax.training import data, template_gap, validation
 from acm_jax.training.sections import Validation
-from data_pipelines import sequences, training_set
+from data_pipelines import training_set
 from data_pipelines.pipeline import DataSet
 
 HPARAMS = Hparams(0.0, 0.0, 0.0)

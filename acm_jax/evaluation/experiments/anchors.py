@@ -18,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from acm_jax.datasets import sequences
+from acm_jax.datasets.layouts.vot import region_box
 from acm_jax.evaluation import regions
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.expected_overlap import ACCURACY_ROBUSTNESS, Sums
@@ -41,8 +43,6 @@ from acm_jax.evaluation.runs import (
 )
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
-from data_pipelines import sequences
-from data_pipelines.layouts.vot import region_box
 
 # A target is lost at this overlap and below, and has failed if it stays so for
 # as many frames.

@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from acm_jax.datasets import sequences
+from acm_jax.datasets.layouts.vot import region_box
 from acm_jax.evaluation import regions
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.experiment import (
@@ -41,8 +43,6 @@ from acm_jax.evaluation.runs import (
 )
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
-from data_pipelines import sequences
-from data_pipelines.layouts.vot import region_box
 
 # How many thresholds there are.
 _RESOLUTION = 100

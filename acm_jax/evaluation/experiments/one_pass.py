@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from acm_jax.datasets import sequences
 from acm_jax.evaluation import metrics, toolkits
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.experiment import (
@@ -28,7 +29,6 @@ from acm_jax.evaluation.runs import Run, boxes_alone
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.toolkits import Toolkit
 from acm_jax.evaluation.truth import Truth
-from data_pipelines import sequences
 
 
 class OnePass(Experiment):

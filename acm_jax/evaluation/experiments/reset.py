@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from acm_jax.datasets import sequences
 from acm_jax.evaluation import regions
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.expected_overlap import (
@@ -43,7 +44,6 @@ from acm_jax.evaluation.runs import (
 )
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
-from data_pipelines import sequences
 
 # Frames between a failure and the next start.
 SKIP = 5

@@ -4,6 +4,6 @@ from data_pipelines.builders.track_builder import TrackBuilder
 
 
 class Builder(TrackBuilder):
-  """Tracks as `data_pipelines.sources.coco` reads them."""
+  """Tracks as `acm_jax.datasets.sources.coco` reads them."""
 
   SOURCE = 'coco'

@@ -4,6 +4,6 @@ from data_pipelines.builders.track_builder import TrackBuilder
 
 
 class Builder(TrackBuilder):
-  """Tracks as `data_pipelines.sources.got10k` reads them."""
+  """Tracks as `acm_jax.datasets.sources.got10k` reads them."""
 
   SOURCE = 'got10k'

@@ -4,6 +4,6 @@ from data_pipelines.builders.track_builder import TrackBuilder
 
 
 class Builder(TrackBuilder):
-  """Tracks as `data_pipelines.sources.youtube_bb` reads them."""
+  """Tracks as `acm_jax.datasets.sources.youtube_bb` reads them."""
 
   SOURCE = 'youtube_bb'

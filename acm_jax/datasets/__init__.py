@@ -1,0 +1,1 @@
+"""Readers of published data sets: benchmarks to measure, sets to train on."""

@@ -1,0 +1,57 @@
+"""Readers of the folder layouts that tracking benchmarks are published in.
+
+A reader takes the official root and returns the sequences that are there. The
+source's pixel convention is written at its reader and undone there, once.
+
+Sources: the official layouts of OTB-100 (TPAMI 2015), VOT (votchallenge.net),
+UAV123 (ECCV 2016), NfS (arXiv:1703.05884), TColor-128 (TIP 2015) and TinyTLP
+(arXiv:1811.01508); those of sets that are trained on, too, are in `sources`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from acm_jax.datasets.layouts import nfs, otb, tc128, tinytlp, trained, uav, vot
+from acm_jax.datasets.sequences import Sequence
+
+
+def read(layout: str, root: Path) -> list[Sequence]:
+  """Sequences below a folder, in the order of their names.
+
+  Args:
+    layout: Name of the folder layout, a key of `LAYOUTS`.
+    root: The folder that the benchmark was unpacked to.
+
+  Raises:
+    FileNotFoundError: Root, or a file that a sequence needs, is missing.
+    ValueError: The layout is unknown, root holds no sequence of it, or an
+      annotation is malformed.
+  """
+  if layout not in LAYOUTS:
+    known = ', '.join(sorted(LAYOUTS))
+    raise ValueError(f'unknown layout {layout!r}: one of {known}')
+  if not root.is_dir():
+    raise FileNotFoundError(f'{root}: no such folder')
+  found = sorted(LAYOUTS[layout](root), key=lambda sequence: sequence.name)
+  if not found:
+    raise ValueError(f'{root}: no sequence in the layout {layout}')
+  return found
+
+
+LAYOUTS: dict[str, Callable[[Path], list[Sequence]]] = {
+  'otb': otb.otb,
+  'vot': vot.vot,
+  'uav123': uav.uav123,
+  'uav20l': uav.uav20l,
+  'uav123_10fps': uav.uav123_10fps,
+  'nfs30': nfs.nfs30,
+  'nfs240': nfs.nfs240,
+  'tc128': tc128.tc128,
+  'tinytlp': tinytlp.tinytlp,
+  'lasot': trained.lasot,
+  'got10k_val': trained.got10k_val,
+  'got10k_test': trained.got10k_test,
+  'trackingnet': trained.trackingnet,
+  'davis': trained.davis,
+  'folder': trained.of_source('folder'),
+}

@@ -1,0 +1,30 @@
+"""TColor-128."""
+
+from pathlib import Path
+
+import numpy as np
+
+from acm_jax.datasets import sequences
+from acm_jax.datasets.layouts.files import folders_with, frames_from
+from acm_jax.datasets.sequences import Sequence
+
+
+def tc128(root: Path) -> list[Sequence]:
+  """TColor-128: `<Seq>/{img/%04d.jpg, <Seq>_gt.txt, <Seq>_frames.txt}`.
+
+  First pixel 1; `_frames.txt` has the numbers of the first and last image.
+  """
+  found = []
+  for folder in folders_with(root, 'img'):
+    file = folder / f'{folder.name}_gt.txt'
+    boxes = sequences.read_boxes(file, first_pixel=1)
+    span = folder / f'{folder.name}_frames.txt'
+    numbers = sequences.read_rows(span, (2,))
+    if len(numbers) != 1 or not np.isfinite(numbers).all():
+      raise ValueError(
+        f'{span}: one row is wanted, the numbers of the first and last image'
+      )
+    first, last = map(int, numbers[0])
+    frames = frames_from(folder / 'img', first, last)
+    found.append(sequences.make(folder.name, frames, boxes, source=file))
+  return found

@@ -1,0 +1,109 @@
+"""Sets of which a part is trained on, and read as there."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from etils import epath
+
+from acm_jax.datasets import sequences, sources, tables, trees
+from acm_jax.datasets.layouts.files import frames_from
+from acm_jax.datasets.sequences import Sequence
+from acm_jax.datasets.sources import got10k as got10k_source
+from acm_jax.datasets.sources import lasot as lasot_source
+from acm_jax.datasets.sources import source
+from acm_jax.datasets.sources.source import Unit
+from acm_jax.datasets.track import Track
+
+
+def lasot(root: Path) -> list[Sequence]:
+  """LaSOT's test set and LaSOT_ext: `[<class>/]<class>-<n>/`, as trained on."""
+  tested = {*tables.names('lasot'), *tables.names('lasot_ext')}
+  tree = trees.Folder(epath.Path(root))
+  places = source.places(tree, r'[a-zA-Z]+-\d+')
+  return [
+    _of_track(track, root)
+    for name, place in places.items()
+    if name in tested
+    for track in lasot_source.tracks(tree, Unit(name, place))
+  ]
+
+
+def got10k_val(root: Path) -> list[Sequence]:
+  """GOT-10k's validation set: `[val/]GOT-10k_Val_%06d/`, as trained on."""
+  tree = trees.Folder(epath.Path(root))
+  places = source.places(tree, r'GOT-10k_Val_\d+')
+  return [
+    _of_track(track, root)
+    for name, place in places.items()
+    for track in got10k_source.tracks(tree, Unit(name, place))
+  ]
+
+
+def got10k_test(root: Path) -> list[Sequence]:
+  """GOT-10k's test set, of which only the first boxes are known."""
+  tree = trees.Folder(epath.Path(root))
+  places = source.places(tree, r'GOT-10k_Test_\d+')
+  return [
+    _first_box_known(name, root / place, root / place / 'groundtruth.txt', 1)
+    for name, place in places.items()
+  ]
+
+
+def trackingnet(root: Path) -> list[Sequence]:
+  """TrackingNet's test set: `[TEST/]{anno,frames}/`, first boxes alone.
+
+  Videos without a folder of frames are left out.
+  """
+  part = root / 'TEST' if (root / 'TEST').is_dir() else root
+  return [
+    _first_box_known(file.stem, part / 'frames' / file.stem, file, 0)
+    for file in sorted((part / 'anno').glob('*.txt'))
+    if (part / 'frames' / file.stem).is_dir()
+  ]
+
+
+def _first_box_known(
+  name: str, images: Path, file: Path, first_pixel: int
+) -> Sequence:
+  frames = frames_from(images)
+  boxes = np.full((len(frames), 4), np.nan, np.float32)
+  boxes[0] = sequences.read_boxes(file, first_pixel)[0]
+  return sequences.make(name, frames, boxes, source=file)
+
+
+def of_source(name: str) -> Callable[[Path], list[Sequence]]:
+  """The layout of a set that is trained on as well."""
+
+  def read(root: Path) -> list[Sequence]:
+    tree, reader = trees.Folder(epath.Path(root)), sources.make(name)
+    return [
+      _of_track(track, root)
+      for unit in reader.units(tree)
+      for track in reader.tracks(tree, unit)
+    ]
+
+  return read
+
+
+def davis(root: Path) -> list[Sequence]:
+  """DAVIS, as trained on; a target that comes later begins where it comes."""
+  return [
+    Sequence(
+      sequence.name,
+      sequence.frame_paths[first:],
+      sequence.box_xywh[first:],
+      sequence.absent[first:],
+    )
+    for sequence in of_source('davis')(root)
+    for first in np.flatnonzero(sequence.visible)[:1]
+  ]
+
+
+def _of_track(track: Track, root: Path) -> Sequence:
+  return Sequence(
+    track.name,
+    tuple(root / file for file in track.files),
+    track.box_xywh,
+    ~track.visible,
+  )

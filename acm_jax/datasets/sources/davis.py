@@ -1,0 +1,104 @@
+"""DAVIS 2016 and 2017 at 480p.
+
+    JPEGImages/480p/<video>/%05d.jpg, Annotations/480p/<video>/%05d.png
+
+First pixel 0. All videos are read, those of the validation set too; leave them
+out with --exclude to measure on them. Every object of the masks is a target,
+its box the smallest round its mask; the boxes of boxes/<video>.txt are taken
+instead where there is one.
+
+Source: Pont-Tuset et al. (arXiv:1704.00675).
+"""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from acm_jax.datasets.sources import source
+from acm_jax.datasets.sources.source import Source, Unit
+from acm_jax.datasets.track import Track
+from acm_jax.datasets.trees import Tree, find, join
+
+
+def units(tree: Tree) -> Iterator[Unit]:
+  """Every video."""
+  root = find(tree, 'JPEGImages')
+  videos = (
+    tree.folders(join(root, 'JPEGImages/480p')) if root is not None else []
+  )
+  if not videos:
+    raise FileNotFoundError(f'{tree.where("JPEGImages/480p")}: no videos')
+  for name in videos:
+    yield Unit(name, root)
+
+
+def tracks(tree: Tree, unit: Unit) -> list[Track]:
+  """Every object of a video."""
+  root, name = unit.notes, unit.name
+  files = source.images(tree, join(root, 'JPEGImages/480p', name))
+  rows = join(root, 'boxes', f'{name}.txt')
+  if rows in tree:
+    boxes = source.boxes(tree, rows)
+    return [source.track(tree, name, files, boxes, tree.where(rows))]
+  notes = source.images(tree, join(root, 'Annotations/480p', name))
+  if stray := sorted(notes.keys() - files.keys()):
+    raise ValueError(
+      f'{tree.where(notes[stray[0]])}: no image of that number; restore it'
+    )
+  # An image without a mask is one without a target.
+  found = [_boxes(tree, notes[i]) if i in notes else {} for i in files]
+  nothing = np.full(4, np.nan)
+  return [
+    source.picked(
+      tree,
+      f'{name}.{number}',
+      list(files.values()),
+      np.array([boxes.get(number, nothing) for boxes in found]),
+      list(files),
+    )
+    for number in sorted(set().union(*found))
+  ]
+
+
+def masks(tree: Tree, name: str) -> dict[int, UInt8[np.ndarray, 'h w']]:
+  """Masks (0 or 1) of the objects of an annotation image by their numbers.
+
+  Raises:
+    OSError: It is not there.
+    ValueError: It cannot be decoded.
+  """
+  data = np.frombuffer(tree.read(name), np.uint8)
+  index = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+  if index is None:
+    raise ValueError(f'{tree.where(name)}: cannot be decoded; restore it')
+  if index.ndim == 3:
+    index = _palette_index(index[..., 2::-1])
+  return {
+    int(number): (index == number).astype(np.uint8)
+    for number in np.unique(index)
+    if number
+  }
+
+
+def _boxes(tree: Tree, name: str) -> dict[int, np.ndarray]:
+  """Boxes of the objects of a mask by their numbers."""
+  return {
+    number: np.array(cv2.boundingRect(mask))
+    for number, mask in masks(tree, name).items()
+  }
+
+
+def _palette_index(rgb: np.ndarray) -> np.ndarray:
+  """Index of a colour in Pascal VOC's palette, which spreads bits over RGB."""
+  index = np.zeros(rgb.shape[:2], int)
+  for bit in range(8):
+    for channel in range(3):
+      if 3 * bit + channel < 8:
+        on = rgb[..., channel] >> (7 - bit) & 1
+        index |= on.astype(int) << (3 * bit + channel)
+  return index
+
+
+SOURCE = Source(units, tracks, per_shard=4, gap=100)

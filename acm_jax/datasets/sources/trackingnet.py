@@ -1,0 +1,51 @@
+"""TrackingNet, the 30,132 videos of its twelve training parts.
+
+    TRAIN_<k>/{anno/<video>.txt, frames/<video>/%d.jpg, zips/<video>.zip}
+
+First image 0.jpg, numbers without leading zeros. A video is read from its zip
+where there are no frames of it.
+
+Deviation: no source says what the first pixel is called; it is taken as 0.
+
+Source: Müller et al., ECCV 2018 (arXiv:1803.10794).
+"""
+
+from collections.abc import Iterator
+
+from acm_jax.datasets.sources import source
+from acm_jax.datasets.sources.source import Source, Unit
+from acm_jax.datasets.track import Track
+from acm_jax.datasets.trees import Tree, join
+
+
+def units(tree: Tree) -> Iterator[Unit]:
+  """Every annotated video of the training parts that are there."""
+  names = set()
+  for part in source.places(tree, r'TRAIN_\d+').values():
+    for file in tree.files(join(part, 'anno')):
+      name, dot, suffix = file.rpartition('.')
+      if dot + suffix != '.txt':
+        continue
+      if name in names:
+        raise ValueError(
+          f'{tree.where(join(part, "anno", file))}: a video of that name is in '
+          'another part; remove one'
+        )
+      names.add(name)
+      yield Unit(name, part)
+
+
+def tracks(tree: Tree, unit: Unit) -> list[Track]:
+  """The one target of a video."""
+  part = unit.notes
+  frames = join(part, 'frames', unit.name)
+  if not tree.files(frames):
+    frames = join(part, 'zips', f'{unit.name}.zip')
+  rows = join(part, 'anno', f'{unit.name}.txt')
+  box_xywh = source.boxes(tree, rows)
+  files = source.images(tree, frames)
+  where = tree.where(rows)
+  return [source.track(tree, unit.name, files, box_xywh, where, first=0)]
+
+
+SOURCE = Source(units, tracks, per_shard=16, gap=100)

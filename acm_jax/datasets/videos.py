@@ -1,0 +1,97 @@
+"""Frames of anything a user points at: a video file, a folder, a camera."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from absl import logging
+from jaxtyping import UInt8
+
+from acm_jax.datasets.sequences import numbered_images, read_frame
+
+DEFAULT_FPS = 30.0
+_TEXT = ('.csv', '.json', '.txt')
+
+
+@dataclasses.dataclass(frozen=True)
+class Video:
+  """An opened video.
+
+  Attributes:
+    frames: Its frames, RGB, read as they are asked for.
+    fps: Frames per second, as far as the source tells.
+    length: Number of frames, or None where only reading shows it.
+    live: Whether frames arrive in real time and nobody knows how many.
+  """
+
+  frames: Iterator[UInt8[np.ndarray, 'h w 3']]
+  fps: float
+  length: int | None
+  live: bool = False
+
+
+def open_video(source: str) -> Video:
+  """Opens a video file, a folder of images or a camera.
+
+  Args:
+    source: A path, or the number of a camera.
+
+  Raises:
+    FileNotFoundError: There is nothing at the path.
+    ValueError: The folder is empty, or the file or camera gives no frame.
+  """
+  if source.isdecimal():
+    refusal = f'camera {source}: gives no frame; is it there, and free?'
+    return _capture(int(source), refusal)
+  path = Path(source)
+  if path.is_dir():
+    images = numbered_images(path)
+    frames = (read_frame(image) for image in images.values())
+    return Video(frames, DEFAULT_FPS, len(images))
+  if not path.is_file():
+    raise FileNotFoundError(f'{path}: no such video, folder or camera number')
+  if path.suffix.lower() in _TEXT:
+    # FFmpeg would draw the letters.
+    raise ValueError(f'{path}: a text file, not a video')
+  return _capture(
+    str(path), f'{path}: cannot be decoded as a video; re-encode it'
+  )
+
+
+def _capture(source: int | str, refusal: str) -> Video:
+  # FFmpeg would say on stderr what `refusal` says.
+  os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
+  capture = cv2.VideoCapture(source)
+  ok, first = capture.read()
+  if not ok:
+    capture.release()
+    raise ValueError(refusal)
+
+  length = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+
+  def frames():
+    frame, count = first, 0
+    try:
+      while frame is not None:
+        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        count += 1
+        _, frame = capture.read()
+    finally:
+      capture.release()
+    if count < length:
+      # No error: some containers announce more than they hold.
+      logging.warning(
+        '%s: %d of %d frames could be decoded', source, count, length
+      )
+
+  fps = capture.get(cv2.CAP_PROP_FPS)
+  live = isinstance(source, int)
+  return Video(
+    frames(),
+    fps if 0 < fps < 1000 else DEFAULT_FPS,
+    length if length > 0 and not live else None,
+    live,
+  )

@@ -1,0 +1,1 @@
+"""What commands run on: flags and errors, progress, files written whole."""

@@ -1,0 +1,145 @@
+"""The shared runner of all commands: flags, errors in one line, exit codes.
+
+A command is a docstring (what it does, with an example), a function that
+defines its flags on a `FlagValues` of its own, and a function that does the
+work. Nothing happens at import and no flag is global.
+
+A wrong *request* raises ValueError or, for a path of the wrong kind, one of
+`MISNAMED`; its message says what is wrong, where, and how to fix it: exit 2.
+Any other error is work that failed, such as a full disk: exit 1. Both print one
+line on stderr; `--debug` prints the traceback instead.
+
+Functions name their arguments in backticks in such messages. Where a flag has
+the name of the argument, the runner prints the flag: `data_dir` becomes
+--data_dir.
+"""
+
+import logging
+import re
+import sys
+import textwrap
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from absl import flags
+
+from acm_jax.host import config_files
+
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+MISNAMED = (
+  FileNotFoundError,
+  FileExistsError,
+  IsADirectoryError,
+  NotADirectoryError,
+  PermissionError,
+)
+
+
+def run(
+  define: Callable[[flags.FlagValues], None],
+  main: Callable[[flags.FlagValues], None],
+  doc: str,
+  argv: Sequence[str] | None = None,
+) -> int:
+  """Parses the flags, does the work and returns the exit code.
+
+  Args:
+    define: Function that defines the command's flags on a `FlagValues`.
+    main: Function that does the work; raises as the module says.
+    doc: Text that `--help` prints above the flags.
+    argv: Command line, program name first (default: that of the process).
+  """
+  argv = list(sys.argv if argv is None else argv)
+  values = flags.FlagValues()
+  flags.DEFINE_bool('debug', False, 'Show tracebacks.', flag_values=values)
+  define(values)
+  if {'--help', '-h', '-help'} & set(argv[1:]):
+    print(f'{doc.strip()}\n\nFlags:\n{_flags_help(values)}')
+    return DONE
+  debug = bool({'--debug', '--debug=true', '--debug=True'} & set(argv))
+  if not debug:
+    _quiet()
+  try:
+    _parse(values, argv)
+    main(values)
+  except KeyboardInterrupt:
+    print('interrupted', file=sys.stderr)
+    return INTERRUPTED
+  except Exception as error:
+    if debug:
+      traceback.print_exc()
+    else:
+      line = _with_flags(_one_line(error), values)
+      print(f'error: {line}', file=sys.stderr)
+    refused = isinstance(error, (ValueError, flags.Error, *MISNAMED))
+    return REFUSED if refused else FAILED
+  return DONE
+
+
+def _flags_help(values: flags.FlagValues) -> str:
+  """The command's own flags; absl would add its own, and source files."""
+  texts = []
+  for name in values:
+    flag = values[name]
+    text = ' '.join(flag.help.split())
+    default = f' (default: {flag.default})' if flag.default else ''
+    texts.append(f'--{name}: {text}{default}')
+  wrap = textwrap.TextWrapper(
+    width=80, initial_indent='  ', subsequent_indent=' ' * 6
+  )
+  return '\n'.join(map(wrap.fill, texts))
+
+
+def _quiet() -> None:
+  """Leaves it to the one line to tell an error that a library also logs."""
+  # Of a damaged checkpoint, each array that is missing: pages.
+  logging.getLogger('asyncio').setLevel(logging.CRITICAL)
+  logging.getLogger('absl').addFilter(_not_orbax)
+  warnings.filterwarnings('ignore', module='orbax')
+
+
+def _not_orbax(record: logging.LogRecord) -> bool:
+  return 'orbax' not in Path(record.pathname).parts
+
+
+def _parse(values: flags.FlagValues, argv: list[str]) -> None:
+  argv = config_files.resolve(values, argv)
+  try:
+    extra = values(argv)[1:]
+  except flags.IllegalFlagValueError as error:
+    missing = re.findall(r'Flag (--\w+) must have a value', str(error))
+    if not missing:
+      raise
+    raise ValueError(f'{", ".join(missing)} missing: see --help') from error
+  except (AttributeError, KeyError) as error:
+    reason = error.args[0]
+    if isinstance(reason, KeyError):
+      reason = reason.args[0]
+    raise ValueError(f'unknown config key: {reason}') from error
+  if extra:
+    raise ValueError(f'unexpected argument {extra[0]!r}: see --help')
+
+
+def _with_flags(text: str, values: flags.FlagValues) -> str:
+  """Writes the flags of a command in the place of arguments of their name."""
+
+  def flag(argument: re.Match) -> str:
+    name = argument[1]
+    return f'--{name}' if name in values else argument[0]
+
+  return re.sub(r'`(\w+)`', flag, text)
+
+
+def _one_line(error: Exception) -> str:
+  text = str(error)
+  if isinstance(error, OSError) and error.filename:
+    text = f'{error.filename}: {error.strerror}'
+  if 'Traceback (most recent call last)' in text:
+    # A config file's own error, of which ml_collections hands on everything.
+    text = text.strip().splitlines()[-1].partition(': ')[2]
+  text = ' '.join(text.split())
+  if isinstance(error, ValueError | OSError | RuntimeError | flags.Error):
+    return text or type(error).__name__
+  return f'{type(error).__name__}: {text} (--debug shows where)'

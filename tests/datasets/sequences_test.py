@@ -1,0 +1,107 @@
+"""Annotation files are read exactly or refused with file and row."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from acm_jax.datasets import sequences
+
+
+@pytest.mark.parametrize(
+  'text',
+  ['1,2,3,4\n5,6,7,8\n', '1\t2\t3\t4\n5\t6\t7\t8', '1 2  3 4\n5, 6, 7, 8\n\n'],
+  ids=['comma', 'tab', 'space'],
+)
+def test_every_delimiter_gives_the_same_boxes(tmp_path, text):
+  file = tmp_path / 'groundtruth.txt'
+  file.write_text(text)
+  boxes = sequences.read_boxes(file, first_pixel=1)
+  np.testing.assert_array_equal(boxes, [[0, 1, 3, 4], [4, 5, 7, 8]])
+
+
+@pytest.mark.parametrize(
+  ('text', 'message'),
+  [
+    ('1,2,3,4\n1,2,3\n', r'groundtruth.txt row 2: 3 values, not 4'),
+    ('1,2,3,4,5\n', r'groundtruth.txt row 1: 5 values, not 4'),
+    ('1,2,3,4\n\n1,2,3,4', r'groundtruth.txt row 2'),
+    ('1,2,3,four\n', r"groundtruth.txt row 1: '1,2,3,four' is not all numbers"),
+    ('', r'groundtruth.txt: no boxes'),
+  ],
+  ids=['short', 'long', 'empty row', 'word', 'empty file'],
+)
+def test_a_bad_row_is_named(tmp_path, text, message):
+  file = tmp_path / 'groundtruth.txt'
+  file.write_text(text)
+  with pytest.raises(ValueError, match=message):
+    sequences.read_boxes(file)
+
+
+def test_a_missing_annotation_is_named(tmp_path):
+  with pytest.raises(FileNotFoundError, match=r'gt.txt: missing annotation'):
+    sequences.read_boxes(tmp_path / 'gt.txt')
+
+
+def test_nan_empty_and_absent_boxes_are_not_visible():
+  boxes = np.array(
+    [[1, 2, 3, 4], [np.nan] * 4, [1, 2, 0, 4], [1, 2, 3, 4]], np.float32
+  )
+  absent = np.array([0, 0, 0, 1])
+  paths = [Path(f'{i}.jpg') for i in range(6)]
+  sequence = sequences.make('a', paths, boxes, Path('gt.txt'), absent)
+  assert sequence.visible.tolist() == [True, False, False, False]
+  assert len(sequence) == 4
+
+
+def test_fewer_frames_than_rows_are_refused():
+  with pytest.raises(ValueError, match=r'gt.txt: 2 rows, .* a has only 1'):
+    sequences.make('a', [Path('1.jpg')], np.ones((2, 4)), Path('gt.txt'))
+
+
+def test_a_short_absent_file_is_refused():
+  with pytest.raises(ValueError, match=r'gt.txt: 1 rows, but 2 marks'):
+    sequences.make(
+      'a', [Path('1.jpg')], np.ones((1, 4)), Path('gt.txt'), np.zeros(2)
+    )
+
+
+def test_frames_are_sorted_by_number(tmp_path):
+  for name in ('10.jpg', '9.jpg', '0100.png', 'notes.txt'):
+    (tmp_path / name).touch()
+  images = sequences.numbered_images(tmp_path)
+  assert list(images) == [9, 10, 100]
+
+
+@pytest.mark.parametrize(
+  ('names', 'message'),
+  [
+    ([], 'no images'),
+    (['cover.jpg'], 'frame number'),
+    (['1.jpg', '01.jpg'], 'frame 1 is also'),
+  ],
+  ids=['none', 'unnumbered', 'twice'],
+)
+def test_a_bad_folder_of_frames_is_refused(tmp_path, names, message):
+  for name in names:
+    (tmp_path / name).touch()
+  with pytest.raises(ValueError, match=message):
+    sequences.numbered_images(tmp_path)
+
+
+def test_a_frame_is_read_as_rgb(tmp_path):
+  red_bgr = np.zeros((4, 5, 3), np.uint8)
+  red_bgr[..., 2] = 200
+  cv2.imwrite(str(tmp_path / '1.png'), red_bgr)
+  frame = sequences.read_frame(tmp_path / '1.png')
+  assert frame.shape == (4, 5, 3)
+  assert frame[0, 0].tolist() == [200, 0, 0]
+
+
+@pytest.mark.parametrize('content', [b'', b'no image'], ids=['empty', 'text'])
+def test_a_frame_that_is_no_image_is_named(tmp_path, content):
+  path = tmp_path / '1.jpg'
+  path.write_bytes(content)
+  with pytest.raises(ValueError, match=r'1.jpg: cannot be decoded'):
+    sequences.read_frame(path)

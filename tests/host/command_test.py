@@ -1,0 +1,92 @@
+"""The runner of all commands: exit codes, and errors in one line."""
+
+import logging
+import types
+
+import pytest
+from absl import flags
+
+from acm_jax import evaluate, score, track, train
+from acm_jax.host import command
+
+
+def program(error=None):
+  """A command with a flag that is required, which fails as told."""
+
+  def define(values):
+    flags.DEFINE_integer('n', None, 'N.', required=True, flag_values=values)
+
+  def main(values):
+    if error:
+      raise error
+    print(f'n is {values.n}')
+
+  return types.SimpleNamespace(define=define, main=main, __doc__='Does it.')
+
+
+def test_work_that_is_done_is_exit_0(run_command):
+  assert run_command(program(), '--n=3') == (0, ['n is 3'], [])
+
+
+@pytest.mark.parametrize(
+  ('error', 'code', 'line'),
+  [
+    (ValueError('a.txt row 3: bad'), 2, 'error: a.txt row 3: bad'),
+    (ValueError('two\n  lines'), 2, 'error: two lines'),
+    (FileNotFoundError('a: no such folder'), 2, 'error: a: no such folder'),
+    (IsADirectoryError(21, 'Is a directory', 'a'), 2, 'error: a: Is a direct'),
+    (PermissionError(13, 'Permission denied', 'a'), 2, 'error: a: Permission'),
+    (OSError(28, 'No space left on device'), 1, 'error: [Errno 28] No space'),
+    (OSError(28, 'No space left', 'a.txt'), 1, 'error: a.txt: No space left'),
+    (RuntimeError('no encoder'), 1, 'error: no encoder'),
+    (KeyError('x'), 1, "error: KeyError: 'x' (--debug shows where)"),
+    (KeyboardInterrupt(), 130, 'interrupted'),
+  ],
+  ids=lambda value: type(value).__name__ if value and value != 2 else '',
+)
+def test_what_goes_wrong_is_one_line_and_its_exit_code(
+  run_command, error, code, line
+):
+  found, _, errors = run_command(program(error), '--n=3')
+  assert found == code
+  assert len(errors) == 1
+  assert errors[0].startswith(line)
+
+
+def test_debug_shows_the_traceback(run_command):
+  argv = '--n=3', '--debug'
+  code, _, errors = run_command(program(ValueError('bad')), *argv)
+  assert code == 2
+  assert errors[0].startswith('Traceback')
+  assert errors[-1] == 'ValueError: bad'
+
+
+@pytest.mark.parametrize(
+  ('argv', 'message'),
+  [
+    ([], '--n missing: see --help'),
+    (['--n=x'], '--n=x'),
+    (['--n=1', '--m=2'], "Unknown command line flag 'm'"),
+    (['--n=1', 'more'], "unexpected argument 'more': see --help"),
+  ],
+  ids=['missing', 'no number', 'unknown', 'extra'],
+)
+def test_flags_that_are_wrong_are_named(refuse, argv, message):
+  refuse(program(), *argv, message=message)
+
+
+def test_what_orbax_logs_is_for_debug_alone():
+  def passes(path):
+    record = logging.LogRecord('absl', logging.WARNING, path, 1, '', (), None)
+    return command._not_orbax(record)
+
+  assert not passes('/site-packages/orbax/checkpoint/a.py')
+  assert passes('/acm_jax/training/log.py')
+
+
+@pytest.mark.parametrize('module', [train, track, evaluate, score])
+def test_help_shows_an_example_and_every_flag(run_command, module):
+  code, printed, errors = run_command(module, '--help')
+  assert (code, errors) == (0, [])
+  assert f'python -m {module.__name__} --' in '\n'.join(printed)
+  assert any('--debug: ' in line for line in printed)

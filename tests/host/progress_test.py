@@ -1,0 +1,66 @@
+"""Progress passes items on and says how many."""
+
+import io
+import itertools
+
+import pytest
+from rich.console import Console
+
+from acm_jax.host import progress as module
+from acm_jax.host.progress import Progress, progress
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+  """A clock that goes six seconds further whenever it is read."""
+  monkeypatch.setattr(module.time, 'monotonic', itertools.count(0, 6).__next__)
+
+
+@pytest.mark.usefixtures('ticking')
+def test_lines_tell_count_rate_and_time_left(capsys):
+  assert list(progress('abcd', 'work', 4, 'letters')) == list('abcd')
+  printed = capsys.readouterr()
+  assert printed.err == ''
+  assert printed.out.splitlines() == [
+    'work: 2 of 4 letters, 0.11 letters/s, 0:00:18 left',
+    'work: 4 of 4 letters, 0.11 letters/s, 0:00:00 left',
+    'work: 4 letters in 42.0 s',
+  ]
+
+
+@pytest.mark.usefixtures('ticking')
+def test_an_unknown_total_is_left_out(capsys):
+  list(progress(iter('ab'), 'work', None, 'letters'))
+  lines = capsys.readouterr().out.splitlines()
+  assert lines[0] == 'work: 2 letters, 0.11 letters/s'
+
+
+@pytest.mark.usefixtures('ticking')
+def test_what_was_done_before_counts_for_no_rate(capsys):
+  with Progress('work', 9, 'steps', done=4) as shown:
+    shown.update(5, 'loss 2')
+    shown.update(6, 'loss [1]')
+  assert capsys.readouterr().out.splitlines() == [
+    'work: 6 of 9 steps, 0.11 steps/s, 0:00:27 left, loss [1]',
+    'work: 2 steps in 24.0 s, loss [1]',
+  ]
+
+
+@pytest.mark.parametrize('total', [3, None], ids=['total', 'unknown'])
+def test_a_terminal_gets_a_bar_and_a_line_at_the_end(total, monkeypatch):
+  out = io.StringIO()
+  console = Console(file=out, force_terminal=True, width=120)
+  monkeypatch.setattr(module, 'Console', lambda: console)
+  assert list(progress('abc', 'work', total, 'letters')) == [*'abc']
+  assert 'letters/s' in out.getvalue()
+  assert 'work: 3 letters in' in out.getvalue().splitlines()[-1]
+
+
+def test_an_error_goes_through_and_ends_without_a_line(capsys):
+  def failing():
+    yield 1
+    raise ValueError('bad')
+
+  with pytest.raises(ValueError, match='bad'):
+    list(progress(failing(), 'work', 2, 'items'))
+  assert capsys.readouterr().out == ''
