@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ['Model', 'Result', 'VideoTracker', 'adapters', 'load']
 
-# Imported when asked for, so that what needs no JAX does not wait for it.
-_HOMES = {
+# Imported on first access, so that code that needs no JAX does not wait for it.
+_MODULES = {
   'Model': 'acm_jax.tracking.model',
   'Result': 'acm_jax.tracking.video_tracker',
   'VideoTracker': 'acm_jax.tracking.video_tracker',
@@ -26,39 +26,40 @@ _HOMES = {
 
 
 def load(
-  place: 'str | os.PathLike[str]',
+  checkpoint: 'str | os.PathLike[str]',
   *,
   hparams: 'Mapping[str, float] | str | None' = None,
   wide_search: str | None = None,
 ) -> 'VideoTracker':
-  """Loads a trained tracker, ready to track.
+  """Loads a trained tracker.
 
   Args:
-    place: Folder of a training run or of a conversion; FOLDER@STEP for one
-      checkpoint of it, FOLDER@best for the best that was validated.
-    hparams: Changes of its hyper-parameters, as `{'penalty_k': 0.1}` or
-      `'penalty_k=0.1,size_lr=0.4'`, or the name of values in the section
-      `tuned` of its config.
-    wide_search: When a larger region is searched: `never`, `long_term` or
-      `fast_motion`; as the config says by default.
+    checkpoint: Folder of a training run or of a converted model. FOLDER@STEP
+      selects one checkpoint of a run, FOLDER@best the one with the best
+      validation result.
+    hparams: Hyper-parameters to change, as `{'penalty_k': 0.1}` or
+      `'penalty_k=0.1,size_lr=0.4'`; or the name of an entry in the section
+      `tuned` of the config.
+    wide_search: When to search a larger region: `never`, `long_term` or
+      `fast_motion` (default: the config's).
 
   Raises:
-    OSError: The folder is not there.
-    ValueError: It holds no tracker or no such checkpoint, or a hyper-parameter
-      is unknown.
+    OSError: The folder does not exist.
+    ValueError: The folder holds no tracker or no such checkpoint, or a
+      hyper-parameter is unknown.
   """
   from acm_jax.tracking.video_tracker import VideoTracker
   from acm_jax.training import trained
 
-  return VideoTracker(trained.load(str(place), hparams, wide_search))
+  return VideoTracker(trained.load(str(checkpoint), hparams, wide_search))
 
 
 def __getattr__(name: str) -> Any:
   if name == 'adapters':
     return importlib.import_module('acm_jax.adapters')
-  if name not in _HOMES:
+  if name not in _MODULES:
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-  return getattr(importlib.import_module(_HOMES[name]), name)
+  return getattr(importlib.import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from acm_jax.host import command
 
-# Commands by name, in the order in which a newcomer needs them.
+# Modules of the commands, in the order in which a new user needs them.
 _COMMANDS = {
   'track': 'acm_jax.track',
   'train': 'acm_jax.train',
@@ -30,8 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Runs a command and returns its exit code.
 
   Args:
-    argv: Name of the command, then its command line; the process's own by
-      default.
+    argv: Name of the command, followed by its arguments (default: those of the
+      process).
   """
   name, *rest = (sys.argv[1:] if argv is None else argv) or ['--help']
   if name in ('--help', '-h', '-help', 'help'):
@@ -39,7 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return command.DONE
   if name not in _COMMANDS:
     known = ', '.join(_COMMANDS)
-    print(f'error: no command {name!r}: there are {known}', file=sys.stderr)
+    print(
+      f'error: unknown command {name!r}; choose one of {known}', file=sys.stderr
+    )
     return command.REFUSED
   chosen = importlib.import_module(_file_of(_COMMANDS[name])[0])
   argv = [f'acm-jax {name}', *rest]
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _file_of(module: str) -> tuple[str, Path]:
-  """Finds the module that runs a command, and the file of that module."""
+  """Finds the module that runs a command, and that module's file."""
   spec = importlib.util.find_spec(module)
   if spec.submodule_search_locations:
     return _file_of(f'{module}.__main__')
@@ -55,8 +57,8 @@ def _file_of(module: str) -> tuple[str, Path]:
 
 
 def _overview() -> str:
-  """Lists the commands by their docstrings, without importing any."""
-  lines = [__doc__, '', 'Commands (each has --help):']
+  """Lists the commands with their docstrings, without importing them."""
+  lines = [__doc__, '', 'Commands (COMMAND --help shows the flags):']
   for name, module in _COMMANDS.items():
     docstring = ast.get_docstring(ast.parse(_file_of(module)[1].read_text()))
     first = ' '.join(docstring.partition('\n\n')[0].split())

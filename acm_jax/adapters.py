@@ -1,4 +1,4 @@
-"""A tracker in the forms that other libraries take."""
+"""Adapters to the interfaces of other libraries."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,16 +12,15 @@ from acm_jax.tracking.video_tracker import Result, VideoTracker
 def got10k(
   tracker: VideoTracker, name: str | None = None, first_pixel: int = 1
 ) -> Any:
-  """Makes a `got10k.trackers.Tracker`, which the toolkit's experiments run.
+  """Wraps a tracker as a `got10k.trackers.Tracker` for GOT-10k's toolkit.
 
-  The toolkit gives images of PIL, and boxes as the files of a benchmark have
-  them.
+  The toolkit passes PIL images, and boxes as they are in a benchmark's files.
 
   Args:
-    tracker: What tracks.
-    name: Name of its results; the model's by default.
-    first_pixel: Coordinate of the first pixel in these files: 1, but 0 for NfS,
-      TrackingNet and VOT.
+    tracker: Tracker to wrap.
+    name: Name of its results (default: the model's).
+    first_pixel: Coordinate of the first pixel in the benchmark's files: 0 for
+      NfS, TrackingNet and VOT, 1 for the others.
 
   Raises:
     ImportError: The package got10k is not installed.
@@ -44,16 +43,16 @@ def got10k(
 
 
 def detections(results: Sequence[Result]) -> dict[str, np.ndarray]:
-  """Gives the targets of a frame as `supervision.Detections` takes them.
+  """Returns the targets of a frame as arguments of `supervision.Detections`.
 
       detections = sv.Detections(**adapters.detections(results))
 
   Args:
-    results: A result for each target, as `VideoTracker.track` gives them.
+    results: Result of each target in the frame, from `VideoTracker.track`.
 
   Returns:
-    `xyxy` [n, 4], px; `confidence` [n]; `class_id` [n], all 0; `tracker_id`
-    [n], the number of the target. Targets that are lost are left out.
+    Arrays without the lost targets: `xyxy` [n, 4], px; `confidence` [n];
+    `class_id` [n], all 0; `tracker_id` [n], indices into `results`.
   """
   kept = [number for number, result in enumerate(results) if not result.lost]
   box_xywh = np.array([results[n].box for n in kept], np.float32)
@@ -66,5 +65,5 @@ def detections(results: Sequence[Result]) -> dict[str, np.ndarray]:
 
 
 def _rgb(image: Any) -> np.ndarray:
-  """An image of PIL as an array."""
+  """Converts a PIL image to an array."""
   return np.asarray(image.convert('RGB'))

@@ -1,8 +1,9 @@
-"""Carries PyTorch weights over to a tracker of ours, strictly.
+"""Converts PyTorch weights to a checkpoint.
 
-Every key is used and every parameter filled, or nothing is written. Of a
-backbone alone (resnet, mobilenet) what it does not need is listed; `train
---init_from` takes it.
+The conversion is strict: unless every key is used and every parameter filled,
+nothing is written. Weights of an ImageNet classifier (resnet, mobilenet) become
+a backbone for `train --init_from`; the keys that a backbone does not need are
+listed.
 
 Example:
   python -m acm_jax.convert --source siamban_acm --weights model.pth \\
@@ -25,47 +26,47 @@ from acm_jax.weights import convert, files, verify
 
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
-  text = {'flag_values': values, 'required': True}
+  required = {'flag_values': values, 'required': True}
   flags.DEFINE_enum(
     'source',
     None,
     list(convert.SOURCES),
     'Codebase that the weights come from.',
-    **text,
+    **required,
   )
   flags.DEFINE_string(
-    'weights', None, 'File of the weights: .pth, .safetensors or .npz.', **text
+    'weights', None, 'Weights file: .pth, .safetensors or .npz.', **required
   )
   config_flags.DEFINE_config_file(
-    'config', None, 'Config file of the tracker.', flag_values=values
+    'config', None, "Tracker's config file.", flag_values=values
   )
   flags.mark_flag_as_required('config', flag_values=values)
-  flags.DEFINE_string('out', None, 'Output folder.', **text)
+  flags.DEFINE_string('out', None, 'Output folder.', **required)
   flags.DEFINE_string(
     'verify',
     None,
-    '.npz file of inputs and expected outputs to compare with.',
+    '.npz file of inputs and of the expected outputs to compare with.',
     flag_values=values,
   )
 
 
 def main(values: flags.FlagValues) -> None:
-  """Converts what the flags name."""
+  """Converts the weights, and compares outputs if `--verify` is given."""
   config = values.config.to_dict()
-  figures = verify.read(Path(values.verify)) if values.verify else None
+  reference = verify.read(Path(values.verify)) if values.verify else None
   weights = files.read(Path(values.weights))
-  variables, left = convert.convert(
+  variables, unused = convert.convert(
     values.source, weights.arrays, config['tracker']
   )
   with staged(Path(values.out)) as folder:
     checkpoints.save_variables(folder, config, variables)
   print(f'{len(jax.tree.leaves(variables))} arrays written to {values.out}')
-  if ignored := (*left, *weights.ignored):
+  if ignored := (*unused, *weights.ignored):
     print(f'ignored: {", ".join(ignored)}')
-  if figures:
+  if reference:
     tracker = trackers.make(**config['tracker'])
-    errors = verify.errors(tracker, variables, figures)
-    print(verify.described(errors))
+    errors = verify.errors(tracker, variables, reference)
+    print(verify.describe(errors))
     verify.check(errors)
 
 

@@ -1,17 +1,18 @@
-"""Runs a tracker over a benchmark and scores it.
+"""Runs a tracker on a benchmark and scores its results.
 
-Writes result files in the benchmark's layout under OUT/NAME/<tracker>/, then
-scores.json and curves to OUT, as acm_jax.score does. OUT/NAME keeps these when
-OUT gets the next benchmark's, and has tracked.png, a sheet of frames. Sequences
-that are done already are left out. A benchmark is run as its toolkit would: in
-one pass, or by VOT's protocols of resets, of anchors (vot2022_stb) or for long
-sequences (vot_lt). Of GOT-10k's and TrackingNet's test sets it writes the
-archive for their server instead of scores.
+Writes result files in the benchmark's layout to OUT/BENCHMARK/TRACKER, then
+scores.json, tables and plots to OUT, as acm_jax.score does. OUT/BENCHMARK holds
+a copy of these, which remains when the next benchmark overwrites OUT, and
+tracked.png, a sheet of frames. Sequences that already have results are skipped.
+A benchmark is run as its toolkit runs it: in one pass, or by the VOT protocol
+with resets, with anchors (vot2022_stb) or for long sequences (vot_lt). For the
+test sets of GOT-10k and TrackingNet, the command writes the archive to submit
+to their servers instead of scores.
 
-With --search it tries values of penalty_k, window_influence and size_lr, the
-checkpoint's own and random ones, ranks them by success, and writes their
-results, a table and a plot to OUT/NAME/<tracker>.search/. What is there already
-is not done again.
+With --search, the command tries values of penalty_k, window_influence and
+size_lr: those of the checkpoint and random ones. It ranks them by success and
+writes their results, a table and a plot to OUT/BENCHMARK/TRACKER.search.
+Candidates that already have results are not tracked again.
 
 Examples:
   python -m acm_jax.evaluate --checkpoint runs/siamban_acm \\
@@ -52,6 +53,7 @@ def define(values: flags.FlagValues) -> None:
     'Comma-separated subset of the sequences (default: all).',
     **optional,
   )
+  # absl adds "; repeat this option ..." to the help of a multi_string.
   flags.DEFINE_multi_string(
     'baseline', [], 'Baseline to run as well: first_box or mil', **optional
   )
@@ -62,8 +64,8 @@ def define(values: flags.FlagValues) -> None:
     (
       'lanes',
       None,
-      'Sequences that are tracked at once (default: 1), or candidates of '
-      '--search (default: 16).',
+      'Number of sequences that are tracked at once (default: 1) or, with '
+      '--search, of candidates (default: 16).',
     ),
     ('budget', 64, 'Number of candidates that --search tries.'),
     ('seed', 0, 'Random seed for sampling candidates.'),
@@ -72,25 +74,30 @@ def define(values: flags.FlagValues) -> None:
 
 
 def main(values: flags.FlagValues) -> None:
-  """Evaluates what the flags name."""
+  """Evaluates the checkpoint and the baselines, or searches."""
   benchmark, root = benchmarks.get(values.benchmark), Path(values.data_dir)
   baselines = {name: BaselineFollower(name) for name in values.baseline}
   for flag in ('budget', 'seed'):
     if values[flag].present and not values.search:
-      raise ValueError(f'--{flag}: only with --search')
+      raise ValueError(
+        f'--{flag}: needs --search; add it or leave this flag out'
+      )
   if values.search and baselines:
-    raise ValueError('--baseline: has no hyper-parameters to --search')
+    raise ValueError(
+      '--baseline: no baseline has hyper-parameters; leave it out with --search'
+    )
   count = values.lanes
   found = benchmarks.sequences(benchmark, root, values.sequences or None)
   model = model_flags.load(values)
   if model.name in baselines:
     raise ValueError(
-      f'{model.name}: a baseline is named so; rename the checkpoint'
+      f'--checkpoint={values.checkpoint}: has the name of a baseline; rename '
+      'the folder'
     )
   task, out = Task(benchmark, root, found), Path(values.out)
   if values.search:
-    at_once = 16 if count is None else count
-    budget = search.Budget(values.budget, values.seed, at_once)
+    lanes = 16 if count is None else count
+    budget = search.Budget(values.budget, values.seed, lanes)
     search.search(model, task, out, budget)
   else:
     ours = Engine(model, 1 if count is None else count)

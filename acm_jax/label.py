@@ -1,8 +1,8 @@
-"""Labels video with a trained tracker, as sequences to train on.
+"""Labels videos with a trained tracker, as sequences to train on.
 
-Targets are proposed, or begin with the boxes of a file, and are followed there
-and back; frames in which both ways agree are labelled. OUT has the layout
-`folder` of data_pipelines.prepare.
+Targets are proposed automatically or read from a file, and tracked forward and
+backward; the frames in which both passes agree are labelled. OUT gets the
+layout `folder` of data_pipelines.prepare.
 
 Example:
   python -m acm_jax.label --checkpoint runs/nanotrackv3 --video clip.mp4 \\
@@ -20,11 +20,11 @@ from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import labelling
 
 _TEXTS = {
-  'targets': 'Largest number of targets proposed in a stretch.',
-  'length': 'Largest number of frames of a stretch.',
-  'every': 'Distance between the frames that are used.',
-  'overlap': 'Least IoU of the boxes found forward and backward.',
-  'score': 'Least score of these boxes.',
+  'targets': 'Maximum number of targets proposed in a stretch of a video.',
+  'length': 'Maximum number of frames in a stretch.',
+  'every': 'Interval between the frames that are used.',
+  'overlap': 'Minimum IoU of the boxes of the forward and the backward pass.',
+  'score': 'Minimum score of these boxes.',
   'seed': 'Random seed for sampling proposals.',
 }
 
@@ -32,23 +32,27 @@ _TEXTS = {
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   model_flags.define(values)
-  given = {'required': True, 'flag_values': values}
+  required = {'required': True, 'flag_values': values}
+  # absl adds "; repeat this option ..." to the help of a multi_string.
   video = 'Video file or folder of images'
-  flags.DEFINE_multi_string('video', None, video, **given)
+  flags.DEFINE_multi_string('video', None, video, **required)
   flags.DEFINE_string(
-    'out', None, 'Output folder; must not exist yet.', **given
+    'out', None, 'Output folder; must not exist yet.', **required
   )
-  text = 'File of boxes to start from, rows frame,x,y,w,h; one for each --video'
+  text = (
+    'File of boxes to start from, rows frame,x,y,w,h, one file for each '
+    '--video (default: proposed boxes)'
+  )
   flags.DEFINE_multi_string('boxes', [], text, flag_values=values)
   for name, text in _TEXTS.items():
     default = getattr(labelling.Settings, name)
-    whole = isinstance(default, int)
-    flag = flags.DEFINE_integer if whole else flags.DEFINE_float
-    flag(name, default, text, flag_values=values)
+    is_whole = isinstance(default, int)
+    define_flag = flags.DEFINE_integer if is_whole else flags.DEFINE_float
+    define_flag(name, default, text, flag_values=values)
 
 
 def main(values: flags.FlagValues) -> None:
-  """Labels what the flags name."""
+  """Labels the videos."""
   settings = labelling.Settings(**{name: values[name].value for name in _TEXTS})
   clips = labelling.read_clips(values.video, values.boxes)
   tracker, out = VideoTracker(model_flags.load(values)), Path(values.out)

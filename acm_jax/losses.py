@@ -1,15 +1,18 @@
-"""Losses over label maps: fixed shapes, masks for what does not count."""
+"""Losses over label maps of fixed shapes.
+
+Locations that do not count have a weight of 0.
+"""
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 
 def masked_mean(
   values: Float[Array, '*s'], weight: Float[Array, '*s']
 ) -> Float[Array, '']:
-  """Weighted mean of the values; a sum of weights below 1 counts as 1."""
+  """Computes the weighted mean; a sum of weights below 1 is taken as 1."""
   return jnp.sum(values * weight) / jnp.maximum(jnp.sum(weight), 1)
 
 
@@ -18,15 +21,15 @@ def balanced_nll(
   label: Int[Array, '*s'],
   weight: Float[Array, '*s'],
 ) -> Float[Array, '']:
-  """Half the mean log loss of the positives and half that of the negatives.
+  """Averages the mean log losses of the positives and of the negatives.
 
-  The means are over the whole batch, so that a sample with few positives does
-  not weigh as much as one with many.
+  Both means are over the whole batch, so that a sample with few positives
+  weighs less than a sample with many.
 
   Args:
-    logits: Of background and target.
-    label: 1 target, 0 background.
-    weight: 0 where the place is ignored.
+    logits: Logits of background and target.
+    label: 1 for the target, 0 for background.
+    weight: 1 for locations that count, 0 for ignored locations.
 
   Source: the SiamRPN++ and SiamBAN training code.
   """
@@ -39,10 +42,10 @@ def balanced_nll(
 
 def weighted_logistic(
   logit: Float[Array, 'b *s'],
-  label: Int[Array, 'b *s'],
+  label: Bool[Array, 'b *s'],
   weight: Float[Array, 'b *s'],
 ) -> Float[Array, '']:
-  """Mean over all places of the weighted log loss of a label 0 or 1.
+  """Computes the weighted logistic loss, averaged over all locations.
 
   Source: SiamFC (arXiv:1606.09549), section 2.2.
   """
@@ -54,14 +57,15 @@ def linear_iou(
   target: Float[Array, '*s 4'],
   weight: Float[Array, '*s'],
 ) -> Float[Array, '']:
-  """Mean of 1 - IoU of boxes given by distances to their four sides.
+  """Computes the weighted mean of 1 - IoU between predicted and true boxes.
 
   IoU = (intersection + 1) / (union + 1), in square pixels.
 
   Args:
-    loc: Distances left, top, right, bottom of a place to the box's sides.
-    target: The same, wanted.
-    weight: How much the box counts; 0 for not at all.
+    loc: Predicted distances from each location to the left, top, right and
+      bottom sides of its box, px.
+    target: True distances, px.
+    weight: Weight of each location; 0 for ignored locations.
 
   Source: SiamBAN (arXiv:2003.06761), section 3.4.
   """
@@ -74,18 +78,18 @@ def linear_iou(
 def balanced_divergence(
   logits: Float[Array, '*s 2'], target: Float[Array, '*s']
 ) -> Float[Array, '']:
-  """Divergence from a teacher's probabilities, half of it for the target.
+  """Computes the balanced divergence from a teacher's probabilities.
 
       D_i = p_i log(p_i / q_i) + (1 - p_i) log((1 - p_i) / (1 - q_i))
       loss = sum(p_i D_i) / (2 sum(p_i)) + sum((1 - p_i) D_i) / (2 sum(1 - p_i))
 
-  with p and q the teacher's and the student's probability of the target. Every
-  place counts; the weights balance the few places that the teacher calls
-  target with the many that it calls background, over the whole batch. The loss
-  is 0 where q = p. A sum below 1 counts as 1.
+  Here p and q are the teacher's and the student's probability of the target.
+  Every location counts. The weights balance the few locations that the teacher
+  considers target against the many that it considers background, over the
+  whole batch. The loss is 0 for q = p. A sum of weights below 1 is taken as 1.
 
   Args:
-    logits: Student's, of background and target.
+    logits: Student's logits of background and target.
     target: Teacher's probability of the target.
   """
   probability = jnp.stack([1 - target, target], axis=-1)
@@ -102,13 +106,15 @@ def weighted_iou(
   weight: Float[Array, '*s'],
   threshold: float = 0.5,
 ) -> Float[Array, '']:
-  """Mean of 1 - IoU with a teacher's boxes, as in `linear_iou`.
+  """Computes the weighted mean of 1 - IoU with a teacher's boxes.
+
+  IoU is computed as in `linear_iou`.
 
   Args:
-    loc: Student's distances left, top, right, bottom of a place to its box.
-    teacher_loc: Teacher's.
-    weight: Teacher's probability of the target at the place.
-    threshold: Probability from which a place counts, with its weight.
+    loc: Student's distances to the left, top, right and bottom sides, px.
+    teacher_loc: Teacher's distances, px.
+    weight: Teacher's probability of the target at each location.
+    threshold: Probability below which a location is ignored.
   """
   counted = jnp.where(weight >= threshold, weight, 0.0)
   return linear_iou(loc, teacher_loc, counted)
@@ -119,7 +125,7 @@ def weighted_l1(
   target: Float[Array, 'b *s 4'],
   weight: Float[Array, 'b *s'],
 ) -> Float[Array, '']:
-  """Sum over places of the weighted distance, averaged over samples.
+  """Sums weighted L1 distances over locations and averages over samples.
 
   Source: the SiamRPN++ training code.
   """

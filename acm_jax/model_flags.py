@@ -1,4 +1,4 @@
-"""The flags that name a trained tracker, the same for every command."""
+"""Flags that select a trained tracker, shared by several commands."""
 
 from absl import flags
 
@@ -6,8 +6,8 @@ from acm_jax.tracking.model import Model
 from acm_jax.training import trained
 
 _TEXTS = {
-  'hparams': 'Hyper-parameters to change, as k=v,k=v, or the name of an entry '
-  'in the section tuned of the config.',
+  'hparams': 'Hyper-parameters to change, as NAME=VALUE,NAME=VALUE, or the '
+  "name of an entry in the config's section tuned.",
   'wide_search': 'When to search a larger region: never, long_term or '
   "fast_motion (default: the config's).",
 }
@@ -15,7 +15,10 @@ _TEXTS = {
 
 def define(values: flags.FlagValues) -> None:
   """Defines the flags on `values`."""
-  text = 'Folder of a run or of a converted model; DIR@STEP or DIR@best.'
+  text = (
+    'Folder of a training run or of a converted model; DIR@STEP or DIR@best '
+    'selects a checkpoint.'
+  )
   flags.DEFINE_string(
     'checkpoint', None, text, required=True, flag_values=values
   )
@@ -24,5 +27,5 @@ def define(values: flags.FlagValues) -> None:
 
 
 def load(values: flags.FlagValues) -> Model:
-  """The tracker that the flags name; raises as `trained.load`."""
+  """Loads the selected tracker; raises what `trained.load` raises."""
   return trained.load(values.checkpoint, values.hparams, values.wide_search)

@@ -1,4 +1,4 @@
-"""Shows what a config trains on: pairs after augmentation, with label maps.
+"""Draws the pairs that a config trains on, augmented, with their label maps.
 
 Example:
   python -m acm_jax.pairs --config configs/siamban_acm.py --data_dir data \\
@@ -24,12 +24,12 @@ def define(values: flags.FlagValues) -> None:
   config_flags.DEFINE_config_file(
     'config',
     None,
-    'Config file, as for train.',
+    'Config file of a training run.',
     lock_config=True,
     **optional,
   )
   flags.DEFINE_string(
-    'out', None, 'Output file, PNG.', required=True, **optional
+    'out', None, 'PNG file to write.', required=True, **optional
   )
   flags.DEFINE_string(
     'data_dir',
@@ -38,7 +38,10 @@ def define(values: flags.FlagValues) -> None:
     **optional,
   )
   flags.DEFINE_string(
-    'workdir', None, 'Folder of a run whose synthetic set is shown.', **optional
+    'workdir',
+    None,
+    'Folder of the run whose synthetic set is drawn.',
+    **optional,
   )
   flags.DEFINE_integer(
     'pairs', 32, 'Number of pairs.', lower_bound=1, **optional
@@ -47,7 +50,7 @@ def define(values: flags.FlagValues) -> None:
 
 
 def main(values: flags.FlagValues) -> None:
-  """Draws what the flags name."""
+  """Draws the pairs."""
   sections = values.config.to_dict()
   plan = make_plan(sections)
   data_dir = values.data_dir or os.environ.get('ACM_DATA')
@@ -63,7 +66,7 @@ def main(values: flags.FlagValues) -> None:
       pairs=values.pairs,
       arguments=sections['data'],
     )
-  print(f'{values.pairs} pairs in {values.out}')
+  print(f'{values.pairs} pairs drawn in {values.out}')
 
 
 if __name__ == '__main__':

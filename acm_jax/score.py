@@ -1,10 +1,12 @@
 """Scores trackers' result files on a benchmark.
 
-Writes scores.json, the success and precision curves as PNG and CSV, and tables
-for Markdown, LaTeX and spreadsheets, and prints the table, with 95% intervals
-over the sequences. With --check it checks only that the server of GOT-10k or
-TrackingNet can read an archive, and with --annotations, the official root, that
-each sequence has as many rows as images.
+Writes scores.json, the curves as PNG and CSV files, and tables for Markdown,
+LaTeX and spreadsheets. Prints the table, with 95% confidence intervals over the
+sequences.
+
+With --check, only checks that an archive of results has the form that the
+server of GOT-10k or TrackingNet expects. If --annotations names the official
+root as well, each result must have as many rows as its sequence has frames.
 
 Example:
   python -m acm_jax.score --benchmark otb100 --annotations OTB100.json \\
@@ -22,42 +24,55 @@ from acm_jax.host import command
 
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
-  optional = {'flag_values': values}
   known = ', '.join(benchmarks.BENCHMARKS)
   flags.DEFINE_string(
-    'benchmark', None, f'Benchmark: {known}.', required=True, **optional
+    'benchmark',
+    None,
+    f'Benchmark: {known}.',
+    required=True,
+    flag_values=values,
   )
   flags.DEFINE_string(
     'check',
     None,
-    "Archive of results to check for the benchmark's server.",
-    **optional,
+    "Archive of results for the benchmark's server, to check instead of "
+    'scoring.',
+    flag_values=values,
   )
   flags.DEFINE_string(
     'annotations',
     None,
     'Annotations: the official root, a folder with '
-    'annotations/<sequence>.txt, or a JSON of pysot or DaSiamRPN.',
-    **optional,
+    'annotations/<sequence>.txt, or a JSON file of pysot or DaSiamRPN.',
+    flag_values=values,
   )
-  results = 'Folder of result files, named like the tracker'
-  flags.DEFINE_multi_string('results', None, results, **optional)
-  flags.DEFINE_string('out', None, 'Output folder.', **optional)
+  flags.DEFINE_multi_string(
+    'results',
+    None,
+    # absl completes this text: it says that the flag may be repeated.
+    "Folder of one tracker's result files, named like the tracker",
+    flag_values=values,
+  )
+  flags.DEFINE_string('out', None, 'Output folder.', flag_values=values)
   flags.DEFINE_string(
     'protocol',
     None,
-    f'Definitions of the scores: {", ".join(toolkits.TOOLKITS)}, or for '
-    "VOT's own experiments vot_toolkit (default: the benchmark's own).",
-    **optional,
+    'Scoring protocol, the toolkit whose definitions of the scores are used: '
+    f"{', '.join(toolkits.TOOLKITS)}, or vot_toolkit for VOT's own "
+    "experiments (default: the benchmark's own).",
+    flag_values=values,
   )
 
 
 def main(values: flags.FlagValues) -> None:
-  """Scores what the flags name."""
+  """Scores results, or checks an archive, as the flags say."""
   if values.check:
     for name in ('results', 'out', 'protocol'):
       if values[name].value:
-        raise ValueError(f'--{name}: --check looks at an archive alone')
+        raise ValueError(
+          f'--{name}: not used by --check, which only reads an archive; leave '
+          'it out'
+        )
     benchmark, frames = benchmarks.get(values.benchmark), {}
     if values.annotations:
       found = benchmarks.sequences(benchmark, Path(values.annotations))

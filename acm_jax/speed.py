@@ -1,7 +1,8 @@
-"""Times operators or whole steps on this machine.
+"""Times operators, whole steps or the input pipeline.
 
-Every form of one thing is timed in turn in the same run. Writes OUT as JSON,
-{device, threads, jax, part, rows}, and prints the rows as a table.
+All implementations of the same operation are timed in turn in one run. Writes
+the JSON file OUT, {device, threads, jax, part, batch_size, rows}, and prints
+the rows as a table.
 
 Example:
   python -m acm_jax.speed --part fusion --against benchmarks/forms.py \\
@@ -24,34 +25,40 @@ def define(values: flags.FlagValues) -> None:
     'part',
     'fusion',
     list(run.PARTS),
-    "fusion: every fusion and MobileNet's depthwise convolutions. step: a "
-    'training step and a tracked frame of every tracker. input: reading of '
-    'pairs from --clips.',
+    "What to time. fusion: every fusion and MobileNet's depthwise "
+    'convolutions. step: a training step and a tracking step of every tracker. '
+    'input: reading pairs from --clips.',
     **optional,
   )
-  flags.DEFINE_string('out', None, 'JSON file.', required=True, **optional)
+  flags.DEFINE_string(
+    'out', None, 'JSON file to write.', required=True, **optional
+  )
   flags.DEFINE_string(
     'against',
     None,
-    'Python file with further forms to time, in OTHERS.',
+    'Python file that defines further implementations to time, in OTHERS.',
     **optional,
   )
   flags.DEFINE_string(
-    'clips', None, 'Folder of a clip set, for --part input.', **optional
+    'clips',
+    None,
+    'Folder of the clip set to read with --part input.',
+    **optional,
   )
   flags.DEFINE_integer(
-    'batch_size', 16, 'Samples in a batch.', lower_bound=1, **optional
+    'batch_size', 16, 'Number of samples per batch.', lower_bound=1, **optional
   )
   flags.DEFINE_list(
     'only',
     None,
-    'Comma-separated beginnings of the names of operators or trackers.',
+    'Comma-separated prefixes; times only operators or trackers whose names '
+    'start with one of them (default: all).',
     **optional,
   )
 
 
 def main(values: flags.FlagValues) -> None:
-  """Times what the flags name."""
+  """Times the requested part and prints the table."""
   request = run.Request(
     values.part,
     values.batch_size,

@@ -1,7 +1,7 @@
-"""Follows targets through a video.
+"""Tracks targets through a video.
 
-Writes boxes.csv (frame,target,x,y,w,h,score,lost,margin; px, 0-based),
-tracked.mp4 and tracked.png, a sheet of frames.
+Writes boxes.csv (frame,target,x,y,w,h,score,lost,margin; px, 0-based), the
+video tracked.mp4 with the boxes drawn in, and tracked.png, a sheet of frames.
 
 Example:
   python -m acm_jax.track --checkpoint runs/siamban_acm --video dog.mp4 \\
@@ -27,6 +27,7 @@ def define(values: flags.FlagValues) -> None:
   required = {'required': True, 'flag_values': values}
   video = 'Video file, folder of images or camera number.'
   flags.DEFINE_string('video', None, video, **required)
+  # absl adds "; repeat this option ..." to the help of a multi_string.
   box = 'Box X,Y,W,H of a target in the first frame, px'
   flags.DEFINE_multi_string('box', None, box, **required)
   out = 'Output folder.'
@@ -34,19 +35,22 @@ def define(values: flags.FlagValues) -> None:
 
 
 def main(values: flags.FlagValues) -> None:
-  """Tracks what the flags name."""
-  boxes_xywh = np.array([_parse(box) for box in values.box], np.float32)
+  """Tracks the targets of `--box` through the video."""
+  boxes_xywh = np.array([_parse_box(box) for box in values.box], np.float32)
   video = open_video(values.video)
   tracker = VideoTracker(model_flags.load(values))
   count = annotate(tracker, video, boxes_xywh, Path(values.out))
-  print(f'{count} frames: boxes.csv, tracked.mp4, tracked.png in {values.out}')
+  print(
+    f'{count} frames tracked; boxes.csv, tracked.mp4 and tracked.png are in '
+    f'{values.out}'
+  )
 
 
-def _parse(box: str) -> list[float]:
+def _parse_box(box: str) -> list[float]:
   try:
     x, y, w, h = map(float, box.split(','))
   except ValueError:
-    raise ValueError(f'--box {box!r}: give four numbers X,Y,W,H') from None
+    raise ValueError(f'--box={box!r}: give four numbers X,Y,W,H') from None
   return [x, y, w, h]
 
 

@@ -1,8 +1,9 @@
-"""Trains a tracker, or goes on with what the folder of a run holds.
+"""Trains a tracker, or resumes the training run in a folder.
 
 The folder gets config.json, checkpoints/, metrics.jsonl and TensorBoard
-events. After a signal it holds a checkpoint, and the same command goes on. Of
-the checkpoints the newest are kept, and the best that was validated, DIR@best.
+events. SIGINT or SIGTERM ends the run with a checkpoint, from which the same
+command resumes it. The newest checkpoints are kept, and the best of those that
+were validated, which other commands read as DIR@best.
 
 Example:
   python -m acm_jax.train --config configs/siamban_acm.py:quickstart \\
@@ -17,7 +18,8 @@ from absl import flags
 from ml_collections import config_flags
 
 from acm_jax.host import command
-from acm_jax.training import loop, processes
+from acm_jax.training import processes
+from acm_jax.training.train import train
 
 
 def define(values: flags.FlagValues) -> None:
@@ -25,35 +27,39 @@ def define(values: flags.FlagValues) -> None:
   config_flags.DEFINE_config_file(
     'config',
     None,
-    'Config file, or the name of one that comes with the package; FILE:ARG '
-    'gives it an argument, --config.a.b=VALUE changes a value of it.',
+    'Config file, or name of a config that comes with the package; FILE:ARG '
+    'passes an argument to it, and --config.a.b=VALUE changes one of its '
+    'values.',
     flag_values=values,
     lock_config=True,
   )
-  folders = {
+  texts = {
     'workdir': 'Folder of the run (default: runs/<name of the config>).',
     'data_dir': 'Folder of the prepared data sets (default: $ACM_DATA).',
-    'init_from': 'Run or conversion whose weights to begin with.',
-    'teacher': 'Run or conversion to imitate, by the section teacher.',
-    'validation_dir': 'Root of the benchmark of the section validation.',
+    'init_from': 'Folder of a training run or of a converted model whose '
+    'weights a new run starts from; DIR@STEP or DIR@best selects a checkpoint.',
+    'teacher': 'Folder of a training run or of a converted model to imitate; '
+    'requires the config section teacher.',
+    'validation_dir': 'Root folder of the benchmark that the config section '
+    'validation names.',
   }
-  for name, text in folders.items():
+  for name, text in texts.items():
     flags.DEFINE_string(name, None, text, flag_values=values)
   flags.mark_flag_as_required('config', flag_values=values)
 
 
 def main(values: flags.FlagValues) -> None:
-  """Trains as the flags say."""
+  """Trains according to the flags."""
   name = config_flags.get_config_filename(values['config'])
   processes.join()
   data_dir = values.data_dir or os.environ.get('ACM_DATA')
-  loop.train(
+  train(
     values.config,
     Path(values.workdir or Path('runs', Path(name.partition(':')[0]).stem)),
-    data_dir or None,
-    values.init_from,
-    values.teacher,
-    values.validation_dir,
+    data_dir=data_dir or None,
+    init_from=values.init_from,
+    teacher=values.teacher,
+    validation_dir=values.validation_dir,
   )
 
 

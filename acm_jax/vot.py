@@ -1,7 +1,7 @@
-"""A trained tracker for the toolkit of the VOT challenge.
+"""Registers a trained tracker with the toolkit of the VOT challenge.
 
-Writes the trackers.ini of a workspace, by which the toolkit makes a `Tracker`
-in a process of its own. Needs the extra `vot`.
+Writes the trackers.ini of a workspace, from which the toolkit creates a
+`Tracker` in a separate process. Needs the extra `vot`.
 
 Example:
   python -m acm_jax.vot --checkpoint runs/siamban_acm --out workspace
@@ -20,12 +20,12 @@ from acm_jax.host.staging import replacing
 from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import trained
 
-# Compiling and the first frame take longer than the toolkit's 30 seconds.
+# Seconds; compiling and the first frame exceed the toolkit's default of 30.
 _TIMEOUT = 600
 
 
 class Tracker:
-  """What the toolkit calls, in its python protocol."""
+  """Tracker with the interface of the toolkit's `python` protocol."""
 
   def __init__(
     self,
@@ -33,23 +33,24 @@ class Tracker:
     hparams: str | None = None,
     wide_search: str | None = None,
   ):
-    """Loads a checkpoint; raises as `trained.load`."""
+    """Loads a checkpoint; raises what `trained.load` raises."""
     model = trained.load(checkpoint, hparams, wide_search)
     self._tracker = VideoTracker(model)
 
-  def init(self, image: str, given: tuple) -> tuple[float, ...]:
-    """Starts from a box in an image; gives it back.
+  def init(self, image: str, target: tuple) -> tuple[float, ...]:
+    """Starts tracking a target, and returns its box.
 
     Args:
       image: Path of the image.
-      given: The box x, y, w, h, px, 0-based, and what else is said of it.
+      target: Box x, y, w, h, px, 0-based, and a dict of its properties.
 
     Raises:
-      OSError: There is no such image.
-      ValueError: It cannot be decoded, or the box cannot be tracked.
+      OSError: The image does not exist.
+      ValueError: The image cannot be decoded, or the box cannot be tracked.
     """
-    self._tracker.init(read_frame(Path(image)), given[0])
-    return tuple(map(float, given[0]))
+    box, _ = target
+    self._tracker.init(read_frame(Path(image)), box)
+    return tuple(map(float, box))
 
   def update(
     self, image: str, new: Sequence = ()
@@ -58,12 +59,11 @@ class Tracker:
 
     Args:
       image: Path of the image.
-      new: Further targets, of which the toolkit gives a single-target tracker
-        none.
+      new: Further targets; always empty for a single-target tracker.
 
     Returns:
-      The box x, y, w, h, and the score, from 0 to 1, as `confidence`, by which
-      the toolkit's long-term experiments rate.
+      The box x, y, w, h, and the score, from 0 to 1, as `confidence`, which
+      the toolkit's long-term experiments evaluate.
     """
     del new
     result = self._tracker.update(read_frame(Path(image)))
@@ -72,22 +72,22 @@ class Tracker:
 
 
 def registry(checkpoint: str, name: str, changes: dict[str, str]) -> str:
-  """The text of a trackers.ini.
+  """Returns the text of a trackers.ini.
 
   Args:
-    checkpoint: As the flag.
-    name: The tracker's.
-    changes: Other arguments of `Tracker`.
+    checkpoint: Value of the flag `--checkpoint`.
+    name: Name of the tracker.
+    changes: Further arguments of `Tracker`, by name.
   """
   folder, _, step = checkpoint.partition('@')
-  place = str(Path(folder).resolve()) + (f'@{step}' if step else '')
+  location = str(Path(folder).resolve()) + (f'@{step}' if step else '')
   entries = {
     'label': name,
     'protocol': 'python',
     'command': 'acm_jax.vot:Tracker',
     'convert': 'rectangle',
     'timeout': _TIMEOUT,
-    'arg_checkpoint': place,
+    'arg_checkpoint': location,
     **{f'arg_{key}': value for key, value in changes.items()},
   }
   lines = [f'{key} = {value}' for key, value in entries.items()]
@@ -98,7 +98,7 @@ def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   model_flags.define(values)
   flags.DEFINE_string(
-    'out', None, 'Folder of the workspace.', required=True, flag_values=values
+    'out', None, 'Workspace folder.', required=True, flag_values=values
   )
 
 
@@ -112,11 +112,13 @@ def main(values: flags.FlagValues) -> None:
   name = model_flags.load(values).name
   path = Path(values.out) / 'trackers.ini'
   if path.exists():
-    raise ValueError(f'{path} is there already: remove it or name another')
+    raise ValueError(
+      f'{path}: already exists; remove it or choose another --out'
+    )
   path.parent.mkdir(parents=True, exist_ok=True)
   with replacing(path) as temporary:
     temporary.write_text(registry(values.checkpoint, name, changes))
-  print(f'{name} in {path}')
+  print(f'{name} registered in {path}')
 
 
 if __name__ == '__main__':

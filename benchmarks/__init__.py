@@ -1,1 +1,1 @@
-"""Slower forms of the operators, and what is measured on an accelerator."""
+"""Alternative forms of operators, and measurements on an accelerator."""

@@ -1,12 +1,13 @@
-"""Does all that should happen when an accelerator is at hand.
+"""Runs all measurements that need an accelerator.
 
-Runs stages, each in a process of its own up to its time limit, and writes every
-figure to OUT/accelerator.json as it comes, so that a call that is cut off still
-counts. Prints the figures as Markdown tables at the end. Exit code 1 says that
-a stage failed or was stopped; the others have run all the same.
+Runs stages, each in its own process and with a time limit. Every result is
+written to OUT/accelerator.json immediately, so that an interrupted call keeps
+what it has measured. At the end the results are printed as Markdown tables.
+Exit code 1 means that a stage failed or was stopped; the other stages have run
+nevertheless.
 
 Without TensorFlow a rehearsal trains on the clip set `synthetic` of the pack,
-which has to be the one that configs/siamban_acm.py:quickstart,tiny makes.
+which must be the one that configs/siamban_acm.py:quickstart,tiny creates.
 
 Examples:
   PYTHONPATH=. python benchmarks/accelerator.py --rehearse --out /tmp/rehearsal
@@ -41,44 +42,50 @@ STAGES = (
   'lanes',
   'train',
 )
-# It ends by itself, in less than a minute on two idle cores.
+# This training ends by itself, in less than a minute on two idle cores.
 _REHEARSED_CONFIG, _REHEARSED_MINUTES = 'siamban_acm.py:quickstart,tiny', 15.0
-# For the start, the last checkpoint and the pieces, beyond the minutes.
+# Time for the start, the last checkpoint and the pieces, added to the minutes.
 _TRAINING_MARGIN_SECONDS = 120.0
 
 
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   texts = {
-    'out': 'New folder of the results.',
-    'packed': 'Folder that --pack wrote: data, checkpoints, wheels.',
-    'config': 'What the stage train trains, configs/F.py or configs/F.py:ARG.',
+    'out': 'New folder for the results.',
+    'packed': 'Folder that --pack wrote, with data, checkpoints and wheels.',
+    'config': 'Config that the stage train trains, F.py or F.py:ARG.',
     'train_flags': 'Further flags of acm_jax.train, in one string.',
-    'report': 'An accelerator.json whose tables are printed; no stage runs.',
-    'pack': 'New folder that the following are collected in; no stage runs.',
-    'data': 'Of --pack: folder of clip sets.',
-    'sequences': 'Of --pack: root of the sequences of --benchmark.',
-    'wheels': 'Of --pack: folder of wheels that the machine lacks.',
+    'report': 'File accelerator.json whose tables are printed; no stage runs.',
+    'pack': (
+      'New folder in which to collect --data, --sequences, --wheels and '
+      '--checkpoint; no stage runs.'
+    ),
+    'data': 'Folder of clip sets to pack.',
+    'sequences': 'Root folder of the sequences to pack; see --benchmark.',
+    'wheels': 'Folder of wheels to pack, which the other machine lacks.',
   }
   for name, text in texts.items():
     flags.DEFINE_string(name, None, text, flag_values=values)
   optional = {'flag_values': values}
-  text = f'Stages to run, of {",".join(STAGES)}; all but train by default.'
+  text = (
+    f'Comma-separated stages to run, of {", ".join(STAGES)} (default: all but '
+    'train, with --rehearse all).'
+  )
   flags.DEFINE_list('stage', None, text, **optional)
-  text = 'Of --pack: runs or conversions whose weights are taken.'
+  text = 'Comma-separated runs or conversions whose weights to pack.'
   flags.DEFINE_list('checkpoint', [], text, **optional)
-  text = 'What the packed sequences are of.'
+  text = 'Benchmark of the packed sequences.'
   flags.DEFINE_string('benchmark', 'davis', text, **optional)
-  text = 'Runs every stage at toy size.'
+  text = 'Run every stage at toy size.'
   flags.DEFINE_bool('rehearse', False, text, **optional)
-  text = 'Seconds of a stage but train.'
+  text = 'Time limit of every stage except train, in seconds.'
   flags.DEFINE_float('limit', 180.0, text, lower_bound=1.0, **optional)
-  text = 'Minutes of training, compiling included.'
+  text = 'Duration of training, including compilation, in minutes.'
   flags.DEFINE_float('minutes', 6.0, text, lower_bound=0.05, **optional)
 
 
 def main(values: flags.FlagValues) -> None:
-  """Packs, shows a report, or runs the stages.
+  """Writes a pack, prints a report, or runs the stages.
 
   Raises:
     RuntimeError: A stage failed or was stopped.
@@ -91,23 +98,23 @@ def main(values: flags.FlagValues) -> None:
     print(record.tables(record.read(Path(values.report))))
     return
   if not values.out:
-    raise ValueError('--out is missing: name the folder of the results')
+    raise ValueError('--out is missing; give a new folder for the results')
   if values.packed:
     packed = Path(values.packed)
     if not packed.is_dir():
       raise FileNotFoundError(f'--packed {packed}: no such folder')
     packing.use_wheels(packed)
   settings, stages = _settings(values), _stages(values)
-  kept = record.Record(settings.out, {'rehearsal': settings.rehearse})
+  results = record.Record(settings.out, {'rehearsal': settings.rehearse})
   modules = {name: f'{runner.__package__}.{name}' for name in stages}
   limits = dict.fromkeys(stages, values.limit)
   if 'train' in limits:
     seconds = 60 * settings.training.minutes
     limits['train'] = seconds + _TRAINING_MARGIN_SECONDS
-  runner.run(modules, limits, settings, kept)
-  print(record.tables(kept.report))
-  if incomplete := kept.incomplete():
-    raise RuntimeError(f'stages are incomplete: {"; ".join(incomplete)}')
+  runner.run(modules, limits, settings, results)
+  print(record.tables(results.report))
+  if incomplete := results.incomplete():
+    raise RuntimeError(f'incomplete stages: {"; ".join(incomplete)}')
 
 
 def _pack(values: flags.FlagValues) -> None:
@@ -124,15 +131,16 @@ def _pack(values: flags.FlagValues) -> None:
 
 
 def _stages(values: flags.FlagValues) -> tuple[str, ...]:
-  named = values.stage or (STAGES if values.rehearse else STAGES[:-1])
-  unknown = set(named) - set(STAGES)
-  if unknown:
+  default = set(STAGES) if values.rehearse else set(STAGES) - {'train'}
+  requested = set(values.stage or default)
+  if unknown := requested - set(STAGES):
     raise ValueError(
-      f'--stage {",".join(sorted(unknown))}: there are {", ".join(STAGES)}'
+      f'--stage {",".join(sorted(unknown))}: unknown; choose from '
+      f'{", ".join(STAGES)}'
     )
-  if 'train' in named and not (values.config or values.rehearse):
-    raise ValueError('--config is missing: the stage train needs one')
-  return tuple(name for name in STAGES if name in named)
+  if 'train' in requested and not (values.config or values.rehearse):
+    raise ValueError('--config is missing; the stage train needs a config')
+  return tuple(name for name in STAGES if name in requested)
 
 
 def _settings(values: flags.FlagValues) -> Settings:
@@ -146,12 +154,14 @@ def _settings(values: flags.FlagValues) -> Settings:
     packed=Path(values.packed).resolve() if values.packed else None,
     benchmark=values.benchmark,
     training=Training(
-      config or '', minutes, tuple(shlex.split(values.train_flags or ''))
+      config=config or '',
+      minutes=minutes,
+      flags=tuple(shlex.split(values.train_flags or '')),
     ),
   )
 
 
 if __name__ == '__main__':
-  # As Ctrl-C, so that the stages end too.
+  # SIGTERM has the effect of Ctrl-C, so that the running stage is ended, too.
   signal.signal(signal.SIGTERM, signal.default_int_handler)
   sys.exit(command.run(define, main, __doc__))

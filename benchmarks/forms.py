@@ -1,7 +1,7 @@
-"""Other ways to compute the operators, for `acm_jax.speed --against`.
+"""Alternative forms of the operators, for `acm_jax.speed --against`.
 
-They give the same numbers (tests/timing_test.py) and are slower on some
-device; none of them is in the package.
+Their results are the same (tests/timing_test.py), but each form is slower on
+some device, so that the package does not use it.
 """
 
 import functools
@@ -16,7 +16,7 @@ _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
 
 
 def vmapped_grouped(search, kernel):
-  """Depth-wise correlation, a grouped convolution for each sample."""
+  """Computes depthwise correlation by a grouped convolution per sample."""
 
   def one(search, kernel):
     return jax.lax.conv_general_dilated(
@@ -32,7 +32,10 @@ def vmapped_grouped(search, kernel):
 
 
 def one_grouped(search, kernel):
-  """Depth-wise correlation, samples and channels as groups of one."""
+  """Computes depthwise correlation by one convolution for all samples.
+
+  Every channel of every sample is a group of its own.
+  """
   b, h, w, c = search.shape
   y, x = kernel.shape[1:3]
   folded = search.transpose(1, 2, 0, 3).reshape(1, h, w, b * c)
@@ -50,7 +53,7 @@ def one_grouped(search, kernel):
 
 
 def vmapped_convolution(search, kernels):
-  """Correlation with a sample's own kernels [y x c o], by vmap."""
+  """Correlates each sample with its own kernels [y x c o], by vmap."""
 
   def one(search, kernels):
     return jax.lax.conv_general_dilated(
@@ -61,7 +64,7 @@ def vmapped_convolution(search, kernels):
 
 
 def grouped_depthwise(x, kernel, *, stride, padding, dilation):
-  """A depthwise convolution as XLA has it."""
+  """Computes a depthwise convolution as XLA's grouped convolution."""
   return jax.lax.conv_general_dilated(
     x,
     kernel,
@@ -74,7 +77,7 @@ def grouped_depthwise(x, kernel, *, stride, padding, dilation):
 
 
 def torch_depthwise(**settings) -> Form:
-  """PyTorch's; channels first, as it likes them."""
+  """Makes the form of PyTorch, in its preferred layout, channels first."""
   import torch
 
   from benchmarks.pytorch import DEVICE, Pending
@@ -127,8 +130,8 @@ def _up_xcorr(outputs: int) -> Callable:
   return up_xcorr
 
 
-def _fusion(function: Callable) -> Callable[..., Form]:
-  """Of template and search features, where ours has search and kernel."""
+def _fusion(function: Callable) -> Callable[[], Form]:
+  """Adapts a function of search and kernel to the arguments of a fusion."""
   return lambda: in_jax(lambda template, search: function(search, template))
 
 

@@ -1,4 +1,4 @@
-"""What training input is compared with, for `acm_jax.speed --part input`."""
+"""Alternative input pipelines, for `acm_jax.speed --part input --against`."""
 
 import os
 import shutil
@@ -13,7 +13,12 @@ from data_pipelines import host_tensorflow
 
 
 def bare_decode(pairs, rooms):
-  """Decoding of the same rooms in tf.data, bytes in memory and nothing else."""
+  """Makes a run that only decodes the same regions in tf.data, from memory.
+
+  Args:
+    pairs: JPEGs of template and search image.
+    rooms: Sides of the centred regions to decode, px.
+  """
   tf = host_tensorflow.load()
   jpegs = tf.constant([list(pair) for pair in pairs])
 
@@ -29,16 +34,21 @@ def bare_decode(pairs, rooms):
     images = tf.data.Dataset.from_tensor_slices(jpegs).map(
       decode, num_parallel_calls=len(os.sched_getaffinity(0))
     )
-    # Counted by TensorFlow: nothing goes to Python.
+    # TensorFlow counts the images, so that none is passed to Python.
     return int(images.reduce(0, lambda count, _: count + 1))
 
   return run
 
 
 def official_operations(pairs, rooms):
-  """The operations of pysot's loader, and no others, one thread.
+  """Makes a run of the operations of pysot's loader, in one thread.
 
-  Two images read, two warped, colour noise, blur in one of five, label maps.
+  For each pair it reads and warps two images, adds colour noise, blurs one
+  image in five and makes label maps.
+
+  Args:
+    pairs: JPEGs of template and search image.
+    rooms: Not used; whole images are decoded.
   """
   del rooms
   folder = Path(tempfile.mkdtemp())
@@ -79,24 +89,24 @@ def _image(image, side, rng):
   return crop.transpose(2, 0, 1).copy()
 
 
-# Any three directions do for timing.
+# The values do not affect the time.
 _COLOURS = np.array([[0.5, 0.3, 0.1], [0.2, 0.4, 0.2], [0.1, 0.3, 0.6]])
 
 
 def _anchors():
-  """Corners of five shapes at 25 x 25 places, [4, 5, 25, 25]."""
+  """Returns the corners of five anchors at 25 x 25 cells, [4, 5, 25, 25]."""
   ratios = np.array([0.33, 0.5, 1, 2, 3])
   w, h = 64 / np.sqrt(ratios), 64 * np.sqrt(ratios)
-  places = 8 * (np.arange(25) - 12) + 127
+  centers = 8 * (np.arange(25) - 12) + 127
   shape = (5, 25, 25)
-  x = np.broadcast_to(places, shape)
-  y = np.broadcast_to(places[:, None], shape)
+  x = np.broadcast_to(centers, shape)
+  y = np.broadcast_to(centers[:, None], shape)
   w, h = (np.broadcast_to(v[:, None, None], shape) for v in (w, h))
   return np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2])
 
 
 def _labels(anchors, rng):
-  """Overlaps with a box, offsets to it, and 64 places of them."""
+  """Makes labels, offsets and weights of the anchors for a random box."""
   x, y = rng.uniform(80, 170, 2)
   box = np.array([x - 30, y - 20, x + 30, y + 20]).reshape(4, 1, 1, 1)
   low, high = np.maximum(anchors[:2], box[:2]), np.minimum(anchors[2:], box[2:])
@@ -112,12 +122,12 @@ def _labels(anchors, rng):
     ]
   )
   label = np.full(overlap.shape, -1)
-  for places, count, value in (
+  for candidates, count, value in (
     (np.argwhere(overlap > 0.6), 16, 1),
     (np.argwhere(overlap < 0.3), 48, 0),
   ):
-    chosen = rng.permutation(len(places))[:count]
-    label[tuple(places[chosen].T)] = value
+    chosen = rng.permutation(len(candidates))[:count]
+    label[tuple(candidates[chosen].T)] = value
   return label, offsets, np.where(label == 1, 1 / 16, 0.0)
 
 

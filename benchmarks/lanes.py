@@ -1,12 +1,13 @@
-"""What lanes do to speed and boxes, over sequences of a benchmark.
+"""Compares numbers of lanes in speed and boxes, on sequences of a benchmark.
 
+In every round each number of lanes tracks all sequences; compilation is not
+timed. Prints frames/s (median of the rounds), the ratio to the first number of
+lanes in the same round (median), the largest difference between boxes, and the
+difference in average overlap.
+
+Example:
   PYTHONPATH=. python benchmarks/lanes.py --checkpoint runs/quickstart \\
     --benchmark otb100 --data_dir OTB100 --counts 1,8,32,128
-
-Every number of lanes follows all sequences in turn, compiling apart. Prints
-frames/s, its ratio to the first number's in the same round (the middle of the
-rounds), how far boxes lie from the first one's, and the difference in average
-overlap.
 """
 
 import sys
@@ -16,6 +17,7 @@ import numpy as np
 from absl import flags
 
 from acm_jax import model_flags
+from acm_jax.datasets.sequences import Sequence
 from acm_jax.evaluation import benchmarks, tables, toolkits
 from acm_jax.evaluation.experiments import EXPERIMENTS
 from acm_jax.evaluation.truth import Truth
@@ -28,24 +30,29 @@ from acm_jax.tracking.engine import Engine
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   model_flags.define(values)
-  for name in ('benchmark', 'data_dir'):
-    flags.DEFINE_string(name, None, '', required=True, flag_values=values)
-  text = 'Numbers of lanes; the first is what others are held against.'
+  for name, text in (
+    ('benchmark', 'Benchmark of the sequences.'),
+    ('data_dir', "Benchmark's root folder."),
+  ):
+    flags.DEFINE_string(name, None, text, required=True, flag_values=values)
+  text = 'Comma-separated numbers of lanes; all are compared with the first.'
   flags.DEFINE_list('counts', ['1', '8', '32'], text, flag_values=values)
-  flags.DEFINE_integer('rounds', 3, 'Of all numbers.', flag_values=values)
-  flags.DEFINE_list(
-    'sequences', None, 'Comma-separated subset.', flag_values=values
-  )
+  text = 'Number of rounds.'
+  flags.DEFINE_integer('rounds', 3, text, flag_values=values)
+  text = 'Comma-separated subset of the sequences (default: all).'
+  flags.DEFINE_list('sequences', None, text, flag_values=values)
 
 
-def follow(engine: Engine, found: list) -> tuple[list[np.ndarray], float]:
-  """Boxes of each sequence, and frames/s with decoding."""
-  one_pass, truths = EXPERIMENTS['one_pass'], list(map(Truth.of, found))
+def track(
+  engine: Engine, sequences: list[Sequence]
+) -> tuple[list[np.ndarray], float]:
+  """Tracks the sequences; returns their boxes, and frames/s with decoding."""
+  one_pass = EXPERIMENTS['one_pass']
   jobs = [
-    Job(sequence, one_pass.protocol(sequence, truth))
-    for sequence, truth in zip(found, truths, strict=True)
+    Job(sequence, one_pass.protocol(sequence, Truth.of(sequence)))
+    for sequence in sequences
   ]
-  boxes, seconds, frames = [np.zeros(0)] * len(found), 0.0, 0
+  boxes, seconds, frames = [np.zeros(0)] * len(sequences), 0.0, 0
   for done in scheduler.drive(engine, jobs):
     boxes[done.index] = done.runs[0].region
     seconds += done.times[1].sum()
@@ -53,34 +60,41 @@ def follow(engine: Engine, found: list) -> tuple[list[np.ndarray], float]:
   return boxes, frames / seconds
 
 
-def apart(boxes: list[np.ndarray], others: list[np.ndarray]) -> float:
-  """Largest difference of a coordinate, px."""
+def largest_difference(
+  boxes: list[np.ndarray], others: list[np.ndarray]
+) -> float:
+  """Returns the largest difference between coordinates, px."""
   return float(np.abs(np.concatenate(boxes) - np.concatenate(others)).max())
 
 
+def average_overlap(
+  boxes: list[np.ndarray], sequences: list[Sequence]
+) -> float:
+  """Computes the mean of the sequences' average overlaps."""
+  overlaps = [
+    toolkits.rated_overlaps(box, Truth.of(sequence)).mean()
+    for box, sequence in zip(boxes, sequences, strict=True)
+  ]
+  return np.mean(overlaps)
+
+
 def main(values: flags.FlagValues) -> None:
-  """Compares numbers of lanes."""
+  """Compares the numbers of lanes and prints a table."""
   benchmark = benchmarks.get(values.benchmark)
-  found = benchmarks.sequences(
+  sequences = benchmarks.sequences(
     benchmark, Path(values.data_dir), values.sequences
   )
   model = model_flags.load(values)
   counts = [int(count) for count in values.counts]
-  made = {count: Engine(model, count) for count in counts}
+  engines = {count: Engine(model, count) for count in counts}
   rates = {count: [] for count in counts}
   boxes = {}
   for _ in range(values.rounds):
     for count in counts:
-      boxes[count], rate = follow(made[count], found)
+      boxes[count], rate = track(engines[count], sequences)
       rates[count].append(rate)
   overlap = {
-    count: np.mean(
-      [
-        toolkits.rated_overlaps(own, Truth.of(sequence)).mean()
-        for own, sequence in zip(each, found, strict=True)
-      ]
-    )
-    for count, each in boxes.items()
+    count: average_overlap(boxes[count], sequences) for count in counts
   }
   first = counts[0]
   rows = [
@@ -88,16 +102,15 @@ def main(values: flags.FlagValues) -> None:
       str(count),
       f'{np.median(rates[count]):.1f}',
       f'{np.median(np.divide(rates[count], rates[first])):.2f}x',
-      f'{apart(boxes[count], boxes[first]):.2g}',
+      f'{largest_difference(boxes[count], boxes[first]):.2g}',
       f'{overlap[count] - overlap[first]:+.2g}',
-      str(len(made[count].programs)),
+      str(len(engines[count].programs)),
     ]
     for count in counts
   ]
   head = ['lanes', 'frames/s', 'ratio', 'boxes apart [px]', 'AO', 'programs']
-  tables.show(
-    [head, *rows], f'{len(found)} sequences, {sum(map(len, found))} frames'
-  )
+  frames = sum(map(len, sequences))
+  tables.show([head, *rows], f'{len(sequences)} sequences, {frames} frames')
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
-"""What preparing a set costs beside decoding, warping and encoding alone.
+"""Compares the time of preparing a set with that of its image operations.
 
-One process, every frame; both are run in turn three times.
+The image operations are decoding, warping and encoding of every frame. Both are
+run in one process, alternately, three times; the shortest times are compared.
 
 Example:
   python benchmarks/preparing.py --dataset davis --source DAVIS
@@ -10,7 +11,9 @@ import functools
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -25,11 +28,19 @@ ROUNDS = 3
 CUT = Cut()
 
 
-def frames(name: str, source: str) -> list[tuple]:
-  """Tree, file and box of every frame that is cut."""
+class Frame(NamedTuple):
+  """A frame with a visible target."""
+
+  tree: trees.Tree
+  file: str
+  box_xywh: np.ndarray
+
+
+def visible_frames(name: str, source: str) -> list[Frame]:
+  """Returns every frame of a data set from which a crop is cut."""
   tree, reader = trees.open_tree(source), sources.make(name)
   return [
-    (tree, file, box)
+    Frame(tree, file, box)
     for unit in reader.units(tree)
     for track in reader.tracks(tree, unit)
     for file, box, visible in zip(
@@ -39,21 +50,21 @@ def frames(name: str, source: str) -> list[tuple]:
   ]
 
 
-def alone(found: list[tuple]) -> None:
-  """Reads, decodes, warps and encodes, and keeps nothing."""
-  flags = [cv2.IMWRITE_JPEG_QUALITY, CUT.quality]
-  for tree, file, box in found:
-    path = Path(tree.where(file))
-    image = cv2.imread(str(path))
+def image_operations(frames: list[Frame]) -> None:
+  """Reads, decodes, warps and encodes the frames, without writing them."""
+  options = [cv2.IMWRITE_JPEG_QUALITY, CUT.quality]
+  for tree, file, box in frames:
+    image = cv2.imread(tree.where(file))
     x, y, w, h = map(float, box)
     scale = 127 / ((w + (w + h) / 2) * (h + (w + h) / 2)) ** 0.5
     shift = [255 - scale * (x + (w - 1) / 2), 255 - scale * (y + (h - 1) / 2)]
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     crop = cv2.warpAffine(image, matrix, (511, 511))
-    cv2.imencode('.jpg', crop, flags)
+    cv2.imencode('.jpg', crop, options)
 
 
-def seconds(work) -> float:
+def seconds(work: Callable[[], object]) -> float:
+  """Times one call."""
   begun = time.perf_counter()
   work()
   return time.perf_counter() - begun
@@ -61,16 +72,18 @@ def seconds(work) -> float:
 
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
-  on = {'flag_values': values, 'required': True}
-  flags.DEFINE_enum('dataset', None, sources.names(), 'Data set.', **on)
-  flags.DEFINE_string('source', None, 'Folder of its official files.', **on)
+  required = {'flag_values': values, 'required': True}
+  text = 'Name of the data set.'
+  flags.DEFINE_enum('dataset', None, sources.names(), text, **required)
+  text = "Folder of the data set's official files."
+  flags.DEFINE_string('source', None, text, **required)
 
 
 def main(values: flags.FlagValues) -> None:
-  """Measures on the data set that the flags name."""
-  found = frames(values.dataset, values.source)
+  """Times both on a data set and prints the ratio."""
+  frames = visible_frames(values.dataset, values.source)
   job = preparation.Job(values.dataset, values.source, CUT)
-  times = {'preparing': [], 'alone': []}
+  times = {'preparing': [], 'image operations': []}
   for _ in range(ROUNDS):
     with tempfile.TemporaryDirectory() as folder:
       out = Path(folder) / 'set'
@@ -78,10 +91,11 @@ def main(values: flags.FlagValues) -> None:
         preparation.prepare, job, out, preparation.processes(1)
       )
       times['preparing'].append(seconds(work))
-    times['alone'].append(seconds(lambda: alone(found)))
-  best = {name: min(values) for name, values in times.items()}
-  ratio = best['preparing'] / best['alone']
-  print(f'{len(found)} frames: {best}, {ratio:.2f} times as long')
+    work = functools.partial(image_operations, frames)
+    times['image operations'].append(seconds(work))
+  best = {name: min(rounds) for name, rounds in times.items()}
+  ratio = best['preparing'] / best['image operations']
+  print(f'{len(frames)} frames: {best}, {ratio:.2f} times as long')
 
 
 if __name__ == '__main__':

@@ -1,7 +1,10 @@
-"""SiamBAN-ACM with ResNet-50 and its training step in PyTorch.
+"""SiamBAN-ACM with ResNet-50, and its training step, in PyTorch.
 
-The network has the official state-dict keys and gives the official outputs
-(tests/accelerator_test.py), so that a step of it is the same work as ours:
+The network has the official state-dict keys and outputs
+(tests/benchmarks/pytorch_test.py), so that its training step is the same work
+as the one in JAX.
+
+Example:
 
   python -m acm_jax.speed --part step --only 'siamban acm' --batch_size 32 \\
     --against benchmarks/pytorch.py --out steps.json
@@ -18,24 +21,26 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-# Classes and distances of a place.
+# Classes and distances at each location.
 OUTPUTS = {'cls': 2, 'loc': 4}
 LEVELS, TEMPLATE_CELLS = (2, 3, 4), 7
-# Places of a sample that count, as the training code draws them.
+# Sampled locations of an image, as in the official training code.
 POSITIVES, NEGATIVES = 16, 48
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
 def conv_bn(inputs, features, size=1, relu=False, **options) -> nn.Sequential:
-  """Convolution, batch norm and, if asked, ReLU."""
+  """Makes a convolution, a batch norm and optionally a ReLU."""
   options = {'bias': False} | options
   layers = [nn.Conv2d(inputs, features, size, **options)]
-  layers += [nn.BatchNorm2d(features)]
-  return nn.Sequential(*layers, *[nn.ReLU(inplace=True)] * relu)
+  layers.append(nn.BatchNorm2d(features))
+  if relu:
+    layers.append(nn.ReLU(inplace=True))
+  return nn.Sequential(*layers)
 
 
 class Bottleneck(nn.Module):
-  """1x1, 3x3, and 1x1 to four times the channels, with a shortcut."""
+  """Residual block of three convolutions with four times as many outputs."""
 
   def __init__(self, inputs, features, stride, dilation, projection):
     super().__init__()
@@ -60,7 +65,7 @@ class Bottleneck(nn.Module):
 
 
 class Backbone(nn.Module):
-  """Dilated ResNet-50 of stride 8; gives the outputs of stages 2 to 4."""
+  """Dilated ResNet-50 of stride 8 that returns the outputs of stages 2 to 4."""
 
   def __init__(self, channels):
     super().__init__()
@@ -92,7 +97,7 @@ class Backbone(nn.Module):
 
 
 class Branch(nn.Module):
-  """One output of one level: adapters, ACM and head."""
+  """Adapters, ACM and head of one output of one level."""
 
   def __init__(self, c, outputs):
     super().__init__()
@@ -102,8 +107,12 @@ class Branch(nn.Module):
     self.xorr_kernel = nn.Conv2d(c, c, TEMPLATE_CELLS - 2)
     self.xorr_search = nn.Conv2d(c, c, TEMPLATE_CELLS - 2, bias=False)
     self.xorr_bbox = nn.Sequential(
-      *(nn.Linear(2, 32), nn.BatchNorm1d(32), nn.ReLU()),
-      *(nn.Linear(32, 32), nn.BatchNorm1d(32), nn.ReLU()),
+      nn.Linear(2, 32),
+      nn.BatchNorm1d(32),
+      nn.ReLU(),
+      nn.Linear(32, 32),
+      nn.BatchNorm1d(32),
+      nn.ReLU(),
       nn.Linear(32, c, bias=False),
     )
     self.xorr_activate = nn.Sequential(
@@ -120,14 +129,14 @@ class Branch(nn.Module):
 
 
 class Network(nn.Module):
-  """SiamBAN-ACM of three levels, with the official keys."""
+  """SiamBAN-ACM with three levels and the official state-dict keys."""
 
   def __init__(self, channels=64, hidden=256):
     """Builds the network.
 
     Args:
       channels: Channels of the backbone's first convolution.
-      hidden: Channels of neck and heads.
+      hidden: Channels of the neck and the heads.
     """
     super().__init__()
     self.backbone = Backbone(channels)
@@ -143,14 +152,14 @@ class Network(nn.Module):
       self.head.register_parameter(name, nn.Parameter(torch.ones(len(LEVELS))))
 
   def features(self, image):
-    """Features of every level, after the neck."""
+    """Returns the features of every level, after the neck."""
     return [
       getattr(self.neck, f'downsample{level}').downsample(x)
       for level, x in zip(LEVELS, self.backbone(image), strict=True)
     ]
 
   def forward(self, template, box_size, search):
-    """Logits [b 2 r r] and distances [b 4 r r]."""
+    """Computes logits [b 2 r r] and distances [b 4 r r]."""
     cut = (15 - TEMPLATE_CELLS) // 2
     inner = slice(cut, cut + TEMPLATE_CELLS)
     kernels = [x[:, :, inner, inner] for x in self.features(template)]
@@ -167,26 +176,25 @@ class Network(nn.Module):
 
 
 def _mixed(levels, weight):
-  share = torch.softmax(weight, 0)
-  return sum(level.float() * share[i] for i, level in enumerate(levels))
+  weights = torch.softmax(weight, 0)
+  return sum(level.float() * weights[i] for i, level in enumerate(levels))
 
 
-def loss(cls, loc, label, distances, counts):
-  """The training loss of SiamBAN over given label maps.
+def loss(cls, loc, label, distances, mask):
+  """Computes the training loss of SiamBAN.
 
   Args:
     cls: Logits [b 2 r r].
-    loc: Distances [b 4 r r].
-    label: 1 target, 0 background [b r r].
-    distances: Those wanted [b 4 r r].
-    counts: 1 where a place counts, else 0 [b r r].
+    loc: Predicted distances [b 4 r r].
+    label: Labels, 1 for target and 0 for background [b r r].
+    distances: Expected distances [b 4 r r].
+    mask: Sampled locations, 1 or 0 [b r r].
   """
   nll = F.cross_entropy(cls, label, reduction='none')
-  positive, negative = counts * (label == 1), counts * (label == 0)
-  near = torch.minimum(loc, distances)
-  both = _area(near)
-  union = _area(loc) + _area(distances) - both
-  iou = (both + 1) / (union + 1)
+  positive, negative = mask * (label == 1), mask * (label == 0)
+  intersection = _area(torch.minimum(loc, distances))
+  union = _area(loc) + _area(distances) - intersection
+  iou = (intersection + 1) / (union + 1)
   classes = (_mean(nll, positive) + _mean(nll, negative)) / 2
   return classes + _mean(1 - iou, positive)
 
@@ -201,24 +209,25 @@ def _mean(values, weight):
 
 
 class Pending:
-  """Work of a device that can be waited for, as an array of JAX can."""
+  """Pending work of the device, with the interface of a JAX array."""
 
   def block_until_ready(self) -> None:
-    """Returns when the device is done."""
+    """Waits until the device has finished."""
     if torch.cuda.is_available():
       torch.cuda.synchronize()
 
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-  """How a training step is run.
+  """A form of the training step.
 
   Attributes:
-    bfloat16: Whether convolutions compute in that type, by autocast.
+    bfloat16: Whether convolutions compute in bfloat16, by autocast.
     channels_last: Whether channels vary fastest in memory.
     compiled: Whether `torch.compile` is applied to network and loss.
-    frozen: Stages of the backbone, the stem counted, that do not train.
-    network: Builds the network.
+    frozen: Number of stages of the backbone, including the stem, that do not
+      train.
+    network: Function that builds the network.
   """
 
   bfloat16: bool = False
@@ -228,7 +237,7 @@ class Form:
   network: Callable[[], Network] = Network
 
   def __call__(self, raw) -> Callable[[], Pending]:
-    """The training step of a batch, a `data_pipelines.batch.RawBatch`."""
+    """Returns the training step of a `data_pipelines.batch.RawBatch`."""
     layout = torch.preserve_format
     if self.channels_last:
       layout = torch.channels_last
@@ -237,28 +246,32 @@ class Form:
     groups = _freeze(network, self.frozen)
     optimizer = torch.optim.SGD(groups, 1e-3, 0.9, weight_decay=1e-4)
     template, box_size, search = (x.to(DEVICE) for x in _inputs(raw))
-    inputs = (
-      template.contiguous(memory_format=layout),
-      box_size,
-      search.contiguous(memory_format=layout),
-      *(x.to(DEVICE) for x in _targets(len(raw.positive))),
-    )
+    label, distances, mask = (x.to(DEVICE) for x in _targets(len(raw.positive)))
+    inputs = {
+      'template': template.contiguous(memory_format=layout),
+      'box_size': box_size,
+      'search': search.contiguous(memory_format=layout),
+      'label': label,
+      'distances': distances,
+      'mask': mask,
+    }
     autocast = functools.partial(
       torch.autocast, DEVICE, torch.bfloat16, enabled=self.bfloat16
     )
 
-    def loss_of(*tensors):
-      return loss(*network(*tensors[:3]), *tensors[3:])
+    def loss_of(template, box_size, search, label, distances, mask):
+      cls, loc = network(template, box_size, search)
+      return loss(cls, loc, label, distances, mask)
 
     if self.compiled:
-      # Another batch size would otherwise be compiled for any size.
+      # Otherwise a second batch size would be compiled for arbitrary sizes.
       loss_of = torch.compile(loss_of, dynamic=False)
     weights = [weight for group in groups for weight in group['params']]
 
     def step():
       optimizer.zero_grad(set_to_none=True)
       with autocast():
-        value = loss_of(*inputs)
+        value = loss_of(**inputs)
       value.backward()
       nn.utils.clip_grad_norm_(weights, 10.0)
       optimizer.step()
@@ -268,7 +281,7 @@ class Form:
 
 
 def _freeze(network: Network, frozen: int) -> list[dict]:
-  """Parameter groups of what trains; batch norms of the rest are frozen."""
+  """Freezes the first stages; returns the parameter groups of the rest."""
   backbone = network.backbone
   stages = [nn.ModuleList([backbone.conv1, backbone.bn1])]
   stages += [getattr(backbone, f'layer{i}') for i in range(1, 5)]
@@ -280,7 +293,7 @@ def _freeze(network: Network, frozen: int) -> list[dict]:
 
 
 def _inputs(raw) -> list[torch.Tensor]:
-  """Template, box size and search image of a batch."""
+  """Returns the template, box size and search image of a batch."""
 
   def image(pixels):
     pixels = np.moveaxis(np.asarray(pixels, np.float32), -1, 1)
@@ -291,7 +304,12 @@ def _inputs(raw) -> list[torch.Tensor]:
 
 
 def _targets(count: int, cells: int = 25) -> list[torch.Tensor]:
-  """Random label maps in which as many places count as in training."""
+  """Makes random labels, distances and a mask with as many samples as training.
+
+  Args:
+    count: Number of images.
+    cells: Cells per side of the response map.
+  """
   rng = np.random.default_rng(0)
   shape = count, cells, cells
   order = rng.random((count, cells**2)).argsort(axis=1).reshape(shape)

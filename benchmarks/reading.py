@@ -1,7 +1,7 @@
 """Times the reading of training pairs by worker processes.
 
 Reads the mixture of configs/nanotrack_acm.py:sets=composed+davis as training
-does, and prints the pairs a second of each number of workers.
+does, and prints the pairs per second for each number of workers.
 
 Example:
   PYTHONPATH=. python benchmarks/reading.py --data_dir DATA --workers 1,2
@@ -26,14 +26,14 @@ def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   text = 'Folder of the prepared data sets.'
   flags.DEFINE_string('data_dir', None, text, required=True, flag_values=values)
-  text = 'Numbers of worker processes.'
+  text = 'Comma-separated numbers of worker processes.'
   flags.DEFINE_list('workers', ['1'], text, flag_values=values)
-  text = 'Batches that are read, the first one not timed.'
+  text = 'Number of batches to read, of which the first is not timed.'
   flags.DEFINE_integer('batches', 100, text, lower_bound=2, flag_values=values)
 
 
 def main(values: flags.FlagValues) -> None:
-  """Reads and prints what the flags ask for."""
+  """Reads with each number of workers and prints the rates."""
   sections = nanotrack_acm.get_config(CONFIG).to_dict()
   plan = make_plan(sections)
   sets = data.find_sets(sections['sets'], values.data_dir, Path())

@@ -1,8 +1,9 @@
-"""Writes two workspaces to compare VOT's toolkit and `evaluate` in.
+"""Writes two workspaces in which to compare VOT's toolkit with `evaluate`.
 
-OUT/stb has sequences with anchors, OUT/lt sequences in which the target is away
-for a while. They are the first frames of sequences of VOT2018, OTB100 and
-TinyTLP; images are links. docs/evaluation.md has the commands that follow.
+OUT/stb has sequences with anchors, OUT/lt sequences in which the target is
+temporarily absent. They are the first frames of sequences of VOT2018, OTB100
+and TinyTLP; images are links. docs/evaluation.md lists the commands to run
+next.
 
 Example:
   PYTHONPATH=. python benchmarks/vot_workspaces.py --data_dir DATA --out OUT
@@ -26,11 +27,11 @@ class Cut(NamedTuple):
   """The beginning of a sequence.
 
   Attributes:
-    benchmark: What the sequence is of.
-    root: Folder of that benchmark below the folder of data.
+    benchmark: Benchmark of the sequence.
+    root: Name of the benchmark's folder in the data folder.
     name: Name of the sequence.
-    frames: How many frames are taken.
-    absent: Frames in which the annotation is taken away.
+    frames: Number of frames to keep.
+    absent: Frames whose annotation is removed.
   """
 
   benchmark: str
@@ -40,16 +41,15 @@ class Cut(NamedTuple):
   absent: range = range(0)
 
 
-ANCHORS, STEP = (
-  (
-    Cut('vot2018', 'VOT2018', 'bag', 190),
-    Cut('vot2018', 'VOT2018', 'book', 150),
-    Cut('otb100', 'OTB100', 'Crossing', 120),
-    Cut('otb100', 'OTB100', 'Football1', 74),
-    Cut('otb100', 'OTB100', 'Couple', 140),
-  ),
-  30,
+WITH_ANCHORS = (
+  Cut('vot2018', 'VOT2018', 'bag', 190),
+  Cut('vot2018', 'VOT2018', 'book', 150),
+  Cut('otb100', 'OTB100', 'Crossing', 120),
+  Cut('otb100', 'OTB100', 'Football1', 74),
+  Cut('otb100', 'OTB100', 'Couple', 140),
 )
+# Frames from one anchor to the next.
+STEP = 30
 LONG_TERM = (
   Cut('tinytlp', 'TinyTLP', 'Bike', 150, range(60, 90)),
   Cut('tinytlp', 'TinyTLP', 'CarChase2', 120, range(70, 85)),
@@ -59,8 +59,8 @@ LONG_TERM = (
 _TRACKER = '[{0}]\nlabel = {0}\nprotocol = traxpython\ncommand = unused\n'
 _STACKS = {'stb': 'vot2022/shorttermbox', 'lt': 'vot2022/longterm'}
 _SEQUENCE = (
-  'channels.color=color/%08d.jpg\nformat=default\nfps=30\nname={0}\n'
-  'width={1}\nheight={2}\nlength={3}\n'
+  'channels.color=color/%08d.jpg\nformat=default\nfps=30\nname={name}\n'
+  'width={width}\nheight={height}\nlength={length}\n'
 )
 
 
@@ -68,17 +68,17 @@ def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   for name, text in (
     ('data_dir', 'Folder with VOT2018/, OTB100/ and TinyTLP/.'),
-    ('out', 'New folder of the workspaces.'),
+    ('out', 'New folder for the workspaces.'),
   ):
     flags.DEFINE_string(name, None, text, required=True, flag_values=values)
-  text = 'Names of the trackers whose results are compared.'
+  text = 'Comma-separated names of the trackers to compare.'
   flags.DEFINE_list(
     'trackers', ['nanotrackv3', 'first_box'], text, flag_values=values
   )
 
 
 def main(values: flags.FlagValues) -> None:
-  """Writes what the flags name."""
+  """Writes both workspaces to --out."""
   write(Path(values.data_dir), Path(values.out), values.trackers)
 
 
@@ -86,16 +86,16 @@ def write(data: Path, out: Path, trackers: Sequence[str] = ()) -> None:
   """Writes both workspaces.
 
   Args:
-    data: Folder with the benchmarks' roots.
-    out: New folder.
-    trackers: Names in their trackers.ini.
+    data: Folder with the root folders of the benchmarks.
+    out: New folder for the workspaces.
+    trackers: Names of the trackers in trackers.ini.
 
   Raises:
-    OSError: A sequence is not there.
+    OSError: A sequence does not exist.
     ValueError: `out` exists, or a sequence is shorter than its cut.
   """
   with staged(out) as folder:
-    for name, cuts in (('stb', ANCHORS), ('lt', LONG_TERM)):
+    for name, cuts in (('stb', WITH_ANCHORS), ('lt', LONG_TERM)):
       root = folder / name / 'sequences'
       for cut in cuts:
         _write_sequence(cut, data, root / cut.name, anchors=name == 'stb')
@@ -110,12 +110,15 @@ def write(data: Path, out: Path, trackers: Sequence[str] = ()) -> None:
 
 def _write_sequence(cut: Cut, data: Path, folder: Path, anchors: bool) -> None:
   benchmark, root = benchmarks.get(cut.benchmark), data / cut.root
-  (found,) = benchmarks.sequences(benchmark, root, [cut.name])
+  (sequence,) = benchmarks.sequences(benchmark, root, [cut.name])
   truth = annotations.read(benchmark, root)[cut.name]
   if truth.frames < cut.frames:
-    raise ValueError(f'{root}: {cut.name} has {truth.frames} frames')
+    raise ValueError(
+      f'{root}: {cut.name} has {truth.frames} frames, but {cut.frames} are '
+      'needed; download it again'
+    )
   (folder / 'color').mkdir(parents=True)
-  for number, path in enumerate(found.frame_paths[: cut.frames], 1):
+  for number, path in enumerate(sequence.frame_paths[: cut.frames], 1):
     link = folder / 'color' / f'{number:08d}.jpg'
     link.symlink_to(path.resolve())
   regions = [
@@ -126,17 +129,19 @@ def _write_sequence(cut: Cut, data: Path, folder: Path, anchors: bool) -> None:
   (folder / 'groundtruth.txt').write_text('\n'.join(rows) + '\n')
   if anchors:
     last = cut.frames - 1
-    at = {*range(0, cut.frames, STEP), last}
-    # Forward or backward, the longer way.
-    marks = [
-      (1 if last - frame >= frame else -1) if frame in at else 0
+    anchors_at = {*range(0, cut.frames, STEP), last}
+    # Each run goes in the direction that has more frames.
+    directions = [
+      (1 if last - frame >= frame else -1) if frame in anchors_at else 0
       for frame in range(cut.frames)
     ]
-    text = '\n'.join(map(str, marks)) + '\n'
+    text = '\n'.join(map(str, directions)) + '\n'
     (folder / 'anchor.value').write_text(text)
-  height, width = read_frame(found.frame_paths[0]).shape[:2]
-  about = _SEQUENCE.format(cut.name, width, height, cut.frames)
-  (folder / 'sequence').write_text(about)
+  height, width, _ = read_frame(sequence.frame_paths[0]).shape
+  metadata = _SEQUENCE.format(
+    name=cut.name, width=width, height=height, length=cut.frames
+  )
+  (folder / 'sequence').write_text(metadata)
 
 
 if __name__ == '__main__':

@@ -1,1 +1,1 @@
-"""Experiments as plain data: one file per tracker and fusion."""
+"""Configs of experiments as plain data, one file per tracker and fusion."""

@@ -1,31 +1,32 @@
-"""What the configs share: the recipe of SiamRPN++, which SiamBAN took over.
+"""Recipe that all configs start from: SiamRPN++'s, which SiamBAN adopted.
 
-A section of a config is the keyword arguments of one function:
+Each section of a config holds the keyword arguments of a function or class:
 
     tracker       acm_jax.trackers.make
     hparams       acm_jax.tracking.contract.Hparams
-    tuned         by benchmark: what of hparams was found on it, for the
-                  --hparams NAME of evaluate
-    sets          by name: data_pipelines.mixture.DataSet
+    tuned         changes of hparams that were found on a benchmark, by its
+                  name, for evaluate --hparams NAME
+    sets          data_pipelines.mixture.DataSet, by name of the data set
     data          data_pipelines.pipeline.train_batches
     synthetic     data_pipelines.synthetic_set.ensure (presets only)
-    augment       acm_jax.training.augment.Distortion; in it template and
-                  search: Ranges
+    augment       acm_jax.training.augment.Distortion; its template and search
+                  are acm_jax.training.augment.Ranges
     optimizer     acm_jax.training.optimizer.make
     schedule      acm_jax.training.schedule.rate_per_epoch
-    phases        by name: acm_jax.training.schedule.make_phase
+    phases        acm_jax.training.schedule.make_phase, by name of the phase
     teacher       weights of acm_jax.tracking.contract.Tracker.imitation, for
                   train --teacher (optional)
     validation    acm_jax.training.sections.Validation, for
                   train --validation_dir (optional)
     train, log, checkpoints    acm_jax.training.sections
-    precision     jax.default_matmul_precision; 'bfloat16' is also the type
-                  that the network computes in
+    sharding      acm_jax.training.sharding.Sharding
+    precision     jax.default_matmul_precision: precision of matrix products;
+                  tracker.dtype is the type that the network computes in
 """
 
 from ml_collections import ConfigDict, config_dict
 
-# A phase in which the head alone trains.
+# Phase in which the backbone is frozen.
 FROZEN = {
   'from_epoch': 0,
   'rates': (('backbone/', 0.0), ('', 1.0)),
@@ -33,7 +34,7 @@ FROZEN = {
 
 
 def recipe() -> ConfigDict:
-  """Training of a ResNet-50 tracker; without hparams, tuned and fusion.
+  """Returns the recipe for ResNet-50, without hparams, tuned and fusion.
 
   Source: the released code of pysot (arXiv:1812.11703).
   """
@@ -41,7 +42,7 @@ def recipe() -> ConfigDict:
   config.precision = 'default'
   config.tracker = _tracker()
   config.sets = _sets()
-  # workers: processes that decode, for the source 'memory'.
+  # `workers` is the number of processes that decode for the source 'memory'.
   config.data = ConfigDict(
     {
       'source': 'records',
@@ -69,18 +70,20 @@ def recipe() -> ConfigDict:
   )
   config.phases = _phases()
   # The official code sums the gradients of its GPUs before it clips their
-  # norm; here they are the mean over the batch.
+  # norm; here the norm of their mean over the batch is clipped.
   config.train = ConfigDict(
     {
       'epochs': 20,
       'pairs_per_epoch': 600_000,
       'batch_size': 224,
       'seed': 0,
-      # Where the tracker's own is not the one it trains with.
+      # 0 stands for the search size of the tracker.
       'search_size': 0,
       'ema_decay': 0.0,
     }
   )
+  # With fsdp=N, every parameter that can be is split over N devices.
+  config.sharding = ConfigDict({'fsdp': 1, 'rules': (('', 'fsdp'),)})
   config.log = ConfigDict({'every': 20})
   config.checkpoints = ConfigDict({'every': 2000, 'keep': 3})
   return config
@@ -94,25 +97,30 @@ def _tracker() -> ConfigDict:
       'width': 1.0,
       'neck': True,
       'hidden': 256,
-      # None: that of the fusion.
+      # None stands for the head size that the fusion requires.
       'head_size': config_dict.placeholder(int),
       'weighted': True,
       'template_size': 127,
       'search_size': 255,
       'context_amount': 0.5,
       'wide_search': 'never',
+      'dtype': 'float32',
     }
   )
 
 
 def _sets() -> ConfigDict:
-  """Pairs an epoch, -1 for one of each video, and the largest distance."""
+  """Returns the data sets.
+
+  `num_use` is the number of pairs per epoch, or -1 for one pair per video;
+  `gap` is the largest distance between the frames of a pair.
+  """
   return ConfigDict(
     {
       'imagenet_vid': {'num_use': 100_000, 'gap': 100},
-      # One frame a second.
+      # This set has one frame per second.
       'youtube_bb': {'num_use': -1, 'gap': 3},
-      # Single images.
+      # These two sets hold single images.
       'coco': {'num_use': -1, 'gap': 1},
       'imagenet_det': {'num_use': -1, 'gap': 1},
     }
@@ -142,17 +150,20 @@ def _augment() -> ConfigDict:
 
 
 def _phases() -> ConfigDict:
-  """The backbone is frozen for ten epochs; its first layers always are."""
+  """Returns phases that freeze the whole backbone for ten epochs.
+
+  Its stem and its first stage stay frozen after that.
+  """
   return unfrozen_at(10, '[234]', 0.1)
 
 
 def unfrozen_at(epoch: int, layers: str, rate: float) -> ConfigDict:
-  """Phases of a backbone that is frozen until `epoch`.
+  """Returns the phases of a backbone that is frozen until `epoch`.
 
   Args:
-    epoch: When its later layers begin to train.
-    layers: Their numbers, as an expression.
-    rate: Factor on their learning rate.
+    epoch: First epoch in which some layers of the backbone train.
+    layers: Regular expression for the numbers of these layers.
+    rate: Factor on the learning rate of these layers.
   """
   return ConfigDict(
     {
@@ -179,12 +190,12 @@ _ALEXNET = {
   'data': {'negative': 0.05},
   'schedule': {'first_rate': 5e-3, 'peak_rate': 1e-2, 'last_rate': 5e-4},
   'phases': unfrozen_at(10, '[45]', 1.0),
-  # 128 pairs on each of 16 GPUs; a smaller search crop than in tracking.
+  # 128 pairs on each of 16 GPUs, with a smaller search crop than in tracking.
   'train': {'epochs': 50, 'batch_size': 2048, 'search_size': 255},
 }
-# What a backbone changes in the recipe. Source: the released experiments of
-# pysot; of MobileNetV2 they have no training: its phases are ours; of the
-# smaller ResNets they have nothing: what they change is nothing either.
+# Changes of the recipe for each backbone. Source: the released experiments of
+# pysot. These do not train MobileNetV2, whose phases are ours, and do not
+# include the smaller ResNets, which therefore use the recipe of ResNet-50.
 BACKBONES = {
   'resnet18': {},
   'resnet34': {},

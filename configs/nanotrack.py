@@ -5,10 +5,11 @@
     python -m acm_jax.train --config configs/nanotrack.py
     python -m acm_jax.train --config configs/nanotrack.py:tiny
 
-The first line gives a tracker with the published weights. The second is the
-official recipe, which has not been run yet; the third takes seconds.
+The first command makes a tracker with the published weights. The second trains
+with the official recipe, which has not been run yet. The third trains a narrow
+network on synthetic data for a few seconds.
 
-Source of the numbers: the released NanoTrackV3 code.
+Source of all values: the released NanoTrackV3 code.
 """
 
 from ml_collections import ConfigDict
@@ -17,21 +18,26 @@ from configs import common, presets
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-  """Returns the config; `arg` is nothing or 'tiny'.
+  """Returns the config.
+
+  Args:
+    arg: 'tiny', or nothing for the official recipe.
 
   Raises:
-    ValueError: `arg` is something else.
+    ValueError: `arg` is neither.
   """
   config = recipe()
   if arg == 'tiny':
     tiny(config)
   elif arg:
-    raise ValueError(f'config argument {arg!r} is unknown: there is tiny')
+    raise ValueError(
+      f'config argument {arg!r} is unknown; the only choice is tiny'
+    )
   return config.lock()
 
 
 def recipe() -> ConfigDict:
-  """Returns the official recipe, not yet locked."""
+  """Returns the official recipe as a config that is not locked."""
   config = common.recipe()
   config.tracker = ConfigDict(
     {
@@ -46,6 +52,7 @@ def recipe() -> ConfigDict:
       'search_size': 255,
       'context_amount': 0.5,
       'wide_search': 'never',
+      'dtype': 'float32',
     }
   )
   config.hparams = ConfigDict(
@@ -53,7 +60,7 @@ def recipe() -> ConfigDict:
       'penalty_k': 0.138,
       'window_influence': 0.455,
       'size_lr': 0.348,
-      # Ours: below it the place is less likely the target than not.
+      # Ours: a location with a lower score is more likely background.
       'lost_score': 0.5,
       'found_score': 0.5,
     }
@@ -75,9 +82,9 @@ def recipe() -> ConfigDict:
 
 
 def tiny(config: ConfigDict) -> None:
-  """Cuts a recipe to a few steps of a narrow network on synthetic sequences."""
+  """Reduces a recipe to a few steps of a narrow network on synthetic data."""
   config.tracker.update(width=0.25, hidden=16)
-  presets.synthetic_alone(config, 4)
+  presets.only_synthetic(config, 4)
   config.synthetic.frames = 6
   config.phases = ConfigDict({'frozen': common.FROZEN})
   config.schedule.warmup_epochs = 1

@@ -5,27 +5,32 @@
       --data_dir DATA --validation_dir DAVIS
     python -m acm_jax.train --config configs/nanotrack_acm.py:tiny
 
-`:sets=composed+davis` trains on these of its data sets alone; `:fusion=acm`
-puts ACM in the place of the correlations, the pure swap; `:fusion=nano_xcorr`
-trains NanoTrackV3 on without ACM, as a control. `:whole` trains the backbone
-too.
+Arguments after the colon:
 
-ACM works beside the correlations and joins them through a last layer that
-starts at zero, so that step 0 of a run that begins with NanoTrackV3 equals it.
+    sets=composed+davis    trains only on these of the config's data sets
+    fusion=acm             replaces the correlations by ACM (the pure swap)
+    fusion=nano_xcorr      continues to train NanoTrackV3 without ACM, as a
+                           control
+    whole                  also trains the backbone
+    tiny                   trains a narrow network for a few seconds
 
-The recipe is ours, for little data: the backbone is frozen, other pretrained
-parts move slowly and keep their batch-norm statistics, NanoTrackV3 is the
-teacher, and the checkpoint is chosen by tracking on five held-out sequences of
-DAVIS.
+By default ACM works in parallel to the correlations, and its last layer starts
+at zero: a run that starts from NanoTrackV3 equals NanoTrackV3 at step 0.
+
+The recipe is ours and meant for little data. The backbone is frozen, the other
+pretrained parts have a low learning rate and keep their batch-norm statistics,
+NanoTrackV3 is the teacher, and the best checkpoint is chosen by tracking five
+held-out sequences of DAVIS.
 """
 
 from ml_collections import ConfigDict
 
 from configs import nanotrack
 
-# By fusion: the parts that begin at random and train at the full rate; the rate
-# of the others; and the frozen statistics. The pure swap freezes none in its
-# towers, which see other features than NanoTrackV3's.
+# For each fusion: the rates of the parts that start from random weights, the
+# rate of the pretrained parts, and the batch norms whose statistics are frozen.
+# The pure swap freezes no statistics of its towers, because their inputs differ
+# from those that NanoTrackV3's towers were trained on.
 _RATES = {
   'residual_acm': (
     (('(cls|loc)/(acm|join)/', 1.0),),
@@ -49,12 +54,10 @@ def get_config(arg: str | None = None) -> ConfigDict:
   """Returns the config.
 
   Args:
-    arg: 'tiny', 'whole' (trains the backbone too), 'sets=A+B' (of the data sets
-      these alone), 'fusion=NAME' (acm, or nano_xcorr as a control), or several
-      with commas between.
+    arg: Arguments of the module's docstring, separated by commas.
 
   Raises:
-    ValueError: A word is unknown, or names another data set or fusion.
+    ValueError: An argument, data set or fusion is unknown.
   """
   words = arg.split(',') if arg else []
   values = dict(word.partition('=')[::2] for word in words)
@@ -68,8 +71,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
   valued = values.get('tiny') or values.get('whole')
   if not known or valued or fusion not in _RATES:
     raise ValueError(
-      f'config argument {arg!r} is unknown: there are tiny; whole; sets=A+B; '
-      f'fusion=NAME with {", ".join(_RATES)}'
+      f'config argument {arg!r} is unknown; the choices are tiny; whole; '
+      f'sets=A+B; fusion=NAME, with NAME one of {", ".join(_RATES)}'
     )
   config = nanotrack.recipe()
   config.tracker.fusion = fusion
@@ -87,10 +90,10 @@ def get_config(arg: str | None = None) -> ConfigDict:
 
 
 def _chosen(sets: ConfigDict, names: list[str]) -> ConfigDict:
-  """Leaves the data sets that are named."""
+  """Returns the named data sets; raises ValueError if one is unknown."""
   if unknown := [name for name in names if name not in sets]:
     raise ValueError(
-      f'config argument sets: {", ".join(unknown)} is unknown: there are '
+      f'config argument sets: {", ".join(unknown)} is unknown; the choices are '
       f'{", ".join(sets)}'
     )
   return ConfigDict({name: sets[name] for name in names})
@@ -104,7 +107,7 @@ def _transfer(
   *,
   whole: bool,
 ) -> None:
-  """Trains on from NanoTrackV3, with it as teacher."""
+  """Sets up training from NanoTrackV3, which is also the teacher."""
   config.sets = ConfigDict(
     {
       'composed': {'weight': 0.5, 'gap': 24},

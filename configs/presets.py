@@ -1,20 +1,20 @@
-"""Arguments of a config, after the colon of --config, comma-separated.
+"""Arguments of a config: the comma-separated text after the colon of --config.
 
-quickstart      a narrow AlexNet on synthetic sequences, in minutes
-tiny            with it: in seconds
-small           MobileNetV2 on a little real video, in an hour or two
-backbone=NAME   another backbone, with what its official recipe changes
-fusion=NAME     another fusion
-sets=A+B        other data sets: those the recipe has as it has them, the rest
-                with one pair of every video
-NAME            an experiment that the config's file knows, as `otb`
+quickstart        a narrow AlexNet on synthetic sequences, takes minutes
+quickstart,tiny   a still narrower one, takes seconds
+small             MobileNetV2 on a little real video, takes an hour or two
+backbone=NAME     another backbone, with the changes of its official recipe
+fusion=NAME       another fusion
+sets=A+B          other data sets; a set that the recipe lacks contributes one
+                  pair per video and epoch
+NAME              an experiment of the config's own file, such as `otb`
 """
 
 from ml_collections import ConfigDict, config_dict
 
 from configs import common
 
-# Of some sections of a config, some values.
+# Changed values of a config, by section and key.
 Changes = dict[str, dict]
 PRESETS = ('quickstart', 'quickstart,tiny', 'small')
 
@@ -26,30 +26,35 @@ def apply(
   backbones: dict[str, Changes],
   experiments: dict[str, Changes] | None = None,
 ) -> ConfigDict:
-  """Applies `arg` to the config, then locks it.
+  """Applies `arg` to a config and locks it.
 
   Args:
-    config: Of the tracker with its own backbone.
-    arg: See the head of this file.
-    fusion: The fusion where `arg` names none.
-    backbones: By name, what a backbone changes in the config.
-    experiments: By name, what an experiment changes in it.
+    config: Config of the tracker with its default backbone.
+    arg: Arguments of the module's docstring, separated by commas.
+    fusion: Fusion to use if `arg` names none.
+    backbones: Changes of the config for each backbone, by name.
+    experiments: Changes of the config for each experiment, by name.
+
+  Returns:
+    The same config.
 
   Raises:
-    ValueError: `arg` is unknown, or its parts do not go together.
+    ValueError: `arg` is unknown, or its parts cannot be combined.
   """
   experiments = experiments or {}
   names, values = _parse(arg, (*PRESETS, *experiments))
   if 'backbone' in values:
     if names:
       raise ValueError(
-        f'config argument {arg!r}: {min(names)} has a backbone of its own'
+        f'config argument {arg!r}: {min(names)} has a backbone of its own; '
+        'leave out backbone=NAME'
       )
     _backbone(config, values['backbone'], backbones)
   if 'sets' in values:
     if names & {'quickstart', 'small'}:
       raise ValueError(
-        f'config argument {arg!r}: {min(names)} has data sets of its own'
+        f'config argument {arg!r}: {min(names)} has data sets of its own; '
+        'leave out sets=A+B'
       )
     config.sets = _sets(config.sets, values['sets'])
   _fusion(config.tracker, values.get('fusion', fusion))
@@ -67,7 +72,7 @@ def apply(
 def _parse(
   arg: str | None, known: tuple[str, ...]
 ) -> tuple[set[str], dict[str, str]]:
-  """The words of an argument, and its NAME=VALUE."""
+  """Splits an argument into its plain words and its NAME=VALUE parts."""
   words = arg.split(',') if arg else []
   values = dict(word.split('=', 1) for word in words if '=' in word)
   names = {word for word in words if '=' not in word}
@@ -75,14 +80,14 @@ def _parse(
   repeated = len(words) > len(names) + len(values)
   if repeated or not fits or not set(values) <= {'backbone', 'fusion', 'sets'}:
     raise ValueError(
-      f'config argument {arg!r} is unknown: there are {"; ".join(known)}; '
-      'backbone=NAME; fusion=NAME; sets=A+B'
+      f'config argument {arg!r} is unknown; the choices are '
+      f'{"; ".join(known)}; backbone=NAME; fusion=NAME; sets=A+B'
     )
   return names, values
 
 
 def _change(config: ConfigDict, changes: Changes) -> None:
-  # One width of all levels becomes one of each.
+  # A single width for all levels may become a tuple of widths.
   with config.ignore_type():
     config.update(changes)
 
@@ -90,7 +95,7 @@ def _change(config: ConfigDict, changes: Changes) -> None:
 def _backbone(config: ConfigDict, name: str, known: dict[str, Changes]) -> None:
   if name not in known:
     raise ValueError(
-      f'config argument backbone={name!r} is unknown: there are '
+      f'config argument backbone={name!r} is unknown; the choices are '
       f'{", ".join(known)}'
     )
   config.tracker.backbone = name
@@ -98,14 +103,14 @@ def _backbone(config: ConfigDict, name: str, known: dict[str, Changes]) -> None:
 
 
 def _sets(official: ConfigDict, names: str) -> ConfigDict:
-  others = {'num_use': -1, 'gap': 100}
+  default = {'num_use': -1, 'gap': 100}
   return ConfigDict(
-    {name: official.get(name, others) for name in names.split('+')}
+    {name: official.get(name, default) for name in names.split('+')}
   )
 
 
 def _fusion(tracker: ConfigDict, name: str) -> None:
-  """Sets the fusion, with the options of ACM's released code."""
+  """Sets the fusion; ACM gets the options of its released code."""
   acm = name == 'acm'
   options = {'prior': True, 'extra_conv': True} if acm else {}
   tracker.fusion = name
@@ -113,13 +118,13 @@ def _fusion(tracker: ConfigDict, name: str) -> None:
 
 
 def _set(tracker: ConfigDict, **values) -> None:
-  """Sets what the tracker has of some values."""
+  """Sets those of the values that the tracker has."""
   tracker.update({k: v for k, v in values.items() if k in tracker})
 
 
 def _quickstart(config: ConfigDict) -> None:
-  """Minutes on two cores: a narrow AlexNet that learns from nothing."""
-  # Found on other synthetic sequences than the held-out ones.
+  """Trains a narrow AlexNet from random weights: minutes on two CPU cores."""
+  # Tuned on synthetic sequences other than the held-out ones.
   config.hparams.update(penalty_k=0.2, window_influence=0.1, size_lr=0.25)
   # 16 channels in the first layer, multiples of 8 in the others.
   _set(
@@ -131,33 +136,34 @@ def _quickstart(config: ConfigDict) -> None:
     hidden=48,
     search_size=207,
   )
-  synthetic_alone(config, 100)
+  only_synthetic(config, 100)
   config.augment.search.update(shift=40.0, blur=0.0)
-  # There are no weights to protect: all of the backbone trains at once.
+  # There are no pretrained weights to protect, so that nothing is frozen.
   everything = {'from_epoch': 0, 'rates': (('', 1.0),)}
   config.phases = ConfigDict({'all': everything})
-  # A peak of 5e-2 was tried: the regression collapsed after 250 steps.
+  # With a peak rate of 5e-2 the regression collapsed after 250 steps.
   config.schedule.update(
     warmup_epochs=1, first_rate=5e-3, peak_rate=1.5e-2, last_rate=1e-3
   )
   config.train.update(
     epochs=10, pairs_per_epoch=640, batch_size=16, search_size=0
   )
-  # So few steps end anywhere: without an average the overlap on held-out
-  # sequences was 0.27 to 0.38, by the machine and by code that changes nothing.
+  # The result of so few steps varies a lot: without an average of the weights,
+  # the overlap on held-out sequences was 0.27 to 0.38, depending on the machine
+  # and on changes of the code that should not matter.
   config.train.ema_decay = 0.99
   config.log.every = 10
   config.checkpoints.every = 100
 
 
-def synthetic_alone(config: ConfigDict, sequences: int) -> None:
-  """Trains on procedural sequences, which a run makes for itself."""
+def only_synthetic(config: ConfigDict, sequences: int) -> None:
+  """Makes procedural sequences, which the run generates, the only data set."""
   config.synthetic = _synthetic(sequences)
   config.sets = ConfigDict({'synthetic': {'weight': 1.0, 'gap': 20}})
 
 
 def _tiny(config: ConfigDict) -> None:
-  """A few steps, to see that everything runs."""
+  """Reduces `quickstart` to a few steps, to see that everything runs."""
   _set(config.tracker, width=1 / 12, hidden=16)
   config.synthetic.update(sequences=4, frames=6)
   config.train.update(epochs=2, pairs_per_epoch=32, batch_size=8)
@@ -165,15 +171,20 @@ def _tiny(config: ConfigDict) -> None:
 
 
 def _small(config: ConfigDict) -> None:
-  """Over an hour on two cores: real video, and an ImageNet backbone.
+  """Trains on real video with an ImageNet backbone: over an hour on two cores.
 
-  Needs a converted MobileNetV2 in --init_from, the set davis in --data_dir,
-  and photographs for the synthetic sequences: --config.synthetic.textures=DIR.
+  Requires a converted MobileNetV2 (`--init_from`), the data set davis in
+  `--data_dir`, and photographs for the synthetic sequences
+  (`--config.synthetic.textures=DIR`).
   """
-  # Found on DAVIS and on synthetic sequences of another seed.
+  # Tuned on DAVIS and on synthetic sequences of another seed.
   config.hparams.update(penalty_k=0.4, window_influence=0.4, size_lr=0.1)
   if config.tracker.name == 'siamfc':
-    raise ValueError("'small' freezes the backbone, which is all of a siamfc")
+    # SiamFC has no weights outside of the backbone, apart from its fusion.
+    raise ValueError(
+      "config argument 'small' freezes the backbone, which leaves nothing to "
+      'train in SiamFC; use quickstart'
+    )
   config.tracker.update(backbone='mobilenet_v2', levels=(3, 5), hidden=64)
   config.synthetic = _synthetic(1000)
   config.sets = ConfigDict(
@@ -182,7 +193,7 @@ def _small(config: ConfigDict) -> None:
       'davis': {'weight': 0.35, 'gap': 40},
     }
   )
-  # The backbone stays as it is: a third of the work, and nothing to forget.
+  # A frozen backbone costs a third of the work and forgets nothing.
   config.phases = ConfigDict({'frozen': common.FROZEN})
   config.schedule.update(
     warmup_epochs=1, first_rate=5e-3, peak_rate=1.5e-2, last_rate=2e-4
@@ -199,7 +210,7 @@ def _synthetic(sequences: int) -> ConfigDict:
       'frames': 40,
       'size': (240, 320),
       'seed': 0,
-      # A folder of photographs; procedural textures without.
+      # Folder of photographs; without one, textures are procedural.
       'textures': config_dict.placeholder(str),
     }
   )

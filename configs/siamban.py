@@ -4,19 +4,19 @@
     python -m acm_jax.train --config configs/siamban.py:quickstart
     python -m acm_jax.train --config configs/siamban.py:otb
 
-The last one is the authors' experiment for OTB100, with grey pairs. The full
-recipes have not been run yet.
+The last command runs the authors' experiment for OTB100, which turns some pairs
+grey. The full recipes have not been run yet.
 
-Source of the numbers: the released SiamBAN code and its VOT2018 experiment
-(arXiv:2003.06761), where nothing else is said.
+Source of all values, unless a comment names another one: the released SiamBAN
+code and its VOT2018 experiment (arXiv:2003.06761).
 """
 
 from ml_collections import ConfigDict
 
 from configs import common, presets
 
-# Found by the authors on these benchmarks themselves. What they used for
-# SiamBAN-ACM is not public.
+# Tuned by the authors on these very benchmarks. The values that they used for
+# SiamBAN-ACM are not public.
 _TUNED = {
   'vot2018': {
     'penalty_k': 0.08513642556896711,
@@ -40,10 +40,10 @@ _EXPERIMENTS = {
 
 
 def get_config(arg: str | None = None, fusion: str = 'dw_xcorr') -> ConfigDict:
-  """The config; `arg`: see `configs.presets`."""
+  """Returns the config; `configs.presets` describes `arg`."""
   config = common.recipe()
   config.tracker.name = 'siamban'
-  # Ours: below it the place is less likely the target than not.
+  # Ours: a location with a lower score is more likely background.
   config.hparams = ConfigDict(
     {**_TUNED['vot2018'], 'lost_score': 0.5, 'found_score': 0.5}
   )

@@ -3,12 +3,12 @@
     python -m acm_jax.train --config configs/siamban_acm.py
     python -m acm_jax.train --config configs/siamban_acm.py:quickstart
 
-The full recipe has not been run yet. The head is the released one, with its
-3x3 kernels; tracker.head_size=1 and
-tracker.fusion_options.extra_conv=False make it the pure swap of the fusion.
+The full recipe has not been run yet. The head is the released one, with 3x3
+kernels. For a pure swap of the fusion, set tracker.head_size=1 and
+tracker.fusion_options.extra_conv=False.
 
-Source: arXiv:2012.02776 and the released code; the recipe is SiamBAN's, as
-the authors say.
+Source: arXiv:2012.02776 and the released code. According to the authors, the
+recipe is that of SiamBAN.
 """
 
 from ml_collections import ConfigDict
@@ -17,5 +17,5 @@ from configs import siamban
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-  """The config; `arg`: see `configs.presets`."""
+  """Returns the config; `configs.presets` describes `arg`."""
   return siamban.get_config(arg, fusion='acm')

@@ -5,9 +5,9 @@
 
 The full recipe has not been run yet.
 
-Source of the numbers: got-10k/siamfc, a port of SiamFC (arXiv:1606.09549).
-Where it moves the crops by up to 4 px and not the label map, the map moves
-with the target here.
+Source of all values: got-10k/siamfc, a port of SiamFC (arXiv:1606.09549).
+Deviation: that code shifts the crops by up to 4 px but not the label map; here
+the label map follows the target.
 """
 
 from ml_collections import ConfigDict, config_dict
@@ -17,7 +17,7 @@ from configs import common, presets
 _BACKBONES = {
   'alexnet_v1': {},
   'alexnet': {},
-  # Ours, untried: no source has them.
+  # These are ours and have not been trained.
   'mobilenet_v2': {'tracker': {'levels': (5,)}},
   'resnet18': {'tracker': {'levels': (3,)}},
   'resnet34': {'tracker': {'levels': (3,)}},
@@ -26,7 +26,7 @@ _BACKBONES = {
 
 
 def get_config(arg: str | None = None, fusion: str = 'xcorr') -> ConfigDict:
-  """The config; `arg`: see `configs.presets`."""
+  """Returns the config; `configs.presets` describes `arg`."""
   config = common.recipe()
   config.tracker = ConfigDict(
     {
@@ -39,15 +39,16 @@ def get_config(arg: str | None = None, fusion: str = 'xcorr') -> ConfigDict:
       'context_amount': 0.5,
       'search_scales': (1 / 1.0375, 1.0, 1.0375),
       'wide_search': 'never',
+      'dtype': 'float32',
     }
   )
   config.hparams = ConfigDict(
     {
-      # exp(-0.02583) = 0.9745
+      # A change of scale multiplies the response by exp(-0.02583) = 0.9745.
       'penalty_k': 0.02583,
       'window_influence': 0.176,
       'size_lr': 0.59,
-      # Ours: below it the place is less likely the target than not.
+      # Ours: a location with a lower score is more likely background.
       'lost_score': 0.5,
       'found_score': 0.5,
     }

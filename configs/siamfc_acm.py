@@ -5,9 +5,9 @@
 
 The full recipe has not been run yet.
 
-Deviation: the authors released no code of it, and do not say whether the prior
-joins. The recipe is that of SiamFC; tracker.fusion_options.prior=False leaves
-the prior out.
+Deviation: the authors released no code for SiamFC-ACM and do not say whether it
+uses the prior. The recipe is that of SiamFC. To leave out the prior, set
+tracker.fusion_options.prior=False.
 
 Source: arXiv:2012.02776.
 """
@@ -18,5 +18,5 @@ from configs import siamfc
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-  """The config; `arg`: see `configs.presets`."""
+  """Returns the config; `configs.presets` describes `arg`."""
   return siamfc.get_config(arg, fusion='acm')

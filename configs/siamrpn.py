@@ -7,25 +7,25 @@
     python -m acm_jax.train --config configs/siamrpn.py:otb
     python -m acm_jax.train --config configs/siamrpn.py:long_term
 
-The third is SiamRPN, the last ones are pysot's experiments for OTB100 and for
-long videos. The full recipes have not been run yet.
+The third command trains SiamRPN; the last two run pysot's experiments for
+OTB100 and for long videos. The full recipes have not been run yet.
 
-Source of the numbers: the released code of pysot and its experiments
-(arXiv:1812.11703), where nothing else is said.
+Source of all values, unless a comment names another one: the released code of
+pysot and its experiments (arXiv:1812.11703).
 """
 
 from ml_collections import ConfigDict
 
 from configs import common, presets
 
-# Found by the authors on benchmarks.
+# Tuned by the authors on benchmarks.
 _HPARAMS = {
   'resnet50': {'penalty_k': 0.05, 'window_influence': 0.42, 'size_lr': 0.38},
   'mobilenet_v2': {'penalty_k': 0.04, 'window_influence': 0.4, 'size_lr': 0.5},
   'alexnet': {'penalty_k': 0.16, 'window_influence': 0.4, 'size_lr': 0.3},
 }
 _HPARAMS['alexnet_legacy'] = _HPARAMS['alexnet']
-# Found on these benchmarks by mmtracking, for a training of its own.
+# Tuned on these benchmarks by mmtracking, for a model that it trained itself.
 _TUNED = {
   'otb100': {'penalty_k': 0.4, 'window_influence': 0.5, 'size_lr': 0.4},
   'uav123': {'penalty_k': 0.1, 'window_influence': 0.1, 'size_lr': 0.5},
@@ -40,7 +40,7 @@ _EXPERIMENTS = {
     # 16 pairs on each of 8 GPUs.
     'train': {'batch_size': 128},
   },
-  # pysot has no training of it: the recipe is that of the other.
+  # pysot does not train this model; the recipe is that of SiamRPN++.
   'long_term': {
     'tracker': {'hidden': (128, 256, 512), 'wide_search': 'long_term'},
     'hparams': {
@@ -55,10 +55,10 @@ _EXPERIMENTS = {
 
 
 def get_config(arg: str | None = None, fusion: str = 'dw_xcorr') -> ConfigDict:
-  """The config; `arg`: see `configs.presets`."""
+  """Returns the config; `configs.presets` describes `arg`."""
   config = common.recipe()
   config.tracker.update(name='siamrpn', loc_share=1.2)
-  # Ours: below it the place is less likely the target than not.
+  # Ours: a location with a lower score is more likely background.
   config.hparams = ConfigDict(
     {**_HPARAMS['resnet50'], 'lost_score': 0.5, 'found_score': 0.5}
   )

@@ -5,9 +5,9 @@
 
 The full recipe has not been run yet.
 
-Deviation: the authors released no code of it. ACM stands where SiamRPN++ has
-its correlation, in every level and branch, with the head that they released
-for SiamBAN; the recipe is that of SiamRPN++.
+Deviation: the authors released no code for SiamRPN++ACM. Here ACM replaces the
+correlation in every level and branch, with the head that the authors released
+for SiamBAN. The recipe is that of SiamRPN++.
 
 Source: arXiv:2012.02776.
 """
@@ -18,5 +18,5 @@ from configs import siamrpn
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-  """The config; `arg`: see `configs.presets`."""
+  """Returns the config; `configs.presets` describes `arg`."""
   return siamrpn.get_config(arg, fusion='acm')

@@ -1,1 +1,1 @@
-"""Host-side data: files in, batches of NumPy arrays out."""
+"""Host-side input pipeline: reads files and yields batches of NumPy arrays."""

@@ -1,4 +1,4 @@
-"""The batch contract: what every source gives and every tracker trains on."""
+"""The batch contract between the data sources and the trackers."""
 
 from typing import NamedTuple
 
@@ -7,21 +7,21 @@ from jaxtyping import Bool, Float, UInt8, UInt32
 
 
 class RawBatch(NamedTuple):
-  """Pairs as the host leaves them: decoded and cropped, nothing else.
+  """Training pairs as the host delivers them: decoded and cropped only.
 
-  Both images are the centre of a context crop of the target (RGB), with the
-  room round 127 and 255 px that shift and scale can reach; the device cuts,
-  distorts and labels. NumPy arrays, or JAX arrays once on a device.
+  Both images are the centre of a context crop of the target (RGB), larger than
+  the 127 and 255 px that the tracker sees by the margin that shift and scale
+  augmentation can reach. The device augments, cuts and labels them. The arrays
+  are NumPy's, or JAX's once they are on a device.
 
   Attributes:
-    template: Crop round the target in the template frame.
-    search: Crop round the target in the search frame; of another track, or of
-      another data set, in a negative pair.
+    template: Crop around the target in the template frame.
+    search: Crop around the target in the search frame; in a negative pair, from
+      another track or another data set.
     template_box: Target in `template`, cx, cy, w, h, px of that crop.
-    search_box: Target in `search`, px of that crop.
+    search_box: Target in `search`, cx, cy, w, h, px of that crop.
     positive: Whether both crops show the same target.
-    sample_id: (data set number, track number) of the template's track, for
-      messages.
+    sample_id: Data set number and track number of the template, for messages.
   """
 
   template: UInt8[np.ndarray, 'b ht ht 3']
@@ -33,12 +33,12 @@ class RawBatch(NamedTuple):
 
 
 class Order(NamedTuple):
-  """Which pairs a batch has: step after step without a gap.
+  """Assignment of pairs to batches, consecutive from step to step.
 
   Attributes:
-    batch_size: Pairs of a step over all processes.
-    offset: The first of them that this process reads.
-    count: How many it reads.
+    batch_size: Number of pairs in a step, over all processes.
+    offset: Position in the step of the first pair that this process reads.
+    count: Number of pairs that this process reads in a step.
   """
 
   batch_size: int
@@ -46,7 +46,7 @@ class Order(NamedTuple):
   count: int
 
   def pairs(self, step: int) -> range:
-    """Numbers of the pairs that this process reads for a step."""
+    """Returns the numbers of the pairs that this process reads for a step."""
     start = step * self.batch_size + self.offset
     return range(start, start + self.count)
 
@@ -57,7 +57,14 @@ def fake(
   search_room: int = 431,
   seed: int = 0,
 ) -> RawBatch:
-  """A random batch of the right shapes, for tests and shape checks."""
+  """Draws a random batch of the right shapes, for tests and shape checks.
+
+  Args:
+    batch_size: Number of pairs.
+    template_room: Side of the template images, px.
+    search_room: Side of the search images, px.
+    seed: Random seed.
+  """
   rng = np.random.default_rng(seed)
 
   def image(side):

@@ -1,17 +1,16 @@
-"""Clip sets, the record that training reads: crops of targets as JPEG.
+"""Clip sets: context crops of targets as JPEG, in the form that training reads.
 
 A clip set is a folder of
 
-    clips-00000.tfrecord ...  a tf.train.Example a clip: its track's name, and
-                              for each frame the crop's JPEG, its number, box
-    index/*.npy               where every JPEG lies in its shard, boxes, frame
-                              numbers, and which frames make a track
-    manifest.json             settings, counts, what was dropped and why, size
-                              and checksum of every other file
+    clips-00000.tfrecord ...  a tf.train.Example per clip: the name of its
+                              track, and each frame's crop as JPEG, number, box
+    index/*.npy               position of every JPEG in its shard, boxes, frame
+                              numbers, and the frames of each track
+    manifest.json             settings, counts, frames dropped and why, size and
+                              checksum of every other file
 
-The index allows random reads of single frames, for which TensorFlow is not
-needed; of a folder on this machine it stays on the disk. `clip_writer` makes
-clip sets.
+The index allows random reads of single frames without TensorFlow; the index of
+a local folder stays on disk. `clip_writer` writes clip sets.
 """
 
 import io
@@ -27,18 +26,18 @@ from data_pipelines import manifests
 
 VERSION = 4
 INDEX = 'index'
-# Of the index: a value for each frame, then a value for each track.
+# Columns of the index with a value per frame, then those with one per track.
 COLUMNS = ('shard', 'offset', 'length', 'box', 'frame_number')
 COLUMNS += ('track_first', 'track_count', 'track_name', 'track_video')
 COLUMNS += ('track_category',)
 
 
 def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
-  """The manifest of a clip set.
+  """Returns the manifest of a clip set.
 
   Raises:
-    FileNotFoundError: There is none, so that `folder` is no clip set.
-    ValueError: It is of another kind or version, or not JSON.
+    FileNotFoundError: The folder has no manifest, so it is not a clip set.
+    ValueError: The manifest has another kind or version, or is not JSON.
   """
   return manifests.read(folder, 'clips', VERSION)
 
@@ -48,17 +47,17 @@ def read_names(folder: epath.PathLike) -> list[str]:
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.
-    ValueError: It was written by another version, or is damaged.
+    ValueError: The clip set has another version or is damaged.
   """
   read_manifest(folder)
   return _column(epath.Path(folder) / INDEX / 'track_name.npy').tolist()
 
 
 def _column(path: epath.Path) -> np.ndarray:
-  """A column of the index; it stays on the disk if that is here."""
+  """Opens a column of the index; a local one stays on disk."""
   try:
     if is_here(path):
-      # A plain view: a memmap's own indexing is slow.
+      # A plain view, since a memmap's own indexing is slow.
       return np.load(os.fspath(path), mmap_mode='r').view(np.ndarray)
     return np.load(io.BytesIO(path.read_bytes()))
   except (EOFError, ValueError) as error:
@@ -66,12 +65,16 @@ def _column(path: epath.Path) -> np.ndarray:
 
 
 def _span(path: str, start: int, length: int) -> bytes:
-  """Part of a file, opened every time: a set may have more than can be open."""
+  """Reads part of a file.
+
+  The file is opened every time, as a set may have more files than a process can
+  keep open.
+  """
   if not is_here(path):
     with epath.Path(path).open('rb') as file:
       file.seek(start)
       return file.read(length)
-  # Half the time of a file object's.
+  # Takes half the time of a file object.
   descriptor = os.open(path, os.O_RDONLY)
   try:
     return os.pread(descriptor, length, start)
@@ -83,38 +86,39 @@ class ClipSet:
   """Random access to the frames of a clip set, without TensorFlow.
 
   Attributes:
-    folder: Where it lies.
+    folder: Path of the clip set.
     crop_size: Side of the crops, px.
-    stride: Every how many frames of its tracks one was taken.
-    at_hand: Whether it lies on this machine, so that reads do not wait.
+    stride: Distance between consecutive frames of a track in its video.
+    cheap_reads: Whether the set is local, so that reads are fast.
     box: Target in each crop, cx, cy, w, h, px.
     frame_number: Position of each frame in its video, ascending in a track.
     track_first: First frame of each track.
-    track_count: Frames of each track.
-    track_name: For messages.
+    track_count: Number of frames in each track.
+    track_name: Name of each track, for messages.
     track_video: Number of each track's video, ascending.
     track_category: Class of each track's target; empty if unknown.
-    track_objects: Number of the object that each track shows: its own.
+    track_objects: Number of the object that each track shows, which is the
+      track's own number.
   """
 
   def __init__(self, folder: epath.PathLike, in_memory: bool = False):
     """Opens a clip set.
 
     Args:
-      folder: Where it lies, here or at an address that etils.epath knows.
-      in_memory: Whether all shards are read now and kept.
+      folder: Path of the set, local or at an address that etils.epath supports.
+      in_memory: Whether to read all shards now and keep them in memory.
 
     Raises:
       FileNotFoundError: The folder or a file in it is missing.
-      ValueError: It was written by another version, or a file of it does not
-        have the size that it was written with.
+      ValueError: The clip set has another version, or the size of a file has
+        changed since it was written.
     """
     self.folder = epath.Path(folder)
     manifest = read_manifest(self.folder)
     manifests.check_sizes(self.folder, manifest)
     self.crop_size: int = manifest['crop_size']
     self.stride: int = manifest['stride']
-    self.at_hand = is_here(self.folder)
+    self.cheap_reads = is_here(self.folder)
     columns = {
       name: _column(self.folder / INDEX / f'{name}.npy') for name in COLUMNS
     }
@@ -134,15 +138,15 @@ class ClipSet:
     if in_memory:
       self._bytes = [epath.Path(path).read_bytes() for path in self._shards]
 
-  def jpeg(self, frame: int, room: int | None = None) -> bytes:
-    """The JPEG of a frame.
+  def jpeg(self, frame: int, side: int | None = None) -> bytes:
+    """Returns the JPEG of a frame.
 
     Args:
-      frame: Its number.
-      room: Nothing depends on it: JPEGs are given as they were written.
+      frame: Number of the frame.
+      side: Not used: JPEGs are returned as they were written.
 
     Raises:
-      ValueError: It is truncated.
+      ValueError: The JPEG is truncated.
     """
     shard, start = self._shard[frame], int(self._offset[frame])
     length = int(self._length[frame])
@@ -150,13 +154,13 @@ class ClipSet:
       data = self._bytes[shard][start : start + length]
     else:
       data = _span(self._shards[shard], start, length)
-    whole = data.startswith(b'\xff\xd8') and data.endswith(b'\xff\xd9')
-    if len(data) != length or not whole:
-      raise self.broken(frame)
+    complete = data.startswith(b'\xff\xd8') and data.endswith(b'\xff\xd9')
+    if len(data) != length or not complete:
+      raise self.jpeg_error(frame)
     return data
 
-  def broken(self, frame: int) -> ValueError:
-    """The error for a frame whose JPEG cannot be used."""
+  def jpeg_error(self, frame: int) -> ValueError:
+    """Returns the error to raise for a frame whose JPEG cannot be decoded."""
     track = np.searchsorted(self.track_first, frame, side='right') - 1
     return ValueError(
       f'{self.folder}: JPEG of track {track} ({self.track_name[track]}), frame '
@@ -166,10 +170,10 @@ class ClipSet:
 
 
 def verify(folder: epath.PathLike) -> None:
-  """Makes sure that every file of a clip set is as it was written.
+  """Checks the size and the checksum of every file of a clip set.
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.
-    ValueError: A file is another one; the message names it.
+    ValueError: A file has changed; the message names it.
   """
   manifests.verify(folder, read_manifest(folder))

@@ -1,8 +1,8 @@
-"""Writes clip sets: a file of records after the other, then one index.
+"""Writes clip sets: shards of records one by one, then a common index.
 
-A shard is a pure function of the tracks that go into it. Its part of the index
-is written after it, so that a shard with a part is whole: what was begun and
-killed goes on where it stopped, and several processes write side by side.
+A shard is a pure function of its tracks. The shard's part of the index is
+written after the shard, so that a shard with a part is complete. Interrupted
+work can therefore resume, and several processes can write at the same time.
 """
 
 import io
@@ -23,9 +23,10 @@ from acm_jax.host.staging import replacing, staged
 from data_pipelines import clip_set, clips, host_tensorflow, manifests
 from data_pipelines.clips import Clip, Cut, Report
 
-# A TFRecord is a length (8 bytes), its checksum (4), the data, its checksum.
+# A TFRecord is a length (8 bytes), the length's checksum (4), the data and the
+# data's checksum (4).
 _RECORD_HEAD, _RECORD_TAIL = 12, 4
-# Bytes of a JPEG by which its beginning is found.
+# Number of leading bytes by which a JPEG is found in its record.
 _HEAD = 16
 _TRACKS_PER_SHARD = 64
 
@@ -39,21 +40,21 @@ def write(
   settings: dict[str, Any] | None = None,
   replace: bool = False,
 ) -> dict[str, Any]:
-  """Writes a clip set in one go; the folder appears whole at the end.
+  """Writes a clip set; the folder appears only when it is complete.
 
   Args:
-    tracks: What to write, read once.
+    tracks: Tracks to write, which are iterated over once.
     out: Folder of the clip set.
-    total: How many tracks there are, for the progress that is shown.
-    cut: How they are cut.
-    settings: What the tracks were made from, kept in the manifest.
-    replace: Whether a clip set of that name is replaced.
+    total: Number of tracks, for the progress display.
+    cut: Settings for cutting the tracks (default: `Cut()`).
+    settings: Origin of the tracks, kept in the manifest.
+    replace: Whether to replace an existing clip set.
 
   Returns:
     The manifest.
 
   Raises:
-    RuntimeError: TensorFlow is missing.
+    RuntimeError: TensorFlow is not installed.
     ValueError: `out` exists, or no frame is left.
   """
   cut, waiting = cut or Cut(), iter(tracks)
@@ -72,30 +73,30 @@ def write(
 
 
 def shard_name(number: int) -> str:
-  """The file of a shard."""
+  """Returns the file name of a shard."""
   return f'clips-{number:05d}.tfrecord'
 
 
 def part_name(number: int) -> str:
-  """The file of its part of the index."""
+  """Returns the file name of a shard's part of the index."""
   return f'part-{number:05d}.npz'
 
 
 def write_shard(
   folder: epath.PathLike, number: int, tracks: Iterable[Track], cut: Cut
 ) -> None:
-  """Writes the records of some tracks and their part of the index.
+  """Writes a shard and its part of the index.
 
   Args:
-    folder: Where they are written, here or at an address of etils.epath.
-    number: The shard's.
-    tracks: What goes into it, read once.
-    cut: How they are cut.
+    folder: Output folder, local or at an address that etils.epath supports.
+    number: Number of the shard.
+    tracks: Tracks of the shard, which are iterated over once.
+    cut: Settings for cutting the tracks.
 
   Raises:
-    RuntimeError: TensorFlow is missing.
-    ValueError: A cropped track's images are not of the size that is asked for,
-      or two tracks have one name.
+    RuntimeError: TensorFlow is not installed.
+    ValueError: A track's images are crops of another size than `cut` has, or
+      two tracks have the same name.
   """
   folder, report, seen = epath.Path(folder), Report(), set()
   with replacing(folder / shard_name(number)) as path:
@@ -103,16 +104,19 @@ def write_shard(
       for track in tracks:
         if track.cropped and cut.crop_size != crops.CROP_SIZE:
           raise ValueError(
-            f'{track.name}: its images are crops of {crops.CROP_SIZE} px '
-            f'already, not of {cut.crop_size}'
+            f'{track.name}: the images are already crops of '
+            f'{crops.CROP_SIZE} px, not {cut.crop_size}; set '
+            f'`crop_size`={crops.CROP_SIZE}'
           )
         if track.name in seen:
-          raise ValueError(f'two tracks are called {track.name}')
+          raise ValueError(
+            f'{track.name}: two tracks have this name; rename one'
+          )
         seen.add(track.name)
         records.begin(track)
         for clip in clips.cut(track, cut, report):
           records.add(clip)
-    told = {
+    summary = {
       'dropped': dict(report.dropped),
       'problems': report.problems,
       **manifests.fingerprint(path),
@@ -121,11 +125,11 @@ def write_shard(
     replacing(folder / part_name(number)) as path,
     path.open('wb') as file,
   ):
-    np.savez(file, report=np.array(json.dumps(told)), **records.columns())
+    np.savez(file, report=np.array(json.dumps(summary)), **records.columns())
 
 
 def is_whole(folder: epath.PathLike, number: int) -> bool:
-  """Whether a shard and its part of the index are as they were written."""
+  """Returns whether a shard and its part of the index are complete."""
   part, shard = (
     epath.Path(folder) / name
     for name in (part_name(number), shard_name(number))
@@ -134,11 +138,11 @@ def is_whole(folder: epath.PathLike, number: int) -> bool:
     return False
   try:
     with np.load(io.BytesIO(part.read_bytes())) as columns:
-      told = json.loads(str(columns['report']))
-  # What a kill or a power cut leaves of a zip file.
+      summary = json.loads(str(columns['report']))
+  # A kill or a power failure may leave a truncated file.
   except (OSError, ValueError, KeyError, zipfile.BadZipFile):
     return False
-  return shard.stat().length == told['bytes']
+  return shard.stat().length == summary['bytes']
 
 
 def merge(
@@ -148,32 +152,37 @@ def merge(
   settings: dict[str, Any],
   named: epath.PathLike,
 ) -> dict[str, Any]:
-  """Makes one index of the shards' parts, and at last the manifest.
+  """Merges the shards' parts into one index, then writes the manifest.
 
   Args:
-    folder: Where they lie.
-    shards: How many there are.
-    cut: How they were cut.
-    settings: What the tracks were made from.
-    named: What the folder will be called, for messages.
+    folder: Folder of the shards and their parts.
+    shards: Number of shards.
+    cut: Settings with which the tracks were cut.
+    settings: Origin of the tracks.
+    named: Final name of the folder, for messages.
+
+  Returns:
+    The manifest.
 
   Raises:
-    ValueError: They hold no frame.
+    ValueError: The shards hold no frame.
   """
   folder, report = epath.Path(folder), Report()
   parts, files = [], {}
   for number in range(shards):
     data = io.BytesIO((folder / part_name(number)).read_bytes())
     with np.load(data) as part:
-      told = json.loads(str(part['report']))
+      summary = json.loads(str(part['report']))
       parts.append({name: part[name] for name in clip_set.COLUMNS})
-    files[shard_name(number)] = {k: told[k] for k in ('bytes', 'sha256')}
-    report.dropped.update(told['dropped'])
-    report.problems += told['problems']
+    files[shard_name(number)] = {k: summary[k] for k in ('bytes', 'sha256')}
+    report.dropped.update(summary['dropped'])
+    report.problems += summary['problems']
   del report.problems[clips.MOST_PROBLEMS :]
   frames = sum(len(part['offset']) for part in parts)
   if not frames:
-    raise ValueError(f'{named}: no track has a frame with a visible box')
+    raise ValueError(
+      f'{named}: no track has a frame with a visible box; check the annotations'
+    )
   files |= _write_index(folder, parts)
   manifest = {
     'version': clip_set.VERSION,
@@ -195,7 +204,7 @@ def merge(
 
 
 def remove_parts(folder: epath.PathLike, shards: int) -> None:
-  """Removes the shards' parts of the index, which is made."""
+  """Removes the shards' parts of the index, once they are merged."""
   for number in range(shards):
     (epath.Path(folder) / part_name(number)).unlink(missing_ok=True)
 
@@ -203,9 +212,17 @@ def remove_parts(folder: epath.PathLike, shards: int) -> None:
 def _write_index(
   folder: epath.Path, parts: Sequence[dict[str, np.ndarray]]
 ) -> dict[str, dict]:
-  """One file a column, so that none has to be held in memory as a whole."""
-  place = folder / clip_set.INDEX
-  place.mkdir(exist_ok=True)
+  """Writes the index, one memory-mappable file per column.
+
+  Args:
+    folder: Folder of the clip set.
+    parts: Columns of each shard.
+
+  Returns:
+    Entries of the files in the manifest.
+  """
+  index = folder / clip_set.INDEX
+  index.mkdir(exist_ok=True)
   before = np.cumsum([0] + [len(part['offset']) for part in parts])
   files = {}
   for name in clip_set.COLUMNS:
@@ -218,7 +235,7 @@ def _write_index(
       counts = [v[-1] + 1 if len(v) else 0 for v in values]
       videos = np.cumsum([0, *counts])
       values = [v + n for v, n in zip(values, videos, strict=False)]
-    with replacing(place / f'{name}.npy') as path:
+    with replacing(index / f'{name}.npy') as path:
       with path.open('wb') as file:
         np.save(file, np.concatenate(values))
       files[f'{clip_set.INDEX}/{name}.npy'] = manifests.fingerprint(path)
@@ -238,7 +255,7 @@ _DTYPES = {
 
 
 class _Records:
-  """A file of TFRecords and the columns of its index."""
+  """Writer of a file of TFRecords, which collects the columns of its index."""
 
   def __init__(self, path: Path):
     self._tf = host_tensorflow.load()
@@ -255,11 +272,11 @@ class _Records:
     self._file.close()
 
   def begin(self, track: Track) -> None:
-    """The clips that follow are of this track."""
+    """Starts a track, to which the clips added next belong."""
     self._track = track
 
   def add(self, clip: Clip) -> None:
-    """Writes a clip."""
+    """Writes a clip of the current track."""
     data, columns, end = self._example(clip), self._columns, 0
     if self._track is not None:
       video = self._track.video or self._track.name
@@ -275,13 +292,14 @@ class _Records:
     columns['box'] += clip.boxes
     columns['frame_number'] += clip.numbers
     for jpeg in clip.jpegs:
-      # A message holds them as they are, in the order they were given. All
-      # begin alike; a search for the whole would take longer than to draw it.
+      # A protobuf message holds the JPEGs unchanged and in order. All of them
+      # begin alike, and a search for all bytes of a JPEG would be slow, so only
+      # the first bytes are searched for and the rest is compared.
       begin = data.index(jpeg[:_HEAD], end)
       end = begin + len(jpeg)
       if data[begin:end] != jpeg:
         raise RuntimeError(
-          f'{clip.track}: a JPEG is not where it was looked for'
+          f'{clip.track}: a JPEG is not at its expected position in the record'
         )
       columns['shard'].append(0)
       columns['offset'].append(self._position + _RECORD_HEAD + begin)
@@ -290,7 +308,7 @@ class _Records:
     self._position += _RECORD_HEAD + len(data) + _RECORD_TAIL
 
   def columns(self) -> dict[str, np.ndarray]:
-    """The index of what was written; all frames are of shard 0."""
+    """Returns the index of the written frames, with 0 as their shard."""
     shapes = {'box': (-1, 4)}
     return {
       name: np.array(values, _DTYPES.get(name, np.int64)).reshape(

@@ -1,8 +1,8 @@
-"""Cuts tracks into clips: short runs of context crops, as JPEG.
+"""Cuts tracks into clips: short runs of context crops as JPEG.
 
-A clip is a record of a clip set. Its frames are strided, so that it spans at
-least twice the distance that the frames of a pair may have, where the track is
-as long; their numbers in the video are kept.
+A clip is a record of a clip set. Its frames are a stride apart, chosen so that
+a full clip spans at least twice the largest distance between the frames of a
+pair. Their numbers in the video are kept.
 """
 
 import collections
@@ -17,18 +17,18 @@ from acm_jax.datasets import crops
 from acm_jax.datasets.track import Track
 
 FRAMES_PER_CLIP = 64
-# Number of a run's problems that are printed one by one.
+# Maximum number of problems that are reported one by one.
 MOST_PROBLEMS = 100
 
 
 @dataclasses.dataclass(frozen=True)
 class Cut:
-  """How tracks are cut.
+  """Settings for cutting tracks into clips.
 
   Attributes:
-    stride: Every how many frames of a track one is taken.
+    stride: Distance between the frames that are taken from a track.
     crop_size: Side of the crops, px.
-    quality: Of the JPEGs, 0 to 100.
+    quality: Quality of the JPEGs, 0 to 100.
   """
 
   stride: int = 1
@@ -36,24 +36,27 @@ class Cut:
   quality: int = 92
 
   def __post_init__(self):
-    """Raises ValueError if a number is out of its range."""
-    if self.stride < 1 or self.crop_size < 1 or not 0 <= self.quality <= 100:
-      raise ValueError(f'{self}: stride and crop_size 1 or more, quality 0-100')
+    """Raises ValueError if a number is out of range."""
+    for name in ('stride', 'crop_size'):
+      if getattr(self, name) < 1:
+        raise ValueError(f'`{name}`={getattr(self, name)}: must be at least 1')
+    if not 0 <= self.quality <= 100:
+      raise ValueError(f'`quality`={self.quality}: must be between 0 and 100')
 
 
 def stride_for(gap: int) -> int:
-  """The least stride at which a clip spans twice the gap."""
+  """Returns the smallest stride at which a full clip spans twice the gap."""
   return max(1, -(-2 * gap // (FRAMES_PER_CLIP - 1)))
 
 
 class Clip(NamedTuple):
-  """A record: frames of one track that follow each other.
+  """A record of a clip set: consecutive frames of one track.
 
   Attributes:
     track: Name of the track.
-    jpegs: The crops.
-    boxes: cx, cy, w, h in each, px.
-    numbers: Positions in the source's video, ascending.
+    jpegs: Context crops as JPEG.
+    boxes: Target in each crop, cx, cy, w, h, px.
+    numbers: Positions of the frames in the source's video, ascending.
   """
 
   track: str
@@ -63,11 +66,11 @@ class Clip(NamedTuple):
 
 
 class Report:
-  """What was left out and why.
+  """Report of the frames that were left out.
 
   Attributes:
-    dropped: Frames by reason.
-    problems: Files that could not be used, in words; not more than a hundred.
+    dropped: Number of frames left out, by reason.
+    problems: Messages about unusable files, at most `MOST_PROBLEMS`.
   """
 
   def __init__(self):
@@ -75,30 +78,31 @@ class Report:
     self.problems: list[str] = []
 
   def unreadable(self, error: Exception) -> None:
-    """Counts a frame whose image is no image."""
+    """Counts a frame whose image cannot be read."""
     self.dropped['unreadable'] += 1
     if len(self.problems) < MOST_PROBLEMS:
       self.problems.append(str(error))
 
 
-def cut(track: Track, how: Cut, report: Report) -> Iterator[Clip]:
-  """The clips of a track, one after the other.
+def cut(track: Track, settings: Cut, report: Report) -> Iterator[Clip]:
+  """Yields the clips of a track in order.
 
-  Left out and counted are frames that do not count (for the track's reason),
-  boxes without a size of a pixel ('degenerate') or off the image ('outside'),
-  images that are missing or damaged ('unreadable') or beyond the last row of
-  the annotation ('without a row').
+  Frames are left out and counted in the report if their box does not count (for
+  the track's reason), is thinner than a pixel ('degenerate') or lies off the
+  image ('outside'), if their image is missing or damaged ('unreadable'), or if
+  they come after the last row of the annotation ('without a row').
   """
   if track.spare:
     report.dropped['without a row'] += track.spare
   clip = Clip(track.name, [], [], [])
-  for i in range(0, len(track.box_xywh), how.stride):
-    made = _crop(track, i, how, report)
-    if made is None:
+  for i in range(0, len(track.box_xywh), settings.stride):
+    crop = _crop(track, i, settings, report)
+    if crop is None:
       continue
-    values = (*made, int(track.frame_number[i]))
-    for column, value in zip(clip[1:], values, strict=True):
-      column.append(value)
+    jpeg, box = crop
+    clip.jpegs.append(jpeg)
+    clip.boxes.append(box)
+    clip.numbers.append(int(track.frame_number[i]))
     if len(clip.jpegs) == FRAMES_PER_CLIP:
       yield clip
       clip = Clip(track.name, [], [], [])
@@ -107,9 +111,12 @@ def cut(track: Track, how: Cut, report: Report) -> Iterator[Clip]:
 
 
 def _crop(
-  track: Track, i: int, how: Cut, report: Report
+  track: Track, i: int, settings: Cut, report: Report
 ) -> tuple[bytes, np.ndarray] | None:
-  """Frame i as JPEG, and the box in it."""
+  """Returns the crop of frame i as JPEG, and the box in the crop.
+
+  A frame that must be left out is counted instead.
+  """
   box = track.box_xywh[i]
   if not track.visible[i]:
     report.dropped[track.reason] += 1
@@ -123,12 +130,12 @@ def _crop(
     report.unreadable(error)
     return None
   if track.cropped:
-    return image, crops.center_box(box[2:], how.crop_size)
+    return image, crops.center_box(box[2:], settings.crop_size)
   height, width = image.shape[:2]
   if (box[:2] >= [width, height]).any() or (box[:2] + box[2:] <= 0).any():
     report.dropped['outside'] += 1
     return None
-  crop, crop_box = crops.context_crop(image, box, how.crop_size)
+  crop, crop_box = crops.context_crop(image, box, settings.crop_size)
   bgr = cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)
-  flags = [cv2.IMWRITE_JPEG_QUALITY, how.quality]
+  flags = [cv2.IMWRITE_JPEG_QUALITY, settings.quality]
   return cv2.imencode('.jpg', bgr, flags)[1].tobytes(), crop_box

@@ -1,9 +1,9 @@
 """Training batches that OpenCV decodes: the source 'memory'.
 
-Threads of this process decode, or worker processes where what a set does in
-Python would hold the threads up. Both fill rows of one buffer, which the
-workers share, for to pickle the images would take four times as long as to
-copy them. Its slots are filled in turn, a batch each.
+Decoding runs in threads of this process, or in worker processes for data sets
+whose Python code would hold the interpreter's lock. Both fill the slots of one
+buffer in turn, a batch per slot. The workers share that buffer's memory, since
+pickling the images would take four times as long as copying them.
 """
 
 import collections
@@ -19,28 +19,28 @@ import numpy as np
 
 from data_pipelines import workers
 from data_pipelines.batch import Order, RawBatch
-from data_pipelines.mixture import Mixture, Rooms
+from data_pipelines.mixture import Mixture, Sides
 
-# Pairs of a task; what a task costs is shared by them.
+# Pairs per task, which share the overhead of a task.
 _PAIRS = 4
 
 
 def read_batches(
   mixture: Mixture, order: Order, steps: range, ahead: int
 ) -> Iterator[RawBatch]:
-  """Decodes in threads: OpenCV works outside the interpreter's lock.
+  """Decodes batches in threads; OpenCV releases the interpreter's lock.
 
   Args:
-    mixture: Gives the pairs.
-    order: Which pairs a batch has.
+    mixture: Source of the pairs.
+    order: Assignment of pairs to batches.
     steps: Numbers of the batches.
-    ahead: Batches that are decoded before they are asked for.
+    ahead: Number of batches that are decoded before they are requested.
 
   Raises:
     ValueError: A JPEG is damaged.
   """
   shape = (ahead + 1, order.count)
-  slots = np.empty(shape, _pair_type(mixture.rooms))
+  slots = np.empty(shape, _pair_type(mixture.sides))
   fill = functools.partial(_fill, slots, mixture)
   pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
   try:
@@ -53,7 +53,7 @@ def read_batches(
 def read_batches_in_workers(
   count: int,
   open_mixture: Callable[[], Mixture],
-  rooms: Rooms,
+  sides: Sides,
   order: Order,
   steps: range,
   ahead: int,
@@ -61,34 +61,34 @@ def read_batches_in_workers(
   """Decodes the same batches in worker processes.
 
   Args:
-    count: How many processes.
-    open_mixture: Opens the mixture, in each worker; can be pickled.
-    rooms: Sides of the images, px.
-    order: Which pairs a batch has.
+    count: Number of processes.
+    open_mixture: Function that opens the mixture in each worker; must be
+      picklable.
+    sides: Sides of the images, px.
+    order: Assignment of pairs to batches.
     steps: Numbers of the batches.
-    ahead: Batches that are decoded before they are asked for.
+    ahead: Number of batches that are decoded before they are requested.
 
   Raises:
     RuntimeError: A worker died.
     ValueError: A JPEG is damaged.
   """
-  shape, pair = (ahead + 1, order.count), _pair_type(rooms)
-  # Of no name, so that nothing is left of it if this process is killed.
+  shape, pair = (ahead + 1, order.count), _pair_type(sides)
+  # Anonymous memory, which is freed even if this process is killed.
   memory = multiprocessing.get_context('spawn').RawArray(
     ctypes.c_uint8, shape[0] * shape[1] * pair.itemsize
   )
   slots = np.frombuffer(memory, pair).reshape(shape)
-  with workers.start(
-    count, _open_fill, memory, shape, rooms, open_mixture
-  ) as submit:
+  make = functools.partial(_open_fill, memory, shape, sides, open_mixture)
+  with workers.start(count, make) as submit:
     yield from _batches(submit, slots, order, steps)
 
 
-def _pair_type(rooms: Rooms) -> np.dtype:
-  """Returns the type of a row of a RawBatch."""
+def _pair_type(sides: Sides) -> np.dtype:
+  """Returns the structured type of one row of a RawBatch."""
   fields = [
-    ('template', np.uint8, (rooms.template, rooms.template, 3)),
-    ('search', np.uint8, (rooms.search, rooms.search, 3)),
+    ('template', np.uint8, (sides.template, sides.template, 3)),
+    ('search', np.uint8, (sides.search, sides.search, 3)),
     ('template_box', np.float32, (4,)),
     ('search_box', np.float32, (4,)),
     ('positive', np.bool_),
@@ -100,13 +100,13 @@ def _pair_type(rooms: Rooms) -> np.dtype:
 def _open_fill(
   memory: ctypes.Array,
   shape: tuple[int, int],
-  rooms: Rooms,
+  sides: Sides,
   open_mixture: Callable[[], Mixture],
 ) -> Callable[[int, int, Sequence[int]], None]:
-  """Makes a worker's `_fill`."""
-  # The workers are the threads.
+  """Returns `_fill` for a worker, bound to the shared slots and a mixture."""
+  # The worker processes already use all cores.
   cv2.setNumThreads(1)
-  slots = np.frombuffer(memory, _pair_type(rooms)).reshape(shape)
+  slots = np.frombuffer(memory, _pair_type(sides)).reshape(shape)
   return functools.partial(_fill, slots, open_mixture())
 
 
@@ -117,7 +117,15 @@ def _fill(
   first: int,
   numbers: Sequence[int],
 ) -> None:
-  """Decodes pairs into the rows of a slot from `first` on."""
+  """Decodes pairs into consecutive rows of a slot.
+
+  Args:
+    slots: Buffer of all slots.
+    mixture: Source of the pairs.
+    slot: Number of the slot.
+    first: Row of the first pair.
+    numbers: Numbers of the pairs.
+  """
   for row, number in enumerate(numbers, first):
     slots[slot, row] = mixture.decode(number)
 
@@ -128,10 +136,13 @@ def _batches(
   order: Order,
   steps: range,
 ) -> Iterator[RawBatch]:
-  """Has the slots filled in turn, and copies each before its next turn.
+  """Fills the slots in turn and yields a copy of each.
 
-  `submit` has `_fill` called with the slot, a row and the pairs for the rows
-  from there on.
+  Args:
+    submit: Function that schedules `_fill(slot, first, numbers)`.
+    slots: Buffer of all slots.
+    order: Assignment of pairs to batches.
+    steps: Numbers of the batches.
   """
   waiting: collections.deque = collections.deque()
   for step in steps:
@@ -142,13 +153,15 @@ def _batches(
     ]
     waiting.append((slots[slot], tasks))
     if len(waiting) == len(slots):
-      yield _finished(*waiting.popleft())
+      rows, tasks = waiting.popleft()
+      yield _finished(rows, tasks)
   while waiting:
-    yield _finished(*waiting.popleft())
+    rows, tasks = waiting.popleft()
+    yield _finished(rows, tasks)
 
 
 def _finished(rows: np.ndarray, tasks: Sequence[Future]) -> RawBatch:
-  """Waits for the tasks that fill a slot's rows, and copies these."""
+  """Waits for the tasks that fill the rows of a slot, and copies the rows."""
   for task in tasks:
     task.result()
   return RawBatch(*(rows[name].copy() for name in RawBatch._fields))

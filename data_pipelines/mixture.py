@@ -1,4 +1,4 @@
-"""The mixture of sets that training reads: pairs by number, decoded or not."""
+"""The mixture of data sets that training reads pairs from."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -7,23 +7,24 @@ from typing import Any, Literal, NamedTuple
 import cv2
 import numpy as np
 from etils import epath
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from acm_jax.host.staging import is_here
-from data_pipelines.pairs import Pair, PairSampler, Place, SetIndex
+from data_pipelines.pairs import FrameRef, Pair, PairSampler, SetIndex
 from data_pipelines.training_set import TrainingSet, open_set
 
 
 @dataclasses.dataclass(frozen=True)
 class DataSet:
-  """A set's part in the mixture.
+  """A data set and its part in the mixture.
 
   Attributes:
-    path: Folder of the set, here or at an address that etils.epath knows.
-    weight: Share of the pairs, relative to the other sets' weights.
-    num_use: The same as pysot has it: pairs an epoch, or -1 for as many as
-      the set has videos; 0 leaves it to the weight.
-    gap: Largest distance of a positive pair's frames, in frame numbers.
+    path: Folder of the set, local or at an address that etils.epath supports.
+    weight: Number of pairs relative to the other sets' weights.
+    num_use: Number of pairs per epoch, as in pysot; -1 stands for the number of
+      videos of the set, and 0 leaves the choice to `weight`.
+    gap: Largest distance between the frames of a positive pair, in frame
+      numbers.
   """
 
   path: epath.PathLike
@@ -32,41 +33,41 @@ class DataSet:
   gap: int = 100
 
 
-class Rooms(NamedTuple):
-  """Sides of the images, px."""
+class Sides(NamedTuple):
+  """Sides of the square template and search images, px."""
 
   template: int
   search: int
 
 
 class Sample(NamedTuple):
-  """A pair before decoding; the order is that of the RawBatch's fields."""
+  """A pair with images as JPEG or decoded, its fields in RawBatch's order."""
 
-  template: bytes
-  search: bytes
+  template: bytes | UInt8[np.ndarray, 'ht ht 3']
+  search: bytes | UInt8[np.ndarray, 'hs hs 3']
   template_box: np.ndarray
   search_box: np.ndarray
   positive: bool
   sample_id: np.ndarray
 
 
-# Which sets are read whole when they are opened, and kept in memory.
-Keep = Literal['none', 'far', 'all']
+# Sets that are read completely when they are opened, and kept in memory.
+Keep = Literal['none', 'remote', 'all']
 
 
 class Mixture:
   """Data sets and the pairs drawn from them.
 
   Attributes:
-    slow: Whether a set takes its time to give a JPEG.
+    slow: Whether reading a JPEG from some set takes long.
     pairs: Pairs by number.
-    rooms: Sides of the images, px.
+    sides: Sides of the images, px.
   """
 
   def __init__(
     self,
     sets: Sequence[DataSet | Mapping[str, Any]],
-    rooms: Rooms,
+    sides: Sides,
     seed: int,
     negative: float,
     same_category: float,
@@ -76,106 +77,109 @@ class Mixture:
 
     Args:
       sets: `DataSet`s or mappings of their fields.
-      rooms: Sides of the images, px.
+      sides: Sides of the images, px.
       seed: See `PairSampler`.
       negative: See `PairSampler`.
       same_category: See `PairSampler`.
-      keep: Which clip sets are read now and kept in memory: none, those that
-        are not on this machine, or all.
+      keep: Clip sets to read now and keep in memory: 'none', 'remote' or 'all'.
 
     Raises:
-      FileNotFoundError: A data set is not there.
-      ValueError: An argument is out of its range, or a set does not suit it.
+      FileNotFoundError: A data set is missing.
+      ValueError: An argument is out of range, or a set does not suit it.
     """
     sets = [s if isinstance(s, DataSet) else DataSet(**s) for s in sets]
     if not sets:
-      raise ValueError('no data sets to train on: name one in sets')
+      raise ValueError('`sets` is empty; name at least one data set')
     self._clips = [open_set(s.path, _kept(s.path, keep)) for s in sets]
-    for clip_set in self._clips:
-      if clip_set.crop_size < max(rooms):
-        raise ValueError(
-          f'{clip_set.folder}: crops of {clip_set.crop_size} px are smaller '
-          f'than the {max(rooms)} px that augmentation can reach; write it '
-          'with a larger crop_size or shift and scale less'
-        )
-    for data_set, clip_set in zip(sets, self._clips, strict=True):
-      several = clip_set.track_count.max() > 1
-      if several and data_set.gap < clip_set.stride:
-        raise ValueError(
-          f'{clip_set.folder}: a gap of {data_set.gap}, but its frames are '
-          f'{clip_set.stride} apart, so that both of a pair would be the same; '
-          'write it with --stride 1'
-        )
+    for data_set, clips in zip(sets, self._clips, strict=True):
+      _check(data_set, clips, max(sides))
     if len({bool(data_set.num_use) for data_set in sets}) > 1:
       raise ValueError(
-        'the data sets: some have num_use, others a weight; give all the same'
+        '`sets`: some have num_use, others a weight; give all of them the same'
       )
-    self.slow = not all(clip_set.at_hand for clip_set in self._clips)
-    frames = [
+    self.slow = not all(clips.cheap_reads for clips in self._clips)
+    indices = [
       SetIndex(
-        c.track_first,
-        c.track_count,
-        c.track_video,
-        c.frame_number,
-        weight=_weight(s, c),
-        gap=s.gap,
-        track_category=c.track_category,
-        track_objects=c.track_objects,
+        clips.track_first,
+        clips.track_count,
+        clips.track_video,
+        clips.frame_number,
+        weight=_weight(data_set, clips),
+        gap=data_set.gap,
+        track_category=clips.track_category,
+        track_objects=clips.track_objects,
       )
-      for c, s in zip(self._clips, sets, strict=True)
+      for clips, data_set in zip(self._clips, sets, strict=True)
     ]
-    self.pairs = PairSampler(frames, seed, negative, same_category)
-    self.rooms = rooms
+    self.pairs = PairSampler(indices, seed, negative, same_category)
+    self.sides = sides
 
   def read(self, pair: Pair) -> Sample:
-    """Reads a pair."""
+    """Reads a pair with images as JPEG."""
     template, search = pair.template, pair.search
     return Sample(
-      self._clips[template.dataset].jpeg(template.frame, self.rooms.template),
-      self._clips[search.dataset].jpeg(search.frame, self.rooms.search),
-      self._box(template, self.rooms.template),
-      self._box(search, self.rooms.search),
+      self._clips[template.dataset].jpeg(template.frame, self.sides.template),
+      self._clips[search.dataset].jpeg(search.frame, self.sides.search),
+      self._box(template, self.sides.template),
+      self._box(search, self.sides.search),
       pair.positive,
       np.array([template.dataset, template.track], np.uint32),
     )
 
-  def decode(self, number: int) -> tuple:
-    """Reads a pair's fields of the RawBatch, images decoded by OpenCV."""
+  def decode(self, number: int) -> Sample:
+    """Reads a pair by its number and decodes its images with OpenCV."""
     pair = self.pairs[number]
     sample = self.read(pair)
-    images = [
-      self._image(place, jpeg, room)
-      for place, jpeg, room in zip(
-        pair[:2], sample[:2], self.rooms, strict=True
-      )
-    ]
-    return (*images, *sample[2:])
+    return sample._replace(
+      template=self._image(pair.template, sample.template, self.sides.template),
+      search=self._image(pair.search, sample.search, self.sides.search),
+    )
 
-  def _image(self, place: Place, jpeg: bytes, room: int) -> np.ndarray:
+  def _image(self, frame: FrameRef, jpeg: bytes, side: int) -> np.ndarray:
     bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if bgr is None:
-      raise self._clips[place.dataset].broken(place.frame)
-    corner = _corner(len(bgr), room)
-    bgr = bgr[corner : corner + room, corner : corner + room]
+      raise self._clips[frame.dataset].jpeg_error(frame.frame)
+    corner = _corner(len(bgr), side)
+    bgr = bgr[corner : corner + side, corner : corner + side]
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
-  def _box(self, place: Place, room: int) -> Float[np.ndarray, '4']:
-    clip_set = self._clips[place.dataset]
-    box = clip_set.box[place.frame].copy()
-    box[:2] -= _corner(clip_set.crop_size, room)
+  def _box(self, frame: FrameRef, side: int) -> Float[np.ndarray, '4']:
+    clips = self._clips[frame.dataset]
+    box = clips.box[frame.frame].copy()
+    box[:2] -= _corner(clips.crop_size, side)
     return box
 
 
+def _check(data_set: DataSet, clips: TrainingSet, side: int) -> None:
+  """Checks that a set suits the largest image and the gap that it is read with.
+
+  Raises:
+    ValueError: The set's crops are too small or its frames too far apart.
+  """
+  if clips.crop_size < side:
+    raise ValueError(
+      f'{clips.folder}: crops of {clips.crop_size} px are smaller than the '
+      f'{side} px that augmentation can reach; write the set with a larger '
+      'crop_size, or reduce shift and scale'
+    )
+  if clips.track_count.max() > 1 and data_set.gap < clips.stride:
+    raise ValueError(
+      f'{clips.folder}: frames are {clips.stride} apart, more than a gap of '
+      f'{data_set.gap}, so that a pair would show one frame twice; write the '
+      'set with stride 1, or increase the gap'
+    )
+
+
 def _kept(path: epath.PathLike, keep: Keep) -> bool:
-  return keep == 'all' or (keep == 'far' and not is_here(path))
+  return keep == 'all' or (keep == 'remote' and not is_here(path))
 
 
-def _weight(data_set: DataSet, clip_set: TrainingSet) -> float:
+def _weight(data_set: DataSet, clips: TrainingSet) -> float:
   if data_set.num_use < 0:
-    return float(clip_set.track_video[-1] + 1)
+    return float(clips.track_video[-1] + 1)
   return float(data_set.num_use or data_set.weight)
 
 
-def _corner(crop_size: int, room: int) -> int:
-  """First row and column of the centred room in a crop."""
-  return (crop_size - room) // 2
+def _corner(crop_size: int, side: int) -> int:
+  """Returns the first row and column of a crop's central `side` px."""
+  return (crop_size - side) // 2

@@ -1,12 +1,12 @@
-"""Which two frames make a training pair: arithmetic on counters, no files.
+"""Samples the two frames of a training pair from the indices of data sets.
 
-Pair number i of a run is a pure function of (seed, i), whatever was read
-before it, so that a resumed run and several hosts read the same pairs.
+Pair number i of a run is a pure function of (seed, i) and independent of the
+pairs before it, so that a resumed run and several hosts read the same pairs.
+
+All videos of a set are equally likely, and so are the tracks of a video.
 
 Source: the pair sampling of SiamFC (arXiv:1606.09549), with the negative pairs
 of DaSiamRPN (arXiv:1808.06048).
-
-A set's videos are drawn alike, then one of the video's tracks.
 """
 
 from collections.abc import Sequence
@@ -17,22 +17,22 @@ from jaxtyping import Bool, Int
 
 
 class SetIndex(NamedTuple):
-  """What sampling knows of a data set.
+  """Index of a data set, from which pairs are sampled.
 
   Attributes:
     track_first: First frame of each track.
-    track_count: Frames of each track, at least 1.
+    track_count: Number of frames in each track, at least 1.
     track_video: Number of each track's video, ascending from 0.
     frame_number: Position of each frame in its video, ascending in a track.
-    weight: Share of the pairs whose template comes from this data set,
-      relative to the other sets' weights.
-    gap: Largest distance of a positive pair's frames, in frame numbers.
-    track_category: Class of each track's target; empty if unknown. All are
-      unknown if it is not given.
-    track_objects: Numbers of the objects that each track can show, the target's
-      first, then -1 where there are fewer; the search track of a negative pair
-      cannot show the template's target. Every track shows its own target alone
-      if it is not given.
+    weight: Number of pairs whose template comes from this data set, relative to
+      the other sets' weights.
+    gap: Largest distance between the frames of a positive pair, in frame
+      numbers.
+    track_category: Class of each track's target, empty if unknown; None if all
+      classes are unknown.
+    track_objects: Numbers of the objects that each track can show, its target
+      first, padded with -1; None if every track shows only its own target. The
+      search track of a negative pair never shows the template's target.
   """
 
   track_first: Int[np.ndarray, 't']
@@ -45,8 +45,8 @@ class SetIndex(NamedTuple):
   track_objects: Int[np.ndarray, 't k'] | None = None
 
 
-class Place(NamedTuple):
-  """A frame of a track of a data set, all by number."""
+class FrameRef(NamedTuple):
+  """Reference to a frame by the numbers of its data set, track and frame."""
 
   dataset: int
   track: int
@@ -54,15 +54,15 @@ class Place(NamedTuple):
 
 
 class Pair(NamedTuple):
-  """Two frames, of one target (positive) or of two."""
+  """Two frames that show the same target (positive) or different ones."""
 
-  template: Place
-  search: Place
+  template: FrameRef
+  search: FrameRef
   positive: bool
 
 
 class PairSampler:
-  """Draws pair number i of an endless run."""
+  """Samples the pairs of an endless run by their numbers."""
 
   def __init__(
     self,
@@ -74,33 +74,33 @@ class PairSampler:
     """Checks the mixture.
 
     Args:
-      datasets: The data sets, numbered in this order.
-      seed: Of the run, 0 or more.
-      negative: Part of the pairs that show two different targets.
-      same_category: Part of the negative pairs whose targets are of one class
-        and data set, from two videos: in one video the search image may show
-        the template's target too. A target without such another has a negative
-        pair of any class.
+      datasets: Indices of the data sets, which are numbered in this order.
+      seed: Random seed of the run, 0 or more.
+      negative: Fraction of the pairs that show two different targets.
+      same_category: Fraction of the negative pairs whose targets have the same
+        class and come from the same data set but from two videos, since within
+        a video the search image may show the template's target too. A target
+        without such a counterpart gets a negative pair of any class.
 
     Raises:
-      ValueError: There is no data set, a weight or gap is negative, no weight
-        is positive, a part is none, or negative pairs are wanted of a target
-        that every track shows.
+      ValueError: `datasets` is empty, a weight or gap is negative, no weight is
+        positive, a fraction is outside [0, 1], or negative pairs are requested
+        although every track shows the same target.
     """
     weights = np.array([d.weight for d in datasets], float)
     if not (weights >= 0).all() or weights.sum() <= 0:
       raise ValueError(
-        f'data set weights {weights.tolist()}: none may be negative and one '
-        'must be positive'
+        f'data set weights {weights.tolist()}: none may be negative, and at '
+        'least one must be positive'
       )
     if min(d.gap for d in datasets) < 0:
-      raise ValueError('the gap of a data set must be 0 frames or more')
-    for name, part in (
+      raise ValueError('data set gap: must be 0 frames or more')
+    for name, fraction in (
       ('negative', negative),
       ('same_category', same_category),
     ):
-      if not 0 <= part <= 1:
-        raise ValueError(f'{name}={part}: a fraction from 0 to 1')
+      if not 0 <= fraction <= 1:
+        raise ValueError(f'`{name}`={fraction}: must be between 0 and 1')
     self._datasets = datasets
     self._objects = [_objects(d) for d in datasets]
     drawn = [
@@ -110,106 +110,111 @@ class PairSampler:
     ]
     if negative and len(drawn) == 1 and _everywhere(drawn[0]):
       raise ValueError(
-        'negative pairs need two tracks, for each target one that does not '
-        'show it: add tracks or a data set, or set negative=0'
+        'negative pairs need, for each target, a track that does not show it; '
+        'add tracks or a data set, or set negative=0'
       )
     self._classes = [_Classes(d.track_category) for d in datasets]
-    # First track of each video, and the end.
+    # First track of each video, followed by the number of tracks.
     self._videos = [
       np.searchsorted(d.track_video, np.arange(d.track_video[-1] + 2))
       for d in datasets
     ]
-    self._share = np.cumsum(weights / weights.sum())
-    # Those that pairs come from; of a weight of 0 there are none.
+    self._cumulative = np.cumsum(weights / weights.sum())
+    # Sets with a weight of 0 give no pairs.
     self._drawn = np.flatnonzero(weights)
     self._seed = seed
     self._negative = negative
     self._same_category = same_category
 
   def __getitem__(self, number: int) -> Pair:
-    """Pair number `number`, from 0."""
-    # Every pair has 2**64 blocks of the generator's counter to itself.
+    """Returns the pair of a given number, from 0."""
+    # Each pair owns 2**64 blocks of the generator's counter.
     rng = np.random.Generator(
       np.random.Philox(key=self._seed, counter=[0, number, 0, 0])
     )
-    dataset = np.searchsorted(self._share, rng.random(), side='right')
-    template = self._place(rng, int(min(dataset, len(self._share) - 1)))
+    dataset = np.searchsorted(self._cumulative, rng.random(), side='right')
+    dataset = int(min(dataset, len(self._cumulative) - 1))
+    template = self._any_frame(rng, dataset)
     if rng.random() >= self._negative:
-      return Pair(template, self._near(rng, template), positive=True)
-    # Without such pairs nothing is drawn for them: the others stay the same.
+      return Pair(template, self._nearby(rng, template), positive=True)
+    # No random number is drawn for a fraction of 0, so that the pairs of runs
+    # without classes stay the same.
     if self._same_category and rng.random() < self._same_category:
-      search = self._alike(rng, template)
+      search = self._same_class(rng, template)
       if search is not None:
         return Pair(template, search, positive=False)
-    return Pair(template, self._other(rng, template), positive=False)
+    return Pair(template, self._another(rng, template), positive=False)
 
-  def _other(self, rng: np.random.Generator, place: Place) -> Place:
-    """A random frame of a track that does not show a place's target."""
+  def _another(self, rng: np.random.Generator, template: FrameRef) -> FrameRef:
+    """Draws a frame of a track that does not show the template's target."""
     while True:
-      other = int(self._drawn[rng.integers(len(self._drawn))])
-      found = self._place(rng, other)
-      if other != place.dataset or not self._shows(found.track, place):
-        return found
+      dataset = int(self._drawn[rng.integers(len(self._drawn))])
+      search = self._any_frame(rng, dataset)
+      same_set = dataset == template.dataset
+      if not same_set or not self._shows(search.track, template):
+        return search
 
-  def _alike(self, rng: np.random.Generator, place: Place) -> Place | None:
-    """A random frame of another object of the class, in another video."""
-    video = self._datasets[place.dataset].track_video
-    tracks = self._classes[place.dataset].like(place.track)
-    tracks = tracks[
-      (video[tracks] != video[place.track]) & ~self._shows(tracks, place)
-    ]
+  def _same_class(
+    self, rng: np.random.Generator, template: FrameRef
+  ) -> FrameRef | None:
+    """Draws a frame of another target of the same class in another video."""
+    video = self._datasets[template.dataset].track_video
+    tracks = self._classes[template.dataset].like(template.track)
+    other_video = video[tracks] != video[template.track]
+    tracks = tracks[other_video & ~self._shows(tracks, template)]
     if not len(tracks):
       return None
     track = int(tracks[rng.integers(len(tracks))])
-    return self._frame(rng, place.dataset, track)
+    return self._frame(rng, template.dataset, track)
 
   def _shows(
-    self, tracks: int | Int[np.ndarray, 'k'], place: Place
+    self, tracks: int | Int[np.ndarray, 'k'], template: FrameRef
   ) -> np.bool_ | Bool[np.ndarray, 'k']:
-    """Whether tracks of a place's data set show the place's target."""
-    objects = self._objects[place.dataset]
-    return (objects[tracks] == objects[place.track, 0]).any(axis=-1)
+    """Returns whether tracks of the template's set show its target."""
+    objects = self._objects[template.dataset]
+    return (objects[tracks] == objects[template.track, 0]).any(axis=-1)
 
-  def _place(self, rng: np.random.Generator, dataset: int) -> Place:
-    """A random frame of a random track of a random video of a data set."""
+  def _any_frame(self, rng: np.random.Generator, dataset: int) -> FrameRef:
+    """Draws a video of a data set, a track of the video and a frame of it."""
     videos = self._videos[dataset]
     video = rng.integers(len(videos) - 1)
     track = int(rng.integers(videos[video], videos[video + 1]))
     return self._frame(rng, dataset, track)
 
-  def _frame(self, rng: np.random.Generator, dataset: int, track: int) -> Place:
-    """A random frame of a track."""
-    frames = self._datasets[dataset]
-    frame = frames.track_first[track] + rng.integers(frames.track_count[track])
-    return Place(dataset, track, int(frame))
+  def _frame(
+    self, rng: np.random.Generator, dataset: int, track: int
+  ) -> FrameRef:
+    """Draws a frame of a track."""
+    index = self._datasets[dataset]
+    frame = index.track_first[track] + rng.integers(index.track_count[track])
+    return FrameRef(dataset, track, int(frame))
 
-  def _near(self, rng: np.random.Generator, place: Place) -> Place:
-    """A random frame of the same track within the gap."""
-    frames = self._datasets[place.dataset]
-    first = frames.track_first[place.track]
-    numbers = frames.frame_number[
-      first : first + frames.track_count[place.track]
-    ]
-    middle = frames.frame_number[place.frame]
-    low = np.searchsorted(numbers, middle - frames.gap, side='left')
-    high = np.searchsorted(numbers, middle + frames.gap, side='right')
-    return place._replace(frame=int(first + rng.integers(low, high)))
+  def _nearby(self, rng: np.random.Generator, template: FrameRef) -> FrameRef:
+    """Draws a frame of the template's track within the gap."""
+    index = self._datasets[template.dataset]
+    first = index.track_first[template.track]
+    count = index.track_count[template.track]
+    numbers = index.frame_number[first : first + count]
+    middle = index.frame_number[template.frame]
+    low = np.searchsorted(numbers, middle - index.gap, side='left')
+    high = np.searchsorted(numbers, middle + index.gap, side='right')
+    return template._replace(frame=int(first + rng.integers(low, high)))
 
 
-def _objects(frames: SetIndex) -> Int[np.ndarray, 't k']:
-  if frames.track_objects is None:
-    return np.arange(len(frames.track_first))[:, None]
-  return frames.track_objects
+def _objects(index: SetIndex) -> Int[np.ndarray, 't k']:
+  if index.track_objects is None:
+    return np.arange(len(index.track_first))[:, None]
+  return index.track_objects
 
 
 def _everywhere(objects: Int[np.ndarray, 't k']) -> bool:
-  """Whether the target of some track is shown by every track."""
+  """Returns whether every track shows the target of some track."""
   targets = np.intersect1d(objects[0], objects[:, 0])
   return any((objects == target).any(axis=1).all() for target in targets)
 
 
 class _Classes:
-  """Tracks of a data set by class."""
+  """Tracks of a data set, grouped by class."""
 
   def __init__(self, track_category: np.ndarray | None):
     if track_category is None:
@@ -221,7 +226,7 @@ class _Classes:
     )
 
   def like(self, track: int) -> Int[np.ndarray, 'k']:
-    """Tracks of a track's class, itself among them; none if it is unknown."""
+    """Returns all tracks of a track's class; none if the class is unknown."""
     if not len(self._number) or not self._names[self._number[track]]:
       return self._order[:0]
     number = self._number[track]

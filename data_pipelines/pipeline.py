@@ -1,11 +1,11 @@
-"""Training batches of clips and composed frames: `train_batches(sets, ...)`.
+"""Training batches from clip sets and composed sets: `train_batches(...)`.
 
-Two sources read the same folders and give the same pairs and boxes:
+Two sources read the same folders and yield the same pairs and boxes:
 
-    records  a tf.data pipeline; decodes only the room that is asked for
-    memory   no TensorFlow; the shards held in RAM, decoded by OpenCV
+    records  a tf.data pipeline, which decodes only the requested centre
+    memory   shards kept in memory and decoded by OpenCV, without TensorFlow
 
-Their pixels differ by what two JPEG decoders differ, under a level on average.
+Their pixels differ as two JPEG decoders do, by less than a level on average.
 """
 
 import atexit
@@ -17,9 +17,9 @@ from typing import Any
 
 from data_pipelines import memory, records
 from data_pipelines.batch import Order, RawBatch
-from data_pipelines.mixture import DataSet, Mixture, Rooms
+from data_pipelines.mixture import DataSet, Mixture, Sides
 
-# Batches that are decoded ahead of the one being trained on.
+# Number of batches that are decoded ahead of the one being trained on.
 _AHEAD = 2
 
 _SOURCES = ('records', 'memory')
@@ -41,52 +41,58 @@ def train_batches(
   process_index: int = 0,
   process_count: int = 1,
 ) -> Iterator[RawBatch]:
-  """Batches of pairs; batch k is the same whatever came before it.
+  """Yields batches of pairs; batch k does not depend on the batches before it.
 
   Args:
-    sets: The mixture: `DataSet`s or mappings of their fields.
-    batch_size: Pairs of a step over all processes.
+    sets: Data sets of the mixture: `DataSet`s or mappings of their fields.
+    batch_size: Number of pairs in a step, over all processes.
     template_room: Side of the template images, px.
     search_room: Side of the search images, px.
-    seed: Of the run; pair i is a function of it and i.
-    negative: Part of the pairs that show two different targets.
-    same_category: Part of the negative pairs whose targets are of one class
-      and data set, where a set knows classes and has two of one.
+    seed: Random seed; pair i is a function of `seed` and i.
+    negative: Fraction of the pairs that show two different targets.
+    same_category: Fraction of the negative pairs whose targets have the same
+      class and come from the same data set, where the set has classes and a
+      class has two targets.
     source: 'records' or 'memory'.
-    workers: Processes that read and decode for 'memory', each of which opens
-      the sets; with 0 threads of this process do. The batches are the same.
+    workers: Number of processes that read and decode for 'memory', each of
+      which opens the sets; 0 uses threads of this process. The batches are the
+      same.
     first_step: Number of the first batch, for resuming.
-    last_step: Where to end; endless if it is not given. tf.data takes most of a
-      minute to give up what it reads ahead, so that a run should name its end.
-    process_index: Which part of each batch this process reads.
-    process_count: In how many equal parts a batch is read.
+    last_step: Number of the batch before which to stop (default: endless). A
+      run should give it, since tf.data takes most of a minute to abandon what
+      it reads ahead.
+    process_index: Index of the part of each batch that this process reads.
+    process_count: Number of equal parts that a batch is divided into.
 
   Yields:
-    This process's batch_size / process_count pairs of a step.
+    The batch_size / process_count pairs of a step that this process reads.
 
   Raises:
-    FileNotFoundError: A data set is not there.
-    RuntimeError: The source is 'records' and TensorFlow is missing, or a worker
-      died.
-    ValueError: An argument is out of its range, or a JPEG is damaged (found
-      when its batch is read).
+    FileNotFoundError: A data set is missing.
+    RuntimeError: The source is 'records' and TensorFlow is not installed, or a
+      worker died.
+    ValueError: An argument is out of range, or a JPEG is damaged (raised when
+      its batch is read).
   """
   if source not in _SOURCES:
-    raise ValueError(f'source={source!r}: one of {", ".join(_SOURCES)}')
+    raise ValueError(
+      f'`source`={source!r}: must be one of {", ".join(_SOURCES)}'
+    )
   if batch_size < 1 or batch_size % process_count:
     raise ValueError(
-      f'batch_size={batch_size}: a positive multiple of the {process_count} '
-      'processes'
+      f'`batch_size`={batch_size}: must be a positive multiple of the '
+      f'{process_count} processes'
     )
   if workers < 0 or (workers and source != 'memory'):
     raise ValueError(
-      f'workers={workers}: a number of processes for source=memory, or 0'
+      f'`workers`={workers}: must be 0, or a number of processes with '
+      'source=memory'
     )
-  rooms = Rooms(template_room, search_room)
+  sides = Sides(template_room, search_room)
   open_mixture = functools.partial(
-    Mixture, sets, rooms, seed, negative, same_category
+    Mixture, sets, sides, seed, negative, same_category
   )
-  # With workers, too: what is wrong with the request is said now.
+  # Opened even when workers open their own, so that a bad request fails now.
   keep = 'all' if source == 'memory' and not workers else 'none'
   mixture = open_mixture(keep)
   part = batch_size // process_count
@@ -96,8 +102,8 @@ def train_batches(
   if workers:
     batches = memory.read_batches_in_workers(
       workers,
-      functools.partial(open_mixture, 'far'),
-      rooms,
+      functools.partial(open_mixture, 'remote'),
+      sides,
       order,
       steps,
       _AHEAD,
@@ -110,9 +116,10 @@ def train_batches(
 
 
 def _close_at_exit(batches: Generator) -> None:
-  """Ends reading before the interpreter does: tf.data's threads call Python.
+  """Registers an exit handler that closes a generator.
 
-  A thread that is still in such a call then keeps the process from ending.
+  tf.data's threads call Python; a thread still in such a call when the
+  interpreter ends would keep the process from ending.
   """
   alive = weakref.ref(batches)
 

@@ -1,10 +1,10 @@
-"""From a data set's official files to a clip set, shard by shard.
+"""Prepares a clip set from a data set's official files, shard by shard.
 
-A set's units, in a fixed order, are divided into shards. Every shard is written
-by itself, by this process, another, or a worker of Apache Beam; then their
-parts become one index. Until that is done everything lies in a folder beside
-the one that was asked for, and a second try leaves out the shards that are
-there.
+The units of a data set, in a fixed order, are divided into shards. Each shard
+is written independently, by this process, a worker process, or a worker of
+Apache Beam; then the shards' parts are merged into one index. Until then all
+files are in a temporary folder next to the output folder, and a repeated run
+skips the shards that are complete.
 """
 
 import concurrent.futures
@@ -35,12 +35,12 @@ from data_pipelines.clips import Cut
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """What is prepared.
+  """Description of a clip set to prepare.
 
   Attributes:
-    name: The data set, one of `sources.names()`.
-    source: Folder or archive of its official files.
-    cut: How its tracks are cut.
+    name: Name of the data set, one of `sources.names()`.
+    source: Folder or archive of the official files.
+    cut: Settings for cutting the tracks.
   """
 
   name: str
@@ -50,12 +50,12 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-  """One file of records, whose units lie in a file beside it.
+  """A file of records to write, whose units are listed in a file next to it.
 
   Attributes:
-    job: What it is a part of.
-    folder: Where it is written.
-    number: Its number.
+    job: Job that the shard is a part of.
+    folder: Output folder of the shard.
+    number: Number of the shard.
   """
 
   job: Job
@@ -63,7 +63,7 @@ class Shard:
   number: int
 
 
-# Writes shards, and yields the number of each that is done.
+# A function that writes shards and yields the number of each finished one.
 Workers = Callable[[Sequence[Shard]], Iterator[int]]
 
 
@@ -76,29 +76,28 @@ def prepare(
   """Writes the clip set of a data set.
 
   Args:
-    job: What to write.
-    out: Folder of the clip set, here or at an address that etils.epath knows;
-      must not exist.
-    workers: Who writes it.
-    exclude: Names of units that are left out.
+    job: Description of the clip set.
+    out: Folder of the clip set, local or at an address that etils.epath
+      supports; must not exist.
+    workers: Function that writes the shards.
+    exclude: Names of units to leave out.
 
   Returns:
     The manifest.
 
   Raises:
-    OSError: The source, or a file that is needed, is missing; or the disk is
-      full.
-    RuntimeError: TensorFlow or Beam is missing, or a worker died.
-    ValueError: An annotation is malformed, `out` exists, or what an earlier
-      try left was made from something else.
+    OSError: The source or one of its files is missing, or the disk is full.
+    RuntimeError: TensorFlow or Beam is not installed, or a worker died.
+    ValueError: An annotation is malformed, `out` exists, or an earlier run left
+      files that were made with other settings.
   """
-  out, here = epath.Path(out), is_here(out)
-  # Far away a folder cannot take another name at once: there the manifest,
-  # written last, makes a clip set of what lies under the final name.
-  begun = not here and (out / _CLAIM).exists()
+  out, local = epath.Path(out), is_here(out)
+  # A remote folder cannot be renamed atomically. It has its final name from the
+  # start and becomes a clip set with the manifest, which is written last.
+  begun = not local and (out / _CLAIM).exists()
   if out.exists() and not begun:
-    raise ValueError(f'{out} is there already: remove it or name another')
-  folder = out.with_name(f'.{out.name}.partial') if here else out
+    raise ValueError(f'{out}: already exists; remove it or name another folder')
+  folder = out.with_name(f'.{out.name}.partial') if local else out
   source = sources.make(job.name)
   units = list(_units(job, source, frozenset(exclude)))
   starts = range(0, len(units), source.per_shard)
@@ -121,31 +120,36 @@ def prepare(
     clip_writer.remove_parts(folder, len(parts))
     for number in range(len(parts)):
       (folder / _units_name(number)).unlink(missing_ok=True)
-    if here:
+    if local:
       folder.rename(out)
     (out / _CLAIM).unlink()
   return clip_set.read_manifest(out)
 
 
 def _units(job: Job, source: Source, exclude: frozenset[str]) -> Iterator[Unit]:
-  """What the source has, but for those to exclude."""
+  """Yields the units of the source except the excluded ones."""
   seen: set[str] = set()
   for unit in source.units(trees.open_tree(job.source)):
     if unit.name in seen:
-      raise ValueError(f'{job.source}: two videos are called {unit.name}')
+      raise ValueError(
+        f'{job.source}: two videos are called {unit.name}; rename one'
+      )
     seen.add(unit.name)
     if unit.name not in exclude:
       yield unit
   if unknown := sorted(exclude - seen):
     raise ValueError(
-      f'{job.source}: no video is called {unknown[0]}, which is to be excluded'
+      f'{job.source}: no video is called {unknown[0]}; correct `exclude`'
     )
   if seen == exclude:
-    raise ValueError(f'{job.source}: nothing of {job.name} in it')
+    raise ValueError(
+      f'{job.source}: no video of {job.name} to prepare; check the folder and '
+      'the excluded names'
+    )
 
 
 def _is_whole(folder: epath.Path) -> bool:
-  """Whether an earlier try was killed after the last file was written."""
+  """Returns whether an earlier run was killed after writing the last file."""
   try:
     clip_set.ClipSet(folder)
   except (FileNotFoundError, ValueError):
@@ -156,7 +160,14 @@ def _is_whole(folder: epath.Path) -> bool:
 def _write(
   shards: Sequence[Shard], counts: Sequence[int], workers: Workers, label: str
 ) -> None:
-  """Lets the workers write; `counts` has the units of all shards."""
+  """Has the workers write the missing shards, and shows the progress.
+
+  Args:
+    shards: Shards to write.
+    counts: Number of units in every shard of the job.
+    workers: Function that writes the shards.
+    label: Label of the progress display.
+  """
   total = sum(counts)
   done = total - sum(counts[shard.number] for shard in shards)
   with Progress(label, total, 'videos or images', done) as shown:
@@ -170,10 +181,10 @@ def _units_name(number: int) -> str:
 
 
 def write_shard(shard: Shard) -> int:
-  """Reads the units of a shard and writes its records; returns its number."""
+  """Reads the units of a shard, writes its records and returns its number."""
   source = sources.make(shard.job.name)
   tree = _tree(shard.job.source)
-  # Written by the process that divided them.
+  # `prepare` wrote the file, so that unpickling it is safe.
   file = epath.Path(shard.folder) / _units_name(shard.number)
   units = pickle.loads(file.read_bytes())
 
@@ -186,26 +197,29 @@ def write_shard(shard: Shard) -> int:
   return shard.number
 
 
-# An archive's members are looked up once in a process.
+# Cached, so that each process lists an archive's members once.
 _tree = functools.lru_cache(maxsize=1)(trees.open_tree)
 
 
 def processes(count: int | None = None) -> Workers:
-  """Processes of this machine, one for each core if no number is given.
+  """Returns a function that writes shards in local processes.
+
+  Args:
+    count: Number of processes (default: one per core).
 
   Raises:
-    ValueError: The number is not positive.
+    ValueError: `count` is not positive.
   """
   if count is None:
     count = len(os.sched_getaffinity(0))
   if count < 1:
-    raise ValueError(f'--processes={count}: at least 1')
+    raise ValueError(f'`processes`={count}: must be at least 1')
 
   def work(shards: Sequence[Shard]) -> Iterator[int]:
     if count == 1 or len(shards) < 2:
       yield from map(write_shard, shards)
       return
-    # A fork of a process with threads, as TensorFlow's, may hang.
+    # Spawned, since forking a process with TensorFlow's threads may hang.
     context = multiprocessing.get_context('spawn')
     workers = min(count, len(shards))
     with concurrent.futures.ProcessPoolExecutor(
@@ -217,8 +231,8 @@ def processes(count: int | None = None) -> Workers:
           yield future.result()
       except concurrent.futures.process.BrokenProcessPool:
         raise RuntimeError(
-          'a process was killed, perhaps for want of memory; ask again with '
-          'fewer --processes, and what is done is kept'
+          'a worker process was killed, perhaps because memory ran out; repeat '
+          'the command with fewer `processes`; finished shards are kept'
         ) from None
       finally:
         pool.shutdown(cancel_futures=True)
@@ -227,7 +241,7 @@ def processes(count: int | None = None) -> Workers:
 
 
 def _end_with_parent(parent: int) -> None:
-  """Ends this process when the one that began it is killed."""
+  """Arranges that this process ends when its parent is killed."""
   with contextlib.suppress(OSError, AttributeError):
     # Linux's PR_SET_PDEATHSIG.
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
@@ -236,17 +250,20 @@ def _end_with_parent(parent: int) -> None:
 
 
 def beam(flags: Sequence[str]) -> Workers:
-  """Apache Beam, with its own flags; none run it on this machine.
+  """Returns a function that writes shards with Apache Beam.
+
+  Args:
+    flags: Flags of Apache Beam; without any, Beam runs locally.
 
   Raises:
-    RuntimeError: It is not installed.
+    RuntimeError: Apache Beam is not installed.
   """
   try:
     import apache_beam
     from apache_beam.options.pipeline_options import PipelineOptions
   except ImportError:
     raise RuntimeError(
-      "Apache Beam is missing: pip install 'acm-jax[beam]'"
+      "Apache Beam is not installed: run pip install 'acm-jax[beam]'"
     ) from None
 
   def work(shards: Sequence[Shard]) -> Iterator[int]:
@@ -263,6 +280,7 @@ def beam(flags: Sequence[str]) -> Workers:
   return work
 
 
+# File that holds the settings of a run while its work is unfinished.
 _CLAIM = 'job.json'
 
 
@@ -279,9 +297,13 @@ def _settings(job: Job, units: Sequence[Unit]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _claimed(folder: epath.Path, settings: dict[str, Any]) -> Iterator[dict]:
-  """The folder of unfinished work, which must be of the same settings.
+  """Claims the folder of unfinished work for one run and its settings.
 
-  It stays when the work fails, if a shard of it is whole.
+  When the work fails, the folder is kept if a shard is complete.
+
+  Raises:
+    ValueError: The folder was left by a run with other settings, or another
+      process is writing to it.
   """
   folder.mkdir(parents=True, exist_ok=True)
   with _locked(folder):
@@ -289,24 +311,24 @@ def _claimed(folder: epath.Path, settings: dict[str, Any]) -> Iterator[dict]:
     earlier = claim.read_text() if claim.exists() else ''
     if earlier not in ('', json.dumps(settings)):
       raise ValueError(
-        f'{folder}: left by an earlier try with other settings or files; '
+        f'{folder}: left by an earlier run with other settings or files; '
         'remove it'
       )
     if not earlier:
       with replacing(claim) as path:
         path.write_text(json.dumps(settings))
-    for begun in Path(folder).glob('.*') if is_here(folder) else ():
-      begun.unlink()
+    for temporary in Path(folder).glob('.*') if is_here(folder) else ():
+      temporary.unlink()
     try:
       yield settings
     finally:
-      whole = [*folder.glob('part-*.npz'), *folder.glob('manifest.json')]
-      if folder.exists() and not whole:
+      finished = [*folder.glob('part-*.npz'), *folder.glob('manifest.json')]
+      if folder.exists() and not finished:
         _discard(folder)
 
 
 def _discard(folder: epath.Path) -> None:
-  """Removes what nothing can go on from; far away nothing but our own files."""
+  """Removes a local folder, or the files of this program in a remote one."""
   if is_here(folder):
     folder.rmtree()
     return
@@ -317,7 +339,7 @@ def _discard(folder: epath.Path) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: epath.Path) -> Iterator[None]:
-  """Keeps other processes of this machine out; far away nothing can."""
+  """Locks a local folder against other processes; remote ones have no locks."""
   if not is_here(folder):
     yield
     return
@@ -326,7 +348,9 @@ def _locked(folder: epath.Path) -> Iterator[None]:
     try:
       fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-      raise ValueError(f'{folder}: another process is writing it') from None
+      raise ValueError(
+        f'{folder}: another process is writing to it; wait for it to end'
+      ) from None
     yield
   finally:
     os.close(descriptor)

@@ -1,9 +1,9 @@
 """Writes a data set's clip records, which training reads.
 
-SOURCE is the official download, unpacked or not (zip, tar); --list prints the
-layout of each data set. SOURCE and OUT may be addresses that etils.epath knows,
-such as gs://. An interrupted command goes on where it stopped when it is
-repeated. With --beam, Apache Beam does the work (extra `beam`).
+--source is the official download, unpacked or as an archive (zip, tar); --list
+prints the layout of each data set. --source and --out may be addresses that
+etils.epath supports, such as gs://. A repeated command resumes an interrupted
+one. With --beam, Apache Beam does the work (extra `beam`).
 
 Examples:
   python -m data_pipelines.prepare --dataset got10k --source GOT-10k \\
@@ -28,27 +28,36 @@ from data_pipelines.clips import Cut, stride_for
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   on = {'flag_values': values}
-  flags.DEFINE_enum('dataset', None, sources.names(), 'Data set.', **on)
+  flags.DEFINE_enum(
+    'dataset', None, sources.names(), 'Name of the data set.', **on
+  )
   for name, text in (
     ('source', 'Folder or archive of the official files.'),
     ('out', 'Output folder.'),
-    ('exclude', 'File with names of videos to leave out, one a line.'),
-    ('beam', 'Flags of Apache Beam, which then does the work.'),
+    ('exclude', 'File with the names of videos to leave out, one per line.'),
+    ('beam', 'Flags for Apache Beam, which then does the work.'),
   ):
     flags.DEFINE_string(name, None, text, **on)
   flags.DEFINE_bool('check', False, 'Only verify the output folder.', **on)
-  flags.DEFINE_bool('list', False, 'Only print the layouts.', **on)
+  flags.DEFINE_bool(
+    'list', False, 'Only print the layouts of all data sets.', **on
+  )
   for name, default, text in (
-    ('stride', None, 'Frames from one that is taken to the next.'),
+    (
+      'stride',
+      None,
+      'Distance between the frames taken from a video (default: depends on the '
+      'usual distance between the frames of a pair in the data set).',
+    ),
     ('crop_size', Cut.crop_size, 'Side of the crops, px.'),
     ('quality', Cut.quality, 'Quality of the JPEGs, 0 to 100.'),
-    ('processes', None, 'Processes (default: one for each core).'),
+    ('processes', None, 'Number of processes (default: one per core).'),
   ):
     flags.DEFINE_integer(name, default, text, **on)
 
 
 def main(values: flags.FlagValues) -> None:
-  """Prepares, checks or lists as the flags say."""
+  """Prepares a clip set, verifies one, or lists the layouts."""
   if values.list:
     print(_layouts())
     return
@@ -64,11 +73,14 @@ def main(values: flags.FlagValues) -> None:
 
 
 def _layouts() -> str:
-  """Describes the layout of every data set."""
-  return '\n'.join(f'{n}: {sources.described(n)}' for n in sources.names())
+  """Returns a description of the layout of every data set."""
+  return '\n'.join(
+    f'{name}: {sources.described(name)}' for name in sources.names()
+  )
 
 
 def _prepared(values: flags.FlagValues) -> str:
+  """Prepares a clip set; returns warnings and a summary."""
   out, stride = epath.Path(values.out), values.stride
   if stride is None:
     stride = stride_for(sources.make(values.dataset).gap)
@@ -100,10 +112,14 @@ def _names(path: str) -> list[str]:
 
 
 def _checked(out: epath.Path, name: str | None) -> str:
+  """Verifies a clip set; returns a summary."""
   clip_set.verify(out)
-  made_of = clip_set.read_manifest(out)['settings']
-  if name and name not in made_of:
-    raise ValueError(f'{out}: made of {", ".join(made_of)}, not of {name}')
+  origin = clip_set.read_manifest(out)['settings']
+  if name and name not in origin:
+    raise ValueError(
+      f'{out}: made from {", ".join(origin)}, not {name}; correct `dataset` or '
+      '`out`'
+    )
   return f'{len(clip_set.ClipSet(out).frame_number)} frames in {out}'
 
 

@@ -1,8 +1,8 @@
-"""Boxes where objects may be, found in unlabelled video without a detector.
+"""Proposes boxes of objects in unlabelled video, without a detector.
 
-Two cues: what moves against the background, and what has more corners than its
-surroundings. Both are weak; whoever tracks the boxes finds out which of them
-hold on to something.
+Two cues are used: motion against the background, and more corners than in the
+surroundings. Both are weak; tracking the boxes shows which of them contain an
+object.
 """
 
 from collections.abc import Sequence
@@ -13,30 +13,33 @@ from jaxtyping import Float, UInt8
 
 from acm_jax.geometry import boxes
 
-# Longest side of the images that are searched, px.
+# Longest side of the images in which proposals are searched, px.
 _LONGEST = 640
-# Later frames that the first is compared with, and how far ahead these reach.
+# Number of later frames that the first is compared with, and the distance of
+# the last of them, in frames.
 _NEIGHBOURS, _REACH = 5, 24
-# Corners below which a camera's motion cannot be told.
+# Number of corners needed to estimate the camera's motion.
 _LEAST_CORNERS = 12
-# Grey levels by which a moving thing differs from the background.
+# Difference between a moving object and the background, grey levels.
 _LEAST_CHANGE = 18
-# Windows of the search for texture: width times height as parts of the short
-# side of the image squared, and width over height.
+# Windows of the search for texture: square root of the area as a fraction of
+# the image's short side, and width over height.
 _SCALES, _ASPECTS = (0.1, 0.16, 0.25, 0.4), (0.4, 0.7, 1.0, 1.8)
-# Standard deviation of the grey levels in a box below which it is flat.
+# Standard deviation of the grey levels below which a box counts as flat.
 _LEAST_CONTRAST = 10.0
-# Shortest side, px of the video, and longest side as a part of the image's.
+# Shortest side of a box, px of the video, and longest side as a fraction of the
+# image's.
 _LEAST_SIDE, _MOST_SIDE = 12, 0.7
-# Gap between parts of one moving thing, as a part of the image's longest side.
+# Largest gap between parts of one moving object, as a fraction of the image's
+# longest side.
 _GAP = 1 / 60
-# Pixels that change together, of the image that is searched, below which they
-# are noise.
+# Area below which a connected region of changed pixels counts as noise, px of
+# the searched image.
 _LEAST_AREA = 8
-# Distance from the border within which an object is probably cut, px.
+# Distance from the image border below which an object is probably cut off, px.
 _BORDER = 3
-# IoU above which two proposals count as one, and the part of a proposal above
-# which it lies in another one.
+# IoU above which two proposals count as the same, and fraction of a proposal's
+# area above which the proposal counts as inside another one.
 _SAME, _INSIDE = 0.3, 0.7
 
 
@@ -45,20 +48,19 @@ def propose(
   count: int,
   seed: int | tuple[int, ...],
 ) -> Float[np.ndarray, 'n 4']:
-  """Proposes boxes in the first of some frames.
+  """Proposes boxes in the first of several frames.
 
-  Moving things come first, the largest ones before the others. Textured
-  regions fill up the rest: of the best ones, twice as many as are wanted, a
-  choice at random, so that more than one sort of thing is proposed.
+  Moving objects come first, in descending order of size. Textured regions fill
+  the rest, a random choice from the best 2 * `count`, for more variety.
 
   Args:
     frames: RGB frames of one shot, in order.
-    count: Most boxes.
-    seed: Of the choice of textured regions.
+    count: Maximum number of boxes.
+    seed: Random seed for sampling the textured regions.
 
   Returns:
-    Boxes x, y, w, h, px of the frames, 0-based; none overlaps another one much,
-    touches the border or is flat.
+    Boxes x, y, w, h, px of the frames, 0-based, without boxes that overlap an
+    earlier one much, touch the border or are flat.
   """
   h, w = frames[0].shape[:2]
   scale = min(1.0, _LONGEST / max(h, w))
@@ -79,23 +81,26 @@ def propose(
 def moving_boxes(
   first: UInt8[np.ndarray, 'h w'], others: Sequence[UInt8[np.ndarray, 'h w']]
 ) -> Float[np.ndarray, 'n 4']:
-  """Finds what is elsewhere in all but one of the other images, largest first.
+  """Finds regions that differ in all or all but one of the later images.
 
-  These are moved onto the first by homographies, as a camera that turns or a
-  distant scene has them. Only the place where an object
-  starts is found: at the places that it moves to few images differ.
+  The later images are first aligned by homographies, which model a rotating
+  camera or a distant scene. Only the location where an object starts is found,
+  since few images differ from the first at the locations that it moves to.
 
   Args:
     first: Grey image.
     others: Later images of the same size; without any, nothing moves.
+
+  Returns:
+    Boxes x, y, w, h, px, in descending order of the changed area.
   """
   if not others:
     return np.zeros((0, 4))
   corners = np.float32(_corners(first, 400))
-  moved = [_registered(other, first, corners) for other in others]
-  changes = [_change(first, other) for other in moved]
+  aligned = [_aligned(other, first, corners) for other in others]
+  changes = [_change(first, other) for other in aligned]
   change = np.sort(changes, axis=0)[min(1, len(changes) - 1)]
-  # One thing may change in several places: gaps between these are closed.
+  # An object may change in several regions, whose gaps are closed.
   side = max(3, round(_GAP * max(first.shape)))
   joined = cv2.morphologyEx(
     np.uint8(change > _LEAST_CHANGE),
@@ -109,22 +114,25 @@ def moving_boxes(
 
 
 def textured_boxes(image: UInt8[np.ndarray, 'h w']) -> Float[np.ndarray, 'n 4']:
-  """Finds windows with more corners than their surroundings, the best first.
+  """Finds windows with more corners than their surroundings.
 
-  A window that holds k corners and has a share p of a larger window round it,
-  which holds n, scores (k - n p) / sqrt(n p + 1): how unlikely so many are by
-  chance. Each of the best then shrinks to the corners in it.
+  The score of a window with k corners that covers a fraction p of a larger
+  window with n corners is (k - n p) / sqrt(n p + 1), which measures how
+  unlikely k is by chance. The best windows shrink to the corners inside them.
+
+  Returns:
+    Boxes x, y, w, h, px, in descending order of the score.
   """
   corners = _corners(image, 1000)
   counts = np.zeros(image.shape, np.float32)
   counts[tuple(np.intp(corners[:, ::-1]).T)] = 1
-  found = []
+  windows = []
   for scale in _SCALES:
     for aspect in _ASPECTS:
       side = scale * min(image.shape)
       size = np.array([side * aspect**0.5, side / aspect**0.5])
-      found.append(_scored_windows(counts, size))
-  windows = np.concatenate(found)
+      windows.append(_scored_windows(counts, size))
+  windows = np.concatenate(windows)
   best = np.argsort(-windows[:, 4], kind='stable')
   windows = distinct(windows[best, :4])
   tight = [_tight(window, corners) for window in windows]
@@ -132,7 +140,7 @@ def textured_boxes(image: UInt8[np.ndarray, 'h w']) -> Float[np.ndarray, 'n 4']:
 
 
 def _tight(box_xywh, corners) -> Float[np.ndarray, '4']:
-  """The smallest box round the corners in a window."""
+  """Returns the smallest box around the corners in a window."""
   low, high = box_xywh[:2], box_xywh[:2] + box_xywh[2:]
   inside = corners[((corners >= low) & (corners < high)).all(axis=1)]
   low, high = inside.min(axis=0), inside.max(axis=0)
@@ -140,7 +148,10 @@ def _tight(box_xywh, corners) -> Float[np.ndarray, '4']:
 
 
 def _scored_windows(counts, size) -> Float[np.ndarray, 'n 5']:
-  """Rows x, y, w, h, score of the windows of a size whose scores peak."""
+  """Returns the windows of a size with a locally maximal score above 1.
+
+  Each row is x, y, w, h, score.
+  """
   w, h = (max(3, round(side)) for side in size)
   around = 2 * w, 2 * h
   inside, outside = (
@@ -149,7 +160,7 @@ def _scored_windows(counts, size) -> Float[np.ndarray, 'n 5']:
   )
   expected = outside * (w * h) / (around[0] * around[1])
   score = (inside - expected) / np.sqrt(expected + 1)
-  # The best of its neighbours; among equals, as a plateau has, the last one.
+  # Small increments make the last pixel of a plateau its only maximum.
   score = score + 1e-9 * np.arange(score.size).reshape(score.shape)
   best = cv2.dilate(score, np.ones((h, w), np.uint8)) == score
   y, x = np.nonzero(best & (score > 1))
@@ -172,16 +183,16 @@ def _corners(image, most: int) -> Float[np.ndarray, 'n 2']:
   return np.zeros((0, 2)) if found is None else found[:, 0]
 
 
-def _registered(other, first, corners) -> UInt8[np.ndarray, 'h w']:
-  """Moves an image onto the first; beyond its border it equals the first."""
+def _aligned(other, first, corners) -> UInt8[np.ndarray, 'h w']:
+  """Aligns an image with the first and fills missing pixels from the first."""
   if len(corners) < _LEAST_CORNERS:
     return other
-  there, tracked, _ = cv2.calcOpticalFlowPyrLK(first, other, corners, None)
+  moved, tracked, _ = cv2.calcOpticalFlowPyrLK(first, other, corners, None)
   good = tracked[:, 0] > 0
   if good.sum() < _LEAST_CORNERS:
     return other
   homography, _ = cv2.findHomography(
-    there[good], corners[good], cv2.RANSAC, 2.0
+    moved[good], corners[good], cv2.RANSAC, 2.0
   )
   if homography is None:
     return other
@@ -192,7 +203,7 @@ def _registered(other, first, corners) -> UInt8[np.ndarray, 'h w']:
 
 
 def _at_least(box_xywh, side: float) -> Float[np.ndarray, 'n 4']:
-  """Boxes whose sides are grown about their centre to be at least so long."""
+  """Grows boxes around their centres until each side has a minimum length."""
   size = np.maximum(box_xywh[:, 2:], np.ceil(side))
   return np.concatenate(
     [box_xywh[:, :2] + (box_xywh[:, 2:] - size) / 2, size], axis=1
@@ -200,10 +211,10 @@ def _at_least(box_xywh, side: float) -> Float[np.ndarray, 'n 4']:
 
 
 def _change(first, other) -> UInt8[np.ndarray, 'h w']:
-  """Grey levels by which an image leaves the range of the other one.
+  """Computes by how many grey levels an image leaves the range of another.
 
-  That range is taken from a pixel and its neighbours, which forgives a
-  misplacement of one pixel.
+  The range at a pixel is that of the pixel and its neighbours, which tolerates
+  a misalignment of one pixel.
   """
   around = np.ones((3, 3), np.uint8)
   return np.maximum(
@@ -213,7 +224,7 @@ def _change(first, other) -> UInt8[np.ndarray, 'h w']:
 
 
 def _fit(box_xywh, image, scale: float) -> Float[np.ndarray, 'n 4']:
-  """Boxes of a size for a tracker, off the border, with something in them."""
+  """Keeps boxes that are large enough, off the border and not flat."""
   h, w = image.shape
   x, y, wide, high = box_xywh.T
   fit = (
@@ -234,7 +245,11 @@ def _contrast(image, box_xywh) -> float:
 
 
 def distinct(box_xywh: Float[np.ndarray, 'n 4']) -> Float[np.ndarray, 'm 4']:
-  """Leaves out boxes that overlap an earlier one much or lie mostly in it."""
+  """Leaves out boxes that overlap an earlier one much or lie mostly inside it.
+
+  Args:
+    box_xywh: Boxes in descending order of preference.
+  """
   kept: list[int] = []
   corners = boxes.xywh_to_xyxy(box_xywh)
   area = boxes.area(corners)

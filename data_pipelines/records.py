@@ -1,4 +1,4 @@
-"""Training batches that tf.data reads: the source 'records'."""
+"""Training batches read through tf.data: the source 'records'."""
 
 import itertools
 import os
@@ -16,34 +16,35 @@ from data_pipelines.mixture import Mixture, Sample
 def read_batches(
   mixture: Mixture, order: Order, steps: range, ahead: int
 ) -> Iterator[RawBatch]:
-  """Reads and decodes inside tf.data, in order.
+  """Reads and decodes batches inside tf.data, in order.
 
   Args:
-    mixture: Gives the pairs.
-    order: Which pairs a batch has.
+    mixture: Source of the pairs.
+    order: Assignment of pairs to batches.
     steps: Numbers of the batches.
-    ahead: Batches that are read before they are asked for.
+    ahead: Number of batches that are read before they are requested.
 
   Raises:
-    RuntimeError: TensorFlow is missing.
+    RuntimeError: TensorFlow is not installed.
     ValueError: A JPEG is damaged.
   """
   tf = host_tensorflow.load()
-  # TensorFlow would feel its way up to them.
+  # AUTOTUNE would take many batches to reach this parallelism.
   cores = len(os.sched_getaffinity(0))
   failures: list[Exception] = []
-  blank = _blank(max(mixture.rooms))
+  blank = _blank(max(mixture.sides))
 
   def read(number):
     try:
       return mixture.read(mixture.pairs[int(number)])
     except (OSError, ValueError) as error:
-      # TensorFlow would print it at length; it is raised before its batch.
+      # TensorFlow would print the whole traceback. The error is raised below
+      # instead, before its batch is yielded.
       failures.append(error)
       return blank
 
-  # Far away a read is mostly waiting, and drawing takes its time; what lies
-  # ready is read at once, so that threads would only cost.
+  # Threads hide the latency of remote reads and the time that rendering takes.
+  # For local clip sets they would only add overhead.
   pool = (
     ThreadPoolExecutor(manifests.REQUESTS, 'read') if mixture.slow else None
   )
@@ -52,7 +53,7 @@ def read_batches(
   shapes = ((), (), (4,), (4,), (), (2,))
 
   def read_batch(start):
-    # A batch at a call: TensorFlow's way into Python takes its time.
+    # A call from TensorFlow into Python is slow, so that one reads a batch.
     pairs = each(read, range(int(start), int(start) + order.count))
     columns = zip(*pairs, strict=True)
     return tuple(
@@ -66,12 +67,15 @@ def read_batches(
       value.set_shape((order.count, *shape))
     return tuple(values)
 
-  def decode(*values):
-    images = [
-      _decode_room(tf, jpeg, room)
-      for jpeg, room in zip(values[:2], mixture.rooms, strict=True)
-    ]
-    return (*images, *values[2:])
+  def decode(template, search, template_box, search_box, positive, sample_id):
+    return (
+      _decode_center(tf, template, mixture.sides.template),
+      _decode_center(tf, search, mixture.sides.search),
+      template_box,
+      search_box,
+      positive,
+      sample_id,
+    )
 
   starts = tf.data.Dataset.range(
     order.pairs(steps.start).start,
@@ -86,7 +90,7 @@ def read_batches(
     .batch(order.count, drop_remainder=True)
     .prefetch(ahead)
   )
-  # Images are copied into their batch by the threads that decode them.
+  # The threads that decode images then also copy them into their batch.
   options = tf.data.Options()
   options.experimental_optimization.map_and_batch_fusion = True
   batches = batches.with_options(options)
@@ -98,7 +102,8 @@ def read_batches(
       yield RawBatch(*fields)
       done += 1
   except tf.errors.InvalidArgumentError as error:
-    # It names no file: find the one by reading on from the last good batch.
+    # The error does not name the JPEG. Decoding the batches after the last good
+    # one with OpenCV raises an error that does.
     for step in itertools.islice(steps, done, done + ahead + 2):
       for number in order.pairs(step):
         mixture.decode(number)
@@ -111,17 +116,17 @@ def read_batches(
 
 
 def _blank(side: int) -> Sample:
-  """In the place of a pair that cannot be read."""
+  """Returns a stand-in for a pair that cannot be read."""
   jpeg = cv2.imencode('.jpg', np.zeros((side, side, 3), np.uint8))[1].tobytes()
   box = np.zeros(4, np.float32)
   return Sample(jpeg, jpeg, box, box, False, np.zeros(2, np.uint32))
 
 
-def _decode_room(tf, jpeg, room: int):
-  """Decodes the centre of a JPEG, `room` px a side, and nothing else."""
+def _decode_center(tf, jpeg, side: int):
+  """Decodes only the central `side` x `side` px of a JPEG."""
   size = tf.image.extract_jpeg_shape(jpeg)[0]
-  corner = (size - room) // 2
+  corner = (size - side) // 2
   image = tf.image.decode_and_crop_jpeg(
-    jpeg, tf.stack([corner, corner, room, room]), channels=3
+    jpeg, tf.stack([corner, corner, side, side]), channels=3
   )
-  return tf.ensure_shape(image, (room, room, 3))
+  return tf.ensure_shape(image, (side, side, 3))

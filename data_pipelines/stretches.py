@@ -1,4 +1,4 @@
-"""Stretches of a video: frames of one shot, short enough to hold in memory."""
+"""Stretches of a video: runs of frames from one shot that fit in memory."""
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
@@ -7,20 +7,20 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-# Side of the thumbnails that are compared, px, and levels of each colour in
-# their histograms.
+# Side of the compared thumbnails, px, and number of levels per colour channel
+# in their histograms.
 _SIDE, _LEVELS = 32, 8
-# At a cut the histograms share less than this part of the pixels, and the mean
-# difference of the thumbnails exceeds so many grey levels.
+# At a cut, the histograms have less than this fraction of the pixels in common
+# and the thumbnails differ by more than this many grey levels on average.
 _LEAST_SHARED, _MOST_DIFFERENCE = 0.5, 20
 
 
 class Stretch(NamedTuple):
-  """Frames of one shot and size.
+  """Frames of one shot and one size.
 
   Attributes:
-    frames: RGB, in order.
-    numbers: Position of each in the video, from 0.
+    frames: RGB frames, in order.
+    numbers: Position of each frame in the video, from 0.
   """
 
   frames: list[UInt8[np.ndarray, 'h w 3']]
@@ -33,40 +33,47 @@ def stretches(
   every: int = 1,
   starts: Collection[int] | None = None,
 ) -> Iterator[Stretch]:
-  """Parts a video into stretches, which end at hard cuts.
+  """Splits a video into stretches, which end at hard cuts.
 
   Args:
     frames: RGB frames of a video; a change of their size counts as a cut.
-    length: Most frames of a stretch.
-    every: Distance in the video between frames of a stretch.
-    starts: Frames that a stretch begins with; what lies between the end of one
-      and the next of these is left out. By default a stretch begins where the
-      last one ended.
+    length: Maximum number of frames in a stretch.
+    every: Distance between the frames of a stretch, in frames of the video.
+    starts: Frame numbers at which stretches begin; frames between the end of a
+      stretch and the next start are left out. By default each stretch begins
+      where the previous one ended.
   """
-  taken, before = Stretch([], []), None
+  stretch, before = Stretch([], []), None
   for number, frame in enumerate(frames):
-    wanted = starts is None or number in starts
-    full = len(taken.frames) == length
-    ends = full or is_cut(before, frame) or (starts is not None and wanted)
-    if taken.frames and ends:
-      yield taken
-      taken = Stretch([], [])
-    due = (number - taken.numbers[0]) % every == 0 if taken.numbers else wanted
-    if due:
-      taken.frames.append(frame)
-      taken.numbers.append(number)
+    starts_here = starts is None or number in starts
+    full = len(stretch.frames) == length
+    ends = full or is_cut(before, frame) or (starts is not None and starts_here)
+    if stretch.frames and ends:
+      yield stretch
+      stretch = Stretch([], [])
+    if stretch.numbers:
+      wanted = (number - stretch.numbers[0]) % every == 0
+    else:
+      wanted = starts_here
+    if wanted:
+      stretch.frames.append(frame)
+      stretch.numbers.append(number)
     before = frame
-  if taken.frames:
-    yield taken
+  if stretch.frames:
+    yield stretch
 
 
 def is_cut(
   before: UInt8[np.ndarray, '_ _ 3'] | None, after: UInt8[np.ndarray, '_ _ 3']
 ) -> bool:
-  """Whether another shot begins with a frame; no shot is before the first.
+  """Returns whether a new shot begins with the frame `after`.
 
-  Colours as well as their places must differ: lightning keeps the places, a
-  fast pan the colours.
+  Both the colours and their positions must change: lightning keeps the
+  positions, and a fast pan keeps the colours.
+
+  Args:
+    before: Previous frame; None for the first frame, which is no cut.
+    after: Frame to classify.
   """
   if before is None:
     return False

@@ -1,12 +1,12 @@
-"""Procedural sequences with exact boxes, for training without downloads.
+"""Draws procedural sequences with exact boxes, for training without downloads.
 
-A textured target moves, turns, changes size, aspect and light and passes
-behind things, among distractors that look like it, before a textured scene
-that moves with the camera. Textures are procedural or cut from photographs.
-Everything follows from the seed.
+A textured target moves, turns, changes its size, aspect and brightness, and
+passes behind obstacles. Distractors that look like the target surround it, and
+the textured background moves with the camera. Textures are procedural or cut
+from photographs. Everything is a function of the seed.
 
-As a command it writes sequences in the folder layout (img/, groundtruth.txt,
-absent.txt), for training or for a benchmark whose answer is known.
+The command writes sequences in the folder layout (img/, groundtruth.txt,
+absent.txt), for training or as a benchmark with exact ground truth.
 
 Example:
   python -m data_pipelines.synthetic --out heldout --sequences 50
@@ -28,13 +28,13 @@ from data_pipelines.synthetic_textures import Textures
 
 
 class Video(NamedTuple):
-  """Frames and the exact boxes of the target.
+  """A sequence with the exact boxes of its target.
 
   Attributes:
-    frames: RGB.
-    box_xywh: Bounds of the target as if nothing hid it, cut to the frame, px;
-      NaN where it is outside.
-    visible: Whether at least a tenth of the target can be seen.
+    frames: RGB frames.
+    box_xywh: Bounds of the whole target, even if it is occluded, clipped to the
+      frame, px; NaN where the target is outside the frame.
+    visible: Whether at least a tenth of the target is visible.
   """
 
   frames: UInt8[np.ndarray, 't h w 3']
@@ -48,17 +48,19 @@ def generate(
   size: tuple[int, int] = (240, 320),
   textures: Path | None = None,
 ) -> Video:
-  """A sequence that is a pure function of its arguments.
+  """Generates a sequence, a pure function of the arguments.
 
   Args:
-    seed: Number or numbers; each gives another sequence.
-    frames: Length.
+    seed: Random seed, one number or several.
+    frames: Number of frames.
     size: Height and width of the frames, px.
-    textures: Folder of photographs to cut the textures from.
+    textures: Folder of photographs to cut the textures from (default:
+      procedural textures).
 
   Raises:
-    FileNotFoundError: There is no such folder of textures.
-    ValueError: It has no images, or one that cannot be decoded.
+    FileNotFoundError: The folder of textures does not exist.
+    ValueError: The folder of textures has no images, or an image cannot be
+      decoded.
   """
   rng = np.random.default_rng(seed)
   scene = Scene(rng, frames, size, Textures(textures))
@@ -79,18 +81,19 @@ def write_folder(
   seed: int,
   textures: Path | None = None,
 ) -> None:
-  """Writes sequences in the folder layout; all of them appear at once.
+  """Writes sequences in the folder layout; they appear once all are complete.
 
   Args:
-    out: Folder that must not exist yet.
-    sequences: How many; number i is `generate((seed, i), ...)`.
-    frames: Length of each.
+    out: Output folder; must not exist.
+    sequences: Number of sequences; number i is `generate((seed, i), ...)`.
+    frames: Number of frames in each sequence.
     seed: First part of every sequence's seed.
-    textures: Folder of photographs to cut the textures from.
+    textures: Folder of photographs to cut the textures from (default:
+      procedural textures).
 
   Raises:
-    FileNotFoundError: There is no such folder of textures.
-    ValueError: `out` exists, or a number is not positive.
+    FileNotFoundError: The folder of textures does not exist.
+    ValueError: `out` exists, or a number is out of range.
   """
   if min(sequences, frames) < 1 or seed < 0:
     raise ValueError(
@@ -118,10 +121,13 @@ def define(values: flags.FlagValues) -> None:
   on = {'flag_values': values}
   flags.DEFINE_string('out', None, 'Output folder.', required=True, **on)
   flags.DEFINE_integer('sequences', 50, 'Number of sequences.', **on)
-  flags.DEFINE_integer('frames', 40, 'Frames of each sequence.', **on)
+  flags.DEFINE_integer('frames', 40, 'Number of frames in each sequence.', **on)
   flags.DEFINE_integer('seed', 0, 'Random seed, 0 or more.', **on)
   flags.DEFINE_string(
-    'textures', None, 'Folder of photographs to cut textures from.', **on
+    'textures',
+    None,
+    'Folder of photographs to cut textures from (default: procedural).',
+    **on,
   )
 
 

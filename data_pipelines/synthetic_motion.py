@@ -1,4 +1,4 @@
-"""How things move in a synthetic sequence: smooth random paths."""
+"""Smooth random motion of the sprites of a synthetic sequence."""
 
 import dataclasses
 
@@ -8,13 +8,13 @@ from jaxtyping import Float
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Motion:
-  """Where a sprite is in every frame.
+  """Motion of a sprite: its pose and brightness in every frame.
 
   Attributes:
-    center: x, y, px.
-    size: Width and height before turning, px.
-    angle: Radians, clockwise on the screen.
-    gain: Factor on its brightness.
+    center: Position of the centre, x, y, px.
+    size: Width and height before the rotation, px.
+    angle: Rotation, radians, clockwise on the screen.
+    gain: Factor on the brightness.
   """
 
   center: Float[np.ndarray, 't 2']
@@ -24,7 +24,13 @@ class Motion:
 
 
 def wander(rng: np.random.Generator, frames: int, keep: float) -> np.ndarray:
-  """A stationary random path of unit variance; `keep` is a frame's memory."""
+  """Draws a stationary random path of unit variance.
+
+  Args:
+    rng: Source of randomness.
+    frames: Length of the path.
+    keep: Correlation of consecutive frames.
+  """
   noise = rng.normal(0, 1, frames)
   path = np.empty(frames)
   path[0] = noise[0]
@@ -36,24 +42,26 @@ def wander(rng: np.random.Generator, frames: int, keep: float) -> np.ndarray:
 def roam(
   rng: np.random.Generator, frames: int, size_hw: tuple[int, int], side: float
 ) -> Motion:
-  """A thing that roams the frame, now slow, now fast, and stays inside it.
+  """Draws the motion of a sprite that roams the frame at a varying speed.
+
+  Its centre stays inside the frame.
 
   Args:
     rng: Source of randomness.
     frames: Length of the path.
     size_hw: Height and width of the frame, px.
-    side: Square root of the thing's area at the start, px.
+    side: Square root of the sprite's area in the first frame, px.
   """
   h, w = size_hw
   speed = side * np.exp(rng.uniform(np.log(0.04), np.log(0.22)))
-  # Bursts: for a few frames up to three times as fast.
+  # Bursts of a few frames are three times as fast.
   speed *= 1 + 2 * (wander(rng, frames, 0.8) > 1.6)
   drift = np.stack([wander(rng, frames, 0.93) for _ in range(2)], -1)
   margin = np.minimum(0.6 * side, 0.3 * min(h, w))
-  room = np.array([w, h]) - 2 * margin
-  start = rng.uniform(0, room)
+  free = np.array([w, h]) - 2 * margin
+  start = rng.uniform(0, free)
   center = start + np.cumsum(drift * np.reshape(speed, (-1, 1)), axis=0)
-  center = margin + _fold(center, room)
+  center = margin + _fold(center, free)
   scale = np.exp(_trend(rng, frames, 0.35))
   scale = np.clip(scale / scale[0], 0.5, 2.0)
   aspect = np.exp(rng.normal(0, 0.4) + _trend(rng, frames, 0.12))
@@ -66,7 +74,15 @@ def roam(
 def crossing(
   rng: np.random.Generator, target: Motion, camera: Float[np.ndarray, 't 2']
 ) -> Motion:
-  """An obstacle that stands in the scene and that the target passes behind."""
+  """Draws the motion of an obstacle that the target passes behind.
+
+  The obstacle nearly rests in the scene, which moves with the camera.
+
+  Args:
+    rng: Source of randomness.
+    target: Motion of the target.
+    camera: Shift of the scene in each frame, px.
+  """
   frames = len(camera)
   moment = rng.integers(frames)
   drift = rng.normal(0, 0.3, 2) * (np.arange(frames)[:, None] - moment)
@@ -79,18 +95,18 @@ def crossing(
 
 
 def pan(rng: np.random.Generator, frames: int) -> Float[np.ndarray, 't 2']:
-  """How far the camera has moved the scene in each frame, px."""
+  """Draws the shift of the scene in each frame by the camera's motion, px."""
   speed = rng.choice([0.0, 0.5, 2.0])
   steps = np.stack([wander(rng, frames, 0.9) for _ in range(2)], -1)
   return np.cumsum(speed * steps, axis=0)
 
 
 def _trend(rng, frames, size):
-  """A smooth path of standard deviation `size`."""
+  """Draws a smooth path of standard deviation `size`."""
   slow = np.convolve(wander(rng, frames + 8, 0.95), np.ones(9) / 9, 'valid')
   return size * slow
 
 
-def _fold(path, room):
-  """Reflects a path at 0 and at room."""
-  return room - abs(path % (2 * room) - room)
+def _fold(path, limit):
+  """Reflects a path at 0 and at `limit`."""
+  return limit - abs(path % (2 * limit) - limit)

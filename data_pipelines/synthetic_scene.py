@@ -1,4 +1,4 @@
-"""Draws the frames of synthetic sequences and records them as cameras do."""
+"""Draws the frames of synthetic sequences and simulates the camera."""
 
 import dataclasses
 
@@ -9,9 +9,10 @@ from data_pipelines import synthetic_motion, synthetic_textures
 from data_pipelines.synthetic_motion import Motion
 from data_pipelines.synthetic_textures import Textures
 
-# A target counts as visible when at least this part of it can be seen.
+# A target counts as visible when at least this fraction of it is in the frame
+# and not occluded.
 _VISIBLE_PART = 0.1
-# Side of the sprites' images, px: above most sizes that they are drawn at.
+# Side of the sprites' images, px, larger than most sprites are drawn.
 _SPRITE_SIDE = 96
 
 
@@ -27,6 +28,7 @@ class Scene:
   """Background, distractors, target and obstacles, from back to front."""
 
   def __init__(self, rng, frames, size, textures: Textures):
+    """Draws the actors and their motion for a number of frames of a size."""
     h, w = size
     self._size = size
     self._pan = synthetic_motion.pan(rng, frames)
@@ -34,7 +36,7 @@ class Scene:
     self._tilt *= rng.integers(2)
     backdrop = textures.scene(rng, h * 3 // 2, w * 3 // 2)
     self._backdrop = _defocus(rng, backdrop, 1.5)
-    # Part of the time between frames that the shutter is open.
+    # Fraction of the time between frames in which the shutter is open.
     self._shutter = max(0.0, rng.uniform(-0.5, 0.7))
     family = textures.family(rng, _SPRITE_SIDE, 5)
     outline = synthetic_textures.shape(rng, _SPRITE_SIDE)
@@ -57,7 +59,7 @@ class Scene:
         self._before.append(_Actor(image, motion))
 
   def _distractor(self, rng, texture, outline, side, frames) -> _Actor:
-    """Something like the target: its texture's kin, often its outline."""
+    """Draws an actor with a related texture and often the target's outline."""
     if rng.random() < 0.5:
       outline = synthetic_textures.shape(rng, _SPRITE_SIDE)
     side = side * np.exp(rng.normal(0, 0.2))
@@ -65,26 +67,28 @@ class Scene:
     return _Actor(synthetic_textures.sprite(texture, outline), motion)
 
   def render(self, t: int) -> tuple[np.ndarray, np.ndarray, bool]:
-    """The frame, the target's box and whether it can be seen."""
+    """Draws a frame; returns the image, the target's box and its visibility."""
     image = self._background(t)
     for actor in self._behind:
       self._paint(image, actor, t)
-    place, coverage = self._paint(image, self._target, t)
-    box, seen = np.full(4, np.nan), False
-    if place is not None:
-      box = _bounds(coverage, place)
-      cover = np.zeros(self._size, np.uint8)
-      cover[place] = coverage
+    region, coverage = self._paint(image, self._target, t)
+    box, visible = np.full(4, np.nan), False
+    if region is not None:
+      box = _bounds(coverage, region)
+      remaining = np.zeros(self._size, np.uint8)
+      remaining[region] = coverage
     for actor in self._before:
-      where, hidden = self._paint(image, actor, t)
-      if place is not None and where is not None:
-        rest = cv2.subtract(np.full_like(hidden, 255), hidden)
-        cover[where] = cv2.multiply(cover[where], rest, scale=1 / 255)
+      occluded, occluder = self._paint(image, actor, t)
+      if region is not None and occluded is not None:
+        rest = cv2.subtract(np.full_like(occluder, 255), occluder)
+        remaining[occluded] = cv2.multiply(
+          remaining[occluded], rest, scale=1 / 255
+        )
     if np.isfinite(box).all():
       whole = self._target.image[..., 3].sum(dtype=float)
       whole *= np.prod(self._target.motion.size[t] / _SPRITE_SIDE)
-      seen = bool(cover.sum(dtype=float) >= _VISIBLE_PART * whole)
-    return image, box, seen
+      visible = bool(remaining.sum(dtype=float) >= _VISIBLE_PART * whole)
+    return image, box, visible
 
   def _background(self, t: int) -> np.ndarray:
     h, w = self._size
@@ -101,7 +105,12 @@ class Scene:
     )
 
   def _paint(self, image, actor: _Actor, t: int):
-    """Blends an actor into the image; its region there and its coverage."""
+    """Blends an actor into the image.
+
+    Returns:
+      Region of the image that was painted and the actor's coverage in it, or
+      None twice if the actor is outside the frame.
+    """
     motion = actor.motion
     step = motion.center[t] - motion.center[max(t - 1, 0)]
     smear = step * self._shutter
@@ -117,19 +126,20 @@ class Scene:
     if np.hypot(*smear) >= 2:
       patch = cv2.filter2D(patch, -1, _streak(smear))
     alpha = patch[..., 3]
-    place = np.s_[low[1] : high[1], low[0] : high[0]]
+    region = np.s_[low[1] : high[1], low[0] : high[0]]
     rest = cv2.merge([cv2.bitwise_not(alpha)] * 3)
     color = cv2.convertScaleAbs(patch[..., :3], alpha=motion.gain[t])
-    image[place] = cv2.add(
-      cv2.multiply(image[place], rest, scale=1 / 255), color
+    image[region] = cv2.add(
+      cv2.multiply(image[region], rest, scale=1 / 255), color
     )
-    return place, alpha
+    return region, alpha
 
 
 class Camera:
-  """What a camera does to a picture: light, focus, noise, compression."""
+  """Simulated camera: exposure, focus, noise and compression."""
 
   def __init__(self, rng, frames, size):
+    """Draws the properties of the camera for a number of frames of a size."""
     h, w = size
     light = np.exp(0.15 * synthetic_motion.wander(rng, frames, 0.95))
     gamma = np.exp(rng.normal(0, 0.15))
@@ -144,6 +154,7 @@ class Camera:
     self._quality = int(rng.integers(30, 95)) if rng.random() < 0.5 else None
 
   def record(self, image: np.ndarray, t: int) -> np.ndarray:
+    """Returns frame t as the camera records it."""
     h, w = image.shape[:2]
     image = cv2.LUT(image, self._tables[t][:, None, :])
     if self._blur > 0.3:
@@ -159,34 +170,45 @@ class Camera:
 
 
 def _apart(a: Motion, b: Motion) -> bool:
-  """Whether two things are apart at first: the first box must be seen."""
+  """Returns whether two objects are apart in the first frame.
+
+  The target must be visible there, as trackers start from its first box.
+  """
   gap = abs(a.center[0] - b.center[0]) - (a.size[0] + b.size[0]) / 2
   return bool((gap > 0).any())
 
 
 def _pose(size, angle):
-  """Linear part of a sprite's placement, and half its extent, px."""
+  """Returns the linear map from sprite to frame px, and the half extent, px."""
   c, s = np.cos(angle), np.sin(angle)
   turn = np.array([[c, -s], [s, c]]) * (size / _SPRITE_SIDE)
   return turn, abs(turn) @ np.full(2, _SPRITE_SIDE / 2)
 
 
-def _bounds(coverage, place):
-  """Box of the pixels that are at least half covered; NaN without any."""
+def _bounds(coverage, region):
+  """Returns the box of the pixels that are at least half covered, or NaN.
+
+  Args:
+    coverage: Coverage of the pixels of a region.
+    region: Rows and columns of the region in the frame, as slices.
+  """
+  rows, columns = region
   mask = cv2.threshold(coverage, 127, 255, cv2.THRESH_BINARY)[1]
   x, y, w, h = cv2.boundingRect(mask)
   if w == 0:
     return np.full(4, np.nan)
-  return np.array([place[1].start + x, place[0].start + y, w, h])
+  return np.array([columns.start + x, rows.start + y, w, h])
 
 
 def _streak(smear):
-  """Kernel of a motion blur along a vector, px."""
+  """Returns the kernel of a motion blur along a vector, px."""
   half = int(np.ceil(abs(smear).max() / 2))
   kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
-  ends = [tuple(np.rint(half + k * smear / 2).astype(int)) for k in (-1, 1)]
-  ends = [tuple(map(int, end)) for end in ends]
-  cv2.line(kernel, *ends, 1.0)
+  start, end = (
+    tuple(np.rint(half + sign * smear / 2).astype(int).tolist())
+    for sign in (-1, 1)
+  )
+  cv2.line(kernel, start, end, 1.0)
   return kernel / kernel.sum()
 
 

@@ -1,4 +1,4 @@
-"""A clip set of procedural sequences, made where it is asked for."""
+"""Clip sets of procedural sequences, which are generated when first needed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ def tracks(
   seed: int,
   textures: Path | None = None,
 ) -> Iterator[Track]:
-  """Tracks of procedural sequences; number i has the seed (seed, i)."""
+  """Yields tracks of procedural sequences; number i has the seed (seed, i)."""
   for i in range(count):
     video = synthetic.generate((seed, i), frames, size, textures)
     yield Track(
@@ -41,26 +41,28 @@ def ensure(
   textures: Path | None = None,
   crop_size: int = crops.CROP_SIZE,
 ) -> Path:
-  """Makes a clip set of procedural sequences unless it is there already.
+  """Writes a clip set of procedural sequences unless it already exists.
 
-  A synthetic clip set of other settings is replaced, since it can be made
-  again; anything else of that name is an error.
+  A synthetic clip set with other settings is replaced, since it can be
+  generated again; any other folder of that name is an error.
 
   Args:
     out: Folder of the clip set.
-    sequences: How many.
-    frames: Length of each.
+    sequences: Number of sequences.
+    frames: Number of frames in each sequence.
     size: Height and width of the frames, px.
-    seed: Of the sequences.
-    textures: Folder of photographs to cut the textures from.
+    seed: Random seed of the sequences.
+    textures: Folder of photographs to cut the textures from (default:
+      procedural textures).
     crop_size: Side of the crops, px.
 
   Returns:
     `out`.
 
   Raises:
-    RuntimeError: It must be written and TensorFlow is missing.
-    ValueError: `out` is there and is not a synthetic clip set.
+    FileNotFoundError: `out` exists and is not a clip set.
+    RuntimeError: The set must be written and TensorFlow is not installed.
+    ValueError: `out` is a clip set that is not synthetic.
   """
   settings: dict[str, Any] = {
     'synthetic': {
@@ -78,7 +80,7 @@ def ensure(
       return out
     if 'synthetic' not in manifest['settings']:
       raise ValueError(
-        f'{out} holds a clip set that is not synthetic: name another folder'
+        f'{out}: holds a clip set that is not synthetic; name another folder'
       )
   clip_writer.write(
     tracks(sequences, frames, size, seed, textures),

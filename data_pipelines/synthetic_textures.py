@@ -1,8 +1,8 @@
-"""Textures and shapes that synthetic sequences are made of.
+"""Textures and shapes for synthetic sequences.
 
 A texture is procedural (noise of several octaves, stripes, checks, gradients)
-or a piece of a photograph. All randomness is a `numpy.random.Generator` that
-is passed in.
+or a piece of a photograph. All randomness comes from the
+`numpy.random.Generator` that is passed in.
 """
 
 from pathlib import Path
@@ -21,27 +21,33 @@ class Textures:
   """A source of textures, procedural or cut from the images of a folder."""
 
   def __init__(self, folder: Path | None = None):
-    """Lists the images of `folder`; None gives procedural textures.
+    """Lists the images of a folder.
+
+    Args:
+      folder: Folder of photographs, searched recursively; None for procedural
+        textures.
 
     Raises:
-      FileNotFoundError: There is no such folder.
-      ValueError: It has no images.
+      FileNotFoundError: The folder does not exist.
+      ValueError: The folder has no images.
     """
     self._images: list[Path] = []
     if folder is None:
       return
     if not folder.is_dir():
-      raise FileNotFoundError(f'{folder}: no such folder of textures')
+      raise FileNotFoundError(
+        f'{folder}: no such folder of textures; name an existing one'
+      )
     self._images = sorted(
       path
       for path in folder.rglob('*')
       if path.suffix.lower() in sequences.IMAGE_SUFFIXES
     )
     if not self._images:
-      raise ValueError(f'{folder}: no images for textures in it')
+      raise ValueError(f'{folder}: no images for textures; name another folder')
 
   def scene(self, rng: np.random.Generator, h: int, w: int) -> Rgb:
-    """A texture that fills h x w px."""
+    """Draws a texture of h x w px."""
     if not self._images:
       return procedural(rng, h, w)
     image = self._photograph(rng)
@@ -56,7 +62,7 @@ class Textures:
   def family(
     self, rng: np.random.Generator, side: int, members: int
   ) -> list[Rgb]:
-    """Textures of side x side px that resemble each other."""
+    """Draws textures of side x side px that resemble each other."""
     if not self._images:
       large = procedural(rng, 2 * side, 2 * side)
       return [_piece(rng, large, side) for _ in range(members)]
@@ -73,32 +79,32 @@ class Textures:
 
 
 def procedural(rng: np.random.Generator, h: int, w: int) -> Rgb:
-  """A texture in two to four colours with structure at several scales."""
+  """Draws a texture in two to four colours with structure at several scales."""
   level = _fractal(rng, h, w)
   kind = rng.integers(4)
   if kind:
     pattern = (_stripes, _checks, _gradient)[kind - 1](rng, h, w)
-    share = rng.uniform(0.3, 0.8)
-    level = share * pattern + (1 - share) * level
+    weight = rng.uniform(0.3, 0.8)
+    level = weight * pattern + (1 - weight) * level
   colors = rng.uniform(0, 255, (rng.integers(2, 5), 3))
-  # Pulls a palette together, as the colours of one surface are.
+  # Moves the colours towards their mean, since those of a surface are similar.
   colors = colors.mean(0) + (colors - colors.mean(0)) * rng.uniform(0.4, 1.0)
-  places = np.linspace(0, 1, len(colors))
-  table = [np.interp(np.linspace(0, 1, 256), places, c) for c in colors.T]
+  stops = np.linspace(0, 1, len(colors))
+  table = [np.interp(np.linspace(0, 1, 256), stops, c) for c in colors.T]
   index = np.clip(level * 255, 0, 255).astype(np.uint8)
   return cv2.merge([np.rint(t).astype(np.uint8)[index] for t in table])
 
 
 def shape(rng: np.random.Generator, side: int) -> Alpha:
-  """A random shape as coverage 0..255 that touches no edge of its square."""
-  # Drawn at twice the size and reduced, so that the edge is soft.
+  """Draws a shape as coverage, 0 to 255, clear of the edges of its square."""
+  # Drawn at twice the size and downsampled, so that the edge is soft.
   large = np.zeros((2 * side, 2 * side), np.uint8)
   angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
   kind = rng.integers(4)
   if kind == 0:
     radius = np.full(48, 0.97)
   elif kind == 1:
-    # The square max(|x|, |y|) = 1 in polar form, its corners rounded.
+    # A square with rounded corners: |x|^n + |y|^n = 1 in polar form.
     n = rng.uniform(4, 12)
     radius = 1 / (abs(np.cos(angle)) ** n + abs(np.sin(angle)) ** n) ** (1 / n)
   elif kind == 2:
@@ -116,13 +122,13 @@ def shape(rng: np.random.Generator, side: int) -> Alpha:
 
 
 def sprite(texture: Rgb, alpha: Alpha) -> UInt8[np.ndarray, 'h w 4']:
-  """RGB and coverage in one image, RGB premultiplied for blending."""
+  """Joins RGB, premultiplied by the coverage for blending, and coverage."""
   rgb = cv2.multiply(texture, cv2.merge([alpha] * 3), scale=1 / 255)
   return cv2.merge([rgb, alpha])
 
 
 def _fractal(rng: np.random.Generator, h: int, w: int) -> np.ndarray:
-  """Noise of several octaves in [0, 1]."""
+  """Draws noise of several octaves in [0, 1]."""
   total = np.zeros((h, w), np.float32)
   cells, weight, decay = rng.integers(2, 6), 1.0, rng.uniform(0.45, 0.8)
   while cells < max(h, w) / 2:
@@ -133,7 +139,7 @@ def _fractal(rng: np.random.Generator, h: int, w: int) -> np.ndarray:
 
 
 def _axes(rng, h, w):
-  """Two perpendicular coordinates in random direction, px."""
+  """Draws a direction; returns the coordinates along and across it, px."""
   angle = rng.uniform(0, np.pi)
   y, x = np.mgrid[:h, :w].astype(np.float32)
   c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
@@ -166,7 +172,7 @@ def _piece(rng, image, side):
 
 
 def _window(rng, image):
-  """A central piece of a photograph, where its subject usually is."""
+  """Cuts a piece near a photograph's centre, where its subject usually is."""
   h, w = image.shape[:2]
   part = rng.uniform(0.35, 0.8)
   ph, pw = int(h * part), int(w * part)

@@ -1,4 +1,4 @@
-"""What training reads, whatever kind it is: clip sets and composed sets."""
+"""Common interface of the sets that training reads: clip and composed sets."""
 
 from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
@@ -18,26 +18,26 @@ class TrainingSet(Protocol):
   """Random access to context crops of targets.
 
   Attributes:
-    folder: Where it lies.
+    folder: Path of the set.
     crop_size: Side of the crops, px.
-    stride: Every how many frames of its tracks one was taken.
-    at_hand: Whether a crop is given at once, without waiting for another
-      machine and without much work.
+    stride: Distance between consecutive frames of a track in its video.
+    cheap_reads: Whether reading a crop needs neither a remote request nor
+      rendering.
     box: Target in each crop, cx, cy, w, h, px.
     frame_number: Position of each frame in its video, ascending in a track.
     track_first: First frame of each track.
-    track_count: Frames of each track.
-    track_name: For messages.
+    track_count: Number of frames in each track.
+    track_name: Name of each track, for messages.
     track_video: Number of each track's video, ascending.
     track_category: Class of each track's target; empty if unknown.
-    track_objects: Numbers of the objects that each track can show, the
-      target's first, then -1 where there are fewer.
+    track_objects: Numbers of the objects that each track can show, its target
+      first, padded with -1.
   """
 
   folder: epath.Path
   crop_size: int
   stride: int
-  at_hand: bool
+  cheap_reads: bool
   box: Float[np.ndarray, 'n 4']
   frame_number: Int[np.ndarray, 'n']
   track_first: Int[np.ndarray, 't']
@@ -47,33 +47,33 @@ class TrainingSet(Protocol):
   track_category: np.ndarray
   track_objects: Int[np.ndarray, 't k']
 
-  def jpeg(self, frame: int, room: int) -> bytes:
-    """Returns the JPEG of a frame, or of its middle.
+  def jpeg(self, frame: int, side: int) -> bytes:
+    """Returns the crop of a frame, or at least its centre, as JPEG.
 
     Args:
-      frame: Its number.
-      room: Side of the middle that is wanted, px. Whether it is cut out of the
-        JPEG's or of the whole crop's middle makes no difference.
+      frame: Number of the frame.
+      side: Side of the centre that the caller needs, px. The decoded pixels of
+        that centre are the same whether or not the JPEG holds the whole crop.
 
     Raises:
-      ValueError: It is damaged.
+      ValueError: The frame is damaged.
     """
 
-  def broken(self, frame: int) -> ValueError:
-    """The error for a frame whose JPEG cannot be used."""
+  def jpeg_error(self, frame: int) -> ValueError:
+    """Returns the error to raise for a frame whose JPEG cannot be decoded."""
 
 
 def open_set(folder: epath.PathLike, in_memory: bool = False) -> TrainingSet:
   """Opens a set of the kind that its manifest names.
 
   Args:
-    folder: Where it lies, here or at an address that etils.epath knows.
-    in_memory: Whether all of a clip set is read now and kept.
+    folder: Path of the set, local or at an address that etils.epath supports.
+    in_memory: Whether to read all of a clip set now and keep it in memory.
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.
-    ValueError: It is of an unknown kind or another version, or a file of it is
-      not as it was written.
+    ValueError: The set has an unknown kind or another version, or a file in it
+      has changed since it was written.
   """
   if _is_composed(folder):
     return ComposedSet(folder)
@@ -84,27 +84,28 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
   """Returns the manifest of a set of either kind.
 
   Raises:
-    FileNotFoundError: There is none.
-    ValueError: It is of an unknown kind or another version, or not JSON.
+    FileNotFoundError: The folder has no manifest.
+    ValueError: The manifest has an unknown kind or another version, or is not
+      JSON.
   """
   return _reader(folder).read_manifest(folder)
 
 
 def read_names(folder: epath.PathLike) -> list[str]:
-  """Returns the names of what a set shows, without opening all of it.
+  """Returns the names of what a set shows, without opening the whole set.
 
-  They are those of a clip set's tracks, and of a composed set's objects,
+  These are the names of a clip set's tracks, or of a composed set's objects,
   photographs and folders of photographs.
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.
-    ValueError: It is of an unknown kind or another version, or damaged.
+    ValueError: The set has an unknown kind or another version, or is damaged.
   """
   return _reader(folder).read_names(folder)
 
 
 def _reader(folder: epath.PathLike) -> ModuleType:
-  """Returns the module that reads what describes a set."""
+  """Returns the module that reads the manifest and the names of a set."""
   return library if _is_composed(folder) else clip_set
 
 

@@ -1,9 +1,9 @@
-"""Worker processes that call a function: `start(count, make, *arguments)`.
+"""Worker processes that call one function: `start(count, make)`.
 
-Workers are spawned and import nothing but the function's module, so that
-neither JAX nor what else the program uses is loaded in each of them. They leave
-signals to the program, and end with it even if it is killed. Pipes alone join
-the two, so that a killed program leaves nothing behind.
+Workers are spawned and import only the module of the function, so that neither
+JAX nor the program's other imports are loaded in each of them. They ignore the
+signals that end the program, and end with it even if it is killed. Only pipes
+connect workers and program, so that a killed program leaves nothing behind.
 """
 
 import contextlib
@@ -23,27 +23,28 @@ from typing import Any
 
 @contextlib.contextmanager
 def start(
-  count: int, make: Callable[..., Callable], *arguments: Any
+  count: int, make: Callable[[], Callable]
 ) -> Iterator[Callable[..., Future]]:
-  """Starts processes that call `make(*arguments)` once, then what it returns.
+  """Starts processes that call `make` once, then the function it returns.
 
   Args:
-    count: How many.
-    make: Makes the function, in each worker; a function of a module.
-    *arguments: Of `make`; pickled, except for shared memory.
+    count: Number of processes.
+    make: Function that returns the workers' function; called in each worker.
+      Must be picklable, such as a `functools.partial` of a module's function,
+      and may hold shared memory.
 
   Yields:
-    `submit(*task)`, which has a worker call the function and returns a future
-    of the result. The future raises what `make` or the function raised, and
-    RuntimeError if the worker died.
+    `submit(*arguments)`, which has a worker call the function and returns a
+    future of the result. The future raises the error that `make` or the
+    function raised, or RuntimeError if the worker died.
   """
   processes, idle = [], queue.SimpleQueue()
-  # A thread for each worker waits for its answers.
+  # One thread per worker waits for the worker's answers.
   pool = ThreadPoolExecutor(count)
   try:
-    with _strangers():
+    with _isolated():
       for _ in range(count):
-        process, connection = _start_one(make, arguments)
+        process, connection = _start_one(make)
         processes.append(process)
         idle.put(connection)
     yield functools.partial(pool.submit, _call, idle)
@@ -56,28 +57,26 @@ def start(
       process.close()
 
 
-def _start_one(make: Callable[..., Callable], arguments: tuple):
-  """Starts a worker; returns it and the connection with it."""
+def _start_one(make: Callable[[], Callable]):
+  """Starts a worker; returns its process and a connection to it."""
   context = multiprocessing.get_context('spawn')
   ours, theirs = context.Pipe()
-  process = context.Process(
-    target=_serve, args=(theirs, make, arguments), daemon=True
-  )
+  process = context.Process(target=_serve, args=(theirs, make), daemon=True)
   process.start()
-  # Held by the worker alone, it is closed when the worker dies.
+  # Once only the worker holds its end, the end closes when the worker dies.
   theirs.close()
   return process, ours
 
 
 @contextlib.contextmanager
-def _strangers() -> Iterator[None]:
-  """Makes what is started inside strangers to this program.
+def _isolated() -> Iterator[None]:
+  """Isolates the processes that are started inside from this program.
 
-  They do not import its main module: that may import JAX, or do its work again
-  for want of a guard. They never get the signals that end this program, which
-  may want another result first.
+  They do not import the program's main module, which may import JAX or, without
+  a guard, start the program's work again. They never receive the signals that
+  end the program, since the program may need another result before it ends.
   """
-  # This would unblock the signals if it came later.
+  # Started later, the tracker would unblock the signals.
   resource_tracker.ensure_running()
   ending = {signal.SIGINT, signal.SIGTERM}
   mask = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
@@ -90,34 +89,32 @@ def _strangers() -> Iterator[None]:
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _serve(
-  connection: Connection, make: Callable[..., Callable], arguments: tuple
-) -> None:
-  """Answers (result, error) to each task until the other end is closed."""
+def _serve(connection: Connection, make: Callable[[], Callable]) -> None:
+  """Answers each task with (result, error) until the other end is closed."""
   function = None
   with contextlib.suppress(EOFError, OSError):
     while True:
       task = connection.recv()
       try:
-        function = function or make(*arguments)
+        function = function or make()
         answer = function(*task), None
       except Exception as error:
-        # Where it was raised is lost otherwise.
+        # Pickling an error loses its traceback.
         error.add_note(traceback.format_exc())
         answer = None, error
       connection.send(answer)
 
 
 def _call(idle: queue.SimpleQueue, *task: Any) -> Any:
-  """Gives a task to an idle worker and waits for the answer."""
+  """Sends a task to an idle worker and waits for the answer."""
   connection = idle.get()
   try:
     connection.send(task)
     result, error = connection.recv()
   except (EOFError, OSError):
     raise RuntimeError(
-      'a worker process died, perhaps for want of memory; go on with fewer '
-      'workers, or 0 for none'
+      'a worker process died, perhaps because memory ran out; resume with '
+      'fewer workers, or with 0 to read in threads'
     ) from None
   finally:
     idle.put(connection)

@@ -1,4 +1,4 @@
-"""The public API: what it offers, and what importing it costs."""
+"""Tests of the public API, and of the modules that importing it loads."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ BOX = (100.0, 80.0, 60.0, 40.0)
 ONE_BASED = np.array([1, 1, 0, 0])
 
 
-def test_a_run_is_loaded_and_tracks(tiny_run):
+def test_a_run_can_be_loaded_and_tracks(tiny_run):
   tracker = acm_jax.load(tiny_run)
   assert isinstance(tracker, acm_jax.VideoTracker)
   assert isinstance(tracker.model, acm_jax.Model)
@@ -27,7 +27,7 @@ def test_a_run_is_loaded_and_tracks(tiny_run):
   np.testing.assert_array_equal(followed[1][0].box, result.box)
 
 
-def test_hyperparameters_are_changed_by_name(tiny_run):
+def test_hyper_parameters_can_be_changed_by_name(tiny_run):
   tracker = acm_jax.load(tiny_run, hparams='penalty_k=0.25')
   assert tracker.model.hparams.penalty_k == 0.25
   same = acm_jax.load(tiny_run, hparams={'penalty_k': 0.25}).model
@@ -36,14 +36,14 @@ def test_hyperparameters_are_changed_by_name(tiny_run):
   assert tracker.model.name == 'tiny-penalty_k=0.25'
 
 
-def test_a_checkpoint_that_is_not_there_is_named(tmp_path, tiny_run):
+def test_a_missing_checkpoint_is_named(tmp_path, tiny_run):
   with pytest.raises(FileNotFoundError, match='nowhere: no such folder'):
     acm_jax.load(tmp_path / 'nowhere')
   with pytest.raises(ValueError, match='no step 7'):
     acm_jax.load(f'{tiny_run}@7')
 
 
-def test_every_public_name_is_there_and_no_other():
+def test_all_public_names_exist_and_have_docstrings():
   assert set(acm_jax.__all__) <= set(dir(acm_jax))
   for name in acm_jax.__all__:
     assert getattr(acm_jax, name).__doc__
@@ -51,8 +51,8 @@ def test_every_public_name_is_there_and_no_other():
     acm_jax.Detector  # noqa: B018
 
 
-def fresh(code):
-  """What code prints in an interpreter of its own."""
+def output_of(code):
+  """Runs code in a new interpreter, and returns what it prints."""
   ran = subprocess.run(
     [sys.executable, '-c', code], capture_output=True, text=True, check=True
   )
@@ -60,19 +60,19 @@ def fresh(code):
 
 
 @pytest.mark.parametrize('module', ['acm_jax', 'acm_jax.score'])
-def test_what_needs_no_network_imports_no_framework(module):
+def test_modules_without_networks_import_no_framework(module):
   slow = 'jax', 'flax', 'optax', 'tensorflow', 'torch'
   code = f'import sys, {module}; print(sorted({set(slow)} & {{*sys.modules}}))'
-  assert fresh(code) == '[]'
+  assert output_of(code) == '[]'
 
 
-def test_the_adapters_come_with_the_package():
+def test_the_adapters_are_imported_on_access():
   code = 'import acm_jax; print(acm_jax.adapters.got10k.__name__)'
-  assert fresh(code) == 'got10k'
+  assert output_of(code) == 'got10k'
 
 
 class ToolkitTracker:
-  """The base class of got10k.trackers, as its toolkit documents it."""
+  """Stand-in for got10k.trackers.Tracker, following its documentation."""
 
   def __init__(self, name, is_deterministic=False):
     self.name, self.is_deterministic = name, is_deterministic
@@ -80,6 +80,7 @@ class ToolkitTracker:
 
 @pytest.fixture
 def toolkit(monkeypatch):
+  """Installs a stand-in for the package got10k."""
   package, trackers = types.ModuleType('got10k'), types.ModuleType('trackers')
   trackers.Tracker = ToolkitTracker
   monkeypatch.setitem(sys.modules, 'got10k', package)
@@ -87,7 +88,7 @@ def toolkit(monkeypatch):
 
 
 @pytest.mark.usefixtures('toolkit')
-def test_the_toolkit_of_got10k_gets_boxes_in_its_pixel_base(tiny_run):
+def test_the_got10k_adapter_counts_pixels_from_1(tiny_run):
   image = pytest.importorskip('PIL.Image')
   tracker = acm_jax.load(tiny_run)
   adapter = adapters.got10k(tracker)
@@ -100,18 +101,18 @@ def test_the_toolkit_of_got10k_gets_boxes_in_its_pixel_base(tiny_run):
   np.testing.assert_allclose(box, expected + ONE_BASED)
 
 
-def test_detections_are_corners_of_the_targets_that_are_not_lost():
+def test_detections_are_the_corners_of_targets_that_are_not_lost():
   box = np.array([10, 20, 30, 40], np.float32)
   results = [
     Result(box, 0.9, False, 0.5),
     Result(box, 0.1, True, 0.0),
     Result(box + 1, 0.8, False, 0.4),
   ]
-  found = adapters.detections(results)
+  detections = adapters.detections(results)
   np.testing.assert_array_equal(
-    found['xyxy'], [[10, 20, 40, 60], [11, 21, 42, 62]]
+    detections['xyxy'], [[10, 20, 40, 60], [11, 21, 42, 62]]
   )
-  np.testing.assert_allclose(found['confidence'], [0.9, 0.8])
-  assert found['tracker_id'].tolist() == [0, 2]
-  assert found['class_id'].tolist() == [0, 0]
+  np.testing.assert_allclose(detections['confidence'], [0.9, 0.8])
+  assert detections['tracker_id'].tolist() == [0, 2]
+  assert detections['class_id'].tolist() == [0, 0]
   assert adapters.detections(results[1:2])['xyxy'].shape == (0, 4)

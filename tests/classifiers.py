@@ -1,10 +1,11 @@
-"""State dicts of ImageNet classifiers, made up by formula."""
+"""State dicts of ImageNet classifiers with reproducible random weights."""
 
 import numpy as np
 
 from tests import formulas
 
-# Output channels of MobileNetV2's blocks 1 to 17, and layer and block of each.
+# Output channels of MobileNetV2's blocks 1 to 17, and their layers and indices
+# in timm.
 _OUTER = [16, 24, 24, *[32] * 3, *[64] * 4, *[96] * 3, *[160] * 3, 320]
 _TIMM = [
   (layer, block)
@@ -13,15 +14,20 @@ _TIMM = [
 ]
 
 
-def norm(place: str, channels: int) -> dict[str, np.ndarray]:
-  """A batch norm's arrays."""
+def batch_norm(prefix: str, channels: int) -> dict[str, np.ndarray]:
+  """Returns the arrays of a batch norm by key."""
   leaves = ('weight', 'bias', 'running_mean', 'running_var')
-  keys = [f'{place}.{leaf}' for leaf in leaves]
+  keys = [f'{prefix}.{leaf}' for leaf in leaves]
   return {key: formulas.weight(key, [channels]) for key in keys}
 
 
 def mobilenet_v2(dialect: str) -> dict[str, np.ndarray]:
-  """MobileNetV2; `flat`, `torchvision` or `timm` names for the same values."""
+  """Returns a state dict of MobileNetV2.
+
+  Args:
+    dialect: Naming of the keys: `flat`, `torchvision` or `timm`. The values are
+      the same.
+  """
   shapes = {('features.0.0', 'features.0.1'): [32, 3, 3, 3]}
   names = {'features.0.0': 'conv_stem', 'features.0.1': 'bn1'}
   before = 32
@@ -29,15 +35,15 @@ def mobilenet_v2(dialect: str) -> dict[str, np.ndarray]:
     inner = before if number == 1 else 6 * before
     parts = [[inner, before, 1, 1], [inner, 1, 3, 3], [outer, inner, 1, 1]]
     timm = ['conv_pw', 'bn1', 'conv_dw', 'bn2', 'conv_pwl', 'bn3']
-    inside = ['0.0', '0.1', '1.0', '1.1', '2', '3']
+    torchvision = ['0.0', '0.1', '1.0', '1.1', '2', '3']
     if number == 1:
-      parts, inside = parts[1:], ['0.0', '0.1', '1', '2']
+      parts, torchvision = parts[1:], ['0.0', '0.1', '1', '2']
       timm = ['conv_dw', 'bn1', 'conv_pw', 'bn2']
     if dialect == 'timm':
       layer, block = _TIMM[number - 1]
       theirs = [f'blocks.{layer}.{block}.{name}' for name in timm]
     else:
-      theirs = [f'features.{number}.conv.{name}' for name in inside]
+      theirs = [f'features.{number}.conv.{name}' for name in torchvision]
     for part, shape in enumerate(parts):
       flat = tuple(
         f'features.{number}.conv.{3 * part + index}' for index in range(2)
@@ -50,7 +56,7 @@ def mobilenet_v2(dialect: str) -> dict[str, np.ndarray]:
   arrays = {}
   for (conv, bn), shape in shapes.items():
     weight = formulas.weight(f'{conv}.weight', shape)
-    arrays |= {f'{conv}.weight': weight, **norm(bn, shape[0])}
+    arrays |= {f'{conv}.weight': weight, **batch_norm(bn, shape[0])}
   if dialect != 'flat':
     arrays = {
       f'{names[key.rpartition(".")[0]]}.{key.rpartition(".")[2]}': value
@@ -60,28 +66,31 @@ def mobilenet_v2(dialect: str) -> dict[str, np.ndarray]:
 
 
 def resnet18() -> dict[str, np.ndarray]:
-  """ResNet-18 under torchvision's and timm's names."""
+  """Returns a state dict of ResNet-18, as in torchvision and timm."""
   shapes, before = {'conv1': [64, 3, 7, 7]}, 64
   for stage, features in enumerate((64, 128, 256, 512), 1):
     for block in range(2):
-      place = f'layer{stage}.{block}'
-      shapes[f'{place}.conv1'] = [features, before, 3, 3]
-      shapes[f'{place}.conv2'] = [features, features, 3, 3]
+      prefix = f'layer{stage}.{block}'
+      shapes[f'{prefix}.conv1'] = [features, before, 3, 3]
+      shapes[f'{prefix}.conv2'] = [features, features, 3, 3]
       if before != features:
-        shapes[f'{place}.downsample.0'] = [features, before, 1, 1]
+        shapes[f'{prefix}.downsample.0'] = [features, before, 1, 1]
       before = features
   arrays = {}
   for conv, shape in shapes.items():
     bn = conv.replace('conv', 'bn').replace('downsample.0', 'downsample.1')
     weight = formulas.weight(f'{conv}.weight', shape)
-    arrays |= {f'{conv}.weight': weight, **norm(bn, shape[0])}
+    arrays |= {f'{conv}.weight': weight, **batch_norm(bn, shape[0])}
   return arrays | {'fc.weight': np.zeros((2, 512), np.float32)}
 
 
 def resnet50() -> dict[str, np.ndarray]:
-  """ResNet-50 under torchvision's and timm's names, a few channels wide."""
+  """Returns the keys of ResNet-50 that conversion needs, a few channels wide.
+
+  The keys are those of torchvision and timm.
+  """
   arrays = {'conv1.weight': formulas.weight('conv1.weight', [4, 3, 7, 7])}
-  arrays |= norm('bn1', 4)
+  arrays |= batch_norm('bn1', 4)
   for stage in (1, 2, 3, 4):
     key = f'layer{stage}.0.downsample.0.weight'
     arrays[key] = formulas.weight(key, [8, 4, 1, 1])

@@ -1,4 +1,4 @@
-"""The command convert: official weights in, a checkpoint out, or nothing."""
+"""Tests of the command convert: official weights become a checkpoint."""
 
 import bisect
 import sys
@@ -17,16 +17,18 @@ SMALL = 'configs/siamban_acm.py:small'
 
 @pytest.fixture
 def run(monkeypatch):
-  def run(*arguments):
-    argv = ['convert', *map(str, arguments)]
-    # Flags of config files look here for --config.a.b.
+  """Returns a function that runs the command, and returns its exit code."""
+
+  def run(*flags):
+    argv = ['convert', *map(str, flags)]
+    # ml_collections reads overrides such as --config.a.b from sys.argv.
     monkeypatch.setattr(sys, 'argv', argv)
     return command.run(convert.define, convert.main, convert.__doc__)
 
   return run
 
 
-def arguments(folder, source, config):
+def make_flags(folder, source, config):
   return (
     *('--source', source, '--weights', folder / 'weights.npz'),
     *('--config', config, '--out', folder / 'out'),
@@ -35,6 +37,7 @@ def arguments(folder, source, config):
 
 @pytest.fixture
 def backbone(tmp_path):
+  """Folder with the weights of a MobileNetV2 classifier."""
   weights = classifiers.mobilenet_v2('torchvision')
   np.savez(tmp_path / 'weights.npz', **weights)
   return tmp_path
@@ -42,7 +45,11 @@ def backbone(tmp_path):
 
 @pytest.fixture
 def official(tmp_path):
-  """Writes weights and figures of a reference model; gives the flags."""
+  """Returns a function that writes a reference model.
+
+  The function returns the flags that convert and verify the model, and the
+  arrays of the reference.
+  """
 
   def write(model, search_size, source, config, rename=lambda key: key):
     weights = formulas.state_dict(model)
@@ -52,54 +59,58 @@ def official(tmp_path):
       name: np.moveaxis(formulas.image(name, size), -1, 1)
       for name, size in (('template', 127), ('search', search_size))
     }
-    figures = {**inputs, **formulas.load(model)}
-    np.savez(tmp_path / 'figures.npz', **figures)
-    flags = arguments(tmp_path, source, config)
-    return (*flags, '--verify', tmp_path / 'figures.npz'), figures
+    reference = {**inputs, **formulas.load(model)}
+    np.savez(tmp_path / 'reference.npz', **reference)
+    flags = make_flags(tmp_path, source, config)
+    return (*flags, '--verify', tmp_path / 'reference.npz'), reference
 
   return write
 
 
 def worst(printed):
-  """The largest of the relative errors that were printed."""
+  """Returns the largest of the printed relative errors."""
   lines = [line for line in printed.splitlines() if 'largest error' in line]
   return max(float(line.split(', ')[1].split()[0]) for line in lines)
 
 
-def test_official_weights_give_the_official_outputs(
+def test_official_weights_reproduce_the_official_outputs(
   run, official, tmp_path, capsys
 ):
   flags, _ = official(
     'siamban_acm_r50', 255, 'siamban_acm', 'configs/siamban_acm.py'
   )
   assert run(*flags) == command.DONE
-  said = capsys.readouterr().out
-  assert '547 arrays written' in said
-  # float32 against float64; measured 2e-6 on a CPU.
-  assert worst(said) < 1e-5
+  printed = capsys.readouterr().out
+  assert '547 arrays written' in printed
+  # float32 against float64; the measured error is 2e-6 on a CPU.
+  assert worst(printed) < 1e-5
   assert trained.load(str(tmp_path / 'out')).tracker.template_size == 127
 
 
-def as_huanglianghua(key):
-  _, place, leaf = key.split('.')
-  layer = bisect.bisect(LAYERS, int(place))
-  return f'backbone.conv{layer}.{int(place) - LAYERS[layer - 1]}.{leaf}'
-
-
+# Index of the first module of each layer in got-10k/siamfc.
 LAYERS = (0, 4, 8, 11, 14)
 
 
-def test_figures_of_other_weights_are_not_met(run, official, tmp_path):
-  flags, figures = official('siamfc_alexv1', 255, 'siamfc', 'configs/siamfc.py')
-  figures['response'] = 1.002 * figures['response']
-  np.savez(tmp_path / 'figures.npz', **figures)
+def as_huanglianghua(key):
+  """Renames a key of got-10k/siamfc as in huanglianghua/siamfc-pytorch."""
+  _, index, leaf = key.split('.')
+  layer = bisect.bisect(LAYERS, int(index))
+  return f'backbone.conv{layer}.{int(index) - LAYERS[layer - 1]}.{leaf}'
+
+
+def test_verification_fails_on_a_difference(run, official, tmp_path):
+  flags, reference = official(
+    'siamfc_alexv1', 255, 'siamfc', 'configs/siamfc.py'
+  )
+  reference['response'] = 1.002 * reference['response']
+  np.savez(tmp_path / 'reference.npz', **reference)
   assert run(*flags) == command.FAILED
 
 
 @pytest.mark.parametrize(
   'rename', [str, as_huanglianghua], ids=['got-10k', 'huanglianghua']
 )
-def test_both_forms_of_siamfc_give_the_official_response(
+def test_both_namings_of_siamfc_reproduce_the_official_response(
   run, official, tmp_path, capsys, rename
 ):
   flags, _ = official(
@@ -110,28 +121,28 @@ def test_both_forms_of_siamfc_give_the_official_response(
   assert trained.load(str(tmp_path / 'out')).tracker.search_scales[1] == 1
 
 
-def test_a_backbone_is_carried_over_and_the_rest_is_listed(
+def test_a_backbone_is_converted_and_ignored_layers_listed(
   run, backbone, capsys
 ):
-  assert run(*arguments(backbone, 'mobilenet', SMALL)) == command.DONE
-  said = capsys.readouterr().out
-  assert 'ignored: backbone.classifier, backbone.layer6' in said
+  assert run(*make_flags(backbone, 'mobilenet', SMALL)) == command.DONE
+  printed = capsys.readouterr().out
+  assert 'ignored: backbone.classifier, backbone.layer6' in printed
   _, variables = checkpoints.load_variables(backbone / 'out')
   assert set(variables['params']) == {'backbone'}
 
 
-def test_a_resnet18_is_carried_over_whole(run, tmp_path, capsys):
+def test_a_resnet18_is_converted_completely(run, tmp_path, capsys):
   np.savez(tmp_path / 'weights.npz', **classifiers.resnet18())
   config = 'configs/siamrpn.py:backbone=resnet18'
-  assert run(*arguments(tmp_path, 'resnet', config)) == command.DONE
-  # 20 convolutions, each with the four arrays of a batch norm.
+  assert run(*make_flags(tmp_path, 'resnet', config)) == command.DONE
+  # 20 convolutions with a kernel and the four arrays of a batch norm each.
   assert capsys.readouterr().out.startswith('100 arrays written')
   _, variables = checkpoints.load_variables(tmp_path / 'out')
   kernel = variables['params']['backbone']['layer2_0']['downsample']['conv']
   assert kernel['kernel'].shape == (3, 3, 64, 128)
 
 
-def test_all_that_does_not_fit_is_listed_and_nothing_is_written(
+def test_all_keys_that_do_not_fit_are_listed_and_nothing_is_written(
   run, tmp_path, capsys
 ):
   weights = formulas.state_dict('siamfc_alexv1')
@@ -139,28 +150,29 @@ def test_all_that_does_not_fit_is_listed_and_nothing_is_written(
   weights['feature.4.weight'] = np.zeros((1, 2, 3, 4), np.float32)
   weights['feature.99.weight'] = np.zeros(3, np.float32)
   np.savez(tmp_path / 'weights.npz', **weights)
-  flags = arguments(tmp_path, 'siamfc', 'configs/siamfc.py')
+  flags = make_flags(tmp_path, 'siamfc', 'configs/siamfc.py')
   assert run(*flags) == command.REFUSED
-  said = capsys.readouterr().err
-  assert 'feature.0.bias is missing' in said
-  assert 'feature.4.weight is (3, 4, 2, 1), not (5, 5, 48, 256)' in said
-  assert 'feature.99.weight has no place' in said
+  message = capsys.readouterr().err
+  assert 'feature.0.bias is missing' in message
+  wrong = 'feature.4.weight has the shape (3, 4, 2, 1) instead of (5, 5, 48, '
+  assert wrong in message
+  assert 'feature.99.weight is unknown' in message
   assert not (tmp_path / 'out').exists()
 
 
-def test_weights_that_are_no_numbers_are_refused(run, tmp_path, capsys):
+def test_weights_that_are_not_finite_are_refused(run, tmp_path, capsys):
   weights = formulas.state_dict('siamfc_alexv1')
   weights['feature.0.bias'][3] = np.nan
   np.savez(tmp_path / 'weights.npz', **weights)
-  flags = arguments(tmp_path, 'siamfc', 'configs/siamfc.py')
+  flags = make_flags(tmp_path, 'siamfc', 'configs/siamfc.py')
   assert run(*flags) == command.REFUSED
   assert 'not finite: feature.0.bias' in capsys.readouterr().err
   assert not (tmp_path / 'out').exists()
 
 
-def test_a_backbone_alone_does_not_track(run, backbone):
-  assert run(*arguments(backbone, 'mobilenet', SMALL)) == command.DONE
-  with pytest.raises(ValueError, match='a backbone alone'):
+def test_a_backbone_cannot_be_loaded_as_a_tracker(run, backbone):
+  assert run(*make_flags(backbone, 'mobilenet', SMALL)) == command.DONE
+  with pytest.raises(ValueError, match='only a backbone'):
     trained.load(str(backbone / 'out'))
 
 
@@ -176,47 +188,52 @@ def test_a_backbone_alone_does_not_track(run, backbone):
 def test_weights_of_another_network_are_refused_and_nothing_is_written(
   run, backbone, capsys, source, config, reason
 ):
-  assert run(*arguments(backbone, source, config)) == command.REFUSED
+  assert run(*make_flags(backbone, source, config)) == command.REFUSED
   assert reason in capsys.readouterr().err
   assert [path.name for path in backbone.iterdir()] == ['weights.npz']
 
 
-def test_width_that_does_not_fit_is_named(run, backbone, capsys):
-  flags = arguments(backbone, 'mobilenet', SMALL)
+def test_weights_of_another_width_are_refused(run, backbone, capsys):
+  flags = make_flags(backbone, 'mobilenet', SMALL)
   assert run(*flags, '--config.tracker.width=1.4') == command.REFUSED
-  assert 'layer0.0.weight is (3, 3, 3, 32), not' in capsys.readouterr().err
+  message = capsys.readouterr().err
+  assert 'layer0.0.weight has the shape (3, 3, 3, 32) instead' in message
 
 
-def test_figures_that_lack_an_array_are_refused(run, backbone, capsys):
-  flags = arguments(backbone, 'mobilenet', SMALL)
-  np.savez(backbone / 'figures.npz', template=np.zeros((1, 3, 127, 127)))
-  extra = ('--verify', backbone / 'figures.npz')
-  assert run(*flags, *extra) == command.REFUSED
-  assert 'no search' in capsys.readouterr().err
+def test_a_reference_that_lacks_an_array_is_refused(run, backbone, capsys):
+  flags = make_flags(backbone, 'mobilenet', SMALL)
+  path = backbone / 'reference.npz'
+  np.savez(path, template=np.zeros((1, 3, 127, 127)))
+  assert run(*flags, '--verify', path) == command.REFUSED
+  assert 'lacks the array search' in capsys.readouterr().err
   assert not (backbone / 'out').exists()
 
 
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [
-    ({'search': np.zeros((1, 255, 255, 3))}, 'search is [1, 255, 255, 3], not'),
-    ({'bbox': np.ones(4)}, 'bbox is [4], not [? 4]'),
+    (
+      {'search': np.zeros((1, 255, 255, 3))},
+      'search has the shape [1, 255, 255, 3] instead of',
+    ),
+    ({'bbox': np.ones(4)}, 'bbox has the shape [4] instead of [? 4]'),
     ({'cls': np.full((1, 2, 25, 25), np.nan)}, 'cls has values that are not'),
   ],
   ids=['nhwc', 'bbox', 'nan'],
 )
-def test_figures_of_another_form_are_refused(
+def test_a_reference_with_an_invalid_array_is_refused(
   run, backbone, capsys, changes, message
 ):
   image = np.zeros((1, 3, 127, 127))
-  figures = {'template': image, 'search': image, 'cls': image, **changes}
-  np.savez(backbone / 'figures.npz', **figures)
-  flags = arguments(backbone, 'mobilenet', SMALL)
-  assert run(*flags, '--verify', backbone / 'figures.npz') == command.REFUSED
+  reference = {'template': image, 'search': image, 'cls': image, **changes}
+  path = backbone / 'reference.npz'
+  np.savez(path, **reference)
+  flags = make_flags(backbone, 'mobilenet', SMALL)
+  assert run(*flags, '--verify', path) == command.REFUSED
   assert message in capsys.readouterr().err
   assert not (backbone / 'out').exists()
 
 
-def test_an_output_that_is_not_finite_fails():
-  with pytest.raises(RuntimeError, match='off by more than'):
+def test_verification_fails_on_an_output_that_is_not_finite():
+  with pytest.raises(RuntimeError, match='differs from the reference'):
     verify.check({'cls': (0.0, 0.0), 'loc': (np.nan, np.nan)})

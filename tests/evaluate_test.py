@@ -1,4 +1,4 @@
-"""The evaluate command, from the command line to its files."""
+"""Tests of the command evaluate, from its flags to its files."""
 
 import json
 import shutil
@@ -13,26 +13,26 @@ from configs import siamban
 
 
 @pytest.fixture
-def given(tiny_run, sequences, tmp_path):
-  """Flags of a good request."""
+def flags(tiny_run, sequences, tmp_path):
+  """Returns a function of the flags of a valid request, with changes."""
 
-  def given(**changes):
-    flags = {
+  def flags(**changes):
+    values = {
       'checkpoint': tiny_run,
       'benchmark': 'folder',
       'data_dir': sequences,
       'out': tmp_path / 'out',
     } | changes
-    return [f'--{k}={v}' for k, v in flags.items()]
+    return [f'--{k}={v}' for k, v in values.items()]
 
-  return given
+  return flags
 
 
-def test_results_scores_and_a_picture_are_written(
-  run_command, given, sequences, tmp_path
+def test_results_scores_and_a_sheet_of_frames_are_written(
+  run_command, flags, sequences, tmp_path
 ):
   code, printed, errors = run_command(
-    evaluate, *given(baseline='first_box', hparams='size_lr=0')
+    evaluate, *flags(baseline='first_box', hparams='size_lr=0')
   )
   assert code == 0, errors
   assert any('folder, 2 of 2 sequences' in line for line in printed)
@@ -45,16 +45,17 @@ def test_results_scores_and_a_picture_are_written(
   assert not [path for path in out.rglob('*') if path.name[0] == '.']
   for sequence in ('synthetic-0000', 'synthetic-0001'):
     truth = read_boxes(sequences / sequence / 'groundtruth.txt')
-    first = read_boxes(out / 'first_box' / f'{sequence}.txt')
-    ours = read_boxes(out / name / f'{sequence}.txt')
+    baseline = read_boxes(out / 'first_box' / f'{sequence}.txt')
+    tracked = read_boxes(out / name / f'{sequence}.txt')
     # Files have four decimals.
-    np.testing.assert_allclose(first, truth[:1].repeat(6, 0), atol=1e-4)
-    np.testing.assert_allclose(ours[0], truth[0], atol=1e-4)
-    # The size cannot change at a rate of 0: --hparams was heard.
-    np.testing.assert_allclose(ours[:, 2:], truth[:1, 2:].repeat(6, 0), 1e-4)
+    np.testing.assert_allclose(baseline, truth[:1].repeat(6, 0), atol=1e-4)
+    np.testing.assert_allclose(tracked[0], truth[0], atol=1e-4)
+    # Sizes do not change at a rate of 0, so --hparams had an effect.
+    sizes, first_size = tracked[:, 2:], truth[:1, 2:]
+    np.testing.assert_allclose(sizes, first_size.repeat(6, 0), 1e-4)
 
 
-def test_hparams_go_by_the_benchmark_they_were_found_on(tiny_run):
+def test_tuned_hyper_parameters_are_selected_by_name(tiny_run):
   model = trained.load(str(tiny_run), 'otb100,size_lr=0.1')
   tuned = siamban.get_config().tuned.otb100
   assert model.name == 'tiny-otb100,size_lr=0.1'
@@ -63,15 +64,15 @@ def test_hparams_go_by_the_benchmark_they_were_found_on(tiny_run):
   assert model.hparams.size_lr == 0.1
 
 
-def test_a_wide_search_is_named_and_followed(tiny_run):
+def test_a_wide_search_is_used_and_part_of_the_name(tiny_run):
   model = trained.load(str(tiny_run), wide_search='long_term')
   assert model.name == 'tiny-long_term'
   assert model.tracker.wide_search.search_size == 831
   assert trained.load(str(tiny_run)).tracker.wide_search is None
 
 
-def test_named_sequences_alone_are_scored(run_command, given, tmp_path):
-  code, _, errors = run_command(evaluate, *given(sequences='synthetic-0001'))
+def test_only_the_selected_sequences_are_scored(run_command, flags, tmp_path):
+  code, _, errors = run_command(evaluate, *flags(sequences='synthetic-0001'))
   assert code == 0, errors
   out = tmp_path / 'out' / 'folder'
   scores = json.loads((out / 'scores.json').read_text())
@@ -84,7 +85,7 @@ def test_named_sequences_alone_are_scored(run_command, given, tmp_path):
 
 
 def test_scores_of_several_benchmarks_in_one_folder_are_kept(
-  run_command, given, sequences, tmp_path
+  run_command, flags, sequences, tmp_path
 ):
   other = shutil.copytree(sequences, tmp_path / 'otb')
   for name, folder in zip(
@@ -93,14 +94,14 @@ def test_scores_of_several_benchmarks_in_one_folder_are_kept(
     (folder / 'groundtruth.txt').rename(folder / 'groundtruth_rect.txt')
     folder.rename(other / name)
   for changes in ({}, {'benchmark': 'dtb70', 'data_dir': other}):
-    code, _, errors = run_command(evaluate, *given(**changes))
+    code, _, errors = run_command(evaluate, *flags(**changes))
     assert code == 0, errors
   out = tmp_path / 'out'
-  named = {
-    place: json.loads((out / place / 'scores.json').read_text())['benchmark']
-    for place in ('', 'folder', 'dtb70')
+  of_folder = {
+    folder: json.loads((out / folder / 'scores.json').read_text())['benchmark']
+    for folder in ('', 'folder', 'dtb70')
   }
-  assert named == {'': 'dtb70', 'folder': 'folder', 'dtb70': 'dtb70'}
+  assert of_folder == {'': 'dtb70', 'folder': 'folder', 'dtb70': 'dtb70'}
   curves = {path.name for path in out.glob('*.*')}
   assert curves < {path.name for path in (out / 'dtb70').glob('*.*')}
 
@@ -111,43 +112,43 @@ def test_scores_of_several_benchmarks_in_one_folder_are_kept(
     ({'benchmark': 'otb'}, "unknown benchmark 'otb': choose one of otb100"),
     ({'benchmark': 'lasot'}, 'no sequence in the layout lasot'),
     ({'data_dir': 'nowhere'}, 'nowhere: no such folder'),
-    ({'sequences': 'synthetic-0001,nobody'}, '--sequences: nobody not found'),
-    ({'hparams': 'penalty=1'}, "hparams: no 'penalty'; there are"),
-    ({'hparams': 'got10k'}, 'and the names otb100, vot2018, vot2019'),
+    ({'sequences': 'synthetic-0001,nobody'}, 'no sequence nobody; choose from'),
+    ({'hparams': 'penalty=1'}, "--hparams: unknown name 'penalty'; give"),
+    ({'hparams': 'got10k'}, 'section tuned: otb100, vot2018, vot2019'),
     (
       {'hparams': 'penalty_k=high'},
-      'hparams: penalty_k=high is not penalty_k=NUMBER',
+      '--hparams: penalty_k=high is not a finite number',
     ),
-    ({'wide_search': 'often'}, "no wide_search 'often': there are never"),
-    ({'baseline': 'median'}, "--baseline: no 'median'; there are first_box"),
+    ({'wide_search': 'often'}, "--wide_search='often': unknown; choose from"),
+    ({'baseline': 'median'}, "--baseline='median': unknown; choose from first"),
     ({'checkpoint': 'nowhere'}, 'nowhere: no such folder'),
     ({'lane': 3}, "Unknown command line flag 'lane'"),
   ],
   ids=lambda value: next(iter(value)) if isinstance(value, dict) else '',
 )
-def test_a_wrong_request_is_one_line_and_writes_nothing(
-  refuse, given, tmp_path, changes, message
+def test_an_invalid_request_is_refused_and_writes_nothing(
+  refuse, flags, tmp_path, changes, message
 ):
-  refuse(evaluate, *given(**changes), message=message)
+  refuse(evaluate, *flags(**changes), message=message)
   assert not (tmp_path / 'out').exists()
 
 
 def test_a_checkpoint_named_like_a_baseline_is_refused(
-  refuse, given, tiny_run, tmp_path
+  refuse, flags, tiny_run, tmp_path
 ):
   run = shutil.copytree(tiny_run, tmp_path / 'first_box')
-  argv = given(checkpoint=run, baseline='first_box')
-  refuse(evaluate, *argv, message='first_box: a baseline is named so; rename')
+  argv = flags(checkpoint=run, baseline='first_box')
+  refuse(evaluate, *argv, message='first_box: has the name of a baseline')
 
 
-def test_a_first_box_that_cannot_be_tracked_names_its_sequence(
-  refuse, given, sequences, tmp_path
+def test_an_error_about_a_first_box_names_the_sequence(
+  refuse, flags, sequences, tmp_path
 ):
   copy = shutil.copytree(sequences, tmp_path / 'copy')
   truth = copy / 'synthetic-0000' / 'groundtruth.txt'
   rows = truth.read_text().splitlines()
   truth.write_text('\n'.join(['nan,nan,nan,nan', *rows[1:]]))
-  refuse(evaluate, *given(data_dir=copy), message='synthetic-0000 row 1')
+  refuse(evaluate, *flags(data_dir=copy), message='synthetic-0000 row 1')
   assert not list(tmp_path.glob('out/**/*.*'))
 
 

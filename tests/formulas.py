@@ -1,4 +1,4 @@
-"""Weights and inputs by formula, as the reference figures were made from."""
+"""Reproducible weights and inputs, with which the reference was computed."""
 
 import json
 import zlib
@@ -10,12 +10,12 @@ REFERENCE = Path(__file__).parent / 'reference'
 
 
 def rng(name: str, seed: str = 'dev') -> np.random.Generator:
-  """The generator that belongs to a name."""
+  """Returns a generator seeded with a name."""
   return np.random.default_rng(zlib.crc32(f'{seed}:{name}'.encode()))
 
 
 def weight(key: str, shape: list[int]) -> np.ndarray:
-  """The weight of a state-dict key."""
+  """Returns the array of a key in a state dict."""
   draw, leaf = rng(key), key.rsplit('.', 1)[-1]
   if leaf == 'running_var':
     value = draw.uniform(0.5, 1.5, shape)
@@ -31,7 +31,7 @@ def weight(key: str, shape: list[int]) -> np.ndarray:
 
 
 def state_dict(model: str) -> dict[str, np.ndarray]:
-  """All weights of a reference model."""
+  """Returns the state dict of a reference model."""
   keys = json.loads((REFERENCE / f'{model}.keys.json').read_text())['keys']
   return {
     key: weight(key, shape)
@@ -41,13 +41,13 @@ def state_dict(model: str) -> dict[str, np.ndarray]:
 
 
 def image(name: str, size: int) -> np.ndarray:
-  """Input of a reference model, NHWC."""
+  """Returns an input image of a reference model, NHWC."""
   value = rng(name).uniform(0, 1, (1, 3, size, size))
   return value.astype(np.float32).transpose(0, 2, 3, 1)
 
 
 def frame(index: int) -> np.ndarray:
-  """Frame of the state machine's sequences, RGB [240, 320, 3] uint8."""
+  """Returns a frame of the reference sequences, RGB [240, 320, 3] uint8."""
   y, x = np.mgrid[:240, :320]
   k = rng('frame').uniform(0.01, 0.08, (3, 4))
   p = rng('phase').uniform(0, 6.28, (3, 2))
@@ -62,9 +62,9 @@ def frame(index: int) -> np.ndarray:
 
 
 def load(name: str) -> dict[str, np.ndarray]:
-  """A file of reference figures."""
-  with np.load(REFERENCE / f'{name}.npz') as figures:
-    return dict(figures)
+  """Reads the arrays of a reference file."""
+  with np.load(REFERENCE / f'{name}.npz') as arrays:
+    return dict(arrays)
 
 
 def nhwc(array: np.ndarray) -> np.ndarray:

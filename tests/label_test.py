@@ -1,4 +1,4 @@
-"""The label command, from the command line to a set that training reads."""
+"""Tests of the command label, from its flags to a set that can be prepared."""
 
 import pytest
 
@@ -11,28 +11,32 @@ FRAMES = 12
 
 
 @pytest.fixture
-def given(tiny_run, tmp_path):
-  """Flags of a good request; None takes one away, and a list repeats one."""
+def flags(tiny_run, tmp_path):
+  """Returns a function of the flags of a valid request, with changes.
+
+  A value of None removes a flag, and a list repeats it.
+  """
   video = shots.write(tmp_path / 'square', shots.moving_square(FRAMES))
 
-  def given(**changes):
-    flags = {
+  def flags(**changes):
+    values = {
       'checkpoint': [tiny_run],
       'video': [video],
       'out': [tmp_path / 'out'],
       'targets': [2],
     }
-    flags |= {k: v if isinstance(v, list) else [v] for k, v in changes.items()}
+    values |= {k: v if isinstance(v, list) else [v] for k, v in changes.items()}
     return [
-      f'--{k}={v}' for k, vs in flags.items() for v in vs if v is not None
+      f'--{k}={v}' for k, vs in values.items() for v in vs if v is not None
     ]
 
-  return given
+  return flags
 
 
-def test_a_video_becomes_sequences_and_a_summary(run_command, given, tmp_path):
-  # An untrained tracker agrees with itself only when nearly anything agrees.
-  argv = given(overlap=0, score=0, boxes=boxes_file(tmp_path, '0,40,90,40,40'))
+def test_a_video_becomes_sequences_and_a_summary(run_command, flags, tmp_path):
+  # With these thresholds even the passes of an untrained tracker agree.
+  boxes = boxes_file(tmp_path, '0,40,90,40,40')
+  argv = flags(overlap=0, score=0, boxes=boxes)
   code, printed, errors = run_command(label, *argv)
   assert code == 0, errors
   assert printed[-2].startswith(f'{tmp_path / "square"}: stretches: 1 followe')
@@ -64,10 +68,8 @@ def boxes_file(folder, text):
   ],
   ids=['empty', 'header', 'short', 'part', 'negative', 'outside', 'beyond'],
 )
-def test_boxes_that_cannot_be_used_are_refused(
-  refuse, given, tmp_path, text, message
-):
-  refuse(label, *given(boxes=boxes_file(tmp_path, text)), message=message)
+def test_invalid_boxes_are_refused(refuse, flags, tmp_path, text, message):
+  refuse(label, *flags(boxes=boxes_file(tmp_path, text)), message=message)
   assert not (tmp_path / 'out').exists()
 
 
@@ -82,31 +84,33 @@ def test_boxes_that_cannot_be_used_are_refused(
   ],
   ids=lambda value: value if isinstance(value, str) else '',
 )
-def test_a_bad_request_is_refused(refuse, given, changes, message):
-  refuse(label, *given(**changes), message=message)
+def test_an_invalid_request_is_refused(refuse, flags, changes, message):
+  refuse(label, *flags(**changes), message=message)
 
 
-def test_an_out_that_exists_is_refused_and_left_alone(refuse, given, tmp_path):
+def test_an_existing_output_folder_is_refused_and_unchanged(
+  refuse, flags, tmp_path
+):
   (tmp_path / 'out').mkdir()
   (tmp_path / 'out' / 'mine').touch()
-  refuse(label, *given(), message=f'{tmp_path / "out"} is there already')
+  refuse(label, *flags(), message=f'{tmp_path / "out"}: already exists')
   assert [path.name for path in (tmp_path / 'out').iterdir()] == ['mine']
 
 
-def test_a_video_that_cannot_be_read_is_refused_before_any_is_followed(
-  refuse, given, tmp_path
+def test_an_unreadable_video_is_refused_before_tracking_starts(
+  refuse, flags, tmp_path
 ):
   videos = [tmp_path / 'square', tmp_path / 'broken.mp4']
   message = f'{videos[1]}: no such video'
-  refuse(label, *given(video=videos), message=message)
+  refuse(label, *flags(video=videos), message=message)
   assert not (tmp_path / 'out').exists()
 
 
-def test_a_video_that_is_too_short_ends_in_one_line(
-  run_command, given, tmp_path
+def test_a_video_that_is_too_short_fails_with_a_one_line_message(
+  run_command, flags, tmp_path
 ):
   video = shots.write(tmp_path / 'short', shots.moving_square(8))
-  code, _, errors = run_command(label, *given(video=video))
+  code, _, errors = run_command(label, *flags(video=video))
   assert code == 1
   assert len(errors) == 1
   assert 'no track was kept: all 1: stretches: 1 too short' in errors[0]

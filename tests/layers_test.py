@@ -1,6 +1,7 @@
-"""The layer rules: who may import whom, read from the source."""
+"""Rules on imports between the layers, checked in the source."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -41,17 +42,19 @@ MODULES = {
 }
 
 
-def within(module: str, *places: str) -> bool:
-  return any(f'{module}.'.startswith(f'{place}.') for place in places)
+def within(module: str, *packages: str) -> bool:
+  """Returns whether a module is in one of the packages, or is one."""
+  return any(f'{module}.'.startswith(f'{package}.') for package in packages)
 
 
-def place(module: str) -> str:
-  """The folder of `LAYERS` that a module lies in, the innermost one."""
+def package_of(module: str) -> str:
+  """Returns the innermost package of `LAYERS` that contains a module."""
   return max((p for p in LAYERS if within(module, p)), key=len)
 
 
+@functools.cache
 def imports(module: str) -> set[str]:
-  """Full names of everything that a file imports, in functions too."""
+  """Returns the full names of all imports of a file, also in functions."""
   names = set()
   for node in ast.walk(ast.parse(MODULES[module].read_text())):
     if isinstance(node, ast.Import):
@@ -63,11 +66,11 @@ def imports(module: str) -> set[str]:
 
 
 @pytest.mark.parametrize('module', MODULES)
-def test_a_file_imports_only_lower_layers_or_its_own_folder(module):
-  own = place(module)
+def test_a_file_imports_only_lower_layers_or_its_own_package(module):
+  own = package_of(module)
   for name in imports(module):
     if within(name, 'acm_jax', 'data_pipelines'):
-      other = place(name)
+      other = package_of(name)
       assert other == own or LAYERS[other] < LAYERS[own], f'imports {name}'
 
 
@@ -81,13 +84,13 @@ def test_configs_are_plain_data_and_nothing_imports_them(module):
 
 
 @pytest.mark.parametrize('module', MODULES)
-def test_tensorflow_is_imported_by_the_input_pipeline_alone(module):
+def test_only_the_input_pipeline_imports_tensorflow(module):
   if not within(module, *TENSORFLOW_HOMES):
     tf = ('tensorflow', 'tensorflow_datasets')
     assert not any(within(n, *tf) for n in imports(module))
 
 
 @pytest.mark.parametrize('module', MODULES)
-def test_what_lies_below_the_networks_imports_no_jax(module):
+def test_files_below_the_networks_do_not_import_jax(module):
   if within(module, *WITHOUT_JAX):
     assert not any(within(n, 'jax', 'flax', 'optax') for n in imports(module))

@@ -1,4 +1,4 @@
-"""The console command: what it offers, and how it hands over."""
+"""Tests of the console command: its overview and its subcommands."""
 
 import importlib
 
@@ -7,7 +7,7 @@ import pytest
 from acm_jax import __main__ as console
 
 
-def test_help_lists_every_command_without_importing_it(capsys):
+def test_help_lists_every_command(capsys):
   assert console.main(['--help']) == 0
   lines = capsys.readouterr().out.splitlines()
   for name in console._COMMANDS:
@@ -18,11 +18,12 @@ def test_help_lists_every_command_without_importing_it(capsys):
 @pytest.mark.parametrize('name', console._COMMANDS)
 def test_each_command_shows_its_help(name, capsys):
   assert console.main([name, '--help']) == 0
-  found, _ = console._file_of(console._COMMANDS[name])
-  first = importlib.import_module(found).__doc__.strip().splitlines()[0]
+  module, _ = console._file_of(console._COMMANDS[name])
+  first = importlib.import_module(module).__doc__.strip().splitlines()[0]
   assert first in capsys.readouterr().out
 
 
-def test_an_unknown_command_is_refused_and_the_known_listed(capsys):
+def test_an_unknown_command_is_refused_and_the_known_ones_listed(capsys):
   assert console.main(['tracc']) == 2
-  assert "no command 'tracc': there are track, train" in capsys.readouterr().err
+  message = "unknown command 'tracc'; choose one of track, train"
+  assert message in capsys.readouterr().err

@@ -1,10 +1,10 @@
-"""Slow truths in NumPy, one for each operator."""
+"""Slow reference implementations of operators in NumPy."""
 
 import numpy as np
 
 
 def windows(search: np.ndarray, cells: int) -> np.ndarray:
-  """Every window of `cells` x `cells`: [b, i, j, cells, cells, c]."""
+  """Cuts all windows of `cells` x `cells`: [b, i, j, cells, cells, c]."""
   rows = search.shape[1] - cells + 1
   cols = search.shape[2] - cells + 1
   return np.stack(
@@ -21,9 +21,12 @@ def windows(search: np.ndarray, cells: int) -> np.ndarray:
 def concat_convolution(
   template: np.ndarray, search: np.ndarray, theta: np.ndarray
 ) -> np.ndarray:
-  """Convolution over the concatenation of template and each search window.
+  """Convolves the concatenation of the template with each search window.
 
-  theta: [cells, cells, 2 c, features], the template's channels first.
+  Args:
+    template: [b, cells, cells, c].
+    search: [b, h, w, c].
+    theta: [cells, cells, 2 c, features], the template's channels first.
   """
   cut = windows(search, template.shape[1])
   tiled = np.broadcast_to(template[:, None, None], cut.shape)
@@ -32,19 +35,19 @@ def concat_convolution(
 
 
 def depthwise_xcorr(search: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-  """Sum over each window of its product with the sample's own kernel."""
+  """Correlates each channel of a sample with the sample's own kernel."""
   cut = windows(search, kernel.shape[1])
   return np.einsum('bijyxc,byxc->bijc', cut, kernel)
 
 
 def xcorr(search: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-  """Sum over each window and all channels; kernel: [b, y, x, c, o]."""
+  """Correlates all channels with each sample's own kernel [b, y, x, c, o]."""
   cut = windows(search, kernel.shape[1])
   return np.einsum('bijyxc,byxco->bijo', cut, kernel)
 
 
 def valid_conv(x: np.ndarray, weight: np.ndarray, bias: np.ndarray):
-  """Convolution by PyTorch's weight [o, c, y, x] and bias, [b, h, w, c]."""
+  """Convolves [b, h, w, c] with PyTorch's weight [o, c, y, x] and bias [o]."""
   cut = windows(x, weight.shape[2])
   return np.einsum('bijyxc,ocyx->bijo', cut, weight) + bias
 
@@ -52,7 +55,14 @@ def valid_conv(x: np.ndarray, weight: np.ndarray, bias: np.ndarray):
 def up_channel_rpn(
   template: np.ndarray, search: np.ndarray, weights: dict, kind: str
 ) -> np.ndarray:
-  """A branch of SiamRPN from features, by the names of pysot's parameters."""
+  """Computes a branch of SiamRPN's head from features.
+
+  Args:
+    template: Template features, [b, y, x, c].
+    search: Search features, [b, h, w, c].
+    weights: Parameters by the names of pysot.
+    kind: Branch, `cls` or `loc`.
+  """
 
   def conv(x, name):
     return valid_conv(x, weights[f'{name}.weight'], weights[f'{name}.bias'])
@@ -61,7 +71,7 @@ def up_channel_rpn(
   kernel = conv(template, f'template_{kind}_conv')
   channels = search.shape[-1]
   outputs = kernel.shape[-1] // channels
-  # One kernel of all channels after the other.
+  # The kernels of the outputs are consecutive groups of channels.
   maps = [
     xcorr(search, kernel[..., channels * o : channels * (o + 1), None])
     for o in range(outputs)
@@ -73,9 +83,9 @@ def up_channel_rpn(
 def depthwise_conv(
   x: np.ndarray, kernel: np.ndarray, stride: int, padding: int, dilation: int
 ) -> np.ndarray:
-  """Every output cell as the sum over its window, [b, y, x, c]."""
-  around = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-  x = np.pad(x.astype(np.float64), around)
+  """Computes each output cell [b, y, x, c] as the sum over its window."""
+  margins = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+  x = np.pad(x.astype(np.float64), margins)
   reach = dilation * (kernel.shape[0] - 1) + 1
   rows = [
     [

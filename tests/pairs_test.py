@@ -1,4 +1,4 @@
-"""The command that shows what a config trains on."""
+"""Tests of the command pairs, which draws the pairs that a config trains on."""
 
 import cv2
 import pytest
@@ -10,8 +10,8 @@ from data_pipelines import clip_writer, synthetic_set
 @pytest.fixture(scope='module')
 def data_dir(tmp_path_factory):
   folder = tmp_path_factory.mktemp('data')
-  made = synthetic_set.tracks(2, 4, (60, 80), seed=0)
-  clip_writer.write(made, folder / 'davis')
+  tracks = synthetic_set.tracks(2, 4, (60, 80), seed=0)
+  clip_writer.write(tracks, folder / 'davis')
   return folder
 
 
@@ -28,12 +28,12 @@ def test_pairs_of_every_tracker_are_drawn(
     *(f'--data_dir={data_dir}', f'--out={out}', '--pairs=4'),
   )
   assert code == 0, errors
-  assert printed[-1] == f'4 pairs in {out}'
-  # Template and two search images side by side, in columns of four pairs.
+  assert printed[-1] == f'4 pairs drawn in {out}'
+  # A pair is drawn as template and two search images; there are four per row.
   assert cv2.imread(str(out)).shape[1] == 4 * 320
 
 
-def test_a_set_that_is_not_prepared_is_named(refuse, tmp_path):
+def test_a_data_set_that_is_not_prepared_is_named(refuse, tmp_path):
   out = tmp_path / 'pairs.png'
   refuse(
     pairs,

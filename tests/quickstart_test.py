@@ -1,4 +1,4 @@
-"""The quick start learns to follow: minutes long."""
+"""The quick start trains a tracker that works; the test takes minutes."""
 
 import json
 import subprocess
@@ -11,8 +11,10 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.slow
-def test_the_quick_start_doubles_the_first_boxs_overlap(tmp_path, monkeypatch):
-  # The tests' eight devices are not the user's.
+def test_the_quick_start_doubles_the_overlap_of_the_first_box(
+  tmp_path, monkeypatch
+):
+  # Users do not have the eight devices of the tests.
   monkeypatch.delenv('XLA_FLAGS')
 
   def run(module, *flags):

@@ -1,4 +1,4 @@
-"""Timing: every form gives the same numbers, and rows say what was timed."""
+"""Timing: all forms compute the same, and rows describe the timed work."""
 
 import functools
 import json
@@ -27,13 +27,13 @@ FUSIONS = [
 
 def assert_same(form, other, arrays, same=np.testing.assert_allclose):
   ours, theirs = form.gradient(*arrays)(), other.gradient(*arrays)()
-  # Sums of up to 25 x 8 products, in another order.
+  # Sums of up to 25 x 8 products, in a different order.
   check = functools.partial(same, rtol=1e-4, atol=1e-4)
   jax.tree.map(check, ours, theirs)
 
 
 @pytest.mark.parametrize(('name', 'other'), FUSIONS, ids=str)
-def test_other_forms_of_a_fusion_give_its_response_and_gradient(name, other):
+def test_other_forms_of_a_fusion_have_its_response_and_gradient(name, other):
   options = {'outputs': 3} if name == 'up_xcorr' else {}
   module = fusion.make(name, 8, 5, **options)
   template = normal((2, 5, 5, 8 * options.get('outputs', 1)))
@@ -48,7 +48,9 @@ def test_other_forms_of_a_fusion_give_its_response_and_gradient(name, other):
 
 @pytest.mark.parametrize('dilation', [1, 2])
 @pytest.mark.parametrize('stride', [1, 2])
-def test_the_grouped_depthwise_convolution_gives_the_same(stride, dilation):
+def test_the_grouped_convolution_equals_the_depthwise_convolution(
+  stride, dilation
+):
   settings = {'stride': stride, 'padding': 1, 'dilation': dilation}
   ours = in_jax(functools.partial(depthwise_conv, **settings))
   other = OTHERS['depthwise_conv']['grouped'](**settings)
@@ -66,7 +68,7 @@ def test_depthwise_shapes_are_those_of_the_network():
   assert len(shapes) == 8
 
 
-def test_a_row_tells_what_was_timed_and_how_it_compares():
+def test_a_row_names_its_form_and_compares_it_with_the_first_form():
   forms = {'ours': lambda: 1, 'other': lambda: sum(range(10**5))}
   rows = measure.measure(
     [measure.Work({'operator': 'sum'}, forms)], seconds=0.0
@@ -80,7 +82,7 @@ def test_a_row_tells_what_was_timed_and_how_it_compares():
   assert len(lines) == 2
 
 
-def test_steps_of_a_tracker_are_timed_in_both_types(monkeypatch):
+def test_steps_of_a_tracker_are_timed_in_both_number_formats(monkeypatch):
   tracker = trackers.make('siamfc', fusion='xcorr', width=1 / 16)
   monkeypatch.setattr(measure, 'LEAST_ROUNDS', 1)
   others = {'other': lambda raw: lambda: raw.positive}
@@ -115,20 +117,22 @@ def test_the_command_writes_rows_and_prints_them(
 @pytest.mark.parametrize(
   ('flag', 'message'),
   [
-    ('--against=nowhere.py', '--against nowhere.py: no such file'),
+    ('--against=nowhere.py', '--against=nowhere.py: no such file'),
     (f'--against={ORACLES}', 'defines no OTHERS'),
-    ('--only=conv', '--only conv: nothing begins so'),
+    ('--only=conv', '--only=conv: no name starts with such a prefix'),
     ('--part=fusions', 'fusions'),
     ('--batch_size=0', 'batch_size'),
   ],
 )
-def test_a_wrong_request_is_refused(refuse, tmp_path, flag, message):
+def test_a_bad_argument_is_refused(refuse, tmp_path, flag, message):
   out = tmp_path / 'speed.json'
   refuse(speed, flag, f'--out={out}', message=message)
   assert not out.exists()
 
 
-def test_input_is_timed_on_the_same_pairs_in_every_form(monkeypatch, tmp_path):
+def test_every_form_of_the_input_is_timed_on_the_same_pairs(
+  monkeypatch, tmp_path
+):
   monkeypatch.setattr(measure, 'LEAST_ROUNDS', 1)
   clips = synthetic_set.ensure(
     tmp_path / 'clips', sequences=2, frames=4, size=(60, 80), seed=0
@@ -140,6 +144,6 @@ def test_input_is_timed_on_the_same_pairs_in_every_form(monkeypatch, tmp_path):
   assert (row['pairs'], row['form']) == ('8', 'ours')
 
 
-def test_input_without_clips_is_refused(refuse, tmp_path):
+def test_timing_the_input_without_clips_is_refused(refuse, tmp_path):
   out = tmp_path / 'speed.json'
   refuse(speed, '--part=input', f'--out={out}', message='--clips is missing')

@@ -1,11 +1,11 @@
-"""Variables of networks without compiling their initialisation."""
+"""Random variables for networks, without compiling their initialisation."""
 
 import jax
 import numpy as np
 
 
 def fill(init, *inputs, seed=0):
-  """Random variables, of a scale that keeps features near 1."""
+  """Draws the variables that `init` returns, scaled to keep features near 1."""
   rng = np.random.default_rng(seed)
   shapes = jax.eval_shape(init, jax.random.key(0), *inputs)
   return jax.tree.map(lambda like: _random(rng, like), shapes)

@@ -1,4 +1,4 @@
-"""The tracker that VOT's toolkit calls, and the registry it finds it by."""
+"""Tests of the tracker for VOT's toolkit, and of its registry."""
 
 import configparser
 import importlib
@@ -24,55 +24,56 @@ def images(tmp_path):
   return paths
 
 
-def test_the_toolkit_is_given_the_boxes_of_the_tracker(
+def test_the_toolkit_receives_the_boxes_of_the_tracker(
   tiny_run, tiny_model, images
 ):
-  expected = video_tracker.follow(
-    tiny_model, map(formulas.frame, range(5)), [BOX]
+  frames = map(formulas.frame, range(5))
+  _, *expected = (
+    tracked for (tracked,) in video_tracker.follow(tiny_model, frames, [BOX])
   )
-  ours = vot.Tracker(str(tiny_run))
-  # Twice: the toolkit starts one tracker in one sequence after the other.
-  _, *expected = [found for (found,) in expected]
-  boxes = [found.box_xywh for found in expected]
-  scores = [found.score for found in expected]
+  expected_boxes = [tracked.box_xywh for tracked in expected]
+  expected_scores = [tracked.score for tracked in expected]
+  tracker = vot.Tracker(str(tiny_run))
+  # Twice, because the toolkit uses one tracker for several sequences.
   for _ in range(2):
-    assert ours.init(images[0], (BOX, {})) == BOX
-    found = [ours.update(image, []) for image in images[1:]]
-    assert all(isinstance(value, float) for box, _ in found for value in box)
-    np.testing.assert_allclose([box for box, _ in found], boxes, atol=1e-3)
-    confidences = [more['confidence'] for _, more in found]
-    np.testing.assert_allclose(confidences, scores, atol=1e-6)
+    assert tracker.init(images[0], (BOX, {})) == BOX
+    results = [tracker.update(image, []) for image in images[1:]]
+    boxes = [box for box, _ in results]
+    assert all(isinstance(value, float) for box in boxes for value in box)
+    np.testing.assert_allclose(boxes, expected_boxes, atol=1e-3)
+    scores = [properties['confidence'] for _, properties in results]
+    np.testing.assert_allclose(scores, expected_scores, atol=1e-6)
 
 
-def test_what_cannot_be_tracked_is_told(tiny_run, images):
-  ours = vot.Tracker(str(tiny_run))
-  with pytest.raises(ValueError, match='has no area'):
-    ours.init(images[0], ((10.0, 10.0, 0.0, 5.0), {}))
+def test_a_target_that_cannot_be_tracked_is_refused(tiny_run, images):
+  tracker = vot.Tracker(str(tiny_run))
+  with pytest.raises(ValueError, match='is less than a pixel'):
+    tracker.init(images[0], ((10.0, 10.0, 0.0, 5.0), {}))
   with pytest.raises(FileNotFoundError, match='nowhere'):
-    ours.init('nowhere.png', (BOX, {}))
+    tracker.init('nowhere.png', (BOX, {}))
 
 
-def test_the_registry_names_what_the_toolkit_makes(
+def test_the_toolkit_can_create_the_tracker_from_the_registry(
   run_command, tiny_run, tmp_path
 ):
   argv = [f'--checkpoint={tiny_run}', f'--out={tmp_path}']
   code, out, errors = run_command(vot, *argv, '--hparams=penalty_k=0.1')
   assert code == 0, errors
   path = tmp_path / 'trackers.ini'
-  assert f'tiny-penalty_k=0.1 in {path}' in out
+  assert f'tiny-penalty_k=0.1 registered in {path}' in out
   config = configparser.ConfigParser()
   config.read(path)
   entry = config['tiny-penalty_k=0.1']
   assert (entry['protocol'], entry['convert']) == ('python', 'rectangle')
   module, _, name = entry['command'].partition(':')
-  made = getattr(importlib.import_module(module), name)
+  create = getattr(importlib.import_module(module), name)
   arguments = {
     key.removeprefix('arg_'): value
     for key, value in entry.items()
     if key.startswith('arg_')
   }
   assert arguments == {'checkpoint': str(tiny_run), 'hparams': 'penalty_k=0.1'}
-  assert made(**arguments)
+  assert create(**arguments)
   code, _, errors = run_command(vot, *argv)
   assert code == 2
-  assert 'trackers.ini is there already' in errors[0]
+  assert 'trackers.ini: already exists' in errors[0]

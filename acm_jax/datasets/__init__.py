@@ -1,1 +1,1 @@
-"""Readers of published data sets: benchmarks to measure, sets to train on."""
+"""Readers of published data sets: tracking benchmarks and training sets."""

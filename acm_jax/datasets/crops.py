@@ -1,7 +1,8 @@
-"""The context crop of a target: what a clip set holds for every frame.
+"""Context crops of targets, which clip sets store for every frame.
 
-It has the target's box at its centre and the scale at which the template crop,
-`CONTEXT_AMOUNT` round the box, is `TEMPLATE_SIZE` px.
+The target's box is at the centre of its crop. The scale is such that the
+template crop, the box with context of `CONTEXT_AMOUNT`, has a side of
+`TEMPLATE_SIZE` px.
 """
 
 import cv2
@@ -16,7 +17,7 @@ CROP_SIZE = 511
 
 
 def scale_of(size: Float[np.ndarray, '*n 2']) -> Float[object, '*n']:
-  """Crop pixels a pixel, for targets of that width and height."""
+  """Returns the scale from image to crop for targets of width and height."""
   width, height = size[..., 0], size[..., 1]
   return TEMPLATE_SIZE / context.context_side(width, height, CONTEXT_AMOUNT)
 
@@ -24,7 +25,12 @@ def scale_of(size: Float[np.ndarray, '*n 2']) -> Float[object, '*n']:
 def center_box(
   size: Float[np.ndarray, '*n 2'], crop_size: int
 ) -> Float[np.ndarray, '*n 4']:
-  """The targets' boxes cx, cy, w, h in their crops; `size` is that in them."""
+  """Returns the boxes cx, cy, w, h of targets in their crops, px.
+
+  Args:
+    size: Width and height of the targets in the crops, px.
+    crop_size: Side of the crops, px.
+  """
   middle = np.full(size.shape, (crop_size - 1) / 2)
   return np.concatenate([middle, size], axis=-1).astype(np.float32)
 
@@ -34,18 +40,18 @@ def context_crop(
   box_xywh: Float[np.ndarray, '4'],
   crop_size: int = CROP_SIZE,
 ) -> tuple[UInt8[np.ndarray, 'c c 3'], Float[np.ndarray, '4']]:
-  """The square round a target in which the template crop has 127 px.
+  """Cuts out the square around a target in which the template crop has 127 px.
 
-  The centre of the box's pixels becomes the centre of the crop's; what lies
-  outside the image has the image's mean colour.
+  The centre of the box's pixels becomes the centre of the crop's pixels.
+  Outside the image, the crop has the image's mean colour.
 
   Args:
-    image: RGB.
-    box_xywh: Target, px, 0-based, with an area.
+    image: RGB image.
+    box_xywh: Box of the target, px, 0-based, with a positive area.
     crop_size: Side of the crop, px.
 
   Returns:
-    The crop, and the target's box cx, cy, w, h in it, px.
+    The crop, and the target's box cx, cy, w, h in the crop, px.
 
   Source: SiamFC (arXiv:1606.09549), section 3.2.
   """

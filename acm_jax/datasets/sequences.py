@@ -1,4 +1,4 @@
-"""One normal form of a video for every source, and its annotation files."""
+"""A common form of annotated videos, and readers of their files."""
 
 import collections
 import concurrent.futures
@@ -20,11 +20,12 @@ class Sequence:
   """A video and the boxes of one target in it; frames stay on disk.
 
   Attributes:
-    name: As the benchmark's result files are named.
-    frame_paths: One image file a frame, in order.
-    box_xywh: Box of each frame, px, 0-based; NaN where there is none.
-    absent: Where the target is labelled as absent.
-    attributes: What makes it hard, in the benchmark's words, if that is said.
+    name: Name of the sequence, as in the benchmark's result files.
+    frame_paths: Image file of each frame, in order.
+    box_xywh: Box in each frame, px, 0-based; NaN where none is annotated.
+    absent: Whether the target is labelled as absent, for each frame.
+    attributes: Challenges in the sequence, such as occlusion, in the
+      benchmark's words; empty if unknown.
   """
 
   name: str
@@ -37,12 +38,12 @@ class Sequence:
     return len(self.frame_paths)
 
   def frame(self, index: int) -> UInt8[np.ndarray, 'h w 3']:
-    """Decodes an image; raises as `read_frame`."""
+    """Decodes the image of a frame; for errors see `read_frame`."""
     return read_frame(self.frame_paths[index])
 
   @property
   def visible(self) -> Bool[np.ndarray, 'n']:
-    """Frames with a box that is finite and has an area, not labelled absent."""
+    """Whether each frame has a finite box with an area and is not absent."""
     return (
       np.isfinite(self.box_xywh).all(axis=1)
       & (self.box_xywh[:, 2:] > 0).all(axis=1)
@@ -58,20 +59,21 @@ def make(
   absent: np.ndarray | None = None,
   attributes: Sequence_[str] = (),
 ) -> Sequence:
-  """A sequence whose frames and rows belong together.
+  """Makes a sequence after checking that frames and rows match.
 
-  Frames beyond the last row are left out, as all toolkits do.
+  Frames beyond the last row are left out, as in all toolkits.
 
   Args:
     name: Name of the sequence.
-    frame_paths: Images in order.
-    box_xywh: A row for each frame, px, 0-based.
-    source: The annotation file, for messages.
+    frame_paths: Image files in order.
+    box_xywh: One row per frame, px, 0-based.
+    source: Annotation file, for messages.
     absent: 1 or True for each frame without the target.
-    attributes: Of the sequence.
+    attributes: Challenges in the sequence.
 
   Raises:
-    ValueError: There are fewer frames than rows, or `absent` is not as long.
+    ValueError: There are fewer frames than rows, or `absent` has another
+      length.
   """
   rows = len(box_xywh)
   if len(frame_paths) < rows:
@@ -82,7 +84,8 @@ def make(
   absent = np.zeros(rows) if absent is None else absent
   if len(absent) != rows:
     raise ValueError(
-      f'{source}: {rows} rows, but {len(absent)} marks of absence'
+      f'{source}: {rows} rows, but {len(absent)} absence labels; give each row '
+      'one label'
     )
   return Sequence(
     name,
@@ -97,8 +100,8 @@ def read_frame(path: Path) -> UInt8[np.ndarray, 'h w 3']:
   """Decodes an image file to RGB.
 
   Raises:
-    FileNotFoundError: The file is not there.
-    ValueError: It cannot be decoded.
+    FileNotFoundError: The file does not exist.
+    ValueError: The file cannot be decoded.
   """
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such image')
@@ -108,7 +111,7 @@ def read_frame(path: Path) -> UInt8[np.ndarray, 'h w 3']:
 def read_ahead(
   paths: Iterable[Path], ahead: int = 8
 ) -> Iterator[UInt8[np.ndarray, 'h w 3']]:
-  """As `read_frame` of each path, the next ones decoded in threads."""
+  """Yields `read_frame` of each path; threads decode up to `ahead` more."""
   with concurrent.futures.ThreadPoolExecutor(ahead) as pool:
     waiting: collections.deque = collections.deque()
     for path in paths:
@@ -120,17 +123,21 @@ def read_ahead(
 
 
 def decode(data: bytes, where: str) -> UInt8[np.ndarray, 'h w 3']:
-  """Decodes an image from the file `where` to RGB.
+  """Decodes the bytes of an image file to RGB.
+
+  Args:
+    data: Content of the file.
+    where: Name of the file, for messages.
 
   Raises:
-    ValueError: It cannot be decoded.
+    ValueError: The image cannot be decoded.
   """
-  # OpenCV 4 fills up a JPEG that breaks off in its last scan with grey.
-  torn = data[:2] == b'\xff\xd8' and (
+  # OpenCV 4 fills a JPEG that is truncated in its last scan with grey.
+  truncated = data[:2] == b'\xff\xd8' and (
     data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda')
   )
   pixels = None
-  if data and not torn:
+  if data and not truncated:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
   if pixels is None:
     raise ValueError(f'{where}: cannot be decoded as an image; restore it')
@@ -138,17 +145,20 @@ def decode(data: bytes, where: str) -> UInt8[np.ndarray, 'h w 3']:
 
 
 def frame_number(stem: str) -> int | None:
-  """The number that the name of an image ends in."""
+  """Returns the number at the end of an image's name, if there is one."""
   digits = re.search(r'\d+$', stem)
   return int(digits[0]) if digits else None
 
 
 def numbered_images(folder: Path) -> dict[int, Path]:
-  """Images of a folder by the number that their names end in, ascending.
+  """Returns the images of a folder by the number at the end of their names.
+
+  The numbers are in ascending order.
 
   Raises:
-    FileNotFoundError: There is no such folder.
-    ValueError: It has no images, or one without a number or with a used one.
+    FileNotFoundError: The folder does not exist.
+    ValueError: The folder has no images, a name does not end in a number, or
+      two names end in the same number.
   """
   if not folder.is_dir():
     raise FileNotFoundError(f'{folder}: no such folder of frames')
@@ -158,26 +168,30 @@ def numbered_images(folder: Path) -> dict[int, Path]:
       continue
     number = frame_number(path.stem)
     if number is None:
-      raise ValueError(f'{path}: name does not end in a frame number')
+      raise ValueError(
+        f'{path}: name does not end in a frame number; rename or remove it'
+      )
     if number in images:
-      raise ValueError(f'{path}: frame {number} is also {images[number].name}')
+      raise ValueError(
+        f'{path}: same frame number as {images[number].name}; remove one'
+      )
     images[number] = path
   if not images:
-    raise ValueError(f'{folder}: no images in it')
+    raise ValueError(f'{folder}: contains no images')
   return dict(sorted(images.items()))
 
 
 def read_rows(path: Path, columns: tuple[int, ...]) -> list[list[float]]:
-  """Numbers of an annotation file, separated by commas, tabs or spaces.
+  """Reads the numbers of a file, separated by commas, tabs or spaces.
 
   Args:
-    path: Text file with one row a frame; empty lines at the end are allowed.
-    columns: Permitted lengths of a row.
+    path: Text file with one row per frame; empty lines at the end are allowed.
+    columns: Permitted numbers of values in a row.
 
   Raises:
-    FileNotFoundError: The file is not there.
-    ValueError: A row is short or long or holds something else than numbers;
-      the message names file and row (the first is 1).
+    FileNotFoundError: The file does not exist.
+    ValueError: A row has the wrong length or a value that is not a number; the
+      message names the file and the row, counted from 1.
   """
   if not path.is_file():
     raise FileNotFoundError(f'{path}: missing annotation file')
@@ -185,10 +199,10 @@ def read_rows(path: Path, columns: tuple[int, ...]) -> list[list[float]]:
 
 
 def read_text(path: Path) -> str:
-  """A text file's content, without the mark that some editors begin with.
+  """Reads a text file, without the byte order mark that some editors write.
 
   Raises:
-    ValueError: It is not text.
+    ValueError: The file is not text.
   """
   try:
     return path.read_text(encoding='utf-8-sig')
@@ -199,15 +213,15 @@ def read_text(path: Path) -> str:
 def parse_rows(
   text: str, where: str, columns: tuple[int, ...]
 ) -> list[list[float]]:
-  """As `read_rows`, of a text from the file `where`."""
+  """Parses rows as `read_rows` does, from the text of the file `where`."""
   rows = []
   for number, line in enumerate(text.rstrip().splitlines(), 1):
     fields = re.split(r'\s*,\s*|\s+', line.strip())
     if not line.strip() or ';' in line:
-      what = 'semicolons' if line.strip() else 'an empty row'
+      problem = 'contains semicolons' if line.strip() else 'is empty'
       raise ValueError(
-        f'{where} row {number}: {what}; give each frame a row of numbers with '
-        'commas, tabs or spaces between them'
+        f'{where} row {number}: {problem}; give each frame a row of numbers '
+        'separated by commas, tabs or spaces'
       )
     if len(fields) not in columns:
       allowed = ' or '.join(map(str, columns))
@@ -224,19 +238,20 @@ def parse_rows(
 
 
 def read_boxes(path: Path, first_pixel: int = 0) -> Float[np.ndarray, 'n 4']:
-  """Boxes x, y, w, h of an annotation file, made 0-based.
+  """Reads boxes x, y, w, h from an annotation file and makes them 0-based.
 
   Args:
-    path: Text file with four values a row; NaN where the target is absent.
-    first_pixel: What the file calls the first pixel: 0, or 1 as in Matlab.
+    path: Text file with four values per row; NaN where the target is absent.
+    first_pixel: Coordinate of the first pixel in the file: 0, or 1 as in
+      Matlab.
 
   Raises:
-    FileNotFoundError: The file is not there.
-    ValueError: It has no rows, or a row is not four numbers.
+    FileNotFoundError: The file does not exist.
+    ValueError: The file has no rows, or a row is not four numbers.
   """
   rows = read_rows(path, (4,))
   if not rows:
-    raise ValueError(f'{path}: no boxes in it')
+    raise ValueError(f'{path}: contains no boxes')
   box_xywh = np.array(rows)
   box_xywh[:, :2] -= first_pixel
   return box_xywh.astype(np.float32)

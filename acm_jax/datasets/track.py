@@ -1,4 +1,4 @@
-"""One normal form of a target in a video, whatever it was read from."""
+"""A common form of annotated targets in videos, for all training sets."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,20 +11,21 @@ class Track(NamedTuple):
   """One target in one video.
 
   Attributes:
-    name: Unique in its data set.
-    box_xywh: Box in each frame, px, 0-based; NaN where there is none.
-    visible: Frames whose box counts.
-    frame_number: Position in the source's video, ascending.
-    image: Gives the RGB image of frame i; raises OSError or ValueError, which
-      names its file, if there is none. Of a cropped track: the bytes of a JPEG.
-    files: The images by name, for readers of the original bytes.
-    reason: What the frames are called that do not count.
-    cropped: Whether the images are context crops already, the target in their
-      centre.
-    video: What its video is called, for which tracks follow each other; its
-      own name if it is the only one.
+    name: Name of the track, unique in its data set.
+    box_xywh: Box in each frame, px, 0-based; NaN where none is annotated.
+    visible: Whether the box of each frame may be used.
+    frame_number: Position of each frame in the source's video, ascending.
+    image: Function that returns the RGB image of frame i, or the bytes of a
+      JPEG for a cropped track. It raises OSError or ValueError, naming the
+      file, if the image cannot be read.
+    files: Names of the image files, for readers of the original bytes.
+    reason: Word by which reports call the frames that are not visible.
+    cropped: Whether the images are context crops already, centred on the
+      target.
+    video: Name of the video, whose tracks must be consecutive; empty if the
+      video has no other track.
     category: Class of the target in its data set's words; empty if unknown.
-    spare: How many images there are beyond the last row.
+    spare: Number of images beyond the last row.
   """
 
   name: str

@@ -1,9 +1,9 @@
-"""Trees of files, read-only: a folder, here or far away, or an archive.
+"""Read-only trees of files: a local or remote folder, or an archive.
 
-A name in a tree has slashes between its parts and none before them; the root
-is the empty name. A folder's tree holds what the archives directly in it, or in
-one of its folders, hold, too, as if they were unpacked there; those further
-down are folders of the name that they have, `zips/a.zip/0.jpg`.
+The parts of a name in a tree are separated by slashes, without a leading slash;
+the root is the empty name. Archives in the root of a folder or in one of its
+direct subfolders appear as if they were unpacked where they are. A zip archive
+further down appears as a folder with the archive's name: `zips/a.zip/0.jpg`.
 """
 
 import abc
@@ -22,89 +22,91 @@ from acm_jax.host.staging import is_here
 
 ARCHIVES = ('.zip', '.tar')
 _PACKED = ('.gz', '.tgz', '.bz2', '.xz')
-# A folder with more folders is not one of parts.
-_PARTS = 32
-# Requests to a far place at once.
-_QUESTIONS = 32
+# If a folder has more subfolders than this, they are not searched for archives.
+_MAX_PARTS = 32
+# Concurrent requests to a remote file system.
+_REQUESTS = 32
 
 
 class Tree(abc.ABC):
   """Files below a root.
 
   Attributes:
-    label: The root's path, for messages.
+    label: Path of the root, for messages.
   """
 
   label: str
 
   @abc.abstractmethod
-  def folders(self, place: str = '') -> list[str]:
-    """Names of a folder's folders, sorted; none where there is no such."""
+  def folders(self, parent: str = '') -> list[str]:
+    """Returns the names of a folder's subfolders, sorted; may be none."""
 
   @abc.abstractmethod
-  def files(self, place: str = '') -> list[str]:
-    """Names of a folder's files, sorted; none where there is no such."""
+  def files(self, parent: str = '') -> list[str]:
+    """Returns the names of a folder's files, sorted; may be none."""
 
   @abc.abstractmethod
   def read(self, name: str) -> bytes:
-    """What a file holds.
+    """Reads a file.
 
     Raises:
-      FileNotFoundError: It is not there.
+      FileNotFoundError: The file does not exist.
     """
 
   @abc.abstractmethod
   def __contains__(self, name: str) -> bool:
-    """Whether there is such a file."""
+    """Returns whether a file of that name exists."""
 
   def text(self, name: str) -> str:
-    """A text file.
+    """Reads a text file.
 
     Raises:
-      FileNotFoundError: It is not there.
-      ValueError: It is not text.
+      FileNotFoundError: The file does not exist.
+      ValueError: The file is not text.
     """
     try:
       return self.read(name).decode()
     except UnicodeDecodeError as error:
-      raise ValueError(f'{self.where(name)}: not a text ({error})') from None
+      raise ValueError(
+        f'{self.where(name)}: not a text file ({error})'
+      ) from None
 
   def where(self, name: str) -> str:
-    """A file as messages name it."""
+    """Returns the full path of a file, for messages."""
     return f'{self.label}/{name}'
 
 
 def join(*parts: str) -> str:
-  """Parts of a name as one; empty ones are the root."""
+  """Joins the parts of a name, of which empty ones are the root."""
   return '/'.join(part for part in parts if part)
 
 
 def find(tree: Tree, name: str, depth: int = 3) -> str | None:
-  """The uppermost folder that has a file or folder of that name."""
-  places = ['']
+  """Finds the uppermost folder that contains a file or folder of that name."""
+  parents = ['']
   for _ in range(depth + 1):
-    for place in places:
-      if join(place, name) in tree or name in tree.folders(place):
-        return place
-    places = [join(p, folder) for p in places for folder in tree.folders(p)]
+    for parent in parents:
+      if join(parent, name) in tree or name in tree.folders(parent):
+        return parent
+    parents = [join(p, folder) for p in parents for folder in tree.folders(p)]
   return None
 
 
 def open_tree(source: epath.PathLike) -> Tree:
-  """The tree of a folder or an archive.
+  """Opens the tree of a folder or an archive.
 
   Raises:
-    FileNotFoundError: There is nothing of that name.
-    ValueError: It is a file but no archive that can be read in any order.
+    FileNotFoundError: `source` does not exist.
+    ValueError: `source` is a file but not an archive with random access.
   """
   path = epath.Path(source)
   if path.is_dir():
     base = Folder(path)
     layers = [('', _archive(path / name)) for name in _archives(base, '')]
     folders = base.folders()
-    # A set's parts, as train/, may be packed apart; of thousands of folders
-    # none is such a part.
-    for folder in folders if len(folders) <= _PARTS else ():
+    # The parts of a data set, such as train/, may be packed separately. If a
+    # folder has thousands of subfolders, these are not such parts.
+    for folder in folders if len(folders) <= _MAX_PARTS else ():
       layers += [
         (folder, _archive(path / folder / name))
         for name in _archives(base, folder)
@@ -119,55 +121,62 @@ def open_tree(source: epath.PathLike) -> Tree:
   return _archive(path)
 
 
-def _archives(tree: Tree, place: str) -> list[str]:
-  return [name for name in tree.files(place) if name.endswith(ARCHIVES)]
+def _archives(tree: Tree, parent: str) -> list[str]:
+  return [name for name in tree.files(parent) if name.endswith(ARCHIVES)]
 
 
 def _archive(path: epath.Path) -> Tree:
   if path.suffix in _PACKED:
     raise ValueError(
-      f'{path}: cannot be read in any order; unpack it and name the folder'
+      f'{path}: compressed archives have no random access; unpack it and give '
+      'the folder instead'
     )
   kinds = {'.zip': Zip, '.tar': Tar}
   if path.suffix not in kinds:
-    raise ValueError(f'{path}: neither a folder nor one of {ARCHIVES}')
+    raise ValueError(
+      f'{path}: neither a folder nor an archive ({", ".join(ARCHIVES)})'
+    )
   try:
     return kinds[path.suffix](path)
   except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
     raise ValueError(
-      f'{path}: damaged archive ({error}); fetch it again'
+      f'{path}: damaged archive ({error}); download it again'
     ) from None
 
 
 class Folder(Tree):
-  """A folder, here or at an address that etils.epath knows."""
+  """A folder, local or at a remote address that etils.epath supports."""
 
   def __init__(self, path: epath.Path):
     self._path, self.label = path, str(path)
     self._opened = '', None
 
-  def folders(self, place: str = '') -> list[str]:
-    if inside := self._inside(place):
-      return inside[0].folders(inside[1])
-    return self._names(place)[0]
+  def folders(self, parent: str = '') -> list[str]:
+    if inside := self._inside(parent):
+      archive, rest = inside
+      return archive.folders(rest)
+    folders, _ = self._names(parent)
+    return folders
 
-  def files(self, place: str = '') -> list[str]:
-    if inside := self._inside(place):
-      return inside[0].files(inside[1])
-    return self._names(place)[1]
+  def files(self, parent: str = '') -> list[str]:
+    if inside := self._inside(parent):
+      archive, rest = inside
+      return archive.files(rest)
+    _, files = self._names(parent)
+    return files
 
-  def _names(self, place) -> tuple[list[str], list[str]]:
-    """Names of folders and of files."""
-    folder = self._path / place
+  def _names(self, parent: str) -> tuple[list[str], list[str]]:
+    """Returns the sorted names of subfolders and of files."""
+    folder = self._path / parent
     if not folder.is_dir():
       return [], []
     if is_here(folder):
       with os.scandir(folder) as entries:
         kinds = [(entry.name, entry.is_dir()) for entry in entries]
     else:
-      # A question each, of which many can be under way.
+      # One request per entry, many of them at the same time.
       paths = list(folder.iterdir())
-      with ThreadPoolExecutor(_QUESTIONS) as pool:
+      with ThreadPoolExecutor(_REQUESTS) as pool:
         kinds = list(pool.map(lambda path: (path.name, path.is_dir()), paths))
     return tuple(
       sorted(name for name, kind in kinds if kind == wanted)
@@ -176,7 +185,8 @@ class Folder(Tree):
 
   def read(self, name: str) -> bytes:
     if inside := self._inside(name):
-      return inside[0].read(inside[1])
+      archive, rest = inside
+      return archive.read(rest)
     path = self._path / name
     try:
       return path.read_bytes()
@@ -185,34 +195,43 @@ class Folder(Tree):
 
   def __contains__(self, name: str) -> bool:
     if inside := self._inside(name):
-      return inside[1] in inside[0]
+      archive, rest = inside
+      return rest in archive
     path = self._path / name
     return path.exists() and not path.is_dir()
 
   def _inside(self, name: str) -> tuple[Tree, str] | None:
-    """The archive that a name leads into, if one, and the name in it."""
+    """Splits a name that leads into a zip archive into archive and member."""
     end = name.find('.zip')
     if end < 0 or (self._path / name[: end + 4]).is_dir():
       return None
     archive, rest = name[: end + 4], name[end + 5 :]
     if not (self._path / archive).exists():
       return None
-    # The frames of a video follow each other.
-    if self._opened[0] != archive:
-      self._opened = archive, _archive(self._path / archive)
-    return self._opened[1], rest
+    # One archive is kept open, as the frames of a video are read in sequence.
+    opened_name, opened = self._opened
+    if opened_name != archive:
+      opened = _archive(self._path / archive)
+      self._opened = archive, opened
+    return opened, rest
 
 
 class _Archive(Tree):
-  """An archive of which the places of all members are known."""
+  """An archive with an index of its members."""
 
   def __init__(self, path: epath.Path, members: Iterable[tuple[str, object]]):
+    """Builds the index.
+
+    Args:
+      path: Path of the archive.
+      members: Names of the files, and what `read` needs to find them.
+    """
     self._path, self.label = path, str(path)
     self._folders: dict[str, set[str]] = {'': set()}
     self._files: dict[str, dict[str, object]] = {}
-    for name, at in members:
+    for name, member in members:
       folder, _, leaf = name.removeprefix('./').rpartition('/')
-      self._files.setdefault(folder, {})[leaf] = at
+      self._files.setdefault(folder, {})[leaf] = member
       while folder not in self._folders:
         self._folders[folder] = set()
         folder = folder.rpartition('/')[0]
@@ -220,11 +239,11 @@ class _Archive(Tree):
       above, _, leaf = folder.rpartition('/')
       self._folders[above].add(leaf)
 
-  def folders(self, place: str = '') -> list[str]:
-    return sorted(self._folders.get(place, ()))
+  def folders(self, parent: str = '') -> list[str]:
+    return sorted(self._folders.get(parent, ()))
 
-  def files(self, place: str = '') -> list[str]:
-    return sorted(self._files.get(place, ()))
+  def files(self, parent: str = '') -> list[str]:
+    return sorted(self._files.get(parent, ()))
 
   def __contains__(self, name: str) -> bool:
     folder, _, leaf = name.rpartition('/')
@@ -237,7 +256,7 @@ class _Archive(Tree):
     return self._files[folder][leaf]
 
   def __reduce__(self):
-    # Another process opens the file itself.
+    # Unpickling opens the file again, as another process has to.
     return type(self), (self._path,)
 
 
@@ -257,7 +276,7 @@ class Zip(_Archive):
     with self._lock:
       try:
         return self._zip.read(member)
-      # RuntimeError if it has a password.
+      # zipfile raises RuntimeError for a member with a password.
       except (
         zipfile.BadZipFile,
         zlib.error,
@@ -265,11 +284,13 @@ class Zip(_Archive):
         NotImplementedError,
         RuntimeError,
       ) as error:
-        raise ValueError(f'{self.where(name)}: damaged ({error})') from None
+        raise ValueError(
+          f'{self.where(name)}: damaged ({error}); download the archive again'
+        ) from None
 
 
 class Tar(_Archive):
-  """A tar archive that is not compressed."""
+  """An uncompressed tar archive."""
 
   def __init__(self, path: epath.Path):
     self._file = path.open('rb')
@@ -281,15 +302,16 @@ class Tar(_Archive):
           members.append((member.name, (member.offset_data, member.size)))
         elif not member.isdir():
           raise ValueError(
-            f'{path}: {member.name} is a link; unpack it and name the folder'
+            f'{path}: {member.name} is a link; unpack the archive and give the '
+            'folder instead'
           )
-      # tarfile takes a damaged header for the end.
+      # tarfile mistakes a damaged header for the end of the archive.
       self._file.seek(archive.offset)
       end = self._file.read(tarfile.BLOCKSIZE)
     if end.strip(b'\0') or len(end) < tarfile.BLOCKSIZE:
       raise ValueError(
-        f'{path}: damaged archive (no header at byte {archive.offset}); fetch '
-        'it again'
+        f'{path}: damaged archive (no header at byte {archive.offset}); '
+        'download it again'
       )
     self._lock = threading.Lock()
     super().__init__(path, members)
@@ -300,53 +322,64 @@ class Tar(_Archive):
       self._file.seek(offset, os.SEEK_SET)
       data = self._file.read(size)
     if len(data) != size:
-      raise ValueError(f'{self.where(name)}: the archive ends before it')
+      raise ValueError(
+        f'{self.where(name)}: truncated archive; download it again'
+      )
     return data
 
 
 class _Layers(Tree):
-  """Several trees, each with all its names below a place of its own."""
+  """Several trees as one, each below a folder of its own."""
 
   def __init__(self, layers: list[tuple[str, Tree]]):
-    self._layers, self.label = layers, layers[0][1].label
+    _, self._base = layers[0]
+    self._layers, self.label = layers, self._base.label
 
   def _inside(self, name: str) -> Iterator[tuple[Tree, str]]:
-    """Trees that a name may be in, and what it is called there."""
-    for place, tree in self._layers:
-      if not place:
+    """Yields the trees that may contain a name, and the name in each."""
+    for root, tree in self._layers:
+      if not root:
         yield tree, name
-      elif name == place or name.startswith(f'{place}/'):
-        yield tree, name[len(place) + 1 :]
+      elif name == root or name.startswith(f'{root}/'):
+        yield tree, name[len(root) + 1 :]
 
-  def folders(self, place: str = '') -> list[str]:
-    found = {
-      n for tree, name in self._inside(place) for n in tree.folders(name)
+  def folders(self, parent: str = '') -> list[str]:
+    names = {
+      folder
+      for tree, inner in self._inside(parent)
+      for folder in tree.folders(inner)
     }
-    return sorted(found)
+    return sorted(names)
 
-  def files(self, place: str = '') -> list[str]:
-    found: dict[str, Tree] = {}
-    for tree, name in self._inside(place):
-      for file in tree.files(name):
-        if file in found:
+  def files(self, parent: str = '') -> list[str]:
+    trees: dict[str, Tree] = {}
+    for tree, inner in self._inside(parent):
+      for file in tree.files(inner):
+        if file in trees:
           raise ValueError(
-            f'{tree.where(join(name, file))}: is in {found[file].label}, too; '
-            'remove one'
+            f'{tree.where(join(inner, file))}: also in {trees[file].label}; '
+            'remove one of them'
           )
-        found[file] = tree
-    return sorted(found)
+        trees[file] = tree
+    return sorted(trees)
 
   def __contains__(self, name: str) -> bool:
-    return any(own in tree for tree, own in self._inside(name))
+    return any(inner in tree for tree, inner in self._inside(name))
 
   def read(self, name: str) -> bytes:
-    tree, own = self._holder(name)
-    return tree.read(own)
+    tree, inner = self._holder(name)
+    return tree.read(inner)
 
   def where(self, name: str) -> str:
-    tree, own = self._holder(name)
-    return tree.where(own)
+    tree, inner = self._holder(name)
+    return tree.where(inner)
 
   def _holder(self, name: str) -> tuple[Tree, str]:
-    holders = ((t, own) for t, own in self._inside(name) if own in t)
-    return next(holders, (self._layers[0][1], name))
+    """Finds the tree that contains a file, and the file's name in that tree.
+
+    For a file that does not exist, the tree is that of the folder itself.
+    """
+    for tree, inner in self._inside(name):
+      if inner in tree:
+        return tree, inner
+    return self._base, name

@@ -1,4 +1,4 @@
-"""Frames of anything a user points at: a video file, a folder, a camera."""
+"""Videos from a video file, a folder of images or a camera."""
 
 import dataclasses
 import os
@@ -21,10 +21,10 @@ class Video:
   """An opened video.
 
   Attributes:
-    frames: Its frames, RGB, read as they are asked for.
-    fps: Frames per second, as far as the source tells.
-    length: Number of frames, or None where only reading shows it.
-    live: Whether frames arrive in real time and nobody knows how many.
+    frames: RGB frames, read one at a time.
+    fps: Frames per second, `DEFAULT_FPS` if the source does not state it.
+    length: Number of frames, or None if unknown before reading.
+    live: Whether frames arrive in real time, without a known end.
   """
 
   frames: Iterator[UInt8[np.ndarray, 'h w 3']]
@@ -37,15 +37,19 @@ def open_video(source: str) -> Video:
   """Opens a video file, a folder of images or a camera.
 
   Args:
-    source: A path, or the number of a camera.
+    source: Path, or number of a camera.
 
   Raises:
-    FileNotFoundError: There is nothing at the path.
-    ValueError: The folder is empty, or the file or camera gives no frame.
+    FileNotFoundError: The path does not exist.
+    ValueError: The folder has no images, or no frame can be read from the file
+      or the camera.
   """
   if source.isdecimal():
-    refusal = f'camera {source}: gives no frame; is it there, and free?'
-    return _capture(int(source), refusal)
+    failure = (
+      f'camera {source}: no frame could be read; check that it is connected '
+      'and not in use'
+    )
+    return _capture(int(source), failure)
   path = Path(source)
   if path.is_dir():
     images = numbered_images(path)
@@ -54,21 +58,21 @@ def open_video(source: str) -> Video:
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such video, folder or camera number')
   if path.suffix.lower() in _TEXT:
-    # FFmpeg would draw the letters.
+    # FFmpeg would render the text as frames.
     raise ValueError(f'{path}: a text file, not a video')
   return _capture(
     str(path), f'{path}: cannot be decoded as a video; re-encode it'
   )
 
 
-def _capture(source: int | str, refusal: str) -> Video:
-  # FFmpeg would say on stderr what `refusal` says.
+def _capture(source: int | str, failure: str) -> Video:
+  # FFmpeg would repeat on stderr what the error `failure` says.
   os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
   capture = cv2.VideoCapture(source)
   ok, first = capture.read()
   if not ok:
     capture.release()
-    raise ValueError(refusal)
+    raise ValueError(failure)
 
   length = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
 
@@ -82,7 +86,7 @@ def _capture(source: int | str, refusal: str) -> Video:
     finally:
       capture.release()
     if count < length:
-      # No error: some containers announce more than they hold.
+      # Not an error: the headers of some files state too many frames.
       logging.warning(
         '%s: %d of %d frames could be decoded', source, count, length
       )

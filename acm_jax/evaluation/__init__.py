@@ -1,1 +1,1 @@
-"""Scores of tracking results: plain NumPy on boxes, no compiler."""
+"""Scoring of tracking results, in NumPy only, so that nothing is compiled."""

@@ -1,4 +1,4 @@
-"""Ground truth for scoring, from any of the forms that it is passed on in."""
+"""Reads ground truth from official folders, text files and JSON files."""
 
 import json
 from collections.abc import Mapping
@@ -21,18 +21,20 @@ from acm_jax.evaluation.results import read_boxes
 from acm_jax.evaluation.truth import Truth
 
 
-class _Note(NamedTuple):
-  """What is said of one sequence.
+class _Annotation(NamedTuple):
+  """Annotation of one sequence, as read from its file.
 
   Attributes:
     where: File and sequence, for messages.
-    name: As it is called there.
-    regions: Four numbers a frame, or the corners of a polygon.
-    absent: Where the target is labelled as absent; None without labels.
+    name: Name of the sequence in the file.
+    regions: Four numbers per frame, or the corners of a polygon.
+    absent: Whether the target is labelled as absent in each frame; None without
+      labels.
     size: Width and height of the images, px, if known.
-    frame: An image of it, if there is one.
-    attributes: What makes it hard, in the benchmark's words, if that is said.
-    anchors: As in `Truth`.
+    frame: One image of the sequence, if available.
+    attributes: Challenges of the sequence, in the benchmark's words; empty if
+      not annotated.
+    anchors: Anchors, as in `Truth`.
   """
 
   where: str
@@ -46,40 +48,43 @@ class _Note(NamedTuple):
 
 
 def read(benchmark: Benchmark, path: Path) -> dict[str, Truth]:
-  """All annotations at `path`, by sequence.
+  """Reads all annotations at a path.
 
   Args:
-    benchmark: What they are annotations of.
-    path: A JSON in the dialect of pysot or of DaSiamRPN (both hold the numbers
-      of the official files); a folder with one such JSON; a folder with
-      `annotations/<sequence>.txt` and, where absence is labelled,
-      `absent/<sequence>.txt` (1 = absent); or the official root.
+    benchmark: Benchmark that is annotated.
+    path: One of: a JSON file in the dialect of pysot or DaSiamRPN (both have
+      the numbers of the official files); a folder with one such file; a folder
+      with `annotations/<sequence>.txt` and, if absence is labelled,
+      `absent/<sequence>.txt` (1 = absent); the official root.
+
+  Returns:
+    Ground truth by sequence.
 
   Raises:
-    OSError: Something cannot be read.
-    ValueError: Something is not an annotation, or not of this benchmark.
+    OSError: A file cannot be read.
+    ValueError: A file is not an annotation, or not one of this benchmark.
   """
   return {
     name: Truth(
-      note.regions,
-      note.absent,
-      note.size or _size(note.frame),
-      note.attributes,
+      own.regions,
+      own.absent,
+      own.size or _size(own.frame),
+      own.attributes,
       benchmark.first_pixel,
-      note.anchors,
+      own.anchors,
     )
-    for name, note in _notes(benchmark, path).items()
+    for name, own in _annotations(benchmark, path).items()
   }
 
 
 def _size(frame):
   if frame is None:
     return None
-  height, width = sequences.read_frame(frame).shape[:2]
+  height, width, _ = sequences.read_frame(frame).shape
   return width, height
 
 
-def _notes(benchmark: Benchmark, path: Path) -> dict[str, _Note]:
+def _annotations(benchmark: Benchmark, path: Path) -> dict[str, _Annotation]:
   if not path.exists():
     raise FileNotFoundError(f'{path}: no such file or folder of annotations')
   if path.is_file():
@@ -88,40 +93,51 @@ def _notes(benchmark: Benchmark, path: Path) -> dict[str, _Note]:
     found = _read_texts(path, benchmark)
   elif len(jsons := sorted(path.glob('*.json'))) > 1:
     listed = ', '.join(each.name for each in jsons)
-    raise ValueError(f'{path}: several JSONs, {listed}: name one of them')
+    raise ValueError(
+      f'{path}: several JSON files, {listed}; choose one of them'
+    )
   elif jsons:
     found = _read_json(jsons[0])
   else:
     found = _read_layout(path, benchmark)
-  notes = _official(found, benchmark, path)
-  if not notes:
-    raise ValueError(f'{path}: no annotations of {benchmark.name} in it')
-  for note in notes.values():
-    _check(note, benchmark)
-  return notes
+  by_name = _official(found, benchmark, path)
+  if not by_name:
+    raise ValueError(f'{path}: no annotations of {benchmark.name}')
+  for own in by_name.values():
+    _check(own, benchmark)
+  return by_name
 
 
-def _check(note: _Note, benchmark: Benchmark) -> None:
-  numbers = note.regions
-  if not isinstance(numbers, np.ndarray):
+def _check(annotation: _Annotation, benchmark: Benchmark) -> None:
+  where, regions = annotation.where, annotation.regions
+  numbers = regions
+  if not isinstance(regions, np.ndarray):
     if benchmark.layout != 'vot':
       raise ValueError(
-        f'{note.where}: polygons, but {benchmark.name} has boxes'
+        f'{where}: regions are polygons, but {benchmark.name} has boxes; give '
+        'x, y, w, h'
       )
-    numbers = np.concatenate(numbers)
+    numbers = np.concatenate(regions)
   if np.isinf(numbers).any():
-    row = [np.isinf(region).any() for region in note.regions].index(True) + 1
-    raise ValueError(f'{note.where} row {row}: a number that is not finite')
-  first = vot.region_box(note.regions[0])
+    row = [np.isinf(region).any() for region in regions].index(True) + 1
+    raise ValueError(
+      f'{where} row {row}: infinite number; write NaN if there is no target'
+    )
+  first = vot.region_box(regions[0])
   if not (np.isfinite(first).all() and (first[2:] > 0).all()):
     raise ValueError(
-      f'{note.where} row 1: trackers are started here; the box needs an area'
+      f'{where} row 1: trackers are started on this box; it must be finite and '
+      'have an area'
     )
-  if note.absent is None and benchmark.labels_absence and benchmark.sequences:
+  if (
+    annotation.absent is None
+    and benchmark.labels_absence
+    and benchmark.sequences
+  ):
     raise ValueError(
-      f'{note.where}: no labels of absence, which {benchmark.name} is scored '
-      'by; they are `absent` of a JSON, 1 where the target is present, or '
-      'absent/<sequence>.txt beside annotations/, 1 where it is absent'
+      f'{where}: no absence labels, which the scores of {benchmark.name} need; '
+      'add `absent` (1 = present) to the JSON file, or absent/<sequence>.txt '
+      '(1 = absent) next to annotations/'
     )
 
 
@@ -130,11 +146,13 @@ def _read_json(path):
     content = json.loads(path.read_text())
     entries = list(content.items())
   except (ValueError, AttributeError):
-    raise ValueError(f'{path}: not a JSON of sequences by name') from None
-  return [_json_note(path, name, entry) for name, entry in entries]
+    raise ValueError(
+      f'{path}: not a JSON object of sequences by name'
+    ) from None
+  return [_json_annotation(path, name, entry) for name, entry in entries]
 
 
-def _json_note(path: Path, name: str, entry: Any) -> _Note:
+def _json_annotation(path: Path, name: str, entry: Any) -> _Annotation:
   where = f'{path}, {name}'
   try:
     rows = list(entry['gt_rect'])
@@ -143,32 +161,37 @@ def _json_note(path: Path, name: str, entry: Any) -> _Note:
   except (KeyError, TypeError, ValueError):
     bad, regions = [], ()
   if bad or not regions:
-    place = f' row {bad[0]}' if bad else ''
+    row = f' row {bad[0]}' if bad else ''
     raise ValueError(
-      f'{where}: gt_rect{place} must hold four numbers a frame, or the corners '
+      f'{where}: gt_rect{row} must hold four numbers per frame, or the corners '
       'of a polygon'
     )
   if {len(row) for row in rows} == {4}:
     regions = np.stack(regions)
   for key in ('img_names', 'image_files'):
     images = entry.get(key) or rows
-    if not isinstance(images, list) or len(images) != len(rows):
-      count = len(images) if isinstance(images, list) else 'no list'
-      raise ValueError(f'{where}: gt_rect has {len(rows)} rows, {key} {count}')
+    if not isinstance(images, list):
+      raise ValueError(f'{where}: {key} must be a list')
+    if len(images) != len(rows):
+      raise ValueError(
+        f'{where}: gt_rect has {len(rows)} rows, but {key} has {len(images)}'
+      )
   first = entry.get('init_rect', rows[0])
   if not isinstance(first, list) or not _is_region(first):
     raise ValueError(f'{where}: init_rect must hold four numbers')
-  # Of a polygon it is a box that toolkits choose.
+  # Toolkits choose the box of a polygon by rules of their own.
   if len(rows[0]) == 4 == len(first) and not np.allclose(
     first, rows[0], rtol=0, atol=1, equal_nan=True
   ):
-    raise ValueError(f'{where}: init_rect is not the first of gt_rect')
+    raise ValueError(
+      f'{where}: init_rect differs from the first row of gt_rect'
+    )
   attributes = entry.get('attr', [])
   if not isinstance(attributes, list):
     raise ValueError(f'{where}: attr must be a list of names')
   absent, size = _json_absence(where, entry), _json_size(where, entry)
-  note = _note(where, name, regions, absent, size)
-  return note._replace(attributes=tuple(map(str, attributes)))
+  own = _annotation(where, name, regions, absent, size)
+  return own._replace(attributes=tuple(map(str, attributes)))
 
 
 def _json_absence(where, entry):
@@ -177,7 +200,7 @@ def _json_absence(where, entry):
     return None
   if not isinstance(labels, list) or not all(each in (0, 1) for each in labels):
     raise ValueError(f'{where}: absent must be a list of 0 and 1')
-  # The name promises the opposite: 1 is present.
+  # Contrary to the name of the field, 1 is present.
   return np.array(labels) == 0
 
 
@@ -186,7 +209,7 @@ def _json_size(where, entry):
   if size == (None, None):
     return None
   if not all(isinstance(each, int) and each > 0 for each in size):
-    raise ValueError(f'{where}: width and height must be whole numbers above 0')
+    raise ValueError(f'{where}: width and height must be positive integers')
   return size
 
 
@@ -203,25 +226,25 @@ def _read_texts(root, benchmark):
     absent = None
     if benchmark.labels_absence and labels.exists():
       absent = _read_labels(labels)
-    found.append(_note(str(path), path.stem, boxes, absent))
+    found.append(_annotation(str(path), path.stem, boxes, absent))
   return found
 
 
 def _read_labels(path):
   words = path.read_text().replace(',', ' ').split()
   if not set(words) <= {'0', '1'}:
-    raise ValueError(f'{path}: a label must be 0 or 1')
+    raise ValueError(f'{path}: absence labels must be 0 or 1')
   return np.array(words) == '1'
 
 
 def _read_layout(root, benchmark):
   if benchmark.layout == 'vot':
     return [
-      _Note(
-        f'{root}, {name}',
-        name,
-        own.region,
-        None,
+      _Annotation(
+        where=f'{root}, {name}',
+        name=name,
+        regions=own.region,
+        absent=None,
         frame=own.first,
         anchors=own.anchors,
       )
@@ -231,39 +254,44 @@ def _read_layout(root, benchmark):
   for sequence in official(benchmark, layouts.read(benchmark.layout, root)):
     boxes = sequence.box_xywh.astype(np.float64)
     boxes[:, :2] += benchmark.first_pixel
-    note = _Note(f'{root}, {sequence.name}', sequence.name, boxes, None)
-    if benchmark.labels_absence:
-      note = note._replace(absent=sequence.absent)
+    own = _Annotation(
+      where=f'{root}, {sequence.name}',
+      name=sequence.name,
+      regions=boxes,
+      absent=sequence.absent if benchmark.labels_absence else None,
+      attributes=sequence.attributes,
+    )
     if toolkits.get(benchmark.protocol, benchmark.name).needs_sizes:
-      note = note._replace(size=_size(sequence.frame_paths[0]))
-    found.append(note._replace(attributes=sequence.attributes))
+      own = own._replace(size=_size(sequence.frame_paths[0]))
+    found.append(own)
   return found
 
 
-def _note(where, name, regions, absent, size=None):
+def _annotation(where, name, regions, absent, size=None) -> _Annotation:
+  """Creates an annotation whose absence labels, if any, are one per frame."""
   if absent is not None and absent.shape != (len(regions),):
     raise ValueError(
-      f'{where}: {name} has {absent.size} labels of absence for {len(regions)} '
-      'boxes'
+      f'{where}: {absent.size} absence labels for {len(regions)} boxes'
     )
-  return _Note(where, name, regions, absent, size)
+  return _Annotation(where, name, regions, absent, size)
 
 
-def _official(found, benchmark, path):
+def _official(found, benchmark, path) -> dict[str, _Annotation]:
+  """Selects the sequences of a benchmark, by their official names."""
   match = matcher(benchmark, benchmark.sequences)
-  of_whole = BENCHMARKS.get(benchmark.whole)
-  in_whole = matcher(of_whole, of_whole.sequences) if of_whole else match
-  notes = {}
-  for note in found:
-    name = match(note.name) if benchmark.sequences else note.name
+  whole = BENCHMARKS.get(benchmark.whole)
+  match_whole = matcher(whole, whole.sequences) if whole else match
+  by_name = {}
+  for own in found:
+    name = match(own.name) if benchmark.sequences else own.name
     if name is None:
-      if in_whole(note.name):
+      if match_whole(own.name):
         continue
       raise ValueError(
-        f'{path}: {note.name} is no sequence of {benchmark.name}; '
-        'score other sequences with --benchmark folder'
+        f'{path}: {own.name} is not a sequence of {benchmark.name}; to score '
+        'other sequences, set `benchmark` to folder'
       )
-    if name in notes:
-      raise ValueError(f'{path}: two annotations of {name}')
-    notes[name] = note
-  return notes
+    if name in by_name:
+      raise ValueError(f'{path}: two annotations of {name}; remove one')
+    by_name[name] = own
+  return by_name

@@ -1,7 +1,7 @@
-"""Archives of results for the servers that alone have the annotations.
+"""Archives of results for benchmarks that only a server can score.
 
-GOT-10k's has a folder for each sequence with its boxes and times, TrackingNet's
-a file for each sequence, both without a folder round them.
+At its top level, an archive for GOT-10k has a folder of boxes and times for
+each sequence, an archive for TrackingNet has a file for each sequence.
 """
 
 import re
@@ -18,19 +18,19 @@ from acm_jax.host.staging import replacing
 
 
 def write(folder: Path, benchmark: Benchmark, path: Path) -> str:
-  """Packs a tracker's results for the server.
+  """Packs a tracker's results for the server of a benchmark.
 
   Args:
-    folder: Its results, as `run` writes them.
-    benchmark: What they are results of.
-    path: The archive.
+    folder: Results of the tracker, as `running.evaluate.run` writes them.
+    benchmark: Benchmark of the results.
+    path: Path of the archive.
 
   Returns:
-    What was done, for the user.
+    Summary for the user, which mentions missing sequences. The archive is
+    written without them, although the server refuses incomplete archives.
 
   Raises:
-    ValueError: A result is not as the server wants it. Only sequences that are
-      missing are allowed, and told, for the server will refuse them.
+    ValueError: A result does not have the form that the server expects.
   """
   names = [
     name
@@ -56,33 +56,33 @@ def check(
   named: Path | None = None,
   frames: Mapping[str, int] = MappingProxyType({}),
 ) -> str:
-  """Makes sure that a server can read an archive.
+  """Checks that a server can read an archive, whichever tool wrote it.
 
   Args:
-    path: The archive, of whatever tool.
-    benchmark: What it has the results of.
-    only: Sequences that must be there; all by default.
-    named: What it is called in messages.
-    frames: How many the sequences have, where that is known.
+    path: Path of the archive.
+    benchmark: Benchmark of the results.
+    only: Sequences that the archive must have (default: all).
+    named: Path of the archive in messages (default: `path`).
+    frames: Number of frames of the sequences, where known.
 
   Returns:
-    What was found, for the user.
+    Summary for the user.
 
   Raises:
-    FileNotFoundError: There is no such file.
-    ValueError: It is none for a server, no archive, or something in it is
-      missing, superfluous or malformed; the message names file and row.
+    FileNotFoundError: The archive is missing.
+    ValueError: The benchmark has no server, the file is not an archive, or a
+      member is missing, superfluous or malformed; the message names member and
+      row.
   """
   if not benchmark.hidden:
     raise ValueError(
-      f'{benchmark.name}: no server scores it; there are got10k_test and '
-      'trackingnet'
+      f'{benchmark.name}: has no server; choose got10k_test or trackingnet'
     )
   named = named or path
   if not path.is_file():
     raise FileNotFoundError(f'{named}: no such archive')
   names = benchmark.sequences if only is None else only
-  wanted = {m for name in names for m in _members(name, benchmark)}
+  wanted = {member for name in names for member in _members(name, benchmark)}
   try:
     with zipfile.ZipFile(path) as archive:
       members = [m for m in archive.namelist() if not m.endswith('/')]
@@ -92,63 +92,66 @@ def check(
         for member in sorted(members)
       }
   except zipfile.BadZipFile as error:
-    raise ValueError(f'{named}: no zip archive ({error})') from None
+    raise ValueError(f'{named}: not a zip archive ({error})') from None
   for name in names:
-    first = _members(name, benchmark)[0]
-    known = frames.get(name, lengths[first])
-    own = f'{name}/' if benchmark.folder_each else first
+    boxes, *_ = _members(name, benchmark)
+    known = frames.get(name, lengths[boxes])
+    prefix = f'{name}/' if benchmark.folder_each else boxes
     for member, rows in lengths.items():
-      if member.startswith(own) and rows != known:
-        what = (
+      if member.startswith(prefix) and rows != known:
+        reference = (
           f'the sequence has {known} frames'
           if name in frames
-          else f'{first} has {known}'
+          else f'{boxes} has {known}'
         )
-        raise ValueError(f'{named}: {member}: {rows} rows, but {what}')
+        raise ValueError(f'{named}: {member}: {rows} rows, but {reference}')
     if known < 2:
-      raise ValueError(f'{named}: {first}: 1 row; one is wanted for each frame')
+      raise ValueError(f'{named}: {boxes}: 1 row; write one for each frame')
   return f'{named}: {len(names)} sequences of {benchmark.name}, all well formed'
 
 
 def _members(name: str, benchmark: Benchmark) -> list[str]:
+  """Lists the files of a sequence in an archive, the boxes first."""
   if benchmark.folder_each:
     return [f'{name}/{name}_001.txt', f'{name}/{name}_time.txt']
   return [f'{name}.txt']
 
 
 def _check_names(members: set[str], wanted: set[str], named: Path) -> None:
-  # GOT-10k allows further runs.
-  runs = {re.sub(r'_\d{3}\.txt$', '_001.txt', member) for member in members}
-  for kind, names in (('missing', wanted - members), ('none', runs - wanted)):
-    if names:
-      first = min(names)
-      told = (
-        f'{first} is missing' if kind == 'missing' else f'{first} is no file'
-      )
-      raise ValueError(
-        f'{named}: {told} of the benchmark; the names must be at the top of '
-        'the archive and as in the official list'
-      )
+  hint = (
+    'names must be at the top level of the archive and spelled as in the '
+    'official list'
+  )
+  if missing := wanted - members:
+    raise ValueError(f'{named}: {min(missing)} is missing; {hint}')
+  # GOT-10k permits several runs of a sequence.
+  first_runs = {re.sub(r'_\d{3}\.txt$', '_001.txt', name) for name in members}
+  if unknown := first_runs - wanted:
+    raise ValueError(
+      f'{named}: {min(unknown)} is not a file of the benchmark; {hint}'
+    )
 
 
 def _check_rows(data: bytes, where: str) -> int:
-  columns = 1 if where.endswith('_time.txt') else 4
+  """Checks the rows of boxes or times; returns their number."""
+  timed = where.endswith('_time.txt')
   rows = data.decode('utf-8', 'replace').rstrip('\n').splitlines()
   for number, line in enumerate(rows, 1):
     try:
       row = np.array(line.split(','), float)
     except ValueError:
       row = np.zeros(0)
-    if len(row) < columns or (columns == 4 and len(row) != 4):
-      raise ValueError(
-        f'{where} row {number}: {line!r} is not {columns} numbers with commas'
-      )
-    if not np.isfinite(row).all() or (columns == 4 and (row[2:] <= 0).any()):
-      raise ValueError(
-        f'{where} row {number}: {line!r} is no box with an area'
-        if columns == 4
-        else f'{where} row {number}: {line!r} is no time'
-      )
+    expected = None
+    if timed and not len(row):
+      expected = 'a number'
+    elif not timed and len(row) != 4:
+      expected = 'four numbers with commas between them'
+    elif not np.isfinite(row).all():
+      expected = 'finite'
+    elif not timed and (row[2:] <= 0).any():
+      expected = 'a box with an area'
+    if expected:
+      raise ValueError(f'{where} row {number}: {line!r} is not {expected}')
   if not rows:
-    raise ValueError(f'{where}: empty')
+    raise ValueError(f'{where}: empty; write a row for each frame')
   return len(rows)

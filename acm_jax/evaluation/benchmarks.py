@@ -1,4 +1,4 @@
-"""Benchmarks that results are scored on: layout, pixel base, official list."""
+"""Benchmarks: their folder layouts, pixel bases and lists of sequences."""
 
 import dataclasses
 import re
@@ -11,30 +11,33 @@ from acm_jax.datasets.sequences import Sequence
 
 @dataclasses.dataclass(frozen=True)
 class Benchmark:
-  """How a benchmark's files are read and which sequences it has.
+  """Description of a benchmark: its files, sequences and ways to score it.
 
   Attributes:
-    name: As given to `--benchmark`.
+    name: Name of the benchmark, as the argument `benchmark` takes it.
     layout: Layout of the official folders, a key of
       `acm_jax.datasets.layouts.LAYOUTS`.
     first_pixel: Coordinate of the first pixel in the benchmark's annotations
-      and in result files for it: 1 where the official toolkit is Matlab's.
-    labels_absence: Whether frames without the target are labelled as such,
-      and scored so, rather than known by their box alone.
-    sequences: The official list, in its order; empty where the annotations
-      that are given are the list.
-    table: Has the frames of the official annotations, if they are known.
-    protocol: What its results are scored by if nothing else is asked for.
-    prefix: What pytracking's results have before a sequence's name.
-    experiment: How trackers are run, a name in `experiments.EXPERIMENTS`.
-    lengths: The first and the last length of runs that EAO is the mean of.
-    cut: Sequences with more images than the annotation has rows, so that
-      results are cut to it.
+      and in result files for it: 1 if the official toolkit is in Matlab.
+    labels_absence: Whether absent targets are labelled, and scored by these
+      labels rather than only by their boxes.
+    sequences: Official list of sequences, in order; filled in from `table` by
+      default. If empty, all annotated sequences count.
+    table: Name of the table in `acm_jax.datasets.tables` with the official
+      number of frames of each sequence; empty if there is none.
+    protocol: Default scoring protocol, which is the name of a toolkit.
+    prefix: Prefix of sequence names in pytracking's results.
+    experiment: Name of the experiment that trackers are run in, a key of
+      `experiments.EXPERIMENTS`.
+    lengths: First and last of the run lengths that EAO averages over.
+    cut: Sequences with more images than annotated frames; rows of their results
+      past the annotation are ignored.
     hidden: Whether only a server has the annotations.
-    whole: The benchmark that this one is a part of.
-    validation: Whether it is there to choose by, rather than to report on.
-    decimals: Of the numbers in result files.
-    folder_each: Whether the results of each sequence have a folder.
+    whole: Name of the benchmark that this one is a subset of.
+    validation: Whether the benchmark is for choosing between trackers, rather
+      than for reporting scores.
+    decimals: Number of decimals in result files.
+    folder_each: Whether the results of each sequence have their own folder.
   """
 
   name: str
@@ -54,87 +57,141 @@ class Benchmark:
   decimals: int = 4
   folder_each: bool = False
 
+  def __post_init__(self):
+    if self.table and not self.sequences:
+      object.__setattr__(self, 'sequences', tables.names(self.table))
+
   def frames(self) -> dict[str, int]:
-    """Frames of the official annotations, as far as they are known."""
+    """Returns the official number of frames of each sequence, if known."""
     return tables.frames(self.table) if self.table else {}
-
-
-def _benchmark(name, layout, first_pixel, table='', **rest):
-  if table:
-    rest |= {'sequences': tables.names(table), 'table': table}
-  return Benchmark(name, layout, first_pixel, **rest)
-
-
-def _lasot(name, **rest):
-  return _benchmark(name, 'lasot', 1, name, labels_absence=True, **rest)
-
-
-def _got10k(name, **rest):
-  forms = {'protocol': 'got10k', 'decimals': 3, 'folder_each': True}
-  return _benchmark(name, name, 1, name, **forms, **rest)
-
-
-def _reset(name, low, high):
-  rest = {'experiment': 'reset', 'lengths': (low, high)}
-  return _benchmark(name, 'vot', 0, name, **rest)
 
 
 BENCHMARKS = {
   benchmark.name: benchmark
   for benchmark in (
-    _benchmark('otb100', 'otb', 1, 'otb100'),
-    _benchmark('otb50', 'otb', 1, 'otb50', whole='otb100'),
-    _benchmark('otb2013', 'otb', 1, 'otb2013', whole='otb100'),
-    _benchmark('uav123', 'uav123', 1, 'uav123', prefix='uav_'),
-    _benchmark('uav20l', 'uav20l', 1, 'uav20l', prefix='uav_'),
-    _benchmark(
-      'uav123_10fps', 'uav123_10fps', 1, sequences=tables.names('uav123')
+    Benchmark('otb100', 'otb', first_pixel=1, table='otb100'),
+    Benchmark('otb50', 'otb', first_pixel=1, table='otb50', whole='otb100'),
+    Benchmark('otb2013', 'otb', first_pixel=1, table='otb2013', whole='otb100'),
+    Benchmark('uav123', 'uav123', first_pixel=1, table='uav123', prefix='uav_'),
+    Benchmark('uav20l', 'uav20l', first_pixel=1, table='uav20l', prefix='uav_'),
+    # The tables of UAV123 and NfS have frames at another rate.
+    Benchmark(
+      'uav123_10fps',
+      'uav123_10fps',
+      first_pixel=1,
+      sequences=tables.names('uav123'),
     ),
-    _benchmark('dtb70', 'otb', 1, 'dtb70'),
-    _benchmark('tc128', 'tc128', 1, 'tc128', prefix='tpl_'),
-    _benchmark('nfs30', 'nfs30', 0, 'nfs', prefix='nfs_'),
-    _benchmark(
-      'nfs240', 'nfs240', 0, sequences=tables.names('nfs'), prefix='nfs_'
+    Benchmark('dtb70', 'otb', first_pixel=1, table='dtb70'),
+    Benchmark('tc128', 'tc128', first_pixel=1, table='tc128', prefix='tpl_'),
+    Benchmark('nfs30', 'nfs30', first_pixel=0, table='nfs', prefix='nfs_'),
+    Benchmark(
+      'nfs240',
+      'nfs240',
+      first_pixel=0,
+      sequences=tables.names('nfs'),
+      prefix='nfs_',
     ),
-    _lasot('lasot', cut=('monkey-17',)),
-    _lasot('lasot_ext', cut=('paddle-1', 'paddle-10')),
-    _benchmark('tinytlp', 'tinytlp', 0, labels_absence=True),
-    _benchmark(
+    Benchmark(
+      'lasot',
+      'lasot',
+      first_pixel=1,
+      labels_absence=True,
+      table='lasot',
+      cut=('monkey-17',),
+    ),
+    Benchmark(
+      'lasot_ext',
+      'lasot',
+      first_pixel=1,
+      labels_absence=True,
+      table='lasot_ext',
+      cut=('paddle-1', 'paddle-10'),
+    ),
+    Benchmark('tinytlp', 'tinytlp', first_pixel=0, labels_absence=True),
+    Benchmark(
       'trackingnet',
       'trackingnet',
-      0,
-      'trackingnet',
+      first_pixel=0,
+      table='trackingnet',
       protocol='trackingnet',
       hidden=True,
       decimals=2,
     ),
-    _got10k('got10k_val', labels_absence=True, validation=True),
-    _got10k('got10k_test', hidden=True),
-    _reset('vot2016', 108, 371),
-    _reset('vot2018', 100, 356),
-    _reset('vot2019', 46, 291),
+    Benchmark(
+      'got10k_val',
+      'got10k_val',
+      first_pixel=1,
+      labels_absence=True,
+      table='got10k_val',
+      protocol='got10k',
+      validation=True,
+      decimals=3,
+      folder_each=True,
+    ),
+    Benchmark(
+      'got10k_test',
+      'got10k_test',
+      first_pixel=1,
+      table='got10k_test',
+      protocol='got10k',
+      hidden=True,
+      decimals=3,
+      folder_each=True,
+    ),
+    Benchmark(
+      'vot2016',
+      'vot',
+      first_pixel=0,
+      table='vot2016',
+      experiment='reset',
+      lengths=(108, 371),
+    ),
+    Benchmark(
+      'vot2018',
+      'vot',
+      first_pixel=0,
+      table='vot2018',
+      experiment='reset',
+      lengths=(100, 356),
+    ),
+    Benchmark(
+      'vot2019',
+      'vot',
+      first_pixel=0,
+      table='vot2019',
+      experiment='reset',
+      lengths=(46, 291),
+    ),
     Benchmark(
       'vot2022_stb',
       'vot',
-      0,
+      first_pixel=0,
       protocol='vot_toolkit',
       experiment='anchors',
       lengths=(115, 755),
     ),
     Benchmark(
-      'vot_lt', 'vot', 0, protocol='vot_toolkit', experiment='long_term'
+      'vot_lt',
+      'vot',
+      first_pixel=0,
+      protocol='vot_toolkit',
+      experiment='long_term',
     ),
-    _benchmark('davis', 'davis', 0, labels_absence=True, validation=True),
-    _benchmark('folder', 'folder', 0, labels_absence=True, validation=True),
+    Benchmark(
+      'davis', 'davis', first_pixel=0, labels_absence=True, validation=True
+    ),
+    Benchmark(
+      'folder', 'folder', first_pixel=0, labels_absence=True, validation=True
+    ),
   )
 }
 
 
 def get(name: str) -> Benchmark:
-  """The benchmark of that name.
+  """Returns the benchmark of this name.
 
   Raises:
-    ValueError: There is none; the message lists the known.
+    ValueError: The name is unknown; the message lists the known names.
   """
   if name not in BENCHMARKS:
     known = ', '.join(BENCHMARKS)
@@ -145,30 +202,37 @@ def get(name: str) -> Benchmark:
 def sequences(
   benchmark: Benchmark, root: Path, only: Collection[str] | None = None
 ) -> list[Sequence]:
-  """The sequences of a benchmark that are there.
+  """Reads the sequences of a benchmark from a folder.
+
+  Args:
+    benchmark: Benchmark of the sequences.
+    root: Official root of the benchmark.
+    only: Names of the sequences to return (default: all).
 
   Raises:
-    OSError: `root` is not there.
-    ValueError: None is the benchmark's, or a name in `only` is not there.
+    OSError: The folder is missing.
+    ValueError: No sequence is one of the benchmark, or one in `only` is
+      missing.
   """
   read = layouts.read(benchmark.layout, root)
   known = official(benchmark, read)
   if not known:
     raise ValueError(
-      f'{root}: {read[0].name} and the others there are no sequences of '
-      f'{benchmark.name}; run others with --benchmark folder'
+      f'{root}: no sequence of {benchmark.name}, but others such as '
+      f'{read[0].name}; to use these, set `benchmark` to folder'
     )
   found = [s for s in known if not only or s.name in only]
-  absent = set(only or ()) - {sequence.name for sequence in found}
-  if absent:
+  missing = set(only or ()) - {sequence.name for sequence in found}
+  if missing:
     raise ValueError(
-      f'--sequences: {", ".join(sorted(absent))} not found below {root}'
+      f'{root}: no sequence {", ".join(sorted(missing))}; choose from its '
+      f'{len(known)} sequences, such as {known[0].name}'
     )
   return found
 
 
 def official(benchmark: Benchmark, found: list[Sequence]) -> list[Sequence]:
-  """The sequences of a benchmark's list among those found, by its names."""
+  """Selects a benchmark's sequences and gives them their official names."""
   if not benchmark.sequences:
     return found
   match = matcher(benchmark, benchmark.sequences)
@@ -179,24 +243,24 @@ def official(benchmark: Benchmark, found: list[Sequence]) -> list[Sequence]:
 def matcher(
   benchmark: Benchmark, names: Iterable[str]
 ) -> Callable[[str], str | None]:
-  """Finds a sequence by the name that a toolkit gives it.
+  """Creates a function that finds a sequence by any toolkit's spelling.
 
-  Jogging-1, jogging_1, Jogging.1 and Jogging1 are one sequence, nfs_Gymnastics
-  of pytracking is Gymnastics.
+  For example, Jogging-1, jogging_1, Jogging.1 and Jogging1 are one sequence,
+  and nfs_Gymnastics in pytracking's results is Gymnastics.
 
   Args:
-    benchmark: What the sequences are of.
-    names: The sequences.
+    benchmark: Benchmark of the sequences.
+    names: Names of the sequences.
 
   Returns:
-    A function from a name to one of `names`, or None if it is none of them.
+    A function from a spelling to one of `names`, or to None if none matches.
   """
   spelled = {_spelling(name): name for name in names}
-  # A second target's number may follow without a dash.
+  # The number of a second target may follow without a dash.
   joined = {
     re.sub(r'-(\d)$', r'\1', name): own for name, own in spelled.items()
   }
-  # But bird1_2 is not bird12 where there are both.
+  # An exact spelling wins, so that bird1_2 is not bird12 if both exist.
   known = joined | spelled
 
   def match(name: str) -> str | None:
@@ -209,4 +273,5 @@ def matcher(
 
 
 def _spelling(name: str) -> str:
+  """Reduces a name to the form in which all its spellings agree."""
   return name.casefold().replace('_', '-').replace('.', '-')

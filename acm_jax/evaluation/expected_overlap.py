@@ -13,9 +13,9 @@ from jaxtyping import Float, Num
 from acm_jax.evaluation.experiment import Points
 
 ACCURACY_ROBUSTNESS = Points(
-  'accuracy_robustness',
-  'eao',
-  'Accuracy and robustness, with EAO',
+  name='accuracy_robustness',
+  rank='eao',
+  title='Accuracy and robustness, with EAO',
   x='robustness',
   y='accuracy',
   x_label='Robustness',
@@ -24,12 +24,11 @@ ACCURACY_ROBUSTNESS = Points(
 
 
 class Sums(NamedTuple):
-  """What the expected overlap of runs of each length is the quotient of.
+  """Sums over runs, whose quotient is the expected overlap at each length.
 
   Attributes:
-    overlap: Summed over the runs that count; entry i is of i frames behind the
-      first.
-    count: How many there are.
+    overlap: For each i, sum of the runs' mean overlaps in frames 1 to i.
+    count: Number of runs in each of these sums.
   """
 
   overlap: Float[np.ndarray, 'n']
@@ -39,25 +38,28 @@ class Sums(NamedTuple):
 def redrawn(
   sums: Sequence[Sums], kept: slice
 ) -> Callable[[Num[np.ndarray, 'd s']], Float[np.ndarray, 'd']]:
-  """Gives EAO, the mean expected overlap of the lengths that are kept.
+  """Creates a function that computes the EAO of resampled sequences.
+
+  EAO is the mean over lengths of the expected overlap. Lengths that no run
+  reaches are left out.
 
   Args:
-    sums: Of each sequence.
-    kept: Of their entries; those that no run reaches are left out.
+    sums: Sums over the runs of each sequence.
+    kept: Entries of the sums to average over.
 
   Returns:
-    A function of how often each sequence counts, a row a draw.
+    A function from counts [draws, sequences], the number of times that each
+    sequence is drawn, to the EAO of each draw.
   """
-  overlap, count = (
-    np.stack([each[i][kept] for each in sums]) for i in range(2)
-  )
+  overlap = np.stack([each.overlap[kept] for each in sums])
+  count = np.stack([each.count[kept] for each in sums])
 
   def redraw(drawn):
-    sums, counts = drawn @ overlap, drawn @ count
-    reached = counts > 0
-    curve = np.where(reached, sums / np.where(reached, counts, 1), 0.0)
-    known = reached.sum(axis=1)
-    mean = curve.sum(axis=1) / np.maximum(known, 1)
-    return np.where(known > 0, mean, np.nan)
+    overlaps, runs = drawn @ overlap, drawn @ count
+    reached = runs > 0
+    curve = np.where(reached, overlaps / np.where(reached, runs, 1), 0.0)
+    lengths = reached.sum(axis=1)
+    mean = curve.sum(axis=1) / np.maximum(lengths, 1)
+    return np.where(lengths > 0, mean, np.nan)
 
   return redraw

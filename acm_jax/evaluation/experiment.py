@@ -1,4 +1,4 @@
-"""What an experiment is: all of it in one file of `experiments/`."""
+"""The interface of experiments, each of which is one file of `experiments/`."""
 
 import abc
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,21 +17,22 @@ from acm_jax.evaluation.runs import Run
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 
-# By sequence.
+# The keys of all three are names of sequences.
 Files = Mapping[str, Sequence[Path]]
 Runs = Mapping[str, Sequence[Run]]
 Truths = Mapping[str, Truth]
 
 
 class Analysis(NamedTuple):
-  """How the results of an experiment are scored.
+  """Scoring of an experiment's results under one scoring protocol.
 
   Attributes:
-    score: Scores the runs of a tracker against the truth of each sequence.
-    figures: Figures of these scores, in the order of tables.
-    rank: Figure that ranks trackers.
-    needs_sizes: Whether regions are cut to the images, so that scores are not
-      quite the toolkit's where the size of the images is unknown.
+    score: Function that scores the runs of a tracker against the truth of each
+      sequence.
+    figures: Figures of the scores, in the order of tables.
+    rank: Name of the figure that ranks trackers.
+    needs_sizes: Whether regions are clipped to the images, so that scores
+      differ slightly from the toolkit's if the size of the images is unknown.
   """
 
   score: Callable[[Runs, Truths], Outcome]
@@ -41,14 +42,14 @@ class Analysis(NamedTuple):
 
 
 class Curve(NamedTuple):
-  """A plot of a curve for each tracker.
+  """A plot with a curve for each tracker.
 
   Attributes:
     name: Name of the curve in `Scores.curves`, and of the files.
-    rank: Figure that ranks the trackers.
-    title: What the curve is called.
-    axis: Label of the thresholds, with their unit.
-    thresholds: Where the curve has its points.
+    rank: Name of the figure that ranks the trackers.
+    title: Title of the plot.
+    axis: Label of the axis of thresholds, with their unit.
+    thresholds: Thresholds at the points of the curve.
   """
 
   name: str
@@ -59,16 +60,16 @@ class Curve(NamedTuple):
 
 
 class Points(NamedTuple):
-  """A plot of a point for each tracker.
+  """A plot with a point for each tracker.
 
   Attributes:
     name: Name of the files.
-    rank: Figure that ranks the trackers.
-    title: What the plot is called.
-    x: Figure to the right.
-    y: Figure upwards.
-    x_label: Label of the axis.
-    y_label: Label of the other.
+    rank: Name of the figure that ranks the trackers.
+    title: Title of the plot.
+    x: Name of the figure on the horizontal axis.
+    y: Name of the figure on the vertical axis.
+    x_label: Label of the horizontal axis.
+    y_label: Label of the vertical axis.
   """
 
   name: str
@@ -81,17 +82,17 @@ class Points(NamedTuple):
 
 
 class Experiment(abc.ABC):
-  """How trackers are run on a sequence, and how what they gave is scored.
+  """A way to run trackers on sequences, and to store and score their output.
 
   Attributes:
-    title: Name in messages.
-    place: Folder of its results below that of a tracker.
+    title: Name in messages, where the word "experiment" follows it.
+    place: Subfolder of a tracker's folder that has its results.
     plots: Plots of the scores.
-    repeats: Whether several files of a sequence are repetitions.
-    for_all: Names of analyses that score its results on any benchmark, rather
-      than on those alone that ask for this experiment.
-    searchable: Whether hyper-parameters can be searched by it: it follows the
-      first box to the end, so that many candidates can share the frames.
+    repeats: Whether several result files of a sequence are repeated runs.
+    for_all: Names of the scoring protocols that score the results on any
+      benchmark, not only on benchmarks with this experiment.
+    searchable: Whether hyper-parameters can be searched: the tracker follows
+      the first box to the end, so that many candidates can share the frames.
   """
 
   title: ClassVar[str]
@@ -103,11 +104,11 @@ class Experiment(abc.ABC):
 
   @abc.abstractmethod
   def recognises(self, folder: Path) -> bool:
-    """Whether a tracker's results are of this experiment."""
+    """Returns whether a tracker's folder has results of this experiment."""
 
   @abc.abstractmethod
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
-    """Asks for tracking of a sequence; see `evaluation.protocol`.
+    """Yields the requests of the tracking protocol; see `evaluation.protocol`.
 
     Raises:
       ValueError: The truth lacks what the experiment needs.
@@ -117,7 +118,7 @@ class Experiment(abc.ABC):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """The result files of a sequence, and how many rows each has."""
+    """Returns the result files of a sequence, with their numbers of rows."""
 
   def find(
     self, folder: Path, match: Callable[[str], str | None]
@@ -125,11 +126,11 @@ class Experiment(abc.ABC):
     """Finds the result files of a tracker; see `results.find_results`.
 
     Args:
-      folder: One tracker's results.
-      match: Gives the sequence that a name is of, if any.
+      folder: Folder of one tracker's results.
+      match: Function from a spelling to the sequence, or to None if unknown.
 
     Returns:
-      Files by sequence, and the names of the text files that are of none.
+      Files by sequence, and the names of text files that match no sequence.
     """
     return find_results(folder, folder / self.place, match)
 
@@ -137,21 +138,22 @@ class Experiment(abc.ABC):
   def read(
     self, path: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> Run:
-    """Reads one of these.
+    """Reads one result file of a sequence.
 
     Raises:
-      OSError: It cannot be read.
-      ValueError: It is not of this experiment; the message names file and row.
+      OSError: The file cannot be read.
+      ValueError: The file is not a result of this experiment; the message names
+        file and row.
     """
 
   def read_all(
     self, files: Files, truths: Truths, benchmark: Benchmark
   ) -> dict[str, list[Run]]:
-    """Reads all files of a tracker.
+    """Reads all result files of a tracker.
 
     Raises:
-      OSError: One cannot be read, or a run of a sequence is missing.
-      ValueError: One is not of this experiment.
+      OSError: A file cannot be read, or a run of a sequence is missing.
+      ValueError: A file is not a result of this experiment.
     """
     return {
       name: [self.read(path, name, truths[name], benchmark) for path in paths]
@@ -166,28 +168,42 @@ class Experiment(abc.ABC):
 
   @abc.abstractmethod
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """The analysis of a name.
+    """Returns the analysis under a scoring protocol.
+
+    Args:
+      benchmark: Benchmark of the sequences.
+      name: Name of the scoring protocol.
 
     Raises:
-      ValueError: There is none; the message lists the known.
+      ValueError: The experiment has no such scoring protocol; the message lists
+        those that it has.
     """
 
   def chosen(self, known: Mapping[str, Callable], name: str) -> Callable:
-    """Chooses an analysis by name; raises ValueError if it is unknown."""
+    """Returns the function of a scoring protocol.
+
+    Args:
+      known: Scoring functions, by the name of the scoring protocol.
+      name: Name of the scoring protocol.
+
+    Raises:
+      ValueError: The name is unknown; the message lists the known names.
+    """
     if name not in known:
       raise ValueError(
-        f'--protocol {name}: of {self.title} there are {" and ".join(known)}'
+        f'`protocol`: {name!r} does not score the {self.title} experiment; '
+        f'choose {" or ".join(known)}'
       )
     return known[name]
 
   def length(self, truth: Truth) -> int:
-    """How many frames its protocol follows in a sequence without failures."""
+    """Returns the number of frames that are tracked if no failure occurs."""
     return truth.frames
 
   def is_done(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> bool:
-    """Whether all results of a sequence are there, and whole."""
+    """Returns whether all result files of a sequence exist with all rows."""
     return all(
       path.is_file() and len(path.read_text().splitlines()) == rows
       for path, rows in self.files(folder, name, truth, benchmark).items()
@@ -196,6 +212,6 @@ class Experiment(abc.ABC):
   def boxes(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> Float[np.ndarray, 'n 4']:
-    """The boxes of the first of its runs, px, 0-based; NaN where none is."""
+    """Returns the boxes of the first run, px, 0-based; NaN if it has none."""
     path = next(iter(self.files(folder, name, truth, benchmark)))
     return self.read(path, name, truth, benchmark).boxes(truth.frames)

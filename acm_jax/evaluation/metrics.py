@@ -1,4 +1,4 @@
-"""One-pass metrics as functions of boxes; what counts is the protocol's."""
+"""One-pass metrics of boxes; the toolkits decide which frames count."""
 
 import numpy as np
 from jaxtyping import Float
@@ -13,18 +13,18 @@ NORMALIZED_THRESHOLDS = np.arange(51) / 100
 def overlaps(
   predicted_xywh: Float[np.ndarray, 'n 4'], true_xywh: Float[np.ndarray, 'n 4']
 ) -> Float[np.ndarray, 'n']:
-  """IoU of each pair; 0 where a box has no area or is NaN."""
+  """Returns the IoU of each pair; 0 if a box has no area or is NaN."""
   iou = boxes.iou(
     boxes.xywh_to_xyxy(predicted_xywh), boxes.xywh_to_xyxy(true_xywh)
   )
-  # Rounding may exceed 1, which no threshold of the curve is meant to count.
+  # Rounding may give more than 1, which would pass the last threshold.
   return np.minimum(iou, 1.0)
 
 
 def center_distances(
   predicted_xywh: Float[np.ndarray, 'n 4'], true_xywh: Float[np.ndarray, 'n 4']
 ) -> Float[np.ndarray, 'n']:
-  """Distance of the pixel centres in px; NaN where a box is NaN."""
+  """Returns the distances of the central pixels, px; NaN if a box is NaN."""
   offset = boxes.pixel_center(predicted_xywh) - boxes.pixel_center(true_xywh)
   return np.hypot(offset[:, 0], offset[:, 1])
 
@@ -34,14 +34,14 @@ def normalized_distances(
   true_xywh: Float[np.ndarray, 'n 4'],
   least_side: float = -np.inf,
 ) -> Float[np.ndarray, 'n']:
-  """Distance of the centres, each axis in units of the true box's side.
+  """Returns the centre distances, each axis divided by the true box's side.
 
   NaN or infinite where the true box has no area.
 
   Args:
-    predicted_xywh: The result, px.
-    true_xywh: The annotation, px.
-    least_side: What a shorter side counts as, px.
+    predicted_xywh: Boxes of the result, px.
+    true_xywh: Annotated boxes, px.
+    least_side: Lower bound of the sides in the division, px.
   """
   offset = boxes.pixel_center(predicted_xywh) - boxes.pixel_center(true_xywh)
   with np.errstate(divide='ignore', invalid='ignore'):
@@ -52,9 +52,14 @@ def normalized_distances(
 def success_curve(
   overlap: Float[np.ndarray, 'n'], frames: int
 ) -> Float[np.ndarray, '21']:
-  """Share of `frames` whose overlap is above 0, 0.05, ... 1, strictly.
+  """Returns the fraction of frames with an overlap above 0, 0.05, ... 1.
 
-  A perfect result gets 20 / 21 on average, for nothing is above 1.
+  The comparison is strict and no overlap is above 1, so that a perfect result
+  has a mean of 20 / 21.
+
+  Args:
+    overlap: Overlaps.
+    frames: Number of frames to divide by.
   """
   ordered = np.sort(overlap)
   below = np.searchsorted(ordered, OVERLAP_THRESHOLDS, side='right')
@@ -64,22 +69,31 @@ def success_curve(
 def precision_curve(
   distance: Float[np.ndarray, 'n'], frames: int
 ) -> Float[np.ndarray, '51']:
-  """Share of `frames` whose distance is at most 0, 1, ... 50 px."""
-  return share_within(distance, DISTANCE_THRESHOLDS, frames)
+  """Returns the fraction of frames with a distance of at most 0, 1, ... 50 px.
+
+  Args:
+    distance: Centre distances, px.
+    frames: Number of frames to divide by.
+  """
+  return fraction_at_most(distance, DISTANCE_THRESHOLDS, frames)
 
 
 def normalized_precision_curve(
   distance: Float[np.ndarray, 'n'], frames: int
 ) -> Float[np.ndarray, '51']:
-  """Share of `frames` with a normalised distance of at most 0, 0.01, ... 0.5.
+  """Returns the fraction of frames within 0, 0.01, ... 0.5 sides of the target.
+
+  Args:
+    distance: Normalised centre distances.
+    frames: Number of frames to divide by.
 
   Source: Müller et al., TrackingNet (arXiv:1803.10794).
   """
-  return share_within(distance, NORMALIZED_THRESHOLDS, frames)
+  return fraction_at_most(distance, NORMALIZED_THRESHOLDS, frames)
 
 
 def average_overlap(overlap: Float[np.ndarray, 'n']) -> float:
-  """Mean overlap; NaN of no frames.
+  """Returns the mean overlap; NaN without frames.
 
   Source: Huang et al., GOT-10k (arXiv:1810.11981).
   """
@@ -87,25 +101,31 @@ def average_overlap(overlap: Float[np.ndarray, 'n']) -> float:
 
 
 def success_rate(overlap: Float[np.ndarray, 'n'], threshold: float) -> float:
-  """Share of frames whose overlap is above `threshold`; NaN of no frames."""
+  """Returns the fraction of overlaps above a threshold; NaN without frames."""
   return average_overlap((overlap > threshold).astype(float))
 
 
-def share_within(
+def fraction_at_most(
   values: Float[np.ndarray, 'n'],
   thresholds: Float[np.ndarray, 't'],
   frames: int,
 ) -> Float[np.ndarray, 't']:
-  """Share of `frames` whose value is at most each threshold; NaN is not."""
-  # NaN is sorted to the end, beyond every threshold.
+  """Returns the number of values up to each threshold, divided by `frames`.
+
+  NaN is above every threshold.
+  """
+  # NumPy sorts NaN to the end.
   ordered = np.sort(values)
   return np.searchsorted(ordered, thresholds, side='right') / frames
 
 
-def share_from(
+def fraction_at_least(
   values: Float[np.ndarray, 'n'],
   thresholds: Float[np.ndarray, 't'],
   frames: int,
 ) -> Float[np.ndarray, 't']:
-  """Share of `frames` whose value is at least each threshold."""
-  return share_within(-values, -thresholds, frames)
+  """Returns the number of values from each threshold on, divided by `frames`.
+
+  NaN is below every threshold.
+  """
+  return fraction_at_most(-values, -thresholds, frames)

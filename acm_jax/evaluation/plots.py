@@ -1,4 +1,4 @@
-"""Plots of scores, as PNG and as CSV."""
+"""Plots of scores, as PNG and CSV files."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from acm_jax.evaluation.experiment import Curve, Points
 from acm_jax.evaluation.outcome import Scores
 from acm_jax.host.staging import replacing
 
-# Name of the files of `write_attributes`.
+# Name of the files that `write_attributes` writes.
 ATTRIBUTES = 'attributes'
 
-# Okabe and Ito's colours, which stay apart for colour-blind readers; a second
-# round of them is dashed.
+# Okabe and Ito's colours, which colour-blind readers can tell apart. Each
+# further cycle of the colours has another line style.
 _COLORS = (
   '#0072b2',
   '#d55e00',
@@ -34,13 +34,13 @@ def write(
   heading: str,
   out: Path,
 ) -> None:
-  """Writes each plot as PNG and CSV; leaves out a curve that is not defined.
+  """Writes each plot as PNG and CSV files; skips curves that are undefined.
 
   Args:
-    plots: What is drawn.
+    plots: Plots to write.
     scores: Scores by tracker.
-    heading: What was scored, over each plot.
-    out: An existing folder.
+    heading: Description of what was scored, printed above each plot.
+    out: Existing output folder.
   """
   for plot in plots:
     if isinstance(plot, Points):
@@ -50,30 +50,34 @@ def write(
 
 
 def _write_curve(plot, scores, heading, out):
-  ranked = sorted(scores.items(), key=lambda item: -item[1][plot.rank])
+  names = sorted(scores, key=lambda name: -scores[name][plot.rank])
+  ranked = {name: scores[name] for name in names}
   with replacing(out / f'{plot.name}.png') as path:
     _draw(plot, ranked, heading).savefig(path, format='png')
-  curves = zip(*(each.curves[plot.name] for _, each in ranked), strict=True)
+  curves = [each.curves[plot.name] for each in ranked.values()]
   rows = [
     (f'{threshold:.6g}', values)
-    for threshold, values in zip(plot.thresholds, curves, strict=True)
+    for threshold, *values in zip(plot.thresholds, *curves, strict=True)
   ]
-  head = ['threshold', *(name for name, _ in ranked)]
+  head = ['threshold', *names]
   _tabulate(out / f'{plot.name}.csv', head, rows)
 
 
 def write_attributes(
   success: Mapping[str, Mapping[str, float]], heading: str, out: Path
 ) -> None:
-  """Writes success by attribute as a radar plot and as CSV into `out`.
+  """Writes success by attribute as a radar plot and a CSV file.
 
   Args:
-    success: Of each tracker, by attribute.
-    heading: What was scored, over the plot.
-    out: An existing folder.
+    success: Success of each tracker, by attribute.
+    heading: Description of what was scored, printed above the plot.
+    out: Existing output folder.
   """
   names = list(next(iter(success.values())))
-  rows = [(a, [values[n] for n in names]) for a, values in success.items()]
+  rows = [
+    (attribute, [values[name] for name in names])
+    for attribute, values in success.items()
+  ]
   _tabulate(out / f'{ATTRIBUTES}.csv', ['attribute', *names], rows)
   figure = _figure(9.6, 5.6)
   axes = figure.subplots(subplot_kw={'projection': 'polar'})
@@ -92,11 +96,11 @@ def write_attributes(
   for label, cosine in zip(
     axes.get_xticklabels(), np.cos(angles).round(1), strict=True
   ):
-    # Away from the circle.
+    # Labels extend away from the circle.
     label.set_horizontalalignment(
       {-1: 'right', 0: 'center', 1: 'left'}[int(np.sign(cosine))]
     )
-  # So that a small difference is seen, though the middle is not 0.
+  # The centre is not 0, so that small differences are visible.
   values = [value for each in success.values() for value in each.values()]
   axes.set_ylim(max(min(values) - 0.1, 0), min(max(values) + 0.02, 1))
   _finish(figure, axes, 'Success by attribute', heading)
@@ -111,25 +115,28 @@ def write_search(
   heading: str,
   path: Path,
 ) -> None:
-  """Writes success by each hyper-parameter as a PNG.
+  """Writes success against each hyper-parameter as a PNG file.
 
   Args:
-    values: Of each hyper-parameter, a candidate each, the best first.
-    success: Of each candidate.
-    given: Which candidate has the values that were given.
-    heading: What was searched, over the plot.
-    path: The file.
+    values: Values of each hyper-parameter, one per candidate, best first.
+    success: Success of each candidate.
+    given: Index of the candidate that the search started from.
+    heading: Description of the search, printed above the plot.
+    path: Path of the file.
   """
   figure = _figure(9.6, 4.2)
   panels = figure.subplots(1, len(values), sharey=True)
-  for axes, (name, places) in zip(panels, values.items(), strict=True):
-    axes.plot(places, success, 'o', color='0.6', markersize=4)
-    for i, which, label in ((2, given, 'given'), (1, 0, 'best')):
+  for axes, (name, tried) in zip(panels, values.items(), strict=True):
+    axes.plot(tried, success, 'o', color='0.6', markersize=4)
+    for candidate, label, marker, color in (
+      (given, 'given', 'D', _COLORS[2]),
+      (0, 'best', 'o', _COLORS[1]),
+    ):
       axes.plot(
-        places[which],
-        success[which],
-        'Do'[i % 2],
-        color=_COLORS[i],
+        tried[candidate],
+        success[candidate],
+        marker,
+        color=color,
         markersize=8,
         label=label if axes is panels[0] else None,
       )
@@ -144,12 +151,12 @@ def write_search(
 
 def _write_points(plot, scores, heading, out):
   names = tables.ranked(
-    {k: each.figures for k, each in scores.items()}, plot.rank
+    {name: each.figures for name, each in scores.items()}, plot.rank
   )
-  ranked = [(name, scores[name]) for name in names]
+  ranked = {name: scores[name] for name in names}
   figure = _figure(7.6, 4.6)
   axes = figure.subplots()
-  for i, (name, each) in enumerate(ranked):
+  for i, (name, each) in enumerate(ranked.items()):
     axes.plot(
       each[plot.x],
       each[plot.y],
@@ -164,15 +171,15 @@ def _write_points(plot, scores, heading, out):
   _finish(figure, axes, plot.title, heading)
   with replacing(out / f'{plot.name}.png') as path:
     figure.savefig(path, format='png')
-  rows = [(name, each.figures.values()) for name, each in ranked]
-  head = ['tracker', *ranked[0][1].figures]
+  rows = [(name, each.figures.values()) for name, each in ranked.items()]
+  head = ['tracker', *scores[names[0]].figures]
   _tabulate(out / f'{plot.name}.csv', head, rows)
 
 
 def _draw(plot, ranked, heading):
   figure = _figure(7.6, 4.6)
   axes = figure.subplots()
-  for i, (name, scores) in enumerate(ranked):
+  for i, (name, scores) in enumerate(ranked.items()):
     axes.plot(
       plot.thresholds,
       scores.curves[plot.name],
@@ -180,7 +187,7 @@ def _draw(plot, ranked, heading):
       linestyle=_LINES[i // len(_COLORS) % len(_LINES)],
       linewidth=1.8,
       label=f'{scores[plot.rank]:.3f}  {name}',
-      # The curves end on the frame of the axes.
+      # The curves touch the border of the axes.
       clip_on=False,
     )
   axes.set(
@@ -194,8 +201,8 @@ def _draw(plot, ranked, heading):
 
 
 def _figure(width: float, height: float):
-  """An empty figure of a size in inches."""
-  # Here, as it takes as long to import as all else that scores.
+  """Creates an empty figure; width and height are in inches."""
+  # Importing Matplotlib takes as long as importing everything else for scoring.
   from matplotlib.backends.backend_agg import FigureCanvasAgg
   from matplotlib.figure import Figure
 

@@ -1,4 +1,6 @@
-"""How a protocol asks for tracking: as a generator that owns its loop.
+"""Tracking protocols: generators that request starts and frames.
+
+A tracking protocol owns the loop over a sequence:
 
     def protocol(sequence, truth):
       answer = yield Start(0, sequence.box_xywh[0])
@@ -6,9 +8,11 @@
         answer = yield Next()
       return runs
 
-Whoever drives it, a trained tracker in lanes or a baseline, answers every
-request with what was found there. Of the frame of a start that is the box
-given.
+A driver runs a tracker or a baseline and answers each request with the output
+for the requested frame. The answer to a `Start` is the box of that `Start`.
+
+A *scoring* protocol is something else: the name of the toolkit whose
+definitions of the scores are followed; see `evaluation.toolkits`.
 """
 
 from collections.abc import Generator
@@ -21,12 +25,12 @@ from acm_jax.evaluation.runs import Run
 
 
 class Start(NamedTuple):
-  """Asks to give the tracker its target.
+  """Request to start the tracker on a target.
 
   Attributes:
-    frame: Number of the frame.
-    box_xywh: The target there, px, 0-based.
-    step: Distance to the frames of the requests `Next` after this one; -1 goes
+    frame: Index of the frame.
+    box_xywh: Box of the target in that frame, px, 0-based.
+    step: Step between the frames of the `Next` requests that follow; -1 tracks
       backward.
   """
 
@@ -36,21 +40,20 @@ class Start(NamedTuple):
 
 
 class Next(NamedTuple):
-  """Asks for the frame after the last one that was asked for."""
+  """Request to track the target in the frame after the last requested one."""
 
 
 class Answer(NamedTuple):
-  """What is found in a frame that was asked for.
+  """Output of the tracker for a requested frame.
 
   Attributes:
-    box_xywh: The target, px, 0-based.
-    score: How sure the tracker is, from 0 to 1.
+    box_xywh: Box of the target, px, 0-based.
+    score: Confidence of the tracker, from 0 to 1.
   """
 
   box_xywh: Num[np.ndarray, '4']
   score: float
 
 
-# Gives the runs that its requests make, one for each start that has a result
-# file of its own.
+# A protocol returns its runs: one for each start that has a result file.
 Protocol = Generator[Start | Next, Answer, list[Run]]

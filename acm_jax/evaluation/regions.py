@@ -1,19 +1,20 @@
-"""Overlap of regions as the toolkits of the VOT challenge count it: in pixels.
+"""Overlap of regions in pixels, as the toolkits of the VOT challenge count it.
 
 A region is x, y, w, h or the corners x1, y1, x2, y2, ... of a polygon, px,
-first pixel 0. It is drawn row by row, each row from its leftmost to its
-rightmost point, so that the dents of a polygon that is not convex are filled.
+first pixel 0. It is rasterised row by row, each row from its leftmost to its
+rightmost point, which fills the dents of a polygon that is not convex.
 
-The toolkits draw differently; both forms were found by feeding them regions.
+The toolkits rasterise differently. The rules of both were found by experiment,
+from the overlaps that the toolkits return for chosen regions.
 """
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Num
 
-# Overlap of two regions in an image of a width and a height.
+# Overlap of two regions in an image of this width and height.
 Overlap = Callable[[np.ndarray, np.ndarray, tuple[int, int]], float]
 
 
@@ -22,18 +23,19 @@ def pysot_overlap(
   b: Float[np.ndarray, '_'],
   bounds: tuple[int, int],
 ) -> float:
-  """Common pixels by pixels of either, as pysot has it.
+  """Returns the IoU of two regions in pixels, by pysot's rules.
 
-  A rectangle is a polygon. Corners are rounded, halves away from 0, and edges
-  belong to the polygon, but not a row of a single point. The image has one
+  A rectangle is a polygon. Corners are rounded, halves away from 0. Edges
+  belong to the polygon, but a row of a single point does not. The image has one
   row and one column more than `bounds` says.
 
   Args:
-    a: A region.
-    b: Another.
+    a: First region.
+    b: Second region.
     bounds: Width and height of the image.
   """
-  return pysot_overlaps(a, b, (bounds,))[0]
+  (overlap,) = pysot_overlaps(a, b, (bounds,))
+  return overlap
 
 
 def pysot_overlaps(
@@ -41,22 +43,31 @@ def pysot_overlaps(
   b: Float[np.ndarray, '_'],
   bounds: Sequence[tuple[int, int]],
 ) -> list[float]:
-  """As `pysot_overlap`, in images of several sizes, drawn once."""
-  corners = _corners(a), _corners(b)
-  low, high = (
-    [np.floor(edge(shape, axis=0)) for shape in corners]
-    for edge in (np.min, np.max)
-  )
-  if (low[0] > high[1]).any() or (low[1] > high[0]).any():
+  """Returns `pysot_overlap` in images of several sizes; rasterises once."""
+  corners_a, corners_b = _corners(a), _corners(b)
+  low_a, high_a = _floored_extent(corners_a)
+  low_b, high_b = _floored_extent(corners_b)
+  if (low_a > high_b).any() or (low_b > high_a).any():
     return [0.0] * len(bounds)
-  drawn = []
-  for shape in corners:
-    first, left, right = _ends(np.trunc(shape + np.copysign(0.5, shape)))
-    drawn.append((first, left, np.where(left < right, right, -np.inf)))
+  rows_a, rows_b = _pysot_rows(corners_a), _pysot_rows(corners_b)
   return [
-    _share(*(_cut(*rows, (width + 1, height + 1)) for rows in drawn))
+    _iou(
+      _clipped(rows_a, width + 1, height + 1),
+      _clipped(rows_b, width + 1, height + 1),
+    )
     for width, height in bounds
   ]
+
+
+def _floored_extent(corners):
+  return np.floor(corners.min(axis=0)), np.floor(corners.max(axis=0))
+
+
+def _pysot_rows(corners):
+  rows = _rasterised(np.trunc(corners + np.copysign(0.5, corners)))
+  # A row of a single point does not belong to the polygon.
+  right = np.where(rows.left < rows.right, rows.right, -np.inf)
+  return rows._replace(right=right)
 
 
 def vot_toolkit_overlap(
@@ -64,45 +75,47 @@ def vot_toolkit_overlap(
   b: Float[np.ndarray, '_'],
   bounds: tuple[int, int],
 ) -> float:
-  """Common pixels by pixels of either, as vot-toolkit has it.
+  """Returns the IoU of two regions in pixels, by vot-toolkit's rules.
 
-  A rectangle has as many pixels as its rounded sides say, a polygon its edges
-  too. Halves are rounded to even. Where an edge of a polygon crosses a row at a
-  whole pixel, an error in the last digit may cut it to the pixel before; that
-  depends on where x counts from, the least in the image of both regions, and on
-  the end that the edge is followed from.
+  A rectangle has as many pixels as its rounded sides say; a polygon includes
+  its edges. Halves are rounded to even. Where an edge of a polygon crosses a
+  row at a whole pixel, a floating-point error may truncate the crossing to the
+  pixel before. This depends on the direction of the edge and on the origin of
+  x, which is the leftmost pixel of both regions in the image.
 
   Args:
-    a: A region.
-    b: Another.
+    a: First region.
+    b: Second region.
     bounds: Width and height of the image.
   """
+  width, height = bounds
   lefts = [np.round(r[0] if len(r) == 4 else r[::2].min()) for r in (a, b)]
   origin = max(min(lefts), 0)
-  return _share(
-    *(_cut(*_vot_toolkit_ends(each, origin), bounds) for each in (a, b))
+  return _iou(
+    _clipped(_vot_toolkit_rows(a, origin), width, height),
+    _clipped(_vot_toolkit_rows(b, origin), width, height),
   )
 
 
-def _vot_toolkit_ends(region, origin):
+class _Rows(NamedTuple):
+  """Pixels of a region: from `left` to `right` in each row from `first` on."""
+
+  first: int
+  left: Num[np.ndarray, 'r']
+  right: Num[np.ndarray, 'r']
+
+
+def _vot_toolkit_rows(region, origin):
   if len(region) != 4:
 
     def crossings(x, y, next_x, next_y, rows):
-      share = (rows - next_y) / np.where(next_y == y, 1, y - next_y)
-      return origin + np.trunc((next_x - origin) + share * (x - next_x))
+      fraction = (rows - next_y) / np.where(next_y == y, 1, y - next_y)
+      return origin + np.trunc((next_x - origin) + fraction * (x - next_x))
 
-    return _ends(np.round(_corners(region)), crossings)
+    return _rasterised(np.round(_corners(region)), crossings)
   x, y, w, h = np.round(region)
   rows = np.ones(int(max(h, 0)))
-  return int(y), x * rows, (x + w - 1) * rows
-
-
-class _Rows(NamedTuple):
-  """Pixels from `left` to `right` in each row from the `first` on."""
-
-  first: int
-  left: Int[np.ndarray, 'r']
-  right: Int[np.ndarray, 'r']
+  return _Rows(int(y), x * rows, (x + w - 1) * rows)
 
 
 def _corners(region):
@@ -113,36 +126,36 @@ def _corners(region):
 
 
 def _crossings(x, y, next_x, next_y, rows):
-  """Where edges that are not level cross rows."""
+  """Returns the x at which edges cross rows; horizontal edges are undefined."""
   rise = np.where(next_y == y, 1, next_y - y)
   return x + (rows - y) * (next_x - x) / rise
 
 
-def _ends(corners, crossings=_crossings):
-  """First row, and the ends of all rows, of a polygon of whole corners."""
+def _rasterised(corners, crossings=_crossings):
+  """Returns the rows of a polygon with integer corners, ends not rounded."""
   x, y = corners.T
   rows = np.arange(y.min(), y.max() + 1)[:, None]
   next_x, next_y = np.roll(x, -1), np.roll(y, -1)
-  # A level edge ends where its neighbours do.
+  # The ends of a horizontal edge are also ends of its neighbours.
   points = np.where(next_y == y, x, crossings(x, y, next_x, next_y, rows))
   crossed = (rows >= np.minimum(y, next_y)) & (rows <= np.maximum(y, next_y))
   left = np.where(crossed, points, np.inf).min(axis=1)
   right = np.where(crossed, points, -np.inf).max(axis=1)
-  return int(rows[0, 0]), left, right
+  return _Rows(int(rows[0, 0]), left, right)
 
 
-def _cut(first, left, right, bounds):
-  """What is in the image; the ends of rows are cut to whole pixels."""
-  above = min(max(-first, 0), len(left))
-  kept = slice(above, max(bounds[1] - first, above))
+def _clipped(rows: _Rows, width: int, height: int) -> _Rows:
+  """Clips rows to the image and truncates their ends to whole pixels."""
+  above = min(max(-rows.first, 0), len(rows.left))
+  kept = slice(above, max(height - rows.first, above))
   return _Rows(
-    first + above,
-    np.clip(np.trunc(left[kept]), 0, bounds[0]).astype(int),
-    np.clip(np.trunc(right[kept]), -1, bounds[0] - 1).astype(int),
+    rows.first + above,
+    np.clip(np.trunc(rows.left[kept]), 0, width).astype(int),
+    np.clip(np.trunc(rows.right[kept]), -1, width - 1).astype(int),
   )
 
 
-def _share(a, b):
+def _iou(a: _Rows, b: _Rows) -> float:
   first = max(a.first, b.first)
   last = min(a.first + len(a.left), b.first + len(b.left))
   common = 0
@@ -151,8 +164,8 @@ def _share(a, b):
     in_b = slice(first - b.first, last - b.first)
     left = np.maximum(a.left[in_a], b.left[in_b])
     common = _count(left, np.minimum(a.right[in_a], b.right[in_b]))
-  either = _count(*a[1:]) + _count(*b[1:]) - common
-  return common / either if either else 0.0
+  union = _count(a.left, a.right) + _count(b.left, b.right) - common
+  return common / union if union else 0.0
 
 
 def _count(left, right):

@@ -1,4 +1,4 @@
-"""Scores of trackers on a benchmark, arranged, written and printed."""
+"""Reports of the scores of trackers on a benchmark: files and a table."""
 
 import dataclasses
 import functools
@@ -9,45 +9,41 @@ from pathlib import Path
 
 import numpy as np
 
-from acm_jax.evaluation import (
-  experiments,
-  plots,
-  tables,
-)
+from acm_jax.evaluation import experiments, plots, tables
 from acm_jax.evaluation.experiment import Analysis, Experiment
 from acm_jax.evaluation.outcome import Outcome
 from acm_jax.host.staging import replacing
 
-# Of the sequences that were not scored, as many are printed; scores.json has
-# them all.
+# Number of names that are printed of a list; scores.json has the whole list.
 _NAMED = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-  """What was scored, how, and the outcome.
+  """Scores of trackers on a benchmark, and how they were obtained.
 
   Attributes:
-    benchmark: Its name.
-    protocol: Name of the definitions that the scores follow.
-    experiment: What the results are of.
-    analysis: How they are scored.
-    missing: Sequences of the benchmark that were not scored, for want of an
-      annotation or of a result of one of the trackers.
-    trackers: By tracker, the scores.
-    ignored: By tracker, text files that are named like no sequence.
-    lacking: By tracker, annotated sequences that it has no result of.
-    short: By tracker and sequence, where results end before the annotation:
-      their frames. The rest are misses.
-    long: By tracker and sequence, where results go on behind the annotation,
-      as they may where there are more images: their frames. The rest are cut.
-    runs: By tracker and sequence, of how many runs scores are the mean, if of
-      more than one.
-    unbounded: Sequences whose images' size is not known, so that regions are
-      not cut to them as the protocol would.
-    cropped: Sequences whose annotation is not as long as the official one: both
-      numbers of frames.
-    attributes: The scored sequences with each attribute, where it is known.
+    benchmark: Name of the benchmark.
+    protocol: Name of the scoring protocol, the toolkit whose definitions the
+      scores follow.
+    experiment: Experiment that the results are from.
+    analysis: Analysis that scored them.
+    missing: Sequences of the benchmark that were not scored, because they have
+      no annotation or because a tracker has no result.
+    trackers: Scores by tracker.
+    ignored: Text files that match no sequence, by tracker.
+    lacking: Annotated sequences without a result, by tracker.
+    short: Number of rows of each result that ends before the annotation, by
+      tracker and sequence. The missing rows count as misses.
+    long: Number of rows of each result that continues past the annotation, by
+      tracker and sequence. The additional rows are not scored.
+    runs: Number of runs that the scores are averaged over, by tracker and
+      sequence, if more than one.
+    unbounded: Sequences whose image size is unknown, so that regions are not
+      clipped to the images as the scoring protocol demands.
+    cropped: Number of annotated frames and of official frames, for each
+      sequence in which these differ.
+    attributes: Scored sequences with each attribute, if attributes are known.
   """
 
   benchmark: str
@@ -66,43 +62,53 @@ class Report:
   attributes: dict[str, list[str]]
 
   def figures(self) -> dict[str, dict[str, float]]:
-    """Of each tracker over all sequences."""
-    return {name: dict(o.total.figures) for name, o in self.trackers.items()}
+    """Returns the figures of each tracker over all sequences."""
+    return {
+      name: dict(outcome.total.figures)
+      for name, outcome in self.trackers.items()
+    }
 
   def table(
     self, values: Mapping[str, Mapping[str, float]] | None = None
   ) -> list[list[str]]:
-    """Rows of the figures of each tracker, or of whatever else has them."""
-    by = self.analysis
+    """Returns a table with a row of figures for each name; see `tables.rows`.
+
+    Args:
+      values: Figures by the name of the row (default: those of the trackers).
+    """
+    analysis = self.analysis
     values = self.figures() if values is None else values
-    return tables.rows(values, 'tracker', by.figures, by.rank)
+    return tables.rows(values, 'tracker', analysis.figures, analysis.rank)
 
   @property
   def names(self) -> list[str]:
-    """The sequences that were scored."""
-    return list(next(iter(self.trackers.values())).sequences)
+    """Names of the scored sequences."""
+    first = next(iter(self.trackers.values()))
+    return list(first.sequences)
 
   def by_attribute(self) -> dict[str, dict[str, float]]:
-    """The figure that ranks, of each tracker on the sequences with each."""
+    """Returns the ranking figure by attribute and tracker."""
     names = self.names
-    chosen = {
+    # For each attribute one draw, which has its sequences once.
+    draws = {
       attribute: np.isin(names, own)[None].astype(float)
       for attribute, own in self.attributes.items()
     }
     return {
       attribute: {
-        name: float(outcome.redraw(counts)[0])
+        name: outcome.redraw(draw).item()
         for name, outcome in self.trackers.items()
       }
-      for attribute, counts in chosen.items()
+      for attribute, draw in draws.items()
     }
 
   @functools.cached_property
   def intervals(self) -> dict[str, dict[str, tuple[float, float]]]:
-    """By tracker, the best first, 95% intervals of the figure that ranks it.
+    """Confidence intervals (95%) of the ranking figure by tracker, best first.
 
-    `own` is the figure's, `behind` that of how much lower it is than the best
-    tracker's. None of a single sequence, or where the figure is not defined.
+    `own` is the interval of the figure, `behind` the interval of the best
+    tracker's lead. Empty if only one sequence is scored; trackers whose figure
+    is undefined are left out.
     """
     if len(self.names) < 2:
       return {}
@@ -111,35 +117,41 @@ class Report:
       name: self.trackers[name].redraw(draws)
       for name in tables.ranked(self.figures(), self.analysis.rank)
     }
-    figures = {k: v for k, v in figures.items() if np.isfinite(v).any()}
+    figures = {
+      name: values
+      for name, values in figures.items()
+      if np.isfinite(values).any()
+    }
     best = next(iter(figures.values()), None)
     return {
       name: {
-        'own': tables.interval(each),
-        'behind': tables.interval(best - each),
+        'own': tables.interval(values),
+        'behind': tables.interval(best - values),
       }
-      for name, each in figures.items()
+      for name, values in figures.items()
     }
 
   def heading(self) -> str:
-    """What was scored and how, in one line."""
+    """Returns one line that says what was scored, and how."""
     return f'{self.benchmark}, {self.coverage()}, protocol {self.protocol}'
 
   def coverage(self) -> str:
-    """How much of the benchmark was scored: '5 of 100 sequences'."""
+    """Returns the scored part of the benchmark, as '5 of 100 sequences'."""
     scored = len(self.names)
     return f'{scored} of {scored + len(self.missing)} sequences'
 
   def content(self) -> dict:
-    """What scores.json holds; a figure of no frames is null."""
+    """Returns the content of scores.json; undefined figures are null."""
 
     def rounded(figures):
-      pairs = figures.items()
-      return {k: None if math.isnan(v) else round(v, 6) for k, v in pairs}
+      return {
+        name: None if math.isnan(value) else round(value, 6)
+        for name, value in figures.items()
+      }
 
     rank = self.analysis.rank
     intervals = {
-      name: {f'{rank}_95': [round(x, 6) for x in each['own']]}
+      name: {f'{rank}_95': [round(bound, 6) for bound in each['own']]}
       for name, each in self.intervals.items()
     }
     return {
@@ -167,7 +179,8 @@ class Report:
         | intervals.get(name, {})
         | {
           'sequences': {
-            k: rounded(v.figures) for k, v in outcome.sequences.items()
+            sequence: rounded(scores.figures)
+            for sequence, scores in outcome.sequences.items()
           }
         }
         for name, outcome in self.trackers.items()
@@ -176,15 +189,16 @@ class Report:
 
 
 def write(report: Report, out: Path) -> None:
-  """Writes curves, tables, and at last scores.json into `out`.
+  """Writes plots, tables and, last of all, scores.json into `out`.
 
-  What an earlier report left there is removed, as it may have other files.
+  Removes the plots of an earlier report first, since this report may not
+  overwrite all of them.
   """
   out.mkdir(parents=True, exist_ok=True)
   for name in (*experiments.plot_names(), plots.ATTRIBUTES):
     for suffix in ('png', 'csv'):
       (out / f'{name}.{suffix}').unlink(missing_ok=True)
-  totals = {name: o.total for name, o in report.trackers.items()}
+  totals = {name: outcome.total for name, outcome in report.trackers.items()}
   plots.write(report.experiment.plots, totals, report.heading(), out)
   _write_tables(report, out)
   if report.attributes:
@@ -196,66 +210,75 @@ def write(report: Report, out: Path) -> None:
 
 def _write_tables(report: Report, out: Path) -> None:
   table = report.table()
-  each = [['sequence', 'tracker', *table[0][1:]]]
-  for name, outcome in report.trackers.items():
-    figures = {s: score.figures for s, score in outcome.sequences.items()}
+  (_, *headings), *_ = table
+  by_sequence = [['sequence', 'tracker', *headings]]
+  for tracker, outcome in report.trackers.items():
+    figures = {
+      name: scores.figures for name, scores in outcome.sequences.items()
+    }
     _, *body = report.table(figures)
-    each += [[sequence, name, *cells] for sequence, *cells in sorted(body)]
+    by_sequence += [[name, tracker, *cells] for name, *cells in sorted(body)]
   for name, text in (
     ('table.md', tables.markdown(table)),
     ('table.tex', tables.latex(table, report.analysis.figures.values())),
     ('table.csv', tables.comma_separated(table)),
-    ('sequences.csv', tables.comma_separated(each)),
+    ('sequences.csv', tables.comma_separated(by_sequence)),
   ):
     with replacing(out / name) as path:
       path.write_text(text)
 
 
 def show(report: Report) -> None:
-  """Prints the table of scores, the best tracker first."""
+  """Prints the table of scores, the best tracker first, and remarks."""
   table = report.table()
   tables.show(table, report.heading(), _remarks(report))
 
 
 def _remarks(report):
-  first = None
+  best = None
   rank = report.analysis.figures[report.analysis.rank].heading
   for name, each in report.intervals.items():
     low, high = each['own']
     text = f'{name}: {rank} {low:.3f} to {high:.3f}'
-    if first:
+    if best:
       low, high = each['behind']
-      text += f', behind {first} by {low:.3f} to {high:.3f}'
-    first = first or name
+      text += f', behind {best} by {low:.3f} to {high:.3f}'
+    best = best or name
     yield f'{text} (95%, over sequences)'
   if report.missing:
-    yield f'partial, not scored: {_listed(report.missing)}'
+    yield f'partial scores; sequences not scored: {_listed(report.missing)}'
   if len(report.trackers) > 1:
     for tracker, names in report.lacking.items():
       yield f'{tracker}: no result of {_listed(names)}'
   for tracker, files in report.ignored.items():
-    yield f'{tracker}: no sequences of the benchmark: {_listed(files)}'
-  for text, found in (
-    ('several runs, averaged', report.runs),
-    ('results end early, the rest are misses', report.short),
-    ('results go on behind the annotation, cut there', report.long),
+    yield f'{tracker}: files that match no sequence: {_listed(files)}'
+  for remark, unit, by_tracker in (
+    ('averaged over several runs', 'runs', report.runs),
+    ('results end early, missing rows are misses', 'rows', report.short),
+    (
+      'results continue past the annotation, additional rows are ignored',
+      'rows',
+      report.long,
+    ),
   ):
-    unit = 'runs' if found is report.runs else 'rows'
-    for tracker, sequences in found.items():
-      listed = _listed([f'{k} ({v} {unit})' for k, v in sequences.items()])
-      yield f'{tracker}: {text}: {listed}'
+    for tracker, sequences in by_tracker.items():
+      listed = [f'{name} ({n} {unit})' for name, n in sequences.items()]
+      yield f'{tracker}: {remark}: {_listed(listed)}'
   if report.cropped:
-    listed = [f'{k} ({n} of {m})' for k, (n, m) in report.cropped.items()]
-    yield f'frames annotated, of the official ones: {_listed(listed)}'
+    listed = [
+      f'{name} ({annotated} of {official})'
+      for name, (annotated, official) in report.cropped.items()
+    ]
+    yield f'annotated frames, of the official ones: {_listed(listed)}'
   if report.unbounded:
     yield (
-      'regions not cut to the images, whose size is not known: '
+      'image size unknown, so that regions are not clipped to the images: '
       f'{_listed(report.unbounded)}'
     )
 
 
 def _listed(names):
-  """Some of them; scores.json has all."""
+  """Joins the first names, with the number of the remaining ones."""
   shown = ', '.join(names[:_NAMED])
   rest = len(names) - _NAMED
   return f'{shown}, and {rest} more' if rest > 0 else shown

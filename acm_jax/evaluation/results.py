@@ -1,4 +1,4 @@
-"""Folders of result files, whatever experiment they are of."""
+"""Finds, reads and writes result files of any experiment."""
 
 import contextlib
 import json
@@ -15,17 +15,16 @@ from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.runs import lines
 from acm_jax.host.staging import replacing
 
-# Ends of the names of files that lie beside results: seconds, confidences.
+# Suffixes of files next to the results: times in seconds, and confidences.
 _NO_BOXES = ('_time', '_times', '_confidence', '_value')
 
 
 def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
-  """Boxes of a text file with commas, tabs or spaces between the numbers.
+  """Reads boxes from a text file with commas, tabs or spaces as separators.
 
-  They keep the pixel base of the file; `sequences.read_boxes` is for files of
-  annotations, and 0-based.
-
-  NaN is allowed, as annotations have it where there is no target.
+  The boxes keep the pixel base of the file; `sequences.read_boxes` reads
+  annotations, and makes them 0-based. NaN is permitted, as annotations have it
+  if there is no target.
 
   Raises:
     OSError: The file cannot be read.
@@ -35,33 +34,34 @@ def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
   with contextlib.suppress(ValueError):
     delimiter = ',' if ',' in rows[0] else None
     boxes = np.loadtxt(rows, delimiter=delimiter, ndmin=2, comments=None)
-    # Blank lines, which loadtxt drops, would shift the frames behind them.
+    # loadtxt drops blank lines, which would shift the frames after them.
     if boxes.shape == (len(rows), 4):
       return boxes
-  # Slower, and names the row.
+  # This is slower, but its errors name the row.
   return np.array(read_rows(path, (4,)))
 
 
 def find_results(
   folder: Path, root: Path, match: Callable[[str], str | None]
 ) -> tuple[dict[str, list[Path]], list[str]]:
-  """The result files of each sequence that a tracker's folder has.
+  """Finds the result files of each sequence in a tracker's folder.
 
-  One file a run: `<sequence>.txt`, `<sequence>_001.txt` and so on, in `root` or
-  in a folder named like the sequence; one that is started at a frame is
-  `<sequence>_00000050.txt`. Files of times and confidences are left out.
+  Each run has one file: `<sequence>.txt`, `<sequence>_001.txt` and so on, or
+  `<sequence>_00000050.txt` if it was started at frame 50. The files are in
+  `root` or in a subfolder named like the sequence. Files of times and
+  confidences are left out.
 
   Args:
-    folder: One tracker's results.
-    root: Where they are in it.
-    match: Gives the sequence that a name is of, if any.
+    folder: Folder of one tracker's results.
+    root: Subfolder of it, or the folder itself, that has the files.
+    match: Function from a spelling to the sequence, or to None if unknown.
 
   Returns:
-    Files by sequence, and the names of the text files that are of none.
+    Files by sequence, and the names of text files that match no sequence.
 
   Raises:
     OSError: `folder` is not a folder.
-    ValueError: There is no result of any of the sequences, or two of one run.
+    ValueError: No sequence has a result, or one of its runs has two.
   """
   if not folder.is_dir():
     raise NotADirectoryError(f'{folder}: no such folder of results')
@@ -69,19 +69,21 @@ def find_results(
     path
     for path in sorted([*root.glob('*.txt'), *root.glob('*/*.txt')])
     if path.parent.name != 'times'
-    # Unless a sequence is called so.
+    # A sequence may have such a name.
     and (match(path.stem) or not path.stem.endswith(_NO_BOXES))
   ]
   if not files and any(root.glob('*/*.bin')):
     raise ValueError(
-      f'{folder}: only *.bin; with VOT_RESULTS_BINARY=0 in its environment '
-      '`vot evaluate` writes text'
+      f'{folder}: only *.bin files; run `vot evaluate` with '
+      'VOT_RESULTS_BINARY=0 in its environment to write text'
     )
   if not files:
-    raise ValueError(f"{folder}: no <sequence>.txt; name one tracker's folder")
+    raise ValueError(
+      f"{folder}: no <sequence>.txt; give the folder of one tracker's results"
+    )
   if folder.name == 'baseline' and root == folder:
     raise ValueError(
-      f'{folder}: name the folder of the tracker, round baseline/'
+      f'{folder}: give the folder of the tracker, which has baseline/ in it'
     )
   found: dict[str, dict[str, Path]] = {}
   others = []
@@ -98,24 +100,31 @@ def find_results(
     runs = found.setdefault(name, {})
     if run in runs:
       raise ValueError(
-        f'{file} and {runs[run].relative_to(root)}: both are run {int(run)} of '
-        f'{name}'
+        f'{file}: is run {int(run)} of {name}, and so is '
+        f'{runs[run].relative_to(root)}; remove one of them'
       )
     runs[run] = file
   if not found:
-    below = sorted(
-      {f.parent.name for f in files if match(f.stem)} - {root.name}
+    raise ValueError(
+      f'{folder}: no result of a sequence of the benchmark; '
+      f'{_advice(files, root, match)}'
     )
-    reason = f'{files[0].relative_to(root)} is none'
-    if len(below) == 1:
-      reason = f'there are results in {below[0]}/: name that folder'
-    elif below:
-      reason = (
-        f'there are results in {", ".join(below)}: name one of these, or put '
-        'several runs together, as <sequence>_001.txt, <sequence>_002.txt'
-      )
-    raise ValueError(f'{folder}: no sequence of the benchmark; {reason}')
   return {name: list(runs.values()) for name, runs in found.items()}, others
+
+
+def _advice(
+  files: list[Path], root: Path, match: Callable[[str], str | None]
+) -> str:
+  """Suggests a folder of results, if `find_results` matched no file."""
+  below = sorted({f.parent.name for f in files if match(f.stem)} - {root.name})
+  if not below:
+    return f'{files[0].relative_to(root)}, for example, matches none'
+  if len(below) == 1:
+    return f'{below[0]}/ has results: give that folder'
+  return (
+    f'{", ".join(below)} have results: give one of these, or put several runs '
+    'into one folder as <sequence>_001.txt, <sequence>_002.txt'
+  )
 
 
 def write_times(
@@ -125,14 +134,15 @@ def write_times(
   seconds: Float[np.ndarray, 'n'],
   seconds_with_decode: Float[np.ndarray, 'n'],
 ) -> None:
-  """Writes what each frame took: alone as GOT-10k's toolkit, and decoded.
+  """Writes the seconds that each frame took, without and with its decoding.
 
-  The former is `times/<sequence>_time.txt`, or beside the result where each
-  sequence has a folder, the latter `times/<sequence>_with_decode.txt`.
+  Times without decoding are what GOT-10k's toolkit expects. They are in
+  `times/<sequence>_time.txt`, or next to the result if each sequence has a
+  folder; times with decoding are in `times/<sequence>_with_decode.txt`.
   """
   times = folder / 'times'
-  alone = folder / sequence if benchmark.folder_each else times
-  save(alone / f'{sequence}_time.txt', seconds, '%.8f')
+  official = folder / sequence if benchmark.folder_each else times
+  save(official / f'{sequence}_time.txt', seconds, '%.8f')
   save(times / f'{sequence}_with_decode.txt', seconds_with_decode, '%.8f')
 
 
@@ -143,7 +153,7 @@ def write_speed(folder: Path, summary: Mapping[str, Any]) -> None:
 
 
 def save(path: Path, rows: np.ndarray, fmt: str) -> None:
-  """Writes rows of numbers with commas between, whole or not at all."""
+  """Writes comma-separated rows of numbers, atomically."""
   path.parent.mkdir(parents=True, exist_ok=True)
   with replacing(path) as temporary:
     np.savetxt(temporary, rows, fmt=fmt, delimiter=',')

@@ -1,7 +1,7 @@
-"""Runs of a tracker, and the text files of the VOT challenge for them.
+"""Runs of a tracker, and their text files in the form of the VOT challenge.
 
-A row a frame: x,y,w,h, the corners of a polygon, or a code that says what
-happened instead.
+A file has a row per frame: a box x,y,w,h, the corners of a polygon, or a code
+for a frame without a region.
 """
 
 import itertools
@@ -16,25 +16,25 @@ from jaxtyping import Float, Int
 from acm_jax.datasets.sequences import read_text
 from acm_jax.host.staging import replacing
 
-# Codes of files; any other row is a region.
+# Codes in files; any other row is a region, whose event is TRACKED.
 SKIPPED, INITIALISED, FAILED = 0, 1, 2
 TRACKED = -1
 
 
 class Run(NamedTuple):
-  """What a tracker gave from a start on.
+  """Output of a tracker from one start on.
 
   Attributes:
-    region: In each frame x, y, w, h or the corners of a polygon, px; empty
-      where there is none, as where the tracker was given the target. An array
-      [n, 4] where all are boxes.
-    event: TRACKED, or what else happened in each frame.
-    confidence: That it is the target; NaN where none is given. None if the
-      experiment asks for none.
-    start: Number of the first frame.
-    step: 1 forward, -1 backward.
+    region: Region in each frame, px: x, y, w, h or the corners of a polygon;
+      empty if there is none, for example in the frame of the start. An array
+      [n, 4] if all regions are boxes.
+    event: TRACKED, or the code of each frame.
+    confidence: Confidence that the region is the target in each frame; NaN if
+      unknown. None if the experiment does not use confidences.
+    start: Index of the first frame.
+    step: Direction of tracking, 1 forward or -1 backward.
     first_pixel: Coordinate of the first pixel in `region`; 0 unless the run was
-      read from a file of a benchmark that counts from 1.
+      read from a file for a benchmark that counts from 1.
   """
 
   region: Float[np.ndarray, 'n 4'] | Sequence[np.ndarray]
@@ -45,7 +45,11 @@ class Run(NamedTuple):
   first_pixel: int = 0
 
   def boxes(self, frames: int) -> Float[np.ndarray, '{frames} 4']:
-    """The box in each frame of the sequence, px, 0-based; NaN where none is."""
+    """Returns the box in each frame, px, 0-based; NaN if there is none.
+
+    Args:
+      frames: Number of frames of the sequence.
+    """
     found = np.full((frames, 4), np.nan)
     for number, region in enumerate(self.region[:frames]):
       if len(region) == 4:
@@ -60,7 +64,14 @@ def unbroken(
   start: int = 0,
   step: int = 1,
 ) -> Run:
-  """Makes a run without a failure; its first region means nothing."""
+  """Creates a run without failures, whose first frame has no region.
+
+  Args:
+    region: Region in each frame; the first one is ignored.
+    confidence: Confidence in each frame.
+    start: Index of the first frame.
+    step: Direction of tracking, 1 forward or -1 backward.
+  """
   event = np.full(len(region), TRACKED)
   event[0] = INITIALISED
   rest = tuple(np.asarray(each, np.float64) for each in region[1:])
@@ -71,7 +82,7 @@ def boxes_alone(
   boxes_xywh: Float[np.ndarray, 'n 4'] | Sequence[np.ndarray],
   first_pixel: int = 0,
 ) -> Run:
-  """Makes a run of a box a frame, the one that was given first included."""
+  """Creates a run of one box per frame, including the box of the start."""
   boxes_xywh = np.asarray(boxes_xywh, np.float64)
   event = np.full(len(boxes_xywh), TRACKED)
   return Run(boxes_xywh, event, first_pixel=first_pixel)
@@ -86,51 +97,55 @@ def read_run(
   """Reads one run.
 
   Args:
-    path: The file.
-    codes: Codes that it may have.
-    frames: How many rows it has.
-    which: What these frames are, for messages.
+    path: Path of the file.
+    codes: Codes that the file may have.
+    frames: Number of rows that the file must have.
+    which: Description of these frames, for messages.
 
   Raises:
     OSError: The file cannot be read.
-    ValueError: A row is something else, cannot follow the one before, or there
-      are more or fewer rows than frames; the message names file and row.
+    ValueError: A row is malformed or cannot follow the row before, or the
+      number of rows is wrong; the message names file and row.
   """
   rows = [_row(path, n, line, codes) for n, line in enumerate(lines(path), 1)]
   if len(rows) != frames:
     raise ValueError(
-      f'{path}: {len(rows)} rows for {frames} {which}; a run must be whole'
+      f'{path}: {len(rows)} rows for {frames} {which}; a run must be complete'
     )
   events = [int(row[0]) if len(row) == 1 else TRACKED for row in rows]
-  # Where there are no failures, 0 is a frame in which nothing was found.
-  _check_order(path, events) if FAILED in codes else _check_one(path, events)
+  # Without failures, 0 is a frame in which the tracker found nothing.
+  if FAILED in codes:
+    _check_order(path, events)
+  else:
+    _check_single_start(path, events)
   if events[0] != INITIALISED:
-    raise ValueError(f'{path} row 1: not 1, a start')
+    raise ValueError(f'{path} row 1: must be 1, a start')
   region = tuple(np.zeros(0) if len(row) == 1 else row for row in rows)
   return Run(region, np.array(events))
 
 
 def _row(path, number, line, codes):
+  """Parses a row, which is a code or a region."""
   try:
     row = np.array(re.split(r'[,\s]+', line.strip()), np.float64)
   except ValueError:
     row = np.zeros(0)
-  event = len(row) == 1 and row[0] in codes
-  region = len(row) == 4 or (len(row) >= 6 and len(row) % 2 == 0)
-  if not (event or (region and np.isfinite(row).all())):
+  is_code = len(row) == 1 and row[0] in codes
+  is_region = len(row) == 4 or (len(row) >= 6 and len(row) % 2 == 0)
+  if not (is_code or (is_region and np.isfinite(row).all())):
     raise ValueError(
-      f'{path} row {number}: {line.strip()!r} is neither '
+      f'{path} row {number}: {line.strip()!r} is neither one of the codes '
       f'{", ".join(map(str, codes))} nor a region'
     )
   return row
 
 
-# Of a row that cannot follow the one before.
+# Messages for rows that cannot follow the row before, by their event.
 _MISPLACED = {
-  SKIPPED: '0, a frame that is skipped, only after 2, a failure',
-  INITIALISED: '1, a start, only at first and after 2, a failure',
-  FAILED: '2, a failure, only where the tracker was started, by 1',
-  TRACKED: 'a region, only where the tracker was started, by 1',
+  SKIPPED: '0, a skipped frame, is only permitted between 2, a failure, and 1',
+  INITIALISED: '1, a start, is only permitted in row 1 and after 2, a failure',
+  FAILED: '2, a failure, is only permitted once 1 has started the tracker',
+  TRACKED: 'a region is only permitted once 1 has started the tracker',
 }
 
 
@@ -141,20 +156,22 @@ def _check_order(path, events):
       raise ValueError(f'{path} row {number}: {_MISPLACED[event]}')
 
 
-def _check_one(path, events):
+def _check_single_start(path, events):
   if INITIALISED in events[1:]:
     number = events.index(INITIALISED, 1) + 1
-    raise ValueError(f'{path} row {number}: 1, a start, only at first')
+    raise ValueError(
+      f'{path} row {number}: 1, a start, is only permitted in row 1'
+    )
 
 
 def names_anchors(root: Path) -> bool:
-  """Whether names of result files below a folder end in a frame."""
+  """Returns whether any result file below a folder has a frame in its name."""
   files = root.glob('*/*.txt')
   return any(re.search(r'_\d{8}$', file.stem) for file in files)
 
 
 def write_run(path: Path, run: Run) -> None:
-  """Writes a run as `read_run` reads it."""
+  """Writes a run in the form that `read_run` reads."""
   rows = [
     ','.join(f'{value:.4f}' for value in region)
     if event == TRACKED and len(region)
@@ -167,42 +184,44 @@ def write_run(path: Path, run: Run) -> None:
 
 
 def read_confidence(path: Path) -> Float[np.ndarray, 'n']:
-  """Reads a number a row; NaN where a row is empty.
+  """Reads one number per row; an empty row is NaN.
 
   Raises:
     OSError: The file cannot be read.
-    ValueError: A row is something else; the message names file and row.
+    ValueError: A row is not a number; the message names file and row.
   """
   if not path.is_file():
     raise FileNotFoundError(
-      f'{path}: no such file; the confidence of each frame'
+      f'{path}: no such file; write the confidence of each frame to it'
     )
   values = []
   for number, line in enumerate(read_text(path).splitlines(), 1):
     try:
       values.append(float(line) if line.strip() else np.nan)
     except ValueError:
-      raise ValueError(f'{path} row {number}: {line!r} is no number') from None
+      raise ValueError(
+        f'{path} row {number}: {line!r} is not a number'
+      ) from None
   return np.array(values)
 
 
 def write_confidence(path: Path, values: Float[np.ndarray, 'n']) -> None:
-  """Writes confidences as `read_confidence` reads them."""
+  """Writes confidences in the form that `read_confidence` reads."""
   rows = ['' if np.isnan(value) else f'{value:.9f}' for value in values]
   with replacing(path) as temporary:
     temporary.write_text('\n'.join(rows) + '\n')
 
 
 def lines(path: Path) -> list[str]:
-  """The rows of a result file.
+  """Reads the rows of a result file.
 
   Raises:
-    FileNotFoundError: There is no such file.
-    ValueError: It is empty, or no text.
+    FileNotFoundError: The file is missing.
+    ValueError: The file is empty, or is not text.
   """
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such file')
   found = read_text(path).rstrip().splitlines()
   if not found:
-    raise ValueError(f'{path}: empty; a row is wanted for each frame')
+    raise ValueError(f'{path}: empty; write a row for each frame')
   return found

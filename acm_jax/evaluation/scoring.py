@@ -1,4 +1,4 @@
-"""From folders of result files to a report of their scores."""
+"""Scores folders of result files and reports the scores."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -21,17 +21,20 @@ def score(
   """Scores trackers' result files, writes the report to `out` and prints it.
 
   Args:
-    benchmark: A name in `benchmarks.BENCHMARKS`.
-    annotation_path: See `annotations.read`.
-    results: One folder a tracker; its name is the tracker's.
-    out: Gets scores.json, the curves as PNG and CSV, and tables.
-    protocol: Whose definitions of the scores, as `pysot`; the benchmark's own
-      by default.
+    benchmark: Name of the benchmark, a key of `benchmarks.BENCHMARKS`.
+    annotation_path: Path of the annotations; see `annotations.read`.
+    results: Folder of each tracker's results, named like the tracker.
+    out: Output folder of scores.json, the plots as PNG and CSV, and the tables.
+    protocol: Scoring protocol, the name of the toolkit whose definitions of the
+      scores are used, such as `pysot` (default: the benchmark's own).
+
+  Returns:
+    The report.
 
   Raises:
-    OSError: Something cannot be read or written.
-    ValueError: Something in the request or the files does not fit; nothing is
-      written then.
+    OSError: A file cannot be read or written.
+    ValueError: The arguments or the files do not fit together; nothing is
+      written in this case.
   """
   scored = compute(benchmark, annotation_path, results, protocol)
   report.write(scored, out)
@@ -45,11 +48,12 @@ def compute(
   results: Sequence[Path],
   protocol: str | None = None,
 ) -> Report:
-  """The report of `score`, neither written nor printed."""
+  """Computes the report of `score`; neither writes nor prints it."""
   settings, folders = benchmarks.get(benchmark), _by_tracker(results)
   experiment = _experiment(folders, settings)
   protocol = protocol or settings.protocol
-  # Refused before the annotations are read, which may be of another benchmark.
+  # Refuse a wrong request before reading the annotations, which may be those of
+  # another benchmark.
   experiments.analysis(experiment, settings, protocol)
   truths = annotations.read(settings, annotation_path)
   return compare(settings, experiment, truths, folders, protocol)
@@ -63,22 +67,22 @@ def compare(
   protocol: str | None = None,
   only: Collection[str] | None = None,
 ) -> Report:
-  """Finds trackers' result files, reads them and scores the runs in them.
+  """Finds, reads and scores the result files of trackers.
 
-  All trackers are scored on the same sequences: those that each of them has a
-  result of.
+  All trackers are scored on the same sequences: those for which each of them
+  has a result.
 
   Args:
-    benchmark: What the sequences are of.
-    experiment: What the results are of.
-    truths: What is known of the sequences, by name.
-    folders: Results by tracker.
-    protocol: As for `score`.
-    only: Sequences to score; all that have results by default.
+    benchmark: Benchmark of the sequences.
+    experiment: Experiment that the results are from.
+    truths: Ground truth by sequence.
+    folders: Folder of results by tracker.
+    protocol: Scoring protocol, as in `score`.
+    only: Names of the sequences to score (default: all that have results).
 
   Raises:
     OSError: A file cannot be read.
-    ValueError: Something in the request or the files does not fit.
+    ValueError: The arguments or the files do not fit together.
   """
   protocol = protocol or benchmark.protocol
   analysis = experiments.analysis(experiment, benchmark, protocol)
@@ -86,45 +90,52 @@ def compare(
   official = benchmark.sequences or tuple(truths)
   match = benchmarks.matcher(benchmark, official)
   files, ignored = {}, {}
-  for name, folder in folders.items():
-    files[name], ignored[name] = experiment.find(folder, match)
-  asked = [s for s in truths if only is None or s in only]
+  for tracker, folder in folders.items():
+    files[tracker], ignored[tracker] = experiment.find(folder, match)
+  requested = [name for name in truths if only is None or name in only]
   lacking = {
-    name: [s for s in asked if s not in own] for name, own in files.items()
+    tracker: [name for name in requested if name not in own]
+    for tracker, own in files.items()
   }
-  common = [s for s in asked if not any(s in own for own in lacking.values())]
+  common = [
+    name
+    for name in requested
+    if not any(name in names for names in lacking.values())
+  ]
   if not common:
     raise ValueError(
-      f'{", ".join(folders)}: no annotated sequence of {benchmark.name} has a '
-      'result of every tracker'
+      f'{", ".join(folders)}: no annotated sequence of {benchmark.name} has '
+      'results of all trackers'
     )
-  known = {sequence: truths[sequence] for sequence in common}
-  rated = {}
-  for name, own in files.items():
-    own = {sequence: own[sequence] for sequence in common}
-    runs = experiment.read_all(own, known, benchmark)
-    # By the experiment's function for these definitions.
-    rated[name] = analysis.score(runs, known)
+  known = {name: truths[name] for name in common}
+  outcomes = {}
+  for tracker, own in files.items():
+    runs = experiment.read_all(
+      {name: own[name] for name in common}, known, benchmark
+    )
+    outcomes[tracker] = analysis.score(runs, known)
   return Report(
     benchmark.name,
     protocol,
     experiment,
     analysis,
-    missing=tuple(s for s in official if s not in known),
-    trackers=rated,
-    ignored=_kept(ignored),
-    lacking=_kept(lacking),
-    short=_kept({name: dict(each.short) for name, each in rated.items()}),
-    long=_kept({name: dict(each.long) for name, each in rated.items()}),
-    runs=_kept(
+    missing=tuple(name for name in official if name not in known),
+    trackers=outcomes,
+    ignored=_non_empty(ignored),
+    lacking=_non_empty(lacking),
+    short=_non_empty({t: dict(each.short) for t, each in outcomes.items()}),
+    long=_non_empty({t: dict(each.long) for t, each in outcomes.items()}),
+    runs=_non_empty(
       {
-        name: {s: len(own[s]) for s in common if len(own[s]) > 1}
-        for name, own in files.items()
+        tracker: {n: len(own[n]) for n in common if len(own[n]) > 1}
+        for tracker, own in files.items()
         if experiment.repeats
       }
     ),
     unbounded=[
-      s for s in common if analysis.needs_sizes and known[s].size is None
+      name
+      for name in common
+      if analysis.needs_sizes and known[name].size is None
     ],
     cropped=_cropped(benchmark, known),
     attributes=_by_attribute(known),
@@ -133,12 +144,14 @@ def compare(
 
 def _by_tracker(results: Sequence[Path]) -> dict[str, Path]:
   if not results:
-    raise ValueError('--results: name at least one folder of results')
+    raise ValueError('`results`: give at least one folder of results')
   folders = {}
   for path in results:
     name = path.resolve().name
     if name in folders:
-      raise ValueError(f'--results: two trackers are called {name!r}')
+      raise ValueError(
+        f'`results`: two trackers are called {name!r}; rename a folder'
+      )
     folders[name] = path
   return folders
 
@@ -146,38 +159,47 @@ def _by_tracker(results: Sequence[Path]) -> dict[str, Path]:
 def _experiment(
   folders: Mapping[str, Path], benchmark: Benchmark
 ) -> Experiment:
-  """What all results are of."""
+  """Returns the experiment that all results are from."""
   found = {experiments.of_results(path, benchmark) for path in folders.values()}
   if len(found) > 1:
-    titles = ', '.join(sorted(each.title for each in found))
+    titles = ' and '.join(sorted(each.title for each in found))
     raise ValueError(
-      f'--results: of different experiments, {titles}; score them apart'
+      f'`results`: the folders are from different experiments, {titles}; score '
+      'them separately'
     )
   return found.pop()
 
 
 def _check_public(benchmark: Benchmark, truths: Truths) -> None:
-  known = [np.isfinite(t.box_xywh).all(axis=1).sum() for t in truths.values()]
+  annotated = [
+    np.isfinite(truth.box_xywh).all(axis=1).sum() for truth in truths.values()
+  ]
   # The first boxes of hidden annotations are public.
-  if benchmark.hidden and max(known) <= 1:
+  if benchmark.hidden and max(annotated) <= 1:
     raise ValueError(
-      f'{benchmark.name}: only its server has the annotations; --check '
-      'ARCHIVE.zip makes sure that it can read results'
+      f'{benchmark.name}: only its server has the annotations; submit an '
+      'archive of results to it, which `check` validates'
     )
 
 
-def _cropped(benchmark: Benchmark, truths: Truths) -> dict[str, tuple]:
-  """Frames of the annotations that are not as long as the official ones."""
-  whole = benchmark.frames()
+def _cropped(
+  benchmark: Benchmark, truths: Truths
+) -> dict[str, tuple[int, int]]:
+  """Returns the annotated and official numbers of frames where they differ."""
+  official = benchmark.frames()
   lengths = {
-    name: (truth.frames, whole.get(name, truth.frames))
+    name: (truth.frames, official.get(name, truth.frames))
     for name, truth in truths.items()
   }
-  return {name: (n, m) for name, (n, m) in lengths.items() if n != m}
+  return {
+    name: (annotated, expected)
+    for name, (annotated, expected) in lengths.items()
+    if annotated != expected
+  }
 
 
 def _by_attribute(truths: Truths) -> dict[str, list[str]]:
-  """The sequences with each attribute."""
+  """Returns the sequences with each attribute, in alphabetical order."""
   found: dict[str, list[str]] = {}
   for name, truth in truths.items():
     for attribute in truth.attributes:
@@ -185,5 +207,6 @@ def _by_attribute(truths: Truths) -> dict[str, list[str]]:
   return dict(sorted(found.items()))
 
 
-def _kept(by_tracker):
-  return {name: value for name, value in by_tracker.items() if value}
+def _non_empty(by_tracker):
+  """Removes trackers whose value is empty."""
+  return {tracker: value for tracker, value in by_tracker.items() if value}

@@ -1,4 +1,4 @@
-"""Scores as tables, for a page, a paper and a spreadsheet; their intervals."""
+"""Tables of scores for several formats, and confidence intervals."""
 
 import csv
 import io
@@ -13,16 +13,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-# Draws of sequences for an interval.
+# Number of resamplings of the sequences for a confidence interval.
 _DRAWS = 10_000
 
 
 class Figure(NamedTuple):
-  """A number that a tracker is given.
+  """A score of a tracker, as a column of tables.
 
   Attributes:
-    heading: Heading of its column.
-    better: Which values are better, 'higher' or 'lower'; empty where it depends
+    heading: Heading of the column.
+    better: Values that are better, 'higher' or 'lower'; empty if this depends
       on the definition.
   """
 
@@ -31,7 +31,12 @@ class Figure(NamedTuple):
 
 
 def ranked(trackers: Mapping[str, Mapping[str, float]], by: str) -> list[str]:
-  """Names of trackers, the highest figure `by` first, undefined ones last."""
+  """Returns the trackers' names, best first; ranks undefined figures as 0.
+
+  Args:
+    trackers: Values of the figures by tracker.
+    by: Figure that ranks the trackers.
+  """
   return sorted(trackers, key=lambda name: -np.nan_to_num(trackers[name][by]))
 
 
@@ -41,10 +46,10 @@ def rows(
   figures: Mapping[str, Figure],
   by: str,
 ) -> list[list[str]]:
-  """A heading and a row a tracker, the best first; '-' where undefined.
+  """Returns a row of headings, and one per tracker, the best first.
 
   Args:
-    trackers: Values of the figures by tracker.
+    trackers: Values of the figures by tracker; undefined ones become '-'.
     name: Heading of the first column.
     figures: Figures of the other columns.
     by: Figure that ranks the trackers.
@@ -63,18 +68,18 @@ def _cell(value: float) -> str:
 
 
 def markdown(table: Sequence[Sequence[str]]) -> str:
-  """A table of Markdown."""
+  """Formats a table for Markdown."""
   head, *body = [[cell.replace('|', r'\|') for cell in row] for row in table]
   rule = ['---', *['---:'] * (len(head) - 1)]
   return ''.join(f'| {" | ".join(row)} |\n' for row in (head, rule, *body))
 
 
 def latex(table: Sequence[Sequence[str]], figures: Iterable[Figure]) -> str:
-  """A table of LaTeX with the rules of booktabs, the best of a column bold.
+  """Formats a table for LaTeX with booktabs, the best of each column bold.
 
   Args:
-    table: From `rows`.
-    figures: Figures of the columns behind the first.
+    table: Table from `rows`.
+    figures: Figures of the columns after the first.
   """
   head, *body = table
   _, *columns = zip(*body, strict=True)
@@ -83,8 +88,8 @@ def latex(table: Sequence[Sequence[str]], figures: Iterable[Figure]) -> str:
   lines += [_line(head), r'\midrule']
   for row in body:
     cells = [
-      rf'\textbf{{{cell}}}' if cell == best[i] else _escaped(cell)
-      for i, cell in enumerate(row)
+      rf'\textbf{{{cell}}}' if cell == best_cell else _escaped(cell)
+      for cell, best_cell in zip(row, best, strict=True)
     ]
     lines.append(' & '.join(cells) + r' \\')
   return '\n'.join([*lines, r'\bottomrule', r'\end{tabular}', ''])
@@ -108,7 +113,7 @@ def _escaped(text: str) -> str:
 
 
 def comma_separated(table: Sequence[Sequence[str]]) -> str:
-  """The same for a spreadsheet; an undefined figure is empty."""
+  """Formats a table for spreadsheets; undefined figures are empty cells."""
   text = io.StringIO()
   writer = csv.writer(text, lineterminator='\n')
   writer.writerows(
@@ -120,18 +125,19 @@ def comma_separated(table: Sequence[Sequence[str]]) -> str:
 def show(
   table: Sequence[Sequence[str]], heading: str, remarks: Iterable[str] = ()
 ) -> None:
-  """Prints a table, a line above it and some below."""
+  """Prints a table between a heading and remarks, one per line."""
   console = Console()
   if not console.is_terminal:
-    # A log has no width: nothing is to be cut or wrapped.
+    # A log has no width at which lines should be cut or wrapped.
     console = Console(width=200)
   shown = Table(
     box=rich.box.SIMPLE_HEAD if console.is_terminal else None,
     pad_edge=False,
   )
   head, *body = table
-  shown.add_column(head[0])
-  for column in head[1:]:
+  first, *others = head
+  shown.add_column(first)
+  for column in others:
     shown.add_column(column, justify='right')
   for row in body:
     shown.add_row(*map(Text, row))
@@ -142,19 +148,26 @@ def show(
 
 
 def draws(sequences: int, seed: int = 0) -> Int[np.ndarray, 'd {sequences}']:
-  """How often each sequence is drawn, when as many are drawn with repetition.
+  """Resamples the sequences with replacement, many times.
 
-  Of figures of these draws `interval` says how far one would lie apart with
-  other sequences.
+  Figures of the draws vary as the figure would with other sequences; `interval`
+  summarises them.
+
+  Args:
+    sequences: Number of sequences.
+    seed: Random seed.
+
+  Returns:
+    Number of times that each sequence occurs in each draw.
 
   Source: Efron, 1979 (the bootstrap).
   """
   rng = np.random.default_rng(seed)
-  share = np.full(sequences, 1 / sequences)
-  return rng.multinomial(sequences, share, _DRAWS)
+  probabilities = np.full(sequences, 1 / sequences)
+  return rng.multinomial(sequences, probabilities, _DRAWS)
 
 
 def interval(figures: Float[np.ndarray, 'd']) -> tuple[float, float]:
-  """The 95% interval of a figure of many draws."""
+  """Returns the 95% confidence interval, from a figure of many draws."""
   low, high = np.nanpercentile(figures, (2.5, 97.5))
   return float(low), float(high)

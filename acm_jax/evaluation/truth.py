@@ -1,4 +1,4 @@
-"""What a benchmark says of a sequence."""
+"""Ground truth of a sequence."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -12,20 +12,22 @@ from acm_jax.datasets.sequences import Sequence as Sequence_
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Truth:
-  """Where the target of one sequence is.
+  """Ground truth of one sequence.
 
   Attributes:
-    region: Each frame's x, y, w, h, px, in the benchmark's own pixel base, or
-      the corners x1, y1, x2, y2, ... of a polygon; NaN, or without area, where
-      there is no target. An array [n, 4] where all are boxes.
-    absent: Frames that the benchmark labels as being without the target; none
-      by default.
-    size: Width and height of the images, px, if known; if not, regions are not
-      cut at the right and at the bottom.
-    attributes: What makes it hard, in the benchmark's words, if that is said.
+    region: Region of the target in each frame, px, in the benchmark's own pixel
+      base: x, y, w, h, or the corners x1, y1, x2, y2, ... of a polygon; NaN, or
+      without an area, if there is no target. An array [n, 4] if all regions are
+      boxes.
+    absent: Whether the benchmark labels the target as absent in each frame;
+      False everywhere by default.
+    size: Width and height of the images, px; if None, regions are not clipped
+      at the right and bottom borders.
+    attributes: Challenges of the sequence, in the benchmark's words; empty if
+      not annotated.
     first_pixel: Coordinate of the first pixel in `region`.
-    anchors: Frames that trackers are started at and the step from there, 1
-      forward and -1 backward; empty where the benchmark has none.
+    anchors: Direction of tracking (1 forward, -1 backward) from each frame that
+      trackers are started at; empty if the benchmark has no anchors.
   """
 
   region: Float[np.ndarray, 'n 4'] | Sequence[np.ndarray]
@@ -41,35 +43,35 @@ class Truth:
 
   @property
   def frames(self) -> int:
-    """How many there are."""
+    """Number of frames."""
     return len(self.region)
 
   @classmethod
   def of(cls, sequence: Sequence_) -> 'Truth':
-    """Makes the truth that the layout of a sequence has, 0-based."""
+    """Creates the ground truth of a sequence, 0-based."""
     return cls(sequence.box_xywh, sequence.absent)
 
   def region_at(self, frame: int) -> np.ndarray:
-    """The region in a frame, px, 0-based."""
+    """Returns the region in a frame, px, 0-based."""
     region = np.array(self.region[frame], np.float64)
     region[: 2 if len(region) == 4 else None] -= self.first_pixel
     return region
 
   @property
   def box_xywh(self) -> Float[np.ndarray, 'n 4']:
-    """The boxes, in the pixel base of `region`; of polygons the outer ones."""
+    """Boxes in the pixel base of `region`; polygons by their bounding boxes."""
     if isinstance(self.region, np.ndarray):
       return self.region
     return np.stack([region_box(region) for region in self.region])
 
   @property
-  def there(self) -> Bool[np.ndarray, 'n']:
-    """Frames with a target, as far as regions tell."""
+  def visible(self) -> Bool[np.ndarray, 'n']:
+    """Whether each frame has a finite region; absence labels are ignored."""
     return np.array(
       [len(r) > 1 and bool(np.isfinite(r).all()) for r in self.region]
     )
 
   @property
   def bounds(self) -> tuple[int, int]:
-    """The size, or one that no region reaches."""
+    """Width and height of the images; beyond any region if unknown."""
     return self.size or (1 << 20, 1 << 20)

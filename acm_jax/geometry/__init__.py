@@ -1,1 +1,1 @@
-"""Arithmetic on boxes, grids and crops, for NumPy and JAX arrays alike."""
+"""Geometry of boxes, grids and crops, for both NumPy and JAX arrays."""

@@ -1,61 +1,62 @@
-"""Boxes in three formats, for NumPy and JAX arrays alike.
+"""Boxes in three formats, for both NumPy and JAX arrays.
 
-The pixel convention: x runs right, y runs down, in pixels; the centre of the
-first pixel is 0. A box `xywh` covers the pixels x .. x + w - 1. Scoring alone
-keeps the pixel base of a benchmark's files, by which toolkits score (see
-`evaluation.truth`). Between formats coordinates are continuous (`xyxy` = x, y,
-x + w, y + h). The centre of the *pixels* of a box, x + (w - 1) / 2, which the
-official trackers start from and which precision is measured at, is
-`pixel_center`.
+The pixel convention: x points right and y down, in pixels; the centre of the
+first pixel is 0. A box `xywh` covers the pixels x .. x + w - 1. Only scoring
+keeps the first pixel of a benchmark's files, as the official toolkits do (see
+`evaluation.truth`). Conversions between formats treat coordinates as continuous
+(`xyxy` = x, y, x + w, y + h). The centre of a box's *pixels*, x + (w - 1) / 2,
+is `pixel_center`: official trackers start from it and precision is measured
+between such centres.
 
-A box array has the four numbers last; every leading shape is allowed.
+The last axis of a box array holds the four numbers; leading axes are free.
 """
 
 from jaxtyping import Num
 
 
 def xywh_to_xyxy(box_xywh: Num[object, '*b 4']):
-  """Corner form (x1, y1, x2, y2) of x, y, width, height."""
+  """Converts x, y, width, height to corners (x1, y1, x2, y2)."""
   xp = box_xywh.__array_namespace__()
   corner, size = box_xywh[..., :2], box_xywh[..., 2:]
   return xp.concat([corner, corner + size], axis=-1)
 
 
 def xyxy_to_cxcywh(box_xyxy: Num[object, '*b 4']):
-  """Centre form (cx, cy, w, h) of two corners."""
+  """Converts corners to centre, width, height (cx, cy, w, h)."""
   xp = box_xyxy.__array_namespace__()
   low, high = box_xyxy[..., :2], box_xyxy[..., 2:]
   return xp.concat([(low + high) / 2, high - low], axis=-1)
 
 
 def cxcywh_to_xyxy(box_cxcywh: Num[object, '*b 4']):
-  """Inverse of `xyxy_to_cxcywh`."""
+  """Converts centre, width, height to corners (x1, y1, x2, y2)."""
   xp = box_cxcywh.__array_namespace__()
   center, half = box_cxcywh[..., :2], box_cxcywh[..., 2:] / 2
   return xp.concat([center - half, center + half], axis=-1)
 
 
 def cxcywh_to_xywh(box_cxcywh: Num[object, '*b 4']):
-  """Top-left form of a centre-form box."""
+  """Converts centre, width, height to top-left corner, width, height."""
   xp = box_cxcywh.__array_namespace__()
   center, size = box_cxcywh[..., :2], box_cxcywh[..., 2:]
   return xp.concat([center - size / 2, size], axis=-1)
 
 
 def pixel_center(box_xywh: Num[object, '*b 4']):
-  """Centre of the pixels that a box covers: x + (w - 1) / 2."""
+  """Returns the centre of the pixels that a box covers: x + (w - 1) / 2."""
   return box_xywh[..., :2] + (box_xywh[..., 2:] - 1) / 2
 
 
 def iou(a_xyxy: Num[object, '*#b 4'], b_xyxy: Num[object, '*#b 4']):
-  """Intersection over union of boxes side by side, 0 where the union is empty.
+  """Computes the intersection over union of pairs of boxes.
 
   Args:
     a_xyxy: Boxes; negative extents count as empty.
-    b_xyxy: Boxes of a shape that broadcasts against `a_xyxy`.
+    b_xyxy: Boxes whose shape broadcasts against `a_xyxy`.
 
   Returns:
-    IoU in [0, 1], of the broadcast shape without the last axis.
+    IoU in [0, 1], 0 where the union is empty; the broadcast shape without its
+    last axis.
   """
   xp = a_xyxy.__array_namespace__()
   low = xp.maximum(a_xyxy[..., :2], b_xyxy[..., :2])
@@ -66,13 +67,13 @@ def iou(a_xyxy: Num[object, '*#b 4'], b_xyxy: Num[object, '*#b 4']):
 
 
 def area(box_xyxy: Num[object, '*b 4']):
-  """Area in square pixels, 0 for a box whose corners are swapped."""
+  """Computes the area in square pixels, 0 for a box with swapped corners."""
   xp = box_xyxy.__array_namespace__()
   return xp.prod(xp.maximum(box_xyxy[..., 2:] - box_xyxy[..., :2], 0), axis=-1)
 
 
 def clip(box_xyxy: Num[object, '*b 4'], size_hw: tuple[int, int]):
-  """Cuts boxes to an image of height and width `size_hw`, in pixels."""
+  """Clips boxes to an image of height and width `size_hw`, in pixels."""
   xp = box_xyxy.__array_namespace__()
   h, w = size_hw
   limit = xp.asarray([w, h, w, h], dtype=box_xyxy.dtype)

@@ -1,26 +1,29 @@
-"""How large the square crop round a target is, and what room a crop needs."""
+"""Size of the context crop around a target, and what augmentation adds."""
 
 import math
 
 
 def context_side(w, h, context_amount: float = 0.5):
-  """Side of the square that holds a w x h box and its context, in pixels.
+  """Returns the side of the square around a w x h box and its context, px.
 
-  sqrt((w + p) (h + p)) with p = context_amount (w + h): the template crop of
-  the whole SiamFC family. Scalars or arrays; not rounded.
+  The side is sqrt((w + p) (h + p)) with p = context_amount (w + h), not
+  rounded: the template crop of the whole SiamFC family. Takes scalars or
+  arrays.
 
-  Source: SiamFC (arXiv:1606.09549), section 3.2 (there p is half of it a side).
+  Source: SiamFC (arXiv:1606.09549), section 3.2, where p is the margin per
+  side, half of the p above.
   """
   margin = context_amount * (w + h)
   return ((w + margin) * (h + margin)) ** 0.5
 
 
 def room(size: int, shift: float, scale: float) -> int:
-  """Side of the centred region that augmentation can reach, in pixels.
+  """Returns the side of the centred region that augmentation can reach, px.
 
-  A crop of `size` stretched by up to 1 + scale and moved by up to shift, and a
-  pixel at each edge for interpolation. Odd, so that the region has a centre
-  pixel as the crops of 127, 255 and 511 have.
+  The region contains a crop of `size` px that is stretched by up to 1 + scale
+  and moved by up to `shift`, plus a pixel at each edge for interpolation. The
+  side is odd, so that the region has a centre pixel like the crops of 127, 255
+  and 511 px.
 
   Args:
     size: Side of the crop after augmentation, px.

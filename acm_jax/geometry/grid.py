@@ -1,22 +1,22 @@
-"""Where the cells of a response map lie in the search crop."""
+"""Cells of a response map: their number, locations and anchors."""
 
 import numpy as np
 
 
 def response_size(search_cells: int, template_cells: int) -> int:
-  """Cells a side after a valid convolution by a kernel of template size."""
+  """Returns the cells per side after a valid convolution with the template."""
   return search_cells - template_cells + 1
 
 
 def points(size: int, stride: int) -> np.ndarray:
-  """Places of a response map's cells, relative to the crop's centre, in px.
+  """Returns the locations of a response map's cells in the search region.
 
-  Cell i lies at (i - size // 2) * stride along each axis, so that the middle
-  cell of an odd map is the centre of the crop.
+  Cell i is at (i - size // 2) * stride px from the region's centre along each
+  axis, so that the middle cell of an odd map is at the centre.
 
   Args:
-    size: Cells a side.
-    stride: Pixels from cell to cell.
+    size: Number of cells per side.
+    stride: Distance between neighbouring cells, px.
 
   Returns:
     float32 array [size, size, 2] of (x, y).
@@ -28,18 +28,18 @@ def points(size: int, stride: int) -> np.ndarray:
 def anchors(
   stride: int, scales: tuple[float, ...], ratios: tuple[float, ...]
 ) -> np.ndarray:
-  """Widths and heights of the reference boxes of a cell, in px.
+  """Returns the widths and heights of the anchors of a cell, in px.
 
-  An anchor of ratio r has about the area of (stride * scale) squared; its
-  sides are cut to whole pixels before the scale multiplies them.
+  An anchor has an area of about (stride * scale) squared. Its sides are
+  truncated to whole pixels before they are multiplied by the scale.
 
   Args:
-    stride: Pixels from cell to cell.
-    scales: Sides in strides.
-    ratios: Heights over widths.
+    stride: Distance between neighbouring cells, px.
+    scales: Sizes of the anchors in strides.
+    ratios: Heights divided by widths.
 
   Returns:
-    float32 array [ratios * scales, 2] of (w, h), ratio before scale.
+    float32 array [ratios * scales, 2] of (w, h); the scale varies fastest.
 
   Source: the released SiamRPN++ code.
   """

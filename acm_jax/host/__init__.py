@@ -1,1 +1,1 @@
-"""What commands run on: flags and errors, progress, files written whole."""
+"""Infrastructure of the commands: flags, errors, progress, atomic writing."""

@@ -1,17 +1,18 @@
 """The shared runner of all commands: flags, errors in one line, exit codes.
 
-A command is a docstring (what it does, with an example), a function that
-defines its flags on a `FlagValues` of its own, and a function that does the
-work. Nothing happens at import and no flag is global.
+A command consists of a docstring (what it does, with an example), a function
+that defines its flags on a `FlagValues` of its own, and a function that does
+the work. Importing a command has no side effects, and no flag is global.
 
-A wrong *request* raises ValueError or, for a path of the wrong kind, one of
-`MISNAMED`; its message says what is wrong, where, and how to fix it: exit 2.
-Any other error is work that failed, such as a full disk: exit 1. Both print one
-line on stderr; `--debug` prints the traceback instead.
+An invalid *request* raises ValueError or, for a path of the wrong kind, one of
+`MISNAMED`; its message says what is wrong, where, and how to fix it. The exit
+code is 2. Any other error means that the work failed, for example because the
+disk is full. The exit code is 1. In both cases stderr gets one line; `--debug`
+prints the traceback instead.
 
-Functions name their arguments in backticks in such messages. Where a flag has
-the name of the argument, the runner prints the flag: `data_dir` becomes
---data_dir.
+In such messages functions put the names of their arguments in backticks. Where
+the command has a flag of that name, the runner prints the flag: `data_dir`
+becomes --data_dir.
 """
 
 import logging
@@ -47,13 +48,14 @@ def run(
 
   Args:
     define: Function that defines the command's flags on a `FlagValues`.
-    main: Function that does the work; raises as the module says.
+    main: Function that does the work; its errors follow the module's rules.
     doc: Text that `--help` prints above the flags.
-    argv: Command line, program name first (default: that of the process).
+    argv: Command line, program name first (default: `sys.argv`).
   """
   argv = list(sys.argv if argv is None else argv)
   values = flags.FlagValues()
-  flags.DEFINE_bool('debug', False, 'Show tracebacks.', flag_values=values)
+  text = 'Show the traceback of an error.'
+  flags.DEFINE_bool('debug', False, text, flag_values=values)
   define(values)
   if {'--help', '-h', '-help'} & set(argv[1:]):
     print(f'{doc.strip()}\n\nFlags:\n{_flags_help(values)}')
@@ -79,13 +81,21 @@ def run(
 
 
 def _flags_help(values: flags.FlagValues) -> str:
-  """The command's own flags; absl would add its own, and source files."""
+  """Describes the command's own flags; absl would add its own flags."""
   texts = []
   for name in values:
     flag = values[name]
-    text = ' '.join(flag.help.split())
-    default = f' (default: {flag.default})' if flag.default else ''
-    texts.append(f'--{name}: {text}{default}')
+    text = ' '.join(flag.help.split()).removesuffix('.')
+    # absl puts the values of an enum before its text,
+    if values_and_text := re.fullmatch(r'<(.+?)>: (.+)', text):
+      choices = values_and_text[1].replace('|', ', ')
+      text = f'{values_and_text[2]}: {choices}'
+    # and a remark behind that of a flag that may be repeated.
+    remark = r'\.?; repeat this option to specify a list of values'
+    text = re.sub(remark, '; may be repeated', text)
+    if flag.default not in (None, [], '') and flag.default is not False:
+      text += f' (default: {flag.default})'
+    texts.append(f'--{name}: {text}.')
   wrap = textwrap.TextWrapper(
     width=80, initial_indent='  ', subsequent_indent=' ' * 6
   )
@@ -93,8 +103,8 @@ def _flags_help(values: flags.FlagValues) -> str:
 
 
 def _quiet() -> None:
-  """Leaves it to the one line to tell an error that a library also logs."""
-  # Of a damaged checkpoint, each array that is missing: pages.
+  """Silences libraries that log the error that the one line reports."""
+  # For a damaged checkpoint they list every missing array, over pages.
   logging.getLogger('asyncio').setLevel(logging.CRITICAL)
   logging.getLogger('absl').addFilter(_not_orbax)
   warnings.filterwarnings('ignore', module='orbax')
@@ -123,7 +133,7 @@ def _parse(values: flags.FlagValues, argv: list[str]) -> None:
 
 
 def _with_flags(text: str, values: flags.FlagValues) -> str:
-  """Writes the flags of a command in the place of arguments of their name."""
+  """Replaces backticked arguments by the command's flags of the same name."""
 
   def flag(argument: re.Match) -> str:
     name = argument[1]
@@ -137,7 +147,7 @@ def _one_line(error: Exception) -> str:
   if isinstance(error, OSError) and error.filename:
     text = f'{error.filename}: {error.strerror}'
   if 'Traceback (most recent call last)' in text:
-    # A config file's own error, of which ml_collections hands on everything.
+    # ml_collections passes on the whole traceback of an error in a config file.
     text = text.strip().splitlines()[-1].partition(': ')[2]
   text = ' '.join(text.split())
   if isinstance(error, ValueError | OSError | RuntimeError | flags.Error):

@@ -12,55 +12,55 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def folder() -> Path:
-  """Folder of the configs that come with the package.
+  """Returns the folder of the configs that come with the package.
 
-  In an installation it lies in the package, in a clone beside it.
+  The folder is inside an installed package, and next to the package in a clone.
   """
   installed = _PACKAGE / 'configs'
   return installed if installed.is_dir() else _PACKAGE.parent / 'configs'
 
 
-def find(value: str) -> Path:
+def find(config: str) -> Path:
   """Finds the file of a config.
 
   Args:
-    value: Path of a file; or NAME, NAME.py or configs/NAME.py of a config that
-      comes with the package, whatever the working folder is.
+    config: Path of a file; or NAME, NAME.py or configs/NAME.py of a config that
+      comes with the package, independent of the working folder.
 
   Raises:
-    FileNotFoundError: There is no such file; the message lists the configs of
+    FileNotFoundError: The file does not exist; the message lists the configs of
       the package.
   """
-  if Path(value).is_file():
-    return Path(value)
-  own = folder()
-  named = re.fullmatch(r'(?:configs/)?(\w+)(?:\.py)?', value)
-  if named and (path := own / f'{named[1]}.py').is_file():
+  if Path(config).is_file():
+    return Path(config)
+  packaged = folder()
+  name = re.fullmatch(r'(?:configs/)?(\w+)(?:\.py)?', config)
+  if name and (path := packaged / f'{name[1]}.py').is_file():
     return path
-  # Those with a `get_config`; the others are parts of these.
+  # Files without `get_config` are only imported by the others.
   known = [
     path.stem
-    for path in sorted(own.glob('*.py'))
+    for path in sorted(packaged.glob('*.py'))
     if '\ndef get_config(' in path.read_text()
   ]
   raise FileNotFoundError(
-    f'--config {value}: no such file; the package has {", ".join(known)}'
+    f'`config` {config}: no such file; the package has {", ".join(known)}'
   )
 
 
 def resolve(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
-  """Puts paths in the place of the names of configs on a command line.
+  """Replaces the names of configs on a command line by their paths.
 
   The files can import their neighbours, and the configs of the package, as
   `configs.NAME`.
 
   Args:
     values: Flags of the command; only a flag `--config` of ml_collections is
-      looked at.
-    argv: The command line.
+      considered.
+    argv: Command line.
 
   Raises:
-    FileNotFoundError: See `find`.
+    FileNotFoundError: A config does not exist; see `find`.
   """
   argv = list(argv)
   if not ('config' in values and _is_config(values['config'])):
@@ -81,17 +81,17 @@ def resolve(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
 
 
 def _is_config(flag: flags.Flag) -> bool:
-  """Whether ml_collections reads a flag as a config file."""
+  """Returns whether ml_collections reads a flag as a config file."""
   return hasattr(type(flag), 'override_values')
 
 
 def _make_importable(own: Path) -> None:
-  """Makes the files of a folder, and of the package, modules of `configs`."""
+  """Makes the configs of `own` and of the package importable from `configs`."""
   package = sys.modules.get('configs')
   if package is None:
     spec = importlib.util.spec_from_loader('configs', None, is_package=True)
     package = importlib.util.module_from_spec(spec)
     sys.modules['configs'] = package
-  for place in (str(own), str(folder())):
-    if place not in package.__path__:
-      package.__path__.append(place)
+  for path in (str(own), str(folder())):
+    if path not in package.__path__:
+      package.__path__.append(path)

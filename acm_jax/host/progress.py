@@ -1,4 +1,4 @@
-"""How far long work is: a bar on a terminal, plain lines elsewhere."""
+"""Progress of long tasks: a bar on a terminal, plain lines elsewhere."""
 
 import contextlib
 import datetime
@@ -15,27 +15,27 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress(contextlib.ExitStack):
-  """Shows how much is done, how fast and how long still.
+  """Context manager that shows the items done, the rate and the time left.
 
-  A context manager. A terminal gets a bar, anything else a line every ten
-  seconds; both get a line at the end, unless an error ends the work. All on
-  stdout: stderr is for what goes wrong.
+  A terminal gets a bar, any other output a line every ten seconds. Both get a
+  final line, unless an error ends the task. Everything is written to stdout,
+  because stderr is reserved for errors.
   """
 
   def __init__(self, label: str, total: int | None, unit: str, done: int = 0):
-    """Begins to count.
+    """Starts the clock.
 
     Args:
-      label: What the work is.
-      total: How many there are, if known.
-      unit: What one item is, in the plural.
-      done: How many were done before.
+      label: Name of the task.
+      total: Number of items, if known.
+      unit: Name of the items, in the plural.
+      done: Number of items that were done earlier and do not affect the rate.
     """
     super().__init__()
     self._label, self._total, self._unit = label, total, unit
     self._first, self._done, self._status = done, done, ''
     self._begun = time.monotonic()
-    # Count and time from which the next line's rate is taken.
+    # Count and time from which the next line computes its rate.
     self._mark = done, self._begun
     self._console = Console()
     self._bar = None
@@ -50,7 +50,7 @@ class Progress(contextlib.ExitStack):
       self._print(f'{count} {self._unit} in {seconds:.1f} s')
 
   def update(self, done: int, status: str = '') -> None:
-    """Says how many are done by now, and what else there is to say."""
+    """Sets the number of items done and a text to show after the numbers."""
     self._done, self._status = done, status
     if self._bar:
       task = self._bar.task_ids[0]
@@ -59,20 +59,23 @@ class Progress(contextlib.ExitStack):
       self._line()
 
   def leave_out(self, done: int) -> None:
-    """Takes the next line's rate from here, as what came before was slower."""
+    """Excludes the time until now, when `done` items are done, from the rate.
+
+    Slow phases, such as compilation, would distort the next line's rate.
+    """
     self._mark = done, time.monotonic()
 
   def _line(self) -> None:
     (before, since), now = self._mark, time.monotonic()
     self._mark = self._done, now
     rate = (self._done - before) / (now - since)
-    of, left = '', ''
+    of_total, left = '', ''
     if self._total:
-      of = f' of {self._total}'
+      of_total = f' of {self._total}'
       seconds = (self._total - self._done) / rate if rate else 0
       left = f', {datetime.timedelta(seconds=round(seconds))} left'
     self._print(
-      f'{self._done}{of} {self._unit}, {rate:.2f} {self._unit}/s{left}'
+      f'{self._done}{of_total} {self._unit}, {rate:.2f} {self._unit}/s{left}'
     )
 
   def _print(self, text: str) -> None:
@@ -96,7 +99,7 @@ class Progress(contextlib.ExitStack):
 
 
 class _Rate(rich_progress.ProgressColumn):
-  """Items per second."""
+  """Column that shows the items per second."""
 
   def __init__(self, unit: str):
     super().__init__()
@@ -109,7 +112,7 @@ class _Rate(rich_progress.ProgressColumn):
 def progress(
   items: Iterable[T], label: str, total: int | None, unit: str
 ) -> Iterator[T]:
-  """Passes items on, and shows `Progress` meanwhile."""
+  """Yields the items and shows `Progress` meanwhile."""
   with Progress(label, total, unit) as shown:
     for count, item in enumerate(items, 1):
       yield item

@@ -1,4 +1,4 @@
-"""What is written appears whole under its name or not at all."""
+"""Atomic writing: a file or folder appears complete or not at all."""
 
 import contextlib
 import os
@@ -12,19 +12,19 @@ from etils import epath
 
 @contextlib.contextmanager
 def staged(out: Path, replace: bool = False) -> Iterator[Path]:
-  """Gives an empty folder beside `out` that takes its name at the end.
+  """Yields an empty folder next to `out` and renames it to `out` at the end.
 
-  When the block raises, the folder is removed and `out` stays as it was.
+  If the block raises, the folder is removed and `out` stays as it was.
 
   Args:
-    out: The final name.
-    replace: Whether a folder of that name is replaced.
+    out: Final path of the folder.
+    replace: Whether an existing `out` is replaced.
 
   Raises:
-    ValueError: `out` exists and must not be replaced.
+    ValueError: `out` exists and `replace` is False.
   """
   if out.exists() and not replace:
-    raise ValueError(f'{out} is there already: remove it or name another')
+    raise ValueError(f'{out}: already exists; remove it or choose another path')
   folder = out.with_name(f'.{out.name}.{os.getpid()}.partial')
   folder.mkdir(parents=True)
   try:
@@ -39,18 +39,18 @@ def staged(out: Path, replace: bool = False) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing(path: epath.PathLike) -> Iterator[Path]:
-  """A file of this machine to write to; takes its place when all went well.
+  """Yields a local path to write to; the file becomes `path` on success.
 
   Args:
-    path: The final name, here or at an address that etils.epath knows.
+    path: Final path, local or a remote address that etils.epath supports.
   """
   if not is_here(path):
     with tempfile.TemporaryDirectory() as folder:
       temporary = Path(folder) / os.path.basename(path)
       yield temporary
-      # What is far away appears when it is closed.
-      with temporary.open('rb') as made, epath.Path(path).open('wb') as file:
-        shutil.copyfileobj(made, file)
+      # A remote file appears when it is closed.
+      with temporary.open('rb') as local, epath.Path(path).open('wb') as remote:
+        shutil.copyfileobj(local, remote)
     return
   path = Path(path)
   temporary = path.with_name(f'.{os.getpid()}.{path.name}')
@@ -62,5 +62,5 @@ def replacing(path: epath.PathLike) -> Iterator[Path]:
 
 
 def is_here(path: epath.PathLike) -> bool:
-  """Whether a path is of this machine's file system."""
+  """Returns whether a path is on the local file system."""
   return '://' not in os.fspath(path)

@@ -1,8 +1,11 @@
-"""AlexNet without padding, as SiamRPN and its descendants have it.
+"""AlexNet without padding, as in SiamRPN and its descendants.
 
 Source: SiamFC (arXiv:1606.09549), table 1, without groups and with 256
-channels at the end; the order is convolution, batch norm, pooling, ReLU.
+channels at the end. Each layer applies convolution, batch norm, pooling and
+ReLU in this order.
 """
+
+from typing import NamedTuple
 
 import flax.linen as nn
 from jaxtyping import Array, Float
@@ -11,18 +14,27 @@ from acm_jax.modules.backbone import Backbone, stop_while_frozen
 from acm_jax.modules.layers import ConvBn
 from acm_jax.modules.mode import Mode
 
-# Channels, kernel size, stride, pooled after, of each layer.
+
+class _Layer(NamedTuple):
+  """A convolution, and whether a 3x3 pooling of stride 2 follows."""
+
+  features: int
+  size: int
+  stride: int
+  pooled: bool
+
+
 _LAYERS = (
-  (96, 11, 2, True),
-  (256, 5, 1, True),
-  (384, 3, 1, False),
-  (384, 3, 1, False),
-  (256, 3, 1, False),
+  _Layer(96, 11, 2, True),
+  _Layer(256, 5, 1, True),
+  _Layer(384, 3, 1, False),
+  _Layer(384, 3, 1, False),
+  _Layer(256, 3, 1, False),
 )
 
 
 class AlexNet(Backbone):
-  """Five convolutions; level 5 is the only one."""
+  """AlexNet without groups. Its only level is 5."""
 
   @nn.compact
   def __call__(
@@ -30,40 +42,40 @@ class AlexNet(Backbone):
   ) -> tuple[Float[Array, 'b y y _'], ...]:
     x, layers = image, []
     last = len(_LAYERS) - 1
-    for stage, (features, size, stride, pooled) in enumerate(_LAYERS):
-      layer = ConvBn(
-        self.channels(features),
-        size,
-        stride,
+    for stage, layer in enumerate(_LAYERS):
+      conv = ConvBn(
+        self.channels(layer.features),
+        layer.size,
+        layer.stride,
         bias=True,
         name=f'layer{stage + 1}',
       )
-      x = layer(x, train=mode.trains(layer.path))
-      if pooled:
+      x = conv(x, train=mode.trains(conv.path))
+      if layer.pooled:
         x = nn.max_pool(x, (3, 3), (2, 2))
       if stage < last:
         x = nn.relu(x)
-      layers.append(layer)
+      layers.append(conv)
       x = stop_while_frozen(x, layers, mode)
     return (x,)
 
   def cells(self, size: int) -> int:
-    for _, kernel, stride, pooled in _LAYERS:
-      size = (size - kernel) // stride + 1
-      if pooled:
+    for layer in _LAYERS:
+      size = (size - layer.size) // layer.stride + 1
+      if layer.pooled:
         size = (size - 3) // 2 + 1
     return size
 
   def features(self, level: int) -> int:
-    return self.channels(_LAYERS[level - 1][0])
+    return self.channels(_LAYERS[level - 1].features)
 
 
 def alexnet(levels: tuple[int, ...] = (5,), width: float = 1.0) -> AlexNet:
-  """AlexNet of the SiamRPN family.
+  """Builds the AlexNet of the SiamRPN family.
 
   Raises:
-    ValueError: A level other than 5 is asked for.
+    ValueError: `levels` is not (5,).
   """
   if tuple(levels) != (5,):
-    raise ValueError(f'alexnet has level 5 alone, not {tuple(levels)}')
-  return AlexNet((5,), width)
+    raise ValueError(f'`levels`={tuple(levels)}: alexnet has only level 5')
+  return AlexNet(levels=(5,), width=width)

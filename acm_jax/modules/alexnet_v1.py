@@ -1,7 +1,8 @@
-"""AlexNet as SiamFC has it: with groups, and nothing after the last layer.
+"""AlexNet of SiamFC, with groups, and with no batch norm in the last layer.
 
-Source: SiamFC (arXiv:1606.09549), table 1; the order of a layer is
-convolution, batch norm, ReLU, pooling.
+Source: SiamFC (arXiv:1606.09549), table 1. Each layer applies convolution,
+batch norm, ReLU and pooling in this order; the last layer is only a
+convolution.
 """
 
 import functools
@@ -18,7 +19,7 @@ _BatchNorm = functools.partial(BatchNorm, momentum=0.95, epsilon=1e-6)
 
 
 class _Layer(NamedTuple):
-  """A convolution and whether a 3x3 pooling of stride 2 follows."""
+  """A convolution, and whether a 3x3 pooling of stride 2 follows."""
 
   features: int
   size: int
@@ -37,7 +38,7 @@ _LAYERS = (
 
 
 class AlexNetV1(Backbone):
-  """Five convolutions; level 5 is the only one."""
+  """AlexNet with groups. Its only level is 5."""
 
   @nn.compact
   def __call__(
@@ -47,17 +48,19 @@ class AlexNetV1(Backbone):
     last = len(_LAYERS) - 1
     for stage, layer in enumerate(_LAYERS):
       settings = {
+        'features': self.channels(layer.features),
+        'size': layer.size,
+        'stride': layer.stride,
         'groups': layer.groups,
         'bias': True,
         'kernel_init': normal_fan_out,
         'name': f'layer{stage + 1}',
       }
-      shape = self.channels(layer.features), layer.size, layer.stride
       if stage == last:
-        conv = Conv(*shape, **settings)
+        conv = Conv(**settings)
         x = conv(x)
       else:
-        conv = ConvBn(*shape, **settings, norm=_BatchNorm, relu=True)
+        conv = ConvBn(**settings, norm=_BatchNorm, relu=True)
         x = conv(x, train=mode.trains(conv.path))
       if layer.pooled:
         x = nn.max_pool(x, (3, 3), (2, 2))
@@ -77,11 +80,11 @@ class AlexNetV1(Backbone):
 
 
 def alexnet_v1(levels: tuple[int, ...] = (5,), width: float = 1.0) -> AlexNetV1:
-  """AlexNet of SiamFC.
+  """Builds the AlexNet of SiamFC.
 
   Raises:
-    ValueError: A level other than 5 is asked for.
+    ValueError: `levels` is not (5,).
   """
   if tuple(levels) != (5,):
-    raise ValueError(f'alexnet_v1 has level 5 alone, not {tuple(levels)}')
-  return AlexNetV1((5,), width)
+    raise ValueError(f'`levels`={tuple(levels)}: alexnet_v1 has only level 5')
+  return AlexNetV1(levels=(5,), width=width)

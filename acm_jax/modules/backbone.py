@@ -1,4 +1,4 @@
-"""What a backbone is to the networks, and the backbones by name."""
+"""Interface of the backbones, and a function that builds them by name."""
 
 import abc
 import importlib
@@ -11,10 +11,10 @@ from jaxtyping import Array, Float
 
 from acm_jax.modules.mode import Mode
 
-# Name -> (module of this package, function that builds it).
+# Name -> (module of this package, function that builds the backbone).
 _BACKBONES = {
   'alexnet': ('alexnet', 'alexnet'),
-  # The same network; the official code has other names for its parts.
+  # The same network; the official code gives other names to its layers.
   'alexnet_legacy': ('alexnet', 'alexnet'),
   'alexnet_v1': ('alexnet_v1', 'alexnet_v1'),
   'mobilenet_v2': ('mobilenet', 'mobilenet_v2'),
@@ -26,13 +26,12 @@ _BACKBONES = {
 
 
 class Backbone(nn.Module):
-  """Feature extractor in stages, with all of its levels on one grid.
+  """Feature extractor whose levels all have the same spatial size.
 
   Attributes:
-    levels: The stages whose outputs are the features, numbered as in the
-      papers.
+    levels: Stages whose outputs are the features, numbered as in the papers.
     width: Factor on the channels of every layer; 1 is the published network.
-    stride: Pixels of the image from cell to cell of the grid.
+    stride: Distance between neighbouring cells, px of the image.
   """
 
   stride: ClassVar[int] = 8
@@ -44,25 +43,31 @@ class Backbone(nn.Module):
   def __call__(
     self, image: Float[Array, 'b h h 3'], *, mode: Mode
   ) -> tuple[Float[Array, 'b y y _'], ...]:
-    """Features of each level, coarsest semantics last."""
+    """Computes the features of all levels, from shallow to deep."""
 
   @abc.abstractmethod
   def cells(self, size: int) -> int:
-    """Cells a side of the features of an image of `size` pixels a side."""
+    """Returns the cells per side of the features of an image of `size` px."""
 
   @abc.abstractmethod
   def features(self, level: int) -> int:
-    """Channels of a level's features."""
+    """Returns the number of channels of a level."""
 
   def channels(self, features: int) -> int:
-    """A layer's channels at this width: a multiple of 8, and 8 at least."""
+    """Scales channels by `width`, to a multiple of 8 that is at least 8."""
     return max(8, 8 * round(features * self.width / 8))
 
 
 def stop_while_frozen(
   x: Float[Array, '*s'], layers: Iterable[nn.Module], mode: Mode
 ) -> Float[Array, '*s']:
-  """Cuts the gradient after `layers`, all from the input on, if none trains."""
+  """Stops the gradient of `x` if no layer up to `x` trains.
+
+  Args:
+    x: Output of the last layer.
+    layers: All layers from the input to `x`.
+    mode: Parts that train.
+  """
   if any(mode.trains(layer.path) for layer in layers):
     return x
   return jax.lax.stop_gradient(x)
@@ -75,9 +80,8 @@ def make(name: str, **kwargs) -> Backbone:
     ValueError: The name is unknown.
   """
   if name not in _BACKBONES:
-    raise ValueError(
-      f'no backbone {name!r}: there are {", ".join(sorted(_BACKBONES))}'
-    )
+    known = ', '.join(sorted(_BACKBONES))
+    raise ValueError(f'unknown backbone {name!r}; choose from {known}')
   module, function = _BACKBONES[name]
   module = importlib.import_module(f'acm_jax.modules.{module}')
   return getattr(module, function)(**kwargs)

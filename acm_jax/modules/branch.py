@@ -1,4 +1,4 @@
-"""One output of one level: adapters, fusion and head."""
+"""Branches, which compute one output at one level of the backbone."""
 
 import abc
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from acm_jax.modules import fusion as fusions
 from acm_jax.modules.fusion import Fusion
 from acm_jax.modules.layers import Conv, ConvBn
 
-# Cells a side of the adapters' kernels; they have no padding.
+# Width and height of the adapters' kernels. Adapters have no padding.
 ADAPTER = 3
 
 
@@ -19,8 +19,8 @@ class Branch(nn.Module):
 
   Attributes:
     outputs: Channels of the output.
-    hidden: Channels inside.
-    fusion: How the adapted features become a response.
+    hidden: Channels of the inner layers.
+    fusion: Fusion of the adapted features into a response.
   """
 
   outputs: int
@@ -35,7 +35,7 @@ class Branch(nn.Module):
     *,
     train: bool,
   ) -> Float[Array, 'b y y *k']:
-    """The branch's kernel, once per sequence."""
+    """Computes the branch's kernel, once per sequence."""
 
   @abc.abstractmethod
   def respond(
@@ -45,19 +45,19 @@ class Branch(nn.Module):
     *,
     train: bool,
   ) -> tuple[Float[Array, 'b r r o'], Float[Array, 'b r r f']]:
-    """The branch's output map and the response it was made from."""
+    """Returns the output map and the response that it is computed from."""
 
 
 class HeadBranch(Branch):
-  """A branch whose response has channels of its own, and so a head.
+  """A branch with a head after the fusion.
 
-  Each side has a 3x3 convolution of its own, so that classification and
-  regression may look for different things; then the fusion; then the head,
-  two convolutions with batch norm and ReLU between.
+  Template and search features each pass a 3x3 adapter of this branch, so that
+  classification and regression can use different features. The fusion and the
+  head follow; the head is two convolutions with batch norm and ReLU in between.
 
   Attributes:
-    head_size: Cells a side of the head's kernels: 1 with depth-wise
-      correlation, 3 in the released ACM head (there with a bias).
+    head_size: Width and height of the head's kernels: 1 for depth-wise
+      correlation; 3 in the released ACM head, whose convolutions have a bias.
   """
 
   head_size: int = 1
@@ -65,15 +65,15 @@ class HeadBranch(Branch):
   def setup(self):
     self.conv_kernel = ConvBn(self.hidden, ADAPTER, relu=True)
     self.conv_search = ConvBn(self.hidden, ADAPTER, relu=True)
-    same = self.head_size // 2
+    padding = self.head_size // 2
     self.head = ConvBn(
       self.hidden,
       self.head_size,
-      padding=same,
+      padding=padding,
       bias=self.head_size > 1,
       relu=True,
     )
-    self.out = Conv(self.outputs, self.head_size, padding=same, bias=True)
+    self.out = Conv(self.outputs, self.head_size, padding=padding, bias=True)
 
   def encode(self, template, box_size, *, train):
     template = self.conv_kernel(template, train=train)
@@ -86,7 +86,7 @@ class HeadBranch(Branch):
 
 
 class UpBranch(Branch):
-  """A branch whose template features grow into a kernel for every output.
+  """A branch that turns template features into one kernel per output.
 
   Attributes:
     adjust: Whether a 1x1 convolution follows the response.
@@ -122,33 +122,32 @@ def make(
   head_size: int,
   adjust: bool,
 ) -> Branch:
-  """The branch that suits a fusion.
+  """Builds the kind of branch that a fusion needs.
 
   Args:
-    name: Of the fusion.
+    name: Name of the fusion.
     outputs: Channels of the branch's output.
-    hidden: Channels inside.
-    template_cells: Cells a side of the template features.
+    hidden: Channels of the inner layers.
+    template_cells: Number of cells per side of the template features.
     options: Further arguments of the fusion.
-    head_size: Cells a side of a head's kernels, if it has one.
-    adjust: Whether a response that is the output is adjusted.
+    head_size: Width and height of the kernels of a `HeadBranch`.
+    adjust: Whether a 1x1 convolution follows the response of an `UpBranch`.
   """
   cells = template_cells - ADAPTER + 1
   if not fusions.get(name).has_head:
     fusion = fusions.make(name, hidden, cells, outputs=outputs, **options)
-    return UpBranch(outputs, hidden, fusion, adjust)
+    return UpBranch(outputs, hidden, fusion, adjust=adjust)
   fusion = fusions.make(name, hidden, cells, **options)
-  return HeadBranch(outputs, hidden, fusion, head_size)
+  return HeadBranch(outputs, hidden, fusion, head_size=head_size)
 
 
 def response_size(name: str, search_cells: int, template_cells: int) -> int:
-  """Cells a side of a branch's output.
+  """Returns the number of cells per side of a branch's output.
 
   Args:
     name: Name of the fusion.
-    search_cells: Cells a side of the search features.
-    template_cells: Cells a side of the template features.
+    search_cells: Number of cells per side of the search features.
+    template_cells: Number of cells per side of the template features.
   """
-  # The adapters cut the edges of both.
   search, template = (n - ADAPTER + 1 for n in (search_cells, template_cells))
   return fusions.make(name, 1, template).response_size(search)

@@ -1,4 +1,4 @@
-"""Depthwise convolution: every channel with a kernel of its own."""
+"""Depthwise convolution, in which every channel has its own kernel."""
 
 import functools
 import itertools
@@ -18,33 +18,46 @@ def depthwise_conv(
   padding: int = 0,
   dilation: int = 1,
 ) -> Float[Array, 'b y x c']:
-  """Convolves every channel with its own kernel, the same for all samples.
+  """Convolves every channel with its own kernel; samples share the kernels.
 
-  A sum over the kernel's taps of shifted products, which XLA fuses into one
-  pass; its grouped convolution is tens of times slower on a CPU. Sums are
-  float32 whatever the type.
+  Sums shifted products over the taps of the kernel, which XLA fuses into one
+  pass. XLA's grouped convolution is tens of times slower on a CPU. Sums are
+  accumulated in float32 for all types.
   """
   taps = _Taps(kernel.shape[0], stride, padding, dilation)
   return _depthwise(x, kernel, taps)
 
 
 class _Taps(NamedTuple):
-  """Where the taps of a kernel fall."""
+  """Grid of the taps of a square kernel.
 
-  number: int
+  Attributes:
+    size: Number of taps per side.
+    stride: Stride of the convolution.
+    padding: Number of zeros at each edge.
+    dilation: Distance between neighbouring taps.
+  """
+
+  size: int
   stride: int
   padding: int
   dilation: int
 
-  def places(self) -> Iterator[tuple[int, int]]:
-    """Row and column of every tap in the padded image."""
-    steps = range(0, self.number * self.dilation, self.dilation)
+  @property
+  def reach(self) -> int:
+    """Distance between the first and the last tap along an axis."""
+    return (self.size - 1) * self.dilation
+
+  def positions(self) -> Iterator[tuple[int, int]]:
+    """Returns the row and column of every tap in its window."""
+    steps = range(0, self.size * self.dilation, self.dilation)
     return itertools.product(steps, steps)
 
-  def seen(self, x: Array, place: tuple[int, int]) -> Array:
-    """What the tap at a place sees, for every cell of the result."""
-    reach = (self.number - 1) * self.dilation
-    edges = [(self.padding - i, self.padding + i - reach, 0) for i in place]
+  def inputs(self, x: Array, position: tuple[int, int]) -> Array:
+    """Returns the pixels that a tap multiplies, one per cell of the result."""
+    edges = [
+      (self.padding - i, self.padding + i - self.reach, 0) for i in position
+    ]
     return _pad(x, edges)[:, :: self.stride, :: self.stride]
 
 
@@ -54,25 +67,25 @@ def _pad(x, edges):
 
 
 def _windows(x, kernel, edges, stride, dilation):
-  """Pads once, then sums a strided window of the padded image for each tap.
+  """Pads the image once, then sums one strided window of it per tap.
 
-  XLA computes the padded image once; in a sum of padded products it computes
-  whatever precedes the convolution again for each tap.
+  This way XLA computes the padded image once. In a sum of padded products, XLA
+  recomputes the operations that precede the convolution for each tap.
   """
   x = _pad(x.astype(jnp.float32), edges)
   weights = kernel.astype(jnp.float32)[:, :, None, None]
   reach = (kernel.shape[0] - 1) * dilation
   ends = [size - reach for size in x.shape[1:3]]
 
-  def seen(row, column):
+  def window(row, column):
     (top, bottom), (left, right) = (
       (i * dilation, i * dilation + end)
       for i, end in zip((row, column), ends, strict=True)
     )
     return x[:, top:bottom:stride, left:right:stride]
 
-  places = itertools.product(range(kernel.shape[0]), repeat=2)
-  return sum(seen(*place) * weights[place] for place in places)
+  taps = itertools.product(range(kernel.shape[0]), repeat=2)
+  return sum(window(*tap) * weights[tap] for tap in taps)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -86,19 +99,18 @@ def _depthwise_forward(x, kernel, taps):
   return _depthwise(x, kernel, taps), (x, kernel)
 
 
-def _depthwise_backward(taps, given, slope):
-  x, kernel = given
-  reach = (taps.number - 1) * taps.dilation
+def _depthwise_backward(taps, residuals, gradient):
+  x, kernel = residuals
   edges = []
-  for size, cells in zip(x.shape[1:3], slope.shape[1:3], strict=True):
-    low = reach - taps.padding
+  for size, cells in zip(x.shape[1:3], gradient.shape[1:3], strict=True):
+    low = taps.reach - taps.padding
     high = size + taps.padding - (cells - 1) * taps.stride - 1
     edges.append((low, high, taps.stride - 1))
   flipped = kernel[::-1, ::-1]
-  by_image = _windows(slope, flipped, edges, 1, taps.dilation)
+  by_image = _windows(gradient, flipped, edges, 1, taps.dilation)
   by_kernel = jax.lax.platform_dependent(
     x,
-    slope,
+    gradient,
     cpu=functools.partial(_by_kernel_on_cpu, taps=taps),
     default=functools.partial(_by_kernel, taps=taps),
   )
@@ -106,10 +118,15 @@ def _depthwise_backward(taps, given, slope):
   return by_image.astype(x.dtype), by_kernel.astype(kernel.dtype)
 
 
-def _by_kernel(x, slope, *, taps):
-  """Of every tap in one pass, where XLA would make one for each."""
-  x, slope = x.astype(jnp.float32), slope.astype(jnp.float32)
-  products = tuple(taps.seen(x, place) * slope for place in taps.places())
+def _by_kernel(x, gradient, *, taps):
+  """Computes the kernel's gradient in one pass for all taps.
+
+  With separate sums, XLA would run one pass per tap.
+  """
+  x, gradient = x.astype(jnp.float32), gradient.astype(jnp.float32)
+  products = tuple(
+    taps.inputs(x, position) * gradient for position in taps.positions()
+  )
   sums = jax.lax.reduce(
     products,
     (0.0,) * len(products),
@@ -119,33 +136,38 @@ def _by_kernel(x, slope, *, taps):
   return jnp.stack(sums)
 
 
-def _by_kernel_on_cpu(x, slope, *, taps):
-  """Row by row: XLA's reduction there goes through all of x for a channel."""
-  _, rows, columns, channels = slope.shape
+def _by_kernel_on_cpu(x, gradient, *, taps):
+  """Computes the kernel's gradient row by row.
+
+  On a CPU, XLA's reduction in `_by_kernel` reads all of x for every channel.
+  """
+  _, rows, columns, channels = gradient.shape
   around = (taps.padding, taps.padding)
 
   def add_sample(sums, sample):
-    image, slope = (a.astype(jnp.float32) for a in sample)
+    image, gradient = (a.astype(jnp.float32) for a in sample)
     image = jnp.pad(image, (around, around, (0, 0)))
-    # Not again for every row.
-    image, slope = jax.lax.optimization_barrier((image, slope))
+    # Without the barrier XLA repeats the operations above for every row.
+    image, gradient = jax.lax.optimization_barrier((image, gradient))
 
     def add_row(row, sums):
-      def seen(i, j):
+      def inputs(i, j):
         line = jax.lax.dynamic_index_in_dim(
           image, row * taps.stride + i, keepdims=False
         )
         end = j + (columns - 1) * taps.stride + 1
         return line[j : end : taps.stride]
 
-      slopes = jax.lax.dynamic_index_in_dim(slope, row, keepdims=False)
-      places = zip(taps.places(), sums, strict=True)
-      return tuple(total + seen(*place) * slopes for place, total in places)
+      row_gradient = jax.lax.dynamic_index_in_dim(gradient, row, keepdims=False)
+      pairs = zip(taps.positions(), sums, strict=True)
+      return tuple(
+        total + inputs(*position) * row_gradient for position, total in pairs
+      )
 
     return jax.lax.fori_loop(0, rows, add_row, sums), None
 
-  zeros = (jnp.zeros((columns, channels)),) * taps.number**2
-  sums, _ = jax.lax.scan(add_sample, zeros, (x, slope))
+  zeros = (jnp.zeros((columns, channels)),) * taps.size**2
+  sums, _ = jax.lax.scan(add_sample, zeros, (x, gradient))
   return jnp.stack([total.sum(0) for total in sums])
 
 

@@ -1,8 +1,8 @@
-"""How template and search features become one response map.
+"""Fusions of template and search features into a response map.
 
 A fusion encodes the template once per sequence (`encode`) and fuses it with the
-search region once per frame (`fuse`). Its class declares whether it needs a
-head, and how large its response is.
+search region once per frame (`fuse`). Its class declares whether the response
+needs a head and how large the response is.
 """
 
 import abc
@@ -25,7 +25,7 @@ from acm_jax.modules.layers import (
 def valid_conv(
   x: Float[Array, 'b h w c'], kernel: Float[Array, 'y x c f']
 ) -> Float[Array, 'b i j f']:
-  """Valid convolution (correlation, no flip) of stride 1."""
+  """Computes the valid cross-correlation with stride 1."""
   return jax.lax.conv_general_dilated(
     x, kernel, (1, 1), 'VALID', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
   )
@@ -36,9 +36,9 @@ def depthwise_xcorr(
 ) -> Float[Array, 'b i j c']:
   """Correlates every channel of every sample with its own kernel.
 
-  A sum over the kernel's taps of shifted products, which XLA fuses into one
-  pass; the grouped convolution is 50 to 80 times slower on a CPU. Sums are
-  float32 whatever the type.
+  Sums shifted products over the taps of the kernel, which XLA fuses into one
+  pass. The grouped convolution is 50 to 80 times slower on a CPU. Sums are
+  accumulated in float32 for all types.
   """
   rows = search.shape[1] - kernel.shape[1] + 1
   cols = search.shape[2] - kernel.shape[2] + 1
@@ -56,9 +56,9 @@ def xcorr(
 ) -> Float[Array, 'b i j o']:
   """Correlates every sample with its own kernels, summed over channels.
 
-  One matrix product gives every cell's score with every tap; the scores of a
-  window are then summed. A convolution with a group for every sample has to
-  make do with few channels at a time.
+  One matrix product computes the scores of all cells with all taps; the scores
+  of each window are then summed. A convolution with one group per sample would
+  process only a few channels at a time.
   """
   rows = search.shape[1] - kernel.shape[1] + 1
   cols = search.shape[2] - kernel.shape[2] + 1
@@ -71,15 +71,15 @@ def xcorr(
 
 
 class Fusion(nn.Module):
-  """Base of the fusions.
+  """Base class of the fusions.
 
   Attributes:
-    has_head: Whether a head makes the outputs of the response. If not, the
-      response is the output, and the fusion has an attribute `outputs`.
-    head_size: Cells a side of the kernels of that head, by default.
+    has_head: Whether a head computes the outputs from the response. Otherwise
+      the response is the output, and the fusion has an attribute `outputs`.
+    head_size: Default width and height of the head's kernels.
     features: Channels of the search features.
-    template_cells: Cells a side of the template features. The network computes
-      it from the backbone and the template size.
+    template_cells: Number of cells per side of the template features, which the
+      network computes from the backbone and the template size.
   """
 
   has_head: ClassVar[bool] = True
@@ -94,7 +94,11 @@ class Fusion(nn.Module):
     return self.features
 
   def response_size(self, search_cells: int) -> int:
-    """Cells a side of the response to search features of `search_cells`."""
+    """Returns the number of cells per side of the response.
+
+    Args:
+      search_cells: Number of cells per side of the search features.
+    """
     return grid.response_size(search_cells, self.template_cells)
 
   @abc.abstractmethod
@@ -105,12 +109,15 @@ class Fusion(nn.Module):
     *,
     train: bool,
   ) -> Float[Array, 'b y y *k']:
-    """What is computed once per sequence.
+    """Encodes the template, once per sequence.
 
     Args:
       template: Template features.
-      box_size: w, h of the template's box, px of the template crop.
+      box_size: w, h of the target in the template crop, px of the crop.
       train: Whether batch norms use and update batch statistics.
+
+    Returns:
+      The kernel that `fuse` takes.
     """
 
   @abc.abstractmethod
@@ -121,7 +128,7 @@ class Fusion(nn.Module):
     *,
     train: bool,
   ) -> Float[Array, 'b r r o']:
-    """The response of a search region to what `encode` gave."""
+    """Computes the response of search features to the kernel of `encode`."""
 
   def __call__(
     self,
@@ -131,13 +138,13 @@ class Fusion(nn.Module):
     *,
     train: bool = False,
   ) -> Float[Array, 'b r r o']:
-    """`encode`, then `fuse`."""
+    """Runs `encode`, then `fuse`."""
     kernel = self.encode(template, box_size, train=train)
     return self.fuse(kernel, search, train=train)
 
 
 class DepthwiseXCorr(Fusion):
-  """Depth-wise cross correlation: the template features are the kernel.
+  """Depth-wise cross-correlation: the template features are the kernel.
 
   Source: SiamRPN++ (arXiv:1812.11703), section 3.5.
   """
@@ -150,10 +157,12 @@ class DepthwiseXCorr(Fusion):
 
 
 class XCorr(Fusion):
-  """Cross correlation: one map, the inner product with every window.
+  """Cross-correlation: the inner product of the template with every window.
 
-  Source: SiamFC (arXiv:1606.09549), section 3.1; the factor is that of its
-  released code.
+  The response has a single channel.
+
+  Source: SiamFC (arXiv:1606.09549), section 3.1; `SCALE` is from its released
+  code.
   """
 
   SCALE = 1e-3
@@ -170,10 +179,10 @@ class XCorr(Fusion):
 
 
 class UpXCorr(Fusion):
-  """Cross correlation with many kernels: the response is the output.
+  """Cross-correlation with one kernel per output: the response is the output.
 
-  The template features hold a kernel of `features` channels for each output,
-  one after the other.
+  The template features hold the kernels of all outputs along the channel axis,
+  `features` channels per kernel.
 
   Attributes:
     outputs: Number of kernels.
@@ -198,11 +207,11 @@ class UpXCorr(Fusion):
 
 
 class BoxPrior(nn.Module):
-  """Three-layer perceptron on the first frame's box size.
+  """Three-layer perceptron on the box size in the first frame.
 
   Attributes:
-    features: Channels of the result.
-    hidden: Channels of the two inner layers.
+    features: Output channels.
+    hidden: Channels of the two hidden layers.
   """
 
   features: int
@@ -221,7 +230,7 @@ class BoxPrior(nn.Module):
         name=f'dense{index}',
       )(x)
 
-    # Raw pixels, as in the official code: the batch norms bring the scale.
+    # Raw pixels, as in the official code: the batch norms normalise them.
     x = box_size
     for layer in range(2):
       x = dense(x, self.hidden, layer)
@@ -233,24 +242,24 @@ class BoxPrior(nn.Module):
 class Acm(Fusion):
   """Asymmetric convolution: fuses maps of different sizes by learned weights.
 
-  A convolution over the concatenation of the template with every search
-  window x_ij splits in two, because the template's half is the same at every
-  place, and what else is known of the target joins as one more summand:
+  The template z is concatenated with every window x_ij of the search region
+  and convolved. The convolution splits into two terms; the template's term is
+  the same at every location. Prior knowledge of the target is a third term:
 
       [theta_z theta_x] * [z; x_ij] = theta_z * z + theta_x * x_ij
       response = tail(theta_z * z + theta_x * x_ij + prior(box size))
 
-  `encode` does the template's and the prior's part once per sequence, `fuse`
-  one convolution per frame; the sum broadcasts over the places. The kernels
-  are as large as the template features.
+  `encode` computes the terms of the template and the prior once per sequence.
+  `fuse` computes one convolution per frame; the sum broadcasts over locations.
+  The kernels are as large as the template features.
 
-  Deviation: the paper's text has no convolution after the sum; the released
-  code has batch norm, ReLU, a 3x3 convolution, batch norm and ReLU there.
-  `extra_conv=False` leaves batch norm and ReLU alone.
+  Deviation: the paper mentions no convolution after the sum. The tail in the
+  released code is batch norm, ReLU, a 3x3 convolution, batch norm and ReLU.
+  With `extra_conv=False` the tail is only batch norm and ReLU.
 
   Attributes:
-    prior: Whether the box size of the first frame joins the sum.
-    extra_conv: Whether the 3x3 convolution of the released code follows.
+    prior: Whether to add the term of the box size in the first frame.
+    extra_conv: Whether the tail includes the released code's 3x3 convolution.
 
   Source: Han et al., CVPR 2021 (arXiv:2012.02776).
   """
@@ -262,17 +271,17 @@ class Acm(Fusion):
   extra_conv: bool = True
 
   def setup(self):
-    shape = (self.template_cells, self.template_cells)
-    shape += (self.features, self.features)
-    fan_in = self.template_cells**2 * self.features
+    cells, features = self.template_cells, self.features
+    shape = (cells, cells, features, features)
+    fan_in = cells**2 * features
     self.theta_z = self.param('theta_z', uniform_fan_in, shape)
     self.theta_x = self.param('theta_x', uniform_fan_in, shape)
-    self.bias = self.param('bias', bias_init(fan_in), (self.features,))
+    self.bias = self.param('bias', bias_init(fan_in), (features,))
     self.bn = BatchNorm()
     if self.prior:
-      self.box_prior = BoxPrior(self.features)
+      self.box_prior = BoxPrior(features)
     if self.extra_conv:
-      self.extra = ConvBn(self.features, 3, padding=1, bias=True, relu=True)
+      self.extra = ConvBn(features, 3, padding=1, bias=True, relu=True)
 
   def encode(self, template, box_size, *, train):
     kernel = valid_conv(template, self.theta_z)
@@ -296,25 +305,63 @@ FUSIONS = {
 
 
 def names() -> list[str]:
-  """The fusions there are."""
+  """Returns the names of all fusions."""
   return sorted(FUSIONS)
 
 
 def get(name: str) -> type[Fusion]:
-  """The class of a fusion.
+  """Returns the class of a fusion.
 
   Raises:
     ValueError: The name is unknown.
   """
   if name not in FUSIONS:
-    raise ValueError(f'no fusion {name!r}: there are {", ".join(names())}')
+    raise ValueError(
+      f'unknown fusion {name!r}; choose from {", ".join(names())}'
+    )
   return FUSIONS[name]
 
 
 def make(name: str, features: int, template_cells: int, **kwargs) -> Fusion:
-  """Builds a fusion by name, to be owned by the module it is handed to.
+  """Builds a fusion by name.
+
+  The fusion has no parent; the module that it is assigned to becomes its
+  parent.
 
   Raises:
     ValueError: The name is unknown.
   """
-  return get(name)(features, template_cells, parent=None, **kwargs)
+  return get(name)(
+    features=features, template_cells=template_cells, parent=None, **kwargs
+  )
+
+
+def check(fusion: Fusion) -> None:
+  """Checks that the response of a fusion has the size that its class declares.
+
+  The head and the targets are built for the declared size.
+
+  Args:
+    fusion: Fusion that has a head.
+
+  Raises:
+    ValueError: The response has another size or another number of channels.
+  """
+  cells = fusion.template_cells + 4
+  template, search = (
+    jnp.zeros((1, size, size, fusion.features))
+    for size in (fusion.template_cells, cells)
+  )
+
+  def respond(key):
+    return fusion.init_with_output(key, template, jnp.zeros((1, 2)), search)[0]
+
+  actual = jax.eval_shape(respond, jax.random.key(0)).shape
+  size = fusion.response_size(cells)
+  expected = (1, size, size, fusion.out_features)
+  if actual != expected:
+    raise ValueError(
+      f'fusion {type(fusion).__name__}: for {cells} search cells the response '
+      f'has the shape {actual}, but `response_size` and `out_features` declare '
+      f'{expected}; correct them'
+    )

@@ -1,12 +1,14 @@
-"""Convolution and batch norm as the PyTorch trackers have them.
+"""Convolution and batch norm with the settings of the PyTorch trackers.
 
-Neck, fusion and heads of the official code keep PyTorch's default
-initialisation, U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases.
+In the official code, neck, fusion and heads use PyTorch's default
+initialisation: weights and biases are drawn from
+U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
 """
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -18,21 +20,23 @@ from acm_jax.modules.mode import Mode
 uniform_fan_in = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
 normal_fan_out = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
 
-# PyTorch's constants. Under a sharded jit the statistics are those of the
-# global batch, where the PyTorch trackers had them per GPU; and the running
-# variance is the biased one. Flax's fast variance, E[x^2] - E[x]^2, cancels
-# where the mean is far from 0, as that of box sizes in pixels is.
+# Momentum and epsilon are PyTorch's. There are two differences: under a sharded
+# jit, statistics are computed over the global batch, where the PyTorch trackers
+# compute them per GPU, and the running variance is the biased one. Flax's fast
+# variance, E[x^2] - E[x]^2, suffers from cancellation when the mean is far from
+# 0, like that of box sizes in pixels.
 BatchNorm = functools.partial(
   nn.BatchNorm, momentum=0.9, epsilon=1e-5, use_fast_variance=False
 )
 
 
 def freezing_statistics(mode: Mode) -> contextlib.AbstractContextManager:
-  """Makes batch norms keep their statistics where `mode` freezes these.
+  """Returns a context manager that freezes the statistics selected by `mode`.
 
-  Inside the context they use running statistics, whatever they are called
-  with; so `use_running_average` must be an argument of the call. Their scale
-  and bias have gradients as without it.
+  Inside the context, the selected batch norms use their running statistics,
+  even if they are called with `use_running_average=False`. Modules must pass
+  `use_running_average` in the call, not to the constructor. Scale and bias
+  still receive gradients.
   """
 
   def intercept(call, args, kwargs, context):
@@ -45,7 +49,7 @@ def freezing_statistics(mode: Mode) -> contextlib.AbstractContextManager:
 
 
 def bias_init(fan_in: int) -> nn.initializers.Initializer:
-  """PyTorch's default for a bias: uniform within 1 / sqrt(fan_in)."""
+  """Returns PyTorch's bias initializer, uniform within +-1 / sqrt(fan_in)."""
 
   def init(key, shape, dtype=float):
     bound = fan_in**-0.5
@@ -57,18 +61,28 @@ def bias_init(fan_in: int) -> nn.initializers.Initializer:
 def grouped_conv(
   x: Float[Array, 'b h w c'],
   kernel: Float[Array, 'k l d f'],
-  *args,
+  strides: Sequence[int],
+  padding: str | Sequence[tuple[int, int]],
+  *,
   feature_group_count: int,
-  **kwargs,
+  **settings: Any,
 ) -> Float[Array, 'b y x f']:
-  """`lax.conv_general_dilated` in a few groups, a convolution for each.
+  """Replaces `lax.conv_general_dilated` by one convolution per group.
 
-  Of two groups on a CPU, XLA's own form takes up to three times as long, its
-  gradient four.
+  For two groups on a CPU, XLA's grouped convolution takes up to three times as
+  long, and its gradient up to four times.
+
+  Args:
+    x: Input.
+    kernel: Kernels of all groups.
+    strides: Strides along y and x.
+    padding: Padding at the edges.
+    feature_group_count: Number of groups.
+    **settings: Further arguments of `lax.conv_general_dilated`.
   """
   parts = [
-    jax.lax.conv_general_dilated(*pair, *args, **kwargs)
-    for pair in zip(
+    jax.lax.conv_general_dilated(x, kernel, strides, padding, **settings)
+    for x, kernel in zip(
       jnp.split(x, feature_group_count, axis=-1),
       jnp.split(kernel, feature_group_count, axis=-1),
       strict=True,
@@ -78,16 +92,16 @@ def grouped_conv(
 
 
 class Conv(nn.Module):
-  """Square convolution with explicit padding, NHWC.
+  """Convolution with a square kernel and explicit padding, NHWC.
 
   Attributes:
     features: Output channels.
-    size: Cells a side of the kernel.
-    stride: Step of the output grid.
-    padding: Zeros at each edge.
-    dilation: Step between the kernel's taps.
-    groups: Parts of the channels that do not see each other.
-    bias: Whether a bias is added.
+    size: Width and height of the kernel.
+    stride: Stride along both axes.
+    padding: Number of zeros at each edge.
+    dilation: Dilation of the kernel.
+    groups: Number of groups of channels, which are convolved separately.
+    bias: Whether to add a bias.
     kernel_init: Initializer of the kernel.
   """
 
@@ -119,12 +133,13 @@ class Conv(nn.Module):
 
 
 class ConvBn(Conv):
-  """Convolution, batch norm and, if asked, ReLU.
+  """Convolution, batch norm and optionally ReLU.
+
+  The other attributes are those of `Conv`.
 
   Attributes:
-    norm: Builds the batch norm.
+    norm: Constructor of the batch norm.
     relu: Whether a ReLU follows.
-    ...: As in `Conv`.
   """
 
   norm: Callable[..., nn.Module] = BatchNorm

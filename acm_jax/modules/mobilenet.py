@@ -1,11 +1,11 @@
-"""MobileNetV2 with dilated last stages, in the layout of the Siamese trackers.
+"""MobileNetV2 with dilated last stages, as modified for Siamese trackers.
 
-It departs from ImageNet's MobileNetV2 as `resnet` does from its own: no
-padding where the stride is 2, stride 8 from layer 3 on with dilation in the
-place of the later strides, and layer 1 too has its 1x1 expansion.
+There are three differences from the ImageNet network. Convolutions of stride 2
+have no padding. The stride stays 8 from layer 3 on, where dilation replaces the
+later strides. Layer 1 also has a 1x1 expansion.
 
 Source: MobileNetV2 (arXiv:1801.04381), table 2; SiamRPN++ (arXiv:1812.11703)
-for its place in a tracker.
+for its use in a tracker.
 """
 
 from typing import NamedTuple
@@ -20,43 +20,47 @@ from acm_jax.modules.mode import Mode
 
 
 class _Layer(NamedTuple):
-  """Inverted residuals of one width.
+  """A sequence of inverted residuals with the same output channels.
 
   Attributes:
-    expansion: Inner channels over the input's.
+    expansion: Ratio of inner to input channels.
     features: Output channels at width 1.
-    blocks: How many follow each other.
-    stride: Of the first one.
-    dilations: Of the first one and of the others.
+    blocks: Number of inverted residuals.
+    stride: Stride of the first block.
+    first_dilation: Dilation of the first block.
+    dilation: Dilation of the other blocks.
   """
 
   expansion: int
   features: int
   blocks: int
   stride: int
-  dilations: tuple[int, int]
+  first_dilation: int
+  dilation: int
 
 
 _STEM = 32
 _LAYERS = (
-  _Layer(1, 16, 1, 1, (1, 1)),
-  _Layer(6, 24, 2, 2, (1, 1)),
-  _Layer(6, 32, 3, 2, (1, 1)),
-  _Layer(6, 64, 4, 1, (1, 2)),
-  _Layer(6, 96, 3, 1, (2, 2)),
-  _Layer(6, 160, 3, 1, (2, 4)),
-  _Layer(6, 320, 1, 1, (4, 4)),
+  _Layer(1, 16, 1, 1, 1, 1),
+  _Layer(6, 24, 2, 2, 1, 1),
+  _Layer(6, 32, 3, 2, 1, 1),
+  _Layer(6, 64, 4, 1, 1, 2),
+  _Layer(6, 96, 3, 1, 2, 2),
+  _Layer(6, 160, 3, 1, 2, 4),
+  _Layer(6, 320, 1, 1, 4, 4),
 )
 
 
 class InvertedResidual(nn.Module):
-  """1x1 expansion, depthwise 3x3, 1x1 projection, and the input if it fits.
+  """1x1 expansion, depthwise 3x3 convolution and 1x1 projection.
+
+  The input is added to the output if the stride is 1 and the shapes are equal.
 
   Attributes:
     features: Output channels.
-    expansion: Inner channels over the input's.
-    stride: Of the 3x3; 2 goes without padding.
-    dilation: Of the 3x3.
+    expansion: Ratio of inner to input channels.
+    stride: Stride of the 3x3 convolution; with 2 it has no padding.
+    dilation: Dilation of the 3x3 convolution.
   """
 
   features: int
@@ -66,7 +70,7 @@ class InvertedResidual(nn.Module):
 
   @property
   def padding(self) -> int:
-    """Zeros at each edge of the 3x3's input."""
+    """Number of zeros at each edge, for the 3x3 convolution."""
     return self.dilation if self.stride == 1 else 0
 
   @nn.compact
@@ -93,7 +97,7 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(Backbone):
-  """Dilated MobileNetV2; `levels` are layers 3 to 7, all of stride 8."""
+  """Dilated MobileNetV2. Its levels are layers 3 to 7, all with stride 8."""
 
   @nn.compact
   def __call__(
@@ -116,12 +120,12 @@ class MobileNetV2(Backbone):
     return tuple(outputs)
 
   def _block(self, stage: int, block: int) -> InvertedResidual:
-    layer, later = _LAYERS[stage - 1], block > 0
+    layer, first = _LAYERS[stage - 1], block == 0
     return InvertedResidual(
       self.channels(layer.features),
       layer.expansion,
-      stride=1 if later else layer.stride,
-      dilation=layer.dilations[later],
+      stride=layer.stride if first else 1,
+      dilation=layer.first_dilation if first else layer.dilation,
       name=f'layer{stage}_{block}',
     )
 
@@ -135,18 +139,21 @@ class MobileNetV2(Backbone):
     return self.channels(_LAYERS[level - 1].features)
 
   def channels(self, features: int) -> int:
-    """A layer's channels at this width: rounded down, as pysot does."""
+    """Scales channels by `width`, rounded down as in pysot."""
     return max(1, int(features * self.width))
 
 
 def mobilenet_v2(
   levels: tuple[int, ...] = (3, 5, 7), width: float = 1.0
 ) -> MobileNetV2:
-  """The light backbone of SiamRPN++; there with `width` 1.4.
+  """Builds the light backbone of SiamRPN++, where its width is 1.4.
 
   Raises:
     ValueError: A level is not among layers 3 to 7.
   """
   if not set(levels) <= {3, 4, 5, 6, 7} or not levels:
-    raise ValueError(f'mobilenet_v2 has levels 3 to 7, not {tuple(levels)}')
-  return MobileNetV2(tuple(sorted(levels)), width)
+    raise ValueError(
+      f'`levels`={tuple(levels)}: mobilenet_v2 has levels 3 to 7; choose one '
+      'or more'
+    )
+  return MobileNetV2(levels=tuple(sorted(levels)), width=width)

@@ -1,10 +1,10 @@
-"""MobileNetV3-Small up to its ninth block, at stride 16.
+"""MobileNetV3-Small up to its ninth block, with stride 16.
 
-It departs from ImageNet's MobileNetV3-Small in the ninth block, whose stride
-is 1 instead of 2, and ends there.
+It differs from the ImageNet network in the ninth block, which is the last one
+and has stride 1 instead of 2.
 
 Source: MobileNetV3 (arXiv:1905.02244), table 2; the released NanoTrackV3 for
-its place in a tracker.
+its use in a tracker.
 """
 
 from typing import ClassVar, NamedTuple
@@ -20,15 +20,16 @@ from acm_jax.modules.mode import Mode
 
 
 class _Block(NamedTuple):
-  """An inverted residual.
+  """Settings of an inverted residual.
 
   Attributes:
-    size: Cells a side of the depthwise kernel.
-    expansion: Inner channels over the input's; 1 has no expansion layer.
+    size: Width and height of the depthwise kernel.
+    expansion: Ratio of inner to input channels; with 1 there is no expansion
+      layer.
     features: Output channels at width 1.
     attends: Whether squeeze-and-excite follows the depthwise convolution.
-    hard_swish: Whether the activation is hard-swish, or else ReLU.
-    stride: Step of the depthwise convolution.
+    hard_swish: Whether the activation is hard-swish; otherwise it is ReLU.
+    stride: Stride of the depthwise convolution.
   """
 
   size: int
@@ -51,7 +52,7 @@ _BLOCKS = (
   _Block(5, 3, 48, True, True),
   _Block(5, 6, 96, True, True),
 )
-# The first block whose features have the stride of the last one's.
+# First block with the stride of the last block.
 _FIRST_LEVEL = 4
 
 
@@ -60,7 +61,7 @@ def _multiple_of_8(channels: float | int) -> int:
 
 
 class SqueezeExcite(nn.Module):
-  """Scales channels by what a perceptron makes of their means.
+  """Scales channels by weights that a perceptron computes from their means.
 
   Source: Squeeze-and-Excitation (arXiv:1709.01507), with the hard sigmoid of
   MobileNetV3.
@@ -78,10 +79,12 @@ class SqueezeExcite(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-  """Expansion, depthwise convolution, projection, and the input if it fits.
+  """Expansion, depthwise convolution and projection.
+
+  The input is added to the output if the stride is 1 and the shapes are equal.
 
   Attributes:
-    block: Kernel, expansion, attention and stride.
+    block: Settings of the block.
     features: Output channels.
   """
 
@@ -95,7 +98,7 @@ class InvertedResidual(nn.Module):
     block, inputs = self.block, x.shape[-1]
     inner = _multiple_of_8(inputs * block.expansion)
     activate = nn.hard_swish if block.hard_swish else nn.relu
-    # Without an expansion the activation comes before squeeze-and-excite.
+    # Without an expansion, the activation precedes squeeze-and-excite.
     expands = inner != inputs
 
     def conv(features, name):
@@ -114,7 +117,7 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV3Small(Backbone):
-  """MobileNetV3-Small of stride 16; `levels` are blocks 4 to 9."""
+  """MobileNetV3-Small with stride 16. Its levels are blocks 4 to 9."""
 
   stride: ClassVar[int] = 16
 
@@ -153,7 +156,7 @@ class MobileNetV3Small(Backbone):
     return self.channels(_BLOCKS[level - 1].features)
 
   def channels(self, features: int) -> int:
-    """A layer's channels at this width: the nearest multiple of 8."""
+    """Scales channels by `width`, to the nearest multiple of 8."""
     return _multiple_of_8(features * self.width)
 
 
@@ -168,7 +171,7 @@ def mobilenet_v3_small(
   known = range(_FIRST_LEVEL, len(_BLOCKS) + 1)
   if not set(levels) <= set(known) or not levels:
     raise ValueError(
-      f'mobilenet_v3_small has levels {known[0]} to {known[-1]}, not '
-      f'{tuple(levels)}'
+      f'`levels`={tuple(levels)}: mobilenet_v3_small has levels {known[0]} to '
+      f'{known[-1]}; choose one or more'
     )
-  return MobileNetV3Small(tuple(sorted(levels)), width)
+  return MobileNetV3Small(levels=tuple(sorted(levels)), width=width)

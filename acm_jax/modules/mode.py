@@ -1,4 +1,4 @@
-"""Which parts of a network train: a static value that every module is given."""
+"""Mode of a network: which parts train. It is static under jit."""
 
 import dataclasses
 import re
@@ -7,15 +7,17 @@ from collections.abc import Sequence
 
 @dataclasses.dataclass(frozen=True)
 class Mode:
-  """Parts that train: their batch norms use and update batch statistics.
+  """Parts of a network that train.
 
-  A path is the names of nested modules, joined by '/' in the attributes.
+  Batch norms of these parts use and update batch statistics. Paths in the
+  attributes are names of nested modules, joined by '/'.
 
   Attributes:
-    training: Whether anything trains.
-    frozen: Paths of the modules that do not train, if others do.
-    frozen_statistics: Regular expressions; a batch norm whose path begins with
-      one uses and keeps its running statistics although its part trains.
+    training: Whether any part trains.
+    frozen: Paths of the modules that do not train.
+    frozen_statistics: Regular expressions that match the beginnings of paths.
+      Matching batch norms use their running statistics without updating them,
+      even in parts that train.
   """
 
   training: bool = False
@@ -23,12 +25,12 @@ class Mode:
   frozen_statistics: tuple[str, ...] = ()
 
   def trains(self, path: Sequence[str]) -> bool:
-    """Whether any parameter of the module at `path` trains."""
+    """Returns whether any parameter of the module at `path` trains."""
     above = {'/'.join(path[:end]) for end in range(1, len(path) + 1)}
     return self.training and not above & self.frozen
 
   def keeps_statistics(self, path: Sequence[str]) -> bool:
-    """Whether the statistics of the batch norm at `path` are frozen."""
+    """Returns whether the batch norm at `path` has frozen statistics."""
     name = '/'.join(path)
     return any(re.match(each, name) for each in self.frozen_statistics)
 

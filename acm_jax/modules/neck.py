@@ -1,4 +1,4 @@
-"""Brings the levels of a backbone to the channels of the heads."""
+"""Neck, which maps the levels of a backbone to the channels of the heads."""
 
 import flax.linen as nn
 from jaxtyping import Array, Float
@@ -9,21 +9,21 @@ from acm_jax.modules.layers import ConvBn
 def center_crop(
   features: Float[Array, 'b h h c'], cells: int
 ) -> Float[Array, 'b n n c']:
-  """The middle `cells` x `cells` of a map, or all of a smaller one.
+  """Crops the central `cells` x `cells` of a map; keeps smaller maps whole.
 
-  Padding reaches the outer cells of a template's features and context fills
-  them; the middle is the target.
+  The outer cells of a template's features are affected by padding and show
+  context; the central cells show the target.
   """
   start = max(0, (features.shape[1] - cells) // 2)
   return features[:, start : start + cells, start : start + cells]
 
 
 class Neck(nn.Module):
-  """A 1x1 convolution and batch norm for each level.
+  """One 1x1 convolution with batch norm per level.
 
   Attributes:
     features: Output channels of each level.
-    levels: Numbers of the levels, for the names of the parameters.
+    levels: Numbers of the levels, which name the parameters.
 
   Source: SiamRPN++ (arXiv:1812.11703), section 3.4.
   """

@@ -1,9 +1,9 @@
-"""ResNet with dilated last stages, in the layout of the Siamese trackers.
+"""ResNet with dilated last stages, as modified for Siamese trackers.
 
-It departs from ImageNet's ResNet in three places: the first convolution has
-no padding, stages 3 and 4 keep stride 8 and dilate instead, and the
-downsampling convolutions of stages 2 to 4 are 3x3. Published ImageNet weights
-therefore do not fit them.
+There are three differences from the ImageNet network. The first convolution has
+no padding. Stages 3 and 4 use dilation instead of a stride, so that the total
+stride stays 8. The downsampling convolutions of stages 2 to 4 are 3x3;
+therefore published ImageNet weights do not fit them.
 
 Source: SiamRPN++ (arXiv:1812.11703), section 3.4.
 """
@@ -17,14 +17,15 @@ from acm_jax.modules.mode import Mode
 
 
 class Residual(nn.Module):
-  """Base of the residual blocks: a shortcut round a few convolutions.
+  """Base class of the residual blocks.
 
   Attributes:
     features: Channels of the inner convolutions.
-    stride: Of the first 3x3; 2 goes without padding.
-    dilation: Of the first 3x3.
-    later_dilation: Of the other blocks of the stage.
-    projection: Size of the shortcut's convolution, 0 for identity.
+    stride: Stride of the first 3x3 convolution; with 2 it has no padding.
+    dilation: Dilation of the first 3x3 convolution.
+    later_dilation: Dilation of a second 3x3 convolution.
+    projection: Kernel size of the shortcut's convolution; 0 for the identity.
+    EXPANSION: Ratio of output to inner channels.
   """
 
   features: int
@@ -35,45 +36,67 @@ class Residual(nn.Module):
 
   EXPANSION = 1
 
-  def conv(self, features, size, relu, name, **grid):
-    """A convolution of the block."""
+  def conv(
+    self,
+    features: int,
+    size: int,
+    *,
+    relu: bool,
+    name: str,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+  ) -> ConvBn:
+    """Builds a convolution of the block."""
     return ConvBn(
-      features, size, relu=relu, kernel_init=normal_fan_out, name=name, **grid
+      features,
+      size,
+      stride,
+      padding,
+      dilation,
+      relu=relu,
+      kernel_init=normal_fan_out,
+      name=name,
     )
 
   @property
   def grid(self) -> dict[str, int]:
-    """Stride, padding and dilation of the first 3x3."""
+    """Stride, padding and dilation of the first 3x3 convolution."""
     return {
       'stride': self.stride,
       'padding': self.dilation if self.stride == 1 else 0,
       'dilation': self.dilation,
     }
 
-  def shortcut(self, x, out: int, train: bool):
-    """The input, with `out` channels on the block's grid."""
+  def shortcut(
+    self, x: Float[Array, 'b h h c'], features: int, *, train: bool
+  ) -> Float[Array, 'b y y f']:
+    """Maps the block's input to the shape of its output."""
     if not self.projection:
       return x
     grid = self.grid if self.projection == 3 else {}
-    conv = self.conv(out, self.projection, False, 'downsample', **grid)
+    conv = self.conv(
+      features, self.projection, relu=False, name='downsample', **grid
+    )
     return conv(x, train=train)
 
 
 class BasicBlock(Residual):
-  """Two 3x3 convolutions; the second dilates as the rest of the stage."""
+  """Two 3x3 convolutions."""
 
   @nn.compact
   def __call__(
     self, x: Float[Array, 'b h h c'], *, train: bool
   ) -> Float[Array, 'b y y f']:
     later = {'padding': self.later_dilation, 'dilation': self.later_dilation}
-    y = self.conv(self.features, 3, True, 'conv1', **self.grid)(x, train=train)
-    y = self.conv(self.features, 3, False, 'conv2', **later)(y, train=train)
-    return nn.relu(y + self.shortcut(x, self.features, train))
+    conv1 = self.conv(self.features, 3, relu=True, name='conv1', **self.grid)
+    conv2 = self.conv(self.features, 3, relu=False, name='conv2', **later)
+    y = conv2(conv1(x, train=train), train=train)
+    return nn.relu(y + self.shortcut(x, self.features, train=train))
 
 
 class Bottleneck(Residual):
-  """1x1, 3x3, and 1x1 to four times the channels."""
+  """1x1 and 3x3 convolutions, and a 1x1 convolution to 4 times the channels."""
 
   EXPANSION = 4
 
@@ -81,19 +104,21 @@ class Bottleneck(Residual):
   def __call__(
     self, x: Float[Array, 'b h h c'], *, train: bool
   ) -> Float[Array, 'b y y f']:
-    out = self.features * self.EXPANSION
-    y = self.conv(self.features, 1, True, 'conv1')(x, train=train)
-    y = self.conv(self.features, 3, True, 'conv2', **self.grid)(y, train=train)
-    y = self.conv(out, 1, False, 'conv3')(y, train=train)
-    return nn.relu(y + self.shortcut(x, out, train))
+    outputs = self.features * self.EXPANSION
+    conv1 = self.conv(self.features, 1, relu=True, name='conv1')
+    conv2 = self.conv(self.features, 3, relu=True, name='conv2', **self.grid)
+    conv3 = self.conv(outputs, 1, relu=False, name='conv3')
+    y = conv2(conv1(x, train=train), train=train)
+    y = conv3(y, train=train)
+    return nn.relu(y + self.shortcut(x, outputs, train=train))
 
 
 class ResNet(Backbone):
-  """Dilated ResNet; `levels` are stages 1 to 4, all of stride 8 from 2 on.
+  """Dilated ResNet. Its levels are stages 1 to 4, with stride 8 from stage 2.
 
   Attributes:
-    blocks: Number of residual blocks of each stage.
-    kind: Of the blocks.
+    blocks: Number of residual blocks in each stage.
+    kind: Class of the residual blocks.
   """
 
   blocks: tuple[int, ...] = (3, 4, 6, 3)
@@ -128,12 +153,12 @@ class ResNet(Backbone):
   def _block(self, stage: int, block: int) -> Residual:
     first = block == 0
     dilation = {1: 1, 2: 1, 3: 2, 4: 4}[stage]
-    # Only where the shape changes has the first stage a projection.
+    # The first stage has a projection only if the number of channels changes.
     projection = 3 if stage > 1 else int(self.kind.EXPANSION > 1)
     return self.kind(
       self.channels(64) * 2 ** (stage - 1),
       stride=2 if first and stage == 2 else 1,
-      # The first block of a dilated stage dilates half as far.
+      # The first block of a dilated stage has half the dilation.
       dilation=max(1, dilation // 2) if first else dilation,
       later_dilation=dilation,
       projection=projection if first else 0,
@@ -149,34 +174,45 @@ class ResNet(Backbone):
     return self.channels(64) * 2 ** (level - 1) * self.kind.EXPANSION
 
 
-def _make(name, levels, width, blocks, kind) -> ResNet:
+def _make(
+  name: str,
+  levels: tuple[int, ...],
+  width: float,
+  *,
+  blocks: tuple[int, ...],
+  kind: type[Residual],
+) -> ResNet:
   if not set(levels) <= {2, 3, 4} or not levels:
-    raise ValueError(f'{name} has levels 2, 3, 4, not {tuple(levels)}')
-  return ResNet(tuple(sorted(levels)), width, blocks, kind)
+    raise ValueError(
+      f'`levels`={tuple(levels)}: {name} has levels 2 to 4; choose one or more'
+    )
+  return ResNet(
+    levels=tuple(sorted(levels)), width=width, blocks=blocks, kind=kind
+  )
 
 
 def resnet18(levels: tuple[int, ...] = (2, 3, 4), width: float = 1.0) -> ResNet:
-  """The smallest backbone of pysot's ResNets.
+  """Builds the smallest of pysot's ResNets.
 
   Raises:
     ValueError: A level is not among stages 2 to 4.
   """
-  return _make('resnet18', levels, width, (2, 2, 2, 2), BasicBlock)
+  return _make('resnet18', levels, width, blocks=(2, 2, 2, 2), kind=BasicBlock)
 
 
 def resnet34(levels: tuple[int, ...] = (2, 3, 4), width: float = 1.0) -> ResNet:
-  """ResNet-18 with more blocks.
+  """Builds a ResNet-18 with more blocks.
 
   Raises:
     ValueError: A level is not among stages 2 to 4.
   """
-  return _make('resnet34', levels, width, (3, 4, 6, 3), BasicBlock)
+  return _make('resnet34', levels, width, blocks=(3, 4, 6, 3), kind=BasicBlock)
 
 
 def resnet50(levels: tuple[int, ...] = (2, 3, 4), width: float = 1.0) -> ResNet:
-  """The backbone of SiamRPN++ and SiamBAN.
+  """Builds the backbone of SiamRPN++ and SiamBAN.
 
   Raises:
     ValueError: A level is not among stages 2 to 4.
   """
-  return _make('resnet50', levels, width, (3, 4, 6, 3), Bottleneck)
+  return _make('resnet50', levels, width, blocks=(3, 4, 6, 3), kind=Bottleneck)

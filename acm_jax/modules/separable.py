@@ -1,4 +1,4 @@
-"""Separable convolution: a depthwise and a pointwise one, each normalised."""
+"""Separable convolution: depthwise, then pointwise, each with batch norm."""
 
 import flax.linen as nn
 from jaxtyping import Array, Float
@@ -12,11 +12,11 @@ class SeparableConv(nn.Module):
 
   Attributes:
     features: Output channels.
-    size: Cells a side of the depthwise kernel.
-    padding: Zeros at each edge.
+    size: Width and height of the depthwise kernel.
+    padding: Number of zeros at each edge.
     bias: Whether the 1x1 convolution has a bias.
 
-  Source: MobileNetV2 (arXiv:1801.04381), with a linear output.
+  Source: MobileNetV2 (arXiv:1801.04381), without an activation at the end.
   """
 
   features: int
@@ -32,10 +32,10 @@ class SeparableConv(nn.Module):
     kernel = self.param('depthwise', normal_fan_out, shape)
     x = depthwise_conv(x, kernel, padding=self.padding)
     x = BatchNorm(name='depthwise_bn')(x, use_running_average=not train)
-    point = ConvBn(
+    pointwise = ConvBn(
       self.features,
       bias=self.bias,
       kernel_init=normal_fan_out,
       name='pointwise',
     )
-    return point(nn.relu6(x), train=train)
+    return pointwise(nn.relu6(x), train=train)

@@ -1,7 +1,7 @@
-"""A network of two inputs and several levels, which each tracker ends its way.
+"""Siamese network with several levels; trackers define its outputs.
 
-Backbone and neck see template and search region; at every level two branches
-fuse them, one for the class of a place and one for the box.
+Template and search region pass the same backbone and neck. At every level, two
+branches fuse the features: one classifies locations, the other predicts boxes.
 """
 
 from typing import Any
@@ -20,20 +20,21 @@ Kernel = dict[str, Any]
 
 
 class SiameseNetwork(nn.Module):
-  """Fuses template and search at several levels and mixes their outputs.
+  """Fuses template and search region at several levels and mixes the outputs.
 
   Attributes:
     backbone: Feature extractor.
     template_size: Side of the template crop, px.
     fusion: Name of the fusion.
-    fusion_options: Its further arguments, as (name, value) pairs.
-    head_size: Cells a side of the head's kernels.
-    hidden: Channels of the neck, the fusion and the head at each level.
-    outputs: Channels of classification and localisation.
-    has_neck: Whether a neck brings the levels to `hidden` channels.
-    weighted: Whether the levels are mixed by learned weights, or averaged.
-    largest_template: The template's features are cut to at most this many
-      cells in their middle.
+    hidden: Channels of neck, fusion and head at each level.
+    outputs: Channels of the classification and of the localisation.
+    fusion_options: Further arguments of the fusion, as (name, value) pairs.
+    head_size: Width and height of the head's kernels.
+    has_neck: Whether a neck maps the levels to `hidden` channels.
+    weighted: Whether learned weights mix the levels; otherwise the levels are
+      averaged.
+    largest_template: Number of cells per side to which larger template features
+      are cropped.
 
   Source: SiamRPN++ (arXiv:1812.11703), section 3.4.
   """
@@ -54,6 +55,8 @@ class SiameseNetwork(nn.Module):
     if self.has_neck:
       self.neck = Neck(self.hidden, levels)
 
+    cls_outputs, loc_outputs = self.outputs
+
     def make_branches(outputs, adjust):
       return {
         str(level): branches.make(
@@ -68,8 +71,8 @@ class SiameseNetwork(nn.Module):
         for level, hidden in zip(levels, self.hidden, strict=True)
       }
 
-    self.cls = make_branches(self.outputs[0], adjust=False)
-    self.loc = make_branches(self.outputs[1], adjust=True)
+    self.cls = make_branches(cls_outputs, adjust=False)
+    self.loc = make_branches(loc_outputs, adjust=True)
     if self.weighted:
       ones = nn.initializers.ones
       self.cls_weight = self.param('cls_weight', ones, (len(levels),))
@@ -77,11 +80,11 @@ class SiameseNetwork(nn.Module):
 
   @property
   def template_cells(self) -> int:
-    """Cells a side of the template's features."""
+    """Number of cells per side of the template features."""
     return min(self.backbone.cells(self.template_size), self.largest_template)
 
   def response_size(self, search_size: int) -> int:
-    """Cells a side of the output for a search crop of `search_size` px."""
+    """Returns the cells per side of the output for a `search_size` px crop."""
     return branches.response_size(
       self.fusion, self.backbone.cells(search_size), self.template_cells
     )
@@ -89,7 +92,7 @@ class SiameseNetwork(nn.Module):
   def features(
     self, image: Float[Array, 'b h h 3'], *, mode: Mode
   ) -> tuple[Float[Array, 'b y y _'], ...]:
-    """Features of every level."""
+    """Computes the features of every level."""
     features = self.backbone(image, mode=mode)
     if self.has_neck:
       return self.neck(features, train=mode.trains(self.neck.path))
@@ -102,7 +105,7 @@ class SiameseNetwork(nn.Module):
     *,
     mode: Mode = EVAL,
   ) -> Kernel:
-    """Kernels of every level and branch, once per sequence."""
+    """Computes the kernels of all levels and branches, once per sequence."""
     features = [
       center_crop(x, self.largest_template)
       for x in self.features(template, mode=mode)
@@ -116,10 +119,10 @@ class SiameseNetwork(nn.Module):
 
     return {'cls': encode(self.cls), 'loc': encode(self.loc)}
 
-  def at_levels(
+  def respond_per_level(
     self, kernel: Kernel, search: Float[Array, 'b h h 3'], *, mode: Mode
   ) -> tuple[Float[Array, 'b r r o l'], Float[Array, 'b r r p l']]:
-    """Classification and localisation of every level, before they are mixed."""
+    """Computes the classification and the localisation of every level."""
     features = self.features(search, mode=mode)
 
     def respond(branch_of, kernels, name):
@@ -133,12 +136,13 @@ class SiameseNetwork(nn.Module):
       return jnp.stack(outputs, axis=-1)
 
     cls = respond(self.cls, kernel['cls'], 'cls')
-    return cls, respond(self.loc, kernel['loc'], 'loc')
+    loc = respond(self.loc, kernel['loc'], 'loc')
+    return cls, loc
 
-  def mixed(
+  def mix(
     self, cls: Float[Array, 'b r r o l'], loc: Float[Array, 'b r r p l']
   ) -> tuple[Float[Array, 'b r r o'], Float[Array, 'b r r p']]:
-    """The levels' outputs as one."""
+    """Mixes the outputs of all levels."""
     if not self.weighted:
       return jnp.mean(cls, axis=-1), jnp.mean(loc, axis=-1)
     return (
@@ -149,7 +153,7 @@ class SiameseNetwork(nn.Module):
   def respond(
     self, kernel: Kernel, search: Float[Array, 'b h h 3'], *, mode: Mode = EVAL
   ) -> Any:
-    """Outputs for search crops; each tracker has its own."""
+    """Computes the outputs for search crops; trackers define this method."""
     raise NotImplementedError
 
   def __call__(
@@ -160,7 +164,7 @@ class SiameseNetwork(nn.Module):
     *,
     mode: Mode = EVAL,
   ):
-    """`encode`, then the `respond` of the tracker's own network."""
+    """Runs `encode`, then `respond`."""
     kernel = self.encode(template, box_size, mode=mode)
     return self.respond(kernel, search, mode=mode)
 
@@ -168,6 +172,6 @@ class SiameseNetwork(nn.Module):
 def _weighted_sum(
   levels: Float[Array, 'b r r o l'], weight: Float[Array, 'l']
 ) -> Float[Array, 'b r r o']:
-  """Mixes levels; no matrix product, whose precision may be lowered."""
-  share = jax.nn.softmax(weight)[None, None, None, None]
-  return jnp.sum(levels * share, axis=-1)
+  """Mixes levels, without a matrix product, whose precision may be reduced."""
+  normalised = jax.nn.softmax(weight)[None, None, None, None]
+  return jnp.sum(levels * normalised, axis=-1)

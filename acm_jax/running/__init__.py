@@ -1,1 +1,1 @@
-"""Runs trackers: where models and baselines meet protocols and video."""
+"""Runs models and baselines on benchmarks and videos."""

@@ -1,4 +1,4 @@
-"""Tracks targets through a video and shows where they are."""
+"""Tracks targets through a video and draws their boxes."""
 
 import contextlib
 import itertools
@@ -24,28 +24,28 @@ def annotate(
   boxes_xywh: Float[np.ndarray, 'n 4'],
   out: Path,
 ) -> int:
-  """Writes boxes.csv, tracked.mp4 and, for a first look, tracked.png.
+  """Tracks targets and writes boxes.csv, tracked.mp4 and tracked.png.
 
-  boxes.csv has a row a frame and target: frame, target, x, y, w, h (px,
-  0-based), score, lost (0 or 1), margin of the peak (see `Result`). An
-  interrupt ends the video there, as it must for a camera; what was tracked is
-  kept.
+  boxes.csv has one row per frame and target: frame, target, x, y, w, h (px,
+  0-based), score, lost (0 or 1), margin (see `Result`). tracked.png is a sheet
+  of frames for a quick look. An interrupt ends the video at the current frame
+  and keeps all frames before it; this is how recording from a camera ends.
 
   Args:
-    tracker: What tracks.
-    video: What to track in.
-    boxes_xywh: The targets in the first frame, px, 0-based.
+    tracker: Tracker that follows the targets.
+    video: Video to track them in.
+    boxes_xywh: Targets in the first frame, px, 0-based.
     out: Folder for the three files.
 
   Returns:
     The number of frames.
 
   Raises:
-    ValueError: A box or a frame is unfit; see `VideoTracker.track`.
+    ValueError: A box or a frame is invalid; see `VideoTracker.track`.
   """
   out.mkdir(parents=True, exist_ok=True)
-  frames, shown = itertools.tee(video.frames)
-  found = tracker.track(frames, boxes_xywh, ahead=0 if video.live else 1)
+  to_track, to_draw = itertools.tee(video.frames)
+  tracked = tracker.track(to_track, boxes_xywh, ahead=0 if video.live else 1)
   count, sheet = 0, _Sheet()
   with (
     replacing(out / 'tracked.mp4') as movie,
@@ -54,9 +54,9 @@ def annotate(
     contextlib.closing(drawing.VideoWriter(movie, video.fps)) as writer,
   ):
     print(HEADER, file=table)
-    pairs = progress(found, 'tracking', video.length, 'frames')
+    tracked = progress(tracked, 'tracking', video.length, 'frames')
     try:
-      for results, frame in zip(pairs, shown, strict=False):
+      for results, frame in zip(tracked, to_draw, strict=False):
         _write_rows(table, count, results)
         picture = _draw(frame, results)
         writer.write(picture)
@@ -70,25 +70,29 @@ def annotate(
 
 
 def _write_rows(table: TextIO, index: int, results: list[Result]) -> None:
-  for target, found in enumerate(results):
-    numbers = ','.join(f'{value:.3f}' for value in (*found.box, found.score))
+  for target, result in enumerate(results):
+    numbers = ','.join(f'{value:.3f}' for value in (*result.box, result.score))
     print(
-      f'{index},{target},{numbers},{int(found.lost)},{found.margin:.3f}',
+      f'{index},{target},{numbers},{int(result.lost)},{result.margin:.3f}',
       file=table,
     )
 
 
 def _draw(frame, results: list[Result]) -> UInt8[np.ndarray, 'h w 3']:
   picture = frame.copy()
-  for target, found in enumerate(results):
+  for target, result in enumerate(results):
     color = drawing.COLORS[target % len(drawing.COLORS)]
-    text = f'{target} {found.score:.2f}' + (' lost' if found.lost else '')
-    drawing.draw_box(picture, found.box, color, text)
+    text = f'{target} {result.score:.2f}' + (' lost' if result.lost else '')
+    drawing.draw_box(picture, result.box, color, text)
   return picture
 
 
 class _Sheet:
-  """Frames evenly from a stream of unknown length, in bounded memory."""
+  """Samples frames evenly from a stream of unknown length.
+
+  Memory is bounded: when too many frames are kept, every other one is dropped
+  and the sampling interval doubles.
+  """
 
   def __init__(self):
     self._kept: list[np.ndarray] = []
@@ -104,5 +108,5 @@ class _Sheet:
 
   def chosen(self) -> list[np.ndarray]:
     count = min(SHEET_FRAMES, len(self._kept))
-    places = np.linspace(0, len(self._kept) - 1, count).round().astype(int)
-    return [self._kept[i] for i in places]
+    indices = np.linspace(0, len(self._kept) - 1, count).round().astype(int)
+    return [self._kept[i] for i in indices]

@@ -1,4 +1,4 @@
-"""Trackers that any other should beat, driven as a trained one is."""
+"""Baseline trackers, run through the same scheduler as trained ones."""
 
 import abc
 import ctypes
@@ -9,25 +9,25 @@ import numpy as np
 from jaxtyping import Float, Num, UInt8
 
 from acm_jax.tracking.contract import Tracked
-from acm_jax.tracking.engine import Programs, given
+from acm_jax.tracking.engine import Programs, initial_result
 
 
 class Baseline(abc.ABC):
-  """A tracker of one target; images are RGB, boxes px, 0-based."""
+  """Single-target tracker; images are RGB, boxes px, 0-based."""
 
   @abc.abstractmethod
   def init(
     self, image: UInt8[np.ndarray, 'h w 3'], box_xywh: Num[np.ndarray, '4']
   ) -> None:
-    """Takes a target by its box."""
+    """Starts tracking a target, given its box in an image."""
 
   @abc.abstractmethod
   def update(self, image: UInt8[np.ndarray, 'h w 3']) -> Float[np.ndarray, '4']:
-    """Gives its box in the next image."""
+    """Returns the target's box in the next image."""
 
 
 class FirstBox(Baseline):
-  """The first box, repeated."""
+  """Repeats the first box."""
 
   def init(self, image, box_xywh):
     self._box_xywh = np.asarray(box_xywh, np.float64)
@@ -39,15 +39,15 @@ class FirstBox(Baseline):
 class Mil(Baseline):
   """OpenCV's multiple instance learning tracker.
 
-  It keeps the size of the first box and works on whole pixels. A frame in
-  which it fails repeats the box before. The same frames give the same boxes.
+  The tracker keeps the size of the first box and works on whole pixels. Where
+  it fails, the previous box is repeated. Results are deterministic.
 
   Source: Babenko et al., CVPR 2009.
   """
 
   def init(self, image, box_xywh):
-    # It draws its features from C's rand, which OpenCV's own seed does not
-    # reach.
+    # OpenCV samples MIL's features with C's `rand`, which its own seed does not
+    # control.
     ctypes.CDLL(None).srand(1)
     self._tracker = cv2.TrackerMIL.create()
     box = tuple(int(v) for v in np.rint(box_xywh))
@@ -55,8 +55,8 @@ class Mil(Baseline):
     self._latest = np.asarray(box_xywh, np.float64)
 
   def update(self, image):
-    found, box = self._tracker.update(_bgr(image))
-    if found:
+    success, box = self._tracker.update(_bgr(image))
+    if success:
       self._latest = np.asarray(box, np.float64)
     return self._latest
 
@@ -69,40 +69,44 @@ BASELINES: dict[str, type[Baseline]] = {'first_box': FirstBox, 'mil': Mil}
 
 
 class BaselineFollower:
-  """One lane for the scheduler, in which a baseline follows its target.
+  """`Follower` with a single lane, in which a baseline tracks.
 
-  A step is done when it is fetched, so that one in vain costs nothing.
+  A step runs only when its result is fetched, so that a discarded step costs
+  nothing.
   """
 
   lanes = 1
 
-  def __init__(self, name: str):
-    """Makes the lane of a baseline.
+  def __init__(self, baseline: str):
+    """Creates the follower.
+
+    Args:
+      baseline: Name in `BASELINES`.
 
     Raises:
-      ValueError: There is none of that name; the message lists the known.
+      ValueError: The name is unknown.
     """
-    if name not in BASELINES:
+    if baseline not in BASELINES:
       known = ', '.join(BASELINES)
-      raise ValueError(f'--baseline: no {name!r}; there are {known}')
-    self.programs, self.about = Programs(), {'baseline': name}
-    self._baseline = BASELINES[name]()
+      raise ValueError(f'`baseline`={baseline!r}: unknown; choose from {known}')
+    self.programs, self.about = Programs(), {'baseline': baseline}
+    self._baseline = BASELINES[baseline]()
 
   def start(
     self, image: np.ndarray, boxes_xywh: Mapping[int, np.ndarray]
   ) -> None:
-    """Gives the lane its target."""
+    """Starts the lane on a target."""
     (box_xywh,) = boxes_xywh.values()
     self._baseline.init(image, box_xywh)
 
   def advance(
     self, images: Mapping[int, np.ndarray]
   ) -> Callable[[], dict[int, Tracked]]:
-    """Moves it by a frame, when what it returns is called."""
+    """Returns a function that advances the lane by a frame when called."""
     ((lane, image),) = images.items()
 
     def fetch():
-      found = given(np.zeros(4))
-      return {lane: found.replace(box_xywh=self._baseline.update(image))}
+      box_xywh = self._baseline.update(image)
+      return {lane: initial_result(np.zeros(4)).replace(box_xywh=box_xywh)}
 
     return fetch

@@ -1,4 +1,4 @@
-"""Boxes on frames: annotated videos and contact sheets."""
+"""Drawing of boxes, annotated videos and contact sheets."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 
 from acm_jax.host.staging import replacing
 
-# Distinct on photographs and for colour-blind eyes (Okabe and Ito), RGB.
+# RGB; distinguishable on photographs and for the colour-blind (Okabe and Ito).
 COLORS = (
   (230, 159, 0),
   (86, 180, 233),
@@ -29,7 +29,10 @@ def draw_box(
   color: tuple[int, int, int],
   text: str = '',
 ) -> None:
-  """Draws a box, and a text at its corner, into a frame in place."""
+  """Draws a box and a label at its top left corner into a frame, in place.
+
+  A box that is not finite is not drawn.
+  """
   if not np.isfinite(box_xywh).all():
     return
   x, y, w, h = box_xywh
@@ -40,14 +43,14 @@ def draw_box(
   cv2.rectangle(frame, low, high, color, thick)
   if text:
     scale = max(0.4, min(frame.shape[:2]) / 700)
-    place = low[0], max(round(24 * scale), low[1] - 4)
+    origin = low[0], max(round(24 * scale), low[1] - 4)
     font = cv2.FONT_HERSHEY_SIMPLEX
-    cv2.putText(frame, text, place, font, scale, (0, 0, 0), thick + 2)
-    cv2.putText(frame, text, place, font, scale, color, thick)
+    cv2.putText(frame, text, origin, font, scale, (0, 0, 0), thick + 2)
+    cv2.putText(frame, text, origin, font, scale, color, thick)
 
 
 class VideoWriter:
-  """Writes an mp4."""
+  """Writer of an mp4 file."""
 
   def __init__(self, path: Path, fps: float):
     self._path, self._fps = path, fps
@@ -57,18 +60,21 @@ class VideoWriter:
     """Appends an RGB frame.
 
     Raises:
-      RuntimeError: OpenCV has no mp4 encoder here.
+      RuntimeError: The installed OpenCV has no mp4 encoder.
     """
     if self._writer is None:
       h, w = frame.shape[:2]
       code = cv2.VideoWriter_fourcc(*'mp4v')
       self._writer = cv2.VideoWriter(str(self._path), code, self._fps, (w, h))
       if not self._writer.isOpened():
-        raise RuntimeError(f'{self._path}: OpenCV cannot write mp4 here')
+        raise RuntimeError(
+          f'{self._path}: cannot be written; the installed OpenCV has no mp4 '
+          'encoder'
+        )
     self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
 
   def close(self) -> None:
-    """Finishes the file."""
+    """Finalises the file."""
     if self._writer is not None:
       self._writer.release()
 
@@ -76,7 +82,7 @@ class VideoWriter:
 def write_sheet(
   frames: Sequence[UInt8[np.ndarray, '_ _ 3']], path: Path
 ) -> None:
-  """Writes frames side by side as one PNG, scaled to equal width.
+  """Writes frames as a grid in one PNG, scaled to equal width.
 
   Raises:
     RuntimeError: The file cannot be written.
@@ -95,4 +101,7 @@ def write_sheet(
     sheet[y : y + cell.shape[0], x : x + SHEET_CELL] = cell
   with replacing(path) as partial:
     if not cv2.imwrite(str(partial), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
-      raise RuntimeError(f'{path}: cannot be written')
+      raise RuntimeError(
+        f'{path}: cannot be written; check that the folder exists and that the '
+        'disk has space'
+      )

@@ -1,10 +1,10 @@
-"""Runs trackers over a benchmark's sequences and writes result files."""
+"""Runs trackers on a benchmark's sequences and writes their results."""
 
 import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,12 +30,12 @@ SHEET_SEQUENCES, SHEET_FRAMES = 6, 4
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Task:
-  """What trackers are run on.
+  """Sequences of a benchmark to run trackers on.
 
   Attributes:
-    benchmark: What the sequences are of.
-    root: Its folder.
-    sequences: What trackers follow.
+    benchmark: Benchmark that the sequences belong to.
+    root: Root folder of the benchmark.
+    sequences: Sequences to track.
   """
 
   benchmark: Benchmark
@@ -44,34 +44,38 @@ class Task:
 
   @property
   def experiment(self) -> Experiment:
-    """How trackers are run on it."""
+    """Experiment that defines how trackers are run on the benchmark."""
     return experiments.of_benchmark(self.benchmark)
 
   @functools.cached_property
   def truths(self) -> Truths:
-    """What the benchmark says of the sequences, by name.
+    """Annotations of the sequences, by name.
 
     Raises:
       OSError: The annotations cannot be read.
-      ValueError: They are malformed, or lack one of the sequences.
+      ValueError: The annotations are malformed, or do not match the sequences.
     """
     truths = annotations.read(self.benchmark, self.root)
     if missing := [s.name for s in self.sequences if s.name not in truths]:
       raise ValueError(
-        f'{self.root}: no annotation of {", ".join(missing)}; restore it, or '
-        'leave the sequence out with --sequences'
+        f'{self.root}: no annotations for {", ".join(missing)}; restore them, '
+        'or choose other `sequences`'
       )
     for sequence in self.sequences:
       frames = truths[sequence.name].frames
       if frames != len(sequence):
         raise ValueError(
-          f'{self.root}: {sequence.name} has {len(sequence)} frames, and '
-          f'{frames} are annotated; restore what is missing'
+          f'{self.root}: {sequence.name} has {len(sequence)} images but '
+          f'annotations for {frames} frames; restore the missing files'
         )
     return truths
 
   def score(self, folders: Mapping[str, Path]) -> report.Report:
-    """Scores results on these sequences, by tracker."""
+    """Scores trackers on these sequences.
+
+    Args:
+      folders: Folder of the results of each tracker, by name.
+    """
     names = [sequence.name for sequence in self.sequences]
     return scoring.compare(
       self.benchmark, self.experiment, self.truths, folders, only=names
@@ -79,40 +83,42 @@ class Task:
 
 
 def evaluate(trackers: Mapping[str, Follower], task: Task, out: Path) -> None:
-  """Runs trackers over sequences, scores them, draws the first one's boxes.
+  """Runs trackers, scores them and draws the boxes of the first one.
 
-  Where only a server has the annotations, an archive for it is written instead
-  of scores.
+  For a benchmark whose annotations only its server has, an archive to submit is
+  written instead of scores.
 
   Args:
-    trackers: What follows targets, by name.
-    task: What they are run on.
-    out: Gets the report, and a folder named like the benchmark with the report
-      again, `tracked.png` and a folder of results for each tracker.
+    trackers: Trackers by name.
+    task: Sequences to run them on.
+    out: Output folder. Receives the report and a folder named after the
+      benchmark, which holds a copy of the report, `tracked.png` and a folder of
+      results for each tracker.
   """
   folders = [run(name, each, task, out) for name, each in trackers.items()]
   benchmark = task.benchmark
-  own = out / benchmark.name
+  benchmark_out = out / benchmark.name
   if benchmark.hidden:
     for folder in folders:
-      print(archives.write(folder, benchmark, own / f'{folder.name}.zip'))
+      archive = benchmark_out / f'{folder.name}.zip'
+      print(archives.write(folder, benchmark, archive))
   else:
     by_name = {folder.name: folder for folder in folders}
     scored = task.score(by_name)
-    report.write(scored, own)
+    report.write(scored, benchmark_out)
     report.show(scored)
     report.write(scored, out)
-  picture(folders[0], task, own / 'tracked.png')
+  draw_sheet(folders[0], task, benchmark_out / 'tracked.png')
 
 
 def run(name: str, follower: Follower, task: Task, out: Path) -> Path:
-  """Runs one tracker over sequences; returns the folder of its results.
+  """Runs one tracker on the sequences; returns the folder of its results.
 
-  Sequences that an earlier run of the same tracker has done are left out.
+  Sequences that already have complete results of this tracker are skipped.
 
   Raises:
-    ValueError: The results there are of another tracker, or a sequence cannot
-      be tracked; the message names it.
+    ValueError: The folder holds results of another tracker, or a sequence
+      cannot be tracked.
   """
   benchmark, experiment, truths = task.benchmark, task.experiment, task.truths
   folder = out / benchmark.name / name
@@ -125,35 +131,49 @@ def run(name: str, follower: Follower, task: Task, out: Path) -> Path:
   lengths = {s.name: experiment.length(truths[s.name]) for s in task.sequences}
   total = sum(lengths.values())
   done = total - sum(lengths[s.name] for s in to_do)
-  spent: list[np.ndarray] = []
+  timings: list[_Timing] = []
   with Progress(name, total, 'frames', done) as shown:
 
     def on_frames(count):
       nonlocal done
       done += count
-      # After a failure frames may be skipped.
+      # `total` is an estimate: frames may be skipped after a failure.
       shown.update(min(done, total))
 
     jobs = [Job(s, experiment.protocol(s, truths[s.name])) for s in to_do]
     for each in scheduler.drive(follower, jobs, on_frames):
       sequence = to_do[each.index].name
       owner.mark(folder, follower.about)
-      results.write_times(folder, sequence, benchmark, *each.times)
-      # The runs are what the protocol returned.
+      seconds, seconds_with_decode = each.times
+      results.write_times(
+        folder, sequence, benchmark, seconds, seconds_with_decode
+      )
+      # Last, because a sequence with result files counts as done.
       experiment.write(folder, sequence, each.runs, benchmark)
-      spent.append(np.array([each.answers, *map(np.sum, each.times)]))
-  if spent:
-    summary = _summary(follower.programs, *np.sum(spent, axis=0))
+      timings.append(
+        _Timing(each.answers, seconds.sum(), seconds_with_decode.sum())
+      )
+  if timings:
+    summary = _summary(follower.programs, timings)
     results.write_speed(folder, summary)
-    print(f'{name}: {_told(summary)}')
+    print(f'{name}: {_describe(summary)}')
   return folder
 
 
-def _summary(
-  programs: Programs, frames, seconds, seconds_with_decode
-) -> dict[str, Any]:
+class _Timing(NamedTuple):
+  """Frames tracked in a sequence, and the time that they took."""
+
+  frames: int
+  seconds: float
+  seconds_with_decode: float
+
+
+def _summary(programs: Programs, timings: list[_Timing]) -> dict[str, Any]:
+  frames = sum(each.frames for each in timings)
+  seconds = sum(each.seconds for each in timings)
+  seconds_with_decode = sum(each.seconds_with_decode for each in timings)
   summary = {
-    'frames': int(frames),
+    'frames': frames,
     'frames_per_second': frames / seconds,
     'frames_per_second_with_decode': frames / seconds_with_decode,
   }
@@ -165,7 +185,7 @@ def _summary(
   return summary
 
 
-def _told(summary: Mapping[str, Any]) -> str:
+def _describe(summary: Mapping[str, Any]) -> str:
   text = (
     f'{summary["frames_per_second"]:.1f} frames/s, '
     f'{summary["frames_per_second_with_decode"]:.1f} with decoding'
@@ -178,8 +198,8 @@ def _told(summary: Mapping[str, Any]) -> str:
   return text
 
 
-def picture(folder: Path, task: Task, path: Path) -> None:
-  """Draws results (in colour) and truth (white) on frames of some sequences."""
+def draw_sheet(folder: Path, task: Task, path: Path) -> None:
+  """Draws tracked (coloured) and annotated (white) boxes on sample frames."""
   pictures, truths = [], task.truths
   for sequence in _evenly(task.sequences, SHEET_SEQUENCES):
     boxes = task.experiment.boxes(
@@ -195,5 +215,6 @@ def picture(folder: Path, task: Task, path: Path) -> None:
 
 
 def _evenly(items, count):
-  places = np.linspace(0, len(items) - 1, min(count, len(items)))
-  return [items[i] for i in places.round().astype(int)]
+  """Returns up to `count` evenly spaced items."""
+  indices = np.linspace(0, len(items) - 1, min(count, len(items)))
+  return [items[i] for i in indices.round().astype(int)]

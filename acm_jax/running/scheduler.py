@@ -1,10 +1,10 @@
-"""Drives the protocols of many sequences at once, each in a lane.
+"""Runs the protocols of many sequences at once, each in a lane of its own.
 
-Each step moves all lanes by a frame. Images are decoded ahead in threads. A
-step is begun before the result of the one before it is known: nearly always a
-protocol then asks for the next frame, and where it asks for something else the
-step is discarded. Lanes of one bucket of frame sizes run together, so that a
-benchmark takes few programs.
+Each step advances all lanes by a frame, and threads decode the coming images.
+A step starts before the result of the previous step is known, because a
+protocol nearly always requests the next frame; when the protocol requests
+something else, the step is discarded. Sequences whose frames are padded to the
+same size (a bucket) run together, so that few programs are compiled.
 """
 
 import collections
@@ -24,20 +24,25 @@ from acm_jax.datasets import sequences
 from acm_jax.evaluation.protocol import Answer, Next, Protocol, Start
 from acm_jax.evaluation.runs import Run
 from acm_jax.tracking.contract import Tracked
-from acm_jax.tracking.engine import Programs, bucket_of, check_box, given
+from acm_jax.tracking.engine import (
+  Programs,
+  bucket_of,
+  check_box,
+  initial_result,
+)
 
-# Frames of each lane that are decoded ahead.
+# Number of frames that are decoded ahead in each lane.
 _AHEAD = 4
 
 
 @typing.runtime_checkable
 class Follower(typing.Protocol):
-  """What follows targets: `tracking.engine.Engine`, or a baseline in its place.
+  """Interface of `tracking.engine.Engine`, which baselines implement too.
 
   Attributes:
-    lanes: How many targets it follows at once.
-    programs: What it has compiled.
-    about: What its results depend on.
+    lanes: Number of targets that are tracked at once.
+    programs: Compiled programs.
+    about: Description of everything that the results depend on.
   """
 
   lanes: int
@@ -47,36 +52,50 @@ class Follower(typing.Protocol):
   def start(
     self, image: np.ndarray, boxes_xywh: Mapping[int, np.ndarray]
   ) -> None:
-    """Gives lanes a target each."""
+    """Starts lanes on their targets, given the box of each lane's target."""
 
   def advance(
     self, images: Mapping[int, np.ndarray]
   ) -> Callable[[], Mapping[int, Tracked]]:
-    """Moves lanes; returns a function that waits for what was found."""
+    """Advances lanes by a frame; returns a function that waits for results."""
 
 
 class Job(NamedTuple):
-  """A sequence and the protocol that is to be driven over it."""
+  """Sequence and the protocol to run on it."""
 
   sequence: sequences.Sequence
   protocol: Protocol
 
 
-class Done(NamedTuple):
-  """What came of a job.
+class Times(NamedTuple):
+  """Seconds spent on each frame of a sequence.
+
+  The time is 0 for a frame that was not tracked, and the sum for a frame that
+  was tracked more than once.
 
   Attributes:
-    index: Its place among the jobs.
-    runs: What its protocol returned.
-    answers: How many requests of it were answered.
-    times: Seconds that each frame of the sequence took, without decoding it and
-      with; 0 where none was tracked, the sum where more than once.
+    seconds: Time without waiting for the image to be decoded.
+    seconds_with_decode: Time including this wait.
+  """
+
+  seconds: Float[np.ndarray, 'n']
+  seconds_with_decode: Float[np.ndarray, 'n']
+
+
+class Done(NamedTuple):
+  """Outcome of a job.
+
+  Attributes:
+    index: Index of the job.
+    runs: Runs that the protocol returned.
+    answers: Number of the protocol's requests that were answered.
+    times: Seconds spent on each frame.
   """
 
   index: int
   runs: list[Run]
   answers: int
-  times: tuple[Float[np.ndarray, 'n'], Float[np.ndarray, 'n']]
+  times: Times
 
 
 def drive(
@@ -84,36 +103,41 @@ def drive(
   jobs: Sequence[Job],
   on_frames: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Done]:
-  """Drives protocols to their ends; gives each when it is done.
+  """Runs protocols to completion, and yields each job when it is done.
 
   Args:
-    follower: What follows the targets.
-    jobs: What to do.
-    on_frames: Called with the number of requests that were answered.
+    follower: Tracker that answers the protocols' requests.
+    jobs: Jobs to run.
+    on_frames: Callback that receives the number of newly answered requests.
 
   Raises:
-    OSError: An image is not there.
-    ValueError: An image cannot be decoded, a sequence has no frame or its
-      frames change size, a box cannot be tracked, or a protocol lacks what it
-      needs; the message names the sequence or the image.
+    OSError: An image does not exist.
+    ValueError: An image cannot be decoded, a sequence is empty or its frames
+      differ in size, a box cannot be tracked, or a protocol refuses its
+      sequence. The message names the sequence or the image.
   """
   workers = len(os.sched_getaffinity(0))
   with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-    active = [_Active(index, job, pool) for index, job in enumerate(jobs)]
-    # Check every job before the first one runs, which may take hours.
+    all_active = [
+      _ActiveJob(index, job, pool) for index, job in enumerate(jobs)
+    ]
+    # Check all jobs before the first one runs, since a run may take hours.
     groups = collections.defaultdict(list)
-    for one, bucket in zip(active, pool.map(_checked, active), strict=True):
-      groups[bucket].append(one)
-    del active
+    for active, bucket in zip(
+      all_active, pool.map(_check, all_active), strict=True
+    ):
+      groups[bucket].append(active)
+    del all_active
     while groups:
       _, group = groups.popitem()
-      # The longest first, so that the lanes end together.
-      group.sort(key=lambda one: -len(one.job.sequence))
+      # Longest sequences first, so that all lanes finish at about the same
+      # time.
+      group.sort(key=lambda active: -len(active.job.sequence))
       yield from _Group(follower, group, on_frames).run()
 
 
-class _Active:
-  """A job on its way."""
+class _ActiveJob:
+  """A job in progress: its protocol's pending request, and its results."""
 
   def __init__(self, index: int, job: Job, pool):
     self.index, self.job = index, job
@@ -124,68 +148,69 @@ class _Active:
     self.answers = 0
     self._ask(lambda: next(job.protocol))
     if not isinstance(self.wanted, Start):
-      raise self.refused('the first request of a protocol must be a Start')
+      raise self.error('the first request of a protocol must be a Start')
     self.frames = _Frames(job.sequence, pool)
     length = len(job.sequence)
-    self.times = np.zeros(length), np.zeros(length)
-    # Height and width of its images, from a start on.
+    self.times = Times(np.zeros(length), np.zeros(length))
+    # Height and width of the image in which the target was last started.
     self.size: tuple[int, int] | None = None
 
   def answer(self, frame: int, tracked: Tracked) -> None:
-    """Gives the protocol what was found, and takes its next request."""
+    """Sends the protocol a result, and receives its next request."""
     box_xywh = np.asarray(tracked.box_xywh, np.float64)
     if not np.isfinite(box_xywh).all():
-      raise self.refused(
-        f'frame {frame}, counted from 0: the tracker gave a box that is not '
-        'finite; are its weights?'
+      raise self.error(
+        f'frame {frame} (counted from 0): the tracker returned a box that is '
+        'not finite; check that its weights are finite'
       )
     self.answers += 1
     answer = Answer(box_xywh, float(tracked.score))
     self._ask(lambda: self.job.protocol.send(answer))
 
   def _ask(self, request: Callable[[], Start | Next]) -> None:
-    """Takes the next request of the protocol, or what it returns."""
+    """Receives the protocol's next request, or the runs that it returns."""
     try:
       self.wanted = wanted = request()
     except StopIteration as stop:
       self.wanted, self.runs = None, stop.value
       if not isinstance(self.runs, list):
-        raise self.refused('a protocol must return a list of runs') from None
+        raise self.error('a protocol must return a list of runs') from None
       return
     except ValueError as error:
-      raise self.refused(error) from None
+      raise self.error(error) from None
     if isinstance(wanted, Start):
       last = len(self.job.sequence) - 1
       if not (0 <= wanted.frame <= last and wanted.step):
-        raise self.refused(
-          f'{wanted}: the frame must be one of 0 to {last}, the step not 0'
+        raise self.error(
+          f'{wanted}: `frame` must be from 0 to {last}, and `step` not 0'
         )
     elif not isinstance(wanted, Next):
-      raise self.refused(
-        f'{wanted!r} is no request; a protocol yields Start(...) or Next()'
+      raise self.error(
+        f'{wanted!r} is not a request; a protocol must yield Start(...) or '
+        'Next()'
       )
 
-  def refused(self, error: object) -> ValueError:
-    """An error that names the sequence."""
+  def error(self, error: object) -> ValueError:
+    """Returns an error whose message names the sequence."""
     return ValueError(f'{self.job.sequence.name}: {error}')
 
   def done(self) -> Done:
     return Done(self.index, self.runs, self.answers, self.times)
 
 
-def _checked(one: _Active) -> tuple[int, int]:
-  """The bucket of a job, whose first request can be met."""
-  start = one.wanted
-  image = one.job.sequence.frame(start.frame)
+def _check(active: _ActiveJob) -> tuple[int, int]:
+  """Checks the first request of a job, and returns the bucket of its image."""
+  start = active.wanted
+  image = active.job.sequence.frame(start.frame)
   try:
     check_box(np.asarray(start.box_xywh, np.float32), image.shape[:2])
   except ValueError as error:
-    raise one.refused(error) from None
+    raise active.error(error) from None
   return bucket_of(image)
 
 
 class _Frames:
-  """The images of a sequence, in the order in which they are asked for."""
+  """Images of a sequence in the order of the requests, decoded ahead."""
 
   def __init__(self, sequence: sequences.Sequence, pool):
     self._sequence, self._pool = sequence, pool
@@ -193,14 +218,14 @@ class _Frames:
     self._numbers = range(0)
 
   def begin(self, start: Start) -> np.ndarray:
-    """Gives the image of a start, and decodes on from there."""
+    """Returns the image of a start, and begins to decode those after it."""
     self.drop()
     end = len(self._sequence) if start.step > 0 else -1
     self._numbers = range(start.frame, end, start.step)
     return self.take()
 
   def drop(self) -> None:
-    """Forgets the images to come."""
+    """Discards the images that were to come."""
     for future in self._ahead:
       future.cancel()
     self._ahead.clear()
@@ -211,13 +236,12 @@ class _Frames:
 
   @property
   def number(self) -> int:
-    """Number of the frame that `take` gives."""
+    """Number of the frame that `take` returns next."""
     return self._numbers[0]
 
   def take(self) -> np.ndarray:
-    """Gives the next image."""
-    wanted = self._numbers[len(self._ahead) : _AHEAD]
-    for number in wanted:
+    """Returns the next image."""
+    for number in self._numbers[len(self._ahead) : _AHEAD]:
       self._ahead.append(self._pool.submit(self._sequence.frame, number))
     self._numbers = self._numbers[1:]
     return self._ahead.popleft().result()
@@ -225,133 +249,139 @@ class _Frames:
 
 @dataclasses.dataclass
 class _Step:
-  """A step that was begun.
+  """A step whose results are pending.
 
   Attributes:
-    moved: Job and frame by lane.
-    fetch: Waits for what was found.
+    moved: Job and frame number by lane.
+    fetch: Function that waits for the results and returns them by lane.
   """
 
-  moved: dict[int, tuple[_Active, int]]
+  moved: dict[int, tuple[_ActiveJob, int]]
   fetch: Callable[[], Mapping[int, Tracked]]
 
 
 class _Group:
-  """Jobs of one bucket."""
+  """Runner of all jobs of one bucket."""
 
   def __init__(self, follower: Follower, jobs, on_frames):
     self._follower, self._on_frames = follower, on_frames
     self._waiting = collections.deque(jobs)
-    # A lane has a job, or None.
-    self._at: list[_Active | None] = [None] * min(follower.lanes, len(jobs))
+    # Job of each lane; None if the lane is free.
+    self._lanes: list[_ActiveJob | None] = [None] * min(
+      follower.lanes, len(jobs)
+    )
     self._clock = _Clock(follower.programs)
 
   def run(self) -> Iterator[Done]:
     pending: _Step | None = None
-    while self._waiting or any(self._at):
-      for lane in range(len(self._at)):
+    while self._waiting or any(self._lanes):
+      for lane in range(len(self._lanes)):
         self._fill(lane)
       begun = self._begin()
       if pending:
         self._settle(pending)
       self._discard(begun)
       pending = begun
-      for lane, one in enumerate(self._at):
-        if one and one.wanted is None:
-          self._at[lane] = None
-          yield one.done()
-          # The time that the caller takes is not the tracker's.
+      for lane, active in enumerate(self._lanes):
+        if active and active.wanted is None:
+          self._lanes[lane] = None
+          yield active.done()
+          # The caller's time does not count as the tracker's.
           self._clock.start()
 
   def _fill(self, lane: int) -> None:
-    """Gives a free lane the next job, and starts what a job asks for."""
-    if self._at[lane] is None and self._waiting:
-      self._at[lane] = self._waiting.popleft()
-    one = self._at[lane]
-    while one and isinstance(one.wanted, Start):
-      start = one.wanted
+    """Assigns the next job to a free lane, and serves requests to start."""
+    if self._lanes[lane] is None and self._waiting:
+      self._lanes[lane] = self._waiting.popleft()
+    active = self._lanes[lane]
+    while active and isinstance(active.wanted, Start):
+      start = active.wanted
       with self._clock.waiting():
-        image = one.frames.begin(start)
-      one.size = image.shape[:2]
+        image = active.frames.begin(start)
+      active.size = image.shape[:2]
       try:
         self._follower.start(image, {lane: start.box_xywh})
       except ValueError as error:
-        raise one.refused(error) from None
-      self._answer([(one, start.frame, given(start.box_xywh))])
+        raise active.error(error) from None
+      self._answer([(active, start.frame, initial_result(start.box_xywh))])
 
   def _begin(self) -> _Step | None:
-    """Begins a step of the lanes whose sequences go on."""
+    """Begins a step of all lanes whose sequences have frames left."""
     moved, images = {}, {}
-    for lane, one in enumerate(self._at):
-      if one and len(one.frames):
-        moved[lane] = one, one.frames.number
+    for lane, active in enumerate(self._lanes):
+      if active and len(active.frames):
+        moved[lane] = active, active.frames.number
         with self._clock.waiting():
-          images[lane] = one.frames.take()
+          images[lane] = active.frames.take()
     if not moved:
       return None
     try:
       return _Step(moved, self._follower.advance(images))
     except ValueError as error:
-      for lane, (one, frame) in moved.items():
-        if images[lane].shape[:2] != one.size:
-          where = f'frame {frame}, counted from 0: {error}'
-          raise one.refused(where) from None
+      for lane, (active, frame) in moved.items():
+        if images[lane].shape[:2] != active.size:
+          message = f'frame {frame} (counted from 0): {error}'
+          raise active.error(message) from None
       raise
 
   def _settle(self, pending: _Step) -> None:
-    """Answers the requests that a step has met."""
+    """Answers the requests that a step serves."""
     if pending.moved:
-      found = pending.fetch()
+      results = pending.fetch()
       self._answer(
         [
-          (one, frame, found[lane])
-          for lane, (one, frame) in pending.moved.items()
+          (active, frame, results[lane])
+          for lane, (active, frame) in pending.moved.items()
         ]
       )
 
   def _discard(self, begun: _Step | None) -> None:
-    """Drops what was begun in lanes that ask for something else."""
-    going = begun.moved if begun else {}
-    for lane, one in enumerate(self._at):
-      if one and not isinstance(one.wanted, Next):
-        going.pop(lane, None)
-        one.frames.drop()
-      elif one and lane not in going:
-        raise one.refused('the protocol asks for a frame after the last one')
+    """Drops the lanes of a step whose protocols did not request the next frame.
 
-  def _answer(self, answers: list[tuple[_Active, int, Tracked]]) -> None:
-    """Passes on what was found, and what it took."""
-    spent = self._clock.lap()
-    for one, frame, tracked in answers:
-      one.answer(frame, tracked)
-      for times, seconds in zip(one.times, spent, strict=True):
-        times[frame] += seconds / len(answers)
-    self._on_frames(len(answers))
+    The results of these lanes are ignored.
+    """
+    moved = begun.moved if begun else {}
+    for lane, active in enumerate(self._lanes):
+      if active and not isinstance(active.wanted, Next):
+        moved.pop(lane, None)
+        active.frames.drop()
+      elif active and lane not in moved:
+        raise active.error('the protocol requests a frame after the last one')
+
+  def _answer(self, answers: list[tuple[_ActiveJob, int, Tracked]]) -> None:
+    """Passes results on, and records the time that they took."""
+    seconds, seconds_with_decode = self._clock.lap()
+    count = len(answers)
+    for active, frame, tracked in answers:
+      active.answer(frame, tracked)
+      active.times.seconds[frame] += seconds / count
+      active.times.seconds_with_decode[frame] += seconds_with_decode / count
+    self._on_frames(count)
 
 
 class _Clock:
-  """Time from answer to answer, less what is spent on compiling."""
+  """Stopwatch between answers, which leaves out time spent on compiling."""
 
   def __init__(self, programs: Programs):
     self._programs = programs
     self.start()
 
   def start(self) -> None:
-    """Forgets the time since the last answer."""
+    """Starts again from zero."""
     self._begun, self._waited = time.perf_counter(), 0.0
     self._compiled = self._programs.seconds
 
   @contextlib.contextmanager
   def waiting(self) -> Iterator[None]:
-    """Counts the time inside as a wait for images."""
+    """Counts the time within the context as waiting for images."""
     begun = time.perf_counter()
     yield
     self._waited += time.perf_counter() - begun
 
   def lap(self) -> tuple[float, float]:
-    """Time since the last answer, without and with the wait for images."""
-    took = time.perf_counter() - self._begun
-    took -= self._programs.seconds - self._compiled
-    alone = took - self._waited
+    """Returns the seconds since the start without and with the waits."""
+    total = time.perf_counter() - self._begun
+    total -= self._programs.seconds - self._compiled
+    without_waits = total - self._waited
     self.start()
-    return alone, took
+    return without_waits, total

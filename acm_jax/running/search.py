@@ -1,9 +1,9 @@
-"""Search of hyper-parameters: many candidates at once follow each sequence.
+"""Search of hyper-parameters, with many candidates tracking at once.
 
-Candidates are a scrambled Halton sequence, so that a larger budget goes on
-where a smaller one ended. Each has a folder of result files named by its
-values, as `evaluate --hparams` takes them: what is there is not done again, and
-`score` takes each for a tracker.
+Candidates are drawn from a scrambled Halton sequence, so that a larger budget
+continues a smaller one. Each candidate has a folder of result files, named by
+its values in the format of `evaluate --hparams`. Existing results are not
+computed again, and `score` treats every candidate as a tracker.
 """
 
 import dataclasses
@@ -27,46 +27,43 @@ from acm_jax.tracking.contract import Hparams
 from acm_jax.tracking.engine import Programs
 from acm_jax.tracking.model import Model, hparams_of
 
-# Of the candidates, as many are printed; search.csv has them all.
+# Number of candidates that are printed; search.csv lists all of them.
 _SHOWN = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-  """How much is searched.
+  """Extent of a search.
 
   Attributes:
-    candidates: Number of candidates, the given values included.
-    seed: Random seed for sampling them.
-    at_once: Number of candidates that follow a sequence together.
+    candidates: Number of candidates, including the model's own values.
+    seed: Random seed for sampling candidates.
+    lanes: Number of candidates that track a sequence at once.
   """
 
   candidates: int = 64
   seed: int = 0
-  at_once: int = 16
+  lanes: int = 16
 
   def __post_init__(self):
-    for flag, value in (
-      ('--budget', self.candidates),
-      ('--lanes', self.at_once),
-    ):
-      if value < 1:
-        raise ValueError(f'{flag}={value}: at least 1')
+    if self.candidates < 1:
+      raise ValueError(f'`budget`={self.candidates}: give at least 1')
+    if self.lanes < 1:
+      raise ValueError(f'`lanes`={self.lanes}: give at least 1')
     if self.seed < 0:
-      raise ValueError(f'--seed={self.seed}: at least 0')
+      raise ValueError(f'`seed`={self.seed}: give at least 0')
 
 
 def candidates(model: Model, budget: Budget) -> dict[str, Hparams]:
-  """What is tried, by its name: the model's own, then places in the spans."""
+  """Returns the candidates by name: the model's own, then random ones."""
   spans = model.tracker.hparam_spans
   halton = qmc.Halton(len(spans), rng=budget.seed)
-  places = qmc.scale(
-    halton.random(budget.candidates), *zip(*spans.values(), strict=True)
-  )
-  # Rounded, so that a name says all.
+  low, high = zip(*spans.values(), strict=True)
+  points = qmc.scale(halton.random(budget.candidates), low, high)
+  # Values are rounded so that the name of a candidate states them exactly.
   tried = [
     model.hparams.replace(**dict(zip(spans, map(float, row), strict=True)))
-    for row in places[:-1].round(4)
+    for row in points[:-1].round(4)
   ]
   return {
     ','.join(f'{k}={float(getattr(each, k))!r}' for k in spans): each
@@ -75,32 +72,35 @@ def candidates(model: Model, budget: Budget) -> dict[str, Hparams]:
 
 
 def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
-  """Tries hyper-parameters on sequences, ranks them by success, says the best.
+  """Tries candidates on sequences, ranks them by success and prints the best.
 
   Args:
-    model: Its hyper-parameters are the first candidate, and what is not
-      searched of the others.
-    task: What they are tried on.
-    out: Gets `<benchmark>/<tracker>.search` with a folder of results for each
-      candidate, search.json, search.csv and search.png.
-    budget: How much is tried.
+    model: Tracker to tune. Its hyper-parameters are the first candidate; the
+      other candidates share those that are not searched.
+    task: Sequences to track.
+    out: Output folder. `<benchmark>/<tracker>.search` in it receives a folder
+      of results for each candidate, search.json, search.csv and search.png.
+    budget: Extent of the search.
 
   Raises:
-    ValueError: The benchmark has no scores to rank by, the results there are of
+    ValueError: The benchmark cannot be searched, the folder holds results of
       another tracker, or a sequence cannot be tracked.
   """
-  benchmark, found = task.benchmark, task.sequences
+  benchmark, sequences = task.benchmark, task.sequences
   if benchmark.hidden or not task.experiment.searchable:
     reason = (
       'only its server has the annotations'
       if benchmark.hidden
-      else 'candidates are followed in one pass'
+      else 'a search tracks every sequence in one pass'
     )
-    raise ValueError(f'--search: not on {benchmark.name}, {reason}')
+    raise ValueError(
+      f'{benchmark.name}: cannot be searched, because {reason}; choose another '
+      '`benchmark`'
+    )
   if not benchmark.validation:
     logging.warning(
-      '%s is a test set: what is found on it cannot be reported on it; '
-      'search on a validation set, as got10k_val',
+      '%s is a test set: hyper-parameters that were tuned on it give no fair '
+      'score on it; search on a validation set such as got10k_val',
       benchmark.name,
     )
   tried = candidates(model, budget)
@@ -110,25 +110,27 @@ def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
     each: model.about() | {'hparams': hparams_of(values)}
     for each, values in tried.items()
   }
-  for each, its in about.items():
-    owner.check(folder / each, its)
-  at_once = min(budget.at_once, len(tried))
-  total, done = len(tried) * sum(map(len, found)), 0
+  for each, description in about.items():
+    owner.check(folder / each, description)
+  lanes = min(budget.lanes, len(tried))
+  total, done = len(tried) * sum(map(len, sequences)), 0
   truths, programs = task.truths, Programs()
   with Progress(name, total, 'boxes') as shown:
-    for begun in range(0, len(tried), at_once):
-      group = list(tried)[begun : begun + at_once]
-      for sequence in found:
-        named = sequence.name, truths[sequence.name], benchmark
-        left = [
+    for begin in range(0, len(tried), lanes):
+      group = list(tried)[begin : begin + lanes]
+      for sequence in sequences:
+        truth = truths[sequence.name]
+        to_do = [
           each
           for each in group
-          if not task.experiment.is_done(folder / each, *named)
+          if not task.experiment.is_done(
+            folder / each, sequence.name, truth, benchmark
+          )
         ]
-        if left:
-          values = [tried[each] for each in left]
+        if to_do:
+          values = [tried[each] for each in to_do]
           runs = _follow(model, values, sequence, programs)
-          for each, run in zip(left, runs, strict=True):
+          for each, run in zip(to_do, runs, strict=True):
             owner.mark(folder / each, about[each])
             task.experiment.write(
               folder / each, sequence.name, [run], benchmark
@@ -140,7 +142,7 @@ def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
 
 
 def _follow(model, values, sequence, programs) -> list[Run]:
-  """Follows a sequence with all candidates at once, which share its frames."""
+  """Tracks a sequence with several candidates, which share its frames."""
   stacked = jax.tree.map(lambda *x: np.array(x, np.float32), *values)
   boxes = np.tile(sequence.box_xywh[:1], (len(values), 1))
   frames = read_ahead(sequence.frame_paths)
@@ -151,8 +153,8 @@ def _follow(model, values, sequence, programs) -> list[Run]:
   except ValueError as error:
     raise ValueError(f'{sequence.name}: {error}') from error
   return [
-    boxes_alone([found.box_xywh for found in own])
-    for own in zip(*tracked, strict=True)
+    boxes_alone([each.box_xywh for each in of_candidate])
+    for of_candidate in zip(*tracked, strict=True)
   ]
 
 
@@ -163,19 +165,18 @@ def _write(
   budget: Budget,
   folder: Path,
 ) -> None:
-  """Writes the candidates and prints the best, in the order of success."""
+  """Writes all candidates and prints the best ones, ranked by success."""
   figures = scored.figures()
   ranked = tables.ranked(figures, scored.analysis.rank)
   given = next(iter(tried))
-  # With what is not searched, where it is not as usual.
   fields = dataclasses.fields(Hparams)
-  others = {f.name: float(getattr(tried[given], f.name)) for f in fields}
-  best = ','.join(
-    [
-      ranked[0],
-      *(f'{k}={v!r}' for k, v in others.items() if k not in spans and v),
-    ]
-  )
+  fixed = {
+    f.name: float(getattr(tried[given], f.name))
+    for f in fields
+    if f.name not in spans
+  }
+  # Those that are not searched are named, too, unless they are 0.
+  best = ','.join([ranked[0], *(f'{k}={v!r}' for k, v in fixed.items() if v)])
   values = {k: [float(getattr(tried[k], n)) for n in spans] for k in ranked}
   heading = f'{scored.heading()}, {len(tried)} candidates, seed {budget.seed}'
   content = {
@@ -196,10 +197,10 @@ def _write(
   }
   with replacing(folder / 'search.json') as path:
     path.write_text(json.dumps(content, indent=1) + '\n')
-  head, *body = scored.table()
+  (_, *headings), *rows = scored.table()
   table = [
-    [*spans, *head[1:]],
-    *([*(f'{x:.4f}' for x in values[n]), *cells] for n, *cells in body),
+    [*spans, *headings],
+    *([*(f'{x:.4f}' for x in values[n]), *cells] for n, *cells in rows),
   ]
   with replacing(folder / 'search.csv') as path:
     path.write_text(tables.comma_separated(table))
@@ -216,12 +217,13 @@ def _write(
 
 
 def _remarks(scored, ranked, given, figures, best):
-  text = f'given values: place {ranked.index(given) + 1} of {len(ranked)}'
+  rank = ranked.index(given) + 1
+  text = f'values of the checkpoint: rank {rank} of {len(ranked)}'
   text += f', success {figures[given]["success_auc"]:.4f}'
   if given in scored.intervals and given != ranked[0]:
     low, high = scored.intervals[given]['behind']
     text += (
-      f', behind the best by {low:.3f} to {high:.3f} (95%, over sequences)'
+      f', {low:.3f} to {high:.3f} below the best (95% interval over sequences)'
     )
   yield text
   yield f'best: --hparams={best}'

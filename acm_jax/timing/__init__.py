@@ -1,1 +1,1 @@
-"""How long operators and steps take, side by side in one run."""
+"""Timing of operators, steps and input, side by side in one run."""

@@ -1,4 +1,4 @@
-"""One way to compute an operator, ready to be timed."""
+"""Implementations ("forms") of an operator, ready to be timed."""
 
 import dataclasses
 import functools
@@ -10,18 +10,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# Does the work once, and returns what to wait for.
+# Does the work once, and returns the arrays to wait for.
 Run = Callable[[], Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-  """How an operator is run on arrays.
+  """Implementation of an operator.
 
   Attributes:
-    forward: Arrays to a run of the operator.
-    gradient: Arrays to a run of the operator and of its gradient by all of
-      them, for a result weighed by random numbers.
+    forward: Function from the operator's arrays to a run of the operator.
+    gradient: Function from the operator's arrays to a run of the operator and
+      of its gradient by all arrays, with a random cotangent.
   """
 
   forward: Callable[..., Run]
@@ -29,7 +29,7 @@ class Form:
 
 
 def in_jax(function: Callable) -> Form:
-  """A function of arrays, compiled."""
+  """Returns the form of a JAX function of arrays, compiled."""
   compiled = jax.jit(function)
 
   def forward(*arrays):
@@ -50,7 +50,7 @@ def in_jax(function: Callable) -> Form:
 
 
 def normal(shape: tuple[int, ...]) -> jax.Array:
-  """Random numbers, the same every time, repeated after the first million."""
+  """Draws normal numbers with a fixed seed, repeating them after 2^20."""
   count = min(math.prod(shape), 2**20)
   values = np.random.default_rng(0).standard_normal(count, np.float32)
   return jnp.asarray(np.resize(values, shape))

@@ -1,4 +1,4 @@
-"""Reading of training pairs: from a clip set to batches on the host."""
+"""Timing of the input pipeline, from a clip set to batches on the host."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from data_pipelines.clip_set import ClipSet
 from data_pipelines.pairs import PairSampler, SetIndex
 from data_pipelines.pipeline import DataSet, train_batches
 
-# What the official recipes shift and scale a template and a search image by.
+# Augmentation of template and search images in the official recipes.
 TEMPLATE = {'size': 127, 'shift': 4.0, 'scale': 0.05}
 SEARCH = {'size': 255, 'shift': 64.0, 'scale': 0.18}
 GAP = 100
@@ -21,24 +21,27 @@ def inputs(
   batch_size: int,
   steps: int = 64,
 ) -> Iterator[Work]:
-  """The same pairs read in every form, from the first call to the last batch.
+  """Yields the work of reading the same pairs with every implementation.
 
   Args:
     clips: Folder of a clip set.
-    others: By name: makes a run of the bytes of the pairs' JPEGs and the rooms
-      that are decoded of a template's and a search image's.
-    batch_size: Pairs of a batch.
-    steps: Batches of a run.
+    others: Further implementations by name. Each is a function of the pairs'
+      JPEG bytes and of the sides to decode of the template and the search
+      image, and returns a run.
+    batch_size: Number of pairs per batch.
+    steps: Number of batches per run.
   """
-  rooms = [context.room(**image) for image in (TEMPLATE, SEARCH)]
+  template_room, search_room = (
+    context.room(**image) for image in (TEMPLATE, SEARCH)
+  )
   data_set, seed = DataSet(clips, gap=GAP), 0
 
   def ours():
     batches = train_batches(
       [data_set],
       batch_size=batch_size,
-      template_room=rooms[0],
-      search_room=rooms[1],
+      template_room=template_room,
+      search_room=search_room,
       seed=seed,
       negative=0.0,
       last_step=steps,
@@ -46,24 +49,29 @@ def inputs(
     return sum(len(batch.positive) for batch in batches)
 
   pairs = _jpegs(ClipSet(clips), seed, batch_size * steps)
-  labels = {'pairs': str(batch_size * steps), 'rooms': f'{rooms[0]} {rooms[1]}'}
+  labels = {
+    'pairs': str(batch_size * steps),
+    'rooms': f'{template_room} {search_room}',
+  }
+  rooms = template_room, search_room
   rest = {name: make(pairs, rooms) for name, make in others.items()}
-  # Decoding on several cores is noisy.
+  # Longer than usual, because timings of decoding on several cores are noisy.
   yield Work(labels, {'ours': ours, **rest}, seconds=10.0)
 
 
 def _jpegs(clips: ClipSet, seed: int, count: int) -> list[tuple[bytes, bytes]]:
-  """What `ours` reads."""
+  """Returns the JPEG bytes of the pairs that `train_batches` reads."""
   frames = SetIndex(
-    clips.track_first,
-    clips.track_count,
-    clips.track_video,
-    clips.frame_number,
-    1.0,
-    GAP,
+    track_first=clips.track_first,
+    track_count=clips.track_count,
+    track_video=clips.track_video,
+    frame_number=clips.frame_number,
+    weight=1.0,
+    gap=GAP,
   )
   sampler = PairSampler([frames], seed, negative=0.0)
+  pairs = (sampler[number] for number in range(count))
   return [
-    tuple(clips.jpeg(place.frame) for place in sampler[i][:2])
-    for i in range(count)
+    (clips.jpeg(pair.template.frame), clips.jpeg(pair.search.frame))
+    for pair in pairs
   ]

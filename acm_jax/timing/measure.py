@@ -1,4 +1,7 @@
-"""Timing forms of the same work in turn, so that noise hits them alike."""
+"""Timing of several forms of the same work in turn.
+
+Taking turns makes noise of the machine affect all forms alike.
+"""
 
 import dataclasses
 import time
@@ -8,25 +11,26 @@ from typing import Any
 import jax
 import numpy as np
 
-# Of one form: rounds, and seconds if the work says nothing else.
+# Minimum and maximum number of rounds of a form.
 LEAST_ROUNDS, MOST_ROUNDS = 3, 100
+# Default of `Work.seconds`.
 SECONDS = 2.0
-# Before each: threads of the form before it may still wait for work.
+# Seconds before each timing, in which idle threads of the previous form settle.
 _PAUSE = 0.01
-# A timing lasts at least so long on an accelerator, by calls in a row.
+# On an accelerator, calls are repeated until a timing lasts this long.
 _LEAST_SECONDS = 0.005
 _MOST_CALLS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-  """One thing that is done in several forms.
+  """Work that can be done in several forms.
 
   Attributes:
-    labels: What tells it from other work, by column.
-    forms: By name a function of nothing; the first is ours. What it returns is
-      waited for.
-    seconds: Of one form, after which no more rounds are begun.
+    labels: Description of the work, by column of the table.
+    forms: Functions without arguments by name, the reference first. The timing
+      waits for the arrays that a function returns.
+    seconds: Total time of a form after which no further round begins.
   """
 
   labels: Mapping[str, str]
@@ -39,19 +43,20 @@ def measure(
 ) -> list[dict[str, Any]]:
   """Times every form of every work.
 
-  Each is run once to be compiled, and then in rounds of all forms of a work. On
-  an accelerator a timing is the mean of several calls in a row, so that the
-  host starts one while the device runs another; a form that takes less than
-  the host needs to start it, some 20 us, is timed at that.
+  All forms of a work run once to be compiled, and then take turns in rounds. On
+  an accelerator, a timing is the mean of several consecutive calls, so that the
+  host starts a call while the device runs the previous one. The result is then
+  at least the time that the host needs to start a call, about 20 us.
 
   Args:
-    works: What to time.
-    seconds: In the place of the works' own; at least `LEAST_ROUNDS` are made.
+    works: Works to time.
+    seconds: Time per form that replaces `Work.seconds`; at least `LEAST_ROUNDS`
+      rounds run in any case.
 
   Returns:
-    A row for each form: the work's labels, `form`, `compile_s` (the first
-    call), `least_ms`, `median_ms`, `rounds`, and `ratio`: its least time over
-    that of the first form.
+    A row for each form: the work's labels, `form`, `compile_s` (time of the
+    first call), `least_ms`, `median_ms`, `rounds`, and `ratio`, the least time
+    relative to that of the first form.
   """
   rows = []
   for work in works:
@@ -76,9 +81,9 @@ def measure(
 
 
 def _calls(form: Callable[[], Any]) -> int:
-  """How many calls in a row one timing is of."""
+  """Returns the number of consecutive calls in one timing."""
   if jax.default_backend() == 'cpu':
-    # Independent programs may run side by side on the host's cores.
+    # Consecutive calls could run in parallel on the host's cores.
     return 1
   return int(np.clip(_LEAST_SECONDS / _seconds(form), 1, _MOST_CALLS))
 
@@ -90,22 +95,22 @@ def _rounds(
 ) -> dict[str, list[float]]:
   times = {name: [] for name in forms}
 
-  def enough(name):
+  def is_done(name):
     spent = sum(times[name]) * calls[name]
     return len(times[name]) >= LEAST_ROUNDS and spent > seconds
 
   while len(next(iter(times.values()))) < MOST_ROUNDS:
     for name, form in forms.items():
-      if not enough(name):
+      if not is_done(name):
         time.sleep(_PAUSE)
         times[name].append(_seconds(form, calls[name]))
-    if all(map(enough, forms)):
+    if all(map(is_done, forms)):
       break
   return times
 
 
 def _seconds(form: Callable[[], Any], calls: int = 1) -> float:
-  """Mean time of a call; the last one is waited for."""
+  """Returns the mean time of a call, waiting for the last one to finish."""
   begun = time.perf_counter()
   for _ in range(calls):
     result = form()
@@ -114,7 +119,7 @@ def _seconds(form: Callable[[], Any], calls: int = 1) -> float:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-  """The rows as a Markdown table."""
+  """Formats rows as a Markdown table."""
   names = [name for name in rows[0] if name not in ('compile_s', 'rounds')]
   lines = [[str(row[name]) for name in names] for row in rows]
   lines = [names, ['---'] * len(names), *lines]

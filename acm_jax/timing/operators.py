@@ -1,4 +1,4 @@
-"""Forward and gradient of the fusions and of MobileNet's convolutions."""
+"""Timing of the fusions and of MobileNet's depthwise convolutions."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
@@ -16,12 +16,12 @@ from acm_jax.modules.mode import EVAL
 from acm_jax.timing.form import Form, in_jax, normal
 from acm_jax.timing.measure import Work
 
-# Further forms by operator and name; made with the operator's settings.
+# Further forms by operator and name, as functions of the operator's settings.
 Others = Mapping[str, Mapping[str, Callable[..., Form]]]
 DTYPES = ('float32', 'bfloat16')
-# As in the heads of SiamRPN++ and SiamBAN, behind their adapters.
+# Features in the heads of SiamRPN++ and SiamBAN, after the adapters.
 TEMPLATE_CELLS, SEARCH_CELLS, FEATURES = 5, 29, 256
-# Classification of five anchors.
+# Channels of the classification of five anchors.
 OUTPUTS = 10
 
 
@@ -33,14 +33,14 @@ def fusions(
   features: int = FEATURES,
   search_cells: int = SEARCH_CELLS,
 ) -> Iterator[Work]:
-  """Every fusion from features to response, with its batch norms in training.
+  """Yields the work of every fusion, with batch norms in training mode.
 
   Args:
-    others: Those of a fusion take template and search features.
-    batch_size: Samples.
-    only: Beginnings of the names of those that are wanted.
-    features: Channels.
-    search_cells: Cells a side of the search features.
+    others: Further forms; those of a fusion take template and search features.
+    batch_size: Number of samples per batch.
+    only: Prefixes of the names of the fusions to time.
+    features: Number of channels.
+    search_cells: Number of cells per side of the search features.
   """
   for name in filter(lambda name: name.startswith(only), fusion.names()):
     options = {} if fusion.get(name).has_head else {'outputs': OUTPUTS}
@@ -60,7 +60,12 @@ def fusions(
 def _trained(
   module: nn.Module, template: jax.Array, search: jax.Array
 ) -> tuple[Callable, Any]:
-  """A fusion as a function of its features and parameters, and these."""
+  """Returns a fusion as a function of features and parameters.
+
+  Returns:
+    The function of template features, search features and parameters, and the
+    initial parameters.
+  """
   box_size = jnp.full((len(template), 2), 63.5)
   variables = module.init(jax.random.key(0), template, box_size, search)
 
@@ -81,13 +86,15 @@ def _trained(
 def depthwise(
   others: Others, batch_size: int, only: tuple[str, ...] = ('',)
 ) -> Iterator[Work]:
-  """Every depthwise convolution of MobileNetV2, width 1.4, of 255 px.
+  """Yields the work of every depthwise convolution of a MobileNetV2.
+
+  The network has a width of 1.4 and an input of 255 px.
 
   Args:
-    others: Those of `depthwise_conv` are made with stride, padding, dilation
-      and take image and kernel.
-    batch_size: Samples.
-    only: Beginnings of the names of those that are wanted.
+    others: Further forms; those of `depthwise_conv` take image and kernel, and
+      are created from stride, padding and dilation.
+    batch_size: Number of samples per batch.
+    only: Prefixes of the names of the convolutions to time.
   """
   for shape, settings in depthwise_shapes():
     size = 'x'.join(map(str, shape))
@@ -107,36 +114,43 @@ def depthwise(
 
 
 def depthwise_shapes() -> list[tuple[tuple[int, ...], dict[str, int]]]:
-  """Height, width and channels, and the settings, each once."""
-  found = []
+  """Returns the distinct convolutions of the network.
 
-  def note(call, args, kwargs, context):
+  Returns:
+    Input shape (height, width, channels) and settings of each convolution.
+  """
+  convolutions = []
+
+  def record(call, args, kwargs, context):
     module = context.module
     if isinstance(module, InvertedResidual):
       side, features = args[0].shape[1], args[0].shape[-1]
       names = ('stride', 'padding', 'dilation')
       settings = {name: getattr(module, name) for name in names}
-      found.append(((side, side, features * module.expansion), settings))
+      shape = side, side, features * module.expansion
+      convolutions.append((shape, settings))
     return call(*args, **kwargs)
 
   network = backbones.make('mobilenet_v2', levels=(7,), width=1.4)
   image = jnp.zeros((1, 255, 255, 3))
   init = functools.partial(network.init, mode=EVAL)
-  with nn.intercept_methods(note):
+  with nn.intercept_methods(record):
     jax.eval_shape(init, jax.random.key(0), image)
-  return [x for i, x in enumerate(found) if x not in found[:i]]
+  return [
+    each for i, each in enumerate(convolutions) if each not in convolutions[:i]
+  ]
 
 
 def _works(
   operator: str, forms: Mapping[str, tuple[Form, Any]]
 ) -> Iterator[Work]:
-  """Forward and gradient in every type."""
+  """Yields forward pass and gradient as work, in every dtype."""
   for dtype in DTYPES:
     runs = {'forward': {}, 'gradient': {}}
     for name, (form, arrays) in forms.items():
       cast = jax.tree.map(lambda x, dtype=dtype: x.astype(dtype), arrays)
       runs['forward'][name] = form.forward(*cast)
       runs['gradient'][name] = form.gradient(*cast)
-    for way, of_forms in runs.items():
-      labels = {'operator': operator, 'type': dtype, 'pass': way}
-      yield Work(labels, of_forms)
+    for name_of_pass, by_form in runs.items():
+      labels = {'operator': operator, 'type': dtype, 'pass': name_of_pass}
+      yield Work(labels, by_form)

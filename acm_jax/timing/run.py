@@ -1,4 +1,4 @@
-"""The parts that can be timed, by name, from devices to a file."""
+"""Parts that can be timed, by name, and the JSON report of their timings."""
 
 import dataclasses
 import functools
@@ -21,13 +21,13 @@ from acm_jax.tracking.contract import Tracker
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-  """What is timed.
+  """Request to time a part.
 
   Attributes:
-    part: One of `PARTS`.
-    batch_size: Samples.
-    only: Beginnings of the names of what is timed.
-    against: Python file that defines OTHERS, by operator and name.
+    part: Name of the part, a key of `PARTS`.
+    batch_size: Number of samples per batch.
+    only: Prefixes of the names of the operators or trackers to time.
+    against: Python file whose OTHERS holds further forms, by operator and name.
     clips: Folder of a clip set, for the part `input`.
   """
 
@@ -39,26 +39,30 @@ class Request:
 
   @functools.cached_property
   def others(self) -> operators.Others:
-    """The further forms.
+    """Further forms that the file `against` defines.
 
     Raises:
-      FileNotFoundError: There is no such file.
-      ValueError: It defines none.
+      FileNotFoundError: The file does not exist.
+      ValueError: The file defines no OTHERS.
     """
     if self.against is None:
       return {}
     if not self.against.is_file():
-      raise FileNotFoundError(f'--against {self.against}: no such file')
-    defined = runpy.run_path(str(self.against))
-    if 'OTHERS' not in defined:
-      raise ValueError(f'--against {self.against}: defines no OTHERS')
-    return defined['OTHERS']
+      raise FileNotFoundError(
+        f'`against`={self.against}: no such file; name a Python file'
+      )
+    definitions = runpy.run_path(str(self.against))
+    if 'OTHERS' not in definitions:
+      raise ValueError(
+        f'`against`={self.against}: the file defines no OTHERS; see '
+        'benchmarks/forms.py for an example'
+      )
+    return definitions['OTHERS']
 
 
 def _fusion(request: Request) -> Iterator[Work]:
-  asked = request.others, request.batch_size, request.only
-  yield from operators.fusions(*asked)
-  yield from operators.depthwise(*asked)
+  for works in (operators.fusions, operators.depthwise):
+    yield from works(request.others, request.batch_size, request.only)
 
 
 def _step(request: Request) -> Iterator[Work]:
@@ -72,13 +76,15 @@ def _step(request: Request) -> Iterator[Work]:
 
 def _input(request: Request) -> Iterator[Work]:
   if request.clips is None:
-    raise ValueError('--clips is missing: name a folder that prepare wrote')
+    raise ValueError(
+      '`clips` is missing; name a folder that data_pipelines.prepare wrote'
+    )
   others = request.others.get('input', {})
   yield from inputs.inputs(request.clips, others, request.batch_size)
 
 
 def _fits(make: Callable[[str], Tracker]) -> bool:
-  """Whether a tracker has that fusion."""
+  """Returns whether the tracker supports the fusion."""
   try:
     make('float32')
   except ValueError:
@@ -86,30 +92,32 @@ def _fits(make: Callable[[str], Tracker]) -> bool:
   return True
 
 
-def _tracker(name: str, fused: str, precision: str) -> Tracker:
-  return trackers.make(name, fusion=fused, precision=precision)
+def _tracker(name: str, fused: str, dtype: str) -> Tracker:
+  return trackers.make(name, fusion=fused, dtype=dtype)
 
 
 PARTS = {'fusion': _fusion, 'step': _step, 'input': _input}
 
 
 def run(request: Request, out: Path) -> str:
-  """Times a part and writes what it took.
+  """Times a part and writes the report.
 
   Args:
-    request: What to time.
-    out: JSON file.
+    request: Request to time a part.
+    out: JSON file to write.
 
   Returns:
-    The rows as a Markdown table.
+    The rows of the report as a Markdown table.
 
   Raises:
-    FileNotFoundError: A file that is named is not there.
-    ValueError: What is named is not of its kind, or nothing is.
+    FileNotFoundError: A file of the request does not exist.
+    ValueError: The request is invalid, or no name starts with a prefix.
   """
   rows = measure(PARTS[request.part](request))
   if not rows:
-    raise ValueError(f'--only {",".join(request.only)}: nothing begins so')
+    raise ValueError(
+      f'`only`={",".join(request.only)}: no name starts with such a prefix'
+    )
   report = {
     'device': jax.devices()[0].device_kind,
     'threads': os.cpu_count(),

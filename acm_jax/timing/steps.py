@@ -1,4 +1,4 @@
-"""The train step and the tracking step of whole trackers."""
+"""Timing of the training step and the tracking step of whole trackers."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
@@ -33,16 +33,18 @@ def steps(
   batch_size: int,
   others: Mapping[str, Callable[[RawBatch], Run]] | None = None,
 ) -> Iterator[Work]:
-  """One training step and one tracked frame, in both types side by side.
+  """Yields a training step and a tracking step as work, in both dtypes.
+
+  All weights train in the training step, which includes no augmentation.
 
   Args:
-    name: Of the tracker.
-    make: The precision to the tracker.
-    batch_size: Pairs of the training step, in which all weights train.
-      Augmentation is not in it.
-    others: Further forms of the training step by name: a batch to a run.
+    name: Name of the tracker.
+    make: Function from a dtype to the tracker.
+    batch_size: Number of pairs in the training step.
+    others: Further forms of the training step by name, as functions from a
+      batch to a run.
   """
-  both = {kind: make(kind) for kind in ('float32', 'bfloat16')}
+  both = {dtype: make(dtype) for dtype in ('float32', 'bfloat16')}
   variables = jax.jit(both['float32'].init_variables)(jax.random.key(0))
   labels = {'tracker': name, 'step': 'train', 'of': f'{batch_size} pairs'}
   forms = {k: _training(t, variables, batch_size) for k, t in both.items()}
@@ -61,7 +63,7 @@ def _training(tracker: Tracker, variables, batch_size: int) -> Run:
 
 
 def batch_of(tracker: Tracker, batch_size: int) -> RawBatch:
-  """Random pairs of a tracker's own crop sizes."""
+  """Returns random pairs whose crops have the sizes that a tracker takes."""
   return batch.fake(batch_size, tracker.template_size, tracker.search_size)
 
 
@@ -70,21 +72,21 @@ def training(
   variables: Variables,
   phase: Phase = EVERYTHING,
 ) -> tuple[Callable, TrainState]:
-  """The compiled training step without augmentation, and its first state.
+  """Returns the training step without augmentation, and its first state.
 
   Args:
-    tracker: What is trained.
-    variables: Of its network.
-    phase: What trains.
+    tracker: Tracker to train.
+    variables: Weights and statistics of its network.
+    phase: Phase of training, which defines the weights that train.
 
   Returns:
-    A function of a state and a `RawBatch` that `jax.jit` made, and a state.
+    A jitted function of a `TrainState` and a `RawBatch`, and the first state.
   """
   optimizer = Sgd(0.9, 1e-4, 10.0).of(variables['params'], phase.rates)
   step = functools.partial(
     train_step,
     tracker=tracker,
-    # The crops have their sizes already.
+    # The crops already have their final sizes.
     distortion=None,
     search_size=tracker.search_size,
     optimizer=optimizer,

@@ -1,4 +1,4 @@
-"""Trackers, found by their folder's name."""
+"""Trackers by name: every folder of this package is a tracker."""
 
 import dataclasses
 import importlib
@@ -7,9 +7,11 @@ import pkgutil
 from acm_jax.tracking import wide
 from acm_jax.tracking.contract import Tracker
 
+DTYPES = ('float32', 'bfloat16')
+
 
 def names() -> list[str]:
-  """The trackers there are: the folders beside this file."""
+  """Returns the names of all trackers, which are the folders of the package."""
   return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.ispkg)
 
 
@@ -17,30 +19,34 @@ def make(
   name: str,
   *,
   wide_search: str = 'never',
-  precision: str = 'default',
+  dtype: str = 'float32',
   **kwargs,
 ) -> Tracker:
   """Builds a tracker by name.
 
   Args:
-    name: A folder beside this file.
-    wide_search: When a larger region is searched; see `tracking.wide`.
-    precision: Of the config; with 'bfloat16' the network computes in that type
-      and not its matrix products alone.
-    kwargs: Arguments of the tracker's own `make`.
+    name: Name of the tracker.
+    wide_search: Mode of searching a larger region; see `tracking.wide`.
+    dtype: Type that the network computes in, one of `DTYPES`. Weights and
+      statistics stay float32.
+    **kwargs: Arguments of the tracker's own `make`.
 
   Raises:
     ValueError: The name or an argument is unknown.
   """
   if name not in names():
-    raise ValueError(f'no tracker {name!r}: there are {", ".join(names())}')
+    raise ValueError(
+      f'unknown tracker {name!r}; choose from {", ".join(names())}'
+    )
+  if dtype not in DTYPES:
+    raise ValueError(
+      f'`dtype`={dtype!r}: unknown; choose from {", ".join(DTYPES)}'
+    )
   module = importlib.import_module(f'{__name__}.{name}')
   try:
     tracker = module.make(**kwargs)
   except TypeError as error:
     raise ValueError(f'tracker {name}: {error}') from error
   return dataclasses.replace(
-    tracker,
-    wide_search=wide.make(wide_search),
-    dtype='bfloat16' if precision == 'bfloat16' else 'float32',
+    tracker, wide_search=wide.make(wide_search), dtype=dtype
   )

@@ -1,17 +1,52 @@
-"""What SiamRPN and SiamBAN share: their network's arguments, their sampling."""
+"""Network, outputs, targets and sampling shared by SiamRPN and SiamBAN."""
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Float, Int
 
 from acm_jax.modules import backbone as backbones
 from acm_jax.modules import fusion as fusions
 from acm_jax.modules.siamese import SiameseNetwork
-from acm_jax.tracking.contract import Targets
+from acm_jax.tracking.contract import struct
 
-# Of the places of one sample, the most that count.
+# Largest numbers of positive locations and of all locations of a sample that
+# count in the loss.
 POSITIVES = 16
 TOTAL = 64
+
+
+@struct
+class Outputs:
+  """Predictions for search crops.
+
+  Attributes:
+    cls: Logits (background, target).
+    loc: Box of the target in the parametrisation of the tracker.
+  """
+
+  cls: Float[Array, '*cells 2']
+  loc: Float[Array, '*cells 4']
+
+  def __getitem__(self, index) -> 'Outputs':
+    """Selects samples along the batch axis."""
+    return jax.tree.map(lambda x: x[index], self)
+
+
+@struct
+class Targets:
+  """Ground truth for search crops.
+
+  Attributes:
+    cls: Class of each location (1 target, 0 background).
+    loc: Box of the target in the parametrisation of the tracker.
+    cls_weight: Weight of the classification; 0 for ignored locations.
+    loc_weight: Weight of the box; 0 for ignored locations.
+  """
+
+  cls: Int[Array, '*cells']
+  loc: Float[Array, '*cells 4']
+  cls_weight: Float[Array, '*cells']
+  loc_weight: Float[Array, '*cells']
 
 
 def make_network(
@@ -32,40 +67,48 @@ def make_network(
   """Builds a network.
 
   Args:
-    kind: Its class.
+    kind: Class of the network.
     template_size: Side of the template crop, px.
     backbone: Name of the backbone.
-    levels: Its levels that are fused.
+    levels: Levels of the backbone that are fused.
     width: Factor on the backbone's channels.
-    neck: Whether a neck brings the levels to `hidden` channels.
-    hidden: Channels of the neck, the fusion and the head; of every level, or
-      of each.
+    neck: Whether a neck maps the levels to `hidden` channels.
+    hidden: Channels of neck, fusion and head: one number for all levels, or one
+      per level.
     fusion: Name of the fusion; see `modules.fusion`.
-    fusion_options: Its further arguments.
-    head_size: Cells a side of the head's kernels; the fusion's by default.
-    weighted: Whether the levels are mixed by learned weights, or averaged.
-    kwargs: Attributes of `kind` alone.
+    fusion_options: Further arguments of the fusion.
+    head_size: Width and height of the head's kernels (default: that of the
+      fusion).
+    weighted: Whether learned weights mix the levels; otherwise the levels are
+      averaged.
+    **kwargs: Further attributes of `kind`.
 
   Raises:
-    ValueError: A name is unknown, a level is not the backbone's, or `hidden`
-      is not one number for each level.
+    ValueError: A name is unknown, the backbone lacks a level, `hidden` does not
+      have one number per level, or the response has a single channel.
   """
   options, levels = fusion_options or {}, tuple(levels)
   hidden = (hidden,) * len(levels) if isinstance(hidden, int) else tuple(hidden)
   if len(hidden) != len(levels):
-    raise ValueError(f'hidden={hidden} is not one number for each of {levels}')
-  # Flax would meet a wrong name or option only when the network first runs.
-  made = fusions.make(fusion, hidden[0], 1, **options)
-  if made.has_head and made.out_features == 1:
     raise ValueError(
-      f"fusion {fusion!r} gives one map, which is SiamFC's alone"
+      f'`hidden`={hidden}: give one number for all levels or one number per '
+      f'level of `levels`={levels}'
+    )
+  # Otherwise an unknown name or option fails only when Flax runs the network.
+  built = fusions.make(fusion, hidden[0], 4, **options)
+  if built.has_head:
+    fusions.check(built)
+  if built.has_head and built.out_features == 1:
+    raise ValueError(
+      f'`fusion`={fusion!r}: has a single output channel, which fits only '
+      'siamfc; choose another fusion'
     )
   return kind(
     backbone=backbones.make(backbone, levels=levels, width=width),
     template_size=template_size,
     fusion=fusion,
     fusion_options=tuple(sorted(options.items())),
-    head_size=made.head_size if head_size is None else head_size,
+    head_size=built.head_size if head_size is None else head_size,
     hidden=hidden,
     has_neck=neck,
     weighted=weighted,
@@ -76,17 +119,23 @@ def make_network(
 def subsample(
   dense: Targets, positive: Bool[Array, ''], rng: jax.Array
 ) -> Targets:
-  """Keeps at most 16 positives and 48 negatives, drawn at random.
+  """Draws the locations of a sample that count in the loss.
 
-  Of a negative pair at most 16 places are kept. `loc_weight` is 1 at the
-  positives that are kept.
+  A positive pair keeps at most 16 positive and 48 negative locations, a
+  negative pair at most 16 negative locations. `loc_weight` is 1 for the
+  positive locations that are kept.
+
+  Args:
+    dense: Targets of one sample with all labelled locations.
+    positive: Whether both crops show the same target.
+    rng: Key for drawing the locations.
   """
   positive_key, negative_key = jax.random.split(rng)
   counts = dense.cls_weight > 0
   is_target = dense.cls == 1
-  room = jnp.where(positive, TOTAL - POSITIVES, POSITIVES)
+  negatives = jnp.where(positive, TOTAL - POSITIVES, POSITIVES)
   kept_positive = _draw(positive_key, counts & is_target, POSITIVES)
-  kept_negative = _draw(negative_key, counts & ~is_target, room)
+  kept_negative = _draw(negative_key, counts & ~is_target, negatives)
   return dense.replace(
     cls_weight=(kept_positive | kept_negative).astype(jnp.float32),
     loc_weight=kept_positive.astype(jnp.float32),
@@ -96,7 +145,7 @@ def subsample(
 def _draw(
   key, candidates: Bool[Array, '*cells'], most
 ) -> Bool[Array, '*cells']:
-  """A random subset of at most `most` candidates, as a mask."""
+  """Draws a random subset of at most `most` candidates, as a mask."""
   lottery = jax.random.uniform(key, candidates.shape)
   lottery = jnp.where(candidates, lottery, 2.0)
   order = jnp.argsort(jnp.argsort(lottery.ravel())).reshape(candidates.shape)

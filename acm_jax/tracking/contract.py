@@ -1,8 +1,9 @@
-"""What a tracker is to training, tracking and evaluation.
+"""Interface between trackers and training, tracking and evaluation.
 
-A tracker owns its network, its targets and their inverse. The driver of
-training and the tracking loop know this contract and nothing of anchors,
-points or scales, so that a new tracker is a new folder under `trackers/`.
+A tracker defines its network, its training targets and how outputs are decoded
+to boxes. Training and the tracking loop depend on this interface only, not on
+anchors, points or scales, so that adding a tracker means adding a folder under
+`trackers/`.
 """
 
 import abc
@@ -21,27 +22,32 @@ from acm_jax.modules.layers import freezing_statistics
 from acm_jax.modules.mode import EVAL, Mode
 
 Variables = dict[str, Any]
+# Predictions of a network for a batch of search crops, and the ground truth for
+# them: pytrees of arrays with a batch axis, with a structure that each tracker
+# defines.
+Outputs = Any
+Targets = Any
 
 
 def struct(cls: type) -> type:
-  """Makes a class a frozen dataclass and a pytree.
+  """Turns a class into a frozen dataclass that is a pytree.
 
-  The types say what one element holds. They are not checked, because the same
-  class also carries stacks, tracers, shapes and shardings.
+  The annotations give the types of a single instance. They are not checked,
+  because instances also hold stacked arrays, tracers, shapes and shardings.
   """
   return typing.no_type_check(flax.struct.dataclass(cls))
 
 
 @struct
 class Batch:
-  """Pairs after augmentation: crops of the exact sizes, boxes moved along.
+  """Augmented pairs of crops, which have the network's input sizes.
 
   Attributes:
-    template: RGB in 0..255.
-    search: RGB in 0..255.
-    template_box: Target in the template crop, cx, cy, w, h, px.
-    search_box: Target in the search crop, px.
-    positive: Whether both crops show the same target.
+    template: Template crops, RGB in 0..255.
+    search: Search crops, RGB in 0..255.
+    template_box: Boxes cx, cy, w, h of the targets in the template crops, px.
+    search_box: Boxes cx, cy, w, h of the targets in the search crops, px.
+    positive: Whether both crops of a pair show the same target.
   """
 
   template: Float[Array, 'b ht ht 3']
@@ -52,46 +58,12 @@ class Batch:
 
 
 @struct
-class Outputs:
-  """What a network says of a search crop.
-
-  Attributes:
-    cls: Classification logits.
-    loc: Offsets, in the tracker's own parametrisation.
-  """
-
-  cls: Float[Array, '*b h w c']
-  loc: Float[Array, '*b h w r']
-
-  def __getitem__(self, index) -> 'Outputs':
-    """Those of a sample, or of some."""
-    return jax.tree.map(lambda x: x[index], self)
-
-
-@struct
-class Targets:
-  """What a network should say; a weight of 0 means ignored.
-
-  Attributes:
-    cls: Class of each place (1 target, 0 background).
-    loc: Offsets wanted.
-    cls_weight: 1 where the classification counts.
-    loc_weight: 1 where the offsets count.
-  """
-
-  cls: Int[Array, 'b *cells']
-  loc: Float[Array, 'b *cells r']
-  cls_weight: Float[Array, 'b *cells']
-  loc_weight: Float[Array, 'b *cells']
-
-
-@struct
 class Candidates:
-  """A box and a score for every place of one response map.
+  """A box and a score for every location of one response map.
 
   Attributes:
-    box_cxcywh: Boxes in px of the search crop, relative to its centre.
-    score: Probability of being the target.
+    box_cxcywh: Boxes relative to the centre of the search crop, px of the crop.
+    score: Probability that the box is the target.
   """
 
   box_cxcywh: Float[Array, '*cells 4']
@@ -100,14 +72,17 @@ class Candidates:
 
 @struct
 class Hparams:
-  """What is tuned without training; arrays, so that a sweep is one vmap.
+  """Hyper-parameters of tracking, which are tuned without training.
+
+  They may be arrays, so that one vmap evaluates many settings.
 
   Attributes:
-    penalty_k: Strength of the penalty on a change of size and aspect.
-    window_influence: Share of the cosine window in the final score.
-    size_lr: How much of a new size is taken over in one frame.
-    lost_score: A target whose score falls below this is lost.
-    found_score: A lost one is found again above this, and above `lost_score`.
+    penalty_k: Strength of the penalty on changes of size and aspect ratio.
+    window_influence: Weight of the cosine window in the final score, 0 to 1.
+    size_lr: Rate at which the target's size follows the selected candidate.
+    lost_score: Score below which the target is lost.
+    found_score: Score above which a lost target is found again; the score must
+      also reach `lost_score`.
   """
 
   penalty_k: Float[Array, ''] | float
@@ -119,11 +94,11 @@ class Hparams:
 
 @struct
 class Frame:
-  """An image in a bucket of a fixed shape.
+  """An image, padded to one of a few fixed shapes.
 
   Attributes:
     pixels: RGB; rows and columns beyond `size` are padding and never read.
-    size: True height and width.
+    size: Height and width without padding, px.
   """
 
   pixels: UInt8[Array, 'h w 3']
@@ -132,13 +107,13 @@ class Frame:
 
 @struct
 class TrackState:
-  """All that tracking carries from frame to frame, for one target.
+  """State of one target, which tracking carries from frame to frame.
 
   Attributes:
-    center: Target centre (x, y), px of the frame.
-    size: Target size (w, h), px of the frame.
-    fill: Colour outside the frame: the mean of the first, RGB.
-    kernel: What `encode` made of the template.
+    center: Centre (x, y) of the target, px of the frame.
+    size: Size (w, h) of the target, px of the frame.
+    fill: Colour of crops outside the frame: mean RGB of the first frame.
+    kernel: Output of `Tracker.encode` for the template.
     lost: Whether the target was lost and has not been found again.
     wide: Whether the next frame is searched in the larger region.
   """
@@ -153,13 +128,13 @@ class TrackState:
 
 @struct
 class Found:
-  """What is chosen among the candidates of a frame.
+  """Candidate that is selected in a frame.
 
   Attributes:
-    box_cxcywh: The new box, px of the frame, not yet clipped to it.
-    score: Score of its place, before penalty and window.
-    margin: How much higher that is than the highest score of any place outside
-      of the box, or than 0 where there is none.
+    box_cxcywh: New box of the target, px of the frame, not clipped to it.
+    score: Score of the selected location, without penalty and window.
+    margin: Lead of `score` over the highest score at any location outside the
+      box, or over 0 without such locations.
   """
 
   box_cxcywh: Float[Array, '4']
@@ -169,14 +144,14 @@ class Found:
 
 @struct
 class Tracked:
-  """The outcome of one frame.
+  """Result of tracking in one frame.
 
   Attributes:
-    box_xywh: The target, px of the frame, 0-based.
-    score: Score of the chosen place, before penalty and window.
+    box_xywh: Box of the target, px of the frame, 0-based.
+    score: Score of the selected location, without penalty and window.
     lost: Whether the score has fallen below `Hparams.lost_score`, and has not
       risen above `Hparams.found_score` since.
-    margin: As in `Found`; a small one tells of a distractor.
+    margin: Lead of the score as in `Found`; small if there is a distractor.
   """
 
   box_xywh: Float[Array, '4']
@@ -187,17 +162,17 @@ class Tracked:
 
 @dataclasses.dataclass(frozen=True)
 class WideSearch(abc.ABC):
-  """When a larger region is searched, and what else is different then.
+  """Rule for searching a larger region.
 
-  The larger search crop is a compiled step of its own, which the host chooses
-  between frames.
+  The step with the larger search crop is compiled separately; the host selects
+  one of the two steps before each frame.
 
   Attributes:
     search_size: Side of the larger search crop, px.
-    window_influence: Instead of that of `Hparams` in the larger region; None
-      leaves it.
-    holds: Whether a target whose score is below `Hparams.lost_score` stays as
-      it was.
+    window_influence: Value that replaces `Hparams.window_influence` in the
+      larger region; None keeps the value of `Hparams`.
+    holds: Whether the target keeps its previous box in frames with a score
+      below `Hparams.lost_score`.
   """
 
   search_size: int
@@ -212,36 +187,36 @@ class WideSearch(abc.ABC):
     lost: Bool[Array, ''],
     side: Float[Array, ''],
   ) -> Bool[Array, '']:
-    """Whether the next frame is searched in the larger region.
+    """Returns whether to search the next frame in the larger region.
 
     Args:
-      state: What the last frame left.
-      found: The choice in this one.
-      lost: Whether the target is lost after it.
-      side: Side of the template's crop of the last size, px of the frame.
+      state: State before the current frame.
+      found: Candidate that is selected in the current frame.
+      lost: Whether the target is lost after the current frame.
+      side: Side of a template crop for the size in `state`, px of the frame.
     """
 
 
 @dataclasses.dataclass(frozen=True)
 class Tracker(abc.ABC):
-  """A tracking algorithm. Hashable, so that it is static under jit.
+  """A tracking algorithm. It is hashable, and so can be static under jit.
 
   Attributes:
     network: Module with `encode(template, box_size, mode=)`,
       `respond(kernel, search, mode=)` and `__call__(template, box_size,
-      search, mode=)`. Images are what `preprocess` gives, batch first, NHWC;
-      `box_size` is w, h of the template's box in px of the template crop.
+      search, mode=)`. Images are batches of outputs of `preprocess`, NHWC;
+      `box_size` is w, h of the targets in the template crops, px of the crop.
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
-    context_amount: Margin of the crops; see `geometry.context`.
-    search_scales: Sides of the search crops over the usual one; a crop for
-      each, of the same frame.
-    pixel_shift: What is added to the centre of the first box and to that of
-      every crop, px. With 0.5 a box x, y, w, h has its centre at x + w / 2 and
-      crops lie round it; SiamRPN's descendants are trained half a pixel off.
-    wide_search: When a larger region is searched; None: never.
-    dtype: What the network computes in; its weights stay float32.
-    hparam_spans: From where to where hyper-parameters are worth a search.
+    context_amount: Amount of context in the crops; see `geometry.context`.
+    search_scales: Factors on the side of the search region. Each frame is
+      cropped once per factor.
+    pixel_shift: Offset added to the centres of the first box and of every crop,
+      px. With 0.5, the centre of a box x, y, w, h is at x + w / 2 and crops are
+      centred there. SiamRPN's descendants are trained half a pixel off.
+    wide_search: Rule for searching a larger region; None for never.
+    dtype: Type that the network computes in; weights stay float32.
+    hparam_spans: Ranges in which to search for hyper-parameters.
   """
 
   hparam_spans: ClassVar[Mapping[str, tuple[float, float]]] = {
@@ -261,22 +236,27 @@ class Tracker(abc.ABC):
 
   @property
   def stride(self) -> int:
-    """Pixels of the search crop from one cell of the response to the next."""
+    """Distance between neighbouring cells of the response, px of the crop."""
     return self.network.backbone.stride
 
   @abc.abstractmethod
   def preprocess(self, rgb: Float[Array, '*b 3']) -> Float[Array, '*b 3']:
-    """RGB in 0..255 to what the network was trained on."""
+    """Converts RGB in 0..255 to the colours that the network expects."""
 
   @abc.abstractmethod
   def targets(self, batch: Batch, rng: jax.Array) -> Targets:
-    """Label maps of a batch; `rng` draws the places that are kept."""
+    """Computes the label maps of a batch.
+
+    Args:
+      batch: Pairs of crops.
+      rng: Key for drawing the locations that count in the loss.
+    """
 
   @abc.abstractmethod
   def loss(
     self, outputs: Outputs, targets: Targets
   ) -> tuple[Float[Array, ''], dict[str, Float[Array, '']]]:
-    """Total loss, and its parts by name for the log."""
+    """Computes the total loss, and its parts by name for the log."""
 
   def imitation(
     self,
@@ -285,21 +265,33 @@ class Tracker(abc.ABC):
     positive: Bool[Array, 'b'],
     **weights: float,
   ) -> tuple[Float[Array, ''], dict[str, Float[Array, '']]]:
-    """Loss against a teacher's outputs for the same crops, and its parts.
+    """Computes the loss against a teacher's outputs for the same crops.
 
     Args:
-      outputs: Student's.
-      teacher: Teacher's, of the same shapes and parametrisation.
-      positive: As in `Batch`.
+      outputs: Outputs of the student.
+      teacher: Outputs of the teacher, in the shapes and the parametrisation of
+        the student's outputs.
+      positive: Whether both crops of a pair show the same target.
       **weights: Factors on the parts, by name.
 
-    Raises ValueError if the tracker has no such loss.
+    Returns:
+      The total loss, and its parts by name, without the factors.
+
+    Raises:
+      ValueError: The tracker has no such loss.
     """
-    raise ValueError(f'{type(self).__name__} has no loss against a teacher')
+    raise ValueError(
+      f'{type(self).__name__} has no loss against a teacher; train without '
+      '`teacher`'
+    )
 
   @abc.abstractmethod
-  def decode(self, outputs: Outputs) -> Candidates:
-    """Boxes and scores of one sample's outputs; inverse of `targets`."""
+  def label_map(self, targets: Targets) -> Int[Array, 'b r r']:
+    """Reduces targets to one label per location, for display.
+
+    Returns:
+      1 for the target, 0 for background, -1 for locations ignored by the loss.
+    """
 
   @abc.abstractmethod
   def select(
@@ -309,18 +301,18 @@ class Tracker(abc.ABC):
     hparams: Hparams,
     scale: Float[Array, ''],
   ) -> Found:
-    """Chooses the target's new box.
+    """Selects the target's new box.
 
     Args:
-      outputs: Of the search crops, one for each of `search_scales`.
-      state: Where the target was; its centre is that of the crops.
+      outputs: Outputs for the search crops, one crop per search scale.
+      state: Previous state of the target; the crops have the same centre.
       hparams: Strengths of penalty, window and smoothing.
-      scale: Pixels of the usual search crop, and of the template, per pixel of
-        the frame.
+      scale: Pixels of the template crop, and of the search crop of scale 1, per
+        pixel of the frame.
     """
 
   def init_variables(self, rng: jax.Array, *, mode: Mode = EVAL) -> Variables:
-    """Random variables of the network: `params` and `batch_stats`."""
+    """Returns initial variables of the network: `params` and `batch_stats`."""
     template = jnp.zeros((1, self.template_size, self.template_size, 3))
     search = jnp.zeros((1, self.search_size, self.search_size, 3))
     box_size = jnp.full((1, 2), self.template_size / 2)
@@ -332,19 +324,29 @@ class Tracker(abc.ABC):
     template: Float[Array, 'b ht ht 3'],
     box_size: Float[Array, 'b 2'],
   ) -> Any:
-    """The kernel of RGB template crops, whose boxes have `box_size` px."""
+    """Encodes templates, once per sequence.
+
+    Args:
+      variables: Weights and statistics of the network.
+      template: RGB template crops.
+      box_size: w, h of the targets in the template crops, px of the crop.
+
+    Returns:
+      The kernel that `respond` takes.
+    """
     return self.network.apply(
       self._cast(variables),
-      *self._inputs(template, box_size),
+      self._image(template),
+      box_size.astype(self.dtype),
       method='encode',
     )
 
   def respond(
     self, variables: Variables, kernel: Any, search: Float[Array, 'b hs hs 3']
   ) -> Outputs:
-    """Outputs for RGB search crops, by the kernel that `encode` gave."""
+    """Computes outputs for RGB search crops from the kernel of `encode`."""
     outputs = self.network.apply(
-      self._cast(variables), kernel, *self._inputs(search), method='respond'
+      self._cast(variables), kernel, self._image(search), method='respond'
     )
     return _as_float32(outputs)
 
@@ -356,25 +358,35 @@ class Tracker(abc.ABC):
     search: Float[Array, 'b hs hs 3'],
     *,
     mode: Mode = EVAL,
+    rng: jax.Array | None = None,
   ) -> tuple[Outputs, Variables]:
-    """Outputs for RGB crops, and the batch statistics after them."""
+    """Computes outputs for pairs of crops, and updated batch statistics.
+
+    Args:
+      variables: Weights and statistics of the network.
+      template: RGB template crops.
+      box_size: w, h of the targets in the template crops, px of the crop.
+      search: RGB search crops.
+      mode: Parts of the network that train.
+      rng: Key for dropout; needed only for a network that trains with dropout.
+    """
     with freezing_statistics(mode):
       outputs, updates = self.network.apply(
         self._cast(variables),
-        *self._inputs(template, box_size),
-        *self._inputs(search),
+        self._image(template),
+        box_size.astype(self.dtype),
+        self._image(search),
         mode=mode,
         mutable=['batch_stats'],
+        rngs={} if rng is None else {'dropout': rng},
       )
     return _as_float32(outputs), updates.get('batch_stats', {})
 
-  def _inputs(self, image, *others):
-    """An image and what comes with it as the network takes them."""
-    inputs = self.preprocess(image), *others
-    return [x.astype(self.dtype) for x in inputs]
+  def _image(self, rgb: Float[Array, '*b 3']) -> Float[Array, '*b 3']:
+    return self.preprocess(rgb).astype(self.dtype)
 
   def _cast(self, variables: Variables) -> Variables:
-    """The weights in the network's type; statistics stay float32."""
+    """Casts the weights to `dtype`; statistics stay float32."""
     return {
       name: jax.tree.map(lambda x: x.astype(self.dtype), tree)
       if name == 'params'

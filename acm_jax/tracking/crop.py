@@ -1,8 +1,8 @@
 """Square crops by separable bilinear interpolation, on the device.
 
-A crop along the image's axes is rows @ image @ cols^T with two sparse
-matrices of two entries a row. `Taps` is one such matrix. On a CPU or GPU the
-two entries are gathered, on a TPU, where gathers are slow, the matrices are
+An axis-aligned crop is rows @ image @ cols^T, where both matrices are sparse
+with two entries per row. `Taps` represents one such matrix. On a CPU or GPU the
+two entries are gathered; on a TPU, where gathers are slow, the matrices are
 built and multiplied.
 """
 
@@ -17,12 +17,12 @@ from acm_jax.tracking.contract import Frame, struct
 
 @struct
 class Taps:
-  """Where along one axis each output pixel reads, and with which weights.
+  """Source pixels and weights of each output pixel along one axis.
 
   Attributes:
-    index: Source pixel of the first tap; the second is the next one.
-    weight: Weights of both taps. They sum to less than 1 where the source
-      ends: the rest is the fill colour's.
+    index: Source pixel of the first tap; the second tap is the next pixel.
+    weight: Weights of both taps. Beyond the border of the source they sum to
+      less than 1; the remainder is the weight of the fill colour.
   """
 
   index: Int[Array, 'n']
@@ -30,11 +30,12 @@ class Taps:
 
 
 def taps(coordinate: Float[Array, 'n'], length: Int[Array, ''] | int) -> Taps:
-  """Linear interpolation at `coordinate`, in pixels of an axis.
+  """Computes the taps of linear interpolation along an axis.
 
   Args:
-    coordinate: Where to read; 0 is the centre of the first pixel.
-    length: Pixels that the axis has; there is nothing beyond.
+    coordinate: Coordinates to sample at, px; 0 is the centre of the first
+      pixel.
+    length: Length of the axis, px; pixels beyond it have no weight.
   """
   low = jnp.floor(coordinate)
   high_weight = coordinate - low
@@ -51,7 +52,7 @@ def resample(
   cols: Taps,
   fill: Float[Array, 'c'],
 ) -> Float[Array, 'y x c']:
-  """Reads an image at the places that two axes of taps span."""
+  """Samples an image on the grid that two axes of taps span."""
   return jax.lax.platform_dependent(
     image, rows, cols, fill, default=_by_gather, tpu=_by_matrix
   )
@@ -75,9 +76,9 @@ def _gather_rows(image, rows, fill):
 
 
 def _by_matrix(image, rows, cols, fill):
-  # What is left of the image once the fill colour is its zero.
+  # With the fill colour subtracted, everything outside of the image is 0.
   image = image.astype(jnp.float32) - fill[None, None]
-  # In bfloat16 the weights would move pixels by a part of their distance.
+  # Weights rounded to bfloat16 would shift the sampled positions.
   product = functools.partial(jnp.einsum, precision='highest')
   image = product('yh,hwc->ywc', _matrix(rows, image.shape[0]), image)
   image = product('xw,ywc->yxc', _matrix(cols, image.shape[1]), image)
@@ -97,17 +98,17 @@ def square_crop(
   out_size: int,
   fill: Float[Array, '3'],
 ) -> Float[Array, 'n n 3']:
-  """A square round `center`, resized to `out_size` pixels.
+  """Crops a square around `center` and resizes it to `out_size` pixels.
 
-  The square begins at a whole pixel, and is resized as OpenCV does it: pixel
-  centres at halves, nothing read beyond the square.
+  The square begins at a whole pixel. It is resized as by OpenCV: pixel centres
+  lie at half-integers, and no pixel beyond the square contributes.
 
   Args:
-    frame: The image.
-    center: x, y, px of the frame.
-    side: Side of the square, whole px.
-    out_size: Side of the result, px.
-    fill: Colour outside the frame.
+    frame: Frame to crop from.
+    center: Centre x, y of the square, px of the frame.
+    side: Side of the square, a whole number of px.
+    out_size: Side of the resized crop, px.
+    fill: Colour outside of the frame.
 
   Returns:
     RGB in 0..255.
@@ -115,18 +116,19 @@ def square_crop(
   Source: the crops of the official SiamFC, SiamRPN++ and SiamBAN code.
   """
   start = jnp.floor(center - (side + 1) / 2 + 0.5)
-  place = (jnp.arange(out_size) + 0.5) * side / out_size - 0.5
-  place = jnp.clip(place, 0, side - 1)
-  rows = taps(start[1] + place, frame.size[0])
-  cols = taps(start[0] + place, frame.size[1])
+  offset = (jnp.arange(out_size) + 0.5) * side / out_size - 0.5
+  offset = jnp.clip(offset, 0, side - 1)
+  rows = taps(start[1] + offset, frame.size[0])
+  cols = taps(start[0] + offset, frame.size[1])
   return resample(frame.pixels, rows, cols, fill)
 
 
 def mean_color(frame: Frame) -> Float[Array, '3']:
-  """Mean of the frame per channel, cut to a whole number as its users have it.
+  """Computes the frame's mean colour, truncated to integers.
 
-  Exact, in integers: each row's mean and remainder apart, so that the sums of
-  a frame of any size fit in 32 bits.
+  The official code truncates the mean, too. The result is exact: the integer
+  means and the remainders of the rows are summed separately, so that the sums
+  of a frame of any size fit in 32 bits.
   """
   h, w = frame.pixels.shape[:2]
   inside = (jnp.arange(h) < frame.size[0])[:, None, None]

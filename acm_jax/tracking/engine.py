@@ -1,4 +1,4 @@
-"""The host's side of tracking: frames in, boxes out, programs compiled once."""
+"""Host side of tracking: passes frames to compiled programs, returns boxes."""
 
 import concurrent.futures
 import time
@@ -19,17 +19,17 @@ from acm_jax.tracking.contract import (
 )
 from acm_jax.tracking.model import Model
 
-# RGB, uint8 [h, w, 3]; `check_image` refuses anything else.
+# RGB, uint8 [h, w, 3], as `check_image` checks.
 Image = np.ndarray
-# Sides of buckets, px.
-_SIDES = sorted(int(2**k * part) for k in range(8, 14) for part in (1, 1.5))
+# Sides that images are padded to, px; see `bucket_of`.
+_SIDES = sorted(int(2**k * factor) for k in range(8, 14) for factor in (1, 1.5))
 
 
 class Programs:
-  """Keeps compiled programs, so that engines of the same model share them.
+  """Cache of compiled programs, which engines of the same model can share.
 
   Attributes:
-    seconds: Time spent on compiling.
+    seconds: Total time spent on compiling.
   """
 
   def __init__(self):
@@ -48,19 +48,19 @@ class Programs:
     *args: Any,
     **static: Any,
   ) -> Callable:
-    """Compiles a function, or finds it compiled.
+    """Returns a compiled function, compiling it if it is not in the cache.
 
     Args:
-      function: Made by `jax.jit`.
-      fixed: Its first arguments, which are static: the tracker, if it has one.
-      precision: Precision of matrix products that it is traced under.
-      shapes: Whatever tells the shapes of `args` from others of the same
-        function and fixed arguments.
-      *args: Further arguments, for their shapes.
-      **static: Further static arguments.
+      function: Function to compile, wrapped by `jax.jit`.
+      fixed: Leading static arguments: the tracker, if the function takes one.
+      precision: Precision of matrix products in the compiled function.
+      shapes: Key that identifies the shapes of `args` among the calls with the
+        same function and static arguments.
+      *args: Remaining positional arguments; only their shapes matter.
+      **static: Static keyword arguments.
 
     Returns:
-      The program; it takes `args`.
+      The compiled function of `args`.
     """
     key = (function, fixed, precision, shapes, *static.items())
     if key not in self._compiled:
@@ -73,11 +73,12 @@ class Programs:
 
 
 class Engine:
-  """Follows up to n targets with one model, each in a lane.
+  """Tracks up to n targets with one model, each in a lane of its own.
 
-  States stay on the device. A lane is given a target by `start` and moved by
-  `advance`; lanes are independent, in their frames, too. A lane searches the
-  larger region of `Tracker.wide_search` where its state wants it.
+  A lane holds the state of one target on the device. `start` assigns a target
+  to a lane, and `advance` moves lanes to their next frames. Lanes are
+  independent of each other and may track in different videos. A lane searches
+  the larger region of `Tracker.wide_search` when its state requests that.
   """
 
   def __init__(
@@ -88,20 +89,23 @@ class Engine:
     programs: Programs | None = None,
     hparams: Hparams | None = None,
   ):
-    """Prepares lanes; compiles nothing yet.
+    """Creates the lanes, without compiling anything yet.
 
     Args:
       model: Tracker, variables, hyper-parameters and precision.
-      lanes: How many there are.
-      programs: Keeper of compiled programs; one of its own by default.
-      hparams: Hyper-parameters of each lane, [lanes]; the model's by default.
+      lanes: Number of lanes.
+      programs: Cache of compiled programs (default: a new one).
+      hparams: Hyper-parameters of each lane, [lanes] (default: the model's).
+
+    Raises:
+      ValueError: `lanes` is less than 1.
     """
     if lanes < 1:
-      raise ValueError(f'lanes={lanes}: give 1 or more')
+      raise ValueError(f'`lanes`={lanes}: give at least 1')
     self.lanes = lanes
     self.programs = Programs() if programs is None else programs
     self._model = model
-    # A call would send NumPy arrays to the device anew each time.
+    # NumPy arrays would be copied to the device in every call.
     self._variables = jax.device_put(model.variables)
     self._hparams = jax.device_put(
       jax.tree.map(
@@ -109,27 +113,26 @@ class Engine:
         model.hparams if hparams is None else hparams,
       )
     )
-    # Of all lanes; None before the first target.
+    # States of all lanes; None before the first target.
     self._states: TrackState | None = None
     self._sizes: list[tuple[int, int] | None] = [None] * lanes
     self._copiers = concurrent.futures.ThreadPoolExecutor()
 
   @property
   def about(self) -> dict[str, Any]:
-    """What its results depend on, apart from the model's name."""
+    """Everything that results depend on, except the model's name."""
     return self._model.about()
 
   def start(self, image: Image, boxes_xywh: Mapping[int, np.ndarray]) -> None:
-    """Gives lanes a target each, by its box in an image.
+    """Assigns targets to lanes, given their boxes in an image.
 
     Args:
-      image: RGB.
-      boxes_xywh: x, y, w, h by lane, px, 0-based.
+      image: RGB image.
+      boxes_xywh: Box of each target by lane, px, 0-based.
 
     Raises:
-      ValueError: The image is not RGB of uint8, a box has no area of a pixel or
-        lies outside of the image, or there is no such lane; no lane has
-        changed then.
+      ValueError: The image is not RGB of uint8, a box cannot be tracked, or a
+        lane does not exist. All lanes keep their targets in this case.
     """
     check_image(image)
     for lane, box_xywh in boxes_xywh.items():
@@ -153,7 +156,7 @@ class Engine:
       self._states = jax.tree.map(
         lambda x: jnp.zeros((self.lanes, *x.shape), x.dtype), state
       )
-    # Shapes of states are the tracker's, though it is no argument.
+    # The tracker determines the shapes of states, though it is no argument.
     key = self._model.tracker, self.lanes
     args = self._states, state, np.int32(lane)
     precision = self._model.precision
@@ -162,23 +165,25 @@ class Engine:
 
   def _check_lane(self, lane: int) -> None:
     if not 0 <= lane < self.lanes:
-      raise ValueError(f'no lane {lane}: there are 0 to {self.lanes - 1}')
+      raise ValueError(
+        f'lane {lane} does not exist; choose from 0 to {self.lanes - 1}'
+      )
 
   def advance(
     self, images: Image | Mapping[int, Image]
   ) -> Callable[[], dict[int, Tracked]]:
-    """Moves lanes by a frame; returns before the device is done.
+    """Advances lanes by a frame; returns before the device has finished.
 
     Args:
-      images: RGB frame by lane, for the lanes that move, of one bucket; or one
-        frame for all lanes with a target.
+      images: RGB frame of each lane to advance; all must be padded to the same
+        size (see `bucket_of`). Or a single frame for all lanes with a target.
 
     Returns:
-      A function that waits for what was found, by lane in their order, as
-      NumPy arrays.
+      A function that waits for the results and returns them by lane, as NumPy
+      arrays.
 
     Raises:
-      ValueError: A frame is not RGB of uint8, or is of another size than that
+      ValueError: A frame is not RGB of uint8, or differs in size from the frame
         in which its lane was started.
     """
     if isinstance(images, Mapping):
@@ -187,7 +192,7 @@ class Engine:
       started = [n for n, size in enumerate(self._sizes) if size]
       moving = dict.fromkeys(started, images)
     if not moving:
-      raise ValueError('no lane moves: start one, and give it an image')
+      raise ValueError('no lane to advance; start a lane and give it an image')
     for lane, image in moving.items():
       self._check_lane(lane)
       check_image(image)
@@ -195,35 +200,39 @@ class Engine:
     active = np.zeros(self.lanes, bool)
     active[list(moving)] = True
     if isinstance(images, Mapping):
-      row = [moving.get(lane) for lane in range(self.lanes)]
+      by_lane = [moving.get(lane) for lane in range(self.lanes)]
+      steps = self._steps(self._frames(by_lane), active)
     else:
-      row = [images]
-    parts = self._parts(self._frames(row), active)
+      steps = self._steps(self._frames([images]), active)
 
     def fetch() -> dict[int, Tracked]:
-      found = {
+      results = {
         lane: jax.tree.map(lambda x, i=lane: x[i], tracked)
-        for now, tracked in jax.device_get(parts)
-        for lane in np.flatnonzero(now).tolist()
+        for moved, tracked in jax.device_get(steps)
+        for lane in np.flatnonzero(moved).tolist()
       }
-      return dict(sorted(found.items()))
+      return dict(sorted(results.items()))
 
     return fetch
 
-  def _parts(
+  def _steps(
     self, frames: Frame, active: np.ndarray
   ) -> list[tuple[np.ndarray, Tracked]]:
-    """Moves lanes; gives what is found, by the lanes that it is found in."""
-    wanted = np.zeros_like(active)
+    """Advances lanes, in one step for each of the two sizes of search region.
+
+    Returns:
+      The mask of the lanes that each step advanced, and its results.
+    """
+    wants_wide = np.zeros_like(active)
     if self._model.tracker.wide_search:
-      # A copy, for the step is given the states' own memory.
-      wanted = np.array(self._states.wide)
-    parts = []
+      # A copy, because the states' memory is donated to the step.
+      wants_wide = np.array(self._states.wide)
+    steps = []
     for wide in (False, True):
-      now = active & (wanted == wide)
-      if now.any():
-        parts.append((now, self._step(frames, now, wide)))
-    return parts
+      moved = active & (wants_wide == wide)
+      if moved.any():
+        steps.append((moved, self._step(frames, moved, wide)))
+    return steps
 
   def _step(self, frames: Frame, active: np.ndarray, wide: bool) -> Tracked:
     args = self._variables, self._hparams, self._states, frames, active
@@ -235,16 +244,16 @@ class Engine:
       *args,
       wide=wide,
     )
-    self._states, found = program(*args)
-    return found
+    self._states, tracked = program(*args)
+    return tracked
 
   def _frames(self, images: Sequence[Image | None]) -> Frame:
-    """Stacks images in their bucket; None is an image of a pixel."""
+    """Pads and stacks images; None becomes an image of a single pixel."""
     buckets = {bucket_of(image) for image in images if image is not None}
     if len(buckets) != 1:
       raise ValueError(
-        f'frames of the buckets {sorted(buckets)} move at once; move lanes of '
-        'one bucket at a time'
+        f'the frames are padded to different sizes {sorted(buckets)}; advance '
+        'the lanes of one size at a time'
       )
     pixels = np.zeros((len(images), *buckets.pop(), 3), np.uint8)
     sizes = np.ones((len(images), 2), np.int32)
@@ -253,80 +262,86 @@ class Engine:
       h, w = image.shape[:2]
       pixels[row, :h, :w], sizes[row] = image, (h, w)
 
-    there = [(i, x) for i, x in enumerate(images) if x is not None]
-    if len(there) == 1:
-      copy(*there[0])
+    present = {i: x for i, x in enumerate(images) if x is not None}
+    if len(present) == 1:
+      ((row, image),) = present.items()
+      copy(row, image)
     else:
-      list(self._copiers.map(copy, *zip(*there, strict=True)))
+      list(self._copiers.map(copy, present.keys(), present.values()))
     return Frame(jnp.asarray(pixels), jnp.asarray(sizes))
 
 
 def bucket_of(image: Image) -> tuple[int, int]:
-  """Finds the height and width that an image is padded to, shared by many.
+  """Returns the bucket of an image: the height and width that it is padded to.
 
-  Sides are powers of two or one and a half of them, from 256 px on.
+  Each side is rounded up to 2^k or 1.5 * 2^k px, at least 256, so that images
+  of many sizes share few buckets and therefore few compiled programs.
   """
   return tuple(
     next((s for s in _SIDES if s >= side), side) for side in image.shape[:2]
   )
 
 
-def given(box_xywh: np.ndarray) -> Tracked:
-  """What is found in the frame in which a target is given: its own box."""
+def initial_result(box_xywh: np.ndarray) -> Tracked:
+  """Returns the result for the frame in which a target's box is given."""
   one = np.float32(1)
   box_xywh = np.asarray(box_xywh, np.float32)
   return Tracked(box_xywh, score=one, lost=np.False_, margin=one)
 
 
 def check_image(image: Any) -> None:
-  """Refuses what is no RGB image of uint8.
+  """Checks that an image is a NumPy array of RGB values in uint8.
 
   Raises:
-    ValueError: It is none; the message says what it is.
+    ValueError: The image has another type, shape or dtype.
   """
   if not isinstance(image, np.ndarray):
     raise ValueError(
-      f'the image is a {type(image).__name__}; give a NumPy array, uint8 '
-      '[h, w, 3], RGB'
+      f'the image is a {type(image).__name__}; give a NumPy array of RGB '
+      'values, uint8 [h, w, 3]'
     )
   if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
     raise ValueError(
-      f'the image has the shape {list(image.shape)}; give [h, w, 3], RGB (a '
-      'grey one three times, one with transparency without it)'
+      f'the image has the shape {list(image.shape)}; give RGB values '
+      '[h, w, 3]: repeat a grey channel three times, drop an alpha channel'
     )
   if image.dtype != np.uint8:
     raise ValueError(
-      f'the image is of {image.dtype}; give uint8, values from 0 to 255'
+      f'the image has the dtype {image.dtype}; give uint8 values from 0 to 255'
     )
 
 
 def check_box(box_xywh: np.ndarray, size_hw: tuple[int, int]) -> None:
-  """Refuses a box that cannot be tracked.
+  """Checks that a box can be tracked.
 
   Raises:
-    ValueError: It is not finite, is smaller than a pixel or lies outside.
+    ValueError: The box is not four finite numbers, is less than a pixel wide or
+      high, or lies outside of the frame.
   """
   text = ','.join(f'{value:g}' for value in np.ravel(box_xywh))
   if box_xywh.shape != (4,):
-    raise ValueError(f'box {text} has no four numbers: give x,y,w,h in pixels')
+    raise ValueError(f'box {text} is not four numbers; give x,y,w,h in pixels')
   if not np.isfinite(box_xywh).all():
-    raise ValueError(f'box {text} is not finite: give x,y,w,h in pixels')
+    raise ValueError(f'box {text} is not finite; give x,y,w,h in pixels')
   if (box_xywh[2:] < 1).any():
     raise ValueError(
-      f'box {text} has no area of a pixel: give x,y,w,h in pixels'
+      f'box {text} is less than a pixel wide or high; give x,y,w,h in pixels'
     )
   inside = boxes.clip(boxes.xywh_to_xyxy(box_xywh), size_hw)
   if boxes.area(inside) <= 0:
     h, w = size_hw
-    raise ValueError(f'box {text} lies outside the frame of {w} x {h} pixels')
+    raise ValueError(
+      f'box {text} lies outside the frame of {w} x {h} pixels; give a box that '
+      'overlaps the frame'
+    )
 
 
 def _check_size(image: Image, size_hw: tuple[int, int] | None) -> None:
   if size_hw is None:
-    raise ValueError('a lane without a target cannot move; start it first')
+    raise ValueError('a lane without a target cannot advance; start it first')
   if image.shape[:2] != size_hw:
     (h, w), (h0, w0) = image.shape[:2], size_hw
     raise ValueError(
-      f'{w} x {h} pixels where the first frame has {w0} x {h0}: make all '
-      'frames one size'
+      f'the frame has {w} x {h} pixels but the first frame {w0} x {h0}; resize '
+      'all frames to one size'
     )

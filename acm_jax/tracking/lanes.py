@@ -1,4 +1,4 @@
-"""Tracking of many targets on the device, each in a lane of its own."""
+"""Device programs that track many targets, each in a lane of its own."""
 
 import functools
 from collections.abc import Callable
@@ -17,7 +17,6 @@ from acm_jax.tracking.contract import (
   Variables,
 )
 
-# `loop.init`, compiled.
 init = jax.jit(loop.init, static_argnums=0)
 
 
@@ -25,15 +24,15 @@ init = jax.jit(loop.init, static_argnums=0)
 def put(
   states: TrackState, state: TrackState, lane: Int[Array, '']
 ) -> TrackState:
-  """Gives a lane to the target of `state`; the states are donated."""
+  """Assigns the target of `state` to a lane; `states` are donated."""
   return jax.tree.map(lambda all_, x: all_.at[lane].set(x), states, state)
 
 
 def step_on(platform: str) -> Callable:
-  """Chooses the step of n lanes for a platform: `together` or `one_by_one`.
+  """Returns the faster step for a platform: `together` or `one_by_one`.
 
-  On a CPU a batch is no faster than its samples one by one, and lanes that
-  are not active cost nothing then.
+  On a CPU, a batch takes as long as its samples one by one, and only
+  `one_by_one` saves the work for inactive lanes.
   """
   return one_by_one if platform == 'cpu' else together
 
@@ -51,16 +50,16 @@ def together(
   *,
   wide: bool = False,
 ) -> tuple[TrackState, Tracked]:
-  """Moves n lanes by a frame, as one batch.
+  """Advances n lanes by a frame, as one batch.
 
   Args:
-    tracker: The algorithm; static.
+    tracker: Tracking algorithm; static.
     variables: Weights and statistics of its network.
-    hparams: Penalty, window and smoothing of each lane, [n].
+    hparams: Hyper-parameters of each lane, [n].
     states: State of each lane, [n]; donated.
-    frames: Frame of each lane, [n], or one for all lanes, [1].
-    active: Lanes that move; what is found in the others means nothing.
-    wide: As in `loop.step`; static.
+    frames: Frame of each lane, [n], or a single frame for all lanes, [1].
+    active: Mask of the lanes to advance; results of other lanes are undefined.
+    wide: Whether to search the larger region, as in `loop.step`; static.
   """
   step = functools.partial(loop.step, tracker, variables, wide=wide)
   if _shared(frames):
@@ -68,7 +67,7 @@ def together(
     moved, tracked = jax.vmap(step, (0, 0, None))(hparams, states, frame)
   else:
     moved, tracked = jax.vmap(step)(hparams, states, frames)
-  return _chosen(active, moved, states), tracked
+  return _where(active, moved, states), tracked
 
 
 @functools.partial(
@@ -84,34 +83,35 @@ def one_by_one(
   *,
   wide: bool = False,
 ) -> tuple[TrackState, Tracked]:
-  """As `together`, one lane after the other; one that is not active is free."""
+  """Does the same as `together`, but lane by lane, skipping inactive lanes."""
   step = functools.partial(loop.step, tracker, variables, wide=wide)
   shared = _shared(frames)
 
-  def lane(given):
-    number, hparams, state, active = given
+  def advance(lane):
+    number, hparams, state, active = lane
     frame = jax.tree.map(lambda x: x[0 if shared else number], frames)
-    nothing = jax.tree.map(
+    no_result = jax.tree.map(
       lambda x: jnp.zeros(x.shape, x.dtype),
       jax.eval_shape(step, hparams, state, frame)[1],
     )
     return jax.lax.cond(
       active,
       lambda state: step(hparams, state, frame),
-      lambda state: (state, nothing),
+      lambda state: (state, no_result),
       state,
     )
 
-  return jax.lax.map(lane, (jnp.arange(len(active)), hparams, states, active))
+  lanes = jnp.arange(len(active)), hparams, states, active
+  return jax.lax.map(advance, lanes)
 
 
-def _chosen(which: Bool[Array, 'n'], yes, no):
-  """Takes the leaves of one or the other for each lane."""
+def _where(mask: Bool[Array, 'n'], if_true, if_false):
+  """Applies `jnp.where` to all leaves of two pytrees, lane by lane."""
 
   def leaf(x, y):
-    return jnp.where(which.reshape(-1, *[1] * (x.ndim - 1)), x, y)
+    return jnp.where(mask.reshape(-1, *[1] * (x.ndim - 1)), x, y)
 
-  return jax.tree.map(leaf, yes, no)
+  return jax.tree.map(leaf, if_true, if_false)
 
 
 def _shared(frames: Frame) -> bool:

@@ -1,6 +1,6 @@
-"""Tracking as pure functions: state in, state out.
+"""Tracking loop for a single target, as pure functions of its state.
 
-`init` and `step` follow one target; `lanes` follows many.
+The module `lanes` applies `init` and `step` to many targets.
 """
 
 import jax
@@ -27,17 +27,18 @@ def init(
   frame: Frame,
   box_xywh: Float[Array, '4'],
 ) -> TrackState:
-  """Starts a target from its box in the first frame.
+  """Creates the state of a target from its box in the first frame.
 
   Args:
-    tracker: The algorithm; static.
-    variables: Of its network.
-    frame: The first frame.
-    box_xywh: The target, px of the frame, 0-based.
+    tracker: Tracking algorithm; static.
+    variables: Weights and statistics of its network.
+    frame: First frame.
+    box_xywh: Target box, px of the frame, 0-based.
   """
-  # As the released code of the family, which takes the first box by the centres
-  # of its pixels and gives boxes by their edges: a target that does not move
-  # comes back half a pixel up and to the left, unless `pixel_shift` is 0.5.
+  # The official code reads the first box as spanning pixel centres, but returns
+  # boxes that span pixel edges. The box of a target that does not move is
+  # therefore off by half a pixel up and to the left, unless `pixel_shift` is
+  # 0.5.
   center = boxes.pixel_center(box_xywh) + tracker.pixel_shift
   size = box_xywh[2:]
   side = jnp.round(context.context_side(*size, tracker.context_amount))
@@ -68,13 +69,16 @@ def step(
   """Finds the target in the next frame.
 
   Args:
-    tracker: The algorithm; static.
-    variables: Of its network.
-    hparams: Penalty, window and smoothing.
-    state: What the last frame left.
-    frame: The next frame.
-    wide: Whether the larger region of `tracker.wide_search` is searched, as
-      `state.wide` wants it; static.
+    tracker: Tracking algorithm; static.
+    variables: Weights and statistics of its network.
+    hparams: Hyper-parameters.
+    state: State after the previous frame.
+    frame: Next frame.
+    wide: Whether to search the larger region of `tracker.wide_search`; static.
+      The caller must pass the value of `state.wide`.
+
+  Returns:
+    The state after the frame, and the frame's result.
   """
   search_size, wide_search = tracker.search_size, tracker.wide_search
   if wide:
@@ -96,7 +100,7 @@ def step(
   )
   outputs = tracker.respond(variables, kernel, search)
   found = tracker.select(outputs, state, hparams, tracker.template_size / side)
-  # A score that is no number is unsure, too.
+  # Negated comparisons, so that a NaN score counts as unsure.
   unsure = ~(found.score >= hparams.lost_score)
   lost = unsure | (state.lost & ~(found.score > hparams.found_score))
   box, wanted = found.box_cxcywh, state.wide

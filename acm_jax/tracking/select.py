@@ -1,4 +1,4 @@
-"""Which candidate is the target: SiamRPN's rule, which SiamBAN shares."""
+"""Selection of the target among candidates, as in SiamRPN and SiamBAN."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,16 +14,17 @@ def select(
   hparams: Hparams,
   scale: Float[Array, ''],
 ) -> Found:
-  """Picks the best place and smooths the target's size.
+  """Selects the best candidate, and smooths the target's size.
 
-  penalty = exp(-(r s - 1) penalty_k), r the change of aspect, s that of size,
-  both at least 1; the score is multiplied by it and blended with a cosine
-  window. The centre is taken as found, the size moves towards the found one
-  at the rate penalty * score * size_lr.
+  Scores are multiplied by the penalty exp(-(r s - 1) penalty_k), where r and s
+  are the relative changes of aspect ratio and of size, both at least 1, and
+  blended with a cosine window. The new centre is that of the selected
+  candidate. The size moves towards the candidate's size at the rate
+  penalty * score * size_lr.
 
   Args:
-    candidates: Boxes relative to the centre of the search crop, px of it.
-    state: Where the target was.
+    candidates: Boxes relative to the centre of the search crop, px of the crop.
+    state: Previous state of the target.
     hparams: Strengths of penalty, window and smoothing.
     scale: Pixels of the crop per pixel of the frame.
 
@@ -31,8 +32,8 @@ def select(
   """
   penalty = _penalty(candidates.box_cxcywh, state.size * scale, hparams)
   window = cosine_window(candidates.score.shape)
-  share = hparams.window_influence
-  final = candidates.score * penalty * (1 - share) + window * share
+  influence = hparams.window_influence
+  final = candidates.score * penalty * (1 - influence) + window * influence
   best = jnp.argmax(final)
   found = candidates.box_cxcywh.reshape(-1, 4)[best]
   box, score = found / scale, candidates.score.ravel()[best]
@@ -49,22 +50,24 @@ def select(
 
 
 def margin(
-  places: Float[Array, '*cells 2'],
+  centers: Float[Array, '*cells 2'],
   scores: Float[Array, '*cells'],
   box_cxcywh: Float[Array, '4'],
   score: Float[Array, ''],
 ) -> Float[Array, '']:
-  """What `score` is above the highest score outside of a box, or above 0.
+  """Returns the lead of a box's score over the highest score outside the box.
+
+  Without candidates outside the box, the lead is over 0.
 
   Args:
-    places: x, y of what the scores are of.
-    scores: 0 or more.
-    box_cxcywh: The box that was chosen, in the same pixels.
-    score: Its own.
+    centers: Centres x, y of the candidates, px.
+    scores: Scores of the candidates, at least 0.
+    box_cxcywh: Selected box, in the same pixels.
+    score: Score of the selected box.
   """
   center, size = box_cxcywh[:2], box_cxcywh[2:]
-  apart = jnp.abs(places.reshape(-1, 2) - center[None])
-  outside = jnp.any(apart > size[None] / 2, axis=-1)
+  distance = jnp.abs(centers.reshape(-1, 2) - center[None])
+  outside = jnp.any(distance > size[None] / 2, axis=-1)
   return score - jnp.max(jnp.where(outside, scores.ravel(), 0.0))
 
 
@@ -80,7 +83,7 @@ def _change(ratio):
 
 
 def cosine_window(shape: tuple[int, ...]) -> Float[np.ndarray, '*s']:
-  """Outer product of two Hann windows, the same for every anchor of a cell."""
+  """Returns the outer product of two Hann windows, repeated for all anchors."""
   window = np.outer(np.hanning(shape[0]), np.hanning(shape[1]))
   window = window.reshape(window.shape + (1,) * (len(shape) - 2))
   return np.broadcast_to(window, shape).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Tracking in a video, frame by frame, with a trained model."""
+"""Frame-by-frame tracking in a video with a trained model."""
 
 import collections
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,25 +9,25 @@ import numpy as np
 from jaxtyping import Float
 
 from acm_jax.tracking.contract import Hparams, Tracked
-from acm_jax.tracking.engine import Engine, Image, Programs, given
+from acm_jax.tracking.engine import Engine, Image, Programs, initial_result
 from acm_jax.tracking.model import Model
 
-# Numbers x, y, w, h, px, 0-based, and a row of these for each target.
+# x, y, w, h, px, 0-based; `Boxes` has a row for each target.
 Box = np.ndarray | Sequence
 Boxes = np.ndarray | Sequence
 
 
 class Result(NamedTuple):
-  """A target in a frame.
+  """Result of tracking a target in one frame.
 
   Attributes:
-    box: x, y, w, h, px of the frame, 0-based.
-    score: Probability that it is the target, 0 to 1, before the penalty on
-      changes and the window.
+    box: Box x, y, w, h, px of the frame, 0-based.
+    score: Probability, 0 to 1, that the box shows the target, before the
+      penalty on changes and the window are applied.
     lost: Whether the score has fallen below the model's `lost_score` and has
       not risen above its `found_score` since.
-    margin: How much higher the score is than any outside of the box; a small
-      one tells of a distractor.
+    margin: Difference between the score and the highest score outside of the
+      box; a small margin indicates a distractor.
   """
 
   box: Float[np.ndarray, '4']
@@ -37,54 +37,57 @@ class Result(NamedTuple):
 
 
 class VideoTracker:
-  """Follows targets through video with a trained model.
+  """Tracks targets in video with a trained model.
 
       tracker = acm_jax.load('runs/siamban_acm')
       tracker.init(image, (120, 80, 60, 40))
       box = tracker.update(image).box
 
-  Images are RGB, uint8 [h, w, 3]. OpenCV reads BGR, which no check can tell:
-  turn it by `image[..., ::-1]`, or boxes are worse without a word. A tracker
-  is for one thread at a time.
+  Images are RGB, uint8 [h, w, 3]. OpenCV reads BGR, which cannot be detected
+  and silently makes boxes worse: convert its images with `image[..., ::-1]`. A
+  tracker must not be used by several threads at once.
 
   Attributes:
     model: Tracker, weights, hyper-parameters and precision.
   """
 
   def __init__(self, model: Model):
-    """Makes a tracker without a target; the first frames compile it."""
+    """Creates a tracker without a target; the first frames compile it."""
     self.model = model
     self._programs = Programs()
     self._engine = Engine(model, programs=self._programs)
     self._started = False
 
   def init(self, image: Image, box: Box) -> None:
-    """Takes a target by its box in the first frame, in place of any before.
+    """Starts tracking a target, given its box in the first frame.
 
-    After an error there is no target, neither the new one nor the former.
+    The target replaces any previous one. After an error, the tracker has no
+    target.
 
     Args:
       image: First frame.
       box: x, y, w, h, px, 0-based.
 
     Raises:
-      ValueError: The image is not RGB of uint8, or the box has no area of a
-        pixel or lies outside of the image.
+      ValueError: The image is not RGB of uint8, or the box is less than a pixel
+        wide or high or lies outside of the image.
     """
     self._started = False
-    self._engine.start(image, {0: _numbers(box)})
+    self._engine.start(image, {0: _as_array(box)})
     self._started = True
 
   def update(self, image: Image) -> Result:
     """Finds the target in the next frame.
 
     Raises:
-      RuntimeError: There is no target yet.
-      ValueError: The image is not RGB of uint8, or not of the size of the
+      RuntimeError: The tracker has no target yet.
+      ValueError: The image is not RGB of uint8, or differs in size from the
         first one.
     """
     if not self._started:
-      raise RuntimeError('update: no target; call init(image, box) first')
+      raise RuntimeError(
+        'the tracker has no target; call init(image, box) before update(image)'
+      )
     return _result(self._engine.advance(image)()[0])
 
   def track(
@@ -94,25 +97,27 @@ class VideoTracker:
     *,
     ahead: int = 1,
   ) -> Iterator[list[Result]]:
-    """Follows n targets through a video; leaves the target of `init` alone.
+    """Tracks n targets through a video.
+
+    The target of `init` and `update` is not affected.
 
     Args:
       frames: RGB frames of one size.
-      boxes: x, y, w, h of each target in the first frame, px, 0-based.
-      ahead: Frames that are taken while the device still works on the one
-        before, so that decoding does not wait; 0 for a camera, which answers
-        each frame at once.
+      boxes: Box x, y, w, h of each target in the first frame, px, 0-based.
+      ahead: Number of frames that are read ahead while the device works, so
+        that decoding and tracking overlap; 0 for a camera, so that each frame
+        is answered before the next one is read.
 
     Yields:
-      A result for each target and frame; of the first frame the boxes given,
-      with a score of 1.
+      Results of all targets, frame by frame. Results of the first frame are the
+      given boxes, with a score of 1.
 
     Raises:
-      ValueError: There is no frame, a frame is not RGB of uint8 or not of the
-        size of the first one, or a box has no area of a pixel or lies outside.
+      ValueError: The video is empty, a frame is not RGB of uint8 or differs in
+        size from the first one, or a box cannot be tracked.
     """
-    found = follow(self.model, frames, boxes, self._programs, ahead=ahead)
-    for tracked in found:
+    per_frame = follow(self.model, frames, boxes, self._programs, ahead=ahead)
+    for tracked in per_frame:
       yield list(map(_result, tracked))
 
 
@@ -125,33 +130,33 @@ def follow(
   hparams: Hparams | None = None,
   ahead: int = 1,
 ) -> Iterator[list[Tracked]]:
-  """Does the work of `VideoTracker.track`.
+  """Tracks n targets through a video, as `VideoTracker.track`.
 
-  All targets share each frame, where the lanes of `running.scheduler` have
-  videos of their own.
+  All targets share each frame, while `running.scheduler` tracks in a video per
+  lane.
 
   Args:
-    model: What tracks.
-    frames: As there.
-    boxes_xywh: As there.
-    programs: Keeper of compiled programs.
-    hparams: Hyper-parameters of each target, [n]; the model's by default.
-    ahead: As there.
+    model: Model to track with.
+    frames: RGB frames of one size.
+    boxes_xywh: Box of each target in the first frame, px, 0-based.
+    programs: Cache of compiled programs (default: a new one).
+    hparams: Hyper-parameters of each target, [n] (default: the model's).
+    ahead: Number of frames that are read ahead while the device works.
   """
   if isinstance(ahead, bool) or not isinstance(ahead, int) or ahead < 0:
-    raise ValueError(f'ahead={ahead!r}: give a number of frames, 0 or more')
-  boxes_xywh = _numbers(boxes_xywh)
+    raise ValueError(f'`ahead`={ahead!r}: give a number of frames, at least 0')
+  boxes_xywh = _as_array(boxes_xywh)
   frames = iter(frames)
   first = next(frames, None)
   if first is None:
-    raise ValueError('the video has no frames')
+    raise ValueError('the video has no frames; give at least one')
   if boxes_xywh.ndim != 2 or not len(boxes_xywh):
     raise ValueError(
-      f'boxes of the shape {list(boxes_xywh.shape)}: give a row x,y,w,h for '
-      'each target'
+      f'the boxes have the shape {list(boxes_xywh.shape)}; give one row '
+      'x,y,w,h per target'
     )
-  # A power of two, so that few numbers of targets are compiled for. The lanes
-  # without a target are not active.
+  # A power of two, so that programs are compiled for few numbers of lanes.
+  # Lanes without a target stay inactive.
   count = len(boxes_xywh)
   lanes = 1 << (count - 1).bit_length()
   if hparams is not None:
@@ -160,36 +165,37 @@ def follow(
     )
   engine = Engine(model, lanes, programs=programs, hparams=hparams)
   engine.start(first, dict(enumerate(boxes_xywh)))
-  yield [given(box) for box in boxes_xywh]
-  waiting: collections.deque = collections.deque()
-  refusal = None
+  yield [initial_result(box) for box in boxes_xywh]
+  pending: collections.deque = collections.deque()
+  invalid_frame = None
   for number, frame in enumerate(frames, 1):
     try:
-      waiting.append(engine.advance(frame))
+      pending.append(engine.advance(frame))
     except ValueError as error:
-      # After the results of the frames before it.
-      refusal = ValueError(f'frame {number}, counted from 0: {error}')
+      # Raised after the pending results of the frames before this one.
+      invalid_frame = ValueError(f'frame {number} (counted from 0): {error}')
       break
-    if len(waiting) > ahead:
-      yield list(waiting.popleft()().values())
-  for fetch in waiting:
+    if len(pending) > ahead:
+      fetch = pending.popleft()
+      yield list(fetch().values())
+  for fetch in pending:
     yield list(fetch().values())
-  if refusal:
-    raise refusal
+  if invalid_frame:
+    raise invalid_frame
 
 
-def _numbers(boxes: Any) -> Float[np.ndarray, '...']:
+def _as_array(boxes: Any) -> Float[np.ndarray, '...']:
   try:
     return np.asarray(boxes, np.float32)
   except (TypeError, ValueError):
     raise ValueError(
-      f'box {boxes!r} is not of numbers: give x,y,w,h in pixels'
+      f'box {boxes!r} does not consist of numbers; give x,y,w,h in pixels'
     ) from None
 
 
 def _result(tracked: Tracked) -> Result:
   return Result(
-    # A copy: what was found is a part of an array of all targets.
+    # A copy, because the box is a view of an array of all targets.
     np.array(tracked.box_xywh),
     float(tracked.score),
     bool(tracked.lost),

@@ -1,4 +1,4 @@
-"""The modes that search a larger region, by name."""
+"""Modes of searching a larger region, by name."""
 
 import dataclasses
 
@@ -9,14 +9,14 @@ from acm_jax.tracking.contract import WideSearch
 
 @dataclasses.dataclass(frozen=True)
 class LongTerm(WideSearch):
-  """While the target is lost a larger region is searched.
+  """Searches a larger region while the target is lost.
 
-  It is lost when its score falls below `Hparams.lost_score`, and found again
-  above `Hparams.found_score`. Where the score is below the former, the target
-  stays where it was.
+  The target is lost when its score falls below `Hparams.lost_score`, and found
+  again when it rises above `Hparams.found_score`. In frames with a score below
+  `lost_score`, the target keeps its previous position and size.
 
-  Deviation: pysot clips a box to the frame in what it returns, but not in its
-  state; here both are clipped, as in its short-term tracker.
+  Deviation: pysot's long-term tracker clips the returned box to the frame, but
+  not its state. This one clips both, like pysot's short-term tracker.
 
   Source: the long-term SiamRPN++ of pysot.
   """
@@ -31,15 +31,15 @@ class LongTerm(WideSearch):
 
 @dataclasses.dataclass(frozen=True)
 class FastMotion(WideSearch):
-  """After one leap of the target a larger region is searched to the end.
+  """Searches a larger region in all frames after the target's first jump.
 
-  A leap is a displacement of more than half the template's crop.
+  A jump is a displacement by more than half the side of the template crop.
 
-  Deviation: the released code compares the displacement without its sign, so
-  that it misses leaps to the left and up; here all count. That the mode never
-  ends is as released.
+  Deviation: the official code compares the signed displacement, and so misses
+  jumps to the left and up. This one detects jumps in all directions. That the
+  mode never ends is as in the official code.
 
-  Source: the released SiamBAN-ACM tracker.
+  Source: the official SiamBAN-ACM tracker.
   """
 
   search_size: int = 510
@@ -53,11 +53,13 @@ _MODES = {'never': None, 'long_term': LongTerm(), 'fast_motion': FastMotion()}
 
 
 def make(name: str) -> WideSearch | None:
-  """A mode by name; 'never' is none.
+  """Returns a mode by name; None for 'never'.
 
   Raises:
     ValueError: The name is unknown.
   """
   if name not in _MODES:
-    raise ValueError(f'no wide_search {name!r}: there are {", ".join(_MODES)}')
+    raise ValueError(
+      f'`wide_search`={name!r}: unknown; choose from {", ".join(_MODES)}'
+    )
   return _MODES[name]

@@ -1,13 +1,13 @@
-"""Which labels of a tracker to trust: those that it gives both ways.
+"""Decides which boxes of a tracker to trust, by tracking in both directions.
 
-A target is followed through some frames and back again from where it was last.
-Where both ways agree, and the tracker is sure both times, its box is taken for
-right; a track whose way back does not end where it began is not.
+A target is tracked forward through some frames, and then backward from its last
+box. The boxes of a frame are trusted if the passes agree and both scores are
+high. A track is dropped if the backward pass does not end where the forward
+pass began.
 
 Source: forward-backward error, Kalal et al., "Forward-Backward Error: Automatic
 Detection of Tracking Failures" (ICPR 2010).
-Deviation: boxes are compared by overlap, where the paper compares points by
-distance.
+Deviation: boxes are compared by overlap, instead of points by distance.
 """
 
 from typing import NamedTuple
@@ -17,24 +17,25 @@ from jaxtyping import Bool, Float
 
 from acm_jax.geometry import boxes
 
-# Frames below which a track is not worth keeping, and the part of all frames.
-LEAST_FRAMES, LEAST_SHARE = 8, 1 / 3
-# Motion and change of size, as parts of the target's size, up to which a target
-# does not move.
+# Number and fraction of the frames that must agree for a track to be kept.
+LEAST_FRAMES, LEAST_FRACTION = 8, 1 / 3
+# Motion and change of size up to which a target stands still, relative to the
+# target's size.
 _STILL = 0.3
 
+# Outcomes of a track, as reports print them.
 KEPT = 'kept'
-NOT_HOME = 'did not come home'
-TOO_FEW = 'agreed on too few frames'
+NOT_HOME = 'did not return to the start'
+TOO_FEW = 'agreed in too few frames'
 STILL = 'stood still'
 
 
 class Passes(NamedTuple):
-  """What a tracker found of n targets in t frames, there and back.
+  """Results of the forward and the backward pass, for n targets in t frames.
 
   Attributes:
-    box_xywh: Boxes of the way there and of the way back, px.
-    score: Scores; 1 in the frame that a way begins in.
+    box_xywh: Boxes of both passes, px.
+    score: Scores of both passes; 1 in the frame that a pass starts from.
   """
 
   box_xywh: Float[np.ndarray, '2 t n 4']
@@ -44,45 +45,45 @@ class Passes(NamedTuple):
 def agreed(
   passes: Passes, overlap: float, score: float
 ) -> Bool[np.ndarray, 't n']:
-  """Finds the frames in which both ways agree.
+  """Finds the frames in which both passes agree.
 
-  The last frame never counts: the way back begins with the box found there.
+  The last frame never counts, because the backward pass starts from its box.
 
   Args:
-    passes: What was found.
-    overlap: Least IoU of both boxes.
-    score: Score that both exceed.
+    passes: Results of both passes.
+    overlap: Minimum IoU of the two boxes.
+    score: Score that both scores must exceed.
   """
-  there, back = boxes.xywh_to_xyxy(passes.box_xywh)
+  forward, backward = boxes.xywh_to_xyxy(passes.box_xywh)
   agrees = (passes.score > score).all(axis=0)
-  agrees &= boxes.iou(there, back) >= overlap
+  agrees &= boxes.iou(forward, backward) >= overlap
   agrees[-1] = False
   return agrees
 
 
 def labels(passes: Passes) -> Float[np.ndarray, 't n 4']:
-  """Gives the boxes midway between those of both ways, px."""
+  """Returns the mean of the boxes of both passes, px."""
   return passes.box_xywh.mean(axis=0, dtype=np.float32)
 
 
 def outcome(
   box_xywh: Float[np.ndarray, 't 4'], agrees: Bool[np.ndarray, 't']
 ) -> str:
-  """Decides what becomes of a track; `STILL` is for the caller to weigh.
+  """Returns the outcome of a track; `STILL` leaves the decision to the caller.
 
   Args:
-    box_xywh: Labels of one target, px.
-    agrees: Frames in which both ways agree.
+    box_xywh: Boxes of one target, px.
+    agrees: Whether both passes agree, for each frame.
   """
   if not agrees[0]:
     return NOT_HOME
-  if agrees.sum() < max(LEAST_FRAMES, LEAST_SHARE * len(agrees)):
+  if agrees.sum() < max(LEAST_FRAMES, LEAST_FRACTION * len(agrees)):
     return TOO_FEW
   return STILL if stands_still(box_xywh[agrees]) else KEPT
 
 
 def stands_still(box_xywh: Float[np.ndarray, 't 4']) -> bool:
-  """Whether a target hardly leaves its first place and size."""
+  """Returns whether a target hardly changes its location and its size."""
   box_cxcywh = boxes.xyxy_to_cxcywh(boxes.xywh_to_xyxy(box_xywh))
   center, size = box_cxcywh[:, :2], box_cxcywh[:, 2:]
   moved = np.linalg.norm(center - center[0], axis=1) / np.sqrt(size[0].prod())

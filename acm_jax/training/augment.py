@@ -1,8 +1,8 @@
-"""Distortions of training pairs, on the device, inside the train step.
+"""Augmentation of training pairs on the device, inside the training step.
 
-The order and the ranges of SiamFC's descendants: grey, shift and scale,
-colour, blur, flip. Grey and the interpolation of shift and scale are linear
-and commute, so that grey comes second here, on the smaller image.
+The order is that of SiamFC's descendants: grey, shift and scale, colour, blur,
+flip. Grey follows shift and scale in this implementation, because the image is
+smaller then; the result is the same, since both are linear and commute.
 """
 
 import dataclasses
@@ -18,8 +18,9 @@ from acm_jax.tracking import crop
 from acm_jax.tracking.contract import Batch
 from data_pipelines.batch import RawBatch
 
-# Square roots of the colour covariance of ImageNet, RGB by noise source, grey
-# levels. Source: SiamFC's training code, as pysot prints it.
+# Square root of the colour covariance of ImageNet, grey levels: a row for each
+# of R, G and B, a column for each independent noise. Source: the training code
+# of SiamFC, as in pysot.
 _COLOR = np.array(
   [
     [-0.55919361, 0.98062831, -0.41940627],
@@ -29,17 +30,17 @@ _COLOR = np.array(
   np.float32,
 )
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-# The blur's kernel has 2 radius + 1 pixels: odd sizes from 5 to 45.
+# Range of the blur's radius; the kernels have 2 radius + 1 pixels, 5 to 45.
 _BLUR_RADIUS = (2, 22)
 
 
 @dataclasses.dataclass(frozen=True)
 class Ranges:
-  """How far one of the two crops is distorted; numbers are static.
+  """Ranges of the augmentation of one of the two crops.
 
   Attributes:
     shift: Largest displacement along each axis, px of the context crop.
-    scale: Largest relative change of each axis.
+    scale: Largest relative change of the scale along each axis.
     color: Probability of colour noise.
     blur: Probability of blur.
     flip: Probability of a left-right flip.
@@ -55,12 +56,12 @@ class Ranges:
     if self.shift < 0:
       raise ValueError(f'shift={self.shift} must not be negative')
     if not 0 <= self.scale < 1:
-      raise ValueError(f'scale={self.scale} must be from 0 to below 1')
+      raise ValueError(f'scale={self.scale} must be at least 0 and less than 1')
     for name in ('color', 'blur', 'flip'):
       _check_probability(name, getattr(self, name))
 
   def room(self, size: int) -> int:
-    """Side of the context crop that a result of `size` px needs, px."""
+    """Returns the side of the context crop that a crop of `size` px needs."""
     return context.room(size, self.shift, self.scale)
 
 
@@ -71,12 +72,12 @@ def _check_probability(name: str, value: float) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Distortion:
-  """How far pairs are distorted.
+  """Ranges of the augmentation of a pair.
 
   Attributes:
-    template: Ranges of the template.
-    search: Ranges of the search region.
-    grey: Probability that both images of a pair lose their colour.
+    template: Ranges of the template crop.
+    search: Ranges of the search crop.
+    grey: Probability that both crops of a pair become grey.
   """
 
   template: Ranges
@@ -95,27 +96,28 @@ def augment(
   template_size: int,
   search_size: int,
 ) -> Batch:
-  """Cuts crops of the exact sizes and distorts them, their boxes with them.
+  """Augments context crops, cuts them to size, and moves the boxes along.
 
   Args:
-    raw: Context crops round the targets.
-    rng: Key; the result is a function of it and of `raw`.
-    distortion: How far; None for crops that have their sizes already.
+    raw: Context crops around the targets.
+    rng: Random key; the result is a function of `rng` and `raw`.
+    distortion: Ranges of the augmentation; None if the crops already have their
+      sizes and stay as they are.
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
 
   Raises:
-    ValueError: The context crops are smaller than the ranges can reach.
+    ValueError: The context crops are too small for the ranges.
 
   Source: the data code of SiamRPN++ and SiamBAN.
   """
   if distortion is None:
     return Batch(
-      raw.template.astype(jnp.float32),
-      raw.search.astype(jnp.float32),
-      raw.template_box,
-      raw.search_box,
-      raw.positive,
+      template=raw.template.astype(jnp.float32),
+      search=raw.search.astype(jnp.float32),
+      template_box=raw.template_box,
+      search_box=raw.search_box,
+      positive=raw.positive,
     )
   grey_key, template_key, search_key = jax.random.split(rng, 3)
   greyed = jax.random.bernoulli(grey_key, distortion.grey, raw.positive.shape)
@@ -135,19 +137,27 @@ def augment(
     size=search_size,
     ranges=distortion.search,
   )
-  return Batch(template, search, template_box, search_box, raw.positive)
+  return Batch(
+    template=template,
+    search=search,
+    template_box=template_box,
+    search_box=search_box,
+    positive=raw.positive,
+  )
 
 
 def _distort(images, boxes_cxcywh, greyed, key, *, size, ranges):
+  """Augments the templates or the search images of a batch."""
   side = images.shape[1]
   if side < ranges.room(size):
     raise ValueError(
       f'context crops of {side} px are too small: a crop of {size} px needs '
-      f'{ranges.room(size)} at shift {ranges.shift}, scale {ranges.scale}'
+      f'{ranges.room(size)} px with shift={ranges.shift} and '
+      f'scale={ranges.scale}; give larger crops or reduce the ranges'
     )
-  one = functools.partial(distort_one, size=size, ranges=ranges)
+  distort = functools.partial(distort_one, size=size, ranges=ranges)
   keys = jax.random.split(key, len(images))
-  return jax.vmap(one)(images, boxes_cxcywh, greyed, keys)
+  return jax.vmap(distort)(images, boxes_cxcywh, greyed, keys)
 
 
 def distort_one(
@@ -159,27 +169,48 @@ def distort_one(
   size: int,
   ranges: Ranges,
 ) -> tuple[Float[Array, 'n n 3'], Float[Array, '4']]:
-  """The crop of one image and the box in it, px of the crop."""
-  keys = jax.random.split(key, 6)
+  """Augments one image.
+
+  Args:
+    image: Context crop.
+    box_cxcywh: Target in `image`, px.
+    greyed: Whether the crop becomes grey.
+    key: Random key.
+    size: Side of the crop, px.
+    ranges: Ranges of the augmentation.
+
+  Returns:
+    The crop, and the target in it, px of the crop.
+  """
+  (
+    geometry_key,
+    noise_key,
+    color_key,
+    blur_key,
+    flip_key,
+    radius_key,
+  ) = jax.random.split(key, 6)
   limit = jnp.array([[ranges.scale], [ranges.shift]])
-  draw = jax.random.uniform(keys[0], (2, 2), minval=-1.0) * limit
-  image, box = shift_scale(image, box_cxcywh, 1 + draw[0], draw[1], size)
+  scale, shift = jax.random.uniform(geometry_key, (2, 2), minval=-1.0) * limit
+  image, box = shift_scale(image, box_cxcywh, 1 + scale, shift, size)
   image = jnp.where(greyed, (image @ _LUMA)[..., None], image)
-  noise = jax.random.normal(keys[1], (3,))
+  noise = jax.random.normal(noise_key, (3,))
   image = _sometimes(
-    ranges.color, keys[2], lambda x: x - (_COLOR @ noise)[None, None], image
+    ranges.color, color_key, lambda x: x - (_COLOR @ noise)[None, None], image
   )
-  image = _sometimes(ranges.blur, keys[3], _random_blur, image, keys[5])
-  return _sometimes(ranges.flip, keys[4], _flip, (image, box))
+  image = _sometimes(
+    ranges.blur, blur_key, lambda x: _random_blur(x, radius_key), image
+  )
+  return _sometimes(ranges.flip, flip_key, _flip, (image, box))
 
 
-def _sometimes(probability, key, function, value, *args):
-  """`function` of the value with a static probability; 0 costs nothing."""
+def _sometimes(probability, key, function, value):
+  """Applies a function with a static probability; at 0 it is not compiled."""
   if probability == 0:
     return value
-  hit = jax.random.bernoulli(key, probability)
-  choose = functools.partial(jnp.where, hit)
-  return jax.tree.map(choose, function(value, *args), value)
+  applies = jax.random.bernoulli(key, probability)
+  choose = functools.partial(jnp.where, applies)
+  return jax.tree.map(choose, function(value), value)
 
 
 def shift_scale(
@@ -189,51 +220,55 @@ def shift_scale(
   shift: Float[Array, '2'],
   size: int,
 ) -> tuple[Float[Array, 'n n 3'], Float[Array, '4']]:
-  """Cuts `size` pixels a side at steps of `scale`, `shift` off the centre.
+  """Cuts a scaled and shifted crop by bilinear interpolation.
 
   Args:
-    image: Context crop; its centre is pixel h // 2.
-    box_cxcywh: Target, px of `image`.
-    scale: Along x and y, px of `image` per px of the result.
-    shift: Along x and y, px of `image`.
-    size: Side of the result, px.
+    image: Context crop, whose centre is pixel h // 2.
+    box_cxcywh: Target in `image`, px.
+    scale: Distance between the pixels of the crop along x and y, px of `image`.
+    shift: Displacement from the centre along x and y, px of `image`.
+    size: Side of the crop, px.
+
+  Returns:
+    The crop, and the target in it, px of the crop.
   """
   side = image.shape[0]
   low = side // 2 + shift - (size - 1) / 2 * scale
-  place = low[:, None] + jnp.arange(size)[None] * scale[:, None]
-  cols, rows = crop.taps(place[0], side), crop.taps(place[1], side)
+  xs, ys = low[:, None] + jnp.arange(size)[None] * scale[:, None]
+  rows, cols = crop.taps(ys, side), crop.taps(xs, side)
   pixels = crop.resample(image, rows, cols, jnp.zeros(3))
   box = [(box_cxcywh[:2] - low) / scale, box_cxcywh[2:] / scale]
   return pixels, jnp.concatenate(box)
 
 
 def _random_blur(image, key):
-  radius_key, share_key = jax.random.split(key)
+  radius_key, vertical_key = jax.random.split(key)
   low, high = _BLUR_RADIUS
   radius = jax.random.randint(radius_key, (), low, high + 1)
-  return cross_blur(image, radius, jax.random.uniform(share_key))
+  return cross_blur(image, radius, jax.random.uniform(vertical_key))
 
 
 def cross_blur(
-  image: Float[Array, 'h w 3'], radius, share
+  image: Float[Array, 'h w 3'], radius, vertical_weight
 ) -> Float[Array, 'h w 3']:
-  """Mean over a vertical line, times `share`, and over a horizontal one.
+  """Blurs an image by a cross: the means along vertical and horizontal lines.
 
   Args:
-    image: Image.
-    radius: The lines have 2 radius + 1 pixels; the image is mirrored at its
-      edges, the edge pixel not repeated.
-    share: Weight of the vertical line; the horizontal one has the rest.
+    image: Image, which is mirrored at its edges without repeating the edge
+      pixel.
+    radius: Radius of the lines, which have 2 radius + 1 pixels.
+    vertical_weight: Weight of the vertical line, 0 to 1; the horizontal line
+      has the rest.
   """
   rows = _line_mean(image.shape[0], radius)
   cols = _line_mean(image.shape[1], radius)
   vertical = jnp.einsum('yh,hwc->ywc', rows, image)
   horizontal = jnp.einsum('xw,hwc->hxc', cols, image)
-  return share * vertical + (1 - share) * horizontal
+  return vertical_weight * vertical + (1 - vertical_weight) * horizontal
 
 
 def _line_mean(length: int, radius) -> Float[Array, 'l l']:
-  """Banded matrix of a moving mean over 2 radius + 1 mirrored pixels."""
+  """Builds the banded matrix of a moving mean over 2 radius + 1 pixels."""
   out = jnp.arange(length)[:, None]
   source = jnp.arange(length)[None]
   last = length - 1

@@ -1,8 +1,8 @@
-"""Checkpoints of a run: saved while training goes on, restored to any mesh.
+"""Checkpoints of a run: saved during training, and restored to any mesh.
 
-A checkpoint has two parts: `model`, which is all that tracking needs, and
-`progress`, which a resumed run needs besides. Where a run averages its weights
-`model` holds the average and `progress` the weights that train.
+A checkpoint has two parts: `model`, which is sufficient for tracking, and
+`progress`, which a resumed run needs in addition. If a run averages its
+weights, `model` holds the average and `progress` the weights that train.
 """
 
 import contextlib
@@ -20,9 +20,10 @@ from acm_jax.tracking.contract import Variables
 from acm_jax.training import workdir as workdirs
 from acm_jax.training.state import TrainState
 
-# Figure of a validation by which the best checkpoint is chosen.
+# Metric of a validation by which the best checkpoint is chosen.
 CRITERION = 'validation_average_overlap'
-# Beside the figures of a checkpoint, what else than weights they follow from.
+# Name under which the metrics of a checkpoint include the settings that they
+# depend on; see `resuming.measured`.
 _MEASURED = 'measured'
 _FOLDER = 'checkpoints'
 _MODEL = ('params', 'batch_stats')
@@ -30,19 +31,19 @@ _PROGRESS = ('step', 'opt_state', 'skipped', 'skipped_in_a_row')
 
 
 class Checkpoints:
-  """The checkpoints of one run; a context manager."""
+  """Context manager that saves and restores the checkpoints of a run."""
 
   def __init__(
     self, workdir: Path, keep: int | None = None, measured: str = ''
   ):
-    """Opens or makes the folder of checkpoints in `workdir`.
+    """Opens the checkpoints of a run, creating their folder if necessary.
 
     Args:
       workdir: Folder of the run.
-      keep: How many of the newest stay, beside the best; all if it is not
-        given.
-      measured: What the figures of those to come follow from besides the
-        weights; see `resuming.measured`.
+      keep: Number of the newest checkpoints to keep in addition to the best
+        (default: all).
+      measured: Settings that the metrics of new checkpoints depend on, besides
+        the weights; see `resuming.measured`.
     """
     policies = ocp.training.preservation_policies
     policy = policies.AnyPreservationPolicy([policies.LatestN(keep), _Best()])
@@ -55,65 +56,67 @@ class Checkpoints:
     return self
 
   def __exit__(self, *_) -> None:
-    """Waits for what is being saved.
+    """Waits until the last checkpoint is saved.
 
     Raises:
-      RuntimeError: It could not be saved.
+      RuntimeError: The checkpoint could not be saved.
     """
     with self._saving():
       self._checkpointer.close()
 
   @property
   def steps(self) -> tuple[int, ...]:
-    """Steps that are saved or being saved, ascending."""
+    """Steps of all checkpoints, finished or not, in ascending order."""
     return tuple(c.step for c in self._checkpointer.checkpoints)
 
   @property
   def best(self) -> int | None:
-    """Step of the best checkpoint, the newest of equals; None without one.
+    """Step of the best validated checkpoint; None if none was validated.
 
-    It is the best of those that were measured as the newest one was.
+    Only checkpoints that were measured with the same settings as the newest
+    validated one are compared. Of equally good checkpoints, the newest counts
+    as the best.
     """
     return _best(self._checkpointer.checkpoints)
 
   def save(
-    self, state: TrainState, figures: Mapping[str, float] | None = None
+    self, state: TrainState, metrics: Mapping[str, float] | None = None
   ) -> None:
-    """Begins to save a state, unless it is saved already.
+    """Starts saving a state, unless its step is already saved.
 
     Args:
       state: State to save.
-      figures: Figures of its validation, `CRITERION` among them.
+      metrics: Metrics of the validation of the state, including `CRITERION`.
 
     Raises:
-      RuntimeError: The one before could not be saved.
+      RuntimeError: The previous state could not be saved.
     """
     step = int(state.step)
     if step in self.steps:
       return
-    # Copies: the next step is given the state's own memory.
+    # Copies, because the next step reuses the memory of the state.
     parts = _parts(jax.tree.map(jnp.copy, state))
-    metrics = figures and {**figures, _MEASURED: self._measured}
+    metrics = metrics and {**metrics, _MEASURED: self._measured}
     with self._saving():
       self._checkpointer.save_checkpointables_async(
         step, parts, force=True, metrics=metrics
       )
 
   def save_model(self, step: int, variables: Variables) -> None:
-    """Saves weights and statistics alone, from which no run goes on."""
+    """Saves weights and statistics only, which no run can be resumed from."""
     self._checkpointer.save_checkpointables(
       step, {'model': {name: variables[name] for name in _MODEL}}
     )
 
   def restore(self, step: int, like: TrainState) -> TrainState:
-    """The state of a step.
+    """Restores the state of a step.
 
     Args:
       step: One of `steps`.
-      like: Shapes, types and shardings of the state.
+      like: State with the shapes, types and shardings to restore.
 
     Raises:
-      ValueError: The checkpoint is damaged or of another network.
+      ValueError: The checkpoint is damaged or that of another network.
     """
     parts = self.read(step, _parts(like))
     if like.average is None:
@@ -121,7 +124,10 @@ class Checkpoints:
     return TrainState(**parts['progress'], average=parts['model'])
 
   def read_model(self, step: int) -> Variables:
-    """Weights and statistics of a step, as NumPy arrays.
+    """Reads the weights and statistics of a step, as NumPy arrays.
+
+    Args:
+      step: One of `steps`.
 
     Raises:
       ValueError: The checkpoint is damaged.
@@ -136,7 +142,15 @@ class Checkpoints:
     return self.read(step, {'model': like})['model']
 
   def read(self, step: int, like: dict[str, Any]) -> dict[str, Any]:
-    """Parts of a checkpoint, into the shapes and places of `like`."""
+    """Reads parts of a checkpoint.
+
+    Args:
+      step: One of `steps`.
+      like: Shapes, types and shardings of each part.
+
+    Raises:
+      ValueError: The checkpoint is damaged or that of another network.
+    """
     try:
       return self._checkpointer.load_checkpointables(step, like)
     except Exception as error:
@@ -144,6 +158,7 @@ class Checkpoints:
 
   @contextlib.contextmanager
   def _saving(self) -> Iterator[None]:
+    """Converts errors of saving."""
     try:
       yield
     except Exception as error:
@@ -155,13 +170,13 @@ class Checkpoints:
   def _damaged(self, step: int, error: Exception) -> ValueError:
     return ValueError(
       f'{self._checkpointer.directory / str(step)}: the checkpoint is '
-      f'incomplete or of another network ({_reason(error)}); there are steps '
-      f'{_listed(self.steps)}: remove its folder, or name another, DIR@STEP'
+      f'incomplete or of another network ({_reason(error)}); remove its '
+      f'folder, or choose one of the steps {_listed(self.steps)} as DIR@STEP'
     )
 
 
 class _Best(ocp.training.preservation_policies.PreservationPolicy):
-  """Keeps the best checkpoint."""
+  """Policy that preserves the best checkpoint."""
 
   def should_preserve(self, checkpoints, *, context):
     best = _best(checkpoints)
@@ -169,7 +184,11 @@ class _Best(ocp.training.preservation_policies.PreservationPolicy):
 
 
 def _best(checkpoints: Sequence[Any]) -> int | None:
-  """See `Checkpoints.best`; orbax's metadata of checkpoints, ascending."""
+  """Returns the step of the best checkpoint; see `Checkpoints.best`.
+
+  Args:
+    checkpoints: Orbax's metadata of checkpoints, ascending by step.
+  """
   validated = [c for c in checkpoints if c.metrics]
   if not validated:
     return None
@@ -177,25 +196,32 @@ def _best(checkpoints: Sequence[Any]) -> int | None:
   ranked = [
     (c.metrics[CRITERION], c.step)
     for c in validated
-    # Checkpoints of former code do not say it.
+    # Checkpoints of earlier versions do not include the settings.
     if c.metrics.get(_MEASURED, measured) == measured
   ]
   return max(ranked)[1]
 
 
 def newest_step(workdir: Path) -> int | None:
-  """Step of the newest checkpoint of a folder; makes nothing there."""
-  # One that is being written has a longer name.
+  """Returns the step of a folder's newest checkpoint; None without any.
+
+  Nothing is created in the folder.
+  """
+  # An unfinished checkpoint has a longer name.
   names = (path.name for path in (workdir / _FOLDER).glob('*'))
   return max((int(name) for name in names if name.isdigit()), default=None)
 
 
 def _reason(error: Exception) -> str:
-  """In short; orbax raises errors of many types, KeyError among them."""
+  """Returns the beginning of an error's message.
+
+  Orbax raises errors of many types, including KeyError, whose text is quoted.
+  """
   return str(error).strip('\'" ').split('\n')[0][:200]
 
 
 def _parts(state: TrainState) -> dict[str, dict[str, Any]]:
+  """Splits a state into the two parts of a checkpoint."""
   progress = {name: getattr(state, name) for name in _PROGRESS}
   if state.average is not None:
     progress |= state.variables
@@ -205,50 +231,71 @@ def _parts(state: TrainState) -> dict[str, dict[str, Any]]:
 def save_variables(
   folder: Path, config: dict[str, Any], variables: Variables
 ) -> None:
-  """Writes what `load_variables` reads: a model that no run made."""
+  """Writes a model without a run, which `load_variables` can read.
+
+  Args:
+    folder: Folder to write.
+    config: Config of the model.
+    variables: Weights and statistics of the network.
+  """
   workdirs.claim(folder, config)
   with Checkpoints(folder) as checkpoints:
     checkpoints.save_model(0, variables)
 
 
-def load_variables(place: str | Path) -> tuple[dict[str, Any], Variables]:
-  """What tracking needs of a run: its config, and weights and statistics.
+def load_variables(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
+  """Loads the config, weights and statistics of a run or of a conversion.
 
   Args:
-    place: Folder of a run or of a conversion: its newest step; FOLDER@STEP; or
-      FOLDER@best, the best of those that were validated.
+    checkpoint: FOLDER for the newest checkpoint, FOLDER@STEP for that of a
+      step, or FOLDER@best for the best of those that were validated.
 
   Returns:
-    The config, and variables as NumPy arrays.
+    The config, and the variables as NumPy arrays.
 
   Raises:
-    FileNotFoundError: The folder holds no run, or no finished checkpoint.
-    ValueError: There is no such step, or the checkpoint is damaged.
+    FileNotFoundError: The folder does not hold a run with a finished
+      checkpoint.
+    ValueError: The step does not exist, or its checkpoint is damaged.
   """
-  named = re.fullmatch(r'(.+)@(\d+|best)', str(place))
-  folder = Path(named[1] if named else place)
+  selected = re.fullmatch(r'(?P<folder>.+)@(?P<step>\d+|best)', str(checkpoint))
+  folder = Path(selected['folder'] if selected else checkpoint)
   config = workdirs.read_config(folder)
+  none_finished = FileNotFoundError(
+    f'{folder}: no finished checkpoint yet; wait for the first one or choose '
+    'another folder'
+  )
+  # Opening the checkpoints would create their folder.
   if not (folder / _FOLDER).is_dir():
-    raise FileNotFoundError(f'{folder}: no finished checkpoint in it yet')
+    raise none_finished
   with Checkpoints(folder) as checkpoints:
     if not checkpoints.steps:
-      raise FileNotFoundError(f'{folder}: no finished checkpoint in it yet')
-    step = _step(checkpoints, folder, named and named[2])
+      raise none_finished
+    step = _step(checkpoints, folder, selected and selected['step'])
     return config, checkpoints.read_model(step)
 
 
 def _step(checkpoints: Checkpoints, folder: Path, name: str | None) -> int:
-  """The step of a name: a number, `best`, or None for the newest."""
+  """Returns the step that a name selects.
+
+  Args:
+    checkpoints: Checkpoints of the folder.
+    folder: Folder of the run, for messages.
+    name: Number of a step, `best`, or None for the newest step.
+  """
   steps = checkpoints.steps
   if name is None:
     return steps[-1]
   step = checkpoints.best if name == 'best' else int(name)
   if step is None:
     raise ValueError(
-      f'{folder}: no checkpoint was validated; there are {_listed(steps)}'
+      f'{folder}: no checkpoint was validated; choose one of the steps '
+      f'{_listed(steps)}'
     )
   if step not in steps:
-    raise ValueError(f'{folder}: no step {step}, but {_listed(steps)}')
+    raise ValueError(
+      f'{folder}: no step {step}; choose one of the steps {_listed(steps)}'
+    )
   return step
 
 

@@ -1,4 +1,4 @@
-"""Which clip sets a run reads, and the ways on where they are missing."""
+"""Finds the data sets of a run and checks them before training starts."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from acm_jax.datasets import crops
 from data_pipelines import synthetic_set, training_set
 from data_pipelines.pipeline import DataSet
 
-# The data set that is made where it is asked for.
+# Name of the data set that is generated instead of prepared.
 SYNTHETIC = 'synthetic'
 
 
@@ -20,66 +20,69 @@ def find_sets(
   data_dir: epath.PathLike | None,
   workdir: Path,
 ) -> list[DataSet]:
-  """The data sets of a mixture, by name.
+  """Finds the data sets of a mixture.
 
   Args:
-    sets: By name: arguments of `DataSet` but for its path.
-    data_dir: Folder whose subfolders are clip sets named like the data sets,
-      here or at an address that etils.epath knows.
-    workdir: Folder of the run; the synthetic set lies in its data/.
+    sets: Arguments of `DataSet` except the path, by name of the data set.
+    data_dir: Folder with a subfolder for each data set, local or at an address
+      that etils.epath supports.
+    workdir: Folder of the run, whose subfolder data/ holds the synthetic set.
 
   Raises:
-    FileNotFoundError: Some are not prepared; the message says the ways on.
+    FileNotFoundError: Some data sets are not prepared; the message names the
+      commands to use.
   """
   own, prepared = epath.Path(workdir / 'data'), epath.Path(data_dir or '')
-  where = {
+  paths = {
     name: (own if name == SYNTHETIC else prepared) / name for name in sets
   }
   missing = [
     name
-    for name, path in where.items()
+    for name, path in paths.items()
     if name != SYNTHETIC
     and (data_dir is None or not (path / 'manifest.json').exists())
   ]
   if missing:
-    place = data_dir or '--data_dir, which is not given, nor is $ACM_DATA'
+    place = 'neither `data_dir` nor $ACM_DATA is given'
+    if data_dir:
+      place = f'looked in {data_dir}'
     raise FileNotFoundError(
-      f'data sets are not prepared: {", ".join(missing)} (looked in {place}). '
-      'Write each with `acm-jax prepare --dataset NAME --source DOWNLOAD '
-      '--out DATA_DIR/NAME`, or train small on synthetic data: add '
-      ':quickstart to --config'
+      f'data sets are not prepared: {", ".join(missing)} ({place}); write each '
+      'with `acm-jax prepare --dataset NAME --source DOWNLOAD --out '
+      'DATA_DIR/NAME`, or train on synthetic data by adding :quickstart to '
+      '`config`'
     )
   return [
-    DataSet(path=where[name], **section) for name, section in sets.items()
+    DataSet(path=paths[name], **section) for name, section in sets.items()
   ]
 
 
 def check_scale(
   sets: Sequence[DataSet], template_size: int, context_amount: float
 ) -> None:
-  """Makes sure that the crops of the sets have the tracker's scale.
+  """Checks that the crops of the data sets have the tracker's scale.
 
   Args:
-    sets: Data sets that are there, or are made.
+    sets: Data sets, which exist unless they are synthetic.
     template_size: Side of the tracker's template crop, px.
-    context_amount: Margin of its crops.
+    context_amount: Margin of the tracker's crops.
 
   Raises:
-    ValueError: A set was cut at another scale.
+    ValueError: The crops of a data set have another scale.
   """
-  wanted = {'template_size': template_size, 'context_amount': context_amount}
+  required = {'template_size': template_size, 'context_amount': context_amount}
   for data_set in sets:
-    there = _scale(data_set)
-    for name, value in wanted.items():
-      if there[name] != value:
+    actual = _scale(data_set)
+    for name, value in required.items():
+      if actual[name] != value:
         raise ValueError(
-          f'{data_set.path}: its crops have {name}={there[name]}, the '
-          f'tracker {value}: set config.tracker.{name} to theirs'
+          f'{data_set.path}: the crops have {name}={actual[name]}, but the '
+          f'tracker has {value}; set config.tracker.{name}={actual[name]}'
         )
 
 
 def _scale(data_set: DataSet) -> Mapping[str, Any]:
-  # It may not have been made yet.
+  # The synthetic set may not exist yet.
   if epath.Path(data_set.path).name == SYNTHETIC:
     return {
       'template_size': crops.TEMPLATE_SIZE,
@@ -89,30 +92,30 @@ def _scale(data_set: DataSet) -> Mapping[str, Any]:
 
 
 def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
-  """Makes sure that no sequence of the validation is also trained on.
+  """Checks that no video of the validation is used for training.
 
-  The targets of one video are named VIDEO.NUMBER, those of labelled video have
-  more than one number, and all of them stand for the video.
+  The targets of a video are named VIDEO.NUMBER, or with several numbers in
+  automatically labelled videos.
 
   Args:
-    sets: Data sets that are there.
-    sequences: Names of the sequences that validate.
+    sets: Data sets, which exist unless they are synthetic.
+    sequences: Names of the sequences for validation.
 
   Raises:
-    ValueError: A set shows some of the videos.
+    ValueError: A data set contains one of the videos.
   """
   held_out = {_video(name) for name in sequences}
   for data_set in sets:
-    # What is made at random shares no more than a name.
+    # A synthetic sequence can only have the same name by chance.
     if epath.Path(data_set.path).name == SYNTHETIC:
       continue
     names = training_set.read_names(data_set.path)
-    shown = held_out & {_video(name) for name in names}
-    if shown:
+    shared = held_out & {_video(name) for name in names}
+    if shared:
       raise ValueError(
-        f'config.validation: {", ".join(sorted(shown))} also in '
-        f'{data_set.path}, which is trained on; write the set without, by '
-        '--exclude or, for a composed set, without these --backgrounds'
+        f'config.validation: {", ".join(sorted(shared))} also in '
+        f'{data_set.path}, which is trained on; write the data set again with '
+        '--exclude or, if it is composed, without these --backgrounds'
       )
 
 
@@ -123,7 +126,7 @@ def _video(name: str) -> str:
 def make_synthetic(
   section: Mapping[str, Any], workdir: Path, crop_size: int
 ) -> None:
-  """Makes the synthetic set of a run unless it is there already.
+  """Writes the synthetic set of a run unless it already exists.
 
   Args:
     section: Arguments of `synthetic_set.ensure`.

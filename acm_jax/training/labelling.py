@@ -1,22 +1,19 @@
-"""Makes labels for unlabelled video with a trained tracker.
+"""Labels unlabelled video with a trained tracker.
 
-Each stretch of a video is followed there and back from proposed or given boxes,
-all targets at once. What both ways agree on (`agreement`) is written in the
-layout `folder`, which `data_pipelines.prepare` reads.
+In each stretch of a video, targets are tracked forward and backward from
+proposed or given boxes. Boxes in which both passes agree (see `agreement`) are
+written in the layout `folder`, which `data_pipelines.prepare` reads.
 """
 
 import collections
 import dataclasses
-import os
-import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 
 from acm_jax.datasets import sequences
 from acm_jax.datasets.videos import open_video
@@ -24,37 +21,40 @@ from acm_jax.host.progress import Progress
 from acm_jax.host.staging import staged
 from acm_jax.tracking.engine import check_box
 from acm_jax.tracking.video_tracker import VideoTracker
-from acm_jax.training import agreement
+from acm_jax.training import agreement, label_writer
 from acm_jax.training.agreement import KEPT, STILL, Passes
+from acm_jax.training.label_writer import Labels
 from data_pipelines import proposals
 from data_pipelines.stretches import Stretch, stretches
 
-# Frames of the shortest stretch; the last of them never agrees.
+# Number of frames of the shortest stretch, whose last frame never agrees.
 _SHORTEST = agreement.LEAST_FRAMES + 1
-# Moving targets required for each target that does not move: where template and
-# search region are cut out of the same place, there is little to learn.
+# Number of moving targets that must be kept for each target that stands still.
+# A target that stands still teaches little, because template and search region
+# show the same location.
 _MOVING_PER_STILL = 3
-# Times that the first frame is searched for a proposed target, until the box
-# fits what the tracker takes for an object, and proposals for each target.
+# Number of times that the first frame is searched for a proposed target, so
+# that its box settles on an object; and number of proposals for each target.
 _SETTLE, _CANDIDATES = 8, 2
-# What benchmarks call the folder of a video's images.
+# Names of a video's folder of images in benchmarks.
 _IMAGE_FOLDERS = ('img', 'color')
 
+# Outcomes of a stretch, as reports print them.
 SHORT, EMPTY, FOLLOWED = 'too short', 'without a proposal', 'followed'
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """What is followed and what is kept.
+  """Settings of tracking and of the selection of tracks.
 
   Attributes:
-    targets: Targets that are followed at once, and most of a stretch that are
-      proposed.
-    length: Most frames of a stretch.
-    every: Distance in the video between frames of a stretch.
-    overlap: Least IoU of the boxes of both ways.
-    score: Score that both exceed.
-    seed: Of the choice of proposals.
+    targets: Number of targets that are tracked at once, and maximum number of
+      targets that are proposed in a stretch.
+    length: Maximum number of frames in a stretch.
+    every: Distance between the frames of a stretch, in frames of the video.
+    overlap: Minimum IoU of the boxes of both passes.
+    score: Score that the scores of both passes must exceed.
+    seed: Random seed for sampling proposals.
   """
 
   targets: int = 8
@@ -65,7 +65,7 @@ class Settings:
   seed: int = 0
 
   def __post_init__(self):
-    """Raises ValueError if a number is out of its range."""
+    """Raises ValueError if a number is out of range."""
     least = {'targets': 1, 'length': _SHORTEST, 'every': 1, 'seed': 0}
     for name, bound in least.items():
       if getattr(self, name) < bound:
@@ -78,43 +78,40 @@ class Settings:
 
 
 class Clip(NamedTuple):
-  """A video and where its targets begin.
+  """A video and the boxes that its targets start from.
 
   Attributes:
-    source: A file or a folder of images.
-    starts: Boxes x, y, w, h by the number of their frame; proposed if not
-      given.
+    source: Video file or folder of images.
+    starts: Boxes x, y, w, h, px, by frame number; None to propose boxes.
   """
 
   source: str
   starts: dict[int, Float[np.ndarray, 'n 4']] | None = None
 
 
-class Labels(NamedTuple):
-  """Tracks of n targets in a stretch of t frames.
+class _Pass(NamedTuple):
+  """Results of tracking n targets through t frames in one direction.
 
   Attributes:
     box_xywh: Box in each frame, px, 0-based.
-    agrees: Frames in which the box is to be trusted.
-    outcomes: What becomes of each track, in the words of `agreement`.
+    score: Score in each frame.
   """
 
   box_xywh: Float[np.ndarray, 't n 4']
-  agrees: Bool[np.ndarray, 't n']
-  outcomes: list[str]
+  score: Float[np.ndarray, 't n']
 
 
 @dataclasses.dataclass
 class Report:
-  """What became of a video.
+  """Summary of labelling a video, or several videos.
 
   Attributes:
-    name: Of the video, or of several.
-    frames: Frames that were followed.
-    labels: Boxes that were written.
-    seconds: How long that took.
-    stretches: Number of stretches by what became of them.
-    tracks: Number of tracks by what became of them.
+    name: Name of the video or of the group of videos.
+    frames: Number of frames in which targets were tracked.
+    labels: Number of boxes that were written.
+    seconds: Duration of the work.
+    stretches: Number of stretches by outcome.
+    tracks: Number of tracks by outcome.
   """
 
   name: str
@@ -133,61 +130,70 @@ class Report:
     return (
       f'{self.name}: stretches: {_counted(self.stretches)}; tracks: '
       f'{_counted(self.tracks)}; labels: {self.labels}; frames: {self.frames}, '
-      f'{rate:.1f} a second'
+      f'{rate:.1f} per second'
     )
 
 
 def read_clips(videos: Sequence[str], starts: Sequence[str] = ()) -> list[Clip]:
-  """Joins videos with the files of boxes that their targets begin with.
+  """Reads the boxes that the targets of videos start from.
 
   Args:
-    videos: Files or folders of images.
-    starts: For each video a file with rows of frame,x,y,w,h; or none.
+    videos: Video files or folders of images.
+    starts: Files of boxes, one per video, with rows frame,x,y,w,h (default:
+      boxes are proposed).
 
   Raises:
-    FileNotFoundError: A file of boxes is not there.
-    ValueError: There are not as many files as videos, a file has no rows, or a
-      row is not five numbers that begin with a whole one from 0.
+    FileNotFoundError: A file of boxes does not exist.
+    ValueError: The number of files is not the number of videos, a file is
+      empty, or a row does not consist of a frame number and four numbers.
   """
   if len(starts) not in (0, len(videos)):
     raise ValueError(
       f'{len(starts)} files of boxes for {len(videos)} videos: give one for '
       'each video, or none'
     )
-  read = [_read_starts(Path(path)) for path in starts]
-  return list(map(Clip, videos, read or [None] * len(videos)))
+  if not starts:
+    return [Clip(video) for video in videos]
+  return [
+    Clip(video, _read_starts(Path(path)))
+    for video, path in zip(videos, starts, strict=True)
+  ]
 
 
 def label(
   tracker: VideoTracker, clips: Sequence[Clip], out: Path, settings: Settings
 ) -> list[Report]:
-  """Writes a sequence for each track that is kept; all appear at once.
+  """Writes a sequence for each track that is kept.
 
-  A sequence is called VIDEO.NUMBER.FRAME.TARGET: its video's name and number,
-  its first frame and its target, so that training knows a sequence of a video
-  that it must not see (`training.data.check_held_out`). Its images have the
-  numbers of the video's frames and end with the last one that has a label;
-  where the file system can, those of one stretch share their place on the disk.
+  A sequence is named VIDEO.NUMBER.FRAME.TARGET, after the name and the number
+  of the video, the first frame, and the target. The name lets training refuse
+  sequences from held-out videos (see `training.data.check_held_out`). Images
+  are numbered like the frames of the video and end with the last labelled
+  frame. The tracks of a stretch share their images as hard links if the file
+  system supports them.
 
   Args:
-    tracker: What follows targets.
-    clips: What to label.
-    out: Folder that must not exist yet.
-    settings: What is followed and kept.
+    tracker: Tracker to label with.
+    clips: Videos to label.
+    out: Output folder, which must not exist; it appears once it is complete.
+    settings: Settings of tracking and of the selection of tracks.
 
   Returns:
-    A report of each clip.
+    A report for each video.
 
   Raises:
-    OSError: A video is not there.
+    OSError: A video does not exist.
     RuntimeError: No track was kept, or an image cannot be written.
-    ValueError: `out` exists, a video is a camera or cannot be read, or a start
-      lies outside of its frame or beyond the end of its video.
+    ValueError: `out` exists, a video is a camera or cannot be read, or a given
+      box lies outside of its frame or after the end of its video.
   """
+  # Checks all videos before hours of work on the first ones.
   for clip in clips:
-    # Before hours of work, not after.
     if open_video(clip.source).live:
-      raise ValueError(f'{clip.source}: a camera; record a file and label that')
+      raise ValueError(
+        f'{clip.source}: cannot label a camera; record a video file and label '
+        'the file'
+      )
   reports = []
   with staged(out) as folder, Progress(out.name, None, 'frames') as shown:
     done = 0
@@ -207,12 +213,14 @@ def total(reports: Iterable[Report]) -> Report:
   """Adds up reports."""
   reports = list(reports)
   return Report(
-    f'all {len(reports)}',
-    sum(report.frames for report in reports),
-    sum(report.labels for report in reports),
-    sum(report.seconds for report in reports),
-    sum((report.stretches for report in reports), collections.Counter()),
-    sum((report.tracks for report in reports), collections.Counter()),
+    name=f'all {len(reports)}',
+    frames=sum(report.frames for report in reports),
+    labels=sum(report.labels for report in reports),
+    seconds=sum(report.seconds for report in reports),
+    stretches=sum(
+      (report.stretches for report in reports), collections.Counter()
+    ),
+    tracks=sum((report.tracks for report in reports), collections.Counter()),
   )
 
 
@@ -222,18 +230,21 @@ def follow(
   start_xywh: Float[np.ndarray, 'n 4'],
   settings: Settings,
 ) -> Labels:
-  """Follows targets there and back, and decides which of them to keep.
+  """Tracks targets forward and backward, and decides which tracks to keep.
 
   Args:
-    tracker: What follows targets.
+    tracker: Tracker to label with.
     frames: RGB frames of a stretch.
     start_xywh: Targets in the first frame, px, 0-based.
-    settings: What is kept, and how many targets are followed at once.
+    settings: Settings of tracking and of the selection of tracks.
   """
-  there = _track(tracker, frames, start_xywh, settings.targets)
-  back = _track(tracker, frames[::-1], there[0][-1], settings.targets)
+  forward = _track(tracker, frames, start_xywh, settings.targets)
+  backward = _track(
+    tracker, frames[::-1], forward.box_xywh[-1], settings.targets
+  )
   passes = Passes(
-    *(np.stack([a, b[::-1]]) for a, b in zip(there, back, strict=True))
+    box_xywh=np.stack([forward.box_xywh, backward.box_xywh[::-1]]),
+    score=np.stack([forward.score, backward.score[::-1]]),
   )
   agrees = agreement.agreed(passes, settings.overlap, settings.score)
   box_xywh = agreement.labels(passes)
@@ -241,38 +252,52 @@ def follow(
     agreement.outcome(box_xywh[:, n], agrees[:, n])
     for n in range(len(start_xywh))
   ]
-  still = [n for n, what in enumerate(outcomes) if what == STILL]
+  still = [n for n, outcome in enumerate(outcomes) if outcome == STILL]
   for n in still[: outcomes.count(KEPT) // _MOVING_PER_STILL]:
     outcomes[n] = KEPT
   return Labels(box_xywh, agrees, outcomes)
 
 
 def _read_starts(path: Path) -> dict[int, Float[np.ndarray, 'n 4']]:
-  """Boxes by the number of their frame."""
+  """Reads boxes, by frame number."""
   rows = sequences.read_rows(path, (5,))
   if not rows:
-    raise ValueError(f'{path}: no boxes in it; give rows of frame,x,y,w,h')
-  found = collections.defaultdict(list)
+    raise ValueError(f'{path}: no boxes in it; give rows frame,x,y,w,h')
+  boxes = collections.defaultdict(list)
   for row, (frame, *box) in enumerate(rows, 1):
     if frame < 0 or not frame.is_integer():
       raise ValueError(
         f'{path} row {row}: frame {frame:g}; count frames in whole numbers '
         'from 0'
       )
-    found[int(frame)].append(box)
-  return {n: np.array(box, np.float32) for n, box in found.items()}
+    boxes[int(frame)].append(box)
+  return {n: np.array(box, np.float32) for n, box in boxes.items()}
 
 
 def _video_name(source: str) -> str:
-  """Returns the name of a file or folder, or of the folder round its images."""
+  """Derives the name of a video from its path."""
   path = Path(source).resolve()
   if path.name in _IMAGE_FOLDERS:
     path = path.parent
   return path.name if path.is_dir() else path.stem
 
 
-def _label_clip(tracker, clip, prefix, settings, report):
-  """Labels a video; adds to the report and yields after each stretch."""
+def _label_clip(
+  tracker: VideoTracker,
+  clip: Clip,
+  prefix: Path,
+  settings: Settings,
+  report: Report,
+) -> Iterator[None]:
+  """Labels a video, updating its report; yields after each stretch.
+
+  Args:
+    tracker: Tracker to label with.
+    clip: Video to label.
+    prefix: Beginning of the paths of the sequences.
+    settings: Settings of tracking and of the selection of tracks.
+    report: Report to update.
+  """
   begun, seen = time.monotonic(), set()
   parts = stretches(
     open_video(clip.source).frames, settings.length, settings.every, clip.starts
@@ -284,22 +309,24 @@ def _label_clip(tracker, clip, prefix, settings, report):
     elif not len(start := _starts(tracker, clip, stretch, settings)):
       report.stretches[EMPTY] += 1
     else:
-      found = follow(tracker, stretch.frames, start, settings)
-      report.labels += _write(prefix, stretch, found)
-      report.tracks.update(found.outcomes)
+      labels = follow(tracker, stretch.frames, start, settings)
+      report.labels += label_writer.write(prefix, stretch, labels)
+      report.tracks.update(labels.outcomes)
       report.stretches[FOLLOWED] += 1
       report.frames += len(stretch.frames)
     report.seconds = time.monotonic() - begun
     yield
   if beyond := set(clip.starts or ()) - seen:
     raise ValueError(
-      f'{clip.source}: ends before frame {min(beyond)}, which has a box to '
-      'start from'
+      f'{clip.source}: ends before frame {min(beyond)}, for which a box is '
+      'given; correct the file of boxes'
     )
 
 
-def _starts(tracker, clip, stretch, settings) -> Float[np.ndarray, 'n 4']:
-  """Boxes in the first frame of a stretch."""
+def _starts(
+  tracker: VideoTracker, clip: Clip, stretch: Stretch, settings: Settings
+) -> Float[np.ndarray, 'n 4']:
+  """Returns the given or proposed boxes in the first frame of a stretch."""
   if clip.starts is None:
     return _proposed(tracker, stretch, settings)
   number, size_hw = stretch.numbers[0], stretch.frames[0].shape[:2]
@@ -311,72 +338,39 @@ def _starts(tracker, clip, stretch, settings) -> Float[np.ndarray, 'n 4']:
   return clip.starts[number]
 
 
-def _proposed(tracker, stretch, settings) -> Float[np.ndarray, 'n 4']:
-  """Boxes that the tracker makes of proposals, when it holds on to them."""
+def _proposed(
+  tracker: VideoTracker, stretch: Stretch, settings: Settings
+) -> Float[np.ndarray, 'n 4']:
+  """Proposes boxes, and lets the tracker refine and select them."""
   first, lanes = stretch.frames[0], settings.targets
   seed = settings.seed, stretch.numbers[0]
-  found = proposals.propose(stretch.frames, _CANDIDATES * lanes, seed)
-  if not len(found):
-    return found
-  box_xywh, score = _track(tracker, [first] * (_SETTLE + 1), found, lanes)
-  return proposals.distinct(box_xywh[-1][score[-1] > settings.score])[:lanes]
+  proposed = proposals.propose(stretch.frames, _CANDIDATES * lanes, seed)
+  if not len(proposed):
+    return proposed
+  settled = _track(tracker, [first] * (_SETTLE + 1), proposed, lanes)
+  sure = settled.score[-1] > settings.score
+  return proposals.distinct(settled.box_xywh[-1][sure])[:lanes]
 
 
 def _track(
-  tracker, frames, start_xywh, lanes
-) -> tuple[Float[np.ndarray, 't n 4'], Float[np.ndarray, 't n']]:
-  """Boxes and scores in each frame; `lanes` targets are followed at once."""
-  parts = []
+  tracker: VideoTracker,
+  frames: Sequence[UInt8[np.ndarray, 'h w 3']],
+  start_xywh: Float[np.ndarray, 'n 4'],
+  lanes: int,
+) -> _Pass:
+  """Tracks targets through frames, `lanes` targets at once."""
+  box_xywh, score = [], []
   for i in range(0, len(start_xywh), lanes):
-    found = list(tracker.track(frames, start_xywh[i : i + lanes]))
-    parts.append(
-      [
-        np.array([[getattr(one, name) for one in each] for each in found])
-        for name in ('box', 'score')
-      ]
-    )
-  box_xywh, score = zip(*parts, strict=True)
-  return np.concatenate(box_xywh, axis=1), np.concatenate(score, axis=1)
-
-
-def _write(prefix: Path, stretch: Stretch, labels: Labels) -> int:
-  """Writes the tracks of a stretch that are kept; returns how many labels."""
-  images: dict[str, Path] = {}
-  written = 0
-  for n, what in enumerate(labels.outcomes):
-    if what != KEPT:
-      continue
-    agrees = labels.agrees[:, n]
-    length = np.flatnonzero(agrees)[-1] + 1
-    name = f'{prefix.name}.{stretch.numbers[0]:06d}.{n:02d}'
-    folder = prefix.with_name(name)
-    (folder / 'img').mkdir(parents=True)
-    for number, frame in zip(
-      stretch.numbers[:length], stretch.frames, strict=False
-    ):
-      _write_image(folder / 'img' / f'{number:06d}.jpg', frame, images)
-    rows = labels.box_xywh[:length, n]
-    np.savetxt(folder / 'groundtruth.txt', rows, '%.2f', ',')
-    np.savetxt(folder / 'absent.txt', ~agrees[:length], '%d')
-    written += int(agrees.sum())
-  return written
-
-
-def _write_image(path: Path, frame, images: dict[str, Path]) -> None:
-  """Writes a frame, or links to it if another track has it; see `images`."""
-  if same := images.get(path.name):
-    try:
-      os.link(same, path)
-    except OSError:
-      # The file system has no hard links.
-      shutil.copyfile(same, path)
-  elif cv2.imwrite(str(path), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)):
-    images[path.name] = path
-  else:
-    raise RuntimeError(f'{path}: cannot be written')
+    results = list(tracker.track(frames, start_xywh[i : i + lanes]))
+    box_xywh.append(np.array([[r.box for r in frame] for frame in results]))
+    score.append(np.array([[r.score for r in frame] for frame in results]))
+  return _Pass(
+    box_xywh=np.concatenate(box_xywh, axis=1),
+    score=np.concatenate(score, axis=1),
+  )
 
 
 def _counted(counts: collections.Counter) -> str:
-  """As `6 stood still, 2 kept`."""
+  """Formats counts, for example as `6 stood still, 2 kept`."""
   named = (f'{n} {name}' for name, n in counts.most_common())
   return ', '.join(named) or 'none'

@@ -1,4 +1,4 @@
-"""Follows a run on the host, one step behind the device."""
+"""Logs a run on the host, one step behind the device."""
 
 import contextlib
 import math
@@ -8,24 +8,23 @@ from pathlib import Path
 import jax
 import numpy as np
 from absl import logging
-from jaxtyping import UInt32
 
 from acm_jax.host.progress import Progress
 from acm_jax.training import processes
 from acm_jax.training.checkpoints import CRITERION
+from acm_jax.training.fit import Done
 from acm_jax.training.metrics import Values, Writer
-from acm_jax.training.step import Metrics
 
-# Steps in a row that were not taken, after which a run stops.
+# Number of consecutive skipped steps after which a run stops.
 _PATIENCE = 10
 
 
 class RunLog(contextlib.ExitStack):
-  """Writes the metrics of each interval, and watches for skipped steps.
+  """Context manager that writes metrics and stops a run that cannot train.
 
-  A context manager. The metrics of a step are fetched when the next step has
-  been started, so that the device never waits for the host. Of several
-  processes all watch and one writes.
+  The metrics of a step are fetched after the next step was started, so that the
+  device never waits for the host. With several processes, all of them check for
+  skipped steps, and the first process writes.
   """
 
   def __init__(
@@ -37,6 +36,15 @@ class RunLog(contextlib.ExitStack):
     batch_size: int,
     every: int,
   ):
+    """Opens the files of the run, in the first process.
+
+    Args:
+      workdir: Folder of the run.
+      first_step: Number of steps that the run starts from.
+      total_steps: Number of steps of the whole run.
+      batch_size: Number of pairs in a step, over all processes.
+      every: Number of steps between rows of metrics.
+    """
     super().__init__()
     self._writes = processes.is_first()
     if self._writes:
@@ -48,46 +56,39 @@ class RunLog(contextlib.ExitStack):
     self._every = every
     self._last_step = total_steps
     self._pending = None
-    # Figures shown beside the progress, by name.
+    # Metrics that the progress shows, by name.
     self._shown: dict[str, float] = {}
     self._rows: list[Values] = []
-    # Step and time from which the rate counts: not from the first step, which
-    # is compiled.
+    # Step and time from which the training speed is computed; None until the
+    # end of the first step, which includes compilation.
     self._mark: tuple[int, float] | None = None
 
-  def add(
-    self, step: int, metrics: Metrics, sample_id: UInt32[np.ndarray, 'b 2']
-  ) -> None:
-    """Takes the metrics of a step that may still run.
-
-    Args:
-      step: Steps done after it.
-      metrics: Its metrics.
-      sample_id: Of its batch.
+  def add(self, done: Done) -> bool:
+    """Adds a step, which may still be running; a hook.
 
     Raises:
-      RuntimeError: Ten steps in a row were not taken.
+      RuntimeError: Ten consecutive steps were skipped.
     """
     self.flush()
-    self._pending = (step, metrics, sample_id)
+    self._pending = (done.step, done.metrics, done.batch.sample_id)
+    return False
 
-  def add_validation(self, step: int, figures: Values) -> None:
-    """Writes what a validation after `step` steps gave.
+  def add_validation(self, step: int, metrics: Values) -> None:
+    """Writes the metrics of a validation after `step` steps.
 
-    The time that it took is not taken for that of training steps.
+    The duration of the validation is excluded from the training speed.
     """
     if not self._writes:
       return
-    self._writer.write(step, figures)
-    self._shown['overlap'] = figures[CRITERION]
-    # Before the first step the rate has not begun to count.
+    self._writer.write(step, metrics)
+    self._shown['overlap'] = metrics[CRITERION]
     if self._mark is not None:
       self._mark = (step, time.monotonic())
       self._progress.leave_out(step)
     self._show(step)
 
   def flush(self) -> None:
-    """Waits for the step that was added last and writes what it gave."""
+    """Waits for the step that was added last, and logs its metrics."""
     if self._pending is None:
       return
     (step, metrics, sample_id), self._pending = self._pending, None
@@ -113,7 +114,7 @@ class RunLog(contextlib.ExitStack):
     if not values['skipped_in_a_row']:
       return
     logging.warning(
-      'step %d skipped: loss %g, gradient norm %g; (set, track) of its '
+      'step %d skipped: loss %g, gradient norm %g; (data set, track) of the '
       'templates: %s',
       step,
       values['loss'],
@@ -122,8 +123,8 @@ class RunLog(contextlib.ExitStack):
     )
     if values['skipped_in_a_row'] >= _PATIENCE:
       raise RuntimeError(
-        f'step {step}: the numbers of {_PATIENCE} steps in a row were not '
-        'finite, or the loss too large; lower the learning rate or look at the '
+        f'step {step}: loss or gradient was not finite, or too large, for '
+        f'{_PATIENCE} consecutive steps; lower the learning rate or check the '
         'samples listed above'
       )
 
@@ -143,7 +144,11 @@ class RunLog(contextlib.ExitStack):
 
 
 def _summary(name: str, rows: list[Values]) -> float:
-  """Mean over the steps that were taken of what varies; else the last value."""
+  """Summarizes a metric over several steps.
+
+  Losses and the gradient norm are averaged over the steps that were not
+  skipped; of other metrics, the last value is returned.
+  """
   if not name.startswith('loss') and name != 'grad_norm':
     return rows[-1][name]
   taken = [row[name] for row in rows if not row['skipped_in_a_row']]

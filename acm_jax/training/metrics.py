@@ -1,4 +1,4 @@
-"""What a run writes about itself: metrics.jsonl and TensorBoard events."""
+"""Writes the metrics of a run to metrics.jsonl and TensorBoard."""
 
 import json
 import math
@@ -7,21 +7,28 @@ from pathlib import Path
 from absl import logging
 
 from acm_jax.host.staging import replacing
-from data_pipelines import host_tensorflow
 
 FILE = 'metrics.jsonl'
 Values = dict[str, float]
 
 
 class Writer:
-  """Appends rows to metrics.jsonl, and to TensorBoard where clu is installed.
+  """Context manager that appends rows to metrics.jsonl.
 
-  A context manager. Rows beyond `first_step` are those of a run that was
-  killed after its last checkpoint: they are dropped, as they come again.
-  TensorBoard keeps them, and shows those steps twice.
+  If tensorboardX is installed, the rows are also written as TensorBoard events.
   """
 
   def __init__(self, workdir: Path, first_step: int):
+    """Opens the files of a run.
+
+    Rows after `first_step` come from a run that was killed after its last
+    checkpoint. They are removed, since the resumed run repeats these steps;
+    TensorBoard keeps its events and shows the steps twice.
+
+    Args:
+      workdir: Folder of the run.
+      first_step: Number of steps that the run starts from.
+    """
     path = workdir / FILE
     rows = path.read_text().splitlines() if path.exists() else []
     kept = [row for row in rows if _step(row) <= first_step]
@@ -39,7 +46,7 @@ class Writer:
       self._tensorboard.close()
 
   def write(self, step: int, values: Values) -> None:
-    """One row; a number that is not finite is written as null."""
+    """Writes a row; a number that is not finite is written as null."""
     row = {'step': step} | {
       name: value if math.isfinite(value) else None
       for name, value in values.items()
@@ -47,21 +54,22 @@ class Writer:
     self._file.write(json.dumps(row) + '\n')
     self._file.flush()
     if self._tensorboard is not None:
-      self._tensorboard.write_scalars(step, values)
+      for name, value in values.items():
+        self._tensorboard.add_scalar(name, value, step)
 
 
 def _step(row: str) -> float:
   try:
     return float(json.loads(row)['step'])
   except (json.JSONDecodeError, KeyError, TypeError):
-    return math.inf  # The end of a row that was being written.
+    # The process was killed while writing the row.
+    return math.inf
 
 
 def _tensorboard(folder: Path):
   try:
-    host_tensorflow.load()  # Leaves the accelerators to JAX.
-    from clu import metric_writers
-  except (ImportError, RuntimeError) as error:
-    logging.warning('metrics go to %s alone: %s', FILE, error)
+    from tensorboardX import SummaryWriter
+  except ImportError as error:
+    logging.warning('metrics are written to %s only: %s', FILE, error)
     return None
-  return metric_writers.SummaryWriter(str(folder))
+  return SummaryWriter(str(folder))

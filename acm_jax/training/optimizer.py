@@ -1,4 +1,4 @@
-"""Optimizers by name, with a factor on the rate for groups of parameters."""
+"""Optimizers, with a factor on the learning rate for groups of parameters."""
 
 import abc
 import dataclasses
@@ -14,17 +14,17 @@ Rates = Sequence[tuple[str, float]]
 
 @dataclasses.dataclass(frozen=True)
 class Optimizer(abc.ABC):
-  """Gradients to updates at learning rate 1.
+  """Optimizer that turns gradients into updates at learning rate 1.
 
       direction = f(clip(g), w);  update = -factor direction
 
-  The rate of the step multiplies the updates and not what an optimizer
-  remembers, so that a change of rate acts at once. The norm that is clipped is
-  that of all parameters that train, together.
+  The learning rate multiplies the updates, not the state of the optimizer, so
+  that a change of the rate takes effect at once. The gradient norm that is
+  clipped is that of all training parameters together.
 
   Attributes:
-    weight_decay: Factor on the weights, biases and batch norms too.
-    clip_norm: Largest norm of the gradient; any, if it is None.
+    weight_decay: Weight decay, which also applies to biases and batch norms.
+    clip_norm: Maximum gradient norm; None disables clipping.
   """
 
   weight_decay: float
@@ -32,17 +32,17 @@ class Optimizer(abc.ABC):
 
   @abc.abstractmethod
   def direction(self) -> tuple[optax.GradientTransformation, ...]:
-    """Gives the steps from a clipped gradient to the direction of descent."""
+    """Returns the transformations from a clipped gradient to the direction."""
 
   def of(self, params: Any, rates: Rates) -> optax.GradientTransformation:
     """Builds the transformation for a network's parameters.
 
     Args:
-      params: Parameters, arrays or shapes.
-      rates: (regular expression, factor); see `schedule.Phase`.
+      params: Parameters, as arrays or shapes.
+      rates: Factors on the learning rate; see `schedule.Phase`.
 
     Raises:
-      ValueError: A parameter has no group, or an expression no parameter.
+      ValueError: See `group_of`.
     """
     groups = group_of(params, rates)
     frozen = {pattern for pattern, factor in rates if factor == 0}
@@ -65,13 +65,14 @@ class Optimizer(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class Sgd(Optimizer):
-  """SGD in the order of PyTorch's.
+  """SGD with momentum, with the same order of operations as in PyTorch.
 
       v = momentum v + g + weight_decay w;  direction = v
 
   Attributes:
-    momentum: Factor on the past.
-    ...: As in `Optimizer`.
+    weight_decay: See `Optimizer`.
+    clip_norm: See `Optimizer`.
+    momentum: Decay of the velocity v.
   """
 
   momentum: float
@@ -85,17 +86,18 @@ class Sgd(Optimizer):
 
 @dataclasses.dataclass(frozen=True)
 class AdamW(Optimizer):
-  """Adam with weight decay beside it, as `optax.adamw` has it.
+  """Adam with decoupled weight decay, like `optax.adamw`.
 
       direction = m / (sqrt(v) + eps) + weight_decay w
 
-  with m and v the unbiased moving averages of g and of its square.
+  where m and v are bias-corrected moving averages of g and of its square.
 
   Attributes:
+    weight_decay: See `Optimizer`.
+    clip_norm: See `Optimizer`.
     b1: Decay of the average of the gradient.
-    b2: Decay of the average of its square.
-    eps: Summand that keeps the denominator from 0.
-    ...: As in `Optimizer`.
+    b2: Decay of the average of the squared gradient.
+    eps: Small constant that keeps the denominator above 0.
 
   Source: Loshchilov and Hutter (arXiv:1711.05101).
   """
@@ -114,29 +116,38 @@ class AdamW(Optimizer):
 _OPTIMIZERS = {'adamw': AdamW, 'sgd': Sgd}
 
 
-def make(name: str = 'sgd', **kwargs) -> Optimizer:
-  """Builds an optimizer by name from its attributes.
+def make(name: str = 'sgd', **attributes: Any) -> Optimizer:
+  """Builds an optimizer by name.
+
+  Args:
+    name: Name of the optimizer: adamw or sgd.
+    **attributes: Attributes of `AdamW` or `Sgd`.
 
   Raises:
     ValueError: The name is unknown.
   """
   if name not in _OPTIMIZERS:
     raise ValueError(
-      f'no optimizer {name!r}: there are {", ".join(_OPTIMIZERS)}'
+      f'unknown optimizer {name!r}; choose one of {", ".join(_OPTIMIZERS)}'
     )
-  return _OPTIMIZERS[name](**kwargs)
+  return _OPTIMIZERS[name](**attributes)
 
 
 def group_of(params: Any, rates: Rates) -> Any:
-  """The first expression that each parameter's path begins with.
+  """Finds the first expression that matches each parameter's path.
 
-  A path is the parameter's names joined by '/'.
+  An expression matches if the path, such as 'head/kernel', begins with it.
+
+  Args:
+    params: Parameters, as arrays or shapes.
+    rates: Factors on the learning rate; see `schedule.Phase`.
 
   Returns:
-    A tree like `params`.
+    The expressions, as a tree with the structure of `params`.
 
   Raises:
-    ValueError: A parameter has no group, or an expression no parameter.
+    ValueError: No expression matches a parameter, or no parameter is left for
+      an expression.
   """
   unused = {pattern for pattern, _ in rates}
 
@@ -146,9 +157,16 @@ def group_of(params: Any, rates: Rates) -> Any:
       if re.match(pattern, name):
         unused.discard(pattern)
         return pattern
-    raise ValueError(f'rates: the parameter {name} has none')
+    raise ValueError(
+      f"rates: no expression matches the parameter {name}; add ('', 1.0) as "
+      'the last pair'
+    )
 
   groups = jax.tree_util.tree_map_with_path(group, params)
   if unused:
-    raise ValueError(f'rates: no parameter begins with {sorted(unused)}')
+    patterns = ', '.join(map(repr, sorted(unused)))
+    raise ValueError(
+      f'rates: no parameter is left for {patterns}; remove the expression or '
+      'move it up'
+    )
   return groups

@@ -1,4 +1,4 @@
-"""A config's sections turned into what the loop runs, and nothing run yet."""
+"""Builds everything that a training run needs from the sections of a config."""
 
 import dataclasses
 import functools
@@ -9,47 +9,53 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 from jaxtyping import Float
 
 from acm_jax import trackers
-from acm_jax.tracking.contract import Batch, Hparams, Tracker
+from acm_jax.tracking.contract import Batch, Hparams, Tracker, Variables
 from acm_jax.training import optimizer as optimizers
-from acm_jax.training import schedule, state
+from acm_jax.training import schedule, sharding
+from acm_jax.training import state as states
 from acm_jax.training.augment import Distortion, Ranges, augment
 from acm_jax.training.optimizer import Optimizer
 from acm_jax.training.schedule import Phase
 from acm_jax.training.sections import Log, Saving, Train, Validation, section
+from acm_jax.training.sharding import Sharding
 from acm_jax.training.state import TrainState
 from acm_jax.training.step import Metrics, train_step
 from acm_jax.training.teacher import Teacher
 from data_pipelines.batch import RawBatch
 
-# State, batch and the variables of the teacher, if there is one.
+# Function of a state, a batch, and the variables of the teacher or None.
 StepFunction = Callable[..., tuple[TrainState, Metrics]]
-# Those of data and the precision are used by the loop.
+# `sets`, `data` and `precision` are used by `train`.
 _SECTIONS = {
   *('tracker', 'hparams', 'sets', 'data', 'augment', 'optimizer', 'schedule'),
   *('phases', 'precision', 'train', 'log', 'checkpoints'),
 }
-# `tuned` is used in tracking, `synthetic` and `teacher` by the loop.
-_OPTIONAL = {'synthetic', 'teacher', 'tuned', 'validation'}
+# `tuned` is used in tracking, `synthetic` by `train`.
+_OPTIONAL = {'sharding', 'synthetic', 'teacher', 'tuned', 'validation'}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Plan:
-  """All that a training run does, from the first step to the last.
+  """A training run from the first step to the last.
 
   Attributes:
-    tracker: What is trained.
-    hparams: Penalty, window and smoothing.
-    train: Epochs, batches, seed.
+    tracker: Tracker to train.
+    hparams: Hyper-parameters of tracking.
+    train: Number of epochs, size of batches and random seed.
     rate: Learning rate of each epoch.
-    phases: What trains from which epoch on.
-    distortion: How far pairs are distorted.
-    optimizer: Gradients to updates.
-    log: When metrics are written.
-    saving: When checkpoints are.
-    validation: What is measured at every checkpoint, if anything.
+    phases: Phases, in which different parts of the network train.
+    distortion: Ranges of the augmentation; None if the crops already have the
+      sizes of the tracker.
+    optimizer: Optimizer that turns gradients into updates.
+    log: Interval of the metrics.
+    saving: Interval and number of the checkpoints.
+    sharding: Rules that split arrays over devices.
+    validation: Held-out sequences to track at every checkpoint, if any.
+    teacher: Trained tracker to imitate, if any.
   """
 
   tracker: Tracker
@@ -57,15 +63,22 @@ class Plan:
   train: Train
   rate: Float[np.ndarray, 'e']
   phases: tuple[Phase, ...]
-  distortion: Distortion
+  distortion: Distortion | None
   optimizer: Optimizer
   log: Log
   saving: Saving
+  sharding: Sharding
   validation: Validation | None = None
+  teacher: Teacher | None = None
+
+  @functools.cached_property
+  def shapes(self) -> Variables:
+    """Shapes of the network's variables."""
+    return jax.eval_shape(self.tracker.init_variables, jax.random.key(0))
 
   @property
   def total_steps(self) -> int:
-    """Steps of the whole run."""
+    """Number of steps of the whole run."""
     return self.train.steps_per_epoch * self.train.epochs
 
   @property
@@ -75,23 +88,26 @@ class Plan:
 
   @property
   def rooms(self) -> dict[str, int]:
-    """Sides of the context crops that the host gives, px."""
-    template, search = self.distortion.template, self.distortion.search
-    return {
-      'template_room': template.room(self.tracker.template_size),
-      'search_room': search.room(self.search_size),
-    }
+    """Side of each crop that a step takes, px, by argument of `train_batches`.
+
+    The sides include the margin that the augmentation can reach.
+    """
+    template, search = self.tracker.template_size, self.search_size
+    if self.distortion:
+      template = self.distortion.template.room(template)
+      search = self.distortion.search.room(search)
+    return {'template_room': template, 'search_room': search}
 
   def phase(self, step: int) -> Phase:
-    """The phase that step number `step`, from 0, belongs to."""
+    """Returns the phase of step number `step`, counted from 0."""
     return schedule.phase_at(self.phases, step // self.train.steps_per_epoch)
 
   def phase_before(self, step: int) -> Phase:
-    """The phase that a state after `step` steps comes from."""
+    """Returns the phase of the step before `step`; for 0, the first phase."""
     return self.phase(max(step - 1, 0))
 
   def distort(self, raw: RawBatch, rng: jax.Array) -> Batch:
-    """Distorts a batch as a training step does."""
+    """Augments a batch as a training step does."""
     return augment(
       raw,
       rng,
@@ -100,90 +116,109 @@ class Plan:
       search_size=self.search_size,
     )
 
-  def optimizer_of(
-    self, phase: Phase, params: Any
-  ) -> optax.GradientTransformation:
-    """The optimizer of a phase, for parameters or their shapes."""
+  def optimizer_of(self, phase: Phase) -> optax.GradientTransformation:
+    """Builds the optimizer of a phase.
+
+    Raises:
+      ValueError: See `optimizer.group_of`.
+    """
     with section(f'phases.{phase.name}'):
-      return self.optimizer.of(params, phase.rates)
+      return self.optimizer.of(self.shapes['params'], phase.rates)
+
+  def state_sharding(self, state: TrainState, mesh: Mesh) -> Any:
+    """Returns the sharding of every array of a state.
+
+    Args:
+      state: State of arrays or shapes.
+      mesh: Mesh of the devices to train on.
+
+    Raises:
+      ValueError: See `Sharding.specs`.
+    """
+    with section('sharding'):
+      return sharding.of_state(state, self.sharding, mesh)
 
   def initial_state(self, phase: Phase) -> TrainState:
-    """The state that a run begins with, in the form that `phase` needs."""
+    """Creates a state with random weights and the optimizer of `phase`."""
     variables = self.tracker.init_variables(jax.random.key(self.train.seed))
-    optimizer = self.optimizer_of(phase, variables['params'])
     averaged = self.train.ema_decay > 0
-    return state.create(variables, optimizer, averaged=averaged)
+    return states.create(variables, self.optimizer_of(phase), averaged=averaged)
 
   def enter(self, phase: Phase, before: TrainState) -> TrainState:
-    """The state with the momentum begun anew, for another phase."""
-    fresh = self.optimizer_of(phase, before.params).init(before.params)
+    """Replaces the optimizer's state by a new one for another phase."""
+    fresh = self.optimizer_of(phase).init(before.params)
     return before.replace(opt_state=fresh)
 
-  def step_function(
-    self, phase: Phase, params: Any, teacher: Teacher | None = None
-  ) -> StepFunction:
-    """The train step of a phase, to be compiled."""
+  def step_function(self, phase: Phase) -> StepFunction:
+    """Builds the training step of a phase, without compiling it."""
     return functools.partial(
       train_step,
       tracker=self.tracker,
       distortion=self.distortion,
       search_size=self.search_size,
-      optimizer=self.optimizer_of(phase, params),
+      optimizer=self.optimizer_of(phase),
       rate_per_epoch=jnp.asarray(self.rate, jnp.float32),
       steps_per_epoch=self.train.steps_per_epoch,
-      mode=phase.mode(params),
+      mode=phase.mode(self.shapes['params']),
       seed=self.train.seed,
       ema_decay=self.train.ema_decay,
-      teacher=teacher,
+      teacher=self.teacher,
     )
 
 
-def make_plan(config: Mapping[str, Any]) -> Plan:
-  """The plan of a config, as plain mappings.
+def make_plan(
+  config: Mapping[str, Any], tracker: Tracker | None = None
+) -> Plan:
+  """Makes the plan of a config.
+
+  Args:
+    config: Sections of the config, as plain mappings.
+    tracker: Tracker to train (default: the tracker of the section `tracker`).
 
   Raises:
-    ValueError: A number is out of its range, or a name is unknown; the message
-      names the section.
+    ValueError: A number is out of range, a name is unknown, or an expression
+      matches nothing; the message names the section.
   """
-  wrong = _SECTIONS ^ (set(config) - _OPTIONAL)
-  if wrong:
+  missing_or_unknown = _SECTIONS ^ (set(config) - _OPTIONAL)
+  if missing_or_unknown:
     raise ValueError(
-      f'config: sections missing or unknown: {", ".join(sorted(wrong))}'
+      'config: sections missing or unknown: '
+      f'{", ".join(sorted(missing_or_unknown))}'
     )
 
-  def made(name, function, *args):
+  def build(function, name, **others):
     with section(name):
-      return function(*args, **config[name])
+      return function(**others, **config[name])
 
-  tracker_of = functools.partial(trackers.make, precision=config['precision'])
-  train = made('train', Train)
-  tracker = made('tracker', tracker_of)
-  validation = None
-  if 'validation' in config:
-    validation = made('validation', Validation)
-  return Plan(
-    tracker=tracker,
-    hparams=made('hparams', Hparams),
+  train = build(Train, 'train')
+  plan = Plan(
+    tracker=build(trackers.make, 'tracker') if tracker is None else tracker,
+    hparams=build(Hparams, 'hparams'),
     train=train,
-    rate=made('schedule', schedule.rate_per_epoch, train.epochs),
-    phases=_make_phases(config['phases'], tracker),
+    rate=build(schedule.rate_per_epoch, 'schedule', epochs=train.epochs),
+    phases=schedule.make_phases(config['phases']),
     distortion=_make_distortion(config['augment']),
-    optimizer=made('optimizer', optimizers.make),
-    log=made('log', Log),
-    saving=made('checkpoints', Saving),
-    validation=validation,
+    optimizer=build(optimizers.make, 'optimizer'),
+    log=build(Log, 'log'),
+    saving=build(Saving, 'checkpoints'),
+    sharding=(
+      build(Sharding, 'sharding') if 'sharding' in config else Sharding()
+    ),
+    validation=(
+      build(Validation, 'validation') if 'validation' in config else None
+    ),
   )
+  _check_expressions(plan)
+  return plan
 
 
-def _make_phases(
-  config: Mapping[str, Any], tracker: Tracker
-) -> tuple[Phase, ...]:
-  phases = schedule.make_phases(config)
-  # To trace the network takes seconds.
-  if any(phase.frozen_statistics for phase in phases):
-    shapes = jax.eval_shape(tracker.init_variables, jax.random.key(0))
-    schedule.check_statistics(phases, shapes.get('batch_stats', {}))
-  return phases
+def _check_expressions(plan: Plan) -> None:
+  """Checks all expressions now, so that no phase fails late in the run."""
+  for phase in plan.phases:
+    plan.optimizer_of(phase)
+  schedule.check_statistics(plan.phases, plan.shapes.get('batch_stats', {}))
+  with section('sharding'):
+    plan.sharding.specs(plan.shapes['params'])
 
 
 def _make_distortion(config: Mapping[str, Any]) -> Distortion:

@@ -1,4 +1,4 @@
-"""Several processes that train together: joined, in step, one that writes."""
+"""Coordination of several processes that train together."""
 
 import os
 from collections.abc import Mapping
@@ -6,21 +6,21 @@ from collections.abc import Mapping
 import jax
 from jax.experimental import multihost_utils
 
-# How many processes the launcher of this one has started.
+# Environment variables with the number of processes that a launcher started.
 _COUNTS = ('SLURM_STEP_NUM_TASKS', 'OMPI_COMM_WORLD_SIZE')
-# The hosts of a TPU slice, by commas.
+# Environment variable with the comma-separated hosts of a TPU slice.
 _HOSTS = 'TPU_WORKER_HOSTNAMES'
-# JAX sets it where there is no TPU, hosted notebooks where there is but one.
+# Environment variable that JAX sets on a machine without a TPU, and that hosted
+# notebooks set on a machine with a TPU of its own.
 _NO_POD = 'TPU_SKIP_MDS_QUERY'
 
 
 def join() -> None:
-  """Joins the processes of one run where there are several.
+  """Connects the processes of a run, if there are several.
 
-  Must come before anything else that JAX does. How they find each other is
-  JAX's own matter: on TPU pods, under SLURM and under Open MPI nothing needs
-  to be said. A process that is alone is left as it is, for JAX would give it
-  one of its GPUs only.
+  Must be called before JAX is used in any other way. JAX finds the processes
+  without any settings on TPU pods, under SLURM and under Open MPI. A single
+  process is left as it is, because JAX would restrict it to one of its GPUs.
   """
   several = (
     any(int(os.environ.get(name, 1)) > 1 for name in _COUNTS)
@@ -32,18 +32,18 @@ def join() -> None:
 
 
 def is_first() -> bool:
-  """Whether this process writes what only one may write."""
+  """Returns whether this process writes files that only one may write."""
   return jax.process_index() == 0
 
 
 def say(text: str) -> None:
-  """Prints a line, once for all processes."""
+  """Prints a line in the first process only."""
   if is_first():
     print(text, flush=True)
 
 
 def agree(values: Mapping[str, float]) -> dict[str, float]:
-  """Gives the values that the first process has to all of them."""
+  """Returns the values of the first process, in every process."""
   if jax.process_count() == 1:
     return dict(values)
   shared = multihost_utils.broadcast_one_to_all(dict(values))
@@ -51,5 +51,5 @@ def agree(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def wait(name: str) -> None:
-  """Returns when all processes have come here."""
+  """Waits until all processes have called this function with `name`."""
   multihost_utils.sync_global_devices(name)

@@ -1,7 +1,10 @@
-"""With which other config a run may go on: one with the steps it has taken."""
+"""Decides with which changes to its config a run can be resumed.
+
+A change is permitted if the steps so far would have been the same with it.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,115 +13,134 @@ from jaxtyping import Float
 from acm_jax.training import schedule
 from acm_jax.training.sections import Train
 
-# What figures of a validation follow from, besides the weights.
+# Keys that the metrics of a validation depend on, besides the weights.
 _MEASURES = ('hparams', 'tracker.wide_search', 'validation')
-# No step follows from these. Workers are for the machine to say.
-_FREE = (*_MEASURES, 'checkpoints', 'data.workers', 'log', 'tuned')
-# Of these, what matters is each epoch that has begun.
+# Keys that no step depends on. The number of workers depends on the machine.
+_FREE = (
+  *_MEASURES,
+  *('checkpoints', 'data.workers', 'log', 'sharding', 'tuned'),
+)
+# Keys of which only the values in epochs that have begun matter.
 _BY_EPOCH = ('phases', 'schedule', 'train.epochs')
-# Known once the teacher is loaded; until then the rest is compared.
+# Key that is not compared until the teacher is loaded.
 _FINGERPRINT = 'teacher.fingerprint'
-# Rates are float32 in the step.
+# Tolerated relative difference of learning rates, which the step holds as
+# float32.
 _TOLERANCE = 1e-6
-# The end of every refusal.
-_ANEW = 'take another --workdir, with --init_from for the weights of this one'
-# Of a run that has no weights yet; another process may be about to write some.
-_UNSAVED = 'it has no checkpoint: remove the folder, or take another --workdir'
+_ADVICE = (
+  'choose another `workdir`, with `init_from` to start from the weights of '
+  'this run'
+)
+# The decision to remove the folder is left to the user, because another process
+# may be about to write the first checkpoint.
+_ADVICE_UNSAVED = (
+  'remove the folder, which has no checkpoint, or choose another `workdir`'
+)
 
 Config = Mapping[str, Any]
 
 
-def changes(there: Config, here: Config) -> dict[str, str]:
-  """What differs between two configs: by key, in words."""
-  before, after = _flat(there), _flat(here)
+def changes(old: Config, new: Config) -> dict[str, str]:
+  """Describes the differences between two configs, by key."""
+  before, after = _flat(old), _flat(new)
   keys = before.keys() | after.keys()
   if _FINGERPRINT not in after:
     keys -= {_FINGERPRINT}
   return {
-    key: f'{key} ({_shown(before, key)} there, {_shown(after, key)} asked for)'
+    key: f'{key} (was {_shown(before, key)}, now {_shown(after, key)})'
     for key in sorted(keys)
     if _shown(before, key) != _shown(after, key)
   }
 
 
-def check(there: Config, here: Config, step: int | None) -> None:
-  """Makes sure that a config would have given the steps that a run has taken.
+def check(old: Config, new: Config, step: int | None) -> None:
+  """Checks that the steps of a run would have been the same with a new config.
 
   Args:
-    there: Config of the run.
-    here: Config that it is to go on with.
-    step: Steps taken by its newest checkpoint; None without one.
+    old: Config of the run.
+    new: Config to resume the run with.
+    step: Step of the newest checkpoint; None if there is no checkpoint.
 
   Raises:
-    ValueError: It would not, or ends before them. The message, whose subject is
-      the folder of the run, says why and the ways on.
+    ValueError: A step would have been different, or the new config ends before
+      `step`. The message continues a sentence that begins with the folder.
   """
-  differ = changes(there, here)
-  wrong = [key for key in differ if not _is_of(key, *_FREE, *_BY_EPOCH)]
-  if wrong:
-    named = ', '.join(differ[key] for key in wrong)
-    ways = _ANEW if step is not None else _UNSAVED
-    raise ValueError(f'holds a run with another config: {named}; {ways}')
-  if step is not None and any(_is_of(key, *_BY_EPOCH) for key in differ):
-    _check_epochs(there, here, step)
+  descriptions = changes(old, new)
+  permitted = _FREE + _BY_EPOCH
+  forbidden = [key for key in descriptions if not _is_below(key, permitted)]
+  if forbidden:
+    named = ', '.join(descriptions[key] for key in forbidden)
+    advice = _ADVICE_UNSAVED if step is None else _ADVICE
+    raise ValueError(f'holds a run with another config: {named}; {advice}')
+  by_epoch = any(_is_below(key, _BY_EPOCH) for key in descriptions)
+  if by_epoch and step is not None:
+    _check_epochs(old, new, step)
 
 
-def _check_epochs(there: Config, here: Config, step: int) -> None:
-  train = Train(**here['train'])
-  # The optimizer's state at step 0, too, is that of a phase.
+def _check_epochs(old: Config, new: Config, step: int) -> None:
+  """Checks the learning rates and phases of all epochs that have begun."""
+  train = Train(**new['train'])
+  # At step 0, the optimizer's state is already that of the first phase.
   begun = max(1, -(-step // train.steps_per_epoch))
   if begun > train.epochs:
     raise ValueError(
-      f'holds a run at step {step}: config.train.epochs={train.epochs} would '
-      f'end it at step {train.epochs * train.steps_per_epoch}; set {begun} or '
-      'more'
+      f'holds a run at step {step}, but config.train.epochs={train.epochs} '
+      f'would end it at step {train.epochs * train.steps_per_epoch}; set '
+      f'{begun} or more'
     )
-  before, after = (
-    schedule.rate_per_epoch(c['train']['epochs'], **c['schedule'])
-    for c in (there, here)
+  old_rates, new_rates = (
+    schedule.rate_per_epoch(config['train']['epochs'], **config['schedule'])
+    for config in (old, new)
   )
-  phases = [schedule.make_phases(c['phases']) for c in (there, here)]
+  old_phases, new_phases = (
+    schedule.make_phases(config['phases']) for config in (old, new)
+  )
   for epoch in range(begun):
-    if abs(after[epoch] / before[epoch] - 1) > _TOLERANCE:
+    if abs(new_rates[epoch] / old_rates[epoch] - 1) > _TOLERANCE:
       raise ValueError(
         f'holds a run whose epoch {epoch} had the learning rate '
-        f'{before[epoch]:.6g}, and here it has {after[epoch]:.6g}; '
-        f'{_advice(before, train.epochs)}, or {_ANEW}'
+        f'{old_rates[epoch]:.6g}, which is now {new_rates[epoch]:.6g}; '
+        f'{_schedule_advice(old_rates, train.epochs)}, or {_ADVICE}'
       )
-    old, new = (schedule.phase_at(each, epoch) for each in phases)
-    if old != new:
+    old_phase = schedule.phase_at(old_phases, epoch)
+    new_phase = schedule.phase_at(new_phases, epoch)
+    if old_phase != new_phase:
+      if old_phase.name == new_phase.name:
+        change = 'whose settings have changed'
+      else:
+        change = f'and is now in phase {new_phase.name}'
       raise ValueError(
-        f'holds a run whose epoch {epoch} was in phase {old.name}, and here '
-        f'it is in {new.name}, or this has other settings; leave config.phases '
-        f'as they were before epoch {begun}, or {_ANEW}'
+        f'holds a run whose epoch {epoch} was in phase {old_phase.name}, '
+        f'{change}; restore config.phases for the epochs before {begun}, or '
+        f'{_ADVICE}'
       )
 
 
 def measured(config: Config) -> str:
-  """What a config's figures of validation follow from besides the weights.
+  """Returns the settings that the metrics of a validation depend on, as JSON.
 
-  Figures of equal ones can be compared.
+  Metrics with the same settings can be compared.
   """
   flat = _flat(config)
-  kept = {key: flat[key] for key in flat if _is_of(key, *_MEASURES)}
+  kept = {key: flat[key] for key in flat if _is_below(key, _MEASURES)}
   return json.dumps(kept, sort_keys=True)
 
 
-def _advice(before: Float[np.ndarray, 'e'], epochs: int) -> str:
-  """How to have the rates of before, in more epochs or fewer."""
-  # One epoch more goes on by the factor of the last one; a lone one has none.
-  factor = before[-1] / before[-2:][0]
-  last_rate = before[-1] * factor ** (epochs - len(before))
+def _schedule_advice(rates: Float[np.ndarray, 'e'], epochs: int) -> str:
+  """Describes a schedule that gives the same rates in `epochs` epochs."""
+  # Further epochs continue with the factor between the last two rates.
+  factor = rates[-1] / rates[-2] if len(rates) > 1 else 1.0
+  last_rate = rates[-1] * factor ** (epochs - len(rates))
   return (
-    'leave config.schedule as it was, but for '
-    f'config.schedule.last_rate={last_rate:.9g}, which gives {epochs} epochs '
-    'the same rates'
+    'restore config.schedule, but set '
+    f'config.schedule.last_rate={last_rate:.9g}, which gives the same rates in '
+    f'{epochs} epochs'
   )
 
 
-def _is_of(key: str, *places: str) -> bool:
-  """Whether a key is one of some places or lies below one."""
-  return f'{key}.'.startswith(tuple(f'{place}.' for place in places))
+def _is_below(key: str, prefixes: Sequence[str]) -> bool:
+  """Returns whether a key equals a prefix or is nested below one."""
+  return f'{key}.'.startswith(tuple(f'{prefix}.' for prefix in prefixes))
 
 
 def _shown(flat: Config, key: str) -> str:
@@ -126,6 +148,7 @@ def _shown(flat: Config, key: str) -> str:
 
 
 def _flat(value: Any, prefix: str = '') -> dict[str, Any]:
+  """Flattens nested mappings; keys are joined by dots."""
   if not isinstance(value, Mapping):
     return {prefix: value}
   flat = {}

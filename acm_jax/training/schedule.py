@@ -1,4 +1,4 @@
-"""What changes from epoch to epoch: the learning rate and what trains."""
+"""Learning rates by epoch, and phases, in which different parameters train."""
 
 import dataclasses
 import re
@@ -22,9 +22,14 @@ def rate_per_epoch(
   peak_rate: float,
   last_rate: float,
 ) -> Float[np.ndarray, 'e']:
-  """Learning rates: geometric from first to peak, then from peak to last.
+  """Computes learning rates that rise geometrically to a peak and then fall.
 
-  The peak is the rate of the epoch after the warm-up.
+  Args:
+    epochs: Number of epochs.
+    warmup_epochs: Number of epochs before the peak.
+    first_rate: Rate of the first epoch, if there is a warm-up.
+    peak_rate: Rate of the epoch after the warm-up.
+    last_rate: Rate of the last epoch.
 
   Raises:
     ValueError: The warm-up leaves no epoch, or a rate is out of range.
@@ -51,12 +56,12 @@ class Phase:
   """Epochs in which the same parameters train.
 
   Attributes:
-    name: For messages.
-    from_epoch: The first epoch, from 0.
-    rates: (regular expression, factor) pairs; a parameter takes the factor on
-      the learning rate of the first expression that its path begins with. 0
-      freezes it.
-    frozen_statistics: See `Mode`.
+    name: Name of the phase, for messages.
+    from_epoch: First epoch of the phase, counted from 0.
+    rates: Pairs of a regular expression and a factor. The first expression that
+      matches the beginning of a parameter's path gives the factor on the
+      parameter's learning rate; 0 freezes the parameter.
+    frozen_statistics: Batch norms whose statistics are frozen; see `Mode`.
   """
 
   name: str
@@ -65,10 +70,10 @@ class Phase:
   frozen_statistics: tuple[str, ...] = ()
 
   def mode(self, params: Any) -> Mode:
-    """Which modules of a network train, by the rates of their parameters.
+    """Derives from the rates which modules of a network train.
 
     Args:
-      params: Parameters, arrays or shapes.
+      params: Parameters, as arrays or shapes.
 
     Raises:
       ValueError: See `optimizer.group_of`.
@@ -78,11 +83,15 @@ class Phase:
       lambda group: factors[group] > 0, group_of(params, self.rates)
     )
     frozen = frozenset(_frozen(trains))
-    return Mode(True, frozen, self.frozen_statistics)
+    return Mode(
+      training=True,
+      frozen=frozen,
+      frozen_statistics=self.frozen_statistics,
+    )
 
 
 def _frozen(trains: Any, path: str = '') -> Iterator[str]:
-  """Paths of the largest parts of a tree in which nothing trains."""
+  """Yields the paths of the largest parts of a tree in which nothing trains."""
   if path and not any(jax.tree.leaves(trains)):
     yield path
   elif isinstance(trains, Mapping):
@@ -91,14 +100,14 @@ def _frozen(trains: Any, path: str = '') -> Iterator[str]:
 
 
 def make_phases(sections: Mapping[str, Mapping]) -> tuple[Phase, ...]:
-  """Phases in the order of their first epochs.
+  """Makes phases, sorted by their first epochs.
 
   Args:
-    sections: By name, the arguments of `make_phase`.
+    sections: Arguments of `make_phase` for each phase, by name.
 
   Raises:
-    ValueError: No phase begins at epoch 0, or two begin together; or a section
-      is unfit.
+    ValueError: No phase begins at epoch 0, two phases begin at the same epoch,
+      or a section is invalid.
   """
   phases = []
   for name, arguments in sections.items():
@@ -108,8 +117,8 @@ def make_phases(sections: Mapping[str, Mapping]) -> tuple[Phase, ...]:
   starts = [phase.from_epoch for phase in phases]
   if not starts or starts[0] != 0 or len(set(starts)) < len(starts):
     raise ValueError(
-      f'config.phases: they begin at epochs {starts}: one must begin at 0, no '
-      'two together'
+      f'config.phases: the phases begin at epochs {starts}; one must begin at '
+      '0, and no two at the same epoch'
     )
   return tuple(phases)
 
@@ -124,13 +133,13 @@ def make_phase(
   """Makes a phase from a section of the config.
 
   Args:
-    name: For messages.
-    from_epoch: The first epoch, from 0.
-    rates: See `Phase`.
-    frozen_statistics: See `Mode`.
+    name: Name of the phase, for messages.
+    from_epoch: First epoch of the phase, counted from 0.
+    rates: Factors on the learning rate; see `Phase`.
+    frozen_statistics: Batch norms whose statistics are frozen; see `Mode`.
 
   Raises:
-    ValueError: An expression is malformed.
+    ValueError: A regular expression is malformed.
   """
   _check_expressions('rates', [pattern for pattern, _ in rates])
   _check_expressions('frozen_statistics', frozen_statistics)
@@ -150,22 +159,23 @@ def _check_expressions(name: str, patterns: Sequence[str]) -> None:
       re.compile(pattern)
     except re.error as error:
       raise ValueError(
-        f'{name}: {pattern!r} is no regular expression ({error})'
+        f'{name}: {pattern!r} is not a regular expression ({error}); correct '
+        'the pattern'
       ) from None
 
 
 def check_statistics(phases: Sequence[Phase], batch_stats: Any) -> None:
-  """Checks that every expression of frozen statistics is of use.
+  """Checks that every expression in `frozen_statistics` matches a batch norm.
 
   Args:
     phases: Phases of a run.
-    batch_stats: Running statistics of the network, arrays or shapes.
+    batch_stats: Running statistics of the network, as arrays or shapes.
 
   Raises:
     ValueError: An expression matches no batch norm.
   """
   leaves = jax.tree_util.tree_leaves_with_path(batch_stats)
-  # Mean and variance lie below the path of their batch norm.
+  # The last name of a path is that of the mean or the variance.
   norms = {
     jax.tree_util.keystr(path[:-1], simple=True, separator='/')
     for path, _ in leaves
@@ -174,14 +184,14 @@ def check_statistics(phases: Sequence[Phase], batch_stats: Any) -> None:
     for pattern in phase.frozen_statistics:
       if not any(re.match(pattern, norm) for norm in norms):
         raise ValueError(
-          f'config.phases.{phase.name}: frozen_statistics: no batch norm '
-          f'begins with {pattern!r}; there are {", ".join(sorted(norms)[:3])}, '
-          f'... ({len(norms)})'
+          f'config.phases.{phase.name}: frozen_statistics: no path of a batch '
+          f'norm begins with {pattern!r}; the {len(norms)} paths include '
+          f'{", ".join(sorted(norms)[:3])}'
         )
 
 
 def phase_at(phases: Sequence[Phase], epoch: int) -> Phase:
-  """The phase that an epoch belongs to."""
+  """Returns the phase that an epoch belongs to."""
   return max(
     (phase for phase in phases if phase.from_epoch <= epoch),
     key=lambda phase: phase.from_epoch,

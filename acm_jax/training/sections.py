@@ -1,4 +1,4 @@
-"""Sections of a config: those of the loop, and errors that name a section."""
+"""Config sections that training itself uses, and errors that name a section."""
 
 import contextlib
 import dataclasses
@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def section(name: str) -> Iterator[None]:
-  """Names the section of a config in errors raised inside.
+  """Adds the name of a config section to errors that are raised inside.
 
   Raises:
-    ValueError: What was raised inside, a missing or unknown argument included.
+    ValueError: The code inside raised ValueError, or TypeError, as for a
+      missing or unknown argument.
   """
   try:
     yield
@@ -20,17 +21,17 @@ def section(name: str) -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class Train:
-  """Section `train`: how long.
+  """Section `train`: length of the training, and settings of the step.
 
   Attributes:
-    epochs: After each the learning rate changes.
-    pairs_per_epoch: Rounded down to whole batches.
-    batch_size: Pairs of a step over all devices.
-    seed: All randomness of the run follows from it.
+    epochs: Number of epochs; the learning rate changes from epoch to epoch.
+    pairs_per_epoch: Number of pairs in an epoch, rounded down to whole batches.
+    batch_size: Number of pairs in a step, over all devices.
+    seed: Random seed of the whole run.
     search_size: Side of the search crop in training, px; 0 stands for the
-      tracker's, which it has when it tracks.
-    ema_decay: Decay of the moving average of the weights that tracking uses,
-      as 0.999; 0 for none.
+      search size of the tracker.
+    ema_decay: Decay of the moving average of the weights, which tracking uses,
+      for example 0.999; 0 for no average.
   """
 
   epochs: int
@@ -48,17 +49,23 @@ class Train:
         f'batch_size={self.batch_size}'
       )
     if not 0 <= self.ema_decay < 1:
-      raise ValueError(f'ema_decay={self.ema_decay} must be from 0 to below 1')
+      raise ValueError(
+        f'ema_decay={self.ema_decay} must be at least 0 and less than 1'
+      )
 
   @property
   def steps_per_epoch(self) -> int:
-    """Whole batches."""
+    """Number of steps in an epoch."""
     return self.pairs_per_epoch // self.batch_size
 
 
 @dataclasses.dataclass(frozen=True)
 class Log:
-  """Section `log`: steps from one row of metrics to the next."""
+  """Section `log`.
+
+  Attributes:
+    every: Number of steps between rows of metrics.
+  """
 
   every: int
 
@@ -71,8 +78,8 @@ class Saving:
   """Section `checkpoints`.
 
   Attributes:
-    every: Steps from one checkpoint to the next.
-    keep: How many of the newest stay.
+    every: Number of steps between checkpoints.
+    keep: Number of the newest checkpoints to keep.
   """
 
   every: int
@@ -84,13 +91,13 @@ class Saving:
 
 @dataclasses.dataclass(frozen=True)
 class Validation:
-  """Section `validation`: what is measured at every checkpoint.
+  """Section `validation`: data for measuring the network at every checkpoint.
 
   Attributes:
-    benchmark: Name of the benchmark, as `acm_jax.evaluate` knows it.
-    sequences: Names of its sequences, which are held out of training.
-    pairs: Number of pairs that the gap between right and wrong templates is
-      measured on.
+    benchmark: Name of the benchmark, as in `acm_jax.evaluate`.
+    sequences: Names of sequences of the benchmark, held out of training.
+    pairs: Number of pairs for measuring the gap between right and wrong
+      templates.
   """
 
   benchmark: str
@@ -101,8 +108,8 @@ class Validation:
     names = self.sequences
     if isinstance(names, str) or len(set(names)) < max(2, len(names)):
       raise ValueError(
-        f'sequences={names!r}: name two or more, each once, so that there is '
-        'a wrong template'
+        f'sequences={names!r}: name two or more, each once, because a wrong '
+        'template comes from another sequence'
       )
     if not isinstance(self.pairs, int) or self.pairs < 2:
       raise ValueError(f'pairs={self.pairs!r} must be a whole number above 1')

@@ -1,4 +1,14 @@
-"""Data parallelism: one mesh axis, the state everywhere, the batch split."""
+"""Placement of arrays: a mesh of devices, and rules that split parameters.
+
+The mesh has the axes `data` and `fsdp`. Batches are split over all devices.
+Parameters are split over the axis `fsdp` if a rule requires it, and are the
+same along the axis `data`.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -6,32 +16,176 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from data_pipelines.batch import RawBatch
 
-_AXIS = 'data'
+_DATA, _FSDP = 'data', 'fsdp'
 
 
-def make_mesh() -> Mesh:
-  """All devices of all processes, side by side."""
+def _replicate(shape: tuple[int, ...], parts: int) -> PartitionSpec:
+  """Keeps the whole array on every device."""
+  return PartitionSpec()
+
+
+def _split_largest(shape: tuple[int, ...], parts: int) -> PartitionSpec:
+  """Splits the largest axis that can be split, or none."""
+  if parts == 1:
+    return PartitionSpec()
+  fits = [axis for axis, size in enumerate(shape) if size % parts == 0]
+  if not fits:
+    return PartitionSpec()
+  largest = max(fits, key=lambda axis: shape[axis])
+  return PartitionSpec(*[None] * largest, _FSDP)
+
+
+RULES: dict[str, Callable[[tuple[int, ...], int], PartitionSpec]] = {
+  'replicate': _replicate,
+  'fsdp': _split_largest,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sharding:
+  """Section `sharding` of a config.
+
+  Attributes:
+    fsdp: Number of devices that share a split parameter; must divide the number
+      of all devices.
+    rules: Pairs of a regular expression and a key of `RULES`. The first
+      expression that matches the beginning of a parameter's path decides:
+      `replicate` keeps the parameter on every device; `fsdp` splits its largest
+      axis that is a multiple of `fsdp`. The parameter's momentum and average
+      are split like the parameter.
+  """
+
+  fsdp: int = 1
+  rules: Sequence[tuple[str, str]] = (('', 'fsdp'),)
+
+  def __post_init__(self):
+    if self.fsdp < 1:
+      raise ValueError(f'fsdp={self.fsdp}: give 1 or more devices')
+    for pattern, rule in self.rules:
+      if rule not in RULES:
+        raise ValueError(
+          f'rules: unknown rule {rule!r} (for {pattern!r}); choose one of '
+          f'{", ".join(RULES)}'
+        )
+      try:
+        re.compile(pattern)
+      except re.error as error:
+        raise ValueError(
+          f'rules: {pattern!r} is not a regular expression ({error}); correct '
+          'the pattern'
+        ) from None
+
+  def specs(self, params: Any) -> dict[str, PartitionSpec]:
+    """Applies the rules to parameters.
+
+    Args:
+      params: Parameters, as arrays or shapes.
+
+    Returns:
+      Partition of each parameter, by its path.
+
+    Raises:
+      ValueError: No expression matches a parameter, or no parameter is left for
+        an expression.
+    """
+    specs, unused = {}, {pattern for pattern, _ in self.rules}
+    for path, leaf in _named(params):
+      matching = [rule for rule in self.rules if re.match(rule[0], path)]
+      if not matching:
+        raise ValueError(
+          f"rules: no expression matches the parameter {path}; add ('', "
+          "'replicate') as the last rule"
+        )
+      pattern, rule = matching[0]
+      unused.discard(pattern)
+      specs[path] = RULES[rule](leaf.shape, self.fsdp)
+    if unused:
+      raise ValueError(
+        f'rules: no parameter is left for {", ".join(map(repr, unused))}; '
+        'remove the expression or move it up'
+      )
+    return specs
+
+
+def _named(tree: Any) -> list[tuple[str, Any]]:
+  """Lists the leaves of a tree with their paths, such as 'head/kernel'."""
+  return [
+    (jax.tree_util.keystr(path, simple=True, separator='/'), leaf)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+  ]
+
+
+def make_mesh(
+  fsdp: int = 1, devices: Sequence[jax.Device] | None = None
+) -> Mesh:
+  """Arranges devices in a mesh with the axes `data` and `fsdp`.
+
+  Args:
+    fsdp: Size of the axis `fsdp`.
+    devices: Devices (default: the devices of all processes).
+
+  Raises:
+    ValueError: The number of devices is not a multiple of `fsdp`.
+  """
+  devices = jax.devices() if devices is None else devices
+  if len(devices) % fsdp:
+    raise ValueError(
+      f'config.sharding: fsdp={fsdp} does not divide the {len(devices)} '
+      f'devices; give one of {", ".join(map(str, _divisors(len(devices))))}'
+    )
   return jax.make_mesh(
-    (jax.device_count(),), (_AXIS,), axis_types=(AxisType.Auto,)
+    (len(devices) // fsdp, fsdp),
+    (_DATA, _FSDP),
+    axis_types=(AxisType.Auto, AxisType.Auto),
+    devices=devices,
   )
 
 
+def _divisors(number: int) -> list[int]:
+  return [each for each in range(1, number + 1) if number % each == 0]
+
+
 def replicated(mesh: Mesh) -> NamedSharding:
-  """The whole array on every device."""
+  """Returns the sharding of arrays with a full copy on every device."""
   return NamedSharding(mesh, PartitionSpec())
 
 
 def split(mesh: Mesh) -> NamedSharding:
-  """The first axis in equal parts over the devices."""
-  return NamedSharding(mesh, PartitionSpec(_AXIS))
+  """Returns the sharding of batches: an equal part for each device."""
+  return NamedSharding(mesh, PartitionSpec((_DATA, _FSDP)))
+
+
+def of_state(state: Any, sharding: Sharding, mesh: Mesh) -> Any:
+  """Returns the sharding of every array of a training state.
+
+  Momentum and averages are split like their parameters: an array belongs to a
+  parameter if its path ends with the parameter's path and the shapes are equal.
+
+  Args:
+    state: `TrainState` of arrays or shapes.
+    sharding: Rules for the parameters.
+    mesh: Mesh of the devices to train on.
+  """
+  specs = sharding.specs(state.params)
+  shapes = {path: leaf.shape for path, leaf in _named(state.params)}
+
+  def sharding_of(path, leaf):
+    names = jax.tree_util.keystr(path, simple=True, separator='/').split('/')
+    endings = ('/'.join(names[start:]) for start in range(len(names)))
+    owner = next((ending for ending in endings if ending in specs), None)
+    if owner is None or shapes[owner] != leaf.shape:
+      return replicated(mesh)
+    return NamedSharding(mesh, specs[owner])
+
+  return jax.tree_util.tree_map_with_path(sharding_of, state)
 
 
 def check_batch_size(batch_size: int, mesh: Mesh) -> None:
-  """Checks that a batch can be split.
+  """Checks that a batch can be split over the devices of a mesh.
 
   Raises:
-    ValueError: Its size is not a multiple of the number of devices; the message
-      names the nearest that are.
+    ValueError: The batch size is not a multiple of the number of devices; the
+      message names the nearest multiples.
   """
   rest = batch_size % mesh.size
   if rest:
@@ -43,9 +197,17 @@ def check_batch_size(batch_size: int, mesh: Mesh) -> None:
 
 
 def put(raw: RawBatch, mesh: Mesh) -> RawBatch:
-  """Global arrays from the part of the batch that this process has read."""
+  """Puts a batch on the devices of a mesh.
 
-  def one(array: np.ndarray) -> jax.Array:
+  Args:
+    raw: Part of the batch that this process has read.
+    mesh: Mesh of the devices to train on.
+
+  Returns:
+    The global batch of all processes, split over the devices.
+  """
+
+  def to_global(array: np.ndarray) -> jax.Array:
     return jax.make_array_from_process_local_data(split(mesh), array)
 
-  return RawBatch(*map(one, raw))
+  return RawBatch._make(map(to_global, raw))

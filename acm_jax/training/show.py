@@ -1,4 +1,4 @@
-"""Pictures of what a config trains on, after augmentation, with label maps."""
+"""Pictures of augmented training pairs with their label maps."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,10 +8,11 @@ import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Int
 
 from acm_jax.geometry import boxes
 from acm_jax.running import drawing
-from acm_jax.tracking.contract import Batch, Targets
+from acm_jax.tracking.contract import Batch
 from acm_jax.training.plan import Plan
 from data_pipelines.pipeline import DataSet, train_batches
 
@@ -26,18 +27,18 @@ def write_sheet(
   pairs: int,
   arguments: Mapping[str, Any],
 ) -> None:
-  """Writes the first pairs of a run as one PNG.
+  """Draws the first pairs of a run into a PNG file.
 
-  Each has its template, its search image and that image with the label map on
-  it: green where the map is positive, red where it is negative, plain where
-  nothing is learnt.
+  A pair is drawn as its template, its search image, and the search image under
+  the label map: green where the label is positive, red where it is negative,
+  and unchanged where the loss ignores the location.
 
   Args:
-    plan: What the config makes.
-    sets: The mixture.
-    path: The PNG.
-    pairs: How many.
-    arguments: Of `train_batches`, the section `data` of the config.
+    plan: Plan of the run.
+    sets: Data sets of the mixture.
+    path: PNG file to write.
+    pairs: Number of pairs.
+    arguments: Arguments of `train_batches`, from the config section `data`.
   """
   raw = next(
     train_batches(
@@ -51,18 +52,20 @@ def write_sheet(
   )
   rng = jax.random.key(plan.train.seed)
   batch = plan.distort(jax.tree.map(jnp.asarray, raw), rng)
-  targets = plan.tracker.targets(batch, rng)
-  batch, targets = jax.tree.map(np.asarray, (batch, targets))
+  labels = plan.tracker.label_map(plan.tracker.targets(batch, rng))
+  batch, labels = jax.tree.map(np.asarray, (batch, labels))
   stride = plan.tracker.stride
-  cells = [_cell(batch, targets, i, stride) for i in range(pairs)]
+  cells = [_cell(batch, labels[i], i, stride) for i in range(pairs)]
   drawing.write_sheet(cells, path)
 
 
-def _cell(batch: Batch, targets: Targets, i: int, stride: int) -> np.ndarray:
-  """Template, search image and label map of a pair, side by side."""
+def _cell(
+  batch: Batch, labels: Int[np.ndarray, 'r r'], i: int, stride: int
+) -> np.ndarray:
+  """Draws template, search image and label map of a pair side by side."""
   search = _pixels(batch.search[i])
   template = _pixels(batch.template[i])
-  mapped = _with_labels(search, targets, i, stride)
+  mapped = _with_labels(search, labels, stride)
   color = POSITIVE if batch.positive[i] else NEGATIVE
   drawing.draw_box(template, _xywh(batch.template_box[i]), drawing.TRUTH)
   drawing.draw_box(search, _xywh(batch.search_box[i]), color)
@@ -82,25 +85,21 @@ def _xywh(box_cxcywh: np.ndarray) -> np.ndarray:
 
 
 def _with_labels(
-  search: np.ndarray, targets: Targets, i: int, stride: int
+  search: np.ndarray, labels: Int[np.ndarray, 'r r'], stride: int
 ) -> np.ndarray:
-  """The search image under the map, places of all anchors as one."""
-  weight, label = targets.cls_weight[i], targets.cls[i]
-  used = weight > 0
-  # Anchors of a place, if there are any.
-  others = tuple(range(2, used.ndim))
-  positive = (used & (label > 0.5)).any(axis=others)
-  negative = (used & (label <= 0.5)).any(axis=others) & ~positive
+  """Returns a copy of the search image under its label map."""
+  positive, negative = labels == 1, labels == 0
   tint = np.zeros((*positive.shape, 3), np.float32)
   tint[positive], tint[negative] = POSITIVE, NEGATIVE
-  share = 0.5 * (positive | negative).astype(np.float32)
-  # The map lies on the middle of the image.
+  opacity = 0.5 * (positive | negative).astype(np.float32)
+  # The map covers the centre of the image.
   side = min(stride * len(tint), len(search))
   size, corner = (side, side), (len(search) - side) // 2
   tint = cv2.resize(tint, size, interpolation=cv2.INTER_NEAREST)
-  share = cv2.resize(share, size, interpolation=cv2.INTER_NEAREST)[..., None]
+  opacity = cv2.resize(opacity, size, interpolation=cv2.INTER_NEAREST)
+  opacity = opacity[..., None]
   inside = slice(corner, corner + side)
   mixed = search.copy()
-  part = mixed[inside, inside]
-  mixed[inside, inside] = ((1 - share) * part + share * tint).astype(np.uint8)
+  part = (1 - opacity) * mixed[inside, inside] + opacity * tint
+  mixed[inside, inside] = part.astype(np.uint8)
   return mixed

@@ -1,4 +1,4 @@
-"""All that training carries from step to step."""
+"""State that training carries from step to step."""
 
 from typing import Any
 
@@ -12,16 +12,17 @@ from acm_jax.tracking.contract import Variables, struct
 
 @struct
 class TrainState:
-  """A value: a step takes one and gives the next.
+  """Immutable state; a training step returns a new one.
 
   Attributes:
-    step: Steps done, those that were skipped included.
+    step: Number of steps so far, including skipped steps.
     params: Weights.
     batch_stats: Running statistics of the batch norms.
     opt_state: Momentum of the parameters that train in this phase.
-    skipped: Steps that were not taken; see `train_step`.
-    skipped_in_a_row: Those since the last step that was not skipped.
-    average: Moving average of `params` and `batch_stats`, or None without one.
+    skipped: Number of skipped steps; see `train_step`.
+    skipped_in_a_row: Number of consecutive skipped steps up to now.
+    average: Moving average of `params` and `batch_stats`; None if the run does
+      not average its weights.
   """
 
   step: Int[Array, '']
@@ -34,12 +35,12 @@ class TrainState:
 
   @property
   def variables(self) -> Variables:
-    """Weights and statistics that train."""
+    """Weights and statistics that training updates."""
     return {'params': self.params, 'batch_stats': self.batch_stats}
 
   @property
   def to_track(self) -> Variables:
-    """Weights and statistics to track with: the average if there is one."""
+    """Weights and statistics to track with: the moving average, if any."""
     return self.variables if self.average is None else self.average
 
 
@@ -49,10 +50,10 @@ def create(
   *,
   averaged: bool = False,
 ) -> TrainState:
-  """The state before the first step.
+  """Creates the state before the first step.
 
   Args:
-    variables: Weights and statistics to begin with.
+    variables: Initial weights and statistics.
     optimizer: Optimizer of the first phase.
     averaged: Whether the state carries a moving average.
   """
@@ -69,33 +70,43 @@ def create(
 
 
 def fill(state: TrainState, variables: Variables) -> TrainState:
-  """The state before the first step with other weights and statistics."""
+  """Replaces the weights and statistics of a state before the first step."""
   state = state.replace(**variables)
   if state.average is None:
     return state
-  # A copy, since a step is given the memory of every array that it replaces.
+  # A copy, because the step reuses the memory of every array and cannot reuse
+  # the same array twice.
   return state.replace(average=jax.tree.map(jnp.copy, state.variables))
 
 
 def average(state: TrainState, decay: float) -> TrainState:
-  """Moves the average towards the weights and statistics of a new step.
+  """Moves the average towards the weights and statistics of a state.
 
       average = d average + (1 - d) variables
       d = min(decay, (1 + n) / (10 + n))
 
-  with n the steps taken before. The average begins at the first weights, which
-  may be trained ones, and leaves them quickly while it is young. A debiased
-  average from zero would have to be divided wherever it is read.
+  where n is the number of earlier steps that were not skipped. The average
+  starts from the initial weights, which may be trained weights, and leaves them
+  quickly at first. An average that starts from zero would have to be debiased
+  wherever it is read.
   """
-  taken = state.step - state.skipped
-  decay = jnp.minimum(decay, (1 + taken) / (10 + taken))
+  count = state.step - state.skipped
+  decay = jnp.minimum(decay, (1 + count) / (10 + count))
   return state.replace(
     average=optax.incremental_update(state.variables, state.average, 1 - decay)
   )
 
 
-def advance(state: TrainState, new: TrainState, ok: Bool[Array, '']):
-  """`new` if all is well, else `state`; one step further either way."""
+def advance(
+  state: TrainState, new: TrainState, ok: Bool[Array, '']
+) -> TrainState:
+  """Returns `new` if `ok`, otherwise `state`, and counts the step.
+
+  Args:
+    state: State before the step.
+    new: State after the step.
+    ok: Whether the step succeeded; otherwise it counts as skipped.
+  """
   kept = jax.tree.map(lambda a, b: jnp.where(ok, a, b), new, state)
   skipped = 1 - ok.astype(jnp.int32)
   return kept.replace(

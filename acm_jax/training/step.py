@@ -1,4 +1,4 @@
-"""One training step: distort, label, predict, compare, update."""
+"""The training step: augments and labels a batch, and updates the network."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from acm_jax.training.teacher import Teacher
 from data_pipelines.batch import RawBatch
 
 Metrics = dict[str, Float[Array, '']]
-# As the official code: a step whose loss is larger is not taken.
+# A step with a larger loss is skipped, as in the official code.
 _LARGEST_LOSS = 1e4
 
 
@@ -36,29 +36,32 @@ def train_step(
   ema_decay: float = 0.0,
   teacher: Teacher | None = None,
 ) -> tuple[TrainState, Metrics]:
-  """The state after one more batch, and what to log.
+  """Trains on one batch.
 
-  Where the loss, the gradient's norm, the rate or the new statistics are not
-  finite, or the loss exceeds 1e4, the state keeps its parameters, statistics,
-  momentum and average; so every state is finite.
+  A step is skipped if the loss, the gradient norm, the learning rate or the new
+  statistics are not finite, or if the loss exceeds 1e4: the state keeps its
+  parameters, statistics, momentum and average. Every state is therefore finite.
 
   Args:
-    state: State before.
-    raw: The batch as the host leaves it.
+    state: State before the step.
+    raw: Batch as the host delivers it.
     teacher_variables: Weights and statistics of the teacher.
     tracker: Network, targets and loss.
-    distortion: How far pairs are distorted; see `augment`.
+    distortion: Ranges of the augmentation; see `augment`.
     search_size: Side of the search crop in training, px.
-    optimizer: Gradients to updates at learning rate 1.
+    optimizer: Transformation of gradients into updates at learning rate 1.
     rate_per_epoch: Learning rate of each epoch.
-    steps_per_epoch: Steps that have the same rate.
-    mode: What trains.
-    seed: All randomness follows from it and the number of the step.
-    ema_decay: Decay of the state's average; 0 if it has none.
-    teacher: Tracker whose outputs for the same crops join the loss.
+    steps_per_epoch: Number of steps in an epoch.
+    mode: Parts of the network that train.
+    seed: Random seed; all randomness is a function of `seed` and the step.
+    ema_decay: Decay of the state's moving average; 0 if the state has none.
+    teacher: Tracker whose outputs for the same crops contribute to the loss.
+
+  Returns:
+    The state after the step, and the metrics to log.
   """
   key = jax.random.fold_in(jax.random.key(seed), state.step)
-  augment_key, target_key = jax.random.split(key)
+  augment_key, target_key, dropout_key = jax.random.split(key, 3)
   batch = augment(
     raw,
     augment_key,
@@ -67,34 +70,39 @@ def train_step(
     search_size=search_size,
   )
   targets = tracker.targets(batch, target_key)
-  wanted = teacher.outputs(teacher_variables, batch) if teacher else None
+  teacher_outputs = None
+  if teacher:
+    teacher_outputs = teacher.outputs(teacher_variables, batch)
 
   def loss_of(params):
-    outputs, after = tracker.apply(
+    outputs, batch_stats = tracker.apply(
       {'params': params, 'batch_stats': state.batch_stats},
       batch.template,
       batch.template_box[:, 2:],
       batch.search,
       mode=mode,
+      rng=dropout_key,
     )
     loss, parts = tracker.loss(outputs, targets)
     if teacher:
-      more, others = teacher.loss(tracker, outputs, wanted, batch.positive)
-      loss, parts = loss + more, parts | others
-    return loss, (parts, after)
+      teacher_loss, teacher_parts = teacher.loss(
+        tracker, outputs, teacher_outputs, batch.positive
+      )
+      loss, parts = loss + teacher_loss, parts | teacher_parts
+    return loss, (parts, batch_stats)
 
-  gradient = jax.value_and_grad(loss_of, has_aux=True)
-  (loss, (parts, batch_stats)), grads = gradient(state.params)
+  loss_and_grads = jax.value_and_grad(loss_of, has_aux=True)
+  (loss, (parts, batch_stats)), grads = loss_and_grads(state.params)
   rate = rate_per_epoch[state.step // steps_per_epoch]
-  new = _updated(state, grads, optimizer, rate)
+  new = _update(state, grads, optimizer, rate)
   new = new.replace(batch_stats=batch_stats)
   if ema_decay:
     new = states.average(new, ema_decay)
   grad_norm = optax.tree.norm(grads)
   ok = jnp.isfinite(grad_norm) & (loss <= _LARGEST_LOSS)
-  # With a finite norm, which has a finite square, and the rates that a
-  # schedule may have, no weight overflows. To look at each of them trebled the
-  # time that XLA takes to compile the step.
+  # No weight can overflow if the norm, and therefore its square, is finite, at
+  # the learning rates that `rate_per_epoch` permits. Checking every weight
+  # tripled the time that XLA takes to compile the step.
   ok &= jnp.isfinite(rate) & _finite(batch_stats)
   state = states.advance(state, new, ok)
   return state, {
@@ -107,20 +115,20 @@ def train_step(
   }
 
 
-def _updated(
+def _update(
   state: TrainState,
   grads: Any,
   optimizer: optax.GradientTransformation,
   rate: Float[Array, ''],
 ) -> TrainState:
-  """The state with other parameters, by a gradient at a learning rate."""
+  """Updates the parameters and the optimizer's state."""
   updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
   updates = jax.tree.map(lambda update: rate * update, updates)
   params = optax.apply_updates(state.params, updates)
   return state.replace(params=params, opt_state=opt_state)
 
 
-def _finite(tree) -> Bool[Array, '']:
+def _finite(tree: Any) -> Bool[Array, '']:
   leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
-  # A network without batch norms has none.
+  # The type is needed for a network without batch norms, which has no leaves.
   return jnp.all(jnp.array(leaves, bool))

@@ -1,7 +1,8 @@
-"""A trained tracker whose outputs join the loss of another one."""
+"""A trained tracker that another tracker imitates in training."""
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,14 +21,14 @@ from acm_jax.training.sections import section
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Teacher:
-  """A trained tracker that sees the same crops as its student.
+  """A trained tracker that gets the same crops as its student.
 
-  Its variables are arguments of what is compiled, beside it, so that they are
-  no constants there.
+  The teacher's variables are separate arguments of the compiled training step,
+  because they would otherwise become constants of the program.
 
   Attributes:
     model: Tracker, variables and precision.
-    weights: Factors on the parts of `Tracker.imitation`.
+    weights: Factors on the parts of the loss; see `Tracker.imitation`.
   """
 
   model: Model
@@ -35,11 +36,11 @@ class Teacher:
 
   @property
   def fingerprint(self) -> str:
-    """Checksum of its weights and statistics."""
+    """Checksum of the teacher's weights and statistics."""
     return self.model.fingerprint
 
   def outputs(self, variables: Variables, batch: Batch) -> Outputs:
-    """Gives outputs as in tracking, at the teacher's own precision."""
+    """Computes outputs as in tracking, at the teacher's own precision."""
     with jax.default_matmul_precision(self.model.precision):
       outputs, _ = self.model.tracker.apply(
         variables, batch.template, batch.template_box[:, 2:], batch.search
@@ -50,26 +51,28 @@ class Teacher:
     self,
     student: Tracker,
     outputs: Outputs,
-    wanted: Outputs,
+    teacher_outputs: Outputs,
     positive: Bool[Array, 'b'],
   ) -> tuple[Float[Array, ''], dict[str, Float[Array, '']]]:
-    """Compares the student's outputs with the teacher's.
+    """Computes the loss between the student's and the teacher's outputs.
 
     Args:
-      student: What trains.
+      student: Tracker that is being trained.
       outputs: Student's outputs for a batch.
-      wanted: Teacher's outputs for it, as `outputs` gives them.
+      teacher_outputs: Teacher's outputs for the same batch.
       positive: Whether both crops of a pair show the same target.
 
     Returns:
       The loss, and its parts by name for the log.
     """
-    loss, parts = student.imitation(outputs, wanted, positive, **self.weights)
+    loss, parts = student.imitation(
+      outputs, teacher_outputs, positive, **self.weights
+    )
     return loss, {f'teacher_{name}': part for name, part in parts.items()}
 
 
 def load(
-  place: str | None,
+  checkpoint: str | None,
   weights: Mapping[str, float] | None,
   student: Tracker,
   search_size: int,
@@ -77,44 +80,56 @@ def load(
   """Loads the teacher of a run, if it has one.
 
   Args:
-    place: Run or conversion, FOLDER or FOLDER@STEP.
-    weights: Section `teacher` of the config.
-    student: Tracker that trains.
+    checkpoint: Run or conversion (FOLDER, FOLDER@STEP or FOLDER@best), if
+      given.
+    weights: Config section `teacher`, if any.
+    student: Tracker to train.
     search_size: Side of the search crop in training, px.
 
   Raises:
-    OSError: The teacher is not there.
-    ValueError: There is a teacher and no section or the reverse; or crops,
-      outputs or weights of the two trackers do not fit.
+    OSError: The folder does not exist or has no checkpoint.
+    ValueError: Only one of `checkpoint` and `weights` is given, or the crops or
+      outputs of the trackers differ, or the student has no such loss.
   """
-  if place is None and weights is None:
+  if checkpoint is None and weights is None:
     return None
   if weights is None:
     raise ValueError(
-      '--teacher: the config has no section `teacher`, which weights its '
-      'losses; add one or leave out the flag'
+      '`teacher`: the config has no section teacher with weights of the '
+      'losses; add the section or omit the argument'
     )
-  if place is None:
+  if checkpoint is None:
     raise ValueError(
-      'config.teacher: no teacher is named; give --teacher=DIR, also where '
-      'the run goes on'
+      'config.teacher: no teacher is named; give `teacher`, also to resume the '
+      'run'
     )
-  teacher = Teacher(trained.load(place), weights)
+  teacher = Teacher(trained.load(checkpoint), weights)
   with section('teacher'):
-    _check(teacher, place, student, search_size)
+    _check(teacher, checkpoint, student, search_size)
   return teacher
 
 
+def with_fingerprint(
+  sections: Mapping[str, Any], teacher: Teacher
+) -> dict[str, Any]:
+  """Adds the fingerprint of a teacher to the section `teacher` of a config.
+
+  It makes sure that a run is not resumed with another teacher.
+  """
+  section = {**sections['teacher'], 'fingerprint': teacher.fingerprint}
+  return {**sections, 'teacher': section}
+
+
 def _check(
-  teacher: Teacher, place: str, student: Tracker, search_size: int
+  teacher: Teacher, checkpoint: str, student: Tracker, search_size: int
 ) -> None:
-  theirs = teacher.model.tracker
+  """Checks that the crops and the outputs of both trackers are alike."""
   for name in ('template_size', 'context_amount'):
-    own, other = getattr(student, name), getattr(theirs, name)
+    own, other = getattr(student, name), getattr(teacher.model.tracker, name)
     if own != other:
       raise ValueError(
-        f'{place}: its crops have {name}={other}, the student {own}; take a '
-        'teacher of the same crops'
+        f'{checkpoint}: the teacher has {name}={other}, but the student has '
+        f'{own}; choose a teacher with the same crops'
       )
 
   def compare(key: jax.Array, batch: Batch, variables: Variables):
@@ -124,16 +139,18 @@ def _check(
       batch.template_box[:, 2:],
       batch.search,
     )
-    wanted = teacher.outputs(variables, batch)
-    own, other = (jax.tree.map(jnp.shape, x) for x in (outputs, wanted))
+    teacher_outputs = teacher.outputs(variables, batch)
+    own = jax.tree.map(jnp.shape, outputs)
+    other = jax.tree.map(jnp.shape, teacher_outputs)
     if own != other:
       raise ValueError(
-        f'{place}: for a search crop of {search_size} px its outputs are '
-        f'{other}, those of the student {own}; take a teacher of the same maps'
+        f'{checkpoint}: for a search crop of {search_size} px, the outputs of '
+        f'the teacher have the shapes {other}, but those of the student {own}; '
+        'choose a teacher with the same outputs'
       )
-    return teacher.loss(student, outputs, wanted, batch.positive)
+    return teacher.loss(student, outputs, teacher_outputs, batch.positive)
 
-  # Shapes alone: a loss that cannot be is met here and not in the first step.
+  # Evaluates shapes only, to raise errors of the loss before the first step.
   jax.eval_shape(
     compare,
     jax.random.key(0),
@@ -143,7 +160,7 @@ def _check(
 
 
 def shapes(tracker: Tracker, search_size: int) -> Batch:
-  """Gives the shapes of a batch of one pair, as a tracker trains on it."""
+  """Returns the shapes of a training batch of one pair."""
   template_size = tracker.template_size
 
   def array(*shape, dtype='float32'):

@@ -1,9 +1,11 @@
-"""Whether a tracker looks at its template: pairs with a right and a wrong one.
+"""Measures whether a tracker uses its template.
 
-A tracker may learn to find whatever is salient, which its loss hardly shows.
-The wrong template tells: by it such a tracker finds the target as well.
+A tracker may learn to find any salient object, which its loss hardly shows. A
+template of another target reveals this: such a tracker finds the target equally
+well with the wrong template.
 """
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,27 +17,34 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from acm_jax.datasets import crops, sequences
 from acm_jax.geometry import boxes
-from acm_jax.tracking.contract import Tracker, Variables
+from acm_jax.tracking.contract import (
+  Hparams,
+  Tracker,
+  TrackState,
+  Variables,
+)
 from acm_jax.tracking.engine import Programs
 from acm_jax.tracking.model import Model
 
-# Largest distance of a pair's frames.
+# Largest distance between the frames of a pair.
 _GAP = 60
-# Largest offset of the target from the centre, over the search crop's side.
+# Largest offset of the target from the centre of the search crop, as a fraction
+# of the crop's side.
 _OFFSET = 1 / 8
-# All runs measure on the same pairs.
+# All runs use the same pairs.
 _SEED = 0
 
 
 class Pairs(NamedTuple):
-  """Crops of two frames of each pair.
+  """Template crops and search crops of n pairs.
 
   Attributes:
     template: Template crops, RGB.
-    box_size: Width and height of the target in these, px.
+    box_size: Width and height of the targets in the template crops, px.
     search: Search crops, RGB.
-    truth: Target in these, relative to the centre of the crop, px.
-    other: Pair of another sequence, whose template is the wrong one.
+    truth: Targets in the search crops, cx, cy, w, h relative to the centre, px.
+    other: Number of a pair from another sequence, whose template is the wrong
+      one.
   """
 
   template: UInt8[np.ndarray, 'n ht ht 3']
@@ -46,23 +55,25 @@ class Pairs(NamedTuple):
 
 
 def draw(
-  found: Sequence[sequences.Sequence], tracker: Tracker, count: int
+  videos: Sequence[sequences.Sequence], tracker: Tracker, count: int
 ) -> Pairs:
-  """Draws pairs of frames at most 60 apart, from each sequence alike.
+  """Draws pairs of frames that are at most 60 frames apart.
 
   Args:
-    found: Two sequences or more, each with a visible target somewhere.
-    tracker: Tracker whose crops are cut.
-    count: How many pairs; 2 or more, so that there is a wrong template.
+    videos: Sequences that contribute equally; at least two, each with a visible
+      target in some frame.
+    tracker: Tracker that determines the sizes of the crops.
+    count: Number of pairs, at least 2, so that a wrong template exists.
 
   Raises:
-    OSError: An image is not there.
+    OSError: An image does not exist.
     ValueError: An image cannot be decoded.
   """
   rng = np.random.default_rng(_SEED)
-  rows, owner = [], np.arange(count) % len(found)
+  reach = _OFFSET * tracker.search_size
+  pairs, owner = [], np.arange(count) % len(videos)
   for number in owner:
-    sequence, reach = found[number], _OFFSET * tracker.search_size
+    sequence = videos[number]
     visible = np.flatnonzero(sequence.visible)
     first = rng.choice(visible)
     near = visible[np.abs(visible - first) <= _GAP]
@@ -72,12 +83,22 @@ def draw(
     search, truth = _crop(sequence, second, tracker.search_size, offset)
     truth[:2] = offset
     other = rng.choice(np.flatnonzero(owner != number))
-    rows.append((template, box[2:], search, truth, other))
-  return Pairs(*map(np.stack, zip(*rows, strict=True)))
+    pairs.append(
+      {
+        'template': template,
+        'box_size': box[2:],
+        'search': search,
+        'truth': truth,
+        'other': other,
+      }
+    )
+  return Pairs(
+    **{name: np.stack([pair[name] for pair in pairs]) for name in Pairs._fields}
+  )
 
 
 def _crop(sequence, frame, size, offset=(0.0, 0.0)):
-  """The context crop round a place `offset` px of the crop off the target."""
+  """Cuts a context crop that shows the target `offset` px off the centre."""
   box = sequence.box_xywh[frame].copy()
   box[:2] -= np.asarray(offset, np.float32) / crops.scale_of(box[2:])
   image = sequences.read_frame(sequence.frame_paths[frame])
@@ -85,59 +106,72 @@ def _crop(sequence, frame, size, offset=(0.0, 0.0)):
 
 
 def measure(model: Model, pairs: Pairs, programs: Programs) -> dict[str, float]:
-  """Compares what a tracker finds by the right template and by a wrong one.
+  """Compares the predictions of a tracker with right and wrong templates.
 
-  What it finds is the box at the best-scored place, with neither window nor
-  penalty.
+  The prediction for a pair is the box that the tracker selects in its next
+  frame, without window and penalty and with the largest change of size.
 
   Args:
-    model: What is measured.
-    pairs: From `draw`.
-    programs: Keeper of compiled programs.
+    model: Model to measure.
+    pairs: Pairs of `draw`.
+    programs: Cache of compiled programs.
 
   Returns:
-    Mean IoU with the target by the right template, `iou`, and by the wrong
-    one, `iou_wrong`; and what the right one gains in IoU, `iou_gap`, and in
-    the score of the best place, `score_gap`.
+    Mean IoU of the predictions and the targets with the right template, `iou`,
+    and with the wrong one, `iou_wrong`; and the differences between right and
+    wrong templates in IoU, `iou_gap`, and in the mean score, `score_gap`.
   """
+  truth = boxes.cxcywh_to_xyxy(pairs.truth)
 
-  def found(template, box_size):
+  def means(template, box_size):
     args = model.variables, template, box_size, pairs.search
-    find = programs.get(
-      _best_boxes, (model.tracker,), model.precision, len(template), *args
+    predict = programs.get(
+      _track, (model.tracker,), model.precision, len(template), *args
     )
-    box_cxcywh, score = jax.device_get(find(*args))
-    overlap = boxes.iou(*map(boxes.cxcywh_to_xyxy, (box_cxcywh, pairs.truth)))
-    return float(overlap.mean()), float(score.mean())
+    box_cxcywh, score = jax.device_get(predict(*args))
+    iou = boxes.iou(boxes.cxcywh_to_xyxy(box_cxcywh), truth)
+    return float(iou.mean()), float(score.mean())
 
-  iou, score = found(pairs.template, pairs.box_size)
-  wrong, wrong_score = found(
+  iou, score = means(pairs.template, pairs.box_size)
+  wrong_iou, wrong_score = means(
     pairs.template[pairs.other], pairs.box_size[pairs.other]
   )
   return {
     'iou': iou,
-    'iou_wrong': wrong,
-    'iou_gap': iou - wrong,
+    'iou_wrong': wrong_iou,
+    'iou_gap': iou - wrong_iou,
     'score_gap': score - wrong_score,
   }
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _best_boxes(
+def _track(
   tracker: Tracker,
   variables: Variables,
   template: UInt8[Array, 'n ht ht 3'],
   box_size: Float[Array, 'n 2'],
   search: UInt8[Array, 'n hs hs 3'],
 ) -> tuple[Float[Array, 'n 4'], Float[Array, 'n']]:
-  """Box, relative to the centre of the crop, and score of the best place."""
+  """Finds the target of each pair, as if the search crop were the next frame.
+
+  Returns:
+    Boxes cx, cy, w, h relative to the centre of the crop, px, and scores.
+  """
+  # A pair has one search crop.
+  tracker = dataclasses.replace(tracker, search_scales=(1.0,))
+  hparams = Hparams(penalty_k=0.0, window_influence=0.0, size_lr=1.0)
 
   def one(pair):
     template, box_size, search = (x[None].astype(jnp.float32) for x in pair)
     kernel = tracker.encode(variables, template, box_size)
-    candidates = tracker.decode(tracker.respond(variables, kernel, search)[0])
-    best = jnp.argmax(candidates.score)
-    box_cxcywh = candidates.box_cxcywh.reshape(-1, 4)[best]
-    return box_cxcywh, candidates.score.ravel()[best]
+    state = TrackState(
+      center=jnp.zeros(2),
+      size=box_size[0],
+      fill=jnp.zeros(3),
+      kernel=kernel,
+    )
+    outputs = tracker.respond(variables, kernel, search)
+    found = tracker.select(outputs, state, hparams, jnp.float32(1.0))
+    return found.box_cxcywh, found.score
 
   return jax.lax.map(one, (template, box_size, search))

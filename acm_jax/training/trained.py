@@ -1,4 +1,4 @@
-"""A trained tracker, ready to track, from what training or convert wrote."""
+"""Loads a trained tracker from a training run or a converted model."""
 
 import dataclasses
 import math
@@ -18,33 +18,38 @@ def load(
   hparams: str | Mapping[str, float] | None = None,
   wide_search: str | None = None,
 ) -> Model:
-  """Loads a checkpoint's tracker.
+  """Loads the tracker of a checkpoint.
 
   Args:
-    checkpoint: A train workdir or convert's output; DIR@STEP for one step,
-      DIR@best for the best that was validated.
-    hparams: Changes, as `{'penalty_k': 0.1}` or `penalty_k=0.1,size_lr=0.4`; or
-      the name of values in the config's section `tuned`; or both, with a comma.
-    wide_search: Instead of the config's; see `tracking.wide`.
+    checkpoint: Folder of a training run or of a converted model; DIR@STEP or
+      DIR@best selects a checkpoint of a run.
+    hparams: Hyper-parameters to change, as `{'penalty_k': 0.1}` or
+      `penalty_k=0.1,size_lr=0.4`. The text may also contain names of entries in
+      the config's section `tuned`.
+    wide_search: Name of a wide search that replaces the config's; see
+      `tracking.wide`.
 
   Raises:
-    OSError: The folder, or the step in it, is not there.
-    ValueError: The checkpoint is not whole or no tracker's, or a
-      hyper-parameter is unknown.
+    OSError: The folder does not exist or has no checkpoint.
+    ValueError: The selected checkpoint does not exist, is damaged or is not
+      that of a tracker, or a hyper-parameter is invalid.
   """
   config, variables = checkpoints.load_variables(checkpoint)
   for name, kind in (('tracker', dict), ('hparams', dict), ('precision', str)):
     if not isinstance(config.get(name), kind):
       raise ValueError(
-        f'{checkpoint}: its config.json has no section {name!r} of a tracker'
+        f'{checkpoint}: config.json has no section {name!r}, which a tracker '
+        'needs; give the folder of a trained or converted tracker'
       )
   section = config['tracker']
   if wide_search:
     section = {**section, 'wide_search': wide_search}
-  tracker = trackers.make(precision=config['precision'], **section)
-  if set(variables['params']) == {'backbone'} != _modules(tracker):
+  tracker = trackers.make(**section)
+  only_backbone = set(variables['params']) == {'backbone'}
+  if only_backbone and _modules(tracker) != {'backbone'}:
     raise ValueError(
-      f'{checkpoint}: a backbone alone; train a tracker with --init_from'
+      f'{checkpoint}: contains only a backbone; train a tracker from it with '
+      '`init_from`'
     )
   changes = _changes(hparams or {}, config.get('tuned', {}))
   if isinstance(hparams, Mapping):
@@ -53,7 +58,7 @@ def load(
   return Model(
     name='-'.join(filter(None, parts)),
     tracker=tracker,
-    # On the device, where all engines share them.
+    # Variables on the device can be shared by all engines.
     variables=jax.device_put(variables),
     hparams=Hparams(**config['hparams'] | changes),
     precision=config['precision'],
@@ -61,7 +66,7 @@ def load(
 
 
 def _modules(tracker: Tracker) -> set[str]:
-  """What a tracker's network is made of; of SiamFC it is the backbone."""
+  """Names the modules of a tracker's network; SiamFC has only a backbone."""
   return set(
     jax.eval_shape(tracker.init_variables, jax.random.key(0))['params']
   )
@@ -71,7 +76,7 @@ def _changes(
   hparams: str | Mapping[str, float],
   tuned: Mapping[str, Mapping[str, float]],
 ) -> dict[str, float]:
-  """Values by name, of a mapping or of a text as `load` takes it."""
+  """Reads the changes of hyper-parameters, by name; see `load`."""
   changes = {}
   if isinstance(hparams, Mapping):
     changes |= hparams
@@ -83,13 +88,16 @@ def _changes(
   for name, value in changes.items():
     if name not in known:
       raise ValueError(
-        f'hparams: no {name!r}; there are {"=, ".join(known)}=, and the '
-        f'names {", ".join(tuned) or "(none)"}'
+        f'`hparams`: unknown name {name!r}; give NAME=VALUE with a '
+        f'name of {", ".join(known)}, or an entry of the section tuned: '
+        f'{", ".join(tuned) or "none"}'
       )
     try:
       changes[name] = float(value)
     except (TypeError, ValueError):
       changes[name] = math.nan
     if not math.isfinite(changes[name]):
-      raise ValueError(f'hparams: {name}={value} is not {name}=NUMBER')
+      raise ValueError(
+        f'`hparams`: {name}={value} is not a finite number; give {name}=NUMBER'
+      )
   return changes

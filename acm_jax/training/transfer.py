@@ -1,100 +1,123 @@
-"""Begins a run with weights and statistics of another one."""
+"""Initial weights and statistics from another network."""
 
 import collections
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from acm_jax.tracking.contract import Variables
 
-# Of the arrays that do not fit, as many are named.
-_NAMED = 3
-Path = tuple[str, ...]
+# Number of arrays of another shape that an error message lists.
+_LISTED = 3
+
+
+class Path(NamedTuple):
+  """Path of an array in the variables of a network.
+
+  Attributes:
+    collection: `params` or `batch_stats`.
+    names: Names of nested modules and of the array, starting with a part of the
+      network, such as its backbone.
+  """
+
+  collection: str
+  names: tuple[str, ...]
+
+  def __str__(self) -> str:
+    return '/'.join((self.collection, *self.names))
 
 
 def fill(variables: Variables, source: Variables) -> tuple[Variables, str]:
-  """Replaces variables by those of the same path in another network.
+  """Replaces variables by arrays of another network with the same paths.
 
   Args:
-    variables: Of this run.
-    source: Of the other network, which may have more parts or fewer.
+    variables: Variables of this network.
+    source: Variables of the other network, which may have more or fewer parts.
 
   Returns:
-    The variables, and a line that says what was filled: for every part of this
-    network, arrays filled / arrays there are; then the modules that are new,
-    and those of the other network that are left over.
+    The variables, and a summary: the number of replaced arrays and of all
+    arrays in each part of this network, the modules that keep their values
+    (new), and the modules of the other network that are not used (unused).
 
   Raises:
-    ValueError: Nothing fits, an array has another shape in the other network,
-      or a value is not finite.
+    ValueError: No path is the same, an array has another shape in the other
+      network, or a value is not finite.
   """
-  ours, theirs = _by_path(variables), _by_path(source)
-  shared = [path for path in ours if path in theirs]
+  own, others = _by_path(variables), _by_path(source)
+  shared = [path for path in own if path in others]
   if not shared:
     raise ValueError(
-      '--init_from: nothing in it fits: no array has the name of one of this '
-      'network'
+      '`init_from`: no array has the same path as an array of this network; '
+      'choose a network with a part in common'
     )
-  _check_shapes({path: (theirs[path], ours[path]) for path in shared})
+  _check_shapes({path: (others[path], own[path]) for path in shared})
   for path in shared:
-    if not np.isfinite(theirs[path]).all():
-      raise ValueError(f'--init_from: {"/".join(path)} is not finite')
+    if not np.isfinite(others[path]).all():
+      raise ValueError(
+        f'`init_from`: {path} is not finite; choose another checkpoint'
+      )
 
-  def choose(path, array):
-    return theirs.get(_names(path), array)
+  def choose(keys, array):
+    return others.get(_path(keys), array)
 
   filled = jax.tree_util.tree_map_with_path(choose, variables)
-  return filled, _summary(ours, theirs, shared)
+  return filled, _summary(own, others, shared)
 
 
 def _check_shapes(pairs: dict[Path, tuple[Any, Any]]) -> None:
+  """Checks that the two arrays of each path, other and own, fit."""
   differ = [
-    f'{"/".join(path)} {np.shape(other)} there, {np.shape(own)} here'
+    f'{path} has shape {np.shape(other)} instead of {np.shape(own)}'
     for path, (other, own) in pairs.items()
     if np.shape(other) != np.shape(own)
   ]
   if differ:
-    rest = len(differ) - _NAMED
-    more = f'; and {rest} more' if rest > 0 else ''
+    rest = len(differ) - _LISTED
+    more = f', and {rest} more' if rest > 0 else ''
     raise ValueError(
-      f'--init_from: a network of another width: {"; ".join(differ[:_NAMED])}'
-      f'{more}; set config.tracker to its sizes'
+      f'`init_from`: {", ".join(differ[:_LISTED])}{more}; set config.tracker '
+      'to the sizes of that network'
     )
 
 
 def _summary(
-  ours: Collection[Path], theirs: Collection[Path], shared: Collection[Path]
+  own: Collection[Path], others: Collection[Path], shared: Collection[Path]
 ) -> str:
-  everything = collections.Counter(path[1] for path in ours)
-  taken = collections.Counter(path[1] for path in shared)
-  parts = [f'{name} {taken[name]}/{everything[name]}' for name in sorted(taken)]
-  text = ', '.join(parts)
-  for label, paths in (('new', ours), ('left over', theirs)):
+  total = collections.Counter(path.names[0] for path in own)
+  replaced = collections.Counter(path.names[0] for path in shared)
+  text = ', '.join(
+    f'{part} {replaced[part]}/{total[part]}' for part in sorted(replaced)
+  )
+  for label, paths in (('new', own), ('unused', others)):
     if modules := _modules(set(paths) - set(shared), shared):
       text += f'; {label}: {", ".join(modules)}'
   return text
 
 
 def _modules(paths: Collection[Path], others: Collection[Path]) -> list[str]:
-  """The largest modules that hold only arrays of `paths`, of `others` none."""
-  # Without the collection: a module has arrays in several.
-  mixed = {path[1:end] for path in others for end in range(1, len(path))}
-  found = set()
+  """Lists the largest modules with arrays of `paths` and none of `others`.
+
+  A module can have arrays in several collections.
+  """
+  mixed = {
+    path.names[:end] for path in others for end in range(len(path.names))
+  }
+  modules = set()
   for path in paths:
-    names = path[1:]
-    ends = range(1, len(names))
-    end = next((end for end in ends if names[:end] not in mixed), None)
-    found.add('/'.join(names[:end]) + ('/...' if end else ''))
-  return sorted(found)
+    ends = range(1, len(path.names))
+    end = next((end for end in ends if path.names[:end] not in mixed), None)
+    modules.add('/'.join(path.names[:end]) + ('/...' if end else ''))
+  return sorted(modules)
 
 
 def _by_path(variables: Variables) -> dict[Path, Any]:
   leaves = jax.tree_util.tree_leaves_with_path(variables)
-  return {_names(path): leaf for path, leaf in leaves}
+  return {_path(keys): leaf for keys, leaf in leaves}
 
 
-def _names(path) -> Path:
-  """Collection, part of the network, and the names below it."""
-  return tuple(str(entry.key) for entry in path)
+def _path(keys: tuple[Any, ...]) -> Path:
+  """Converts the path of a leaf in a pytree."""
+  collection, *names = (str(entry.key) for entry in keys)
+  return Path(collection, tuple(names))

@@ -1,4 +1,4 @@
-"""Validation while training: tracking of sequences that are held out of it."""
+"""Validation during training: tracking in held-out sequences."""
 
 import dataclasses
 from pathlib import Path
@@ -22,15 +22,15 @@ from acm_jax.training.sections import Validation, section
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Validator:
-  """Measures a network by tracking; compiles once, in the first measurement.
+  """Measures a network by tracking; everything is compiled only once.
 
   Attributes:
     tracker: Tracker of the run.
-    hparams: Its penalty, window and smoothing.
-    sequences: Sequences that are held out.
+    hparams: Hyper-parameters of tracking.
+    sequences: Held-out sequences.
     pairs: Pairs for the gap between right and wrong templates.
     precision: Precision of matrix products.
-    programs: Compiled programs.
+    programs: Cache of compiled programs.
   """
 
   tracker: Tracker
@@ -41,8 +41,8 @@ class Validator:
   programs: Programs = dataclasses.field(default_factory=Programs)
 
   def measure(self, variables: Variables) -> dict[str, float]:
-    """Gives the figures of a network, by their names in metrics.jsonl."""
-    # A copy on one device, whatever mesh the run has.
+    """Returns the metrics of a network, by their names in metrics.jsonl."""
+    # A copy on a single device, independent of the mesh of the run.
     variables = jax.device_put(
       jax.device_get(variables), jax.local_devices()[0]
     )
@@ -56,7 +56,7 @@ class Validator:
     }
 
   def _average_overlap(self, model: Model) -> float:
-    """Mean over sequences of the mean overlap in frames that count."""
+    """Computes the mean of the sequences' average overlaps."""
     engine = Engine(model, len(self.sequences), programs=self.programs)
     truths = list(map(Truth.of, self.sequences))
     jobs = [
@@ -81,54 +81,58 @@ def load(
   """Loads the validation of a run, if it has one.
 
   Args:
-    config: Section `validation`.
-    root: Folder of its benchmark.
+    config: Config section `validation`, if any.
+    root: Root folder of the benchmark, if given.
     tracker: Tracker of the run.
-    hparams: Its penalty, window and smoothing.
+    hparams: Hyper-parameters of tracking.
     precision: Precision of matrix products.
 
   Raises:
-    OSError: The folder or an image is not there.
-    ValueError: There is a folder and no section or the reverse; or a sequence
-      is not there, or is none to validate on.
+    OSError: The folder or an image does not exist.
+    ValueError: Only one of `config` and `root` is given, or a sequence does not
+      exist or is not suited for validation.
   """
   if config is None and root is None:
     return None
   if config is None:
     raise ValueError(
-      '--validation_dir: the config has no section `validation`, which names '
-      'the sequences; add one or leave out the flag'
+      '`validation_dir`: the config has no section validation, which names the '
+      'sequences; add the section or omit the argument'
     )
   if root is None:
     raise ValueError(
-      'config.validation: no folder is named; give --validation_dir=DIR, the '
-      f'root of {config.benchmark}'
+      'config.validation: no folder is named; give `validation_dir`, the root '
+      f'folder of {config.benchmark}'
     )
   with section('validation'):
-    found = _find(config, Path(root))
-  pairs = template_gap.draw(found, tracker, config.pairs)
-  return Validator(tracker, hparams, found, pairs, precision)
+    held_out = _find(config, Path(root))
+  pairs = template_gap.draw(held_out, tracker, config.pairs)
+  return Validator(tracker, hparams, held_out, pairs, precision)
 
 
 def _find(config: Validation, root: Path) -> list[Sequence]:
+  """Finds the held-out sequences and checks that they suit a validation."""
   benchmark = benchmarks.get(config.benchmark)
   if not benchmark.validation:
-    others = [b.name for b in benchmarks.BENCHMARKS.values() if b.validation]
+    suited = [b.name for b in benchmarks.BENCHMARKS.values() if b.validation]
     raise ValueError(
-      f'{benchmark.name} is there to report on, not to choose by; take one of '
-      f'{", ".join(others)}'
+      f'benchmark={benchmark.name!r} is for reporting results, not for '
+      f'choosing models; choose one of {", ".join(suited)}'
     )
-  known = {each.name: each for each in benchmarks.sequences(benchmark, root)}
+  known = {
+    sequence.name: sequence
+    for sequence in benchmarks.sequences(benchmark, root)
+  }
   if missing := [name for name in config.sequences if name not in known]:
     raise ValueError(
-      f'{", ".join(missing)} not found below {root}; there are '
+      f'{", ".join(missing)} not found below {root}; choose from '
       f'{", ".join(known)}'
     )
-  found = [known[name] for name in config.sequences]
-  for sequence in found:
+  held_out = [known[name] for name in config.sequences]
+  for sequence in held_out:
     if not (sequence.visible[0] and sequence.visible[1:].any()):
       raise ValueError(
-        f'{sequence.name} has no target in its first frame or in no other one; '
-        'leave it out'
+        f'{sequence.name} has no visible target in its first frame or in all '
+        'later frames; leave the sequence out'
       )
-  return found
+  return held_out

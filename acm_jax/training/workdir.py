@@ -1,4 +1,4 @@
-"""The folder of a run: the config that it goes on with, and those before."""
+"""The config in the folder of a run, and the configs of its earlier steps."""
 
 import json
 import shutil
@@ -14,16 +14,16 @@ CONFIG = 'config.json'
 def check(
   workdir: Path, config: dict[str, Any], step: int | None = None
 ) -> None:
-  """Makes sure that the folder does not belong to a run of another config.
+  """Checks that the run in a folder, if any, can be resumed with a config.
 
   Args:
-    workdir: Folder of a run, which may not be there yet.
-    config: Config that it is to go on with.
-    step: Steps taken by its newest checkpoint; None without one.
+    workdir: Folder of a run, which need not exist.
+    config: Config to resume the run with.
+    step: Step of the newest checkpoint; None if there is no checkpoint.
 
   Raises:
-    ValueError: It does: with this config the steps would have been others; the
-      message names what differs.
+    ValueError: The steps so far would have been different with this config; the
+      message names the differences.
   """
   if not (workdir / CONFIG).exists():
     return
@@ -36,17 +36,18 @@ def check(
 def claim(
   workdir: Path, config: dict[str, Any], step: int | None = None
 ) -> str:
-  """Makes the folder and writes the config that it goes on with.
+  """Creates the folder of a run and writes the config.
 
-  What config.json was until then stays as config.until_STEP.json.
+  A previous config.json is kept as config.until_STEP.json.
 
   Args:
-    workdir: Folder of a run, which may not be there yet.
-    config: Config that it goes on with.
-    step: Steps taken by its newest checkpoint; None without one.
+    workdir: Folder of a run, which need not exist.
+    config: Config to start or to resume the run with.
+    step: Step of the newest checkpoint; None if there is no checkpoint.
 
   Returns:
-    What is other than before, in words; nothing in a new folder.
+    A description of the changes to the previous config; empty if there are
+    none, or no previous config.
 
   Raises:
     ValueError: See `check`.
@@ -65,38 +66,51 @@ def claim(
 
 
 def _keep(path: Path, step: int | None) -> None:
-  former = path.with_name(f'config.until_{step}.json')
-  # Of several at one step the first gave the steps before.
-  if step and not former.exists():
-    with replacing(former) as partial:
+  """Copies the config of the steps up to `step`."""
+  kept = path.with_name(f'config.until_{step}.json')
+  # An existing file holds the config that these steps were trained with; `path`
+  # was written later, and no checkpoint followed.
+  if step and not kept.exists():
+    with replacing(kept) as partial:
       shutil.copyfile(path, partial)
 
 
 def read_config(workdir: Path) -> dict[str, Any]:
-  """The config of a run; sequences are tuples, as in the config files.
+  """Reads the config of a run or of a conversion.
+
+  Args:
+    workdir: Folder of the run or the conversion.
+
+  Returns:
+    The config, with tuples for lists, as in config files.
 
   Raises:
-    FileNotFoundError: The folder or its config is not there.
+    FileNotFoundError: The folder does not exist or has no config.
     ValueError: The config cannot be read.
   """
   path = workdir / CONFIG
   if not path.is_file():
-    what = 'no such folder' if not workdir.is_dir() else f'no {CONFIG} in it'
+    problem = f'no {CONFIG} in it' if workdir.is_dir() else 'no such folder'
     raise FileNotFoundError(
-      f'{workdir}: {what}; give the --workdir of a training run or the --out '
-      'of a conversion'
+      f'{workdir}: {problem}; give the folder of a training run or of a '
+      'converted model'
     )
   try:
     config = json.loads(path.read_text())
   except json.JSONDecodeError as error:
-    raise ValueError(f'{path}: not JSON ({error})') from None
+    raise ValueError(
+      f'{path}: not JSON ({error}); restore the file or choose another folder'
+    ) from None
   if not isinstance(config, dict):
-    raise ValueError(f'{path}: not the config of a run')
+    raise ValueError(
+      f'{path}: not the config of a run; restore the file or choose another '
+      'folder'
+    )
   return _tuples(config)
 
 
 def _as_read(config: dict[str, Any]) -> dict[str, Any]:
-  """The config as `read_config` would give it back."""
+  """Returns a config as `read_config` would return it after writing."""
   return _tuples(json.loads(json.dumps(config)))
 
 

@@ -1,1 +1,1 @@
-"""Weights of the PyTorch trackers, read into our variables."""
+"""Conversion of PyTorch weights to variables of this library's networks."""

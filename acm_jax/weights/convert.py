@@ -1,4 +1,4 @@
-"""A state dict of someone else's into the variables of a tracker of ours."""
+"""Conversion of state dicts of other codebases to variables of a tracker."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -18,12 +18,12 @@ _BACKBONE = 'backbone'
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-  """A whole tracker of the official code.
+  """Source with the weights of a whole tracker.
 
   Attributes:
-    tracker: Our name of it.
-    adapt: Makes its state dict one with the keys that `names` knows.
-    unused: Beginnings of keys that the official code never computes with.
+    tracker: Name of the tracker in `acm_jax.trackers`.
+    adapt: Function that renames the keys of a state dict to those in `names`.
+    unused: Prefixes of keys that the official code never computes with.
   """
 
   tracker: str
@@ -33,11 +33,11 @@ class Model:
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-  """A backbone alone.
+  """Source with the weights of only a backbone.
 
   Attributes:
-    backbones: Our names of those it can be.
-    adapt: Makes its state dict one of pysot's backbone.
+    backbones: Names of the possible backbones in `acm_jax.modules`.
+    adapt: Function that converts a state dict to one of pysot's backbone.
   """
 
   backbones: tuple[str, ...]
@@ -58,20 +58,21 @@ SOURCES = {
 def convert(
   source: str, weights: StateDict, section: Mapping[str, Any]
 ) -> tuple[Variables, tuple[str, ...]]:
-  """Variables of a tracker, all of them or its backbone's.
+  """Converts a state dict to the variables of a tracker or its backbone.
 
   Args:
-    source: One of `SOURCES`.
-    weights: Arrays by key.
-    section: The config's section `tracker`.
+    source: Codebase of the weights, a key of `SOURCES`.
+    weights: Arrays of the state dict by key.
+    section: Section `tracker` of the config.
 
   Returns:
-    The variables, and the modules that were left out: layers of a classifier
-    that the backbone does not have, and what the official code has without
-    use.
+    The variables, and the modules whose weights are ignored: layers of a
+    classifier that the backbone lacks, and modules that the official code
+    never computes with.
 
   Raises:
-    ValueError: The weights do not fit; every misfit is named.
+    ValueError: The weights do not fit the tracker; the message lists all keys
+      that do not fit.
   """
   kind = SOURCES[source]
   tracker = trackers.make(**section)
@@ -80,9 +81,9 @@ def convert(
   if isinstance(kind, Model):
     _expect(source, 'tracker.name', (kind.tracker,), section['name'])
     weights = kind.adapt(weights)
-    left = {key for key in weights if key.startswith(kind.unused)}
-    used = {key: weights[key] for key in weights.keys() - left}
-    return state_dict.to_variables(used, variables, name), _modules(left)
+    unused = {key for key in weights if key.startswith(kind.unused)}
+    used = {key: weights[key] for key in weights.keys() - unused}
+    return state_dict.to_variables(used, variables, name), _modules(unused)
   _expect(source, 'tracker.backbone', kind.backbones, section[_BACKBONE])
   weights = {
     f'{_BACKBONE}.{key.removeprefix("backbone.")}': value
@@ -100,13 +101,14 @@ def convert(
 
 
 def _modules(keys: set[str]) -> tuple[str, ...]:
-  """Names two deep: `backbone.layer6` of `backbone.layer6.0.conv.0.weight`."""
+  """Returns the first two parts of the keys, such as `backbone.layer6`."""
   return tuple(sorted({'.'.join(key.split('.')[:2]) for key in keys}))
 
 
-def _expect(source: str, key: str, wanted: tuple[str, ...], found: str) -> None:
-  if found not in wanted:
+def _expect(source: str, key: str, wanted: tuple[str, ...], value: str) -> None:
+  """Checks that a value of the config is one that the source provides."""
+  if value not in wanted:
     raise ValueError(
-      f'--source {source} gives a {" or ".join(wanted)}, but {key} of the '
-      f'config is {found}'
+      f'`source`={source}: provides weights of {" or ".join(wanted)}, but '
+      f'{key} of the config is {value}; choose another source or config'
     )

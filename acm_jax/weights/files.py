@@ -1,4 +1,4 @@
-"""State dicts read from files, running no code that is in them."""
+"""Reading of state dicts from files, without running code in the files."""
 
 import pickle
 from pathlib import Path
@@ -10,18 +10,19 @@ StateDict = dict[str, np.ndarray]
 
 
 class Weights(NamedTuple):
-  """What a file of weights holds.
+  """Contents of a weights file.
 
   Attributes:
-    arrays: The state dict, by key.
-    ignored: Names of what stands beside it, as the state of an optimizer.
+    arrays: Arrays of the state dict by key.
+    ignored: Names of other entries, such as the state of an optimizer.
   """
 
   arrays: StateDict
   ignored: tuple[str, ...] = ()
 
 
-# The learning rates of a saved optimizer may be NumPy's; they are inert.
+# Types that torch may load: the learning rates in a saved optimizer may be
+# NumPy scalars, which run no code.
 _NUMPY_SCALARS = (
   (np._core.multiarray.scalar, 'numpy.core.multiarray.scalar'),
   (np._core.multiarray.scalar, 'numpy._core.multiarray.scalar'),
@@ -32,34 +33,37 @@ _NUMPY_SCALARS = (
 
 
 def read(path: Path) -> Weights:
-  """Reads the arrays of a state dict by key.
+  """Reads a state dict.
+
+  A state dict under the key `state_dict` or `model` of a checkpoint is found,
+  and the prefix `module.` of its keys removed.
 
   Args:
-    path: `.pth`, `.pt` or `.tar` as torch.save writes them, `.safetensors`
-      or `.npz`. A dict that holds the state dict under `state_dict` or `model`
-      is opened, a prefix `module.` dropped.
+    path: `.pth`, `.pt` or `.tar` file of torch.save, `.safetensors` or `.npz`.
 
   Raises:
-    OSError: The file is not there.
-    ValueError: It cannot be read, would run code, or holds values that are
-      not finite.
-    RuntimeError: A package to read it is not installed.
+    OSError: The file does not exist.
+    ValueError: The file cannot be read, would run code, or holds values that
+      are not finite.
+    RuntimeError: The package that reads the file is not installed.
   """
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such file')
   readers = {'.npz': _npz, '.safetensors': _safetensors}
-  found = readers.get(path.suffix.lower(), _torch)(path)
+  weights = readers.get(path.suffix.lower(), _torch)(path)
   arrays = {
-    key.removeprefix('module.'): value for key, value in found.arrays.items()
+    key.removeprefix('module.'): value for key, value in weights.arrays.items()
   }
-  broken = [
+  not_finite = [
     key
     for key, value in arrays.items()
     if value.dtype.kind == 'f' and not np.isfinite(value).all()
   ]
-  if broken:
-    raise ValueError(f'{path}: not finite: {", ".join(broken)}')
-  return found._replace(arrays=arrays)
+  if not_finite:
+    raise ValueError(
+      f'{path}: arrays with values that are not finite: {", ".join(not_finite)}'
+    )
+  return weights._replace(arrays=arrays)
 
 
 def _npz(path: Path) -> Weights:
@@ -67,7 +71,7 @@ def _npz(path: Path) -> Weights:
     with np.load(path, allow_pickle=False) as arrays:
       return Weights(dict(arrays))
   except Exception as error:
-    raise ValueError(f'{path}: not a readable .npz ({error})') from error
+    raise ValueError(f'{path}: not a readable .npz file ({error})') from error
 
 
 def _safetensors(path: Path) -> Weights:
@@ -78,7 +82,9 @@ def _safetensors(path: Path) -> Weights:
   try:
     return Weights(load_file(path))
   except Exception as error:
-    raise ValueError(f'{path}: not readable ({error})') from error
+    raise ValueError(
+      f'{path}: not a readable .safetensors file ({error})'
+    ) from error
 
 
 def _torch(path: Path) -> Weights:
@@ -91,14 +97,15 @@ def _torch(path: Path) -> Weights:
       content = torch.load(path, map_location='cpu', weights_only=True)
   except pickle.UnpicklingError as error:
     raise ValueError(
-      f'{path}: refused, it holds more than arrays or is damaged; save its '
-      f'state_dict alone ({str(error).splitlines()[0]})'
+      f'{path}: refused, because the file is damaged or holds objects other '
+      'than arrays; save only its state_dict '
+      f'({str(error).splitlines()[0]})'
     ) from error
   except Exception as error:
     reason = str(error).split('. ')[0]
     raise ValueError(
-      f'{path}: torch cannot read it ({reason}); is it cut short? '
-      'Fetch it again'
+      f'{path}: torch cannot read the file ({reason}); it may be truncated, so '
+      'download it again'
     ) from error
   ignored: set[str] = set()
   for name in ('state_dict', 'model'):
@@ -106,7 +113,9 @@ def _torch(path: Path) -> Weights:
       ignored |= content.keys() - {name}
       content = content[name]
   if not isinstance(content, dict):
-    raise ValueError(f'{path}: no state dict in it')
+    raise ValueError(
+      f'{path}: contains no state dict; save the state_dict of a model'
+    )
   arrays = {
     key: value.numpy()
     for key, value in content.items()
@@ -117,5 +126,5 @@ def _torch(path: Path) -> Weights:
 
 def _missing(package: str) -> RuntimeError:
   return RuntimeError(
-    f'{package} is not installed: pip install "acm-jax[convert]"'
+    f'{package} is not installed; run: pip install "acm-jax[convert]"'
   )

@@ -1,8 +1,8 @@
-"""ImageNet classifiers turned into backbones of the trackers.
+"""Conversion of ImageNet classifiers to backbones of trackers.
 
-Their state dicts become those of the official trackers' backbones, which see
-BGR in 0..255 where the classifiers saw RGB with mean and deviation removed.
-Keys that a backbone has no use for, the classifier's own, stay in them.
+The functions return state dicts of the official trackers' backbones. These take
+BGR in 0..255, while the classifiers take normalised RGB. Keys of the classifier
+that a backbone does not have are kept.
 """
 
 import re
@@ -12,26 +12,26 @@ import numpy as np
 
 StateDict = dict[str, np.ndarray]
 
-# Of RGB in 0..1, as torchvision's and timm's classifiers have it.
+# Normalisation of RGB in 0..1 in torchvision and timm.
 _MEAN = np.array([0.485, 0.456, 0.406])
 _STD = np.array([0.229, 0.224, 0.225])
 _BN = ('weight', 'bias', 'running_mean', 'running_var')
-# PyTorch's default.
+# Epsilon of batch norms, PyTorch's default.
 _BN_EPSILON = 1e-5
 
-# Blocks of each layer of MobileNetV2, in the order of `features`.
+# Number of blocks in each layer of MobileNetV2, in the order of `features`.
 _MOBILENET_BLOCKS = (1, 2, 3, 4, 3, 3, 1)
 
 
 def mobilenet_v2(state_dict: Mapping[str, np.ndarray]) -> StateDict:
-  """The backbone of a MobileNetV2 classifier, under pysot's names.
+  """Converts a MobileNetV2 classifier to a backbone with pysot's names.
 
-  It computes what the classifier does, but for the zeros that pad its strided
-  convolutions and the dilation in the place of strides.
+  The backbone computes the same as the classifier, except for the zero padding
+  of strided convolutions and for dilation in place of strides.
 
   Args:
-    state_dict: torchvision's, timm's, or the flat one that has `features` and
-      no inner Sequential; pysot's own is given back as it is.
+    state_dict: State dict of torchvision or timm, or a flat one with `features`
+      but no inner Sequential. A state dict of pysot is returned unchanged.
 
   Raises:
     ValueError: A key is missing.
@@ -43,7 +43,10 @@ def mobilenet_v2(state_dict: Mapping[str, np.ndarray]) -> StateDict:
   def take(ours: str, theirs: str, leaves) -> None:
     for leaf in leaves:
       if f'{theirs}.{leaf}' not in source:
-        raise ValueError(f'no {theirs}.{leaf}: not a MobileNetV2 state dict')
+        raise ValueError(
+          f'`weights`: {theirs}.{leaf} is missing, so this is not a '
+          'MobileNetV2 state dict'
+        )
       result[f'{ours}.{leaf}'] = source.pop(f'{theirs}.{leaf}')
 
   take('layer0.0', 'features.0.0', ('weight',))
@@ -53,7 +56,7 @@ def mobilenet_v2(state_dict: Mapping[str, np.ndarray]) -> StateDict:
   for layer, blocks in enumerate(_MOBILENET_BLOCKS, 1):
     for block in range(blocks):
       ours, theirs = f'layer{layer}.{block}.conv', f'features.{number}.conv'
-      # The classifier's first block has no expansion.
+      # The first block of the classifier has no expansion.
       shift = 3 if number == 1 else 0
       for index in range(shift, 8, 3):
         take(f'{ours}.{index}', f'{theirs}.{index - shift}', ('weight',))
@@ -65,15 +68,16 @@ def mobilenet_v2(state_dict: Mapping[str, np.ndarray]) -> StateDict:
 
 
 def resnet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
-  """The backbone of a ResNet classifier, under pysot's names.
+  """Converts a ResNet classifier to a backbone with pysot's names.
 
-  The shortcuts of later stages are 1x1 there and 3x3 here: they become the
-  middle of a 3x3, which falls on the same cells. What the convolutions compute
-  is then the classifier's, but for padding and dilation.
+  The shortcuts of the later stages are 1x1 convolutions in the classifier and
+  3x3 in the backbone. Each 1x1 kernel becomes the centre of a 3x3 kernel, which
+  is applied at the same cells. The convolutions then compute the same as the
+  classifier's, except for padding and dilation.
 
   Args:
-    state_dict: torchvision's or timm's, of ResNet-18, 34 or 50; pysot's own,
-      which sees BGR already, is given back as it is.
+    state_dict: State dict of torchvision or timm, of ResNet-18, 34 or 50. A
+      state dict of pysot, which takes BGR already, is returned unchanged.
 
   Raises:
     ValueError: A key is missing.
@@ -82,7 +86,9 @@ def resnet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
   needed = ['conv1.weight', 'bn1.running_mean', *shortcuts]
   for key in needed:
     if key not in state_dict:
-      raise ValueError(f'no {key}: not a ResNet state dict')
+      raise ValueError(
+        f'`weights`: {key} is missing, so this is not a ResNet state dict'
+      )
   result = {
     key: value for key, value in state_dict.items() if not key.startswith('fc.')
   }
@@ -90,13 +96,13 @@ def resnet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
     return result
   _see_bgr(result, 'conv1', 'bn1')
   for key in shortcuts:
-    around = ((0, 0), (0, 0), (1, 1), (1, 1))
-    result[key] = np.pad(result[key], around)
+    padding = ((0, 0), (0, 0), (1, 1), (1, 1))
+    result[key] = np.pad(result[key], padding)
   return {key: np.asarray(x, np.float32) for key, x in result.items()}
 
 
 def _flat_mobilenet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
-  """Under `features.NUMBER.conv.PLACE`, whoever's they are."""
+  """Renames the keys to `features.NUMBER.conv.INDEX` from any known naming."""
   if 'conv_stem.weight' in state_dict:
     rename = _from_timm
   elif 'features.1.conv.0.0.weight' in state_dict:
@@ -107,12 +113,12 @@ def _flat_mobilenet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
 
 
 def _from_torchvision(key: str) -> str:
-  """Without the inner Sequential round convolution and batch norm."""
+  """Removes the inner Sequential of a convolution and its batch norm."""
   nested = re.fullmatch(r'(features\.\d+\.conv)\.(\d)\.(\d)\.(\w+)', key)
   if nested:
-    place = 3 * int(nested[2]) + int(nested[3])
-    return f'{nested[1]}.{place}.{nested[4]}'
-  # The projection, behind one or two of them.
+    index = 3 * int(nested[2]) + int(nested[3])
+    return f'{nested[1]}.{index}.{nested[4]}'
+  # The projection follows one or two inner Sequentials.
   last = re.fullmatch(r'(features\.\d+\.conv)\.(\d)\.(\w+)', key)
   if last:
     groups = 1 if last[1] == 'features.1.conv' else 2
@@ -135,9 +141,9 @@ def _from_timm(key: str) -> str:
 
 
 def _see_bgr(state_dict: StateDict, conv: str, bn: str) -> None:
-  """Moves the normalisation of the input into the first layer.
+  """Moves input normalisation and channel order into the first layer.
 
-  Exact, because the trackers' first convolution has no padding.
+  This is exact, because the first convolution of the trackers has no padding.
   """
   weight = np.asarray(state_dict[f'{conv}.weight'], np.float64)
   offset = np.einsum('oihw,i->o', weight, _MEAN / _STD)
@@ -147,13 +153,16 @@ def _see_bgr(state_dict: StateDict, conv: str, bn: str) -> None:
   state_dict[f'{bn}.running_mean'] = mean + offset
 
 
-def _identity(place: str, features: int) -> StateDict:
-  """A 1x1 convolution and batch norm that change nothing, ReLU6 included."""
+def _identity(prefix: str, features: int) -> StateDict:
+  """Returns a 1x1 convolution and batch norm that compute the identity.
+
+  The ReLU6 after them changes nothing either, since the input went through one.
+  """
   ones, zeros = np.ones(features), np.zeros(features)
   return {
-    f'{place}.0.weight': np.eye(features)[:, :, None, None],
-    f'{place}.1.weight': ones,
-    f'{place}.1.bias': zeros,
-    f'{place}.1.running_mean': zeros,
-    f'{place}.1.running_var': ones - _BN_EPSILON,
+    f'{prefix}.0.weight': np.eye(features)[:, :, None, None],
+    f'{prefix}.1.weight': ones,
+    f'{prefix}.1.bias': zeros,
+    f'{prefix}.1.running_mean': zeros,
+    f'{prefix}.1.running_var': ones - _BN_EPSILON,
   }

@@ -1,4 +1,4 @@
-"""Names that our parameters have in the state dicts of the official code."""
+"""Names of the parameters in the state dicts of the official code."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 Rules = Sequence[tuple[str, str]]
 
-# Applied in order to a path `module/.../leaf`; what is left of `/` becomes `.`
+# Rules are applied in order to a path `module/.../leaf`; then `/` becomes `.`.
 _RESNET = (
   (r'^backbone/stem/conv', 'backbone/conv1'),
   (r'^backbone/stem/bn', 'backbone/bn1'),
@@ -27,8 +27,8 @@ _MOBILENET = (
   (r'^(backbone/.*)/project/conv', r'\1/6'),
   (r'^(backbone/.*)/project/bn', r'\1/7'),
 )
-# Counted from the place in the block's Sequential; the first block has no
-# expansion.
+# Modules are numbered by their index in a block's Sequential; the first block
+# has no expansion.
 _MOBILENET_V3 = (
   (r'^backbone/stem/conv', 'backbone/features/0/0'),
   (r'^backbone/stem/bn', 'backbone/features/0/1'),
@@ -52,25 +52,26 @@ _ALEXNET = (
   (r'^(backbone/layer\d)/conv', r'\1/0'),
   (r'^(backbone/layer\d)/bn', r'\1/1'),
 )
-# Layers are counted together with poolings and ReLUs.
-_PLACES = {
-  (layer, offset): place + offset
-  for layer, place in ((1, 0), (2, 4), (3, 8), (4, 11), (5, 14))
+# Index of each layer's convolution and batch norm in a single Sequential, which
+# contains poolings and ReLUs, too.
+_ALEXNET_INDICES = {
+  (layer, offset): first + offset
+  for layer, first in ((1, 0), (2, 4), (3, 8), (4, 11), (5, 14))
   for offset in (0, 1)
 }
 
 
-def _counted(prefix: str) -> tuple[tuple[str, str], ...]:
+def _alexnet_rules(prefix: str) -> tuple[tuple[str, str], ...]:
   parts = ('conv', 'bn')
   return tuple(
-    (rf'^backbone/layer{layer}/{parts[offset]}', f'{prefix}/{place}')
-    for (layer, offset), place in _PLACES.items()
+    (rf'^backbone/layer{layer}/{parts[offset]}', f'{prefix}/{index}')
+    for (layer, offset), index in _ALEXNET_INDICES.items()
   )
 
 
-_ALEXNET_LEGACY = _counted('backbone/features')
-# As in got-10k/siamfc, whose last layer has no batch norm.
-_ALEXNET_V1 = _counted('feature')
+_ALEXNET_LEGACY = _alexnet_rules('backbone/features')
+# The names of got-10k/siamfc, whose last layer has no batch norm.
+_ALEXNET_V1 = _alexnet_rules('feature')
 _BACKBONES = {
   'alexnet': _ALEXNET,
   'alexnet_legacy': _ALEXNET_LEGACY,
@@ -120,16 +121,16 @@ _SIAMRPN = (
   (r'^(cls_weight|loc_weight)', r'rpn_head/\1'),
   (r'^(cls|loc)_(\d)', r'rpn_head/rpn\2/\1'),
 )
-# The layers of a tower of separable convolutions are counted in one list.
+# A tower is a single Sequential of five modules per separable convolution.
 _NANOTRACK = (
   (r'^loc/out/conv', 'ban_head/bbox_pred/0'),
   (r'^cls/out/conv', 'ban_head/cls_logits/0'),
   (r'^loc/tower', 'ban_head/bbox_tower'),
   (r'^cls/tower', 'ban_head/cls_tower'),
   *(
-    (rf'_tower_{layer}/{part}', f'_tower/{5 * layer + place}{leaf}')
+    (rf'_tower_{layer}/{part}', f'_tower/{5 * layer + index}{leaf}')
     for layer in range(6)
-    for part, place, leaf in (
+    for part, index, leaf in (
       ('depthwise$', 0, '/weight'),
       ('depthwise_bn', 1, ''),
       ('pointwise/conv', 3, ''),
@@ -156,58 +157,59 @@ _TRACKERS = {
 }
 
 
-# huanglianghua's SiamFC counts the layers, and within them.
+# huanglianghua/siamfc-pytorch numbers the layers, and the modules in a layer.
 _SIAMFC_LAYERS = {
-  f'backbone.conv{layer}.{offset}.': f'feature.{place}.'
-  for (layer, offset), place in _PLACES.items()
+  f'backbone.conv{layer}.{offset}.': f'feature.{index}.'
+  for (layer, offset), index in _ALEXNET_INDICES.items()
 }
 
 
 def as_in_got10k(state_dict: Mapping[str, Any]) -> dict[str, Any]:
-  """A state dict of SiamFC with the keys of got-10k/siamfc.
+  """Renames the keys of a SiamFC state dict to those of got-10k/siamfc.
 
   Args:
-    state_dict: With those, or with those of huanglianghua/siamfc-pytorch.
+    state_dict: State dict with the keys of got-10k/siamfc or of
+      huanglianghua/siamfc-pytorch.
   """
 
-  def key(theirs: str) -> str:
-    layer, _, leaf = theirs.rpartition('.')
+  def rename(key: str) -> str:
+    layer, _, leaf = key.rpartition('.')
     return _SIAMFC_LAYERS.get(f'{layer}.', f'{layer}.') + leaf
 
-  return {key(theirs): value for theirs, value in state_dict.items()}
+  return {rename(key): value for key, value in state_dict.items()}
 
 
 def naming(
   tracker: str, backbone: str, levels: Sequence[int]
 ) -> Callable[[str], str]:
-  """The function from a path of ours to the official code's key.
+  """Returns the function from parameter paths to keys of the official code.
 
   Args:
     tracker: Name of the tracker.
     backbone: Name of its backbone.
-    levels: The backbone's levels that it fuses.
+    levels: Levels of the backbone that the tracker fuses.
 
   Raises:
-    ValueError: The official code has no such backbone for it.
+    ValueError: The names of the tracker or of the backbone are not known.
   """
   if tracker not in _TRACKERS or backbone not in _BACKBONES:
     raise ValueError(
-      f'no names are known for {tracker} with {backbone}: there are the '
-      f'trackers {", ".join(_TRACKERS)} and the backbones '
+      f'cannot convert weights for {tracker} with {backbone}; choose a tracker '
+      f'from {", ".join(_TRACKERS)} and a backbone from '
       f'{", ".join(_BACKBONES)}'
     )
   rules = (*_BACKBONES[backbone], *_TRACKERS[tracker])
-  # The official code counts the levels from 2, whatever the backbone's are.
-  places = {str(level): str(2 + i) for i, level in enumerate(sorted(levels))}
+  # The official code numbers the fused levels from 2 on, whichever they are.
+  numbers = {str(level): str(2 + i) for i, level in enumerate(sorted(levels))}
 
-  def place(match):
-    return match[1] + places[match[2]]
+  def renumber(match):
+    return match[1] + numbers[match[2]]
 
   def key(path: str) -> str:
-    path = re.sub(r'^(neck/level|cls_|loc_)(\d)', place, path)
+    path = re.sub(r'^(neck/level|cls_|loc_)(\d)', renumber, path)
     for pattern, replacement in rules:
       path = re.sub(pattern, replacement, path)
-    if len(places) == 1:
+    if len(numbers) == 1:
       path = path.replace('rpn_head/rpn2/', 'rpn_head/')
       path = path.replace('neck/downsample2/', 'neck/')
     return path.replace('/', '.')

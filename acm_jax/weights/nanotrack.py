@@ -1,4 +1,4 @@
-"""State dicts of NanoTrack, of which three versions are published."""
+"""State dicts of NanoTrack, which is published in three versions."""
 
 from collections.abc import Mapping
 
@@ -8,22 +8,23 @@ StateDict = dict[str, np.ndarray]
 
 
 def version_3(state_dict: Mapping[str, np.ndarray]) -> StateDict:
-  """Returns the state dict if it is that of NanoTrackV3.
+  """Returns the state dict unless it belongs to NanoTrackV1 or V2.
 
   Raises:
-    ValueError: It is that of NanoTrackV1 or V2, whose networks are others.
+    ValueError: The state dict belongs to NanoTrackV1 or V2, whose networks are
+      different.
   """
   version = _version(state_dict)
   if version in (1, 2):
     raise ValueError(
-      f'the weights are those of NanoTrackV{version}; tracker nanotrack is '
-      'NanoTrackV3: take nanotrackv3.pth'
+      f'`weights`: these are weights of NanoTrackV{version}, but the tracker '
+      'nanotrack is NanoTrackV3; use nanotrackv3.pth'
     )
   return dict(state_dict)
 
 
 def _version(state_dict: Mapping[str, np.ndarray]) -> int | None:
-  """Tells the version by the correlations of the head; None if by none."""
+  """Detects the version from the head's correlations; None if unknown."""
 
   def has(module: str) -> bool:
     return any(key.startswith(f'ban_head.{module}.') for key in state_dict)

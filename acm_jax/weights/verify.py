@@ -1,4 +1,4 @@
-"""How close a network comes to figures of the official code."""
+"""Comparison of a network's outputs with those of the official code."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from jaxtyping import Array, Float
 
 from acm_jax.tracking.contract import Tracker, Variables
 
-# Above this share of the largest expected value an output is another one.
+# Largest accepted error, relative to the largest expected value.
 TOLERANCE = 1e-3
-# Of the figures; SiamFC's response is its classification.
-_OUTPUTS = {'cls': 'cls', 'loc': 'loc', 'response': 'cls'}
+# Outputs in the reference; `response` is the single output of SiamFC.
+_OUTPUTS = ('cls', 'loc', 'response')
 _INPUTS = {
   'template': (None, 3, None, None),
   'search': (None, 3, None, None),
@@ -21,33 +21,33 @@ _INPUTS = {
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-  """Inputs of a network and the outputs that are expected of them.
+  """Reads inputs of a network and the expected outputs.
 
   Args:
-    path: An .npz with `template` and `search`, float32 [n, 3, h, w] as the
-      PyTorch network takes them, `cls` or `loc` or both, or `response`, all
-      [n, o, r, r], and for ACM `bbox` [n, 4] (cx, cy, w, h, px of the
+    path: .npz file with `template` and `search`, float32 [n, 3, h, w], as the
+      PyTorch network takes them; `cls`, `loc` or both, or `response`, each
+      [n, o, r, r]; and, for ACM, `bbox` [n, 4] (cx, cy, w, h, px of the
       template crop).
 
   Raises:
-    FileNotFoundError: There is no such file.
-    ValueError: It cannot be read, lacks an array, or has one of another shape
-      or with a value that is not finite.
+    FileNotFoundError: The file does not exist.
+    ValueError: The file cannot be read or lacks an array, or an array has the
+      wrong shape or values that are not finite.
   """
   if not path.is_file():
-    raise FileNotFoundError(f'--verify {path}: no such file')
+    raise FileNotFoundError(f'{path}: no such file')
   try:
     with np.load(path) as arrays:
-      figures = dict(arrays)
+      reference = dict(arrays)
   except Exception as error:
-    raise ValueError(f'--verify {path}: not an .npz ({error})') from error
-  missing = [name for name in ('template', 'search') if name not in figures]
-  if not missing and not set(figures) & _OUTPUTS.keys():
+    raise ValueError(f'{path}: not a readable .npz file ({error})') from error
+  missing = [name for name in ('template', 'search') if name not in reference]
+  if not missing and not set(reference) & set(_OUTPUTS):
     missing = [' or '.join(_OUTPUTS)]
   if missing:
-    raise ValueError(f'--verify {path}: no {", no ".join(missing)} in it')
-  for name in {*_INPUTS, *_OUTPUTS} & set(figures):
-    array, shape = figures[name], _INPUTS.get(name, (None,) * 4)
+    raise ValueError(f'{path}: lacks the array {" and ".join(missing)}; add it')
+  for name in {*_INPUTS, *_OUTPUTS} & set(reference):
+    array, shape = reference[name], _INPUTS.get(name, (None,) * 4)
     fits = array.ndim == len(shape) and all(
       wanted in (None, size)
       for wanted, size in zip(shape, array.shape, strict=True)
@@ -55,57 +55,61 @@ def read(path: Path) -> dict[str, np.ndarray]:
     if not fits:
       wanted = ' '.join('?' if size is None else str(size) for size in shape)
       raise ValueError(
-        f'--verify {path}: {name} is {list(array.shape)}, not [{wanted}]'
+        f'{path}: {name} has the shape {list(array.shape)} instead of '
+        f'[{wanted}]'
       )
     if not np.isfinite(array).all():
-      raise ValueError(
-        f'--verify {path}: {name} has values that are not finite'
-      )
-  return figures
+      raise ValueError(f'{path}: {name} has values that are not finite')
+  return reference
 
 
 def errors(
   tracker: Tracker,
   variables: Variables,
-  figures: dict[str, np.ndarray],
+  reference: dict[str, np.ndarray],
   precision: str = 'highest',
 ) -> dict[str, tuple[float, float]]:
-  """Errors of the network's outputs, `preprocess` passed by.
+  """Computes the errors of the network's outputs, bypassing `preprocess`.
 
   Args:
-    tracker: Whose network.
-    variables: Its weights.
-    figures: What `read` gives.
-    precision: Of matrix products, as `jax.default_matmul_precision` takes it.
+    tracker: Tracker that the network belongs to.
+    variables: Weights and statistics of the network.
+    reference: Inputs and expected outputs, from `read`.
+    precision: Precision of matrix products, a value of
+      `jax.default_matmul_precision`.
 
   Returns:
-    By output: the largest absolute error, and the same over the largest
-    expected value.
+    For each output, the largest absolute error, and this error relative to the
+    largest expected value.
 
   Raises:
-    ValueError: An output has another shape.
+    ValueError: An output differs in shape from the expected one.
   """
-  no_box = np.ones((len(figures['template']), 4))
+  no_box = np.ones((len(reference['template']), 4))
   with jax.default_matmul_precision(precision):
     outputs = jax.jit(tracker.network.apply)(
       variables,
-      _nhwc(figures['template']),
-      jnp.asarray(figures.get('bbox', no_box)[:, 2:], jnp.float32),
-      _nhwc(figures['search']),
+      _nhwc(reference['template']),
+      jnp.asarray(reference.get('bbox', no_box)[:, 2:], jnp.float32),
+      _nhwc(reference['search']),
     )
   result = {}
-  for name in filter(figures.__contains__, _OUTPUTS):
-    theirs = figures[name]
-    ours = _official(np.asarray(getattr(outputs, _OUTPUTS[name])))
-    if ours.shape != theirs.shape:
-      raise ValueError(f'--verify: {name} is {theirs.shape}, ours {ours.shape}')
-    error = float(np.abs(ours - theirs).max())
-    result[name] = (error, error / float(np.abs(theirs).max()))
+  for name in filter(reference.__contains__, _OUTPUTS):
+    expected = reference[name]
+    output = outputs if name == 'response' else getattr(outputs, name)
+    output = _official_layout(np.asarray(output))
+    if output.shape != expected.shape:
+      raise ValueError(
+        f'the reference output {name} has the shape {expected.shape}, but the '
+        f'network returns {output.shape}'
+      )
+    error = float(np.abs(output - expected).max())
+    result[name] = (error, error / float(np.abs(expected).max()))
   return result
 
 
-def described(errors: dict[str, tuple[float, float]]) -> str:
-  """A line for each output."""
+def describe(errors: dict[str, tuple[float, float]]) -> str:
+  """Formats errors as text, one line per output."""
   return '\n'.join(
     f'{name}: largest error {absolute:.3g}, {relative:.3g} of the output'
     for name, (absolute, relative) in errors.items()
@@ -113,18 +117,21 @@ def described(errors: dict[str, tuple[float, float]]) -> str:
 
 
 def check(errors: dict[str, tuple[float, float]]) -> None:
-  """Makes sure that every output is the expected one.
+  """Checks that every output is as expected.
 
   Raises:
-    RuntimeError: One is off by more than `TOLERANCE`.
+    RuntimeError: The relative error of an output exceeds `TOLERANCE`.
   """
-  # So that an output that is not finite is none of the expected ones.
+  # Written so that an error that is NaN fails, too.
   if not all(relative <= TOLERANCE for _, relative in errors.values()):
-    raise RuntimeError(f'--verify: an output is off by more than {TOLERANCE}')
+    raise RuntimeError(
+      'an output differs from the reference by more than '
+      f'{TOLERANCE} of its largest value'
+    )
 
 
-def _official(output: np.ndarray) -> np.ndarray:
-  """[n, r, r, ..., v] as [n, v * ..., r, r], the last axis varying slowest."""
+def _official_layout(output: np.ndarray) -> np.ndarray:
+  """Reshapes [n, r, r, ..., v] to [n, v * ..., r, r], the last axis first."""
   n, rows, cols = output.shape[:3]
   channels = range(output.ndim - 1, 2, -1)
   return output.transpose(0, *channels, 1, 2).reshape(n, -1, rows, cols)

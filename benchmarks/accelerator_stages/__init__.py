@@ -1,5 +1,5 @@
-"""What is measured and trained where an accelerator is at hand.
+"""Stages of `benchmarks.accelerator`, which measure or train.
 
-A stage is a module with a function `rows(settings)` that gives its figures row
-by row, as plain values. `runner` runs each in a process of its own.
+A stage is a module with a function `rows(settings)` that yields its results row
+by row, as plain values. `runner` runs each stage in its own process.
 """

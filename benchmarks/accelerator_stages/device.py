@@ -1,4 +1,4 @@
-"""The device, and how fast it multiplies matrices."""
+"""Properties of the device, and its speed of multiplying matrices."""
 
 import functools
 import importlib.util
@@ -12,7 +12,7 @@ from acm_jax.timing.measure import Work, measure
 from benchmarks.accelerator_stages.settings import Row, Settings
 
 SIDE, REHEARSED_SIDE = 8192, 256
-# Type of the arrays and precision of the product, by name.
+# Type of the arrays and precision of the product, by label.
 TYPES = {
   'bfloat16': ('bfloat16', 'default'),
   'float32 (default)': ('float32', 'default'),
@@ -21,7 +21,7 @@ TYPES = {
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-  """The device, then a row for each type and framework."""
+  """Yields the device, then a row for each type and framework."""
   side = REHEARSED_SIDE if settings.rehearse else SIDE
   has_torch = importlib.util.find_spec('torch') is not None
   yield _device(has_torch)
@@ -35,7 +35,7 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def peak(settings: Settings, kind: str) -> float | None:
-  """TFLOP/s of a type as JAX reached it, if the stage `device` has run."""
+  """Returns JAX's TFLOP/s with a type, if the stage `device` has run."""
   for row in settings.earlier.get('device', ()):
     if row.get('type') == kind and row['form'] == 'jax':
       return row['tflops']
@@ -45,7 +45,7 @@ def peak(settings: Settings, kind: str) -> float | None:
 def _device(has_torch: bool) -> Row:
   device = jax.devices()[0]
   memory = (device.memory_stats() or {}).get('bytes_limit', 0)
-  found = {
+  row = {
     'device': device.device_kind,
     'devices': jax.device_count(),
     'platform': ' '.join(device.client.platform_version.split()),
@@ -54,12 +54,12 @@ def _device(has_torch: bool) -> Row:
   if has_torch:
     import torch
 
-    found |= {'torch': torch.__version__, 'cuda of torch': torch.version.cuda}
-  return found
+    row |= {'torch': torch.__version__, 'cuda of torch': torch.version.cuda}
+  return row
 
 
 def _matrix(side: int) -> np.ndarray:
-  # On zeros some devices are faster.
+  # Random values, because some devices are faster on zeros.
   return np.random.default_rng(0).standard_normal((side, side), np.float32)
 
 
@@ -75,7 +75,7 @@ def _in_torch(side: int, dtype: str) -> Callable:
 
   from benchmarks.pytorch import DEVICE, Pending
 
-  # As JAX's default has it.
+  # The counterpart of JAX's default precision.
   torch.set_float32_matmul_precision('high')
   x = torch.from_numpy(_matrix(side)).to(DEVICE, getattr(torch, dtype))
 

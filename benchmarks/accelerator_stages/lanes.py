@@ -1,10 +1,9 @@
-"""Tracking many sequences at once, by the number of lanes."""
+"""Speed of tracking many sequences at once, by the number of lanes."""
 
 import dataclasses
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -27,44 +26,46 @@ from data_pipelines import synthetic
 from tests import variables
 
 COUNTS, REHEARSED_COUNTS = (1, 8, 32, 128), (1, 2)
-# Of the synthetic sequences, where none are packed.
+# Synthetic sequences, which are used if none are packed.
 SEQUENCES, FRAMES, SEED = 8, 40, 7
-# Frames of a packed sequence that are followed, so that one lane has an end.
+# Tracked frames of a packed sequence, to limit the time of a single lane.
 MOST_FRAMES = 80
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Video(Sequence):
-  """A sequence in memory, so that no image is decoded while time is taken.
+  """A sequence in memory, so that decoding is not timed.
 
   Attributes:
-    images: RGB images.
+    images: RGB images of the frames.
   """
 
   images: list[np.ndarray] = dataclasses.field(default_factory=list)
 
   def frame(self, index: int) -> np.ndarray:
-    """Gives an image."""
+    """Returns the image of a frame."""
     return self.images[index]
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-  """A row for every model, precision and number of lanes."""
+  """Yields a row for every model, precision and number of lanes."""
   videos = list(_videos(settings))
   for model in _models(settings):
-    first = None
+    first_figures = first_boxes = None
     for count in REHEARSED_COUNTS if settings.rehearse else COUNTS:
-      figures, boxes = _follow(model, videos, count)
-      first = first or (figures, boxes)
+      figures, boxes = _track(model, videos, count)
+      if first_figures is None:
+        first_figures, first_boxes = figures, boxes
+      speedup = figures['frames_per_s'] / first_figures['frames_per_s']
       yield {
         'model': model.name,
         'precision': model.precision,
         'lanes': count,
         **figures,
-        'ratio': round(figures['frames_per_s'] / first[0]['frames_per_s'], 2),
-        'boxes_apart_px': _apart(boxes, first[1]),
+        'ratio': round(speedup, 2),
+        'boxes_apart_px': _largest_difference(boxes, first_boxes),
         'overlap_change': figures['average_overlap']
-        - first[0]['average_overlap'],
+        - first_figures['average_overlap'],
       }
 
 
@@ -77,12 +78,11 @@ def _videos(settings: Settings) -> Iterator[Video]:
       yield _video(f'{i}', list(images), boxes, ~visible)
     return
   benchmark = benchmarks.get(settings.benchmark)
-  for found in benchmarks.sequences(benchmark, packed):
-    paths = found.frame_paths[:MOST_FRAMES]
-    kept = slice(len(paths))
-    images = [read_frame(path) for path in paths]
-    boxes, absent = found.box_xywh[kept], found.absent[kept]
-    yield _video(found.name, images, boxes, absent)
+  for sequence in benchmarks.sequences(benchmark, packed):
+    images = [read_frame(path) for path in sequence.frame_paths[:MOST_FRAMES]]
+    boxes = sequence.box_xywh[:MOST_FRAMES]
+    absent = sequence.absent[:MOST_FRAMES]
+    yield _video(sequence.name, images, boxes, absent)
 
 
 def _video(name, images, box_xywh, absent) -> Video:
@@ -91,7 +91,7 @@ def _video(name, images, box_xywh, absent) -> Video:
 
 
 def _models(settings: Settings) -> Iterator[Model]:
-  """SiamBAN-ACM by formula, then every packed checkpoint."""
+  """Yields SiamBAN-ACM with weights by formula, then the packed checkpoints."""
   if settings.rehearse:
     module = importlib.import_module('configs.siamban_acm')
     config = module.get_config('quickstart,tiny').to_dict()
@@ -102,32 +102,36 @@ def _models(settings: Settings) -> Iterator[Model]:
     weights = jax.device_put(weights)
   hparams = Hparams(**config['hparams'])
   formula = Model('siamban_acm, no training', tracker, weights, hparams)
-  yield from _in(formula, ('default', 'bfloat16'))
+  yield from _with_precisions(formula, ('default', 'bfloat16'))
   folder = settings.packed_folder(packing.CHECKPOINTS)
   for path in sorted(folder.iterdir()) if folder else ():
-    yield from _in(trained.load(str(path)), ('highest', 'default'))
+    model = trained.load(str(path))
+    yield from _with_precisions(model, ('highest', 'default'))
 
 
-def _in(model: Model, precisions: tuple[str, ...]) -> Iterator[Model]:
+def _with_precisions(
+  model: Model, precisions: tuple[str, ...]
+) -> Iterator[Model]:
   for precision in precisions:
     dtype = 'bfloat16' if precision == 'bfloat16' else 'float32'
     tracker = dataclasses.replace(model.tracker, dtype=dtype)
     yield dataclasses.replace(model, tracker=tracker, precision=precision)
 
 
-def _follow(
+def _track(
   model: Model, videos: list[Video], count: int
 ) -> tuple[Row, list[Float[np.ndarray, 't 4']]]:
-  """Speed and overlap, and the boxes of every lane's video.
+  """Tracks the videos, each several times if there are more lanes than videos.
 
-  With more lanes than videos some lanes follow the same one.
+  Returns:
+    Speed and overlap, and the boxes in every tracked video.
   """
   repeated = [videos[i % len(videos)] for i in range(max(count, len(videos)))]
   engine, one_pass = Engine(model, count), EXPERIMENTS['one_pass']
   jobs = [Job(v, one_pass.protocol(v, Truth.of(v))) for v in repeated]
-  found = sorted(scheduler.drive(engine, jobs), key=lambda done: done.index)
-  seconds = float(sum(done.times[0].sum() for done in found))
-  boxes = [done.runs[0].region for done in found]
+  results = sorted(scheduler.drive(engine, jobs), key=lambda done: done.index)
+  seconds = float(sum(done.times[0].sum() for done in results))
+  boxes = [done.runs[0].region for done in results]
   figures = {
     'frames': sum(map(len, boxes)),
     'frames_per_s': round(sum(map(len, boxes)) / seconds, 1),
@@ -138,7 +142,7 @@ def _follow(
 
 
 def _overlap(boxes: list[np.ndarray], videos: list[Video]) -> float:
-  """Mean over the videos of the average overlap."""
+  """Computes the mean of the videos' average overlaps."""
   overlaps = [
     toolkits.rated_overlaps(box, Truth.of(video)).mean()
     for box, video in zip(boxes, videos, strict=False)
@@ -146,8 +150,10 @@ def _overlap(boxes: list[np.ndarray], videos: list[Video]) -> float:
   return round(float(np.mean(overlaps)), 5)
 
 
-def _apart(boxes: list[np.ndarray], first: list[np.ndarray]) -> Any:
-  """Largest difference of a coordinate from the first number of lanes, px."""
+def _largest_difference(
+  boxes: list[np.ndarray], first: list[np.ndarray]
+) -> float:
+  """Returns the largest difference of a coordinate from the `first` run, px."""
   return max(
     float(np.abs(box - first[i % len(first)]).max())
     for i, box in enumerate(boxes)

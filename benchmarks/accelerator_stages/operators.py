@@ -1,4 +1,4 @@
-"""The repository's operators beside their grouped forms."""
+"""Speed of the operators compared with other forms of them."""
 
 import functools
 import importlib.util
@@ -13,18 +13,18 @@ from acm_jax.timing.measure import Work, measure
 from benchmarks import forms
 from benchmarks.accelerator_stages.settings import Row, Settings
 
-# The larger first: at the smaller the device is half idle.
+# The larger batch is timed first; with the smaller the device is half idle.
 BATCH_SIZES = (64, 16)
 SECONDS = 0.1
-# Names that are timed in a rehearsal.
+# Operators that a rehearsal times.
 REHEARSED = ('dw_xcorr', 'depthwise 31x31x264')
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-  """The rows of `acm_jax.timing.measure`, each with its batch size.
+  """Yields the rows of `acm_jax.timing.measure`, each with its batch size.
 
-  The first one is of a single addition: what takes no longer than that is
-  limited by the host, which has to start it.
+  The first row times a single addition: an operator that takes no longer is
+  limited by the time that the host needs to launch it.
   """
   sizes, only, seconds, small = BATCH_SIZES, ('',), SECONDS, {}
   if settings.rehearse:
@@ -46,11 +46,10 @@ def _addition() -> Work:
 
 
 def _others() -> operators.Others:
-  """The other forms that can be run here."""
-  has_torch = importlib.util.find_spec('torch') is not None
+  """Returns the other forms, without PyTorch's if it is not installed."""
+  if importlib.util.find_spec('torch') is not None:
+    return forms.OTHERS
   return {
-    operator: {
-      name: form for name, form in of.items() if has_torch or name != 'torch'
-    }
-    for operator, of in forms.OTHERS.items()
+    operator: {name: form for name, form in others.items() if name != 'torch'}
+    for operator, others in forms.OTHERS.items()
   }

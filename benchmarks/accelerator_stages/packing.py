@@ -1,4 +1,4 @@
-"""Collects what a bare machine lacks into one folder of limited size."""
+"""Packs: folders of limited size with all that a bare machine lacks."""
 
 import os
 import shutil
@@ -9,12 +9,10 @@ from pathlib import Path
 from acm_jax.host.staging import staged
 
 LIMIT_BYTES = 60 * 2**20
-DATA, SEQUENCES, CHECKPOINTS, WHEELS = [
-  'data',
-  'sequences',
-  'checkpoints',
-  'wheels',
-]
+DATA = 'data'
+SEQUENCES = 'sequences'
+CHECKPOINTS = 'checkpoints'
+WHEELS = 'wheels'
 
 
 def pack(
@@ -25,20 +23,20 @@ def pack(
   wheels: Path | None = None,
   checkpoints: Sequence[str] = (),
 ) -> dict[str, int]:
-  """Writes data/, sequences/, wheels/ and checkpoints/NAME below `out`.
+  """Writes data/, sequences/, wheels/ and checkpoints/NAME to `out`.
 
   Args:
-    out: The folder; it must not exist yet.
+    out: New folder of the pack.
     data: Folder of clip sets.
-    sequences: Root of a benchmark's sequences.
+    sequences: Root folder of a benchmark's sequences.
     wheels: Folder of wheels.
-    checkpoints: Runs or conversions; their weights alone are taken.
+    checkpoints: Runs or conversions, of which only the weights are packed.
 
   Returns:
-    Bytes of each part.
+    Size of each part, bytes.
 
   Raises:
-    OSError: What is named is not there.
+    OSError: A folder or a checkpoint does not exist.
     ValueError: `out` exists, or the parts exceed `LIMIT_BYTES`; the message
       lists their sizes.
   """
@@ -48,10 +46,10 @@ def pack(
       if source is None:
         continue
       if not source.is_dir():
-        raise FileNotFoundError(f'--{name} {source}: no such folder')
+        raise FileNotFoundError(f'`{name}` {source}: no such folder')
       shutil.copytree(source, folder / name)
-    for place in checkpoints:
-      _copy_weights(place, folder / CHECKPOINTS)
+    for checkpoint in checkpoints:
+      _copy_weights(checkpoint, folder / CHECKPOINTS)
     sizes = {
       str(path.relative_to(folder)): _bytes(path)
       for part in sorted(folder.iterdir())
@@ -60,18 +58,19 @@ def pack(
     if sum(sizes.values()) > LIMIT_BYTES:
       listed = ', '.join(f'{k} {v / 2**20:.1f}' for k, v in sizes.items())
       raise ValueError(
-        f'--pack {out}: {sum(sizes.values()) / 2**20:.1f} MiB, more than '
-        f'{LIMIT_BYTES // 2**20}: leave some out of {listed}'
+        f'{out}: {sum(sizes.values()) / 2**20:.1f} MiB, more than the limit of '
+        f'{LIMIT_BYTES // 2**20} MiB; leave out some of {listed}'
       )
   return sizes
 
 
-def _copy_weights(place: str, folder: Path) -> None:
-  # Here, since the driver of the stages must not start JAX on the accelerator.
+def _copy_weights(checkpoint: str, folder: Path) -> None:
+  # Imported here, because the process that runs the stages imports this module
+  # and must not start JAX on the accelerator.
   from acm_jax.training import checkpoints
 
-  config, variables = checkpoints.load_variables(place)
-  name = Path(place.partition('@')[0]).resolve().name
+  config, variables = checkpoints.load_variables(checkpoint)
+  name = Path(checkpoint.partition('@')[0]).resolve().name
   checkpoints.save_variables(folder / name, config, variables)
 
 
@@ -81,7 +80,7 @@ def _bytes(path: Path) -> int:
 
 
 def use_wheels(packed: Path) -> None:
-  """Lets this process and those it starts import from the pack's wheels."""
+  """Makes the pack's wheels importable in this process and its children."""
   wheels = [str(path.resolve()) for path in (packed / WHEELS).glob('*.whl')]
   sys.path += wheels
   paths = [os.environ.get('PYTHONPATH'), *wheels]

@@ -1,4 +1,4 @@
-"""How close the networks come to the official figures on the device."""
+"""Errors of the networks' outputs on the device, against the official code."""
 
 import concurrent.futures
 import functools
@@ -14,7 +14,7 @@ from acm_jax.weights import convert, verify
 from benchmarks.accelerator_stages.settings import Row, Settings
 from tests import formulas
 
-# Config and its argument of each reference network.
+# Config, and its argument, of each reference network.
 CONFIGS = {
   'nanotrack_v3': ('nanotrack', None),
   'siamban_acm_r50': ('siamban_acm', None),
@@ -30,9 +30,9 @@ _SUFFIX = '.keys.json'
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-  """The error of every output over its largest value, in each precision."""
+  """Yields every output's error relative to its largest value, by precision."""
   names = REHEARSED if settings.rehearse else reference_names()
-  # Compiling takes most of the time.
+  # Threads, because compilation takes most of the time.
   with concurrent.futures.ThreadPoolExecutor() as pool:
     waiting = {pool.submit(_errors, name): name for name in names}
     for done in concurrent.futures.as_completed(waiting):
@@ -43,17 +43,17 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def reference_names() -> list[str]:
-  """The networks that tests/reference has figures of."""
+  """Returns the networks that have reference figures in tests/reference."""
   paths = formulas.REFERENCE.glob(f'*{_SUFFIX}')
   return sorted(path.name.removesuffix(_SUFFIX) for path in paths)
 
 
 @functools.cache
 def model(name: str) -> tuple[dict[str, Any], Tracker, Variables]:
-  """A reference network by formula: its config, tracker and variables.
+  """Makes the config, tracker and formula weights of a reference network.
 
   Raises:
-    ValueError: No config is known for it.
+    ValueError: `CONFIGS` has no config for the network.
   """
   if name not in CONFIGS:
     raise ValueError(f'tests/reference/{name}: add its config to CONFIGS')
@@ -71,15 +71,10 @@ def _errors(name: str) -> list[Row]:
   sizes = {'template': tracker.template_size, 'search': tracker.search_size}
   for image, size in sizes.items():
     figures[image] = np.moveaxis(formulas.image(image, size), -1, 1)
-  found = {
-    precision: verify.errors(tracker, variables, figures, precision)
-    for precision in PRECISIONS
-  }
-  return [
-    {
-      'network': name,
-      'output': output,
-      **{precision: found[precision][output][1] for precision in PRECISIONS},
-    }
-    for output in found[PRECISIONS[0]]
-  ]
+  rows: dict[str, Row] = {}
+  for precision in PRECISIONS:
+    errors = verify.errors(tracker, variables, figures, precision)
+    for output, (_, relative) in errors.items():
+      row = rows.setdefault(output, {'network': name, 'output': output})
+      row[precision] = relative
+  return list(rows.values())

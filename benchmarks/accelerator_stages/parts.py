@@ -1,14 +1,16 @@
 """Times the parts of a light tracker's training step.
 
-Each part is compiled by itself: augmentation, the forward pass, its gradient
-and the whole step, all but the first with XLA's grouped depthwise convolutions,
-too. A rehearsal leaves out the last two, which compile slowly.
+The parts are augmentation, the forward pass, its gradient and the whole step.
+Each is compiled separately, and all but augmentation a second time with XLA's
+grouped depthwise convolutions. A rehearsal leaves out gradient and step, which
+compile slowly.
 """
 
 import functools
 import importlib
 import time
 from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 from unittest import mock
 
 import jax
@@ -26,11 +28,18 @@ from tests import variables
 
 CONFIG, BATCH_SIZE, SECONDS = 'nanotrack_acm', 64, 1.0
 PARTS = 'augment', 'forward', 'gradient', 'step'
-REHEARSED = PARTS[:2]
+REHEARSED = 'augment', 'forward'
+
+
+class Program(NamedTuple):
+  """A function to compile and its arguments."""
+
+  function: Callable
+  args: tuple[Any, ...]
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-  """A row for every part and form."""
+  """Yields a row for every part and form."""
   size, argument, parts = BATCH_SIZE, 'whole', PARTS
   if settings.rehearse:
     size, argument, parts = 2, 'tiny', REHEARSED
@@ -45,19 +54,19 @@ def rows(settings: Settings) -> Iterator[Row]:
         yield {'part': part, 'form': form, **row, 'pairs_per_s': rate}
 
 
-def _figures(make: Callable, replacement: Callable | None) -> Row:
-  """Compile seconds and milliseconds of what `make` gives.
+def _figures(make: Callable[[], Program], replacement: Callable | None) -> Row:
+  """Times the compilation and the execution of a program.
 
   Args:
-    make: Gives a function that `jax.jit` made, and its arguments.
-    replacement: In the place of the depthwise convolution.
+    make: Makes the program, whose function is the result of `jax.jit`.
+    replacement: Function to use instead of the depthwise convolution.
   """
-  used = replacement or depthwise._depthwise
-  with mock.patch.object(depthwise, '_depthwise', used):
-    function, *args = make()
-    args = jax.device_put(args)
+  convolution = replacement or depthwise._depthwise
+  with mock.patch.object(depthwise, '_depthwise', convolution):
+    program = make()
+    args = jax.device_put(program.args)
     begun = time.perf_counter()
-    compiled = function.lower(*args).compile()
+    compiled = program.function.lower(*args).compile()
     seconds = time.perf_counter() - begun
   work = Work({}, {'': functools.partial(compiled, *args)})
   (row,) = measure([work], seconds=SECONDS)
@@ -74,12 +83,12 @@ def _grouped(x, kernel, taps):
   )
 
 
-def _augment(plan: Plan, size: int) -> tuple:
+def _augment(plan: Plan, size: int) -> Program:
   raw = batch.fake(size, plan.rooms['template_room'], plan.rooms['search_room'])
-  return jax.jit(plan.distort), raw, jax.random.key(0)
+  return Program(jax.jit(plan.distort), (raw, jax.random.key(0)))
 
 
-def _loss(plan: Plan, size: int) -> tuple:
+def _loss(plan: Plan, size: int) -> Program:
   tracker, weights = plan.tracker, variables.fill(plan.tracker.init_variables)
   mode = plan.phases[-1].mode(weights['params'])
   raw = jax.tree.map(jnp.asarray, steps.batch_of(tracker, size))
@@ -102,23 +111,24 @@ def _loss(plan: Plan, size: int) -> tuple:
     )
     return tracker.loss(outputs, targets)[0]
 
-  return loss, weights['params'], weights['batch_stats'], crops, targets
+  args = weights['params'], weights['batch_stats'], crops, targets
+  return Program(loss, args)
 
 
-def _forward(plan: Plan, size: int) -> tuple:
-  loss, *args = _loss(plan, size)
-  return jax.jit(loss), *args
+def _forward(plan: Plan, size: int) -> Program:
+  loss = _loss(plan, size)
+  return Program(jax.jit(loss.function), loss.args)
 
 
-def _gradient(plan: Plan, size: int) -> tuple:
-  loss, *args = _loss(plan, size)
-  return jax.jit(jax.grad(loss)), *args
+def _gradient(plan: Plan, size: int) -> Program:
+  loss = _loss(plan, size)
+  return Program(jax.jit(jax.grad(loss.function)), loss.args)
 
 
-def _step(plan: Plan, size: int) -> tuple:
+def _step(plan: Plan, size: int) -> Program:
   phase, weights = plan.phases[-1], variables.fill(plan.tracker.init_variables)
   step, state = steps.training(plan.tracker, weights, phase)
-  return step, state, steps.batch_of(plan.tracker, size)
+  return Program(step, (state, steps.batch_of(plan.tracker, size)))
 
 
 _MAKERS = {

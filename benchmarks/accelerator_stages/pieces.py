@@ -1,8 +1,9 @@
-"""A folder as files of limited size, and back.
+"""Splits a folder into files of limited size, and joins them again.
 
 The pieces are consecutive parts of a tar archive; NAME.pieces.json lists them
-with their checksums. These are part of the names too, so that pieces of a later
-state of the folder can lie beside those that the list still names.
+with their checksums. The names of the pieces contain the checksums, too, so
+that pieces of a newer state of the folder can be written next to those that are
+still listed.
 
 Example:
   python -m benchmarks.accelerator_stages.pieces \\
@@ -17,15 +18,28 @@ import tarfile
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 from absl import flags
 
 from acm_jax.host import command
 from acm_jax.host.staging import replacing, staged
 
-# Below 16 MiB, which is the most that some machines hand back.
+# Some machines return only files below 16 MiB.
 PIECE_BYTES = 15 * 2**20
 _SUFFIX = '.pieces.json'
+
+
+class Written(NamedTuple):
+  """Files that `split` has written.
+
+  Attributes:
+    listing: List of the pieces.
+    pieces: Pieces in order.
+  """
+
+  listing: Path
+  pieces: list[Path]
 
 
 def split(
@@ -34,30 +48,28 @@ def split(
   *,
   without: Collection[str] = (),
   piece_bytes: int = PIECE_BYTES,
-) -> list[Path]:
+) -> Written:
   """Writes a folder as pieces NAME.tar.000.CHECKSUM, ... and their list.
 
-  All that the list names is there at any time: those of an earlier call are
-  removed when the list is a new one.
+  The listed pieces exist at any time: pieces of an earlier call are removed
+  after the new list is written.
 
   Args:
-    folder: What is written.
+    folder: Folder to split.
     out: Folder of the pieces.
-    without: Patterns of paths in `folder` that are left out.
+    without: Patterns of paths in `folder` to leave out.
     piece_bytes: Largest size of a piece.
 
-  Returns:
-    The list, then the pieces.
-
   Raises:
-    FileNotFoundError: A file went while it was read; nothing was written.
+    FileNotFoundError: A file was removed while it was read; nothing was
+      written.
   """
 
   def wanted(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     left_out = any(fnmatch.fnmatchcase(member.name, each) for each in without)
     return None if left_out else member
 
-  about, paths = [], []
+  entries, paths = [], []
   with tempfile.TemporaryFile() as archive:
     with tarfile.open(fileobj=archive, mode='w') as tar:
       for path in sorted(folder.iterdir()):
@@ -65,44 +77,46 @@ def split(
     archive.seek(0)
     while data := archive.read(piece_bytes):
       checksum = _sha256(data)
-      name = f'{folder.name}.tar.{len(about):03d}.{checksum[:8]}'
+      name = f'{folder.name}.tar.{len(entries):03d}.{checksum[:8]}'
       paths.append(out / name)
       with replacing(paths[-1]) as partial:
         partial.write_bytes(data)
-      about.append({'name': name, 'bytes': len(data), 'sha256': checksum})
-  listed = out / f'{folder.name}{_SUFFIX}'
-  with replacing(listed) as partial:
-    partial.write_text(json.dumps({'pieces': about}, indent=1) + '\n')
+      entries.append({'name': name, 'bytes': len(data), 'sha256': checksum})
+  listing = out / f'{folder.name}{_SUFFIX}'
+  with replacing(listing) as partial:
+    partial.write_text(json.dumps({'pieces': entries}, indent=1) + '\n')
   for path in set(out.glob(f'{folder.name}.tar.*')) - set(paths):
     path.unlink()
-  return [listed, *paths]
+  return Written(listing, paths)
 
 
-def join(listed: Path, out: Path) -> None:
-  """Restores the folder that `split` was given.
+def join(listing: Path, out: Path) -> None:
+  """Restores a folder from its pieces.
 
   Args:
-    listed: The list of pieces, which lie beside it.
-    out: The folder; it must not exist yet.
+    listing: List of the pieces, which are in the same folder.
+    out: New folder to restore.
 
   Raises:
     FileNotFoundError: The list or a piece is missing.
     ValueError: `out` exists, or a file is damaged.
   """
-  if not listed.is_file():
-    raise FileNotFoundError(f'{listed}: no such file; name NAME{_SUFFIX}')
+  if not listing.is_file():
+    raise FileNotFoundError(f'{listing}: no such file; give NAME{_SUFFIX}')
   try:
-    pieces = json.loads(listed.read_text())['pieces']
+    entries = json.loads(listing.read_text())['pieces']
   except (ValueError, KeyError, TypeError) as error:
-    raise ValueError(f'{listed}: not a list of pieces') from error
+    raise ValueError(
+      f'{listing}: not a list of pieces; copy it again'
+    ) from error
   with tempfile.TemporaryFile() as archive:
-    for piece in pieces:
-      path = listed.with_name(piece['name'])
+    for entry in entries:
+      path = listing.with_name(entry['name'])
       if not path.is_file():
-        raise FileNotFoundError(f'{path}: missing; copy it beside {listed}')
+        raise FileNotFoundError(f'{path}: missing; copy it next to {listing}')
       data = path.read_bytes()
-      if _sha256(data) != piece['sha256']:
-        raise ValueError(f'{path}: damaged (other checksum); copy it again')
+      if _sha256(data) != entry['sha256']:
+        raise ValueError(f'{path}: damaged (wrong checksum); copy it again')
       archive.write(data)
     archive.seek(0)
     with staged(out) as folder, tarfile.open(fileobj=archive) as tar:
@@ -116,16 +130,16 @@ def _sha256(data: bytes) -> str:
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   for name, text in (
-    ('list', 'File NAME.pieces.json.'),
-    ('out', 'Output folder.'),
+    ('list', 'List of the pieces, NAME.pieces.json.'),
+    ('out', 'New folder to restore.'),
   ):
     flags.DEFINE_string(name, None, text, required=True, flag_values=values)
 
 
 def main(values: flags.FlagValues) -> None:
-  """Joins the pieces that the flags name."""
+  """Restores the folder --out from the pieces in --list."""
   join(Path(values.list), Path(values.out))
-  print(f'{values.out} is whole')
+  print(f'restored {values.out}')
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""The results: one JSON file that is whole after every row, and tables."""
+"""Results in one JSON file that is complete after every row, and tables."""
 
 import contextlib
 import dataclasses
@@ -23,22 +23,22 @@ _LEFT_OUT = {'compile_s', 'median_ms', 'rounds'}
 
 
 class Record:
-  """The file of results of one call."""
+  """File with the results of one call."""
 
-  def __init__(self, folder: Path, about: Mapping[str, Any]):
-    """Begins the file.
+  def __init__(self, out: Path, about: Mapping[str, Any]):
+    """Writes a file without results.
 
     Args:
-      folder: Where it is written.
-      about: What was asked for.
+      out: Folder of the file.
+      about: Further entries of the file.
 
     Raises:
-      ValueError: There are results already.
+      ValueError: The file exists already.
     """
-    self._path = folder / FILE
+    self._path = out / FILE
     if self._path.exists():
-      raise ValueError(f'{self._path} is there already: name another --out')
-    folder.mkdir(parents=True, exist_ok=True)
+      raise ValueError(f'{self._path}: already exists; choose another `out`')
+    out.mkdir(parents=True, exist_ok=True)
     self._report = {
       'command': sys.argv,
       'started': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
@@ -48,17 +48,17 @@ class Record:
     }
     self._write()
 
-  def given(self, settings: Settings) -> Settings:
-    """The settings with the rows that there are."""
+  def with_earlier(self, settings: Settings) -> Settings:
+    """Returns the settings with the rows recorded so far."""
     stages = self._report['stages']
     earlier = {name: list(stage['rows']) for name, stage in stages.items()}
     return dataclasses.replace(settings, earlier=earlier)
 
   @contextlib.contextmanager
   def stage(self, name: str, limit: float) -> Iterator[Callable[[Row], None]]:
-    """Gives a function that adds a row; notes how the stage ends.
+    """Yields a function that adds a row, and records how the stage ends.
 
-    A RuntimeError or TimeoutError inside is noted and goes no further.
+    A RuntimeError or TimeoutError of the stage is recorded and suppressed.
     """
     print(f'stage {name}, at most {limit:.0f} s', flush=True)
     begun = time.monotonic()
@@ -79,8 +79,8 @@ class Record:
     try:
       yield add
     except (RuntimeError, TimeoutError) as error:
-      late = isinstance(error, TimeoutError)
-      write(status='stopped' if late else 'failed', error=str(error))
+      stopped = isinstance(error, TimeoutError)
+      write(status='stopped' if stopped else 'failed', error=str(error))
       print(f'  {stage["status"]}: {error}', flush=True)
     except BaseException:
       write(status='interrupted')
@@ -89,7 +89,7 @@ class Record:
       write(status='done')
 
   def incomplete(self) -> list[str]:
-    """Stages that failed or were stopped, each with the reason."""
+    """Returns the stages that failed or were stopped, each with the reason."""
     return [
       f'{name}: {stage["error"]}'
       for name, stage in self._report['stages'].items()
@@ -98,7 +98,7 @@ class Record:
 
   @property
   def report(self) -> Mapping[str, Any]:
-    """What the file holds."""
+    """Content of the file."""
     return self._report
 
   def _write(self) -> None:
@@ -120,25 +120,25 @@ def _host() -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-  """The report of an earlier call.
+  """Reads the report of an earlier call.
 
   Raises:
-    FileNotFoundError: There is no such file.
-    ValueError: It is no report.
+    FileNotFoundError: The file does not exist.
+    ValueError: The file is not a report.
   """
   if not path.is_file():
-    raise FileNotFoundError(f'{path}: no such file; name an {FILE}')
+    raise FileNotFoundError(f'{path}: no such file; give an {FILE}')
   try:
     report = json.loads(path.read_text())
   except json.JSONDecodeError as error:
     raise ValueError(f'{path}: not JSON ({error})') from None
   if not isinstance(report, dict) or 'stages' not in report:
-    raise ValueError(f'{path}: no stages in it; name an {FILE}')
+    raise ValueError(f'{path}: contains no stages; give an {FILE}')
   return report
 
 
 def tables(report: Mapping[str, Any]) -> str:
-  """The rows of all stages as Markdown."""
+  """Formats the rows of all stages as Markdown tables."""
   parts = []
   for name, stage in report['stages'].items():
     parts.append(f'## {name} ({stage["status"]}, {stage["seconds"]} s)')
@@ -150,7 +150,7 @@ def tables(report: Mapping[str, Any]) -> str:
 
 
 def _table(rows: Sequence[Row]) -> str:
-  """Rows of the same columns."""
+  """Formats rows that have the same columns."""
   names = [name for name in rows[0] if name not in _LEFT_OUT]
   lines = [[_cell(row[name]) for name in names] for row in rows]
   lines = [names, ['---'] * len(names), *lines]

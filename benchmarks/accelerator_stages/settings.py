@@ -1,4 +1,4 @@
-"""What every stage is given."""
+"""Settings that every stage receives."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,11 @@ Row = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-  """What the stage `train` trains.
+  """Settings of the stage `train`.
 
   Attributes:
-    config: Config file, F.py or F.py:ARG.
-    minutes: Time after which it is stopped with a checkpoint.
+    config: Config to train, F.py or F.py:ARG.
+    minutes: Time after which training is stopped and saves a checkpoint.
     flags: Further flags of `acm_jax.train`.
   """
 
@@ -25,15 +25,15 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """What every stage is given.
+  """Settings of all stages.
 
   Attributes:
     out: Folder of the results.
-    rehearse: Whether everything has a toy size.
-    packed: Folder that `--pack` wrote, if there is one.
-    benchmark: Name of what the packed sequences are of.
-    training: What is trained.
-    earlier: Rows of the stages before, by stage.
+    rehearse: Whether all stages run at toy size.
+    packed: Folder that `--pack` wrote, if any.
+    benchmark: Benchmark of the packed sequences.
+    training: Settings of the stage `train`.
+    earlier: Rows of earlier stages, by stage.
   """
 
   out: Path
@@ -44,6 +44,6 @@ class Settings:
   earlier: Mapping[str, Sequence[Row]] = dataclasses.field(default_factory=dict)
 
   def packed_folder(self, name: str) -> Path | None:
-    """A folder of the pack, if it is there."""
+    """Returns a folder of the pack, if it exists."""
     folder = self.packed and self.packed / name
     return folder if folder and folder.is_dir() else None

@@ -1,11 +1,12 @@
-"""The training step of whole trackers, when all that ever trains does."""
+"""Speed of the training step of whole trackers, in the last training phase."""
 
 import functools
 import importlib
 import importlib.util
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import jax
 
@@ -17,14 +18,14 @@ from benchmarks.accelerator_stages import device
 from benchmarks.accelerator_stages.settings import Row, Settings
 from tests import variables
 
-# Precision of the config, and the name in `device.TYPES` of its peak.
+# Name in `device.TYPES` of each precision of a config.
 PRECISIONS = {
   'bfloat16': 'bfloat16',
   'default': 'float32 (default)',
   'highest': 'float32 (highest)',
 }
-# Batch sizes and precision of each config, what compiles quickly first. Of
-# several sizes the first one that fits is taken.
+# Batch sizes and precision to time for each config, in order of compile time.
+# Of several sizes, only the first one that fits into memory is timed.
 WANTED = {
   'nanotrack': (((128,), 'bfloat16'), ((128,), 'default')),
   'siamban_acm': (
@@ -40,8 +41,8 @@ SECONDS = 1.5
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-  """A row for every tracker, batch size and precision."""
-  # Nothing else uses the device; the largest batches need most of it.
+  """Yields a row for every tracker, batch size and precision."""
+  # Nothing else uses the device, and the largest batches need most of it.
   os.environ['XLA_PYTHON_CLIENT_MEM_FRACTION'] = '0.92'
   for name, wanted in (REHEARSED if settings.rehearse else WANTED).items():
     if importlib.util.find_spec(f'configs.{name}') is None:
@@ -51,29 +52,41 @@ def rows(settings: Settings) -> Iterator[Row]:
     config = module.get_config(argument).to_dict()
     weights = variables.fill(make_plan(config).tracker.init_variables)
     for sizes, precision in wanted:
-      plan = make_plan(config | {'precision': precision})
+      plan = plan_of(config, precision)
       labels = {'network': name, 'form': 'jax', 'type': PRECISIONS[precision]}
       peak = device.peak(settings, labels['type'])
       with jax.default_matmul_precision(precision):
-        for row in _up_to_the_first_that_fits(plan, weights, sizes, peak):
+        for row in _first_that_fits(plan, weights, sizes, peak):
           yield labels | row
 
 
-def _up_to_the_first_that_fits(
+def plan_of(config: Mapping[str, Any], precision: str) -> Plan:
+  """Makes the plan of a config whose network computes in a precision."""
+  tracker = config['tracker'] | {'dtype': dtype_of(precision)}
+  return make_plan({**config, 'tracker': tracker, 'precision': precision})
+
+
+def dtype_of(precision: str) -> str:
+  """Returns the type that the network computes in."""
+  return 'bfloat16' if precision == 'bfloat16' else 'float32'
+
+
+def _first_that_fits(
   plan: Plan, weights: Variables, sizes: Sequence[int], peak: float | None
 ) -> Iterator[Row]:
+  """Yields an error for each batch size that does not fit, then the figures."""
   for batch_size in sizes:
     try:
       figures = _figures(plan, weights, batch_size)
     except jax.errors.JaxRuntimeError as error:
       yield {'batch': batch_size, 'error': str(error).split('\n')[0][:200]}
       continue
-    yield {'batch': batch_size, **figures, **shares(figures, peak)}
+    yield {'batch': batch_size, **figures, **rates(figures, peak)}
     return
 
 
-def shares(figures: Row, peak: float | None) -> Row:
-  """The rate of a step's operations, and its share of the device's peak."""
+def rates(figures: Row, peak: float | None) -> Row:
+  """Computes a step's TFLOP/s, and their fraction of the device's peak."""
   rate = figures['tflop'] / figures['least_ms'] * 1e3
   return {
     'tflops': round(rate, 3),
@@ -95,14 +108,14 @@ def _figures(plan: Plan, weights: Variables, batch_size: int) -> Row:
   return {
     'compile_s': round(compile_seconds, 1),
     **timing(row, batch_size),
-    # Of the program before XLA turns its convolutions into calls of a
-    # library, whose operations are not counted.
+    # Counted before XLA replaces the convolutions by library calls, whose
+    # operations it does not count.
     'tflop': round(lowered.cost_analysis()['flops'] / 1e12, 4),
   }
 
 
 def timing(row: Row, batch_size: int) -> Row:
-  """What a row of `measure` says of a training step."""
+  """Selects the figures of a training step from a row of `measure`."""
   return {
     'median_ms': row['median_ms'],
     'least_ms': row['least_ms'],

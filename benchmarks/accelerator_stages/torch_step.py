@@ -1,4 +1,4 @@
-"""The training step of SiamBAN-ACM in PyTorch, beside that of `step`."""
+"""Speed of SiamBAN-ACM's training step in PyTorch, to compare with `step`."""
 
 import functools
 import importlib.util
@@ -12,10 +12,10 @@ from benchmarks.accelerator_stages.settings import Row, Settings
 from data_pipelines import batch
 
 NETWORK, TEMPLATE_SIZE, SEARCH_SIZE = 'siamban_acm', 127, 255
-# Stem and first stage do not train, as in the last phase of the config.
+# The stem and the first stage do not train, as in the config's last phase.
 FROZEN = 2
-# Batch sizes, form and type, the most telling ones first. Of several sizes the
-# first one that fits is taken.
+# Batch sizes, form and type, the most informative ones first. Of several sizes,
+# only the first one that fits into memory is timed.
 WANTED = (
   ((32,), 'eager, channels_last', 'bfloat16'),
   ((128, 64), 'eager, channels_last', 'bfloat16'),
@@ -27,13 +27,13 @@ REHEARSED = (((2,), 'eager', 'float32 (default)'),)
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-  """A row for every form; `ratio` is its time over ours of the same type."""
+  """Yields a row for every form; `ratio` is its time divided by JAX's."""
   if importlib.util.find_spec('torch') is None:
     yield {'skipped': 'PyTorch is not installed'}
     return
   import torch
 
-  # The device's memory is PyTorch's.
+  # Leaves the device's memory to PyTorch.
   jax.config.update('jax_platforms', 'cpu')
   for sizes, form, kind in REHEARSED if settings.rehearse else WANTED:
     for batch_size in sizes:
@@ -44,18 +44,18 @@ def rows(settings: Settings) -> Iterator[Row]:
       except torch.OutOfMemoryError as error:
         yield labels | {'error': str(error).split('\n')[0][:200]}
         continue
-      yield labels | figures | _beside_ours(settings, labels, figures)
+      yield labels | figures | _compared(settings, labels, figures)
       break
 
 
-def _beside_ours(settings: Settings, labels: Row, figures: Row) -> Row:
-  """What follows from the same step in JAX, if it was timed."""
+def _compared(settings: Settings, labels: Row, figures: Row) -> Row:
+  """Compares with the same step in JAX, if the stage `step` has timed it."""
   same = ('network', 'batch', 'type')
   for ours in settings.earlier.get('step', ()):
     if 'error' not in ours and all(ours[key] == labels[key] for key in same):
       peak = device.peak(settings, labels['type'])
       ratio = figures['least_ms'] / ours['least_ms']
-      return step.shares(ours | figures, peak) | {'ratio': round(ratio, 3)}
+      return step.rates(ours | figures, peak) | {'ratio': round(ratio, 3)}
   return {}
 
 
@@ -65,14 +65,14 @@ def _figures(settings: Settings, batch_size: int, form: str, kind: str) -> Row:
   network = pytorch.Network
   if settings.rehearse:
     network = functools.partial(network, channels=4, hidden=8)
-  made = pytorch.Form(
+  make = pytorch.Form(
     bfloat16=kind == 'bfloat16',
     channels_last='channels_last' in form,
     compiled='compiled' in form,
     frozen=FROZEN,
     network=network,
   )
-  run = made(batch.fake(batch_size, TEMPLATE_SIZE, SEARCH_SIZE))
+  run = make(batch.fake(batch_size, TEMPLATE_SIZE, SEARCH_SIZE))
   # PyTorch chooses its algorithms in the first steps.
   for _ in range(0 if settings.rehearse else 2):
     run()

@@ -1,4 +1,4 @@
-"""Trains a config for some minutes and writes its run as pieces."""
+"""Trains a config for some minutes and writes its run in pieces."""
 
 import json
 import os
@@ -11,29 +11,28 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from acm_jax.host import command as command_runner
 from acm_jax.host.staging import replacing
 from benchmarks.accelerator_stages import packing, pieces
 from benchmarks.accelerator_stages.settings import Row, Settings
 
 METRICS, LOG = 'metrics.jsonl', 'train.log'
-# For the last step, its validation and its checkpoint, after the signal.
+# Time after the signal for the last step, its validation and its checkpoint.
 CLOSING_SECONDS = 90.0
 _EVERY_SECONDS = 5.0
-# The data, and the checkpoint that is being written.
+# The data, and a checkpoint that is being written.
 _LEFT_OUT = 'data', 'checkpoints/*.orbax-checkpoint-tmp*'
-# What `command.run` returns after a signal.
-_INTERRUPTED = 130
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-  """One row; the folder of the run is in pieces then.
+  """Trains, writes the folder of the run in pieces, and yields one row.
 
-  The metrics are copied as they come, and the pieces written at every
-  checkpoint, so that a call that is cut off has them; what training prints goes
-  to train.log.
+  During training the metrics are copied regularly and the pieces are written at
+  every checkpoint, so that an interrupted call has both. The output of training
+  goes to train.log.
 
   Raises:
-    RuntimeError: Training failed; what checkpoints there are is in pieces.
+    RuntimeError: Training failed; the checkpoints that exist are in pieces.
   """
   training = settings.training
   name = Path(training.config.partition(':')[0]).stem
@@ -47,20 +46,21 @@ def rows(settings: Settings) -> Iterator[Row]:
     finally:
       seconds = round(time.monotonic() - begun, 1)
       written = pieces.split(workdir, settings.out, without=_LEFT_OUT)
+    size = sum(p.stat().st_size for p in (written.listing, *written.pieces))
     yield {
       'config': training.config,
       'flags': ' '.join(training.flags),
       'seconds': seconds,
       **_last(workdir / METRICS),
-      'pieces': len(written) - 1,
-      'MiB': round(sum(p.stat().st_size for p in written) / 2**20, 1),
+      'pieces': len(written.pieces),
+      'MiB': round(size / 2**20, 1),
     }
 
 
 def _link_synthetic(settings: Settings, workdir: Path) -> None:
-  """Gives a quick start the packed set that it would else write itself.
+  """Links the packed synthetic set, which a quick start would write otherwise.
 
-  To write it takes TensorFlow.
+  Writing the set requires TensorFlow.
   """
   data = settings.packed_folder(packing.DATA)
   if data and (data / 'synthetic').is_dir():
@@ -72,7 +72,7 @@ def _command(settings: Settings, workdir: Path) -> list[str]:
   training = settings.training
   command = [sys.executable, '-m', 'acm_jax.train', f'--workdir={workdir}']
   command += [f'--config={training.config}', '--config.data.source=memory']
-  # A core is left to the process that trains.
+  # One core is left for the training process.
   workers = 0 if settings.rehearse else max(0, os.cpu_count() - 1)
   command.append(f'--config.data.workers={workers}')
   if data := settings.packed_folder(packing.DATA):
@@ -81,10 +81,10 @@ def _command(settings: Settings, workdir: Path) -> list[str]:
 
 
 def _train(settings: Settings, workdir: Path) -> None:
-  """Runs the training command up to its minutes.
+  """Runs the training command and stops it after the given minutes.
 
   Raises:
-    RuntimeError: It failed, or did not end after the signal.
+    RuntimeError: Training failed, or did not end after the signal.
   """
   deadline, saved = time.monotonic() + 60 * settings.training.minutes, set()
   command, log = _command(settings, workdir), settings.out / LOG
@@ -104,13 +104,13 @@ def _train(settings: Settings, workdir: Path) -> None:
       process.kill()
   code = process.returncode
   _copy_metrics(workdir, settings.out)
-  if code not in (0, _INTERRUPTED):
+  if code not in (command_runner.DONE, command_runner.INTERRUPTED):
     *_, last = ['', *log.read_text(errors='replace').splitlines()]
     raise RuntimeError(f'acm_jax.train ended with exit code {code}: {last}')
 
 
 def _ended(process: subprocess.Popen, seconds: float) -> bool:
-  """Whether a process has ended, or does so within some seconds."""
+  """Waits up to some seconds for a process; returns whether it has ended."""
   try:
     process.wait(max(0.0, seconds))
   except subprocess.TimeoutExpired:
@@ -125,10 +125,10 @@ def _copy_metrics(workdir: Path, out: Path) -> None:
 
 
 def _write_pieces(workdir: Path, out: Path, saved: set[str]) -> set[str]:
-  """Writes the pieces anew if there are other checkpoints than those `saved`.
+  """Writes the pieces again if the checkpoints are no longer those in `saved`.
 
   Returns:
-    Names of the checkpoints that the pieces hold.
+    Names of the checkpoints in the pieces.
   """
   names = {path.name for path in (workdir / 'checkpoints').glob('*')}
   names = {name for name in names if name.isdigit()}
@@ -137,12 +137,12 @@ def _write_pieces(workdir: Path, out: Path, saved: set[str]) -> set[str]:
   try:
     pieces.split(workdir, out, without=_LEFT_OUT)
   except FileNotFoundError:
-    # A checkpoint took its name or was removed just now: next time.
+    # A checkpoint was just renamed or removed; the next call tries again.
     return saved
   return names
 
 
 def _last(metrics: Path) -> Row:
-  """The last row of the metrics."""
+  """Reads the last row of the metrics, if any."""
   written = metrics.read_text().splitlines() if metrics.is_file() else []
   return json.loads(written[-1]) if written else {}

@@ -1,4 +1,4 @@
-"""TFDS builders of the training sets, a folder each.
+"""TFDS builders of the training sets, one folder each.
 
     import tensorflow_datasets as tfds
     from data_pipelines.builders.got10k import got10k_dataset_builder
@@ -8,7 +8,7 @@
       download_config=tfds.download.DownloadConfig(manual_dir='GOT-10k')
     )
 
-An example is a track: whole frames as they were published and the boxes of one
-target. Training reads clip sets instead (`data_pipelines.prepare`), which hold
-crops. `dummy_data` writes the tiny official files that the tests read.
+An example is a track: the published frames and the boxes of one target.
+Training reads clip sets (`data_pipelines.prepare`), which hold crops, instead.
+`dummy_data` writes the small official files that the tests read.
 """

@@ -1,8 +1,8 @@
-"""Writes the tiny official files of every set, special cases included.
+"""Writes tiny official files of every data set, including special cases.
 
     python -m data_pipelines.builders.dummy_data
 
-Deterministic: the files of the repository are what this writes.
+The output is deterministic and equals the files in the repository.
 """
 
 import json
@@ -17,7 +17,7 @@ SIZE = (32, 48)
 
 
 def image(number: int, size: tuple[int, int] = SIZE) -> bytes:
-  """A JPEG that tells one number from another."""
+  """Returns a JPEG that differs for every number."""
   y, x = np.mgrid[: size[0], : size[1]]
   planes = [(x * 5 + 40 * number) % 256, (y * 7) % 256, (x + y + number) % 256]
   pixels = np.stack(planes, axis=-1).astype(np.uint8)
@@ -37,7 +37,7 @@ def _frames(folder: Path, numbers: range, name: str = '{:08d}.jpg') -> None:
 
 
 def got10k(root: Path) -> None:
-  """Two videos: one whole, one with an absent and a covered frame."""
+  """Writes two videos, one of them with an absent and a covered frame."""
   for number, absent, cover in ((1, '000', '888'), (2, '010', '808')):
     folder = root / 'train' / f'GOT-10k_Train_{number:06d}'
     _frames(folder, range(1, 4))
@@ -51,7 +51,7 @@ def got10k(root: Path) -> None:
 
 
 def lasot(root: Path) -> None:
-  """A training video, one of the test set, and one with images to spare."""
+  """Writes training videos, one with surplus images, and a test video."""
   for name, images in (('airplane-2', 3), ('airplane-1', 3), ('monkey-1', 5)):
     folder = root / name.partition('-')[0] / name
     _frames(folder / 'img', range(1, images + 1))
@@ -62,7 +62,7 @@ def lasot(root: Path) -> None:
 
 
 def trackingnet(root: Path) -> None:
-  """More than nine frames without leading zeros, and a video left packed."""
+  """Writes a video with two-digit frame numbers and a zipped video."""
   for part, name, count in (
     ('TRAIN_0', 'aB-c_0', 11),
     ('TRAIN_1', '-x_1', 2),
@@ -74,13 +74,13 @@ def trackingnet(root: Path) -> None:
   packed.parent.mkdir(parents=True, exist_ok=True)
   with zipfile.ZipFile(packed, 'w') as archive:
     for number in range(2):
-      # A fixed time, so that the file is the same every time.
+      # A fixed time keeps the file deterministic.
       info = zipfile.ZipInfo(f'{number}.jpg', (2018, 1, 1, 0, 0, 0))
       archive.writestr(info, image(number))
 
 
 def _xml(objects: list[tuple[str, tuple[int, int, int, int]]]) -> str:
-  """Pascal's form, with the order of edges that ImageNet VID has."""
+  """Returns a Pascal annotation with the box edges in ImageNet VID's order."""
   inside = ''.join(
     f'<object>{f"<trackid>{track}</trackid>" if track else ""}<name>n0</name>'
     f'<bndbox><xmax>{x2}</xmax><xmin>{x1}</xmin><ymax>{y2}</ymax>'
@@ -91,22 +91,22 @@ def _xml(objects: list[tuple[str, tuple[int, int, int, int]]]) -> str:
 
 
 def imagenet_vid(root: Path) -> None:
-  """Two targets, one of which is not in every frame."""
+  """Writes a video with two targets, one of them missing from a frame."""
   video = 'ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000'
   data = root / 'ILSVRC2015' / 'Data' / 'VID' / 'train' / video
-  notes = root / 'ILSVRC2015' / 'Annotations' / 'VID' / 'train' / video
+  annotations = root / 'ILSVRC2015' / 'Annotations' / 'VID' / 'train' / video
   _frames(data, range(3), '{:06d}.JPEG')
   for number in range(3):
     objects = [('0', (4, 5, 20, 15))]
     if number != 1:
       objects.append(('1', (10, 8, 30, 28)))
-    _put(notes / f'{number:06d}.xml', _xml(objects))
+    _put(annotations / f'{number:06d}.xml', _xml(objects))
 
 
 def imagenet_det(root: Path) -> None:
-  """Both years, an image of two objects and one of none."""
+  """Writes images of both years, one with two objects and one with none."""
   data = root / 'ILSVRC' / 'Data' / 'DET' / 'train'
-  notes = root / 'ILSVRC' / 'Annotations' / 'DET' / 'train'
+  annotations = root / 'ILSVRC' / 'Annotations' / 'DET' / 'train'
   two = [('', (4, 5, 20, 15)), ('', (10, 8, 30, 28))]
   for name, objects in (
     ('ILSVRC2013_train/n01/n01_1', two),
@@ -114,11 +114,11 @@ def imagenet_det(root: Path) -> None:
     ('ILSVRC2014_train_0000/ILSVRC2014_train_00000002', []),
   ):
     _put(data / f'{name}.JPEG', image(len(objects)))
-    _put(notes / f'{name}.xml', _xml(objects))
+    _put(annotations / f'{name}.xml', _xml(objects))
 
 
 def coco(root: Path) -> None:
-  """A crowd, a box without an area, and an image without annotations."""
+  """Writes a crowd, a box of no area and an image without annotations."""
   boxes = ((1, [4.5, 5.25, 16.0, 10.0], 0), (1, [0, 0, 40, 30], 1))
   boxes += ((2, [10.0, 8.0, 0.0, 20.0], 0), (2, [10.0, 8.0, 12.0, 20.0], 0))
   content = {
@@ -144,7 +144,7 @@ def coco(root: Path) -> None:
 
 
 def youtube_bb(root: Path) -> None:
-  """A target that leaves, a frame that is gone, and a video that is."""
+  """Writes a target that leaves, a missing frame and a missing video."""
   rows = [
     'v1_a-,0,3,cat,0,present,0.1,0.5,0.25,0.75',
     'v1_a-,1000,3,cat,0,absent,-1,-1,-1,-1',
@@ -159,7 +159,7 @@ def youtube_bb(root: Path) -> None:
 
 
 def davis(root: Path) -> None:
-  """Two objects as 2017 has them, one as 2016 has it, one that leaves."""
+  """Writes masks as in 2017 (two objects, one leaves) and 2016 (one object)."""
   images = root / 'JPEGImages' / '480p'
   masks = root / 'Annotations' / '480p'
   for name in ('two', 'one'):
@@ -169,7 +169,7 @@ def davis(root: Path) -> None:
         mask = np.zeros(SIZE, np.uint8)
         mask[4:14, 6:26] = 255
       else:
-        # BGR of the palette's first two colours.
+        # The first two colours of the palette, as BGR.
         mask = np.zeros((*SIZE, 3), np.uint8)
         mask[2:10, 3:9] = (0, 0, 128)
         if number == 0:
@@ -179,7 +179,7 @@ def davis(root: Path) -> None:
 
 
 def crop511(root: Path) -> None:
-  """Both forms of a row, and a key that is no frame."""
+  """Writes both forms of a row, and a key that is not a frame."""
   rows = {'000000': [10, 20, 50, 40], '000003': [40, 20], 'meta': []}
   table = {'a/v1': {'00': rows, '01': {'000000': [0, 0, 0, 10]}}}
   _put(root / 'train.json', json.dumps(table))
@@ -188,7 +188,7 @@ def crop511(root: Path) -> None:
 
 
 def folder(root: Path) -> None:
-  """Three ways to separate values, and marks of absence."""
+  """Writes rows with three kinds of separators, and marks of absence."""
   rows = {'a': '3,4,10,8\n4,4,10,8\n', 'b': '3\t4\t10\t8\n4 4 10 8\n'}
   for name, text in rows.items():
     _frames(root / name / 'img', range(1, 3), '{:04d}.jpg')
@@ -211,7 +211,7 @@ SETS = (
 
 
 def main() -> int:
-  """Writes all of them into the builders' folders."""
+  """Writes the files of all data sets into the builders' folders."""
   for write in SETS:
     write(Path(__file__).parent / write.__name__ / 'dummy_data')
   return 0

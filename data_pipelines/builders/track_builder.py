@@ -1,4 +1,4 @@
-"""What the builders share: an example is one target in one video."""
+"""Base class of the builders, whose examples are one target in one video."""
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -7,25 +7,27 @@ from acm_jax.datasets import sources, trees
 
 
 class TrackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-  """Reads a set with its reader in `acm_jax.datasets.sources`.
+  """Builder that reads a data set through `acm_jax.datasets.sources`.
 
   Attributes:
-    SOURCE: Name of the reader, which each builder sets.
+    SOURCE: Name of the reader, set by each builder.
   """
 
   VERSION = tfds.core.Version('1.0.0')
-  RELEASE_NOTES = {'1.0.0': 'First version.'}  # noqa: RUF012, as TFDS has it
+  # TFDS declares the attribute the same way.
+  RELEASE_NOTES = {'1.0.0': 'First version.'}  # noqa: RUF012
   SOURCE: str
 
   def __init_subclass__(cls, **kwargs):
-    # The reader's docstring says which layout the files must have.
+    # The reader's docstring describes the layout of the files.
     cls.MANUAL_DOWNLOAD_INSTRUCTIONS = sources.described(cls.SOURCE)
     super().__init_subclass__(**kwargs)
 
   def _info(self) -> tfds.core.DatasetInfo:
-    """Frames keep the bytes they were published as.
+    """Describes the features of an example.
 
-    box_xywh is in px, 0-based, NaN where there is none.
+    Frames keep their published bytes. Boxes are in px, 0-based, and NaN in
+    frames without one.
     """
     image = {'shape': (None, None, None, 3), 'encoding_format': 'jpeg'}
     return self.dataset_info_from_configs(
@@ -38,7 +40,7 @@ class TrackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
           'frame_number': tfds.features.Tensor(shape=(None,), dtype=np.int64),
         }
       ),
-      # An example may be a video of thousands of frames.
+      # Shuffling would be slow, since an example may have thousands of frames.
       disable_shuffling=True,
     )
 

@@ -1,9 +1,10 @@
-"""Composed sequences: objects cut out of photographs, drawn when asked for.
+"""Composed sequences: cutouts of objects, rendered over photographs on demand.
 
 A library of cutouts and photographs is written once (`python -m
-data_pipelines.composed`); `composed_set.ComposedSet` gives the frames of
-sequences in which a cutout moves over a photograph among others of its class
-and behind things. A frame is a pure function of seed, sequence and frame.
+data_pipelines.composed`). `composed_set.ComposedSet` then renders sequences in
+which a cutout moves over a photograph, among other objects of its class and
+behind occluders. A frame is a pure function of seed, sequence and frame number.
 
-Source: cutting and pasting of Dwibedi et al. (arXiv:1708.01642), moved.
+Source: cut-and-paste synthesis of Dwibedi et al. (arXiv:1708.01642), extended
+from images to sequences.
 """

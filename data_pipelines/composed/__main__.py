@@ -1,8 +1,8 @@
-"""Writes a composed set: objects that are put on photographs when asked for.
+"""Writes a composed set: cutouts of objects and photographs as backgrounds.
 
-Objects are cut out of photographs by the polygons of COCO and out of videos by
-the masks of DAVIS. The output folder holds these objects and the photographs to
-put them on; training draws the sequences.
+Objects are cut out of photographs with the polygons of COCO and out of videos
+with the masks of DAVIS. The output folder holds the objects and the photographs
+behind them; training renders the sequences.
 
 Example:
   python -m data_pipelines.composed --photographs COCO --masks DAVIS \\
@@ -21,13 +21,13 @@ from data_pipelines.composed.library_writer import Settings, Sources
 
 _HELP = {
   'sequences': 'Number of sequences.',
-  'frames': 'Frames of each sequence.',
+  'frames': 'Number of frames in each sequence.',
   'seed': 'Random seed, 0 or more.',
   'crop_size': 'Side of the crops, px.',
-  'longest': 'Longest side of a photograph, px; larger ones are shrunk.',
+  'longest': 'Maximum side of a photograph, px; larger ones are shrunk.',
   'quality': 'Quality of the JPEGs, 0 to 100.',
   'objects': 'Maximum number of objects cut out of photographs.',
-  'scenes': 'Maximum number of photographs to put objects on.',
+  'scenes': 'Maximum number of photographs used as backgrounds.',
 }
 
 
@@ -50,20 +50,18 @@ def define(values: flags.FlagValues) -> None:
 
 
 def main(values: flags.FlagValues) -> None:
-  """Writes the set that the flags describe."""
-  given = values.flag_values_dict()
+  """Writes a composed set and prints a summary."""
   sources = Sources(
     Path(values.photographs),
     values.masks and Path(values.masks),
     tuple(map(Path, values.backgrounds)),
     tuple(values.exclude),
   )
-  settings = Settings(
-    **{field.name: given[field.name] for field in dataclasses.fields(Settings)}
-  )
+  names = [field.name for field in dataclasses.fields(Settings)]
+  settings = Settings(**{name: values[name].value for name in names})
   manifest = library_writer.write(Path(values.out), sources, settings)
   kept = ', '.join(
-    f'{count} {what}' for what, count in manifest['kept'].items()
+    f'{count} {kind}' for kind, count in manifest['kept'].items()
   )
   size = sum(file['bytes'] for file in manifest['files'].values())
   print(f'{kept} in {values.out} ({size / 1e6:.1f} MB)')

@@ -1,4 +1,4 @@
-"""Which pictures take which part in a composed sequence."""
+"""Draws the cast of a composed sequence: its cutouts and photographs."""
 
 import collections
 from typing import NamedTuple
@@ -8,22 +8,25 @@ from jaxtyping import Int
 
 from data_pipelines.composed.library import Library
 
-# The outline of a pole, which no library has: height and width, px.
+# Number that stands for the outline of a pole, which is in no library, and the
+# outline's height and width, px.
 POLE = -1
 POLE_HW = (144, 24)
-# Slim targets are the rarest, and their sizes the hardest to learn.
+# Ratio of the sides above which an object is slim, and the weight of drawing a
+# slim one: slim targets are rare, and their size is hard to learn.
 SLIM = 2.5
 _SLIM_WEIGHT = 3.0
-# Photographs that textures are taken from: so few that they stay decoded.
+# Number of photographs that textures are taken from; few enough to stay in the
+# cache of decoded photographs.
 _TEXTURES = 200
 
 
 class Extra(NamedTuple):
-  """The picture of something beside the target.
+  """Pictures of an object other than the target.
 
   Attributes:
-    cutout: Whose outline it has in the first frame, or POLE.
-    texture: Photograph that fills the outline instead of the cutout.
+    cutout: Cutout that gives the outline in the first frame, or POLE.
+    texture: Photograph that fills the outline; None keeps the cutout's pixels.
   """
 
   cutout: int
@@ -31,14 +34,14 @@ class Extra(NamedTuple):
 
 
 class Roles(NamedTuple):
-  """The pictures of a sequence.
+  """Roles of a sequence and the pictures that play them.
 
   Attributes:
     target: Cutout of the target in the first frame.
-    photograph: Photograph that everything lies on.
-    decoys: Pieces of photographs that lie behind the target.
-    distractors: Other objects, of the target's class where there are some.
-    occluders: Pictures that pass in front of the target.
+    photograph: Photograph in the background.
+    decoys: Pieces of photographs behind the target.
+    distractors: Other objects, of the target's class where possible.
+    occluders: Objects that pass in front of the target.
   """
 
   target: int
@@ -49,14 +52,14 @@ class Roles(NamedTuple):
 
 
 class Cast:
-  """Draws objects, cutouts and photographs of a library."""
+  """Draws objects, cutouts and photographs from a library."""
 
   def __init__(self, library: Library):
     self._library = library
     extent = np.array([np.ptp(hull, axis=0) for hull in library.hull])
     slim = extent.max(axis=1) > SLIM * extent.min(axis=1)
     weight = np.cumsum(np.where(slim, _SLIM_WEIGHT, 1.0))
-    self._share = weight / weight[-1]
+    self._cumulative = weight / weight[-1]
     self._every = np.arange(len(library.object_name))
     self._of_class = _grouped(library.object_category)
     self._in_photograph = _grouped(library.object_home)
@@ -64,53 +67,55 @@ class Cast:
   def roles(self, rng: np.random.Generator) -> Roles:
     """Draws the pictures of a sequence.
 
-    None but the first shows the target, unless it is the only object.
+    Only the target's own cutout shows the target object, unless the library has
+    no other object.
     """
     target = self.target(rng)
+    # The object that is the target; the other pictures must not show it.
     hero = int(self._library.cutout_object[target])
     return Roles(
-      target,
-      self._photograph(rng, hero),
-      tuple(self._decoy(rng, hero) for _ in range(rng.integers(0, 4))),
-      tuple(
+      target=target,
+      photograph=self._photograph(rng, hero),
+      decoys=tuple(self._decoy(rng, hero) for _ in range(rng.integers(0, 4))),
+      distractors=tuple(
         Extra(self._cutout_like(rng, hero))
         for _ in range(rng.choice(4, p=[0.15, 0.4, 0.3, 0.15]))
       ),
-      tuple(
+      occluders=tuple(
         self._occluder(rng, hero)
         for _ in range(rng.choice(3, p=[0.6, 0.28, 0.12]))
       ),
     )
 
   def objects(self, roles: Roles) -> list[int]:
-    """Returns the objects that can be seen in a sequence, the target first.
+    """Returns the objects that a sequence can show, the target first.
 
-    Among them are all objects of the photographs that it has pieces of.
+    Every object in a photograph that the sequence uses is included.
     """
     extras = (*roles.decoys, *roles.distractors, *roles.occluders)
     cutouts = [roles.target]
     cutouts += [extra.cutout for extra in extras if extra.texture is None]
     photographs = [roles.photograph]
     photographs += [x.texture for x in extras if x.texture is not None]
-    seen = [int(self._library.cutout_object[cutout]) for cutout in cutouts]
+    shown = [int(self._library.cutout_object[cutout]) for cutout in cutouts]
     for photograph in photographs:
-      seen += self._in_photograph.get(photograph, [])
-    return list(dict.fromkeys(seen))
+      shown += self._in_photograph.get(photograph, [])
+    return list(dict.fromkeys(shown))
 
   def target(self, rng: np.random.Generator) -> int:
-    """Draws a cutout for a target: all alike, but slim ones more often."""
-    found = np.searchsorted(self._share, rng.random(), side='right')
-    return int(min(found, len(self._share) - 1))
+    """Draws a cutout for a target; slim cutouts have a higher weight."""
+    cutout = np.searchsorted(self._cumulative, rng.random(), side='right')
+    return int(min(cutout, len(self._cumulative) - 1))
 
   def cutouts(
     self, rng: np.random.Generator, first: int, frames: int
   ) -> Int[np.ndarray, 't']:
-    """Draws the cutouts that show an object in each frame.
+    """Draws the cutouts of an object in each frame.
 
     Args:
       rng: Source of randomness.
-      first: The cutout in the first frame.
-      frames: How many.
+      first: Cutout in the first frame.
+      frames: Number of frames.
     """
     library = self._library
     number = library.cutout_object[first]
@@ -118,10 +123,10 @@ class Cast:
     if not last:
       return np.full(frames, first)
     begin = int(library.object_first[number])
-    # Forth and back through its video.
+    # Goes back and forth through the object's video.
     speed = rng.choice([-1, 1]) * rng.uniform(0.3, 1.0)
-    place = first - begin + speed * np.arange(frames)
-    return begin + np.rint(last - abs(place % (2 * last) - last)).astype(int)
+    position = first - begin + speed * np.arange(frames)
+    return begin + np.rint(last - abs(position % (2 * last) - last)).astype(int)
 
   def _decoy(self, rng: np.random.Generator, hero: int) -> Extra:
     return Extra(
@@ -137,30 +142,38 @@ class Cast:
     return Extra(cutout, self._texture(rng, hero) if kind == 'piece' else None)
 
   def _cutout_like(self, rng: np.random.Generator, hero: int) -> int:
-    """Draws a cutout of another object of a class, or of any if there is none.
+    """Draws a cutout of another object, of the hero's class if there is one.
 
-    Objects of no known class are not of one class.
+    Objects of unknown class never count as the same class.
     """
     category = self._library.object_category[hero]
-    kin = self._of_class[category] if category else []
-    return self._cutout_of(rng, kin if len(kin) > 1 else self._every, hero)
+    same_class = self._of_class[category] if category else []
+    candidates = same_class if len(same_class) > 1 else self._every
+    return self._cutout_of(rng, candidates, hero)
 
   def _cutout_of(self, rng: np.random.Generator, objects, hero: int) -> int:
-    """Draws a cutout of one of the objects but the hero, if there is one."""
+    """Draws a cutout of one of the objects other than the hero, if any."""
     drawn = hero
     if len(objects) > 1:
-      # The hero's own place is that of the last, which is not drawn.
+      # The last object is not drawn itself but replaces the hero.
       drawn = int(objects[rng.integers(len(objects) - 1)])
       drawn = int(objects[-1]) if drawn == hero else drawn
     first = int(self._library.object_first[drawn])
     return first + int(rng.integers(self._library.object_count[drawn]))
 
   def _photograph(
-    self, rng: np.random.Generator, hero: int, most: int | None = None
+    self, rng: np.random.Generator, hero: int, first: int | None = None
   ) -> int:
-    """Draws a photograph without the hero, of the first so many."""
+    """Draws a photograph that does not show the hero.
+
+    Args:
+      rng: Source of randomness.
+      hero: Object to avoid.
+      first: Number of photographs to choose from, the library's first ones
+        (default: all).
+    """
     home = int(self._library.object_home[hero])
-    count = len(self._library.photograph_size[:most])
+    count = len(self._library.photograph_size[:first])
     if not 0 <= home < count:
       return int(rng.integers(count))
     drawn = int(rng.integers(count - 1))
@@ -171,8 +184,8 @@ class Cast:
 
 
 def _grouped(labels: np.ndarray) -> dict[object, list[int]]:
-  """Returns the numbers of the objects that have each label."""
-  found = collections.defaultdict(list)
+  """Groups objects by their labels; returns the numbers for each label."""
+  groups = collections.defaultdict(list)
   for number, label in enumerate(labels.tolist()):
-    found[label].append(number)
-  return dict(found)
+    groups[label].append(number)
+  return dict(groups)

@@ -1,4 +1,4 @@
-"""Composed sequences as training reads them: crops by number, as JPEG."""
+"""Composed sets: context crops of composed sequences, rendered as JPEG."""
 
 import functools
 import itertools
@@ -16,55 +16,57 @@ from data_pipelines.composed.library import Library
 from data_pipelines.composed.plan import Plan
 from data_pipelines.composed.render import render
 
-# Side of what a JPEG codes together, colours at half the resolution, px.
+# Side of a coding block of a JPEG whose colours have half the resolution, px.
 _BLOCK = 16
 
 
 class ComposedSet:
-  """Random access to the frames of a composed set, which are drawn then.
+  """Random access to the frames of a composed set, rendered on demand.
 
   Attributes:
-    folder: Where it lies.
+    folder: Path of the set.
     crop_size: Side of the crops, px.
-    stride: Every how many frames of its tracks one was taken: all.
-    at_hand: Whether a crop is given without much work: it is drawn.
+    stride: Distance between consecutive frames of a track, always 1.
+    cheap_reads: Whether reading a crop needs no rendering, always False.
     box: Target in each crop, cx, cy, w, h, px.
     frame_number: Position of each frame in its sequence.
-    track_first: First frame of each track, which is a sequence.
-    track_count: Frames of each track.
-    track_name: For messages.
-    track_video: Number of each track's video: its own.
+    track_first: First frame of each track; a track is a sequence.
+    track_count: Number of frames in each track.
+    track_name: Name of each track, for messages.
+    track_video: Number of each track's video, which is the track's own number.
     track_category: Class of each track's target; empty if unknown.
-    track_objects: Numbers of the objects that each track can show, the
-      target's first, then -1 where there are fewer.
+    track_objects: Numbers of the objects that each track can show, its target
+      first, padded with -1.
   """
 
   def __init__(self, folder: epath.PathLike):
-    """Opens a composed set: reads its library and draws objects and boxes.
+    """Reads the library of a composed set and draws its objects and boxes.
 
     Args:
-      folder: Where it lies, here or at an address that etils.epath knows.
+      folder: Path of the set, local or at an address that etils.epath supports.
 
     Raises:
       FileNotFoundError: The folder or a file in it is missing.
-      ValueError: It was written by another version, or a file is damaged.
+      ValueError: The set has another version, or a file is damaged.
     """
     self.folder = epath.Path(folder)
     manifest = libraries.read_manifest(self.folder)
     self._library = library = Library(self.folder)
     self.crop_size: int = manifest['crop_size']
-    self.stride, self.at_hand = 1, False
+    self.stride, self.cheap_reads = 1, False
     count, frames = manifest['sequences'], manifest['frames']
-    settings = (library, Cast(library), manifest['seed'])
+    cast, seed = Cast(library), manifest['seed']
 
-    # What else than boxes a sequence has takes longer, and is kept.
+    # Planning a whole sequence takes longer than drawing its box. It is done
+    # when the sequence is first read.
     @functools.cache
     def plan(number: int) -> Plan:
-      return plans.make(*settings, number, frames)
+      return plans.make(library, cast, seed, number, frames)
 
     self._plan = plan
     drawn = [
-      plans.make_box(*settings, number, frames) for number in range(count)
+      plans.make_box(library, cast, seed, number, frames)
+      for number in range(count)
     ]
     objects, boxes = zip(*drawn, strict=True)
     size = np.concatenate(boxes)[:, 2:]
@@ -81,28 +83,29 @@ class ComposedSet:
     self.track_category: np.ndarray = library.object_category[targets]
     self.track_name = np.array([f'composed-{number:05d}' for number in numbers])
 
-  def jpeg(self, frame: int, room: int | None = None) -> bytes:
-    """Draws a frame and gives the JPEG of it or of its middle.
+  def jpeg(self, frame: int, side: int | None = None) -> bytes:
+    """Renders the crop of a frame, or its centre, as JPEG.
 
     Args:
-      frame: Its number.
-      room: Side of the middle that is wanted, px; the crop's if not given. A
-        little more is coded, so that its pixels are those of a whole JPEG.
+      frame: Number of the frame.
+      side: Side of the centre that the caller needs, px (default: the whole
+        crop). The JPEG is slightly larger, so that the centre has the pixels
+        that it has in the JPEG of the whole crop.
 
     Raises:
       ValueError: A picture of the library cannot be decoded.
     """
     number, t = divmod(int(frame), int(self.track_count[0]))
     plan = self._plan(number)
-    side = _coded_side(self.crop_size, room or self.crop_size)
+    coded_side = _coded_side(self.crop_size, side or self.crop_size)
     bgr = render(self._library, plan, t, self.crop_size).bgr
-    coded = slice(first := (self.crop_size - side) // 2, first + side)
-    bgr = bgr[coded, coded]
+    first = (self.crop_size - coded_side) // 2
+    bgr = bgr[first : first + coded_side, first : first + coded_side]
     flags = [cv2.IMWRITE_JPEG_QUALITY, int(plan.quality[t])]
     return cv2.imencode('.jpg', bgr, flags)[1].tobytes()
 
-  def broken(self, frame: int) -> ValueError:
-    """The error for a frame whose JPEG cannot be used."""
+  def jpeg_error(self, frame: int) -> ValueError:
+    """Returns the error to raise for a frame whose JPEG cannot be decoded."""
     number, t = divmod(int(frame), int(self.track_count[0]))
     return ValueError(
       f'{self.folder}: frame {t} of {self.track_name[number]} cannot be '
@@ -110,13 +113,17 @@ class ComposedSet:
     )
 
 
-def _coded_side(crop_size: int, room: int) -> int:
-  """Returns how much of a crop's middle a JPEG must hold for its room.
+def _coded_side(crop_size: int, side: int) -> int:
+  """Returns the side of the centre that a JPEG must hold, px.
 
-  It begins at a block of the whole crop's JPEG and holds every block that the
-  room has a part in, and those beside them, whose colours run over the edge by
-  a pixel of theirs.
+  The coded centre begins at a block of the whole crop's JPEG. It holds every
+  block that overlaps the requested centre, and the blocks next to these, since
+  the upsampling of the colours reads a pixel beyond a block's edge.
+
+  Args:
+    crop_size: Side of the whole crop, px.
+    side: Side of the requested centre, px.
   """
-  corner = (crop_size - room) // 2
+  corner = (crop_size - side) // 2
   first = (corner - _BLOCK - 2) // _BLOCK * _BLOCK
-  return room + 2 * (corner - first) if first >= 0 else crop_size
+  return side + 2 * (corner - first) if first >= 0 else crop_size

@@ -10,26 +10,27 @@ from jaxtyping import Num, UInt8
 from acm_jax.datasets.sources import coco, davis, source
 from acm_jax.datasets.trees import Tree, join
 
-# Longest side of a cutout, px: what a template crop of 127 px can show of it.
+# Longest side of a cutout, px; a template crop of 127 px shows no more detail.
 LONGEST = 144
-# Room round an object for a soft edge, px.
+# Margin around an object for a soft edge, px.
 _MARGIN = 3
-# Of an object that is cut out: its longest side in the image, px, the least
-# part of its box that it fills, and the most of it that may be in pieces beside
-# the largest one, as of something that is seen through a fence.
+# Minimum of an object's longer side in the image, px.
 _LEAST_SIDE = 40
+# Smallest fraction of its box that an object fills.
 _LEAST_FILL = 0.2
+# Largest area outside an object's main piece, as a fraction of that piece.
+# Objects behind a fence, for instance, are in several pieces.
 _MOST_APART = 0.1
-# Of a video every so many frames: neighbours hardly differ.
+# Distance between the frames taken from a video; neighbours hardly differ.
 _EVERY = 4
 
 
 class Cutout(NamedTuple):
-  """An object's picture and outline.
+  """Picture and outline of an object.
 
   Attributes:
-    rgb: Its mean colour outside the outline.
-    mask: 255 inside the outline, else 0; empty at the edges.
+    rgb: Picture, which has the object's mean colour outside the outline.
+    mask: Mask, 255 inside the outline and 0 elsewhere, and 0 at the border.
   """
 
   rgb: UInt8[np.ndarray, 'h w 3']
@@ -37,12 +38,13 @@ class Cutout(NamedTuple):
 
 
 class Object(NamedTuple):
-  """An object and its cutouts, in the order of time.
+  """An object and its cutouts.
 
   Attributes:
-    name: Unique in its source.
-    category: Its class; empty if unknown.
-    cutouts: One of a photograph, several of a video.
+    name: Name of the object, unique in its source.
+    category: Class of the object; empty if unknown.
+    cutouts: Cutouts in temporal order: one from a photograph, or several from a
+      video.
   """
 
   name: str
@@ -56,13 +58,13 @@ def of_photograph(
   annotations: list[coco.Annotation],
   rgb: UInt8[np.ndarray, 'h w 3'],
 ) -> Iterator[Object]:
-  """Yields the whole objects of a photograph of COCO.
+  """Yields the complete objects of a photograph of COCO.
 
   Args:
-    tree: For messages.
-    path: The photograph's name in the tree.
-    annotations: Its own.
-    rgb: The photograph.
+    tree: Tree of the data set, for messages.
+    path: Path of the photograph in the tree.
+    annotations: Annotations of the photograph.
+    rgb: Pixels of the photograph.
 
   Raises:
     ValueError: A polygon is not a list of coordinates.
@@ -77,8 +79,8 @@ def of_photograph(
         cv2.fillPoly(mask, [points.astype(np.int32)], 1)
     except (TypeError, ValueError):
       raise ValueError(
-        f'{tree.where(path)}: outline of annotation {annotation.number} is no '
-        'list of polygons; fetch the annotations again'
+        f'{tree.where(path)}: outline of annotation {annotation.number} is not '
+        'a list of polygons; download the annotations again'
       ) from None
     cutout = _cut(rgb, mask)
     if cutout is not None:
@@ -87,9 +89,13 @@ def of_photograph(
 
 
 def of_video(tree: Tree, unit: source.Unit) -> Iterator[Object]:
-  """Yields the objects of a video of DAVIS, which does not name their classes.
+  """Yields the objects of a video of DAVIS, with unknown classes.
 
-  The video's name is no class: some show a rider and a bicycle.
+  The video's name is no class, since a video may show a rider and a bicycle.
+
+  Args:
+    tree: Tree of the data set.
+    unit: Video, as `davis.units` yields it.
 
   Raises:
     OSError: An image is missing.
@@ -97,68 +103,72 @@ def of_video(tree: Tree, unit: source.Unit) -> Iterator[Object]:
   """
   root, video = unit.notes, unit.name
   files = source.images(tree, join(root, 'JPEGImages/480p', video))
-  notes = source.images(tree, join(root, 'Annotations/480p', video))
+  masks = source.images(tree, join(root, 'Annotations/480p', video))
   rows = join(root, 'boxes', f'{video}.txt')
   boxes = source.boxes(tree, rows) if rows in tree else None
-  found: dict[int, list[Cutout]] = {}
+  objects: dict[int, list[Cutout]] = {}
   for row, frame in list(enumerate(files))[::_EVERY]:
-    if frame not in notes:
+    if frame not in masks:
       continue
     rgb = source.image(tree, files[frame])
-    for number, mask in davis.masks(tree, notes[frame]).items():
+    for number, mask in davis.masks(tree, masks[frame]).items():
       if boxes is not None:
         mask = _within(mask, boxes[row])
       cutout = _cut(rgb, mask)
       if cutout is not None:
-        found.setdefault(number, []).append(cutout)
-  for number, cutouts in sorted(found.items()):
+        objects.setdefault(number, []).append(cutout)
+  for number, cutouts in sorted(objects.items()):
     yield Object(f'{video}.{number}', '', cutouts)
 
 
 def _within(
   mask: UInt8[np.ndarray, 'h w'], box_xywh: Num[np.ndarray, '4']
 ) -> UInt8[np.ndarray, 'h w']:
-  """Returns the part of a mask in a box: a person without a kite's lines."""
+  """Clears a mask outside a box, such as the lines of a kitesurfer's kite."""
   x1, y1 = np.floor(box_xywh[:2]).astype(int)
   x2, y2 = np.ceil(box_xywh[:2] + box_xywh[2:]).astype(int)
   part = np.zeros_like(mask)
-  place = np.s_[max(y1, 0) : y2, max(x1, 0) : x2]
-  part[place] = mask[place]
+  region = np.s_[max(y1, 0) : y2, max(x1, 0) : x2]
+  part[region] = mask[region]
   return part
 
 
 def _cut(
   rgb: UInt8[np.ndarray, 'h w 3'], mask: UInt8[np.ndarray, 'h w']
 ) -> Cutout | None:
-  """Cuts out an object, unless it is small, in pieces or cut by the border."""
-  count, labels, about, _ = cv2.connectedComponentsWithStats(mask)
+  """Cuts out an object, or returns None if it is small or not in one piece.
+
+  An object at the border of the image counts as cut off.
+  """
+  count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
   if count < 2:
     return None
-  areas = about[1:, cv2.CC_STAT_AREA]
+  areas = stats[1:, cv2.CC_STAT_AREA]
   largest = int(np.argmax(areas)) + 1
-  x, y, w, h, area = (int(value) for value in about[largest])
+  x, y, w, h, area = (int(value) for value in stats[largest])
   height, width = mask.shape
   inside = min(x, y) > 0 and x + w < width and y + h < height
   whole = areas.sum() - area <= _MOST_APART * area
   large = max(w, h) >= _LEAST_SIDE and area >= _LEAST_FILL * w * h
   if not (inside and whole and large):
     return None
-  place = np.s_[
+  region = np.s_[
     max(y - _MARGIN, 0) : y + h + _MARGIN, max(x - _MARGIN, 0) : x + w + _MARGIN
   ]
-  return _reduced(rgb[place], (labels[place] == largest).astype(np.uint8) * 255)
+  piece = (labels[region] == largest).astype(np.uint8) * 255
+  return _reduced(rgb[region], piece)
 
 
 def _reduced(
   rgb: UInt8[np.ndarray, 'h w 3'], mask: UInt8[np.ndarray, 'h w']
 ) -> Cutout:
-  """Bounds the longest side and hides what was round the object."""
+  """Shrinks a cutout to a bounded size and hides the object's surroundings."""
   scale = min(1.0, LONGEST / max(mask.shape))
   size = [max(1, round(side * scale)) for side in mask.shape[::-1]]
   rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
   mask = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
   mask = cv2.threshold(mask, 127, 255, cv2.THRESH_BINARY)[1]
-  # What is cut by the edge could not be given a soft one.
+  # An outline at the border could not get a soft edge.
   mask[[0, -1]] = 0
   mask[:, [0, -1]] = 0
   near = cv2.dilate(mask, np.ones((7, 7), np.uint8))

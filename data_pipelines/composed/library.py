@@ -2,12 +2,12 @@
 
 A composed set is a folder of
 
-    images.bin     JPEG and PNG files, one after the other
-    index.npz      where each lies, which cutouts show which object, and what
-                   objects and photographs are called
-    manifest.json  settings of the sequences; size and checksum of both
+    images.bin     concatenated JPEG and PNG files
+    index.npz      position of each file, the object that each cutout shows, and
+                   the names of objects and photographs
+    manifest.json  settings of the sequences; size and checksum of both files
 
-The whole of it is held in memory, coded; pictures are decoded when asked for.
+All encoded pictures are held in memory and decoded on demand.
 """
 
 import functools
@@ -26,9 +26,9 @@ from data_pipelines import manifests
 
 KIND, VERSION = 'composed', 2
 IMAGES, INDEX = 'images.bin', 'index.npz'
-# Of the index: a row for each object; for each cutout (first byte, bytes of the
-# JPEG, bytes of the mask); for each photograph (first byte, bytes, height,
-# width), and the last parts of its path without the suffix.
+# Columns of the index. A row of 'cutout' is first byte, bytes of the JPEG and
+# bytes of the mask. A row of 'photograph' is first byte, bytes, height and
+# width. A photograph's name is the last parts of its path without the suffix.
 COLUMNS = (
   'object_name',
   'object_category',
@@ -39,21 +39,22 @@ COLUMNS = (
   'photograph',
   'photograph_name',
 )
-# Decoded pictures that are kept, about 300 kB and 40 kB each.
+# Number of decoded pictures to cache, about 300 kB per photograph and 40 kB per
+# cutout.
 _CACHED_PHOTOGRAPHS = 1000
 _CACHED_CUTOUTS = 3000
 
 
 class Library:
-  """Pictures by number; blue, green, red as OpenCV has them.
+  """Pictures by number; channels are in OpenCV's order blue, green, red.
 
   Attributes:
-    folder: Where it lies.
+    folder: Path of the composed set.
     object_name: Name of each object.
     object_category: Class of each object; empty if unknown.
-    object_home: Photograph that shows each object, -1 if it is not kept.
+    object_home: Photograph that shows each object; -1 if none in the library.
     object_first: First cutout of each object.
-    object_count: Cutouts of each object, at least 1.
+    object_count: Number of cutouts of each object, at least 1.
     cutout_object: Object that each cutout shows.
     hull: Corners of the convex hull of each cutout, x, y, px.
     side: Square root of each cutout's area, px.
@@ -65,13 +66,13 @@ class Library:
 
     Raises:
       FileNotFoundError: The folder or a file in it is missing.
-      ValueError: It was written by another version, or a file is damaged.
+      ValueError: The library has another version, or a file is damaged.
     """
     self.folder = epath.Path(folder)
     manifest = read_manifest(self.folder)
     manifests.check_sizes(self.folder, manifest)
-    self._data = self._whole(IMAGES, manifest)
-    data = self._whole(INDEX, manifest)
+    self._data = self._verified(IMAGES, manifest)
+    data = self._verified(INDEX, manifest)
     index = _columns(self.folder, data, COLUMNS)
     self.object_name: np.ndarray = index['object_name']
     self.object_category: np.ndarray = index['object_category']
@@ -87,42 +88,43 @@ class Library:
     outlines = [self._outline(number) for number in range(len(self._cutouts))]
     self.hull: list[Float[np.ndarray, 'k 2']] = [hull for hull, _ in outlines]
     self.side: Float[np.ndarray, 'c'] = np.sqrt([area for _, area in outlines])
-    # Threads share both.
+    # Methods with caches, which all threads share.
     self.photograph = functools.lru_cache(_CACHED_PHOTOGRAPHS)(self._photograph)
     self.cutout = functools.lru_cache(_CACHED_CUTOUTS)(self._cutout)
 
-  def _whole(self, name: str, manifest: dict[str, Any]) -> bytes:
+  def _verified(self, name: str, manifest: dict[str, Any]) -> bytes:
+    """Reads a file and checks its checksum."""
     data = (self.folder / name).read_bytes()
     if hashlib.sha256(data).hexdigest() != manifest['files'][name]['sha256']:
       raise ValueError(
-        f'{self.folder / name}: damaged (its checksum is another one); write '
-        'the folder again'
+        f'{self.folder / name}: damaged (wrong checksum); write the folder '
+        'again'
       )
     return data
 
   def _photograph(self, number: int) -> UInt8[np.ndarray, 'h w 3']:
-    """Decodes a photograph; not to be written to."""
+    """Decodes a photograph, which callers must not modify."""
     start, length = self._photographs[number].tolist()
     return self._decoded(start, length, cv2.IMREAD_COLOR)
 
   def _cutout(self, number: int) -> UInt8[np.ndarray, 'h w 4']:
-    """Decodes a cutout, colours times coverage; not to be written to."""
+    """Decodes a premultiplied cutout, which callers must not modify."""
     start, length, _ = self._cutouts[number].tolist()
     bgr = self._decoded(start, length, cv2.IMREAD_COLOR)
     return covered(bgr, self.coverage(number))
 
   def coverage(self, number: int) -> UInt8[np.ndarray, 'h w']:
-    """Returns a cutout's outline with a soft edge, 0 to 255.
+    """Returns a cutout's coverage with a soft edge, 0 to 255.
 
-    The edge lies a pixel inside the annotated one, since outlines are drawn
-    with some of what is behind.
+    The edge is a pixel inside the annotated outline, since annotated outlines
+    include some background.
     """
     start, jpeg, length = self._cutouts[number].tolist()
     mask = self._decoded(start + jpeg, length, cv2.IMREAD_GRAYSCALE)
     return cv2.GaussianBlur(cv2.erode(mask, _CROSS), (5, 5), 0.9)
 
   def _outline(self, number: int) -> tuple[Float[np.ndarray, 'k 2'], float]:
-    """Returns the convex hull of a cutout's pixels, and its area, px."""
+    """Returns the convex hull of a cutout, x, y, px, and the cutout's area."""
     coverage = self.coverage(number)
     inside = cv2.threshold(coverage, 127, 255, cv2.THRESH_BINARY)[1]
     points = cv2.findNonZero(inside)
@@ -130,7 +132,7 @@ class Library:
       raise ValueError(
         f'{self.folder}: cutout {number} is empty; write the folder again'
       )
-    # Pixels are squares round their centres.
+    # The hull includes the pixels' corners, half a pixel from their centres.
     hull = cv2.convexHull(points)[:, 0].astype(np.float32)
     corners = hull[:, None] + _CORNERS
     hull = cv2.convexHull(corners.reshape(-1, 2))[:, 0]
@@ -157,8 +159,8 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
   """Returns the manifest of a composed set.
 
   Raises:
-    FileNotFoundError: There is none.
-    ValueError: It is of another kind or version, or not JSON.
+    FileNotFoundError: The folder has no manifest.
+    ValueError: The manifest has another kind or version, or is not JSON.
   """
   return manifests.read(folder, KIND, VERSION)
 
@@ -166,11 +168,11 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
 def read_names(folder: epath.PathLike) -> list[str]:
   """Returns the names of the objects and photographs of a composed set.
 
-  A photograph has the name of its file and those of the folders round it.
+  Every photograph gives the names of its file and of its parent folders.
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.
-    ValueError: It was written by another version, or is damaged.
+    ValueError: The library has another version or is damaged.
   """
   folder = epath.Path(folder)
   read_manifest(folder)
@@ -198,7 +200,7 @@ def _columns(
 def covered(
   bgr: UInt8[np.ndarray, 'h w 3'], coverage: UInt8[np.ndarray, 'h w']
 ) -> UInt8[np.ndarray, 'h w 4']:
-  """Returns colours times coverage, and coverage: ready to be blended."""
+  """Joins colours, premultiplied by the coverage for blending, and coverage."""
   return cv2.merge(
     [cv2.multiply(bgr, cv2.merge([coverage] * 3), scale=1 / 255), coverage]
   )

@@ -18,24 +18,25 @@ from data_pipelines import manifests
 from data_pipelines.composed import cutouts, library
 from data_pipelines.composed.cutouts import Object
 
-# The photograph of an object that is on none of those kept.
+# Number that stands for the photograph of an object if the photograph is not in
+# the library.
 NOWHERE = -1
-# Short side of the photographs that are kept, px: targets are small parts.
+# Minimum side of the photographs in the library, px.
 _LEAST_SIDE = 100
-# Last parts of a photograph's path that tell which video it is a frame of, as
-# in camel/img/00001.jpg.
+# Number of last parts of a photograph's path that identify the video it belongs
+# to, as in camel/img/00001.jpg.
 _PARTS = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Sources:
-  """Where cutouts and photographs come from.
+  """Sources of cutouts and photographs.
 
   Attributes:
     photographs: Folder or archive in the layout of COCO.
     masks: Folder or archive in the layout of DAVIS.
-    backgrounds: Flat folders of more photographs.
-    exclude: Videos of `masks` that are left out.
+    backgrounds: Flat folders of further photographs.
+    exclude: Names of videos in `masks` to leave out.
   """
 
   photographs: Path
@@ -44,24 +45,26 @@ class Sources:
   exclude: tuple[str, ...] = ()
 
   def __post_init__(self):
-    """Raises ValueError if there are no videos to exclude any of."""
+    """Raises ValueError if `exclude` is given without `masks`."""
     if self.exclude and self.masks is None:
-      raise ValueError('exclude: give masks, whose videos are left out')
+      raise ValueError(
+        '`exclude` leaves out videos of `masks`; give `masks` as well'
+      )
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """What is kept and how it is shown.
+  """Settings of a composed set.
 
   Attributes:
-    sequences: How many there are.
-    frames: Length of each.
-    seed: Of the choice of pictures and of the sequences.
+    sequences: Number of sequences.
+    frames: Number of frames in each sequence.
+    seed: Random seed for choosing the pictures and drawing the sequences.
     crop_size: Side of the crops, px.
-    longest: Bound on the longest side of a photograph, px.
-    quality: Of the JPEGs, 0 to 100.
-    objects: Most objects that are cut out of photographs.
-    scenes: Most photographs that are kept to put objects on.
+    longest: Maximum side of a photograph, px; larger ones are shrunk.
+    quality: Quality of the JPEGs, 0 to 100.
+    objects: Maximum number of objects cut out of photographs.
+    scenes: Maximum number of photographs used as backgrounds.
   """
 
   sequences: int = 4000
@@ -74,28 +77,32 @@ class Settings:
   scenes: int = 3000
 
   def __post_init__(self):
-    """Raises ValueError if a number is out of its range."""
+    """Raises ValueError if a number is out of range."""
     counts = ('sequences', 'frames', 'crop_size', 'longest', 'objects')
     for name in (*counts, 'scenes'):
       if getattr(self, name) < 1:
-        raise ValueError(f'{name}={getattr(self, name)}: 1 or more')
-    if self.seed < 0 or not 0 <= self.quality <= 100:
-      raise ValueError(
-        f'seed={self.seed}, quality={self.quality}: 0 or more, and 0 to 100'
-      )
+        raise ValueError(f'`{name}`={getattr(self, name)}: must be at least 1')
+    if self.seed < 0:
+      raise ValueError(f'`seed`={self.seed}: must be at least 0')
+    if not 0 <= self.quality <= 100:
+      raise ValueError(f'`quality`={self.quality}: must be between 0 and 100')
 
 
 def write(out: Path, sources: Sources, settings: Settings) -> dict[str, Any]:
-  """Writes a composed set; the folder appears whole at the end.
+  """Writes a composed set; the folder appears only when it is complete.
+
+  Args:
+    out: Output folder; must not exist.
+    sources: Sources of cutouts and photographs.
+    settings: Settings of the set.
 
   Returns:
     The manifest.
 
   Raises:
     FileNotFoundError: A source is missing.
-    ValueError: `out` exists, an image or annotation is damaged, a name of
-      `exclude` is no video, or no object or fewer than two photographs are
-      left.
+    ValueError: `out` exists, an image or annotation is damaged, `exclude` names
+      an unknown video, or no object or fewer than two photographs are left.
   """
   with staged(out) as folder:
     with (
@@ -109,8 +116,8 @@ def write(out: Path, sources: Sources, settings: Settings) -> dict[str, Any]:
     if not len(columns['object_name']) or len(columns['photograph']) < 2:
       raise ValueError(
         f'{sources.photographs}: {len(columns["object_name"])} objects to cut '
-        f'out and {len(columns["photograph"])} photographs to put them '
-        'on; an object with an outline and two photographs are needed'
+        f'out and {len(columns["photograph"])} photographs as backgrounds; at '
+        'least one object with an outline and two photographs are needed'
       )
     np.savez_compressed(folder / library.INDEX, **columns)
     manifest = _manifest(folder, sources, settings, columns)
@@ -141,7 +148,7 @@ def _manifest(
       'composed': {
         'photographs': sources.photographs.resolve().name,
         'masks': sources.masks and sources.masks.resolve().name,
-        'backgrounds': [place.resolve().name for place in sources.backgrounds],
+        'backgrounds': [path.resolve().name for path in sources.backgrounds],
         'exclude': list(sources.exclude),
       }
     },
@@ -151,13 +158,13 @@ def _manifest(
 def _collect(
   pictures: '_Pictures', sources: Sources, settings: Settings
 ) -> Iterator[None]:
-  """Adds all pictures; yields after each image that was read."""
+  """Adds all pictures; yields after each image that is read."""
   if sources.masks is not None:
     yield from _add_videos(pictures, open_tree(sources.masks), sources.exclude)
   tree = open_tree(sources.photographs)
   rng = np.random.default_rng(settings.seed)
   annotated = list(coco.annotated(tree))
-  others = [path for place in sources.backgrounds for path in _images(place)]
+  others = [path for folder in sources.backgrounds for path in _images(folder)]
   every = [path for path, _ in annotated] + others
   scenes = {every[i] for i in rng.permutation(len(every))[: settings.scenes]}
   left = settings.objects
@@ -169,9 +176,9 @@ def _collect(
     home = NOWHERE
     if path in scenes:
       home = pictures.add_photograph(rgb, Path(path))
-    for found in cutouts.of_photograph(tree, path, annotations, rgb):
+    for item in cutouts.of_photograph(tree, path, annotations, rgb):
       if left:
-        pictures.add_object(found, home)
+        pictures.add_object(item, home)
         left -= 1
     yield
   for path in others:
@@ -184,33 +191,36 @@ def _add_videos(
   pictures: '_Pictures', tree: Tree, exclude: Iterable[str]
 ) -> Iterator[None]:
   units = {unit.name: unit for unit in davis.units(tree)}
-  if stray := sorted(set(exclude) - units.keys()):
+  if unknown := sorted(set(exclude) - units.keys()):
     raise ValueError(
-      f'exclude: no video is called {", ".join(stray)} in {tree.label}'
+      f'`exclude`: no video is called {", ".join(unknown)} in {tree.label}; '
+      'correct the names'
     )
   for name, unit in units.items():
     if name not in exclude:
-      for found in cutouts.of_video(tree, unit):
-        pictures.add_object(found, NOWHERE)
+      for item in cutouts.of_video(tree, unit):
+        pictures.add_object(item, NOWHERE)
       yield
 
 
 def _images(folder: Path) -> list[Path]:
   """Returns the images directly in a folder."""
   if not folder.is_dir():
-    raise FileNotFoundError(f'{folder}: no such folder of photographs')
-  found = sorted(
+    raise FileNotFoundError(
+      f'{folder}: no such folder of photographs; name an existing one'
+    )
+  paths = sorted(
     path
     for path in folder.iterdir()
     if path.suffix.lower() in sequences.IMAGE_SUFFIXES
   )
-  if not found:
-    raise ValueError(f'{folder}: no photographs in it')
-  return found
+  if not paths:
+    raise ValueError(f'{folder}: no photographs; name another folder')
+  return paths
 
 
 class _Pictures:
-  """The file of pictures and the columns of its index."""
+  """Writer of the file of pictures, which collects the columns of its index."""
 
   def __init__(self, file, settings: Settings):
     self._file, self._settings = file, settings
@@ -220,10 +230,10 @@ class _Pictures:
     self._names: list[str] = []
 
   def add_photograph(self, rgb: UInt8[np.ndarray, 'h w 3'], path: Path) -> int:
-    """Adds a photograph of a bounded size, unless it is small.
+    """Adds a photograph, shrunk to the maximum size, unless it is too small.
 
     Returns:
-      Its number, or NOWHERE.
+      Number of the photograph, or NOWHERE.
     """
     if min(rgb.shape[:2]) < _LEAST_SIDE:
       return NOWHERE
@@ -231,35 +241,44 @@ class _Pictures:
     if scale < 1:
       size = [max(1, round(side * scale)) for side in rgb.shape[1::-1]]
       rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    place = self._file.tell(), self._jpeg(rgb)
-    self._photographs.append((*place, *rgb.shape[:2]))
+    height, width = rgb.shape[:2]
+    start, length = self._file.tell(), self._jpeg(rgb)
+    self._photographs.append((start, length, height, width))
     self._names.append('/'.join(path.with_suffix('').parts[-_PARTS:]))
     return len(self._photographs) - 1
 
-  def add_object(self, found: Object, home: int) -> None:
-    """Adds an object and its cutouts; `home` is the photograph of it."""
-    first, count = len(self._cutouts), len(found.cutouts)
-    self._objects.append((found.name, found.category, home, first, count))
-    for rgb, mask in found.cutouts:
+  def add_object(self, item: Object, home: int) -> None:
+    """Adds an object and its cutouts.
+
+    Args:
+      item: Object to add.
+      home: Number of the photograph that shows the object, or NOWHERE.
+    """
+    first, count = len(self._cutouts), len(item.cutouts)
+    self._objects.append((item.name, item.category, home, first, count))
+    for rgb, mask in item.cutouts:
       start, jpeg = self._file.tell(), self._jpeg(rgb)
       flags = [cv2.IMWRITE_PNG_BILEVEL, 1]
       png = self._file.write(cv2.imencode('.png', mask, flags)[1].tobytes())
       self._cutouts.append((start, jpeg, png))
 
   def _jpeg(self, rgb: UInt8[np.ndarray, 'h w 3']) -> int:
-    """Writes an image; returns how many bytes it has."""
+    """Writes an image as JPEG; returns the number of bytes."""
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     flags = [cv2.IMWRITE_JPEG_QUALITY, self._settings.quality]
     return self._file.write(cv2.imencode('.jpg', bgr, flags)[1].tobytes())
 
   def columns(self) -> dict[str, np.ndarray]:
-    """The index of what was added."""
+    """Returns the index of the added pictures."""
     objects = list(zip(*self._objects, strict=True)) or [()] * 5
-    values = (*objects, self._cutouts, self._photographs, self._names)
-    kinds = (np.str_, np.str_, *[np.int64] * 5, np.str_)
+    name, category, home, first, count = objects
     return {
-      column: np.array(value, kind)
-      for column, value, kind in zip(
-        library.COLUMNS, values, kinds, strict=True
-      )
+      'object_name': np.array(name, np.str_),
+      'object_category': np.array(category, np.str_),
+      'object_home': np.array(home, np.int64),
+      'object_first': np.array(first, np.int64),
+      'object_count': np.array(count, np.int64),
+      'cutout': np.array(self._cutouts, np.int64),
+      'photograph': np.array(self._photographs, np.int64),
+      'photograph_name': np.array(self._names, np.str_),
     }

@@ -1,8 +1,10 @@
-"""Smooth random motion, written as sums of a few waves."""
+"""Smooth random motion as sums of a few waves."""
 
 import numpy as np
 from jaxtyping import Float
 
+# Lowest and highest number of cycles of a wave in a sequence, and number of
+# waves in a path.
 _CYCLES = (0.15, 2.0)
 _WAVES = 3
 
@@ -10,12 +12,14 @@ _WAVES = 3
 def waves(
   rng: np.random.Generator, frames: int, count: int
 ) -> Float[np.ndarray, 't n']:
-  """Draws smooth paths of mean 0 and variance 1, slow waves being the highest.
+  """Draws smooth paths of mean 0 and variance 1.
+
+  Slow waves have the largest amplitudes.
 
   Args:
     rng: Source of randomness.
     frames: Length of the paths.
-    count: How many paths.
+    count: Number of paths.
   """
   cycles = rng.uniform(*_CYCLES, (_WAVES, count))
   phase = rng.uniform(0, 2 * np.pi, (_WAVES, count))
@@ -34,9 +38,10 @@ def folded(path: Float[np.ndarray, '*n']) -> Float[np.ndarray, '*n']:
 def deformation(
   rng: np.random.Generator, frames: int
 ) -> Float[np.ndarray, 't 2 2']:
-  """Draws how a thing is turned, mirrored, stretched and scaled.
+  """Draws the rotation, mirroring, stretching and scaling of an object.
 
-  Mostly it turns by a few degrees, in one of five sequences by up to 30 or so.
+  The rotation is a few degrees in most sequences and up to about 30 degrees in
+  one of five.
   """
   path = waves(rng, frames, 3)
   most = 0.3 if rng.random() < 0.2 else 0.05
@@ -55,7 +60,7 @@ def pan(
   frames: int,
   size_hw: Float[np.ndarray, '2'],
 ) -> Float[np.ndarray, 't 4']:
-  """Draws the part of a photograph that the camera shows: x, y, w, h, px."""
+  """Draws the window of a photograph that the camera shows, x, y, w, h, px."""
   whole = size_hw[::-1]
   part = np.floor(whole * rng.uniform(0.75, 1.0))
   reach = rng.choice([0.0, 0.15, 0.5])

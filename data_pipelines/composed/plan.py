@@ -1,4 +1,4 @@
-"""What happens in a composed sequence: which picture lies where and when."""
+"""Plans composed sequences: the position of every picture in every frame."""
 
 from typing import NamedTuple
 
@@ -14,8 +14,9 @@ class Texture(NamedTuple):
   """A piece of a photograph that fills an outline.
 
   Attributes:
-    photograph: Its number.
-    corner: First column and row of the piece, as parts of what is free.
+    photograph: Number of the photograph.
+    corner: First column and row of the piece, as fractions of the largest ones
+      at which the piece fits.
   """
 
   photograph: int
@@ -23,14 +24,14 @@ class Texture(NamedTuple):
 
 
 class Layer(NamedTuple):
-  """A picture that moves.
+  """A moving picture.
 
   Attributes:
-    cutout: Whose outline it has in each frame, or POLE.
-    texture: What fills the outline instead of the cutout.
-    matrix: From px of the cutout to px of the scene's photograph.
-    center: Middle of its bounds, px of the photograph.
-    color: Of blue, green, red and coverage: those that are drawn.
+    cutout: Cutout that gives the outline in each frame, or POLE.
+    texture: Texture that fills the outline; None keeps the cutout's pixels.
+    matrix: Affine map from px of the cutout to px of the background photograph.
+    center: Centre of the bounds, x, y, px of the background photograph.
+    color: Linear map of blue, green, red and coverage that changes the colours.
   """
 
   cutout: Int[np.ndarray, 't']
@@ -41,21 +42,22 @@ class Layer(NamedTuple):
 
 
 class Plan(NamedTuple):
-  """A sequence; lengths are in px of its photograph.
+  """Plan of a sequence; lengths are in px of the background photograph.
 
   Attributes:
-    photograph: What everything lies on.
+    photograph: Photograph in the background.
     window: Part of the photograph that the camera shows, x, y, w, h.
-    mirrored: Whether the part goes on mirrored instead of ending.
+    mirrored: Whether the window is continued by reflection beyond its border
+      instead of a plain colour.
     behind: Layers behind the target, from back to front.
-    target: The target.
+    target: Layer of the target.
     before: Layers in front of the target, from back to front.
     box: Bounds of the whole target, cx, cy, w, h.
     light: Factors on blue, green and red.
-    gamma: Exponent on the brightness, before the light.
+    gamma: Exponent on the brightness, applied before `light`.
     defocus: Standard deviation of the camera's blur.
-    shutter: Part of the time between frames in which the shutter is open.
-    quality: Of the JPEGs, 0 to 100.
+    shutter: Fraction of the time between frames in which the shutter is open.
+    quality: Quality of the JPEGs, 0 to 100.
   """
 
   photograph: int
@@ -75,14 +77,14 @@ class Plan(NamedTuple):
 def make(
   library: Library, cast: Cast, seed: int, number: int, frames: int
 ) -> Plan:
-  """Draws a sequence, a pure function of the arguments.
+  """Draws the plan of a sequence, a pure function of the arguments.
 
   Args:
     library: Pictures to choose from.
-    cast: How they are chosen.
-    seed: Of all sequences, 0 or more.
-    number: Of this sequence, from 0.
-    frames: Its length.
+    cast: Sampler of the pictures.
+    seed: Random seed of all sequences, 0 or more.
+    number: Number of the sequence, from 0.
+    frames: Number of frames.
   """
   return _Script(library, cast, seed, number, frames).plan()
 
@@ -90,24 +92,24 @@ def make(
 def make_box(
   library: Library, cast: Cast, seed: int, number: int, frames: int
 ) -> tuple[list[int], Float[np.ndarray, 't 4']]:
-  """Draws as much of a sequence as its objects and its box need.
+  """Draws only the objects and the box of a sequence.
 
   Returns:
-    The objects that can be seen, the target first, and the box of `make` with
-    the same arguments.
+    Objects that the sequence can show, the target first, and the box in the
+    plan that `make` draws for the same arguments.
   """
   script = _Script(library, cast, seed, number, frames)
   return cast.objects(script.roles), script.box()
 
 
 class _Actor(NamedTuple):
-  """A layer's picture and shape before it has a place.
+  """A layer's picture and shape before it is positioned.
 
   Attributes:
-    cutout: See `Layer`.
-    linear: From px of the cutout to px of the photograph, about `middle`.
-    middle: Point of the cutout that is put in its place.
-    half: Half the width and height of its bounds.
+    cutout: Cutout that gives the outline in each frame, or POLE.
+    linear: Linear map from px of the cutout to px of the photograph.
+    middle: Centre of the bounds after that map, x, y, px of the photograph.
+    half: Half the width and height of the bounds, px of the photograph.
   """
 
   cutout: Int[np.ndarray, 't']
@@ -115,12 +117,29 @@ class _Actor(NamedTuple):
   middle: Float[np.ndarray, 't 2']
   half: Float[np.ndarray, 't 2']
 
+  def scaled(self, factor: float) -> '_Actor':
+    """Returns the actor at another size."""
+    return self._replace(
+      linear=factor * self.linear,
+      middle=factor * self.middle,
+      half=factor * self.half,
+    )
+
+  def repeated(self, frames: int) -> '_Actor':
+    """Returns an actor of one frame as one that keeps still for many."""
+    return _Actor(
+      cutout=np.repeat(self.cutout, frames),
+      linear=np.repeat(self.linear, frames, axis=0),
+      middle=np.repeat(self.middle, frames, axis=0),
+      half=np.repeat(self.half, frames, axis=0),
+    )
+
 
 class _Script:
   """Draws the parts of one sequence, the target first.
 
   Attributes:
-    roles: Pictures that take part.
+    roles: Pictures of the sequence.
   """
 
   def __init__(self, library, cast, seed, number, frames):
@@ -131,34 +150,36 @@ class _Script:
     self.roles = cast.roles(rng)
     size_hw = library.photograph_size[self.roles.photograph].astype(float)
     self._window = motion.pan(rng, frames, size_hw)
-    room = self._window[0, 2:]
-    side = float(room.min() * np.exp(rng.uniform(np.log(0.08), np.log(0.3))))
+    window_wh = self._window[0, 2:]
+    scale = np.exp(rng.uniform(np.log(0.08), np.log(0.3)))
+    side = float(window_wh.min() * scale)
     actor = self._actor(cast.cutouts(rng, self.roles.target, frames), side)
-    self._target = self._fitted(actor, room)
-    path = self._path(self._target.half, room)
+    self._target = self._fitted(actor, window_wh)
+    path = self._path(self._target.half, window_wh)
     self._center = self._window[:, :2] + path
 
   def box(self) -> Float[np.ndarray, 't 4']:
-    """Returns the target's box."""
+    """Returns the target's box, cx, cy, w, h, px of the photograph."""
     return np.concatenate([self._center, 2 * self._target.half], axis=1)
 
   def plan(self) -> Plan:
-    """Draws what else there is."""
+    """Draws the rest of the sequence."""
     rng, frames = self._rng, self._frames
     target = self._layer(self._target, self._center)
-    behind, before = self._company()
-    # Light, focus and coding are drawn for each frame alone: if the frames of a
-    # sequence shared them, they would tell positive pairs from negative ones.
+    behind, before = self._surroundings()
+    # Light, focus and coding are independent between frames. If the frames of a
+    # sequence shared them, a tracker could tell positive from negative pairs by
+    # them.
     light = rng.normal(0, 0.12, (frames, 1)) + rng.normal(0, 0.05, (frames, 3))
     coarse = rng.random(frames) < 0.4
     return Plan(
-      self.roles.photograph,
-      self._window,
-      bool(rng.random() < 0.65),
-      tuple(behind),
-      target,
-      tuple(before),
-      self.box(),
+      photograph=self.roles.photograph,
+      window=self._window,
+      mirrored=bool(rng.random() < 0.65),
+      behind=tuple(behind),
+      target=target,
+      before=tuple(before),
+      box=self.box(),
       light=np.exp(light),
       gamma=np.exp(rng.normal(0, 0.15, frames)),
       defocus=np.maximum(0.0, rng.uniform(-1.2, 1.2, frames)),
@@ -166,8 +187,8 @@ class _Script:
       quality=np.where(coarse, rng.integers(35, 92, frames), 92),
     )
 
-  def _company(self) -> tuple[list, list]:
-    """Draws what is behind and before the target."""
+  def _surroundings(self) -> tuple[list, list]:
+    """Draws the layers behind the target and those in front of it."""
     behind = [self._decoy(extra) for extra in self.roles.decoys]
     before = []
     for extra in self.roles.distractors:
@@ -184,7 +205,7 @@ class _Script:
     middle, half = np.empty((2, frames, 2))
     for number in set(cutout.tolist()):
       when = cutout == number
-      # Bounds about the origin, then the point that lies in their middle.
+      # Bounds of the hull, which is mapped about the cutout's origin.
       corners = library.hull[number] @ np.swapaxes(linear[when], 1, 2)
       low, high = corners.min(axis=1), corners.max(axis=1)
       half[when] = (high - low) / 2
@@ -192,22 +213,28 @@ class _Script:
     return _Actor(cutout, linear, middle, half)
 
   @staticmethod
-  def _fitted(actor: _Actor, room: Float[np.ndarray, '2']) -> _Actor:
-    """Shrinks an actor that would not be in the picture as a whole."""
-    factor = min(1.0, float((0.42 * room / actor.half.max(axis=0)).min()))
-    return _Actor(actor.cutout, *(factor * part for part in actor[1:]))
+  def _fitted(actor: _Actor, window_wh: Float[np.ndarray, '2']) -> _Actor:
+    """Shrinks an actor that would not fit in the window as a whole."""
+    largest = (0.42 * window_wh / actor.half.max(axis=0)).min()
+    return actor.scaled(min(1.0, float(largest)))
 
-  def _path(self, half, room) -> Float[np.ndarray, 't 2']:
-    """Draws a target's way in the picture."""
+  def _path(self, half, window_wh) -> Float[np.ndarray, 't 2']:
+    """Draws the path of a target's centre in the window, x, y, px."""
     rng = self._rng
-    free = room - 2 * half
+    free = window_wh - 2 * half
     side = 2 * np.sqrt(half.prod(axis=1).mean())
     reach = side * np.exp(rng.uniform(np.log(0.1), np.log(1.2))) / free
     path = rng.uniform(0, 1, 2) + reach * motion.waves(rng, self._frames, 2)
     return half + motion.folded(path) * free
 
   def _layer(self, actor: _Actor, center, photograph=None) -> Layer:
-    """Puts an actor's middle at a place in each frame."""
+    """Moves the centre of an actor to a position in each frame.
+
+    Args:
+      actor: Shape of the layer.
+      center: Position of the centre in each frame, x, y, px.
+      photograph: Photograph to fill the outline with (default: none).
+    """
     shift = (center - actor.middle)[..., None]
     matrix = np.concatenate([actor.linear, shift], axis=2)
     texture = None
@@ -217,7 +244,7 @@ class _Script:
     return Layer(actor.cutout, texture, matrix, center, color)
 
   def _distractor(self, extra: Extra) -> Layer:
-    """Draws the way of an object that keeps near the target."""
+    """Draws the motion of an object that stays near the target."""
     rng = self._rng
     side = np.sqrt(np.abs(np.linalg.det(self._target.linear[0])))
     side = side * self._library.side[self._target.cutout[0]]
@@ -225,25 +252,24 @@ class _Script:
     other = self._actor(cutout, side * np.exp(rng.normal(0, 0.2)))
     path = motion.waves(rng, self._frames, 2)
     angle = rng.uniform(0, 2 * np.pi) + 0.5 * path[:, 0]
-    # At 1 the boxes touch.
+    # The boxes touch at a distance of 1.
     distance = np.maximum(rng.uniform(0.6, 2.0) + 0.2 * path[:, 1], 0.5)
     reach = (self._target.half + other.half).mean(axis=0)
     offset = np.stack([np.cos(angle), np.sin(angle)], axis=1) * reach
     return self._layer(other, self._center + distance[:, None] * offset)
 
   def _decoy(self, extra: Extra) -> Layer:
-    """Draws where something lies that looks cut out, too."""
+    """Draws a decoy, which rests and has the same soft edges as the target."""
     rng = self._rng
     side = 2 * np.sqrt(self._target.half.prod(axis=1).mean())
     other = self._actor(np.array([extra.cutout]), side * rng.uniform(0.3, 1.2))
     near = self._center[rng.integers(self._frames)]
-    place = near + side * rng.uniform(-3, 3, 2)
-    still = _Actor(*(np.repeat(part, self._frames, axis=0) for part in other))
-    center = np.tile(place, (self._frames, 1))
-    return self._layer(still, center, extra.texture)
+    position = near + side * rng.uniform(-3, 3, 2)
+    center = np.tile(position, (self._frames, 1))
+    return self._layer(other.repeated(self._frames), center, extra.texture)
 
   def _occluder(self, extra: Extra) -> Layer:
-    """Draws the way of something that the target passes behind."""
+    """Draws the motion of an occluder, which the target passes behind."""
     rng = self._rng
     size = 2 * self._target.half.mean(axis=0)
     axis = int(rng.integers(2))
@@ -260,7 +286,12 @@ class _Script:
     return self._layer(other, self._center + offset * size, extra.texture)
 
   def _pole(self, size: Float[np.ndarray, '2'], axis: int) -> _Actor:
-    """Draws a pole across the direction in which it is passed."""
+    """Draws a pole across the direction in which the target passes it.
+
+    Args:
+      size: Width and height of the target, px.
+      axis: Direction in which the target passes, 0 for x and 1 for y.
+    """
     rng, frames = self._rng, self._frames
     width = size[axis] * rng.uniform(0.12, 0.5)
     length = size.max() * rng.uniform(3, 8)
@@ -270,23 +301,21 @@ class _Script:
     linear = np.array([[cos, -sin], [sin, cos]]) * scale
     middle = linear @ (np.array([POLE_HW[1] - 1, POLE_HW[0] - 1]) / 2)
     half = abs(linear) @ (np.array(POLE_HW[::-1]) / 2)
-    return _Actor(
-      np.full(frames, POLE),
-      *(np.broadcast_to(x, (frames, *x.shape)) for x in (linear, middle, half)),
-    )
+    pole = _Actor(np.array([POLE]), linear[None], middle[None], half[None])
+    return pole.repeated(frames)
 
 
-# Of blue, green and red in brightness (ITU-R BT.601).
+# Weights of blue, green and red in the brightness (ITU-R BT.601).
 _LUMA = np.array([0.114, 0.587, 0.299])
 
 
 def _look(rng: np.random.Generator) -> Float[np.ndarray, '4 4']:
-  """Draws saturation, contrast, colour cast and brightness of a layer."""
+  """Draws a colour map: saturation, contrast, colour cast and brightness."""
   saturation = np.exp(rng.normal(0, 0.15))
   contrast = np.exp(rng.normal(0, 0.1))
   gain = contrast * np.exp(rng.normal(0, 0.04, (3, 1)))
   mixed = saturation * np.eye(3) + (1 - saturation) * _LUMA
-  # Contrast leaves a middle grey as it is.
+  # The contrast leaves a medium grey unchanged.
   offset = (1 - gain) * 0.45 + rng.normal(0, 0.05)
   color = np.eye(4, dtype=np.float32)
   color[:3] = np.concatenate([gain * mixed, offset], axis=1)

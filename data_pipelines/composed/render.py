@@ -1,4 +1,4 @@
-"""Draws frames of composed sequences, at once as crops round the target."""
+"""Renders frames of composed sequences, directly as crops around the target."""
 
 from typing import NamedTuple
 
@@ -12,19 +12,19 @@ from data_pipelines.composed.cast import POLE, POLE_HW
 from data_pipelines.composed.library import Library
 from data_pipelines.composed.plan import Layer, Plan
 
-# At most this part of a target is hidden by what is before it.
+# Largest fraction of a target that the layers in front of it may hide.
 MOST_HIDDEN = 0.5
-# Shortest and longest streak of a motion blur, px of the crop.
+# Shortest and longest streak of the motion blur, px of the crop.
 _STREAKS = (2.0, 16.0)
 
 
 class Crop(NamedTuple):
-  """A context crop.
+  """A rendered context crop.
 
   Attributes:
-    bgr: Blue, green, red.
-    coverage: Of the whole target, 0 to 255.
-    hidden: Part of the target that is hidden.
+    bgr: Pixels, blue, green, red.
+    coverage: Coverage by the whole target, even where it is hidden, 0 to 255.
+    hidden: Fraction of the target that is hidden.
   """
 
   bgr: UInt8[np.ndarray, 'c c 3']
@@ -33,38 +33,47 @@ class Crop(NamedTuple):
 
 
 class _Patch(NamedTuple):
-  """A layer where it is seen; colours are multiplied by the coverage."""
+  """Visible part of a layer.
+
+  Attributes:
+    bgra: Colours, premultiplied by the coverage, and coverage.
+    region: Rows and columns of the crop that the part covers.
+  """
 
   bgra: UInt8[np.ndarray, 'h w 4']
-  place: tuple[slice, slice]
+  region: tuple[slice, slice]
 
 
 def render(library: Library, plan: Plan, t: int, crop_size: int) -> Crop:
-  """Draws frame t as `crops.context_crop` would cut it."""
+  """Renders frame t as `crops.context_crop` would crop it."""
   canvas = _Canvas(library, plan, t, crop_size)
   for layer in plan.behind:
-    canvas.draw(layer)
+    patch = canvas.patch(layer)
+    if patch is not None:
+      canvas.blend(patch)
   target = canvas.patch(plan.target)
   coverage = np.zeros((crop_size, crop_size), np.uint8)
-  coverage[target.place] = target.bgra[..., 3]
+  coverage[target.region] = target.bgra[..., 3]
   canvas.blend(target)
-  seen, whole = coverage.copy(), cv2.sumElems(coverage)[0]
+  visible, whole = coverage.copy(), cv2.sumElems(coverage)[0]
   for layer in plan.before:
     patch = canvas.patch(layer)
     if patch is None:
       continue
     rest = cv2.bitwise_not(patch.bgra[..., 3])
-    left = seen.copy()
-    left[patch.place] = cv2.multiply(left[patch.place], rest, scale=1 / 255)
-    # A thing that would hide too much is not there in this frame.
-    if cv2.sumElems(left)[0] >= (1 - MOST_HIDDEN) * whole:
+    remaining = visible.copy()
+    remaining[patch.region] = cv2.multiply(
+      remaining[patch.region], rest, scale=1 / 255
+    )
+    # A layer that would hide too much is left out of this frame.
+    if cv2.sumElems(remaining)[0] >= (1 - MOST_HIDDEN) * whole:
       canvas.blend(patch)
-      seen = left
-  return Crop(canvas.exposed(), coverage, 1 - cv2.sumElems(seen)[0] / whole)
+      visible = remaining
+  return Crop(canvas.exposed(), coverage, 1 - cv2.sumElems(visible)[0] / whole)
 
 
 class _Canvas:
-  """A crop that layers are drawn on."""
+  """A crop that layers are blended into, starting from the background."""
 
   def __init__(self, library: Library, plan: Plan, t: int, crop_size: int):
     self._library, self._plan, self._t = library, plan, t
@@ -75,9 +84,18 @@ class _Canvas:
     self.bgr, self._low, self._high = self._scene(window, crop_size)
 
   def _scene(self, window, crop_size: int):
-    """Returns the photograph in the crop, and the part that layers lie in."""
-    # The part of the window that is in the crop, in whole pixels of both: what
-    # is rounded moves the photograph by less than a pixel.
+    """Renders the background.
+
+    Args:
+      window: Part of the photograph that the camera shows, x, y, w, h, px.
+      crop_size: Side of the crop, px.
+
+    Returns:
+      Background, and the lowest and highest corner of the part of the crop in
+      which layers are visible, x, y, px.
+    """
+    # Part of the window inside the crop, in whole pixels of the photograph and
+    # of the crop; the rounding moves the photograph by less than a pixel.
     corner = self._scale * (window[:2] - 0.5) + self._shift + 0.5
     first = np.floor(np.maximum(-corner / self._scale, 0))
     last = np.ceil(np.minimum((crop_size - corner) / self._scale, window[2:]))
@@ -93,35 +111,35 @@ class _Canvas:
     low, high = low + cut, np.minimum(high, crop_size)
     shown = shown[cut[1] :, cut[0] :][: high[1] - low[1], : high[0] - low[0]]
     mirrored = self._plan.mirrored
-    rim = (low[1], crop_size - high[1], low[0], crop_size - high[0])
-    mode = cv2.BORDER_REFLECT_101 if mirrored else cv2.BORDER_CONSTANT
-    bgr = cv2.copyMakeBorder(shown, *map(int, rim), mode, value=mean)
+    bgr = cv2.copyMakeBorder(
+      shown,
+      top=int(low[1]),
+      bottom=int(crop_size - high[1]),
+      left=int(low[0]),
+      right=int(crop_size - high[0]),
+      borderType=cv2.BORDER_REFLECT_101 if mirrored else cv2.BORDER_CONSTANT,
+      value=mean,
+    )
     if mirrored:
       low, high = np.zeros(2, int), np.full(2, crop_size)
     return bgr, low, high
 
   def exposed(self) -> UInt8[np.ndarray, 'c c 3']:
-    """Returns the crop with the light and the blur of the camera."""
+    """Returns the crop with the camera's exposure and defocus applied."""
     plan, t = self._plan, self._t
     levels = 255 * (np.arange(256) / 255) ** plan.gamma[t]
     table = np.clip(levels[:, None] * plan.light[t], 0, 255)
     bgr = cv2.LUT(self.bgr, np.rint(table).astype(np.uint8)[None])
     blur = self._scale * plan.defocus[t]
     if blur > 0.3:
-      # The fill outside the picture must not blur into it.
+      # Leaves out the fill outside the photograph, which must not blur into it.
       (x, y), (right, bottom) = self._low, self._high
-      seen = bgr[y:bottom, x:right]
-      bgr[y:bottom, x:right] = cv2.GaussianBlur(seen, (0, 0), blur)
+      inside = bgr[y:bottom, x:right]
+      bgr[y:bottom, x:right] = cv2.GaussianBlur(inside, (0, 0), blur)
     return bgr
 
-  def draw(self, layer: Layer) -> None:
-    """Draws a layer if it is seen."""
-    patch = self.patch(layer)
-    if patch is not None:
-      self.blend(patch)
-
   def patch(self, layer: Layer) -> _Patch | None:
-    """Returns a layer where it is seen, if it is."""
+    """Returns the visible part of a layer; None if nothing of it is visible."""
     t, sprite = self._t, self._sprite(layer)
     matrix = self._scale * layer.matrix[t]
     matrix[:, 2] += self._shift
@@ -157,12 +175,12 @@ class _Canvas:
     return libraries.covered(piece, coverage)
 
   def blend(self, patch: _Patch) -> None:
-    """Draws a layer."""
+    """Blends the visible part of a layer into the crop."""
     rest = cv2.bitwise_not(patch.bgra[..., 3])
     under = cv2.multiply(
-      self.bgr[patch.place], cv2.merge([rest] * 3), scale=1 / 255
+      self.bgr[patch.region], cv2.merge([rest] * 3), scale=1 / 255
     )
-    self.bgr[patch.place] = cv2.add(under, patch.bgra[..., :3])
+    self.bgr[patch.region] = cv2.add(under, patch.bgra[..., :3])
 
 
 def _smeared(
@@ -170,20 +188,29 @@ def _smeared(
   smear: Float[np.ndarray, '2'],
   scale: float = 1.0,
 ) -> UInt8[np.ndarray, 'h w c']:
-  """Blurs an image along a vector, px; `scale` is crop pixels a pixel."""
+  """Blurs an image along a vector, unless the streak would be short.
+
+  Args:
+    image: Image to blur.
+    smear: Streak of the blur, px of the image.
+    scale: Number of crop pixels per pixel of the image.
+  """
   length = scale * np.hypot(*smear)
   if length < _STREAKS[0]:
     return image
   smear = smear * min(1.0, _STREAKS[1] / length)
   half = int(np.ceil(abs(smear).max() / 2))
   kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
-  ends = [np.rint(half + k * smear / 2).astype(int).tolist() for k in (-1, 1)]
-  cv2.line(kernel, *map(tuple, ends), 1.0)
+  start, end = (
+    tuple(np.rint(half + sign * smear / 2).astype(int).tolist())
+    for sign in (-1, 1)
+  )
+  cv2.line(kernel, start, end, 1.0)
   return cv2.filter2D(image, -1, kernel / kernel.sum())
 
 
 def _pole() -> UInt8[np.ndarray, 'h w']:
-  """Returns the coverage of a pole, soft at its sides."""
+  """Returns the coverage of a pole with soft sides."""
   coverage = np.zeros(POLE_HW, np.uint8)
   coverage[:, 2:-2] = 255
   return cv2.GaussianBlur(coverage, (5, 5), 0.9)

@@ -1,4 +1,4 @@
-"""TFDS builds every set from its official files."""
+"""TFDS builders read every data set from its official files."""
 
 import importlib
 
@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 from acm_jax.datasets import sources
 from data_pipelines import builders
 
+# Number of tracks in the dummy files of each data set.
 TRACKS = {
   'coco': 4,
   'crop511': 2,
@@ -29,10 +30,10 @@ def builder(name):
 
 
 class Case(tfds.testing.DatasetBuilderTestCase):
-  """TFDS's own tests, for one of the builders."""
+  """TFDS's own tests for one of the builders."""
 
   __test__ = False
-  # Nothing is downloaded.
+  # The builders download nothing.
   SKIP_CHECKSUMS = True
 
 
@@ -49,13 +50,13 @@ for name in sources.names():
 
 
 def test_an_example_is_a_track_with_its_original_images(tmp_path):
-  made = builder('got10k')(data_dir=tmp_path)
-  manual = made.pkg_dir_path / 'dummy_data'
-  made.download_and_prepare(
+  got10k = builder('got10k')(data_dir=tmp_path)
+  manual = got10k.pkg_dir_path / 'dummy_data'
+  got10k.download_and_prepare(
     download_config=tfds.download.DownloadConfig(manual_dir=manual)
   )
   skip = {'frames': tfds.decode.SkipDecoding()}
-  (_, track) = tfds.as_numpy(made.as_dataset(split='train', decoders=skip))
+  (_, track) = tfds.as_numpy(got10k.as_dataset(split='train', decoders=skip))
   assert track['name'] == b'GOT-10k_Train_000002'
   assert track['visible'].tolist() == [True, False, True]
   np.testing.assert_allclose(track['box_xywh'][0], [4.5, 5.25, 12, 9])
@@ -63,8 +64,8 @@ def test_an_example_is_a_track_with_its_original_images(tmp_path):
   assert track['frames'][0] == file.read_bytes()
 
 
-def test_without_files_the_layout_is_told(tmp_path):
-  made = builder('lasot')(data_dir=tmp_path / 'data')
+def test_the_error_for_missing_files_describes_the_layout(tmp_path):
+  lasot = builder('lasot')(data_dir=tmp_path / 'data')
   config = tfds.download.DownloadConfig(manual_dir=tmp_path / 'nothing')
   with pytest.raises(AssertionError, match=r'full_occlusion\.txt'):
-    made.download_and_prepare(download_config=config)
+    lasot.download_and_prepare(download_config=config)

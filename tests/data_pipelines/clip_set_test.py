@@ -1,4 +1,4 @@
-"""Clip sets: random access, what is dropped, what is refused."""
+"""Clip sets: random access, dropped frames and damaged files."""
 
 import json
 import shutil
@@ -28,10 +28,10 @@ def track(boxes, visible=None, name='a'):
   return Track(name, boxes, np.array(visible), numbers, lambda i: image)
 
 
-def test_a_clip_set_gives_back_frames_boxes_and_numbers(tmp_path):
-  made = [track([[5, 5, 20, 10]] * 3), track([[9, 9, 8, 8]] * 2, name='b')]
-  made[1] = made[1]._replace(category='zebra')
-  manifest = clip_writer.write(made, tmp_path / 'set', cut=Cut(crop_size=255))
+def test_a_clip_set_returns_the_written_frames_boxes_and_numbers(tmp_path):
+  tracks = [track([[5, 5, 20, 10]] * 3), track([[9, 9, 8, 8]] * 2, name='b')]
+  tracks[1] = tracks[1]._replace(category='zebra')
+  manifest = clip_writer.write(tracks, tmp_path / 'set', cut=Cut(crop_size=255))
   clip_set = ClipSet(tmp_path / 'set')
   assert (manifest['tracks'], manifest['frames']) == (2, 5)
   assert clip_set.track_first.tolist() == [0, 3]
@@ -40,11 +40,11 @@ def test_a_clip_set_gives_back_frames_boxes_and_numbers(tmp_path):
   assert clip_set.track_category.tolist() == ['', 'zebra']
   assert clip_set.frame_number.tolist() == [0, 10, 20, 0, 10]
   assert decoded(clip_set, 4).shape == (255, 255, 3)
-  _, box = crops.context_crop(made[1].image(0), made[1].box_xywh[0], 255)
+  _, box = crops.context_crop(tracks[1].image(0), tracks[1].box_xywh[0], 255)
   np.testing.assert_array_equal(clip_set.box[4], box)
 
 
-def test_records_hold_what_the_index_points_at(clip_folder, monkeypatch):
+def test_the_index_points_at_the_jpegs_in_the_records(clip_folder):
   tf = host_tensorflow.load()
   clip_set = ClipSet(clip_folder)
   shards = [str(path) for path in sorted(clip_folder.glob('*.tfrecord'))]
@@ -58,10 +58,10 @@ def test_records_hold_what_the_index_points_at(clip_folder, monkeypatch):
 
 
 def test_several_shards_read_like_one(tmp_path, monkeypatch):
-  made = [track([[5, 5, 20, 10]], name=str(i)) for i in range(3)]
-  clip_writer.write(made, tmp_path / 'one', cut=Cut(crop_size=127))
+  tracks = [track([[5, 5, 20, 10]], name=str(i)) for i in range(3)]
+  clip_writer.write(tracks, tmp_path / 'one', cut=Cut(crop_size=127))
   monkeypatch.setattr(clip_writer, '_TRACKS_PER_SHARD', 1)
-  clip_writer.write(made, tmp_path / 'three', cut=Cut(crop_size=127))
+  clip_writer.write(tracks, tmp_path / 'three', cut=Cut(crop_size=127))
   one, three = ClipSet(tmp_path / 'one'), ClipSet(tmp_path / 'three', True)
   assert len(list((tmp_path / 'three').glob('*.tfrecord'))) == 3
   assert [one.jpeg(i) for i in range(3)] == [three.jpeg(i) for i in range(3)]
@@ -69,22 +69,21 @@ def test_several_shards_read_like_one(tmp_path, monkeypatch):
 
 def test_absent_and_degenerate_frames_are_dropped_and_counted(tmp_path):
   box = [5, 5, 20, 10]
-  made = track([box, box, [5, 5, 0.5, 10], [np.nan] * 4], [1, 0, 1, 1])
-  manifest = clip_writer.write(
-    [made._replace(visible=made.visible > 0)], tmp_path / 's'
-  )
+  visible = np.array([True, False, True, True])
+  boxes = [box, box, [5, 5, 0.5, 10], [np.nan] * 4]
+  manifest = clip_writer.write([track(boxes, visible)], tmp_path / 's')
   assert manifest['dropped'] == {'absent': 1, 'degenerate': 2}
   assert ClipSet(tmp_path / 's').frame_number.tolist() == [0]
 
 
-def test_a_set_without_frames_is_refused_and_not_left(tmp_path):
+def test_a_set_without_frames_is_refused_and_leaves_no_folder(tmp_path):
   hidden = track([[5, 5, 20, 10]], np.array([False]))
   with pytest.raises(ValueError, match='no track has a frame'):
     clip_writer.write([hidden], tmp_path / 'set')
   assert not list(tmp_path.iterdir())
 
 
-def test_a_failed_write_leaves_the_old_set(tmp_path):
+def test_a_failed_write_keeps_the_old_set(tmp_path):
   clip_writer.write(
     [track([[5, 5, 20, 10]])], tmp_path / 'set', cut=Cut(crop_size=127)
   )
@@ -95,29 +94,37 @@ def test_a_failed_write_leaves_the_old_set(tmp_path):
 
   with pytest.raises(ValueError, match=r'frame.jpg'):
     clip_writer.write(failing(), tmp_path / 'set', replace=True)
-  with pytest.raises(ValueError, match='is there already'):
+  with pytest.raises(ValueError, match='already exists'):
     clip_writer.write([], tmp_path / 'set')
   assert [path.name for path in tmp_path.iterdir()] == ['set']
   assert ClipSet(tmp_path / 'set').crop_size == 127
 
 
+@pytest.fixture(scope='module')
+def written(tmp_path_factory):
+  """Folder of a clip set with two tracks of two frames."""
+  tracks = [track([[5, 5, 20, 10]] * 2), track([[9, 9, 8, 8]] * 2, name='b')]
+  folder = tmp_path_factory.mktemp('written') / 'set'
+  clip_writer.write(tracks, folder, cut=Cut(crop_size=127))
+  return folder
+
+
 @pytest.fixture
-def two_tracks(tmp_path):
-  made = [track([[5, 5, 20, 10]] * 2), track([[9, 9, 8, 8]] * 2, name='b')]
-  clip_writer.write(made, tmp_path / 'set')
-  return tmp_path / 'set'
+def two_tracks(written, tmp_path):
+  """Copy of the clip set that a test may damage."""
+  return shutil.copytree(written, tmp_path / 'set')
 
 
 @pytest.mark.parametrize(
   'name', ['clips-00000.tfrecord', 'index/box.npy', 'index/offset.npy']
 )
-@pytest.mark.parametrize('share', [0.0, 0.5, 0.99], ids=str)
+@pytest.mark.parametrize('fraction', [0.0, 0.5, 0.99], ids=str)
 def test_a_truncated_file_is_named_when_the_set_is_opened(
-  two_tracks, name, share
+  two_tracks, name, fraction
 ):
   file = two_tracks / name
-  file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
-  with pytest.raises(ValueError, match=f'{name}: .* bytes, not the .* write'):
+  file.write_bytes(file.read_bytes()[: int(fraction * file.stat().st_size)])
+  with pytest.raises(ValueError, match=f'{name}: .* bytes, not .* write'):
     ClipSet(two_tracks)
 
 
@@ -141,33 +148,34 @@ def test_a_damaged_jpeg_is_named_by_set_track_and_frame(two_tracks, in_memory):
     clip_set.jpeg(3)
 
 
-def test_a_clip_set_that_is_far_away_is_read_the_same(two_tracks, bucket):
-  shutil.copytree(two_tracks, bucket / 'set')
-  here, far = ClipSet(two_tracks), ClipSet('s3://bucket/set')
-  assert isinstance(here.box.base, np.memmap)
-  assert not isinstance(far.box.base, np.memmap)
-  np.testing.assert_array_equal(here.box, far.box)
-  assert [here.jpeg(i) for i in range(4)] == [far.jpeg(i) for i in range(4)]
+def test_a_remote_clip_set_reads_like_a_local_one(written, bucket):
+  shutil.copytree(written, bucket / 'set')
+  local, remote = ClipSet(written), ClipSet('s3://bucket/set')
+  assert isinstance(local.box.base, np.memmap)
+  assert not isinstance(remote.box.base, np.memmap)
+  np.testing.assert_array_equal(local.box, remote.box)
+  jpegs = [local.jpeg(i) for i in range(4)]
+  assert [remote.jpeg(i) for i in range(4)] == jpegs
   clip_sets.verify('s3://bucket/set')
-  kept = ClipSet('s3://bucket/set', in_memory=True)
+  in_memory = ClipSet('s3://bucket/set', in_memory=True)
   shutil.rmtree(bucket / 'set')
-  assert [here.jpeg(i) for i in range(4)] == [kept.jpeg(i) for i in range(4)]
-  with pytest.raises(FileNotFoundError, match='s3://bucket/set: no clip set'):
+  assert [in_memory.jpeg(i) for i in range(4)] == jpegs
+  with pytest.raises(FileNotFoundError, match='s3://bucket/set: not a clip'):
     ClipSet('s3://bucket/set')
 
 
-def test_tracks_of_a_video_follow_each_other_over_shards(tmp_path, monkeypatch):
+def test_videos_are_numbered_across_shards(tmp_path, monkeypatch):
   monkeypatch.setattr(clip_writer, '_TRACKS_PER_SHARD', 2)
   names = [('a', 'v'), ('b', 'v'), ('c', ''), ('d', 'w')]
-  made = [
+  tracks = [
     track([[5, 5, 20, 10]], name=name)._replace(video=video)
     for name, video in names
   ]
-  clip_writer.write(made, tmp_path / 'set')
+  clip_writer.write(tracks, tmp_path / 'set', cut=Cut(crop_size=127))
   assert ClipSet(tmp_path / 'set').track_video.tolist() == [0, 0, 1, 2]
 
 
-def test_verify_names_the_file_that_was_changed(two_tracks):
+def test_verify_names_a_changed_file(two_tracks):
   clip_sets.verify(two_tracks)
   shard = two_tracks / 'clips-00000.tfrecord'
   data = bytearray(shard.read_bytes())
@@ -180,13 +188,13 @@ def test_verify_names_the_file_that_was_changed(two_tracks):
 @pytest.mark.parametrize(
   ('text', 'error', 'message'),
   [
-    (None, FileNotFoundError, 'no clip set'),
+    (None, FileNotFoundError, 'not a clip set'),
     ('{"version": 0}', ValueError, 'version 0, not 4; write'),
     ('{', ValueError, r'manifest.json: not JSON'),
   ],
   ids=['missing', 'older', 'half'],
 )
-def test_a_folder_that_is_no_clip_set_is_refused(
+def test_a_folder_that_is_not_a_clip_set_is_refused(
   tmp_path, text, error, message
 ):
   if text is not None:
@@ -195,7 +203,7 @@ def test_a_folder_that_is_no_clip_set_is_refused(
     ClipSet(tmp_path)
 
 
-def test_the_manifest_is_json_with_settings(clip_folder):
+def test_the_manifest_holds_the_settings_as_json(clip_folder):
   manifest = json.loads((clip_folder / 'manifest.json').read_text())
   assert manifest['settings']['synthetic']['sequences'] == 4
   assert manifest['crop_size'] == 255

@@ -1,4 +1,4 @@
-"""A small clip set that several tests read."""
+"""Fixtures that several tests share."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from data_pipelines import synthetic_set
 
 @pytest.fixture(scope='session')
 def clip_folder(tmp_path_factory):
-  """Four synthetic tracks of twelve frames, crops of 255 px."""
+  """Folder of a clip set: four synthetic tracks of 12 frames, 255 px crops."""
   return synthetic_set.ensure(
     tmp_path_factory.mktemp('clips') / 'synthetic',
     sequences=4,

@@ -1,9 +1,13 @@
-"""Pairs: pure functions of their number, with the rates that were asked."""
+"""Pairs are pure functions of their number and have the requested rates."""
 
 import numpy as np
 import pytest
 
 from data_pipelines.pairs import PairSampler, SetIndex
+
+
+def track_of(frame):
+  return frame.dataset, frame.track
 
 
 def dataset(counts, weight=1.0, gap=100, stride=1, video=None):
@@ -19,7 +23,7 @@ def draw(datasets, count=2000, seed=0, negative=0.2, same_category=0.0):
   return [sampler[i] for i in range(count)]
 
 
-def test_a_pair_depends_on_seed_and_number_alone():
+def test_a_pair_depends_only_on_seed_and_number():
   data = [dataset([30, 40])]
   forward = draw(data, 50)
   sampler = PairSampler(data, 0, 0.2)
@@ -28,14 +32,14 @@ def test_a_pair_depends_on_seed_and_number_alone():
   assert len(set(forward)) > 40
 
 
-def test_the_gap_holds_in_frame_numbers():
-  pairs = draw([dataset([50, 3], gap=20, stride=7)], negative=0.0)
+def test_the_gap_is_a_distance_of_frame_numbers():
+  pairs = draw([dataset([50, 3], gap=20, stride=7)], 300, negative=0.0)
   numbers = dataset([50, 3], stride=7).frame_number
   distance = [
     numbers[p.search.frame] - numbers[p.template.frame] for p in pairs
   ]
   assert set(distance) == {-14, -7, 0, 7, 14}
-  assert all(p.template[:2] == p.search[:2] for p in pairs)
+  assert all(track_of(p.template) == track_of(p.search) for p in pairs)
 
 
 def test_a_gap_of_zero_pairs_a_frame_with_itself():
@@ -43,27 +47,27 @@ def test_a_gap_of_zero_pairs_a_frame_with_itself():
   assert all(p.template == p.search for p in pairs)
 
 
-def test_positive_pairs_lie_in_one_track():
-  for pair in draw([dataset([4, 9]), dataset([2, 2, 2])]):
-    assert pair.positive == (pair.template[:2] == pair.search[:2])
-    for place in pair[:2]:
-      first = (0, 4) if place.dataset == 0 else (0, 2, 4)
-      count = (4, 9) if place.dataset == 0 else (2, 2, 2)
-      inside = place.frame - first[place.track]
-      assert 0 <= inside < count[place.track]
+def test_exactly_the_positive_pairs_show_one_track():
+  data = [dataset([4, 9]), dataset([2, 2, 2])]
+  for pair in draw(data, 500):
+    assert pair.positive == (track_of(pair.template) == track_of(pair.search))
+    for frame in (pair.template, pair.search):
+      index = data[frame.dataset]
+      position = frame.frame - index.track_first[frame.track]
+      assert 0 <= position < index.track_count[frame.track]
 
 
-def test_videos_are_drawn_alike_whatever_targets_they_have():
+def test_videos_are_equally_likely_whatever_their_number_of_targets():
   crowded = dataset([5] * 5, video=[0, 0, 0, 0, 1])
-  pairs = draw([crowded], negative=0.0)
-  alone = np.mean([pair.template.track == 4 for pair in pairs])
+  pairs = draw([crowded], 1000, negative=0.0)
+  fraction = np.mean([pair.template.track == 4 for pair in pairs])
   # Five standard deviations of a fair coin.
-  assert abs(alone - 0.5) < 5 * 0.5 / len(pairs) ** 0.5
+  assert abs(fraction - 0.5) < 5 * 0.5 / len(pairs) ** 0.5
   others = {pair.template.track for pair in pairs} - {4}
   assert others == {0, 1, 2, 3}
 
 
-def test_rates_are_those_asked():
+def test_rates_are_those_requested():
   data = [
     dataset([9, 9], weight=3.0),
     dataset([9] * 4),
@@ -77,10 +81,10 @@ def test_rates_are_those_asked():
   sets = np.array([p.template.dataset for p in pairs])
   assert np.mean(sets == 0) == pytest.approx(0.75, abs=0.04)
   assert not (sets == 2).any()
-  # Other targets come from all sets alike, but not from one left out.
-  away = [p.search.dataset for p in pairs if not p.positive]
-  assert np.mean(np.array(away) == 1) == pytest.approx(1 / 2, abs=0.1)
-  assert 2 not in away
+  # The targets of negative searches come equally from all sets with a weight.
+  negatives = [p.search.dataset for p in pairs if not p.positive]
+  assert np.mean(np.array(negatives) == 1) == pytest.approx(1 / 2, abs=0.1)
+  assert 2 not in negatives
 
 
 def test_a_negative_of_a_lone_track_comes_from_another_set():
@@ -89,11 +93,11 @@ def test_a_negative_of_a_lone_track_comes_from_another_set():
   assert found == {(0, 1), (1, 0)}
 
 
-def test_pairs_are_those_that_were_drawn_before_classes_were_known():
+def test_known_classes_do_not_change_the_pairs_unless_requested():
   classes = np.array(['a', 'b'] * 3)
   known = dataset([4] * 6)._replace(track_category=classes)
   assert draw([known], 50) == draw([dataset([4] * 6)], 50)
-  # Drawn by the sampler of before.
+  # Pairs of the sampler before it knew classes.
   found = [
     (p.template.frame, p.search.dataset, p.search.frame, p.positive)
     for p in draw([known, dataset([3] * 2)], 4, negative=0.5)
@@ -106,20 +110,20 @@ def test_pairs_are_those_that_were_drawn_before_classes_were_known():
   ]
 
 
-def test_negatives_of_one_class_are_of_two_videos_and_as_many_as_asked():
+def test_same_class_negatives_span_two_videos_at_the_requested_rate():
   classes = np.array(['cat', 'dog', 'cat', '', 'cat', 'dog'])
   data = dataset([4] * 6, video=[0, 0, 0, 1, 2, 3])
   data = data._replace(track_category=classes)
-  pairs = draw([data], negative=1.0, same_category=0.6)
+  pairs = draw([data], 1000, negative=1.0, same_category=0.6)
   tracks = np.array([[p.template.track, p.search.track] for p in pairs])
   alike = classes[tracks[:, 0]] == classes[tracks[:, 1]]
   apart = data.track_video[tracks[:, 0]] != data.track_video[tracks[:, 1]]
   assert (tracks[:, 0] != tracks[:, 1]).all()
-  # The template is of the class-less track in a quarter of the pairs.
+  # The template's class is unknown in a quarter of the pairs (track 3).
   chosen = alike & apart & (classes[tracks[:, 0]] != '')
-  share = chosen[tracks[:, 0] != 3].mean()
-  # The others give some more: 0.6 and 0.4 times the chance of any.
-  assert 0.6 < share < 0.8
+  fraction = chosen[tracks[:, 0] != 3].mean()
+  # The remaining 40% of the pairs have the same class by chance.
+  assert 0.6 < fraction < 0.8
   always = draw([data], 200, negative=1.0, same_category=1.0)
   for pair in always:
     first, second = pair.template.track, pair.search.track
@@ -128,7 +132,7 @@ def test_negatives_of_one_class_are_of_two_videos_and_as_many_as_asked():
       assert data.track_video[first] != data.track_video[second]
 
 
-def test_tracks_of_one_object_make_no_negative_pair():
+def test_tracks_of_the_same_object_form_no_negative_pair():
   data = dataset([4] * 6)._replace(
     track_category=np.array(['cat'] * 4 + ['dog'] * 2),
     track_objects=np.array([0, 0, 0, 1, 2, 2])[:, None],
@@ -141,8 +145,8 @@ def test_tracks_of_one_object_make_no_negative_pair():
         assert second < 4
 
 
-def test_no_negative_pair_shows_the_target_of_its_template():
-  # Targets 0 to 3; the cats of 0 and 1 are seen beside each other.
+def test_no_search_track_of_a_negative_pair_shows_the_target():
+  # Targets 0 to 3; tracks 0 and 1 show each other's cat.
   objects = np.array([[0, 1, -1], [1, 0, 3], [2, -1, -1], [3, 2, -1]])
   data = dataset([4] * 4)._replace(
     track_category=np.array(['cat', 'cat', 'cat', 'dog']), track_objects=objects
@@ -151,13 +155,13 @@ def test_no_negative_pair_shows_the_target_of_its_template():
     pairs = draw([data], 300, negative=1.0, same_category=same_category)
     found = {(p.template.track, p.search.track) for p in pairs}
     assert all(objects[a, 0] not in objects[b] for a, b in found)
-  # With one of the class wherever there is one that does not show the target.
+  # The cats always get a track of their class that does not show the target.
   assert {b for a, b in found if a != 3} == {0, 1, 2}
   assert found >= {(0, 2), (1, 2), (2, 0), (2, 1), (3, 0), (3, 2)}
 
 
-def test_the_part_of_one_class_is_a_fraction():
-  with pytest.raises(ValueError, match=r'same_category=1.5: a fraction'):
+def test_the_rate_of_same_class_negatives_is_a_fraction():
+  with pytest.raises(ValueError, match=r'`same_category`=1.5: must be between'):
     draw([dataset([9, 9])], 1, same_category=1.5)
 
 
@@ -167,13 +171,13 @@ def test_the_part_of_one_class_is_a_fraction():
     ([dataset([9, 9], weight=-1.0)], 0.2, 'weights'),
     ([dataset([9, 9], weight=0.0)], 0.2, 'weights'),
     ([dataset([9, 9], gap=-1)], 0.2, 'gap'),
-    ([dataset([9, 9])], 1.5, r'negative=1.5'),
-    ([dataset([9])], 0.2, 'two tracks'),
-    ([dataset([9]), dataset([9], weight=0.0)], 0.2, 'two tracks'),
+    ([dataset([9, 9])], 1.5, r'`negative`=1.5'),
+    ([dataset([9])], 0.2, 'negative pairs need'),
+    ([dataset([9]), dataset([9], weight=0.0)], 0.2, 'negative pairs need'),
     (
       [dataset([9, 9])._replace(track_objects=np.array([[0, 1], [1, -1]]))],
       0.2,
-      'two tracks',
+      'negative pairs need',
     ),
   ],
   ids=[
@@ -182,8 +186,8 @@ def test_the_part_of_one_class_is_a_fraction():
     'gap',
     'negative',
     'one track',
-    'one drawn',
-    'one everywhere',
+    'one weighted track',
+    'target in every track',
   ],
 )
 def test_an_impossible_mixture_is_refused(datasets, negative, message):

@@ -1,4 +1,4 @@
-"""Proposals: where an object may be."""
+"""Proposals: boxes where an object may be."""
 
 import numpy as np
 import pytest
@@ -12,21 +12,21 @@ def overlaps(box_xywh, truth):
   return boxes.iou(*map(boxes.xywh_to_xyxy, (box_xywh, truth[None])))
 
 
-@pytest.mark.parametrize('pan', [0, 3], ids=['camera rests', 'camera turns'])
-def test_what_moves_is_proposed_first(pan):
+@pytest.mark.parametrize('pan', [0, 3], ids=['static', 'panning'])
+def test_a_moving_object_is_proposed_first(pan):
   found = proposals.propose(shots.moving_square(30, pan=pan), 4, seed=0)
-  # Closing gaps and forgiving a pixel move each side by a pixel or two.
+  # Closing gaps and tolerating a pixel move each side by a pixel or two.
   assert overlaps(found[:1], shots.square_at(0))[0] > 0.8
 
 
 def test_a_textured_object_is_proposed_without_motion():
   frames = shots.moving_square(1, flat=True)
   found = proposals.propose(frames, 4, seed=0)
-  # Windows come in few sizes and places.
+  # Windows have few sizes and positions.
   assert overlaps(found, shots.square_at(0)).max() > 0.4
 
 
-def test_boxes_are_in_pixels_of_frames_that_were_searched_at_another_size():
+def test_boxes_are_in_pixels_of_the_frames_even_if_searched_at_another_size():
   large = [frame.repeat(4, 0).repeat(4, 1) for frame in shots.moving_square(20)]
   found = proposals.propose(large, 1, seed=0)
   assert overlaps(found, 4 * shots.square_at(0))[0] > 0.8
@@ -37,7 +37,7 @@ def test_nothing_is_proposed_in_flat_frames():
   assert proposals.propose(frames, 4, seed=0).shape == (0, 4)
 
 
-def test_a_small_thing_that_moves_is_proposed_with_room_round_it():
+def test_a_small_moving_object_is_proposed_with_a_margin_around_it():
   frames = [np.full((240, 320, 3), 90, np.uint8) for _ in range(20)]
   for t, frame in enumerate(frames):
     frame[100:104, 50 + 8 * t : 54 + 8 * t] = 250
@@ -57,7 +57,7 @@ def test_proposals_lie_apart_and_inside_the_frame():
   assert (corners < [320, 240, 320, 240]).all()
 
 
-def test_a_seed_gives_the_same_proposals_and_another_one_others():
+def test_proposals_depend_on_the_seed():
   frames = shots.moving_square(30, seed=4)
   one, again, other = (proposals.propose(frames, 4, seed) for seed in (0, 0, 1))
   np.testing.assert_array_equal(one, again)

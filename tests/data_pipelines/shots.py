@@ -1,4 +1,4 @@
-"""Small shots of video with a known object."""
+"""Short shots of video with a known object."""
 
 from pathlib import Path
 
@@ -9,20 +9,20 @@ SIDE, STEP = 40, 4
 
 
 def square_at(t: int) -> np.ndarray:
-  """Box of the square in frame t, x, y, w, h."""
+  """Returns the box of the square in frame t, x, y, w, h, px."""
   return np.array([40 + STEP * t, 90, SIDE, SIDE], np.float32)
 
 
 def moving_square(
   count: int, seed: int = 0, pan: int = 0, flat: bool = False
 ) -> list[np.ndarray]:
-  """A red square with a pattern that moves over a background of blobs.
+  """Draws a red patterned square that moves over a background of blobs.
 
   Args:
-    count: Number of frames, 240 x 320.
-    seed: Of the background and its colour.
-    pan: How far the camera turns in a frame, px.
-    flat: Whether the background has no blobs.
+    count: Number of frames, 240 x 320 px.
+    seed: Random seed of the background and its colour.
+    pan: Shift of the background per frame, px.
+    flat: Whether to draw the background without blobs.
   """
   rng = np.random.default_rng(seed)
   blobs = rng.integers(0, 120, (30, 60, 3)) + rng.permutation([0, 60, 135])
@@ -40,7 +40,7 @@ def moving_square(
 
 
 def write(folder: Path, frames: list[np.ndarray]) -> str:
-  """Writes frames as a folder of images; gives its path."""
+  """Writes frames as images into a new folder; returns its path."""
   folder.mkdir()
   for number, frame in enumerate(frames):
     cv2.imwrite(str(folder / f'{number:04d}.png'), frame[..., ::-1])

@@ -1,4 +1,4 @@
-"""Stretches: where a video is parted."""
+"""Stretches: where a video is split."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ def numbers(frames, *args, **kwargs):
   return [part.numbers for part in stretches(frames, *args, **kwargs)]
 
 
-def test_stretches_have_a_length_and_the_last_one_what_is_left():
+def test_stretches_have_a_length_and_the_last_one_the_remaining_frames():
   found = list(stretches(shots.moving_square(10), 4))
   assert [part.numbers for part in found] == [
     [0, 1, 2, 3],
@@ -33,12 +33,12 @@ def test_a_stretch_ends_where_frames_change_size():
   assert numbers(frames[:3] + smaller, 20) == [[0, 1, 2], [3, 4, 5]]
 
 
-def test_frames_are_skipped_but_not_the_cut_between_them():
+def test_a_cut_between_skipped_frames_still_ends_a_stretch():
   two_shots = shots.moving_square(5, seed=1) + shots.moving_square(6, seed=2)
   assert numbers(two_shots, 20, every=2) == [[0, 2, 4], [5, 7, 9]]
 
 
-def test_stretches_begin_at_the_starts_alone():
+def test_stretches_begin_only_at_the_given_starts():
   frames = shots.moving_square(12)
   assert numbers(frames, 4, starts={1, 3, 9}) == [
     [1, 2],
@@ -59,6 +59,6 @@ def test_a_video_without_frames_has_no_stretches():
   ],
   ids=['a fast pan', 'a change of light'],
 )
-def test_motion_and_light_are_no_cut(change):
+def test_a_fast_pan_or_a_change_of_light_is_no_cut(change):
   frame = shots.moving_square(1)[0]
   assert not is_cut(frame, change(frame))

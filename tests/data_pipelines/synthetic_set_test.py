@@ -1,4 +1,4 @@
-"""The clip set of procedural sequences is made once."""
+"""The clip set of procedural sequences is generated once."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from data_pipelines.clip_set import ClipSet
 SMALL = {'sequences': 2, 'frames': 3, 'size': (60, 80), 'seed': 1}
 
 
-def test_a_synthetic_set_is_made_once(tmp_path):
+def test_a_synthetic_set_is_generated_once(tmp_path):
   out = tmp_path / 'set'
   synthetic_set.ensure(out, crop_size=127, **SMALL)
   written = (out / 'manifest.json').stat().st_mtime_ns
@@ -19,7 +19,7 @@ def test_a_synthetic_set_is_made_once(tmp_path):
 @pytest.mark.parametrize(
   'change', [{'seed': 2}, {'crop_size': 63}], ids=['seed', 'crop_size']
 )
-def test_a_synthetic_set_of_other_settings_is_replaced(tmp_path, change):
+def test_a_synthetic_set_with_other_settings_is_replaced(tmp_path, change):
   out = tmp_path / 'set'
   settings = {**SMALL, 'crop_size': 127}
   synthetic_set.ensure(out, **settings)
@@ -29,10 +29,10 @@ def test_a_synthetic_set_of_other_settings_is_replaced(tmp_path, change):
 
 
 def test_another_clip_set_is_not_overwritten(tmp_path):
-  made = synthetic_set.tracks(1, 2, (60, 80), seed=0)
-  clip_writer.write(made, tmp_path / 'davis')
-  with pytest.raises(ValueError, match='not synthetic: name another folder'):
+  tracks = synthetic_set.tracks(1, 2, (60, 80), seed=0)
+  clip_writer.write(tracks, tmp_path / 'davis')
+  with pytest.raises(ValueError, match='not synthetic; name another folder'):
     synthetic_set.ensure(tmp_path / 'davis', **SMALL)
   (tmp_path / 'full').mkdir()
-  with pytest.raises(FileNotFoundError, match='no clip set'):
+  with pytest.raises(FileNotFoundError, match='not a clip set'):
     synthetic_set.ensure(tmp_path / 'full', **SMALL)

@@ -1,4 +1,4 @@
-"""Synthetic sequences are exact, repeatable and as hard as intended."""
+"""Synthetic sequences are exact, reproducible and as hard as intended."""
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ SIZE = (120, 160)
 
 @pytest.fixture
 def photographs(tmp_path):
+  """Folder of three photographs."""
   rng = np.random.default_rng(0)
   for i in range(3):
     image = rng.integers(0, 256, (90, 130, 3), dtype=np.uint8)
@@ -22,7 +23,7 @@ def photographs(tmp_path):
 
 
 @pytest.mark.parametrize('photos', [False, True], ids=['procedural', 'photos'])
-def test_a_sequence_follows_from_its_seed(photographs, photos):
+def test_a_sequence_is_a_function_of_its_seed(photographs, photos):
   textures = photographs if photos else None
   first, again, other = (
     synthetic.generate(seed, 4, SIZE, textures) for seed in ((1, 2), (1, 2), 3)
@@ -33,16 +34,16 @@ def test_a_sequence_follows_from_its_seed(photographs, photos):
   assert first.frames.shape == (4, *SIZE, 3)
 
 
-def test_boxes_are_the_bounds_of_the_target_alone():
+def test_boxes_are_the_bounds_of_the_target_only():
   for seed in range(4):
     rng = np.random.default_rng(seed)
     scene = synthetic_scene.Scene(rng, 12, SIZE, Textures())
     for t in range(12):
       _, box, _ = scene.render(t)
       canvas = np.zeros((*SIZE, 3), np.uint8)
-      place, coverage = scene._paint(canvas, scene._target, t)
+      region, coverage = scene._paint(canvas, scene._target, t)
       mask = np.zeros(SIZE, bool)
-      mask[place] = coverage >= 128
+      mask[region] = coverage >= 128
       ys, xs = np.nonzero(mask)
       low, high = (xs.min(), ys.min()), (xs.max() + 1, ys.max() + 1)
       np.testing.assert_array_equal(box, [*low, *np.subtract(high, low)])
@@ -52,40 +53,46 @@ def test_a_target_behind_an_obstacle_is_not_visible():
   rng = np.random.default_rng(0)
   scene = synthetic_scene.Scene(rng, 2, SIZE, Textures())
   scene._before = []
-  _, box, seen = scene.render(0)
-  assert seen
+  _, box, visible = scene.render(0)
+  assert visible
   scene._before = [scene._target]
-  _, same_box, seen = scene.render(0)
-  assert not seen
+  _, same_box, visible = scene.render(0)
+  assert not visible
   np.testing.assert_array_equal(box, same_box)
 
 
-def test_the_first_box_repeated_is_a_weak_baseline():
-  overlap, shown = [], []
+def test_repeating_the_first_box_is_a_weak_baseline():
+  overlaps, visible = [], []
   for seed in range(30):
-    video = synthetic.generate(seed, 40, SIZE)
-    assert video.visible[0]
-    corners = boxes.xywh_to_xyxy(video.box_xywh)
-    first = np.broadcast_to(corners[0], corners[1:].shape)
-    overlap.append(np.nanmean(boxes.iou(corners[1:], first)))
-    shown.append(video.visible.mean())
-  assert 0.1 < np.mean(overlap) < 0.25
-  assert 0.85 < np.mean(shown) < 1
+    scene = synthetic_scene.Scene(
+      np.random.default_rng(seed), 40, SIZE, Textures()
+    )
+    # Any frame can be drawn without the others; every fourth one is enough.
+    views = [scene.render(t) for t in range(0, 40, 4)]
+    box_xywh = np.array([box for _, box, _ in views])
+    shown = [shown for _, _, shown in views]
+    assert shown[0]
+    first, *later = boxes.xywh_to_xyxy(box_xywh)
+    first = np.broadcast_to(first, np.shape(later))
+    overlaps.append(np.nanmean(boxes.iou(np.array(later), first)))
+    visible.append(np.mean(shown))
+  assert 0.1 < np.mean(overlaps) < 0.25
+  assert 0.85 < np.mean(visible) < 1
 
 
 def test_the_command_writes_the_folder_layout(tmp_path, run_command, refuse):
   out = tmp_path / 'out'
   argv = ['--out', out, '--sequences', 2, '--frames', 3, '--seed', 7]
   assert run_command(synthetic, *argv)[0] == 0
-  found = layouts.read('folder', out)
+  written = layouts.read('folder', out)
   video = synthetic.generate((7, 1), 3)
-  assert [s.name for s in found] == ['synthetic-0000', 'synthetic-0001']
-  np.testing.assert_allclose(found[1].box_xywh, video.box_xywh)
-  np.testing.assert_array_equal(found[1].visible, video.visible)
-  frame = sequences.read_frame(found[1].frame_paths[2])
-  # What JPEG loses of a noisy picture.
+  assert [s.name for s in written] == ['synthetic-0000', 'synthetic-0001']
+  np.testing.assert_allclose(written[1].box_xywh, video.box_xywh)
+  np.testing.assert_array_equal(written[1].visible, video.visible)
+  frame = sequences.read_frame(written[1].frame_paths[2])
+  # The error of JPEG for a noisy image.
   assert abs(frame.astype(float) - video.frames[2]).mean() < 10
-  refuse(synthetic, *argv, message='is there already')
+  refuse(synthetic, *argv, message='already exists')
 
 
 @pytest.mark.parametrize(
@@ -97,7 +104,7 @@ def test_the_command_writes_the_folder_layout(tmp_path, run_command, refuse):
   ],
   ids=['no frames', 'no folder', 'no images'],
 )
-def test_a_bad_request_leaves_nothing(
+def test_an_invalid_request_writes_nothing(
   tmp_path, monkeypatch, refuse, extra, message
 ):
   monkeypatch.chdir(tmp_path)

@@ -1,5 +1,6 @@
-"""Worker processes: strangers to the program, and gone when it is."""
+"""Worker processes are isolated from the program and end with it."""
 
+import functools
 import multiprocessing
 import os
 import select
@@ -14,9 +15,10 @@ import pytest
 from data_pipelines import workers
 
 ROOT = Path(__file__).parents[2]
-# Seconds; longer than a busy machine takes, and waited for by failures alone.
+# Seconds; more than a busy machine needs. Only a failing test waits that long.
 PATIENCE = 60.0
-# It has no guard: a worker that imported it would start workers of its own.
+# Has no guard for its main module: workers that imported it would start workers
+# of their own.
 PROGRAM = """
 import multiprocessing, signal, sys
 import jax
@@ -35,7 +37,7 @@ batches = train_batches(
 )
 next(batches)
 for _ in sys.stdin:
-  # More than are read ahead.
+  # More batches than are read ahead.
   for _ in range(4):
     next(batches)
   print(*(child.pid for child in multiprocessing.active_children()), flush=True)
@@ -44,7 +46,7 @@ for _ in sys.stdin:
 
 @pytest.fixture
 def program(clip_folder, tmp_path):
-  """A program that prints the numbers of its workers at every line it gets."""
+  """Program that prints its workers' process ids for each line of input."""
   path = tmp_path / 'program.py'
   path.write_text(PROGRAM)
   with subprocess.Popen(
@@ -60,54 +62,56 @@ def program(clip_folder, tmp_path):
 
 
 def ask(program):
+  """Returns the process ids of the program's workers."""
   program.stdin.write('\n')
   program.stdin.flush()
   return [int(number) for number in program.stdout.readline().split()]
 
 
-def libraries(number):
-  return Path(f'/proc/{number}/maps').read_text()
+def libraries(process_id):
+  """Returns the memory map of a process, which names its libraries."""
+  return Path(f'/proc/{process_id}/maps').read_text()
 
 
 def test_workers_load_neither_jax_nor_tensorflow(program):
-  found = ask(program)
-  assert len(found) == 2
+  ids = ask(program)
+  assert len(ids) == 2
   assert 'jaxlib' in libraries(program.pid)
-  for worker in found:
+  for worker in ids:
     assert 'cv2' in libraries(worker)
     assert 'jaxlib' not in libraries(worker)
     assert 'tensorflow' not in libraries(worker)
 
 
-def test_workers_leave_signals_to_the_program_and_end_with_it(program):
-  found = ask(program)
+def test_workers_survive_signals_to_the_program_and_end_with_it(program):
+  ids = ask(program)
   for number in (signal.SIGINT, signal.SIGTERM):
     os.killpg(program.pid, number)
-  assert sorted(ask(program)) == sorted(found)
-  descriptors = [os.pidfd_open(worker) for worker in found]
+  assert sorted(ask(program)) == sorted(ids)
+  descriptors = [os.pidfd_open(worker) for worker in ids]
   program.kill()
   for descriptor in descriptors:
-    # It can be read once the process has ended.
+    # Becomes readable once the process has ended.
     assert select.select([descriptor], [], [], PATIENCE)[0]
     os.close(descriptor)
 
 
 def make_repeat(text):
-  """Makes a function that a worker calls."""
+  """Returns a function for a worker to call."""
   if not text:
     raise OSError('nothing to repeat')
   return lambda times: text * (6 // times)
 
 
-def test_a_worker_calls_what_is_made_of_the_arguments():
-  with workers.start(1, make_repeat, 'ab') as submit:
+def test_a_worker_calls_the_function_that_it_made():
+  with workers.start(1, functools.partial(make_repeat, 'ab')) as submit:
     assert [submit(n).result() for n in (2, 3)] == ['ababab', 'abab']
     with pytest.raises(ZeroDivisionError, match='division') as caught:
       submit(0).result()
-    # The worker's traceback names the line.
+    # The note is the worker's traceback, which shows the line.
     assert 'text * (6 // times)' in caught.value.__notes__[0]
     assert submit(6).result() == 'ab'
-  with workers.start(1, make_repeat, '') as submit:
+  with workers.start(1, functools.partial(make_repeat, '')) as submit:
     for _ in range(2):
       with pytest.raises(OSError, match='nothing to repeat'):
         submit(1).result()
@@ -117,11 +121,11 @@ def make_sleep():
   return time.sleep
 
 
-def test_workers_end_in_the_middle_of_a_task():
+def test_workers_can_be_ended_in_the_middle_of_a_task():
   with workers.start(1, make_sleep) as submit:
     submit(0).result()
     begun = time.monotonic()
-    # One is under way, one waits.
+    # One task is running, the other is waiting.
     tasks = [submit(10 * PATIENCE) for _ in range(2)]
   assert time.monotonic() - begun < PATIENCE
   assert not multiprocessing.active_children()

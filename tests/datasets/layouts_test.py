@@ -1,4 +1,4 @@
-"""Each layout's special cases, and the real benchmarks where they are."""
+"""Special cases of each layout, and real sequences where available."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 from acm_jax.datasets import layouts, sequences, tables
 
 UAV = 'uav123_10fps'
-# Layout, folder, sequence, frames, first box (0-based).
+# Layout, folder, sequence, frames, first box (px, 0-based).
 REAL = [
   ('otb', 'OTB100', 'Couple', 140, (50, 46, 25, 62)),
   ('otb', 'OTB100', 'Jogging-1', 307, (110, 97, 25, 101)),
@@ -21,6 +21,27 @@ REAL = [
 ]  # fmt: skip
 
 
+def write_images(folder, numbers):
+  folder.mkdir(parents=True, exist_ok=True)
+  for number in numbers:
+    path = folder / f'{number:04d}.jpg'
+    cv2.imwrite(str(path), np.zeros((4, 4, 3), np.uint8))
+
+
+def write_text(path, text):
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_text(text)
+
+
+def rows(count, x=1):
+  """Makes annotation rows whose x grows by one."""
+  return ''.join(f'{x + i},1,2,2\n' for i in range(count))
+
+
+def stems(sequence):
+  return [path.stem for path in sequence.frame_paths]
+
+
 @pytest.mark.parametrize(
   ('layout', 'folder', 'name', 'frames', 'box'), REAL, ids=[r[2] for r in REAL]
 )
@@ -29,7 +50,7 @@ def test_a_real_sequence_is_read(real_data, layout, folder, name, frames, box):
   (sequence,) = [s for s in layouts.read(layout, root) if s.name == name]
   assert len(sequence) == frames
   assert sequence.visible.all()
-  # Half of the files' last digit.
+  # Half of the last digit in the files.
   np.testing.assert_allclose(sequence.box_xywh[0], box, atol=0.006)
   h, w, _ = sequences.read_frame(sequence.frame_paths[0]).shape
   x, y, width, height = sequence.box_xywh[0]
@@ -41,70 +62,58 @@ def test_boxes_of_masks_agree_with_the_box_files(real_data, tmp_path):
   source = real_data / 'sequences' / 'DAVIS'
   for part in ('JPEGImages', 'Annotations'):
     (tmp_path / part / '480p').mkdir(parents=True)
-    place = tmp_path / part / '480p' / 'blackswan'
-    place.symlink_to(source / part / '480p' / 'blackswan')
-  (masks,) = layouts.read('davis', tmp_path)
-  (files,) = [s for s in layouts.read('davis', source) if s.name == 'blackswan']
-  # The box files were measured before the masks were scaled.
-  np.testing.assert_allclose(masks.box_xywh, files.box_xywh, atol=2)
+    link = tmp_path / part / '480p' / 'blackswan'
+    link.symlink_to(source / part / '480p' / 'blackswan')
+  (from_masks,) = layouts.read('davis', tmp_path)
+  (from_files,) = [
+    s for s in layouts.read('davis', source) if s.name == 'blackswan'
+  ]
+  # The boxes in the files were measured before the masks were scaled.
+  np.testing.assert_allclose(from_masks.box_xywh, from_files.box_xywh, atol=2)
 
 
-def test_a_target_of_davis_begins_where_it_comes(tmp_path):
-  images(tmp_path / 'JPEGImages' / '480p' / 'two', range(4))
+def test_a_sequence_of_davis_begins_where_its_target_appears(tmp_path):
+  write_images(tmp_path / 'JPEGImages' / '480p' / 'two', range(4))
   for number in range(4):
     mask = np.zeros((4, 4), np.uint8)
     mask[:2, :2] = 1
     mask[2:, 1:] = 2 * (number in (1, 3))
-    place = tmp_path / 'Annotations' / '480p' / 'two' / f'{number:04d}.png'
-    place.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(place), mask)
+    path = tmp_path / 'Annotations' / '480p' / 'two' / f'{number:04d}.png'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), mask)
   first, later = layouts.read('davis', tmp_path)
-  assert [p.stem for p in first.frame_paths] == ['0000', '0001', '0002', '0003']
-  assert [p.stem for p in later.frame_paths] == ['0001', '0002', '0003']
+  assert stems(first) == ['0000', '0001', '0002', '0003']
+  assert stems(later) == ['0001', '0002', '0003']
   np.testing.assert_array_equal(later.box_xywh[0], [1, 2, 3, 2])
   assert later.visible.tolist() == [True, False, True]
 
 
-def images(folder, numbers):
-  folder.mkdir(parents=True, exist_ok=True)
-  for number in numbers:
-    cv2.imwrite(
-      str(folder / f'{number:04d}.jpg'), np.zeros((4, 4, 3), np.uint8)
-    )
-
-
-def rows(count, x=1):
-  return ''.join(f'{x + i},1,2,2\n' for i in range(count))
-
-
 def test_david_starts_at_its_official_frame(tmp_path):
-  images(tmp_path / 'David' / 'img', range(298, 304))
+  write_images(tmp_path / 'David' / 'img', range(298, 304))
   (tmp_path / 'David' / 'groundtruth_rect.txt').write_text(rows(3))
   (sequence,) = layouts.read('otb', tmp_path)
-  names = [path.stem for path in sequence.frame_paths]
-  assert names == ['0300', '0301', '0302']
+  assert stems(sequence) == ['0300', '0301', '0302']
 
 
-def test_tiger1_begins_at_its_sixth_image_whatever_its_file_has(tmp_path):
-  images(tmp_path / 'Tiger1' / 'img', range(1, 355))
-  notes = tmp_path / 'Tiger1' / 'groundtruth_rect.txt'
+def test_tiger1_begins_at_image_6_in_both_versions_of_its_file(tmp_path):
+  write_images(tmp_path / 'Tiger1' / 'img', range(1, 355))
+  file = tmp_path / 'Tiger1' / 'groundtruth_rect.txt'
   for count, first in ((354, 5), (349, 0)):
-    notes.write_text(rows(count))
+    file.write_text(rows(count))
     (sequence,) = layouts.read('otb', tmp_path)
     assert len(sequence) == 349
-    assert sequence.frame_paths[0].stem == '0006'
+    assert stems(sequence)[0] == '0006'
     assert sequence.box_xywh[0, 0] == first
-  notes.write_text(rows(350))
-  with pytest.raises(ValueError, match='350 rows; Tiger1 has 354, or 349'):
+  file.write_text(rows(350))
+  message = '350 rows, but Tiger1 has 354, or 349 from image 6 on'
+  with pytest.raises(ValueError, match=message):
     layouts.read('otb', tmp_path)
 
 
 @pytest.mark.parametrize('folders', [['Jogging'], ['Jogging-1', 'Jogging-2']])
-def test_two_targets_are_two_sequences_in_one_folder_or_in_copies(
-  tmp_path, folders
-):
+def test_two_targets_of_a_video_are_two_sequences(tmp_path, folders):
   for folder in folders:
-    images(tmp_path / folder / 'img', range(1, 4))
+    write_images(tmp_path / folder / 'img', range(1, 4))
     for target in (1, 2):
       file = tmp_path / folder / f'groundtruth_rect.{target}.txt'
       file.write_text(rows(3, x=10 * target))
@@ -113,123 +122,117 @@ def test_two_targets_are_two_sequences_in_one_folder_or_in_copies(
   assert [s.box_xywh[0, 0] for s in found] == [9, 19]
 
 
-def test_attributes_of_otb_and_uav_are_read(tmp_path):
-  images(tmp_path / 'Couple' / 'img', range(1, 3))
-  note(tmp_path / 'Couple' / 'groundtruth_rect.txt', rows(2))
-  note(tmp_path / 'Couple' / 'attrs.txt', 'SV, DEF,,FM,\n')
+def test_attributes_of_otb_are_read(tmp_path):
+  write_images(tmp_path / 'Couple' / 'img', range(1, 3))
+  write_text(tmp_path / 'Couple' / 'groundtruth_rect.txt', rows(2))
+  write_text(tmp_path / 'Couple' / 'attrs.txt', 'SV, DEF,,FM,\n')
   (sequence,) = layouts.read('otb', tmp_path)
   assert sequence.attributes == ('SV', 'DEF', 'FM')
-  folder = tmp_path / 'uav' / 'anno' / 'UAV123_10fps'
-  images(tmp_path / 'uav' / 'data_seq' / 'UAV123_10fps' / 'bike1', range(1, 3))
-  note(folder / 'bike1.txt', rows(2))
-  note(folder / 'att' / 'bike1.txt', '1,0,0,0,0,1,0,0,0,0,0,1\n')
-  (sequence,) = layouts.read('uav123_10fps', tmp_path / 'uav')
+
+
+def test_attributes_of_uav123_are_read(tmp_path):
+  folder = tmp_path / 'anno' / 'UAV123_10fps'
+  write_images(tmp_path / 'data_seq' / 'UAV123_10fps' / 'bike1', range(1, 3))
+  write_text(folder / 'bike1.txt', rows(2))
+  write_text(folder / 'att' / 'bike1.txt', '1,0,0,0,0,1,0,0,0,0,0,1\n')
+  (sequence,) = layouts.read('uav123_10fps', tmp_path)
   assert sequence.attributes == ('SV', 'POC', 'SOB')
   for text, message in (
     ('1,0\n', r'att/bike1.txt row 1: 2 values, not 12'),
-    ('0,' * 11 + '3\n', r'att/bike1.txt: must be one row of 0 and 1'),
-    ('', r'att/bike1.txt: must be one row of 0 and 1'),
+    ('0,' * 11 + '3\n', r'att/bike1.txt: must be one row with 0 or 1'),
+    ('', r'att/bike1.txt: must be one row with 0 or 1'),
   ):
-    note(folder / 'att' / 'bike1.txt', text)
+    write_text(folder / 'att' / 'bike1.txt', text)
     with pytest.raises(ValueError, match=message):
-      layouts.read('uav123_10fps', tmp_path / 'uav')
-
-
-def names(sequence):
-  return [path.stem for path in sequence.frame_paths]
-
-
-def note(path, text):
-  path.parent.mkdir(parents=True, exist_ok=True)
-  path.write_text(text)
+      layouts.read('uav123_10fps', tmp_path)
 
 
 def test_uav123_cuts_its_sequences_out_of_videos(tmp_path):
-  images(tmp_path / 'data_seq' / 'UAV123' / 'bird1', range(770, 1500))
+  write_images(tmp_path / 'data_seq' / 'UAV123' / 'bird1', range(770, 1500))
   first = 'nan,nan,nan,nan\n' + rows(702, x=5)
-  note(tmp_path / 'anno' / 'UAV123' / 'bird1_2.txt', first)
-  note(tmp_path / 'anno' / 'UAV123' / 'bird1_1.txt', rows(253))
-  note(tmp_path / 'anno' / 'UAV123' / 'bird1_3.txt', rows(1))
+  write_text(tmp_path / 'anno' / 'UAV123' / 'bird1_2.txt', first)
+  write_text(tmp_path / 'anno' / 'UAV123' / 'bird1_1.txt', rows(253))
+  write_text(tmp_path / 'anno' / 'UAV123' / 'bird1_3.txt', rows(1))
   with pytest.raises(ValueError, match=r'bird1_1.txt: 253 rows, but .* only 0'):
     layouts.read('uav123', tmp_path)
   folder = tmp_path / 'data_seq' / 'UAV123'
-  images(folder / 'bird1_more', range(1))
+  write_images(folder / 'bird1_more', range(1))
   for numbers in (range(1, 254), range(1573, 2438)):
-    images(folder / 'bird1', numbers)
+    write_images(folder / 'bird1', numbers)
   with pytest.raises(
-    ValueError, match='1 rows; bird1_3 has images 1573 to 2437'
+    ValueError, match='1 rows, but bird1_3 has images 1573 to 2437'
   ):
     layouts.read('uav123', tmp_path)
-  note(tmp_path / 'anno' / 'UAV123' / 'bird1_3.txt', rows(865))
+  write_text(tmp_path / 'anno' / 'UAV123' / 'bird1_3.txt', rows(865))
   _, sequence, last = layouts.read('uav123', tmp_path)
-  assert (names(sequence)[0], names(sequence)[-1]) == ('0775', '1477')
+  assert (stems(sequence)[0], stems(sequence)[-1]) == ('0775', '1477')
   assert not sequence.visible[0]
   assert sequence.box_xywh[1, 0] == 4
-  assert (names(last)[0], names(last)[-1]) == ('1573', '2437')
+  assert (stems(last)[0], stems(last)[-1]) == ('1573', '2437')
 
 
-def test_uav20l_has_whole_videos_and_its_own_notes(tmp_path):
-  name, place = min(tables.places('uav20l').items(), key=lambda it: it[1].last)
-  assert place.first == 1
-  images(
-    tmp_path / 'data_seq' / 'UAV123' / place.folder, range(1, place.last + 1)
-  )
-  note(tmp_path / 'anno' / 'UAV20L' / f'{name}.txt', rows(place.last))
+def test_uav20l_has_whole_videos_and_its_own_annotations(tmp_path):
+  parts = tables.parts('uav20l')
+  name = min(parts, key=lambda name: parts[name].last)
+  folder, first, last = parts[name]
+  assert first == 1
+  write_images(tmp_path / 'data_seq' / 'UAV123' / folder, range(1, last + 1))
+  write_text(tmp_path / 'anno' / 'UAV20L' / f'{name}.txt', rows(last))
   (sequence,) = layouts.read('uav20l', tmp_path)
-  assert len(sequence) == place.last
-  assert names(sequence)[0] == '0001'
+  assert len(sequence) == last
+  assert stems(sequence)[0] == '0001'
 
 
-def test_nfs_takes_every_eighth_row_at_thirty_frames(tmp_path):
+def test_nfs_uses_every_eighth_row_at_30_frames_per_second(tmp_path):
   lines = ''.join(f'0 {i} 2 {i + 5} 9 {i} 0 0 0 "car"\n' for i in range(17))
   for rate, count in (('30', 2), ('240', 17)):
-    images(tmp_path / 'a' / rate / 'a', range(1, count + 1))
-    note(tmp_path / 'a' / rate / 'a.txt', lines)
+    write_images(tmp_path / 'a' / rate / 'a', range(1, count + 1))
+    write_text(tmp_path / 'a' / rate / 'a.txt', lines)
   (slow,) = layouts.read('nfs30', tmp_path)
   assert slow.box_xywh.tolist() == [[0, 2, 5, 7], [8, 2, 5, 7]]
   (fast,) = layouts.read('nfs240', tmp_path)
   assert len(fast) == 17
-  images(tmp_path / 'a' / '240' / 'a', range(18, 19))
+  write_images(tmp_path / 'a' / '240' / 'a', range(18, 19))
   assert len(layouts.read('nfs240', tmp_path)[0]) == 17
-  note(tmp_path / 'a' / '30' / 'a.txt', 2 * lines)
-  with pytest.raises(ValueError, match='rows for 5 frames, but a has 2 images'):
+  write_text(tmp_path / 'a' / '30' / 'a.txt', 2 * lines)
+  with pytest.raises(ValueError, match='rows for 5 frames, but a has only 2'):
     layouts.read('nfs30', tmp_path)
-  note(tmp_path / 'a' / '30' / 'a.txt', '0 1 2 3\n')
-  with pytest.raises(ValueError, match='row 1: no track and four edges'):
+  write_text(tmp_path / 'a' / '30' / 'a.txt', '0 1 2 3\n')
+  with pytest.raises(ValueError, match='row 1: must begin with `track xmin'):
     layouts.read('nfs30', tmp_path)
 
 
-def test_tc128_says_which_images_it_has(tmp_path):
-  images(tmp_path / 'Ball_ce1' / 'img', range(1, 9))
-  note(tmp_path / 'Ball_ce1' / 'Ball_ce1_gt.txt', rows(3, x=5))
-  note(tmp_path / 'Ball_ce1' / 'Ball_ce1_frames.txt', '4,6\n')
+def test_tc128_lists_its_first_and_last_image(tmp_path):
+  write_images(tmp_path / 'Ball_ce1' / 'img', range(1, 9))
+  write_text(tmp_path / 'Ball_ce1' / 'Ball_ce1_gt.txt', rows(3, x=5))
+  write_text(tmp_path / 'Ball_ce1' / 'Ball_ce1_frames.txt', '4,6\n')
   (sequence,) = layouts.read('tc128', tmp_path)
-  assert names(sequence) == ['0004', '0005', '0006']
+  assert stems(sequence) == ['0004', '0005', '0006']
   assert sequence.box_xywh[0].tolist() == [4, 0, 2, 2]
 
 
-def test_lasots_layout_has_its_test_set_alone(tmp_path):
+def test_the_layout_of_lasot_has_only_its_test_sets(tmp_path):
   for name in ('airplane-1', 'airplane-2', 'paddle-10'):
     folder = tmp_path / name.partition('-')[0] / name
-    images(folder / 'img', range(1, 4))
-    note(folder / 'groundtruth.txt', rows(3, x=5))
-    note(folder / 'full_occlusion.txt', '0,1,0')
-    note(folder / 'out_of_view.txt', '0,0,0')
+    write_images(folder / 'img', range(1, 4))
+    write_text(folder / 'groundtruth.txt', rows(3, x=5))
+    write_text(folder / 'full_occlusion.txt', '0,1,0')
+    write_text(folder / 'out_of_view.txt', '0,0,0')
   first, second = layouts.read('lasot', tmp_path)
   assert (first.name, second.name) == ('airplane-1', 'paddle-10')
   assert first.visible.tolist() == [True, False, True]
   assert first.box_xywh[0].tolist() == [4, 0, 2, 2]
 
 
-def test_got10k_has_notes_of_its_validation_set_alone(tmp_path):
+def test_got10k_has_all_boxes_only_in_its_validation_set(tmp_path):
   for name in ('val/GOT-10k_Val_000001', 'test/GOT-10k_Test_000001'):
-    images(tmp_path / name, range(1, 4))
+    write_images(tmp_path / name, range(1, 4))
   val = tmp_path / 'val' / 'GOT-10k_Val_000001'
-  note(val / 'groundtruth.txt', rows(3, x=5))
-  note(val / 'absence.label', '0\n0\n0\n')
-  note(val / 'cover.label', '8\n0\n8\n')
+  write_text(val / 'groundtruth.txt', rows(3, x=5))
+  write_text(val / 'absence.label', '0\n0\n0\n')
+  write_text(val / 'cover.label', '8\n0\n8\n')
   test = tmp_path / 'test' / 'GOT-10k_Test_000001'
-  note(test / 'groundtruth.txt', rows(1, x=5))
+  write_text(test / 'groundtruth.txt', rows(1, x=5))
   (sequence,) = layouts.read('got10k_val', tmp_path)
   assert sequence.visible.tolist() == [True, False, True]
   (sequence,) = layouts.read('got10k_test', tmp_path)
@@ -238,48 +241,47 @@ def test_got10k_has_notes_of_its_validation_set_alone(tmp_path):
   assert sequence.box_xywh[0].tolist() == [4, 0, 2, 2]
 
 
-def test_trackingnets_test_set_has_first_boxes(tmp_path):
-  images(tmp_path / 'TEST' / 'frames' / 'a_0', [0, 2, 10])
+def test_the_test_set_of_trackingnet_has_only_first_boxes(tmp_path):
+  write_images(tmp_path / 'TEST' / 'frames' / 'a_0', [0, 2, 10])
   for name in ('a_0', 'b_0'):
-    note(tmp_path / 'TEST' / 'anno' / f'{name}.txt', '5,6,7,8\n')
+    write_text(tmp_path / 'TEST' / 'anno' / f'{name}.txt', '5,6,7,8\n')
   (sequence,) = layouts.read('trackingnet', tmp_path)
-  assert names(sequence) == ['0000', '0002', '0010']
+  assert stems(sequence) == ['0000', '0002', '0010']
   assert sequence.box_xywh[0].tolist() == [5, 6, 7, 8]
   assert np.isnan(sequence.box_xywh[1:]).all()
 
 
-def test_human4_has_its_second_target_only(tmp_path):
-  images(tmp_path / 'Human4' / 'img', range(1, 3))
+def test_human4_has_only_its_second_target(tmp_path):
+  write_images(tmp_path / 'Human4' / 'img', range(1, 3))
   (tmp_path / 'Human4' / 'groundtruth_rect.1.txt').touch()
   (tmp_path / 'Human4' / 'groundtruth_rect.2.txt').write_text(rows(2))
   assert [s.name for s in layouts.read('otb', tmp_path)] == ['Human4-2']
 
 
-def test_parts_of_a_uav_video_share_its_images(tmp_path):
-  images(tmp_path / 'data_seq' / 'UAV123_10fps' / 'car1', range(1, 8))
-  notes = tmp_path / 'anno' / 'UAV123_10fps'
-  notes.mkdir(parents=True)
-  (notes / 'car1_1.txt').write_text(rows(4))
-  (notes / 'car1_2.txt').write_text(rows(3) + 'NaN,NaN,NaN,NaN\n')
+def test_parts_of_a_uav123_video_share_its_images(tmp_path):
+  write_images(tmp_path / 'data_seq' / 'UAV123_10fps' / 'car1', range(1, 8))
+  folder = tmp_path / 'anno' / 'UAV123_10fps'
+  write_text(folder / 'car1_1.txt', rows(4))
+  write_text(folder / 'car1_2.txt', rows(3) + 'NaN,NaN,NaN,NaN\n')
   first, second = layouts.read('uav123_10fps', tmp_path)
-  assert [p.stem for p in first.frame_paths] == [f'000{i}' for i in range(1, 5)]
-  assert second.frame_paths[0].stem == '0004'
+  assert stems(first) == ['0001', '0002', '0003', '0004']
+  assert stems(second)[0] == '0004'
   assert second.visible.tolist() == [True, True, True, False]
 
 
 def test_lost_frames_of_tinytlp_are_not_visible(tmp_path):
-  images(tmp_path / 'Bike' / 'img', range(1, 3))
+  write_images(tmp_path / 'Bike' / 'img', range(1, 3))
   file = tmp_path / 'Bike' / 'groundtruth_rect.txt'
   file.write_text('1,0,0,2,2,0\n2,0,0,2,2,1\n')
   (sequence,) = layouts.read('tinytlp', tmp_path)
   assert sequence.visible.tolist() == [True, False]
   file.write_text('1,0,0,2,2,0\n7,0,0,2,2,1\n')
-  with pytest.raises(ValueError, match='row 2: no image of frame 7'):
+  with pytest.raises(ValueError, match='row 2: image of frame 7 is missing'):
     layouts.read('tinytlp', tmp_path)
 
 
-def test_vot_leaves_out_what_is_not_there(tmp_path):
-  images(tmp_path / 'bag' / 'color', range(1, 3))
+def test_vot_leaves_out_sequences_without_a_folder(tmp_path):
+  write_images(tmp_path / 'bag' / 'color', range(1, 3))
   (tmp_path / 'list.txt').write_text('bag\nball1\n')
   (tmp_path / 'bag' / 'groundtruth.txt').write_text(
     '0,1,2,1,2,3,0,3\n1,1,2,2\n'
@@ -289,15 +291,15 @@ def test_vot_leaves_out_what_is_not_there(tmp_path):
 
 
 def test_a_folder_without_annotation_is_refused(tmp_path):
-  images(tmp_path / 'mine' / 'img', [1])
+  write_images(tmp_path / 'mine' / 'img', [1])
   with pytest.raises(FileNotFoundError, match=r'mine/groundtruth.txt: no such'):
     layouts.read('folder', tmp_path)
   with pytest.raises(FileNotFoundError, match=r'groundtruth_rect.txt: missing'):
     layouts.read('otb', tmp_path)
 
 
-def test_marks_of_absence_are_read(tmp_path):
-  images(tmp_path / 'mine' / 'img', [1, 2])
+def test_absence_labels_are_read(tmp_path):
+  write_images(tmp_path / 'mine' / 'img', [1, 2])
   (tmp_path / 'mine' / 'groundtruth.txt').write_text(rows(2))
   (tmp_path / 'mine' / 'absent.txt').write_text('0\n1\n')
   (sequence,) = layouts.read('folder', tmp_path)
@@ -309,7 +311,7 @@ def test_marks_of_absence_are_read(tmp_path):
   [
     ('otb', ValueError, 'no sequence in the layout otb'),
     ('vot', FileNotFoundError, r'list.txt: missing'),
-    ('lasso', ValueError, "unknown layout 'lasso': one of davis"),
+    ('lasso', ValueError, "unknown layout 'lasso'; choose one of davis"),
   ],
   ids=['empty', 'no list', 'unknown'],
 )

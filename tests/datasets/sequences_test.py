@@ -1,4 +1,4 @@
-"""Annotation files are read exactly or refused with file and row."""
+"""Reading of annotation files and frames, and messages on bad ones."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from acm_jax.datasets import sequences
   ['1,2,3,4\n5,6,7,8\n', '1\t2\t3\t4\n5\t6\t7\t8', '1 2  3 4\n5, 6, 7, 8\n\n'],
   ids=['comma', 'tab', 'space'],
 )
-def test_every_delimiter_gives_the_same_boxes(tmp_path, text):
+def test_every_delimiter_is_accepted(tmp_path, text):
   file = tmp_path / 'groundtruth.txt'
   file.write_text(text)
   boxes = sequences.read_boxes(file, first_pixel=1)
@@ -26,11 +26,12 @@ def test_every_delimiter_gives_the_same_boxes(tmp_path, text):
   [
     ('1,2,3,4\n1,2,3\n', r'groundtruth.txt row 2: 3 values, not 4'),
     ('1,2,3,4,5\n', r'groundtruth.txt row 1: 5 values, not 4'),
-    ('1,2,3,4\n\n1,2,3,4', r'groundtruth.txt row 2'),
+    ('1,2,3,4\n\n1,2,3,4', r'groundtruth.txt row 2: is empty; give each'),
+    ('1;2;3;4\n', r'groundtruth.txt row 1: contains semicolons; give each'),
     ('1,2,3,four\n', r"groundtruth.txt row 1: '1,2,3,four' is not all numbers"),
-    ('', r'groundtruth.txt: no boxes'),
+    ('', r'groundtruth.txt: contains no boxes'),
   ],
-  ids=['short', 'long', 'empty row', 'word', 'empty file'],
+  ids=['short', 'long', 'empty row', 'semicolons', 'word', 'empty file'],
 )
 def test_a_bad_row_is_named(tmp_path, text, message):
   file = tmp_path / 'groundtruth.txt'
@@ -60,8 +61,8 @@ def test_fewer_frames_than_rows_are_refused():
     sequences.make('a', [Path('1.jpg')], np.ones((2, 4)), Path('gt.txt'))
 
 
-def test_a_short_absent_file_is_refused():
-  with pytest.raises(ValueError, match=r'gt.txt: 1 rows, but 2 marks'):
+def test_another_number_of_absence_labels_is_refused():
+  with pytest.raises(ValueError, match=r'gt.txt: 1 rows, but 2 absence labels'):
     sequences.make(
       'a', [Path('1.jpg')], np.ones((1, 4)), Path('gt.txt'), np.zeros(2)
     )
@@ -77,11 +78,11 @@ def test_frames_are_sorted_by_number(tmp_path):
 @pytest.mark.parametrize(
   ('names', 'message'),
   [
-    ([], 'no images'),
-    (['cover.jpg'], 'frame number'),
-    (['1.jpg', '01.jpg'], 'frame 1 is also'),
+    ([], 'contains no images'),
+    (['cover.jpg'], r'cover.jpg: name does not end in a frame number'),
+    (['1.jpg', '01.jpg'], r'1.jpg: same frame number as 01.jpg; remove one'),
   ],
-  ids=['none', 'unnumbered', 'twice'],
+  ids=['none', 'unnumbered', 'duplicate'],
 )
 def test_a_bad_folder_of_frames_is_refused(tmp_path, names, message):
   for name in names:
@@ -100,7 +101,7 @@ def test_a_frame_is_read_as_rgb(tmp_path):
 
 
 @pytest.mark.parametrize('content', [b'', b'no image'], ids=['empty', 'text'])
-def test_a_frame_that_is_no_image_is_named(tmp_path, content):
+def test_a_frame_that_is_not_an_image_is_named(tmp_path, content):
   path = tmp_path / '1.jpg'
   path.write_bytes(content)
   with pytest.raises(ValueError, match=r'1.jpg: cannot be decoded'):

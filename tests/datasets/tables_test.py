@@ -1,4 +1,4 @@
-"""The official lists of sequences."""
+"""Official lists of sequences."""
 
 import pytest
 
@@ -23,23 +23,24 @@ from acm_jax.datasets import tables
     ('vot2019', 60),
   ],
 )
-def test_a_list_is_complete_and_has_no_name_twice(table, count):
+def test_a_list_is_complete_and_has_no_duplicates(table, count):
   names = tables.names(table)
   assert len(names) == len(set(names)) == count
 
 
-def test_otbs_parts_are_parts_of_it():
+def test_otb50_and_otb2013_are_parts_of_otb100():
   whole = set(tables.names('otb100'))
   assert set(tables.names('otb50')) < whole
   assert set(tables.names('otb2013')) < whole
 
 
-def test_places_of_uav123_have_the_official_number_of_frames():
-  places = tables.places('uav123').values()
-  assert sum(place.last - place.first + 1 for place in places) == 112578
-  assert tables.places('uav123')['bird1_2'] == ('bird1', 775, 1477)
+def test_the_parts_of_uav123_have_the_official_number_of_frames():
+  parts = tables.parts('uav123')
+  frames = sum(part.last - part.first + 1 for part in parts.values())
+  assert frames == 112578
+  assert parts['bird1_2'] == ('bird1', 775, 1477)
 
 
-def test_lasot_has_four_of_each_class():
+def test_lasot_has_four_sequences_of_each_class():
   kinds = [name.rpartition('-')[0] for name in tables.names('lasot')]
   assert {kinds.count(kind) for kind in kinds} == {4}

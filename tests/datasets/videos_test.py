@@ -1,4 +1,4 @@
-"""Videos: files, folders, and what cannot be decoded."""
+"""Videos from files and folders, and files that cannot be decoded."""
 
 import cv2
 import numpy as np
@@ -27,50 +27,50 @@ def write_folder(path, kind='png'):
     cv2.imwrite(str(path / f'{i}.{kind}'), image[..., ::-1])
 
 
-def test_a_video_file_gives_its_frames_in_rgb(tmp_path):
+def test_frames_of_a_video_file_are_rgb(tmp_path):
   write_video(tmp_path / 'a.mp4')
   video = videos.open_video(str(tmp_path / 'a.mp4'))
   assert (video.fps, video.length, video.live) == (15, 3, False)
-  for ours, truth in zip(video.frames, images(), strict=True):
-    # The codec is lossy, and swapped channels would differ by far more.
-    assert np.abs(ours.astype(int) - truth).mean() < 12
+  for frame, expected in zip(video.frames, images(), strict=True):
+    # The codec is lossy, but swapped channels would differ far more.
+    assert np.abs(frame.astype(int) - expected).mean() < 12
 
 
-def test_a_folder_gives_its_images_by_number(tmp_path):
+def test_images_of_a_folder_are_read_by_number(tmp_path):
   write_folder(tmp_path / 'a')
   video = videos.open_video(str(tmp_path / 'a'))
   assert video.length == 3
   np.testing.assert_array_equal(list(video.frames), images())
 
 
-def test_nothing_there_is_an_error(tmp_path):
+def test_a_missing_video_is_refused(tmp_path):
   with pytest.raises(FileNotFoundError, match='no such video'):
     videos.open_video(str(tmp_path / 'a.mp4'))
 
 
-def test_an_empty_folder_is_an_error(tmp_path):
-  with pytest.raises(ValueError, match='no images'):
+def test_an_empty_folder_is_refused(tmp_path):
+  with pytest.raises(ValueError, match='contains no images'):
     videos.open_video(str(tmp_path))
 
 
-def test_a_file_that_is_no_video_is_an_error(tmp_path):
+def test_a_file_that_is_not_a_video_is_refused(tmp_path):
   (tmp_path / 'a.mp4').write_text('not a video')
   with pytest.raises(ValueError, match=r'a\.mp4: cannot be decoded'):
     videos.open_video(str(tmp_path / 'a.mp4'))
 
 
 @pytest.mark.parametrize('kind', ['png', 'jpg'])
-@pytest.mark.parametrize('share', [0.0, 0.1, 0.9], ids=str)
-def test_a_truncated_image_is_named(tmp_path, kind, share):
+@pytest.mark.parametrize('fraction', [0.0, 0.1, 0.9], ids=str)
+def test_a_truncated_image_is_named(tmp_path, kind, fraction):
   write_folder(tmp_path / 'a', kind)
   path = tmp_path / 'a' / f'10.{kind}'
-  path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+  path.write_bytes(path.read_bytes()[: int(fraction * path.stat().st_size)])
   frames = videos.open_video(str(tmp_path / 'a')).frames
   with pytest.raises(ValueError, match=rf'10\.{kind}: cannot be decoded'):
     list(frames)
 
 
-def test_an_annotation_is_not_a_video(tmp_path):
+def test_an_annotation_file_is_refused_as_a_video(tmp_path):
   path = tmp_path / 'groundtruth.txt'
   path.write_text('10,20,30,40\n' * 40)
   with pytest.raises(ValueError, match=r'groundtruth.txt: a text file'):

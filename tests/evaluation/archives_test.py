@@ -1,4 +1,4 @@
-"""Archives for servers: what they take, and what is named that they do not."""
+"""Archives for servers: the accepted form, and errors that name the fault."""
 
 import zipfile
 
@@ -12,7 +12,13 @@ ROWS = '1.00,2.00,3.00,4.00\n' * 2
 
 
 def pack(path, benchmark, changes=None):
-  """An archive as the server wants it, but for some members."""
+  """Writes an archive that the server accepts, apart from the changes.
+
+  Args:
+    path: Path of the archive.
+    benchmark: Benchmark of the archive.
+    changes: Content by member; None leaves the member out.
+  """
   members = {}
   for name in benchmark.sequences:
     for member in archives._members(name, benchmark):
@@ -25,7 +31,7 @@ def pack(path, benchmark, changes=None):
   return path
 
 
-def test_rows_are_held_against_the_frames_where_these_are_known(tmp_path):
+def test_each_result_must_have_the_known_number_of_frames(tmp_path):
   path = pack(tmp_path / 'a.zip', GOT10K)
   frames = {'GOT-10k_Test_000003': 5}
   with pytest.raises(ValueError, match=r'3_001.txt: 2 rows, .* has 5 frames'):
@@ -35,9 +41,9 @@ def test_rows_are_held_against_the_frames_where_these_are_known(tmp_path):
 @pytest.mark.parametrize(
   ('benchmark', 'count'), [(TRACKINGNET, 511), (GOT10K, 180)]
 )
-def test_a_whole_archive_is_well_formed(tmp_path, benchmark, count):
-  told = archives.check(pack(tmp_path / 'a.zip', benchmark), benchmark)
-  assert f'{count} sequences of {benchmark.name}, all well formed' in told
+def test_a_complete_archive_is_well_formed(tmp_path, benchmark, count):
+  summary = archives.check(pack(tmp_path / 'a.zip', benchmark), benchmark)
+  assert f'{count} sequences of {benchmark.name}, all well formed' in summary
 
 
 FIRST = TRACKINGNET.sequences[0] + '.txt'
@@ -50,54 +56,58 @@ TIMES = 'GOT-10k_Test_000001/GOT-10k_Test_000001_time.txt'
   ('benchmark', 'changes', 'message'),
   [
     (TRACKINGNET, {FIRST: None}, f'{FIRST} is missing'),
-    (TRACKINGNET, {FIRST: '1,2,3\n'}, f"{FIRST} row 1: '1,2,3' is not 4"),
+    (TRACKINGNET, {FIRST: '1,2,3\n'}, f"{FIRST} row 1: '1,2,3' is not four"),
     (TRACKINGNET, {FIRST: '1\t2\t3\t4\n'}, f'{FIRST} row 1'),
-    (TRACKINGNET, {FIRST: ROWS + '1,2,nan,4\n'}, f'{FIRST} row 3: .* no box'),
-    (TRACKINGNET, {FIRST: '1,2,0,4\n'}, f'{FIRST} row 1: .* no box'),
+    (
+      TRACKINGNET,
+      {FIRST: ROWS + '1,2,nan,4\n'},
+      f'{FIRST} row 3: .* not finite',
+    ),
+    (TRACKINGNET, {FIRST: '1,2,0,4\n'}, f'{FIRST} row 1: .* with an area'),
     (TRACKINGNET, {FIRST: ''}, f'{FIRST}: empty'),
     (GOT10K, {BOXES: ROWS * 2}, f'{TIMES}: 2 rows, but {BOXES} has 4'),
-    (GOT10K, {SECOND: 'hello\n'}, f"{SECOND} row 1: 'hello' is not 4"),
+    (GOT10K, {SECOND: 'hello\n'}, f"{SECOND} row 1: 'hello' is not four"),
     (GOT10K, {SECOND: ROWS * 2}, f'{SECOND}: 4 rows, but {BOXES} has 2'),
-    (TRACKINGNET, {FIRST: '1,2,3,4\n'}, f'{FIRST}: 1 row; one is wanted'),
-    (GOT10K, {TIMES: 'fast\n'}, f'{TIMES} row 1'),
+    (TRACKINGNET, {FIRST: '1,2,3,4\n'}, f'{FIRST}: 1 row; write one'),
+    (GOT10K, {TIMES: 'fast\n'}, f"{TIMES} row 1: 'fast' is not a number"),
   ],
 )
-def test_a_bad_member_is_named(tmp_path, benchmark, changes, message):
+def test_a_malformed_member_is_named(tmp_path, benchmark, changes, message):
   path = pack(tmp_path / 'a.zip', benchmark, changes)
   with pytest.raises(ValueError, match=message):
     archives.check(path, benchmark)
 
 
-def test_a_folder_round_the_results_is_refused(tmp_path):
+def test_results_inside_a_folder_are_refused(tmp_path):
   path = tmp_path / 'a.zip'
   with zipfile.ZipFile(path, 'w') as archive:
     for name in TRACKINGNET.sequences:
       archive.writestr(f'ours/{name}.txt', ROWS)
-  with pytest.raises(ValueError, match='at the top of the archive'):
+  with pytest.raises(ValueError, match='at the top level of the archive'):
     archives.check(path, TRACKINGNET)
 
 
-def test_what_is_of_no_sequence_is_refused(tmp_path):
+def test_a_file_of_no_sequence_is_refused(tmp_path):
   path = pack(tmp_path / 'a.zip', TRACKINGNET)
   with zipfile.ZipFile(path, 'a') as archive:
     archive.writestr('readme.txt', 'hello')
   with pytest.raises(
-    ValueError, match=r'readme\.txt is no file of the benchmark'
+    ValueError, match=r'readme\.txt is not a file of the benchmark'
   ):
     archives.check(path, TRACKINGNET)
 
 
-def test_what_is_no_archive_or_for_no_server_is_refused(tmp_path):
+def test_a_file_that_no_server_reads_is_refused(tmp_path):
   (tmp_path / 'a.zip').write_text('no')
-  with pytest.raises(ValueError, match='no zip archive'):
+  with pytest.raises(ValueError, match='not a zip archive'):
     archives.check(tmp_path / 'a.zip', TRACKINGNET)
   with pytest.raises(FileNotFoundError, match='no such archive'):
     archives.check(tmp_path / 'b.zip', TRACKINGNET)
-  with pytest.raises(ValueError, match='otb100: no server scores it'):
+  with pytest.raises(ValueError, match='otb100: has no server'):
     archives.check(tmp_path / 'a.zip', benchmarks.get('otb100'))
 
 
-def test_further_runs_are_allowed(tmp_path):
+def test_several_runs_of_a_sequence_are_permitted(tmp_path):
   path = pack(tmp_path / 'a.zip', GOT10K)
   with zipfile.ZipFile(path, 'a') as archive:
     archive.writestr(BOXES.replace('_001.txt', '_002.txt'), ROWS)

@@ -1,12 +1,18 @@
-"""Published results score as the published scores say."""
+"""Published results get their published scores."""
 
 import numpy as np
 import pytest
 
-from acm_jax.evaluation import annotations, benchmarks, scoring, toolkits
+from acm_jax.evaluation import (
+  annotations,
+  benchmarks,
+  outcome,
+  scoring,
+  toolkits,
+)
 
-# What pysot's own code gives for these files, rounded to four places:
-# success, precision and normalised precision.
+# Success, precision and normalised precision by pysot's own code for these
+# files, rounded to four decimals.
 PUBLISHED = {
   'OTB100': {
     'MDNet': (0.6776, 0.9089, 0.8583),
@@ -28,7 +34,7 @@ PUBLISHED = {
   },
   'LaSOT': {'SiamRPN++': (0.4956, 0.4914, 0.5694)},
 }
-# They are rounded to 5e-5, and pysot's thresholds by a last bit.
+# The scores are rounded to 5e-5, and pysot's thresholds differ by a last bit.
 ROUNDING = 1.5e-4
 
 
@@ -36,27 +42,30 @@ ROUNDING = 1.5e-4
 def test_published_results_get_their_published_scores(real_data, folder):
   root = real_data / 'benchmarks' / folder
   results = [root / 'results' / name for name in PUBLISHED[folder]]
-  outcome = scoring.compute(folder.lower(), root, results)
-  assert not outcome.missing
-  for name, expected in PUBLISHED[folder].items():
-    figures = list(outcome.figures()[name].values())
-    np.testing.assert_allclose(figures[:3], expected, atol=ROUNDING)
+  report = scoring.compute(folder.lower(), root, results)
+  assert not report.missing
+  for tracker, expected in PUBLISHED[folder].items():
+    figures = report.figures()[tracker]
+    found = [
+      figures[name]
+      for name in ('success_auc', 'precision_20', 'normalized_precision_20')
+    ]
+    np.testing.assert_allclose(found, expected, atol=ROUNDING)
 
 
-def test_results_that_end_early_are_named(real_data):
+def test_results_that_end_early_are_reported(real_data):
   root = real_data / 'benchmarks' / 'OTB100'
-  outcome = scoring.compute('otb100', root, [root / 'results' / 'MDNet'])
-  assert outcome.short == {'MDNet': {'Board': 697, 'Twinnings': 471}}
+  report = scoring.compute('otb100', root, [root / 'results' / 'MDNet'])
+  assert report.short == {'MDNet': {'Board': 697, 'Twinnings': 471}}
 
 
-def test_the_annotation_of_lasot_as_result_loses_its_absent_frames(real_data):
-  # The official convention: absent frames stay in the denominator.
+def test_the_annotation_of_lasot_as_a_result_misses_absent_frames(real_data):
+  # By the official convention, absent frames stay in the denominator.
   root = real_data / 'benchmarks' / 'LaSOT'
-  truth = annotations.read(benchmarks.get('lasot'), root).values()
-  mean = toolkits.mean([toolkits.pysot(t.box_xywh, t) for t in truth])
-  figures = mean.figures
-  assert figures['success_auc'] == pytest.approx(0.9274, abs=ROUNDING)
-  assert figures['precision_20'] == pytest.approx(0.9738, abs=ROUNDING)
+  truths = annotations.read(benchmarks.get('lasot'), root).values()
+  mean = outcome.mean([toolkits.pysot(t.box_xywh, t) for t in truths])
+  assert mean['success_auc'] == pytest.approx(0.9274, abs=ROUNDING)
+  assert mean['precision_20'] == pytest.approx(0.9738, abs=ROUNDING)
 
 
 @pytest.mark.parametrize(
@@ -71,18 +80,17 @@ def test_the_annotation_of_lasot_as_result_loses_its_absent_frames(real_data):
 )
 def test_annotations_are_complete(real_data, folder, sequences, frames):
   benchmark = benchmarks.get(folder.lower())
-  truth = annotations.read(benchmark, real_data / 'benchmarks' / folder)
-  assert len(truth) == sequences
-  assert sum(len(t.box_xywh) for t in truth.values()) == frames
+  truths = annotations.read(benchmark, real_data / 'benchmarks' / folder)
+  assert len(truths) == sequences
+  assert sum(truth.frames for truth in truths.values()) == frames
 
 
-def test_the_official_otb_folders_give_the_annotation_of_the_json(real_data):
+def test_official_folders_and_json_of_otb_have_the_same_annotations(real_data):
   benchmark = benchmarks.get('otb100')
   json = annotations.read(benchmark, real_data / 'benchmarks' / 'OTB100')
-  root = annotations.read(benchmark, real_data / 'sequences' / 'OTB100')
-  assert {'Jogging-1', 'Jogging-2', 'Couple'} <= set(root)
-  for name, annotation in root.items():
-    frames = len(annotation.box_xywh)
-    np.testing.assert_allclose(
-      annotation.box_xywh, json[name].box_xywh[:frames], atol=1e-4
-    )
+  official = annotations.read(benchmark, real_data / 'sequences' / 'OTB100')
+  assert {'Jogging-1', 'Jogging-2', 'Couple'} <= set(official)
+  for name, truth in official.items():
+    # The folders may have only the first frames.
+    expected = json[name].box_xywh[: truth.frames]
+    np.testing.assert_allclose(truth.box_xywh, expected, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Overlaps in pixels, against what the toolkits give for the same regions."""
+"""Overlaps in pixels, against those of the toolkits for the same regions."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def overlap(form, a, b):
   return form(np.array(a, float), np.array(b, float), BOUNDS)
 
 
-# The figures are vot-toolkit 0.9.0's and pysot's own for these regions.
+# Overlaps of these regions in vot-toolkit 0.9.0 and in pysot.
 @pytest.mark.parametrize(
   ('a', 'b', 'vot_toolkit', 'pysot'),
   [
@@ -66,10 +66,10 @@ def overlap(form, a, b):
     ([12, 12, 12, 12, 12, 12, 12, 12], [10, 10, 5, 5], 0.04, 0.0),
   ],
 )
-def test_regions_overlap_as_in_the_toolkits(a, b, vot_toolkit, pysot):
+def test_overlaps_are_those_of_the_toolkits(a, b, vot_toolkit, pysot):
   found = overlap(regions.vot_toolkit_overlap, a, b)
   assert found == pytest.approx(vot_toolkit, abs=1e-12)
-  # pysot counts in float32.
+  # pysot computes in float32.
   found = overlap(regions.pysot_overlap, a, b)
   assert found == pytest.approx(pysot, abs=1e-7)
 
@@ -78,12 +78,14 @@ def test_regions_overlap_as_in_the_toolkits(a, b, vot_toolkit, pysot):
   ('box', 'expected'),
   [
     ([178, 128, 78, 70], 0.6620643205926924),
-    # Left of the polygon, from where x then counts.
+    # The box extends further left than the polygon, which moves the origin.
     ([167, 100, 92, 90], 0.4036504424778761),
   ],
 )
-def test_edges_are_cut_to_the_pixels_of_vot_toolkit(box, expected):
-  """By vot-toolkit 0.9.0; two edges cross rows at a whole pixel."""
+def test_crossings_at_whole_pixels_are_truncated_as_in_vot_toolkit(
+  box, expected
+):
+  """Compares with vot-toolkit 0.9.0; two edges cross rows at a whole pixel."""
   corners = np.array([211.0, 123, 266, 155, 232, 214, 177, 181])
   for region in (corners, corners.reshape(-1, 2)[[1, 2, 3, 0]].ravel()):
     found = regions.vot_toolkit_overlap(
@@ -95,7 +97,7 @@ def test_edges_are_cut_to_the_pixels_of_vot_toolkit(box, expected):
 @pytest.mark.parametrize(
   'form', [regions.pysot_overlap, regions.vot_toolkit_overlap]
 )
-def test_overlap_is_symmetric_and_near_that_of_the_areas(form):
+def test_overlap_is_symmetric_and_close_to_the_iou_of_the_areas(form):
   rng = np.random.default_rng(0)
   for _ in range(100):
     low, sides = rng.uniform(5, 15, (2, 2)), rng.uniform(15, 25, (2, 2))
@@ -104,5 +106,5 @@ def test_overlap_is_symmetric_and_near_that_of_the_areas(form):
     exact = common.prod() / (a[2:].prod() + b[2:].prod() - common.prod())
     found = form(a, b, BOUNDS)
     assert found == form(b, a, BOUNDS)
-    # Each edge is off by a pixel at most, of 15 and more.
+    # Each edge is off by at most one pixel, and sides have at least 15.
     assert found == pytest.approx(exact, abs=0.2)

@@ -1,8 +1,9 @@
-"""The reset protocol: its rules on small runs, and published figures."""
+"""The reset experiment: its rules on small runs, and published figures."""
 
 import json
 import subprocess
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -20,131 +21,145 @@ SIZE = (100, 100)
 
 
 def run(codes, region=BOX):
-  """A run of single characters: 1, 2, 0, or . where it is on the target."""
+  """Creates a run from characters: 1, 2, 0, . on target or x off target."""
   events = [TRACKED if c in '.x' else int(c) for c in codes]
   drawn = {'.': region, 'x': AWAY}
   region = tuple(drawn.get(c, np.zeros(0)) for c in codes)
   return Run(region, np.array(events))
 
 
-def analyse(form, *codes, lengths=(2, 4)):
+def analyse(score, *codes, lengths=(2, 4)):
+  """Scores a run per sequence; sequences are called 0, 1, ..."""
   runs = {str(i): [run(c)] for i, c in enumerate(codes)}
   truths = {
     str(i): Truth((BOX,) * len(c), size=SIZE) for i, c in enumerate(codes)
   }
-  return form(runs, truths, lengths)
+  return score(runs, truths, lengths)
 
 
-def test_accuracy_leaves_out_burn_in_and_what_was_not_tracked():
-  # On the target for the first ten frames, beside it for the other two.
-  total, *_ = analyse(reset.pysot, '1' + '.' * 9 + 'xx')
-  assert total['accuracy'] == 0.0
-  total, *_ = analyse(reset.pysot, '1' + 'x' * 9 + '..20000' + '1' + 'x' * 9)
-  assert total['accuracy'] == 1.0
+def test_accuracy_excludes_burn_in_and_frames_that_were_not_tracked():
+  # Without the burn-in of ten frames, only the two frames off target remain.
+  outcome = analyse(reset.pysot, '1' + '.' * 9 + 'xx')
+  assert outcome.total['accuracy'] == 0.0
+  codes = '1' + 'x' * 9 + '..20000' + '1' + 'x' * 9
+  assert analyse(reset.pysot, codes).total['accuracy'] == 1.0
 
 
-def test_failures_are_counted_in_each_form():
+def test_failures_are_counted_by_the_rules_of_each_toolkit():
   codes = '1' + '.' * 13 + '200001' + '.' * 20, '1' + '.' * 59
-  total, sequences, *_ = analyse(reset.pysot, *codes)
-  assert (total['failures'], total['robustness']) == (1, 1.0)
-  assert sequences['0']['robustness'] == 2.5
-  total, sequences, *_ = analyse(reset.vot_toolkit, *codes)
-  # Of 40 of 100 frames.
-  assert total['failures'] == pytest.approx(0.4)
-  assert total['robustness'] == pytest.approx(np.exp(-30 * 0.4 / 50))
-  assert sequences['0']['robustness'] == pytest.approx(np.exp(-30 / 40))
-  assert sequences['1']['robustness'] == 1.0
+  outcome = analyse(reset.pysot, *codes)
+  assert outcome.total['failures'] == 1
+  assert outcome.total['robustness'] == 1.0
+  assert outcome.sequences['0']['robustness'] == 2.5
+  outcome = analyse(reset.vot_toolkit, *codes)
+  # The sequence with the failure has 40 of the 100 frames.
+  assert outcome.total['failures'] == pytest.approx(0.4)
+  expected = np.exp(-30 * 0.4 / 50)
+  assert outcome.total['robustness'] == pytest.approx(expected)
+  first, second = outcome.sequences['0'], outcome.sequences['1']
+  assert first['robustness'] == pytest.approx(np.exp(-30 / 40))
+  assert second['robustness'] == 1.0
 
 
-def test_several_runs_give_the_mean_number_of_failures():
+def test_failures_are_averaged_over_the_runs_of_a_sequence():
   runs = {'a': [run('1....'), run('1.200')]}
-  total, *_ = reset.pysot(runs, {'a': Truth((BOX,) * 5, size=SIZE)}, (2, 4))
-  assert total['failures'] == 0.5
+  outcome = reset.pysot(runs, {'a': Truth((BOX,) * 5, size=SIZE)}, (2, 4))
+  assert outcome.total['failures'] == 0.5
 
 
-def test_expected_overlap_is_padded_after_a_failure_alone():
-  overlap, count = reset.overlap_sums(
+def test_only_fragments_that_failed_are_padded_with_0():
+  sums = reset.overlap_sums(
     [
       Fragment(np.array([9.0, 1, 1]), failed=True),
       Fragment(np.array([9.0, 0.5]), failed=False),
     ],
     length=5,
   )
-  # The first frame is left out; the second fragment ends before frame 2.
-  np.testing.assert_allclose(overlap / count, [0, 0.75, 1, 2 / 3, 0.5])
-  np.testing.assert_array_equal(count, [2, 2, 1, 1, 1])
+  # Frame 0 is left out, and the second fragment ends before frame 2.
+  expected = [0, 0.75, 1, 2 / 3, 0.5]
+  np.testing.assert_allclose(sums.overlap / sums.count, expected)
+  np.testing.assert_array_equal(sums.count, [2, 2, 1, 1, 1])
 
 
-def test_eao_of_draws_is_that_of_the_drawn_sequences():
+@pytest.mark.parametrize('score', [reset.pysot, reset.vot_toolkit])
+def test_eao_of_a_draw_is_the_eao_of_the_drawn_sequences(score):
   codes = '1.x.', '1..20'
-  names = [str(i) for i in range(len(codes))]
-  runs = {name: [run(c)] for name, c in zip(names, codes, strict=True)}
-  truths = {
-    n: Truth((BOX,) * len(c), size=SIZE)
-    for n, c in zip(names, codes, strict=True)
-  }
-  for form in (reset.pysot, reset.vot_toolkit):
-    redraw = form(runs, truths, (2, 4)).redraw
-    alone = [form({n: runs[n]}, truths, (2, 4)).total['eao'] for n in names]
-    both = form(runs, truths, (2, 4)).total['eao']
-    drawn = np.array([[1, 0], [0, 3], [2, 2]])
-    np.testing.assert_allclose(redraw(drawn), [*alone, both])
-    assert alone[0] != alone[1]
+  first, second = (analyse(score, each).total['eao'] for each in codes)
+  assert first != second
+  outcome = analyse(score, *codes)
+  drawn = np.array([[1, 0], [0, 3], [2, 2]])
+  expected = [first, second, outcome.total['eao']]
+  np.testing.assert_allclose(outcome.redraw(drawn), expected)
 
 
-def test_fragments_begin_and_end_where_each_toolkit_has_it():
-  # Tracked for 3 frames, failed, started again 5 later, tracked for 3.
+def eao(score, codes, length):
+  """Returns the EAO over a single length."""
+  return analyse(score, codes, lengths=(length, length)).total['eao']
+
+
+def test_fragments_begin_and_end_by_the_rules_of_each_toolkit():
+  # Tracked for 3 frames, failed, restarted after 5, and tracked for 3.
   codes = '1...200001...'
-  pysot, *_ = analyse(reset.pysot, codes, lengths=(4, 4))
-  # Entry 3: 1 for both fragments.
-  assert pysot['eao'] == 1.0
-  pysot, *_ = analyse(reset.pysot, codes, lengths=(7, 7))
-  # Entry 6, of the first fragment alone: 3 of 6 frames.
-  assert pysot['eao'] == 0.5
-  vot, *_ = analyse(reset.vot_toolkit, codes + '...', lengths=(6, 6))
-  # The second fragment is tracked for 6.
-  assert vot['eao'] == 0.75
+  # At length 4, both fragments have an overlap of 1.
+  assert eao(reset.pysot, codes, 4) == 1.0
+  # At length 7, only the first fragment counts, with 3 of 6 frames.
+  assert eao(reset.pysot, codes, 7) == 0.5
+  # Here, the second fragment is tracked for 6 frames.
+  assert eao(reset.vot_toolkit, codes + '...', 6) == 0.75
 
 
-def test_a_sequence_that_fails_at_its_very_end_has_no_other_start():
-  total, *_ = analyse(reset.pysot, '1...2', lengths=(5, 5))
-  # Its only fragment reaches the end: 3 of 4 frames.
-  assert total['eao'] == 0.75
+def test_a_sequence_that_fails_too_late_to_restart_has_one_fragment():
+  # The fragment reaches the end, with an overlap in 3 of 4 frames.
+  assert eao(reset.pysot, '1...2', 5) == 0.75
 
 
-def test_without_the_size_of_the_images_nothing_is_cut_at_the_right():
+@pytest.mark.parametrize(
+  ('size', 'accuracy'), [((100, 100), 1.0), (None, 20 / 41)]
+)
+def test_regions_are_not_clipped_if_the_image_size_is_unknown(size, accuracy):
   beyond = np.array([90.0, 10, 40, 20])
   runs = {'a': [run('1' + '.' * 10, region=beyond)]}
   half = np.array([90.0, 10, 19, 20])
-  for size, accuracy in (((100, 100), 1.0), (None, 20 / 41)):
-    truth = {'a': Truth((half,) * 11, size=size)}
-    total, *_ = reset.pysot(runs, truth, (2, 4))
-    assert total['accuracy'] == pytest.approx(accuracy)
+  truth = {'a': Truth((half,) * 11, size=size)}
+  outcome = reset.pysot(runs, truth, (2, 4))
+  assert outcome.total['accuracy'] == pytest.approx(accuracy)
 
 
-# Accuracy, failures and EAO that pysot's own code and vot-toolkit 0.8.0 give.
+class Published(NamedTuple):
+  """Figures that a toolkit computes from published runs."""
+
+  accuracy: float
+  failures: float
+  eao: float
+
+
+# By pysot's own code and by vot-toolkit 0.8.0.
 PUBLISHED = {
-  ('VOT2018', 'NanoTrackV1'): {
-    'pysot': (0.54240673, 70, 0.31126740),
-    'vot_toolkit': (0.54193129, 1.35025286, 0.30960092),
+  'VOT2018': {
+    'NanoTrackV1': {
+      'pysot': Published(0.54240673, 70, 0.31126740),
+      'vot_toolkit': Published(0.54193129, 1.35025286, 0.30960092),
+    },
+    'LightTrack': {
+      'pysot': Published(0.52923649, 38, 0.41818611),
+      'vot_toolkit': Published(0.53570421, 0.85114254, 0.42228749),
+    },
   },
-  ('VOT2018', 'LightTrack'): {
-    'pysot': (0.52923649, 38, 0.41818611),
-    'vot_toolkit': (0.53570421, 0.85114254, 0.42228749),
-  },
-  ('VOT2019', 'NanoTrackV1'): {
-    'pysot': (0.53486035, 112, 0.24698624),
-    'vot_toolkit': (0.53003034, 1.66064710, 0.24354337),
-  },
-  ('VOT2019', 'LightTrack'): {
-    'pysot': (0.52369920, 63, 0.32770112),
-    'vot_toolkit': (0.53102790, 1.01173815, 0.32743370),
+  'VOT2019': {
+    'NanoTrackV1': {
+      'pysot': Published(0.53486035, 112, 0.24698624),
+      'vot_toolkit': Published(0.53003034, 1.66064710, 0.24354337),
+    },
+    'LightTrack': {
+      'pysot': Published(0.52369920, 63, 0.32770112),
+      'vot_toolkit': Published(0.53102790, 1.01173815, 0.32743370),
+    },
   },
 }
 
 
-# In a process of its own, in which types are not checked: with checks of every
-# frame's region it takes several times as long.
+# Runs in a process of its own, without the type checks of the test suite, which
+# check the region of every frame and make this take several times as long.
 SCORE = """
 import json, sys
 from pathlib import Path
@@ -165,58 +180,63 @@ print(json.dumps({
 """
 
 
-@pytest.mark.parametrize('benchmark', ['VOT2018', 'VOT2019'])
+@pytest.mark.parametrize('benchmark', PUBLISHED)
 @pytest.mark.parametrize('protocol', ['pysot', 'vot_toolkit'])
 def test_published_runs_get_the_figures_of_both_toolkits(
   real_data, benchmark, protocol
 ):
   root = real_data / 'benchmarks' / benchmark
-  published = {k[1]: v for k, v in PUBLISHED.items() if k[0] == benchmark}
+  published = PUBLISHED[benchmark]
   results = [root / 'results' / tracker for tracker in published]
   arguments = map(str, (benchmark.lower(), protocol, root, *results))
   command = [sys.executable, '-c', SCORE, *arguments]
   ran = subprocess.run(command, capture_output=True, text=True, check=True)
   found = json.loads(ran.stdout)
   assert not found['missing']
-  # The figures have eight decimals; pysot counts in float32.
+  # The figures have eight decimals; pysot computes in float32.
   bound = {'vot_toolkit': 2e-8, 'pysot': 2e-6}[protocol]
-  for tracker, figures in published.items():
-    own = found['trackers'][tracker]
-    accuracy, failures, eao = figures[protocol]
-    assert sum(own['failures']) == figures['pysot'][1]
-    assert own['total']['failures'] == pytest.approx(failures, abs=1e-7)
-    assert own['total']['accuracy'] == pytest.approx(accuracy, abs=bound)
-    assert own['total']['eao'] == pytest.approx(eao, abs=bound)
+  for tracker, by_toolkit in published.items():
+    own, expected = found['trackers'][tracker], by_toolkit[protocol]
+    # pysot's number of failures is their sum.
+    assert sum(own['failures']) == by_toolkit['pysot'].failures
+    total = own['total']
+    assert total['failures'] == pytest.approx(expected.failures, abs=1e-7)
+    assert total['accuracy'] == pytest.approx(expected.accuracy, abs=bound)
+    assert total['eao'] == pytest.approx(expected.eao, abs=bound)
 
 
-def values(scores):
-  """Accuracy, robustness and failures."""
-  return tuple(scores.figures.values())[:3]
+def without_eao(scores):
+  return {name: v for name, v in scores.figures.items() if name != 'eao'}
 
 
 def test_figures_are_those_of_vot_toolkit():
-  """By vot-toolkit 0.9.0 on the files that `walks.write` makes."""
-  runs = walks.resets()
-  total, each, *_ = reset.vot_toolkit(runs, walks.truths(), (20, 60))
-  # Sums in another order.
-  close = {'rel': 1e-12}
-  assert values(total) == pytest.approx(
-    (0.20155412335178655, 0.49699880488291864, 3.3793103448275863), **close
-  )
-  # It counts some of it in float32.
-  assert total['eao'] == pytest.approx(0.21663445079229707, rel=1e-7)
-  assert values(each['a']) == pytest.approx(
-    (0.19765060659001438, 0.5934874977560279, 4), **close
-  )
-  assert values(each['d']) == pytest.approx(
-    (0.21651760427191316, 0.6065306597126334, 1), **close
-  )
+  """Compares with vot-toolkit 0.9.0 on the files of `walks.write`."""
+  outcome = reset.vot_toolkit(walks.resets(), walks.truths(), (20, 60))
+  # The toolkit computes parts of EAO in float32.
+  assert outcome.total['eao'] == pytest.approx(0.21663445079229707, rel=1e-7)
+  for scores, accuracy, robustness, failures in (
+    (
+      outcome.total,
+      0.20155412335178655,
+      0.49699880488291864,
+      3.3793103448275863,
+    ),
+    (outcome.sequences['a'], 0.19765060659001438, 0.5934874977560279, 4),
+    (outcome.sequences['d'], 0.21651760427191316, 0.6065306597126334, 1),
+  ):
+    expected = {
+      'accuracy': accuracy,
+      'robustness': robustness,
+      'failures': failures,
+    }
+    # The toolkit sums in another order.
+    assert without_eao(scores) == pytest.approx(expected, rel=1e-12)
 
 
-def test_expected_overlap_ends_with_the_longest_fragment():
-  """By vot-toolkit 0.9.0, as above; the longest has 105 frames."""
+def test_eao_ignores_lengths_beyond_the_longest_fragment():
+  """Compares with vot-toolkit 0.9.0; the longest fragment has 105 frames."""
   runs, truths = walks.resets(), walks.truths()
-  total, *_ = reset.vot_toolkit(runs, truths, (20, 400))
+  total = reset.vot_toolkit(runs, truths, (20, 400)).total
   assert total['eao'] == pytest.approx(0.17185439595989152, rel=1e-7)
   assert np.isnan(reset.vot_toolkit(runs, truths, (105, 400)).total['eao'])
 
@@ -226,8 +246,8 @@ def test_expected_overlap_ends_with_the_longest_fragment():
   [('vot2016', 21455), ('vot2018', 21356), ('vot2019', 19935)],
 )
 def test_annotations_of_vot_are_complete(real_data, name, frames):
-  truth = annotations.read(
+  truths = annotations.read(
     benchmarks.get(name), real_data / 'benchmarks' / name.upper()
   )
-  assert len(truth) == 60
-  assert sum(len(t.region) for t in truth.values()) == frames
+  assert len(truths) == 60
+  assert sum(truth.frames for truth in truths.values()) == frames

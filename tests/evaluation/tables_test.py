@@ -1,4 +1,4 @@
-"""Tables of scores, and intervals over sequences."""
+"""Tables of scores, and confidence intervals over sequences."""
 
 import csv
 import io
@@ -27,16 +27,16 @@ def test_rows_are_ranked_and_undefined_figures_are_a_dash():
   assert tables.rows(TRACKERS, 'tracker', FIGURES, 'success_auc') == ROWS
 
 
-def test_the_figure_that_ranks_may_be_undefined():
-  runs = {
+def test_a_tracker_whose_ranking_figure_is_undefined_comes_last():
+  figures = {
     'a': {'accuracy': 0.9, 'eao': 0.1},
     'b': {'accuracy': 0.1, 'eao': 0.2},
     'c': {'accuracy': 0.1, 'eao': float('nan')},
   }
-  assert tables.ranked(runs, 'eao') == ['b', 'a', 'c']
+  assert tables.ranked(figures, 'eao') == ['b', 'a', 'c']
 
 
-def test_markdown_is_a_table():
+def test_markdown_tables_escape_bars():
   assert tables.markdown(ROWS).splitlines() == [
     '| tracker | success | P@20 |',
     '| --- | ---: | ---: |',
@@ -45,7 +45,7 @@ def test_markdown_is_a_table():
   ]
 
 
-def test_latex_has_the_best_in_bold():
+def test_latex_tables_have_the_best_figures_in_bold():
   text = tables.latex(ROWS, FIGURES.values())
   assert r'\begin{tabular}{lrr}' in text
   assert r'c|d & \textbf{0.5000} & \textbf{0.1250} \\' in text
@@ -59,25 +59,26 @@ def test_latex_has_the_best_in_bold():
   assert r'b & 0.2 & \textbf{3} \\' in tables.latex(failures, figures)
 
 
-def test_a_spreadsheet_has_empty_cells():
-  found = list(csv.reader(io.StringIO(tables.comma_separated(ROWS))))
-  assert found == [*ROWS[:2], ['a_b', '0.2500', '']]
+def test_undefined_figures_are_empty_cells_in_spreadsheets():
+  written = list(csv.reader(io.StringIO(tables.comma_separated(ROWS))))
+  assert written == [*ROWS[:2], ['a_b', '0.2500', '']]
 
 
-def test_intervals_hold_the_mean_and_shrink_with_the_number_of_sequences():
+def test_intervals_contain_the_mean_and_shrink_with_more_sequences():
   rng = np.random.default_rng(0)
-  widths = []
+  widths = {}
   for count in (25, 400):
     values = rng.uniform(0, 1, count)
     low, high = tables.interval(tables.draws(count) @ values / count)
     assert low < values.mean() < high
-    # Of the mean of uniform draws: 1.96 standard deviations to each side.
+    # The mean of many draws is nearly normal: 1.96 standard deviations per
+    # side.
     expected = 2 * 1.96 * values.std() / np.sqrt(count)
     np.testing.assert_allclose(high - low, expected, rtol=0.05)
-    widths.append(high - low)
-  assert widths[1] < widths[0] / 3
+    widths[count] = high - low
+  assert widths[400] < widths[25] / 3
 
 
-def test_draws_have_as_many_sequences_as_there_are():
+def test_a_draw_has_the_number_of_sequences_and_is_reproducible():
   assert (tables.draws(7).sum(axis=1) == 7).all()
   np.testing.assert_array_equal(tables.draws(7), tables.draws(7))

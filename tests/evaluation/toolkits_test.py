@@ -1,22 +1,24 @@
-"""How toolkits score one pass, rule by rule."""
+"""Definitions of one-pass scores in the toolkits, rule by rule."""
 
 import numpy as np
 import pytest
 
-from acm_jax.evaluation import toolkits
+from acm_jax.evaluation import outcome, toolkits
 from acm_jax.evaluation.truth import Truth
 
 NAN_ROW = [np.nan] * 4
+ROW, NEXT, FAR = [50, 50, 10, 10], [52, 50, 10, 10], [200, 200, 10, 10]
 
 
 def score(predicted, true, absent=None, protocol='pysot', benchmark='folder'):
+  """Scores boxes of one sequence under a scoring protocol."""
   true = np.array(true, dtype=float)
   absent = np.zeros(len(true), bool) if absent is None else np.array(absent)
-  rate = toolkits.get(protocol, benchmark).score
-  return rate(np.array(predicted, dtype=float), Truth(true, absent))
+  toolkit = toolkits.get(protocol, benchmark)
+  return toolkit.score(np.array(predicted, dtype=float), Truth(true, absent))
 
 
-def test_a_perfect_result_scores_all_that_can_be_scored():
+def test_a_perfect_result_has_perfect_scores():
   true = [[10, 10, 20, 20], [12, 11, 20, 22], [14, 12, 19.5, 21]]
   figures = score(true, true).figures
   assert figures.pop('success_auc') == pytest.approx(20 / 21)
@@ -44,55 +46,49 @@ def test_an_invalid_true_box_is_a_miss_in_success_and_a_hit_in_precision(
   assert scores.curves['normalized_precision'][20] == normalized
 
 
-def test_an_absent_frame_is_a_miss_everywhere():
-  row = [50, 50, 10, 10]
-  scores = score([row] * 4, [row] * 3 + [NAN_ROW], [False, False, True, True])
+def test_an_absent_frame_is_a_miss_in_every_score():
+  scores = score([ROW] * 4, [ROW] * 3 + [NAN_ROW], [False, False, True, True])
   assert scores.curves['success'][0] == 0.5
   assert scores.curves['precision'][50] == 0.5
   assert scores.curves['normalized_precision'][50] == 0.5
 
 
-def test_a_missing_row_is_a_miss_even_where_the_true_box_is_invalid():
-  row = [50, 50, 10, 10]
-  scores = score([row, NAN_ROW, NAN_ROW], [row, row, NAN_ROW])
+def test_a_missing_row_is_a_miss_even_if_the_true_box_is_invalid():
+  scores = score([ROW, NAN_ROW, NAN_ROW], [ROW, ROW, NAN_ROW])
   assert scores.curves['success'][0] == pytest.approx(1 / 3)
   assert scores.curves['precision'][50] == pytest.approx(1 / 3)
   assert scores.curves['normalized_precision'][50] == pytest.approx(1 / 3)
 
 
-def test_average_overlap_leaves_out_the_first_absent_and_invalid_frames():
-  row, half = [50, 50, 10, 10], [50, 50, 5, 10]
-  true = [row, row, row, NAN_ROW, [50, 50, 0, 10]]
+def test_average_overlap_excludes_the_first_absent_and_invalid_frames():
+  half = [50, 50, 5, 10]
   scores = score(
-    [row, half, *[row] * 3], true, [False, False, True, False, False]
+    predicted=[ROW, half, ROW, ROW, ROW],
+    true=[ROW, ROW, ROW, NAN_ROW, [50, 50, 0, 10]],
+    absent=[False, False, True, False, False],
   )
   assert scores['average_overlap'] == 0.5
   assert scores['success_rate_50'] == 0.0
 
 
 def test_a_sequence_of_one_frame_has_no_average_overlap():
-  row = [[50, 50, 10, 10]]
-  scores = score(row, row)
+  scores = score([ROW], [ROW])
   assert np.isnan(scores['average_overlap'])
   assert scores.curves['precision'][0] == 1.0
 
 
-def test_each_sequence_weighs_the_same_in_the_mean():
-  row, far = [50, 50, 10, 10], [90, 90, 10, 10]
-  short, long = score([row] * 2, [row] * 2), score([far] * 9, [row] * 9)
-  mean = toolkits.mean([short, long]).figures
+def test_each_sequence_has_the_same_weight_in_the_mean():
+  far = [90, 90, 10, 10]
+  short, long = score([ROW] * 2, [ROW] * 2), score([far] * 9, [ROW] * 9)
+  mean = outcome.mean([short, long])
   assert mean['precision_20'] == 0.5
   assert mean['average_overlap'] == 0.5
 
 
-def test_a_figure_without_frames_does_not_enter_the_mean():
-  row = [50, 50, 10, 10]
-  mean = toolkits.mean([score([row], [row]), score([row] * 2, [row] * 2)])
-  assert mean['average_overlap'] == 1.0
-  assert np.isnan(toolkits.mean([score([row], [row])])['average_overlap'])
-
-
-ROW, NEXT, FAR = [50, 50, 10, 10], [52, 50, 10, 10], [200, 200, 10, 10]
+def test_an_undefined_figure_is_left_out_of_the_mean():
+  undefined, defined = score([ROW], [ROW]), score([ROW] * 2, [ROW] * 2)
+  assert outcome.mean([undefined, defined])['average_overlap'] == 1.0
+  assert np.isnan(outcome.mean([undefined])['average_overlap'])
 
 
 @pytest.mark.parametrize(
@@ -102,21 +98,24 @@ ROW, NEXT, FAR = [50, 50, 10, 10], [52, 50, 10, 10], [200, 200, 10, 10]
     *((name, 1.0) for name in toolkits.TOOLKITS if name != 'pysot'),
   ],
 )
-def test_the_first_row_is_the_true_one_but_in_pysot(protocol, expected):
+def test_all_toolkits_but_pysot_replace_the_first_row_by_the_true_box(
+  protocol, expected
+):
   scores = score([FAR, ROW], [ROW, ROW], protocol=protocol)
   assert scores.curves['success'][0] == expected
 
 
 @pytest.mark.parametrize('protocol', toolkits.TOOLKITS)
-def test_a_missing_row_is_a_miss_in_every_protocol(protocol):
+def test_a_missing_row_is_a_miss_in_every_toolkit(protocol):
   scores = score([ROW, ROW, ROW, NAN_ROW], [ROW] * 4, protocol=protocol)
   assert scores.curves['success'][0] == 0.75
   assert scores.curves['precision'][50] == 0.75
+  # Only TrackingNet rates the first frame.
   assert scores['average_overlap'] in (2 / 3, 3 / 4)
 
 
-# What each toolkit makes of a valid frame followed by one of these, of which
-# the result is next to the box: success, precision, normalised precision.
+# Success, precision and normalised precision of two frames: a perfect one, and
+# one whose true box is NaN, outside the image or empty, with a result near it.
 @pytest.mark.parametrize(
   ('protocol', 'benchmark', 'nan', 'outside', 'empty'),
   [
@@ -127,7 +126,7 @@ def test_a_missing_row_is_a_miss_in_every_protocol(protocol):
     ('lasot_official', 'lasot', (0.5, 1, 1), (0.5, 1, 1), (0.5, 1, 1)),
   ],
 )
-def test_an_invalid_true_box_counts_as_its_toolkit_has_it(
+def test_an_invalid_true_box_counts_by_the_rules_of_each_toolkit(
   protocol, benchmark, nan, outside, empty
 ):
   for box, near, expected in (
@@ -135,7 +134,9 @@ def test_an_invalid_true_box_counts_as_its_toolkit_has_it(
     ([-3, 50, 10, 10], [-3, 50, 10, 10], outside),
     ([50, 50, 0, 10], ROW, empty),
   ):
-    scores = score([ROW, near], [ROW, box], None, protocol, benchmark)
+    scores = score(
+      [ROW, near], [ROW, box], protocol=protocol, benchmark=benchmark
+    )
     found = (
       scores.curves['success'][0],
       scores.curves['precision'][20],
@@ -155,73 +156,76 @@ def test_an_invalid_true_box_counts_as_its_toolkit_has_it(
     ('got10k', 1.0),
   ],
 )
-def test_absence_is_a_miss_where_the_toolkit_knows_of_it(protocol, success):
+def test_an_absent_frame_is_a_miss_if_the_toolkit_reads_labels(
+  protocol, success
+):
   scores = score([ROW, ROW], [ROW, ROW], [False, True], protocol)
   assert (
     scores.curves['success'][0] == scores.curves['precision'][20] == success
   )
 
 
-def test_pytracking_repeats_the_box_before_one_without_area():
+def test_pytracking_replaces_a_box_without_area_by_the_box_before():
   scores = score(
     [ROW, NEXT, [0, 0, 0, 0]], [ROW, NEXT, NEXT], protocol='pytracking'
   )
   assert scores.curves['success'][19] == 1.0
 
 
-def test_got10k_has_the_area_under_the_normalised_curve_of_lasot():
+def test_got10k_takes_the_area_under_the_normalised_curve_of_lasot():
   true = [ROW, ROW]
-  found = score([ROW, NEXT], true, None, 'got10k', 'lasot')
-  # 0.2 of the side: a hit from 0.2 on, 31 of 51 thresholds.
-  assert found['normalized_precision_20'] == pytest.approx((1 + 31 / 51) / 2)
-  assert found['precision_20'] == 1.0
+  scores = score([ROW, NEXT], true, protocol='got10k', benchmark='lasot')
+  # At a distance of 0.2 sides, a hit at 31 of the 51 thresholds.
+  assert scores['normalized_precision_20'] == pytest.approx((1 + 31 / 51) / 2)
+  assert scores['precision_20'] == 1.0
 
 
-def test_got10k_rates_its_own_frames_in_the_image_and_pools_them():
-  rate, total, *_ = toolkits.get('got10k', 'got10k_val')
+def test_got10k_clips_boxes_of_its_own_set_and_pools_the_frames():
+  toolkit = toolkits.get('got10k', 'got10k_val')
   absent = np.array([False, False, True, False])
   true = np.array([ROW, [90, 50, 20, 10], ROW, ROW], float)
   predicted = np.array([FAR, [90, 50, 40, 10], FAR, NEXT], float)
-  # Beyond column 100 nothing counts.
-  found = rate(predicted, Truth(true, absent, (100, 100)))
-  assert found.rated == 2
-  assert found['average_overlap'] == pytest.approx((1 + 8 / 12) / 2)
-  assert np.isnan(found['precision_20'])
-  long = rate(
-    np.array([ROW] * 9, float),
-    Truth(np.array([ROW] * 9, float), np.zeros(9, bool)),
-  )
-  expected = (2 * found['average_overlap'] + 8) / 10
-  assert total([found, long])['average_overlap'] == pytest.approx(expected)
+  # The image is 100 px wide, so that both boxes of frame 1 are clipped alike.
+  short = toolkit.score(predicted, Truth(true, absent, (100, 100)))
+  assert short.rated == 2
+  assert short['average_overlap'] == pytest.approx((1 + 8 / 12) / 2)
+  assert np.isnan(short['precision_20'])
+  perfect = np.array([ROW] * 9, float)
+  long = toolkit.score(perfect, Truth(perfect, np.zeros(9, bool)))
+  expected = (2 * short['average_overlap'] + 8) / 10
+  total = toolkit.total([short, long])
+  assert total['average_overlap'] == pytest.approx(expected)
 
 
-def test_trackingnet_rounds_and_has_areas_under_curves():
-  # The centre is 10 px off, which rounding makes of 10.4.
-  found = score([ROW, [60.4, 50, 10, 10]], [ROW, ROW], protocol='trackingnet')
-  # At 0 px half, from 10 px on everything: 21 points 2.5 px apart.
-  assert found['precision_20'] == pytest.approx(1 - 0.5 * 8.75 / 50)
+def test_trackingnet_rounds_boxes_and_takes_areas_under_curves():
+  # Rounding reduces the distance of 10.4 px to 10 px.
+  scores = score([ROW, [60.4, 50, 10, 10]], [ROW, ROW], protocol='trackingnet')
+  # Half of the frames are hits at 0 px and all from 10 px on, at 21 thresholds
+  # that are 2.5 px apart.
+  assert scores['precision_20'] == pytest.approx(1 - 0.5 * 8.75 / 50)
   perfect = score([ROW] * 2, [ROW] * 2, protocol='trackingnet')
   assert perfect['success_auc'] == pytest.approx(1.0)
 
 
-def test_trackingnets_own_example_gets_its_scores():
-  """Seven results as the truth, one of 432 of 480 rows, and one of zeros.
+def test_the_example_of_the_trackingnet_devkit_gets_its_scores():
+  """Scores results that are equivalent to the devkit's example files.
 
-  That is what the devkit's example files come to; its scores of them are
-  coverage 88.956, precision and normalised precision 87.802, success 88.080.
+  These are seven perfect results, one with 432 of 480 rows, and one of zeros.
+  The devkit scores them with coverage 88.956, precision and normalised
+  precision 87.802, and success 88.080.
   """
-  rate, total, *_ = toolkits.get('trackingnet', 'trackingnet')
+  toolkit = toolkits.get('trackingnet', 'trackingnet')
 
   def sequence(frames, rows, zeros=False):
     true = np.array([ROW] * frames, float)
     predicted = np.zeros_like(true) if zeros else true.copy()
     predicted[rows:] = np.nan
-    return rate(predicted, Truth(true, np.zeros(frames, bool)))
+    return toolkit.score(predicted, Truth(true, np.zeros(frames, bool)))
 
   lengths = (480, 540, 480, 540, 450, 540, 540)
-  found = [sequence(n, n) for n in lengths]
-  found += [sequence(480, 432), sequence(450, 450, zeros=True)]
-  figures = total(found).figures
+  scores = [sequence(frames, frames) for frames in lengths]
+  scores += [sequence(480, 432), sequence(450, 450, zeros=True)]
+  figures = toolkit.total(scores).figures
   expected = {
     'average_overlap': 0.8895555555555555,
     'precision_20': 0.8780246913580247,
@@ -232,8 +236,8 @@ def test_trackingnets_own_example_gets_its_scores():
     assert figures[name] == pytest.approx(value, abs=1e-12)
 
 
-def test_an_unknown_protocol_lists_the_known():
+def test_an_unknown_scoring_protocol_lists_the_known_ones():
   with pytest.raises(
-    ValueError, match=r'--protocol ours: of one pass there are pysot'
+    ValueError, match=r"`protocol`: 'ours' does not .*; choose one of pysot"
   ):
     toolkits.get('ours', 'otb100')

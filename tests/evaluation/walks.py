@@ -1,8 +1,8 @@
-"""Sequences and results by formula, as VOT's toolkit was given them.
+"""Sequences and results by formula, which vot-toolkit has scored.
 
-`write` is how its figures in the tests come to be: a workspace with
-vot-toolkit's `multistart`, `unsupervised` and `supervised` experiments,
-analysed by it.
+`write` documents where the toolkit's figures in the tests come from. It writes
+a workspace for vot-toolkit's `multistart`, `unsupervised` and `supervised`
+experiments, which the toolkit analysed.
 """
 
 from pathlib import Path
@@ -23,16 +23,21 @@ from tests import formulas
 
 SIZE = (320, 240)
 LENGTHS = {'a': 230, 'b': 151, 'c': 320, 'd': 60}
-# Frames without a target, of b and c.
+# Sequences b and c have no target in these frames.
 ABSENT = slice(70, 90)
 
 
 def truths() -> dict[str, Truth]:
+  """Returns the ground truth of all sequences."""
   return {name: Truth(tuple(_boxes(name, True)), size=SIZE) for name in LENGTHS}
 
 
 def runs() -> dict[str, list[Run]]:
-  """Forward or backward, the longer way, from every 50th frame and the last."""
+  """Returns results of the anchor experiment.
+
+  Anchors are the last frame and every 50th one. Runs go forward or backward,
+  whichever is longer.
+  """
   found = {}
   for name, length in LENGTHS.items():
     boxes, found[name] = _boxes(name), []
@@ -52,7 +57,7 @@ def runs() -> dict[str, list[Run]]:
 
 
 def resets() -> dict[str, list[Run]]:
-  """Started again five frames behind each loss; where there is always one."""
+  """Returns results of the reset experiment, for the sequences without gaps."""
   found = {}
   for name in 'ad':
     boxes, draw = _boxes(name), formulas.rng(f'reset {name}')
@@ -75,6 +80,7 @@ def resets() -> dict[str, list[Run]]:
 
 
 def results() -> dict[str, list[Run]]:
+  """Returns results of the long-term experiment."""
   found = {}
   for name in LENGTHS:
     draw = formulas.rng(f'long {name}')
@@ -82,13 +88,16 @@ def results() -> dict[str, list[Run]]:
     for true, box in zip(_boxes(name, True)[1:], _boxes(name)[1:], strict=True):
       drift = 0.95 * drift + draw.normal(0, 3, 2)
       regions.append(_moved(box, drift, draw))
-      sure = draw.uniform(0.6, 1) / (1 + np.hypot(*drift) / 20)
-      confidences.append(round(sure * (0.4 if np.isnan(true[0]) else 1), 5))
+      confidence = draw.uniform(0.6, 1) / (1 + np.hypot(*drift) / 20)
+      if np.isnan(true).any():
+        confidence *= 0.4
+      confidences.append(round(confidence, 5))
     found[name] = [unbroken(regions, np.array(confidences))]
   return found
 
 
 def _boxes(name, gaps=False):
+  """Returns a random walk of boxes; with `gaps`, frames have no target."""
   draw = formulas.rng(f'walk {name}')
   length = LENGTHS[name]
   steps = draw.normal(0, 2, (length, 2))
@@ -105,7 +114,7 @@ def _moved(box, drift, draw):
 
 
 def write(root: Path) -> None:
-  """Writes a workspace's sequences and results in vot-toolkit's layout."""
+  """Writes sequences and results as a workspace of vot-toolkit."""
   for name, truth in truths().items():
     folder = root / 'sequences' / name
     folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Boxes, crops' sides and grids by hand."""
+"""Boxes, sides of crops and grids, compared with values by hand."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +10,7 @@ arrays = pytest.mark.parametrize('xp', [np, jnp], ids=['numpy', 'jax'])
 
 
 @arrays
-def test_formats_say_the_same_box(xp):
+def test_conversions_between_formats_keep_the_box(xp):
   xywh = xp.asarray([[10.0, 20.0, 30.0, 40.0]])
   xyxy = xp.asarray([[10.0, 20.0, 40.0, 60.0]])
   cxcywh = xp.asarray([[25.0, 40.0, 30.0, 40.0]])
@@ -33,7 +33,7 @@ def test_formats_say_the_same_box(xp):
   ],
   ids=['same', 'half', 'touching', 'inside', 'swapped corners'],
 )
-def test_iou_by_hand(xp, other, expected):
+def test_iou_has_the_value_by_hand(xp, other, expected):
   box = xp.asarray([0.0, 0.0, 10.0, 10.0])
   other = xp.asarray(other, dtype=box.dtype)
   assert float(boxes.iou(box, other)) == pytest.approx(expected)
@@ -65,21 +65,23 @@ def test_context_side_of_a_square_is_twice_its_side():
   ('size', 'shift', 'scale'),
   [(127, 4.0, 0.05), (255, 64.0, 0.18), (207, 40.0, 0.18)],
 )
-def test_room_holds_the_farthest_crop(size, shift, scale):
-  room = context.room(size, shift, scale)
+def test_the_region_of_augmentation_contains_the_farthest_crop(
+  size, shift, scale
+):
+  side = context.room(size, shift, scale)
   farthest = (size - 1) / 2 * (1 + scale) + shift
-  assert room % 2 == 1
-  assert farthest + 1 <= (room - 1) / 2 < farthest + 2
+  assert side % 2 == 1
+  assert farthest + 1 <= (side - 1) / 2 < farthest + 2
 
 
 @pytest.mark.parametrize('size', [17, 25])
-def test_the_middle_point_is_the_crops_centre(size):
+def test_the_middle_cell_is_at_the_centre_of_the_crop(size):
   points = grid.points(size, 8)
   assert points.shape == (size, size, 2)
   assert points[size // 2, size // 2].tolist() == [0, 0]
   assert points[0, 1].tolist() == [-(size // 2) * 8 + 8, -(size // 2) * 8]
 
 
-def test_response_size_is_that_of_a_valid_convolution():
+def test_the_response_has_the_size_of_a_valid_convolution():
   assert grid.response_size(31, 7) == 25
   assert grid.response_size(22, 6) == 17

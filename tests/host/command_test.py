@@ -1,4 +1,4 @@
-"""The runner of all commands: exit codes, and errors in one line."""
+"""The runner of all commands: exit codes and errors in one line."""
 
 import logging
 import types
@@ -11,7 +11,7 @@ from acm_jax.host import command
 
 
 def program(error=None):
-  """A command with a flag that is required, which fails as told."""
+  """Makes a command with a required flag, which fails with `error`."""
 
   def define(values):
     flags.DEFINE_integer('n', None, 'N.', required=True, flag_values=values)
@@ -24,7 +24,7 @@ def program(error=None):
   return types.SimpleNamespace(define=define, main=main, __doc__='Does it.')
 
 
-def test_work_that_is_done_is_exit_0(run_command):
+def test_success_has_exit_code_0(run_command):
   assert run_command(program(), '--n=3') == (0, ['n is 3'], [])
 
 
@@ -38,15 +38,15 @@ def test_work_that_is_done_is_exit_0(run_command):
     (PermissionError(13, 'Permission denied', 'a'), 2, 'error: a: Permission'),
     (OSError(28, 'No space left on device'), 1, 'error: [Errno 28] No space'),
     (OSError(28, 'No space left', 'a.txt'), 1, 'error: a.txt: No space left'),
+    (ValueError('`n`: bad'), 2, 'error: --n: bad'),
+    (ValueError('`m`: bad'), 2, 'error: `m`: bad'),
     (RuntimeError('no encoder'), 1, 'error: no encoder'),
     (KeyError('x'), 1, "error: KeyError: 'x' (--debug shows where)"),
     (KeyboardInterrupt(), 130, 'interrupted'),
   ],
   ids=lambda value: type(value).__name__ if value and value != 2 else '',
 )
-def test_what_goes_wrong_is_one_line_and_its_exit_code(
-  run_command, error, code, line
-):
+def test_an_error_is_one_line_and_an_exit_code(run_command, error, code, line):
   found, _, errors = run_command(program(error), '--n=3')
   assert found == code
   assert len(errors) == 1
@@ -71,11 +71,11 @@ def test_debug_shows_the_traceback(run_command):
   ],
   ids=['missing', 'no number', 'unknown', 'extra'],
 )
-def test_flags_that_are_wrong_are_named(refuse, argv, message):
+def test_wrong_flags_are_named(refuse, argv, message):
   refuse(program(), *argv, message=message)
 
 
-def test_what_orbax_logs_is_for_debug_alone():
+def test_logs_of_orbax_are_silenced():
   def passes(path):
     record = logging.LogRecord('absl', logging.WARNING, path, 1, '', (), None)
     return command._not_orbax(record)
@@ -90,3 +90,22 @@ def test_help_shows_an_example_and_every_flag(run_command, module):
   assert (code, errors) == (0, [])
   assert f'python -m {module.__name__} --' in '\n'.join(printed)
   assert any('--debug: ' in line for line in printed)
+
+
+def test_help_shows_choices_defaults_and_that_a_flag_may_be_repeated(
+  run_command,
+):
+  def define(values):
+    flags.DEFINE_enum('kind', 'a', ['a', 'b'], 'Kind.', flag_values=values)
+    flags.DEFINE_integer('seed', 0, 'Seed.', flag_values=values)
+    flags.DEFINE_multi_string('box', None, 'Box.', flag_values=values)
+    flags.DEFINE_bool('check', False, 'Check.', flag_values=values)
+
+  module = types.SimpleNamespace(define=define, main=print, __doc__='Does it.')
+  _, printed, _ = run_command(module, '--help')
+  assert printed[-4:] == [
+    '  --kind: Kind: a, b (default: a).',
+    '  --seed: Seed (default: 0).',
+    '  --box: Box; may be repeated.',
+    '  --check: Check.',
+  ]

@@ -1,4 +1,4 @@
-"""Where configs are found, and what their files can import."""
+"""Search for config files, and their imports."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def test_a_config_of_the_package_is_found_from_any_folder(
   assert resolve('--config', name, *rest) == ['--config', str(own), *rest]
 
 
-def test_a_file_of_that_path_comes_first(tmp_path, monkeypatch):
+def test_a_path_has_precedence_over_a_name(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   (tmp_path / 'configs').mkdir()
   (tmp_path / 'configs' / 'siamban.py').write_text('')
@@ -39,12 +39,12 @@ def test_a_file_of_that_path_comes_first(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('name', ['siamban_acn', 'mine/siamban.py'])
-def test_a_config_that_is_nowhere_is_refused_and_the_known_listed(name):
+def test_an_unknown_config_is_refused_with_the_known_ones(name):
   with pytest.raises(FileNotFoundError, match=rf'{name}: no such file; .*siam'):
     config_files.find(name)
 
 
-def test_a_config_imports_its_neighbours_and_those_of_the_package(tmp_path):
+def test_a_config_can_import_its_neighbours_and_those_of_the_package(tmp_path):
   (tmp_path / 'rates.py').write_text('PEAK = 0.25\n')
   (tmp_path / 'mine.py').write_text(
     'from configs import rates, siamban\n'
@@ -54,7 +54,7 @@ def test_a_config_imports_its_neighbours_and_those_of_the_package(tmp_path):
     '    config.schedule.peak_rate = rates.PEAK\n'
     '  return config\n'
   )
-  # In a process in which `configs` is not imported yet, elsewhere.
+  # A new process has not imported `configs` from the repository.
   program = (
     'from absl import flags\n'
     'from ml_collections import config_flags\n'
@@ -74,7 +74,7 @@ def test_a_config_imports_its_neighbours_and_those_of_the_package(tmp_path):
   assert ran.stdout.split() == ['0.25']
 
 
-def test_a_flag_of_that_name_that_is_no_config_is_left_alone():
+def test_a_string_flag_named_config_is_not_changed():
   values = flags.FlagValues()
   flags.DEFINE_string('config', None, '', flag_values=values)
   argv = ['bench', '--config=nowhere.py']

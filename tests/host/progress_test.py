@@ -1,4 +1,4 @@
-"""Progress passes items on and says how many."""
+"""Progress on a terminal and in plain lines."""
 
 import io
 import itertools
@@ -12,12 +12,12 @@ from acm_jax.host.progress import Progress, progress
 
 @pytest.fixture
 def ticking(monkeypatch):
-  """A clock that goes six seconds further whenever it is read."""
+  """A clock that advances by six seconds whenever it is read."""
   monkeypatch.setattr(module.time, 'monotonic', itertools.count(0, 6).__next__)
 
 
 @pytest.mark.usefixtures('ticking')
-def test_lines_tell_count_rate_and_time_left(capsys):
+def test_lines_have_count_rate_and_time_left(capsys):
   assert list(progress('abcd', 'work', 4, 'letters')) == list('abcd')
   printed = capsys.readouterr()
   assert printed.err == ''
@@ -36,7 +36,7 @@ def test_an_unknown_total_is_left_out(capsys):
 
 
 @pytest.mark.usefixtures('ticking')
-def test_what_was_done_before_counts_for_no_rate(capsys):
+def test_items_done_earlier_do_not_affect_the_rate(capsys):
   with Progress('work', 9, 'steps', done=4) as shown:
     shown.update(5, 'loss 2')
     shown.update(6, 'loss [1]')
@@ -56,7 +56,7 @@ def test_a_terminal_gets_a_bar_and_a_line_at_the_end(total, monkeypatch):
   assert 'work: 3 letters in' in out.getvalue().splitlines()[-1]
 
 
-def test_an_error_goes_through_and_ends_without_a_line(capsys):
+def test_an_error_is_raised_without_a_final_line(capsys):
   def failing():
     yield 1
     raise ValueError('bad')

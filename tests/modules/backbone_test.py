@@ -1,4 +1,4 @@
-"""Backbones: sizes, frozen stages, names."""
+"""Backbones: sizes of their features, frozen stages, and names."""
 
 import functools
 
@@ -27,7 +27,7 @@ def small(name):
 
 @kinds
 @pytest.mark.parametrize('size', [127, 255, 287, 510])
-def test_cells_and_features_say_the_size_of_the_features(name, size):
+def test_cells_and_features_are_the_shape_of_the_output(name, size):
   module = small(name)
   image = jnp.zeros((1, size, size, 3))
 
@@ -42,14 +42,12 @@ def test_cells_and_features_say_the_size_of_the_features(name, size):
 
 @kinds
 @pytest.mark.parametrize('trained', [0, 3], ids=['none', 'three'])
-def test_only_stages_that_train_have_gradients_and_new_statistics(
-  name, trained
-):
+def test_only_trained_stages_have_gradients_and_new_statistics(name, trained):
   module = small(name)
   image = jax.random.uniform(jax.random.key(1), (2, 127, 127, 3))
   init = functools.partial(module.init, mode=EVAL)
   filled = variables.fill(init, image)
-  # The last ones, as they are numbered.
+  # The stem comes first, then the numbered layers; the last ones train.
   layers = sorted(filled['params'], key=lambda name: (name != 'stem', name))
   frozen = layers[: len(layers) - trained]
   mode = Mode(training=True, frozen=frozenset(frozen))
@@ -65,8 +63,8 @@ def test_only_stages_that_train_have_gradients_and_new_statistics(
 
   grads, statistics = jax.jit(jax.grad(loss, has_aux=True))(filled['params'])
   for layer, grad in grads.items():
-    moving = any(bool(jnp.any(x != 0)) for x in jax.tree.leaves(grad))
-    assert moving == (layer not in frozen), layer
+    has_gradient = any(bool(jnp.any(x != 0)) for x in jax.tree.leaves(grad))
+    assert has_gradient == (layer not in frozen), layer
     if layer not in statistics:
       continue
     old = filled['batch_stats'][layer]
@@ -74,14 +72,14 @@ def test_only_stages_that_train_have_gradients_and_new_statistics(
     assert all(jax.tree.leaves(same)) != (layer not in frozen), layer
 
 
-def test_unknown_backbone_names_the_known():
+def test_an_unknown_backbone_is_refused_with_the_known_ones():
   with pytest.raises(
-    ValueError, match=r'no backbone .*alexnet, .*mobilenet_v2, .*resnet50'
+    ValueError, match=r'unknown backbone .*alexnet, .*mobilenet_v2, .*resnet50'
   ):
     backbones.make('resnet')
 
 
 @kinds
-def test_levels_that_a_backbone_lacks_are_refused(name):
+def test_a_level_that_a_backbone_lacks_is_refused(name):
   with pytest.raises(ValueError, match='level'):
     backbones.make(name, levels=(1,))

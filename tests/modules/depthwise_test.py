@@ -38,7 +38,7 @@ def test_depthwise_convolution_equals_its_definition(grid, cells, size):
   x, kernel = arrays(size, cells)
   ours = jax.jit(lambda x, k: depthwise_conv(x, k, **grid))(x, kernel)
   expected = oracles.depthwise_conv(*map(np.asarray, (x, kernel)), **grid)
-  # Up to 25 products in float32.
+  # Sums of up to 25 products in float32.
   np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -64,19 +64,19 @@ def test_gradient_equals_that_of_the_grouped_convolution(grid, cells):
   slope = jnp.asarray(slope, jnp.float32)
   _, ours = jax.vjp(lambda x, k: depthwise_conv(x, k, **grid), x, kernel)
   for mine, other in zip(ours(slope), pull(slope), strict=True):
-    # Up to 600 products in float32.
+    # Sums of up to 600 products in float32.
     np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-4)
 
 
 @every_grid
-def test_both_gradients_by_the_kernel_are_the_same(grid):
-  # This machine runs but one of them by itself.
+def test_both_kernel_gradients_are_the_same(grid):
+  # Only one of the two runs on any given backend.
   x, kernel = arrays(12)
   slope = depthwise_conv(x, kernel, **grid)
   taps = depthwise._Taps(3, **grid)
   on_cpu = jax.jit(lambda: depthwise._by_kernel_on_cpu(x, slope, taps=taps))()
-  elsewhere = jax.jit(lambda: depthwise._by_kernel(x, slope, taps=taps))()
-  np.testing.assert_allclose(on_cpu, elsewhere, rtol=1e-5, atol=1e-4)
+  on_accelerators = jax.jit(lambda: depthwise._by_kernel(x, slope, taps=taps))()
+  np.testing.assert_allclose(on_cpu, on_accelerators, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize('platform', ['cuda', 'tpu'])
@@ -85,5 +85,5 @@ def test_an_accelerator_runs_no_loop_over_rows(platform):
   gradient = jax.jit(jax.grad(lambda x, k: depthwise_conv(x, k).sum(), (0, 1)))
   exported = jax.export.export(gradient, platforms=[platform])(x, kernel)
   assert 'while' not in exported.mlir_module()
-  here = jax.export.export(gradient, platforms=['cpu'])(x, kernel)
-  assert 'while' in here.mlir_module()
+  for_cpu = jax.export.export(gradient, platforms=['cpu'])(x, kernel)
+  assert 'while' in for_cpu.mlir_module()

@@ -1,4 +1,4 @@
-"""Fusions equal their slow truths, with gradients."""
+"""Fusions and their gradients equal slow reference implementations."""
 
 import jax
 import jax.numpy as jnp
@@ -8,13 +8,13 @@ import pytest
 from acm_jax.modules import fusion
 from tests import oracles
 
-# Batch, template cells, search cells, channels: of SiamBAN, of SiamFC, of one
-# cell, of a map as large as the template.
+# Batch, template cells, search cells, channels: as in SiamBAN and SiamFC, for
+# a template of one cell, and for a search region as large as the template.
 SHAPES = {
   'siamban': (2, 5, 29, 16),
   'siamfc': (3, 6, 22, 8),
   'one cell': (2, 1, 4, 3),
-  'one place': (1, 4, 4, 5),
+  'one location': (1, 4, 4, 5),
 }
 shapes = pytest.mark.parametrize('shape', SHAPES.values(), ids=SHAPES)
 
@@ -64,16 +64,16 @@ def test_acm_gradient_equals_that_of_concatenation(shape):
     return jnp.sum(jnp.sin(response))
 
   def explicit(template, search, theta):
-    places = jnp.arange(search.shape[1] - cells + 1)[:, None]
-    taps = places + jnp.arange(cells)[None]
+    corners = jnp.arange(search.shape[1] - cells + 1)[:, None]
+    taps = corners + jnp.arange(cells)[None]
     cut = search[:, taps][:, :, :, taps].swapaxes(2, 3)
     tiled = jnp.broadcast_to(template[:, None, None], cut.shape)
     both = jnp.concatenate([tiled, cut], axis=-1)
     return jnp.sum(jnp.sin(jnp.einsum('bijyxc,yxcf->bijf', both, theta)))
 
   ours = jax.jit(jax.grad(split, (0, 1, 2)))(template, search, theta)
-  truth = jax.jit(jax.grad(explicit, (0, 1, 2)))(template, search, theta)
-  jax.tree.map(close, ours, truth)
+  expected = jax.jit(jax.grad(explicit, (0, 1, 2)))(template, search, theta)
+  jax.tree.map(close, ours, expected)
 
 
 def acm(shape, **options):
@@ -102,7 +102,7 @@ def test_acm_encode_then_fuse_equals_call(shape, prior, extra):
   assert whole.shape == (shape[0], side, side, shape[3])
 
 
-def test_acm_hears_the_box_size_only_with_the_prior():
+def test_acm_depends_on_the_box_size_only_with_the_prior():
   for prior in (True, False):
     module, variables, template, box_size, search = acm(
       SHAPES['siamban'], prior=prior, extra_conv=False
@@ -135,7 +135,7 @@ def test_xcorr_equals_its_oracle(shape):
 
 
 @shapes
-def test_xcorr_gradient_equals_that_of_a_convolution_a_sample(shape):
+def test_xcorr_gradient_equals_that_of_a_convolution_per_sample(shape):
   _, search = features(shape)
   kernel = kernels(shape)
 
@@ -185,10 +185,10 @@ def test_depthwise_xcorr_gradient_equals_the_grouped_convolution(shape):
   ours = jax.jit(jax.grad(loss(fusion.depthwise_xcorr), (0, 1)))(
     search, template
   )
-  truth = jax.jit(jax.grad(loss(grouped), (0, 1)))(search, template)
-  jax.tree.map(close, ours, truth)
+  expected = jax.jit(jax.grad(loss(grouped), (0, 1)))(search, template)
+  jax.tree.map(close, ours, expected)
 
 
-def test_unknown_fusion_names_the_known():
-  with pytest.raises(ValueError, match=r"no fusion 'xcor'.*acm, dw_xcorr"):
+def test_an_unknown_fusion_is_refused_with_the_known_ones():
+  with pytest.raises(ValueError, match=r"unknown fusion 'xcor'.*acm, dw_xcorr"):
     fusion.make('xcor', 8, 5)

@@ -1,4 +1,4 @@
-"""What is left of a video when tracking ends early, and the sheet's frames."""
+"""Tests of annotated videos: tracking that ends early, frames of the sheet."""
 
 import itertools
 
@@ -14,8 +14,8 @@ BOX = np.array([[10, 10, 20, 20]], np.float32)
 IMAGE = np.zeros((48, 64, 3), np.uint8)
 
 
-class Ending(VideoTracker):
-  """Gives the first box for `count` frames, until `error` comes."""
+class Failing(VideoTracker):
+  """Repeats the first box for `count` frames, then raises `error`."""
 
   def __init__(self, count, error):
     self._count, self._error = count, error
@@ -28,16 +28,16 @@ class Ending(VideoTracker):
 
 @pytest.fixture
 def run(tmp_path):
-  """Annotates a video of nine frames."""
+  """Returns a function that annotates a video of nine frames."""
 
   def run(count, error):
     video = Video(iter([IMAGE] * 9), 10.0, 9)
-    return annotate.annotate(Ending(count, error), video, BOX, tmp_path)
+    return annotate.annotate(Failing(count, error), video, BOX, tmp_path)
 
   return run
 
 
-def test_an_interrupt_keeps_what_was_tracked(run, tmp_path):
+def test_an_interrupt_keeps_the_tracked_frames(run, tmp_path):
   assert run(3, KeyboardInterrupt()) == 3
   rows = (tmp_path / 'boxes.csv').read_text().splitlines()
   assert rows[0] == 'frame,target,x,y,w,h,score,lost,margin'
@@ -50,10 +50,10 @@ def test_an_interrupt_keeps_what_was_tracked(run, tmp_path):
 
 @pytest.mark.parametrize(
   ('count', 'error'),
-  [(0, KeyboardInterrupt()), (3, ValueError('frame 3 is other'))],
-  ids=['interrupt at once', 'bad frame'],
+  [(0, KeyboardInterrupt()), (3, ValueError('frame 3 is invalid'))],
+  ids=['interrupt before the first frame', 'invalid frame'],
 )
-def test_what_fails_leaves_no_file(run, tmp_path, count, error):
+def test_a_failure_leaves_no_file(run, tmp_path, count, error):
   with pytest.raises(type(error)):
     run(count, error)
   assert not list(tmp_path.iterdir())
@@ -68,5 +68,5 @@ def test_the_sheet_spans_a_video_of_any_length(count):
   assert len(chosen) == min(8, count)
   assert chosen == sorted(set(chosen))
   assert chosen[0] == 0
-  # An eighth of the video may be missing at its end: its length is not known.
+  # Up to an eighth at the end may be missing, since the length is not known.
   assert chosen[-1] >= (count - 1) * 7 / 8

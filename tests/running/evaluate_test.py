@@ -1,4 +1,4 @@
-"""Trackers over a benchmark's sequences."""
+"""Tests of running trackers on a benchmark's sequences."""
 
 import dataclasses
 import json
@@ -22,13 +22,13 @@ def folder_task(sequences):
   return Task(FOLDER, sequences, benchmarks.sequences(FOLDER, sequences))
 
 
-def test_result_files_have_the_benchmarks_pixel_base(sequences, tmp_path):
-  found = benchmarks.sequences(FOLDER, sequences)
+def test_result_files_count_pixels_as_the_benchmark_does(sequences, tmp_path):
+  of_folder = benchmarks.sequences(FOLDER, sequences)
   first_box = BaselineFollower('first_box')
   matlab = dataclasses.replace(FOLDER, name='matlab', first_pixel=1)
   boxes = {}
   for benchmark in (FOLDER, matlab):
-    task = Task(benchmark, sequences, found)
+    task = Task(benchmark, sequences, of_folder)
     folder = evaluate.run('ours', first_box, task, tmp_path)
     assert folder == tmp_path / benchmark.name / 'ours'
     seconds = np.loadtxt(folder / 'times' / 'synthetic-0000_time.txt')
@@ -41,7 +41,7 @@ def test_result_files_have_the_benchmarks_pixel_base(sequences, tmp_path):
 
 
 class Failing(BaselineFollower):
-  """A baseline that fails once, and notes how many targets it was given."""
+  """Baseline that counts its targets, and fails once, on target number `at`."""
 
   def __init__(self, at):
     super().__init__('first_box')
@@ -58,34 +58,40 @@ class Failing(BaselineFollower):
     return super().advance(images)
 
 
-def test_what_was_interrupted_goes_on_where_it_stopped(sequences, tmp_path):
-  lanes = Failing(at=2)
+def test_an_interrupted_run_continues_where_it_stopped(sequences, tmp_path):
+  follower = Failing(at=2)
   task = folder_task(sequences)
   with pytest.raises(ValueError, match='out of order'):
-    evaluate.run('ours', lanes, task, tmp_path)
+    evaluate.run('ours', follower, task, tmp_path)
   folder = tmp_path / 'folder' / 'ours'
   assert [path.name for path in folder.glob('*.txt')] == ['synthetic-0000.txt']
   for starts in (3, 3):
-    evaluate.run('ours', lanes, task, tmp_path)
-    assert lanes.starts == starts
-  # One that is not whole is done again.
+    evaluate.run('ours', follower, task, tmp_path)
+    assert follower.starts == starts
+  # A sequence with an incomplete result is tracked again.
   file = folder / 'synthetic-0000.txt'
   file.write_text(file.read_text().partition('\n')[0] + '\n')
-  evaluate.run('ours', lanes, task, tmp_path)
-  assert lanes.starts == 4
+  evaluate.run('ours', follower, task, tmp_path)
+  assert follower.starts == 4
 
 
-def test_results_of_another_tracker_are_not_mixed_with(sequences, tmp_path):
+def test_results_of_another_tracker_in_the_folder_are_refused(
+  sequences, tmp_path
+):
   task = folder_task(sequences)
   evaluate.run('ours', BaselineFollower('first_box'), task, tmp_path)
-  with pytest.raises(ValueError, match='has results of another tracker'):
+  with pytest.raises(
+    ValueError, match=r'tracker \(different in tracker\.json: baseline\)'
+  ):
     evaluate.run('ours', BaselineFollower('mil'), task, tmp_path)
   (tmp_path / 'folder' / 'ours' / 'tracker.json').unlink()
   with pytest.raises(ValueError, match='has results of an unknown tracker'):
     evaluate.run('ours', BaselineFollower('first_box'), task, tmp_path)
 
 
-def test_lanes_do_not_change_the_results(sequences, tiny_model, tmp_path):
+def test_the_number_of_lanes_does_not_change_results(
+  sequences, tiny_model, tmp_path
+):
   task, files = folder_task(sequences), []
   for count in (1, 2):
     engine = Engine(tiny_model, count)
@@ -99,19 +105,20 @@ def test_lanes_do_not_change_the_results(sequences, tiny_model, tmp_path):
     np.testing.assert_allclose(one, other, atol=1e-3)
 
 
-def test_a_hidden_benchmark_gets_an_archive(sequences, tmp_path, capsys):
+def test_an_archive_is_written_for_a_hidden_benchmark(
+  sequences, tmp_path, capsys
+):
   root = tmp_path / 'GOT-10k'
   for number, sequence in enumerate(benchmarks.sequences(FOLDER, sequences), 1):
     folder = root / 'test' / f'GOT-10k_Test_{number:06d}'
     shutil.copytree(sequence.frame_paths[0].parent, folder)
     (folder / 'groundtruth.txt').write_text('5,6,7,8\n')
   benchmark = benchmarks.get('got10k_test')
-  found = benchmarks.sequences(benchmark, root)
-  chosen = {'ours': BaselineFollower('first_box')}
-  evaluate.evaluate(chosen, Task(benchmark, root, found), tmp_path)
+  task = Task(benchmark, root, benchmarks.sequences(benchmark, root))
+  evaluate.evaluate({'ours': BaselineFollower('first_box')}, task, tmp_path)
   path = tmp_path / 'got10k_test' / 'ours.zip'
-  told = capsys.readouterr().out
-  assert f'{path}: 2 sequences; 178 are missing' in told
+  printed = capsys.readouterr().out
+  assert f'{path}: 2 sequences; 178 are missing' in printed
   name = 'GOT-10k_Test_000002'
   with zipfile.ZipFile(path) as archive:
     assert f'{name}/{name}_time.txt' in archive.namelist()
@@ -123,6 +130,6 @@ def test_a_hidden_benchmark_gets_an_archive(sequences, tmp_path, capsys):
     archives.check(path, benchmark)
 
 
-def test_names_choose_sequences(sequences):
-  found = benchmarks.sequences(FOLDER, sequences, ['synthetic-0001'])
-  assert [sequence.name for sequence in found] == ['synthetic-0001']
+def test_sequences_can_be_selected_by_name(sequences):
+  selected = benchmarks.sequences(FOLDER, sequences, ['synthetic-0001'])
+  assert [sequence.name for sequence in selected] == ['synthetic-0001']

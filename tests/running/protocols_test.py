@@ -1,4 +1,4 @@
-"""The experiments' protocols, driven over sequences with known boxes."""
+"""Tests of the experiments' protocols on sequences with known boxes."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ from acm_jax.running import evaluate, scheduler
 from acm_jax.running.baselines import BaselineFollower
 from acm_jax.running.evaluate import Task
 from acm_jax.running.scheduler import Job
-from acm_jax.tracking.engine import Engine, Programs, given
+from acm_jax.tracking.engine import Engine, Programs, initial_result
 
 VOT = benchmarks.get('vot2018')
 BOX = [10.0, 10, 20, 16]
@@ -30,7 +30,7 @@ BOX = [10.0, 10, 20, 16]
 
 @pytest.fixture
 def root(tmp_path):
-  """Two sequences, of 14 and 9 frames, with a box and a polygon."""
+  """Benchmark of two sequences: 14 frames with boxes, 9 with polygons."""
   root = tmp_path / 'VOT2018'
   for name, count, region in (
     ('ants1', 14, '10,10,20,16'),
@@ -39,7 +39,7 @@ def root(tmp_path):
     folder = root / name / 'color'
     folder.mkdir(parents=True)
     for number in range(1, count + 1):
-      # So that an image tells its number.
+      # The grey level encodes the frame number.
       image = np.full((48, 64, 3), 5 * number, np.uint8)
       cv2.imwrite(str(folder / f'{number:08d}.png'), image)
     (root / name / 'groundtruth.txt').write_text(f'{region}\n' * count)
@@ -48,10 +48,10 @@ def root(tmp_path):
 
 
 class Losing:
-  """Lanes that hold a target for some frames after each start, then lose it.
+  """Follower that loses its target `after` frames from each start.
 
   Attributes:
-    seen: Frames by lane, in order; a start is written as -number.
+    seen: Numbers of the frames in the order of tracking; negative for a start.
   """
 
   def __init__(self, lanes, after):
@@ -66,21 +66,20 @@ class Losing:
     self.seen.append(-int(image[0, 0, 0] // 5))
 
   def advance(self, images):
-    found = {}
+    results = {}
     for lane, image in images.items():
       self.seen.append(int(image[0, 0, 0] // 5))
       box, held = self._state[lane]
       self._state[lane][1] = held + 1
-      moved = 500.0 * (held + 1 >= self._after)
-      tracked = given(np.zeros(4)).replace(
-        box_xywh=box + np.array([moved, 0, 0, 0]), score=np.float32(0.25)
+      error = 500.0 * (held + 1 >= self._after)
+      results[lane] = initial_result(np.zeros(4)).replace(
+        box_xywh=box + np.array([error, 0, 0, 0]), score=np.float32(0.25)
       )
-      found[lane] = tracked
-    return lambda: found
+    return lambda: results
 
 
-def run(task, lanes, tmp_path):
-  return evaluate.run('ours', lanes, task, tmp_path)
+def run(task, follower, tmp_path):
+  return evaluate.run('ours', follower, task, tmp_path)
 
 
 def rows(folder, name):
@@ -89,11 +88,13 @@ def rows(folder, name):
 
 
 @pytest.mark.parametrize('count', [1, 2, 5])
-def test_a_lost_target_is_given_again_after_five_frames(root, tmp_path, count):
+def test_a_lost_target_is_started_again_after_five_frames(
+  root, tmp_path, count
+):
   task = Task(VOT, root, benchmarks.sequences(VOT, root))
   folder = run(task, Losing(count, 3), tmp_path)
   box = '10.0000,10.0000,20.0000,16.0000'
-  # Lost at frames 3 and 11, so that frame 16 would be the next start.
+  # The target is lost in frames 3 and 11; the next start would be frame 16.
   start = ['1', box, box, '2', '0', '0', '0', '0']
   assert rows(folder, 'ants1') == (start + start)[:14]
   assert [len(r) > 1 for r in rows(folder, 'bag')] == [False, True, True] + [
@@ -103,36 +104,38 @@ def test_a_lost_target_is_given_again_after_five_frames(root, tmp_path, count):
   assert (
     (times > 0) == ([True] * 4 + [False] * 4 + [True] * 4 + [False] * 2)
   ).all()
-  found = scoring.compute('vot2018', root, [folder]).trackers['ours']
-  assert found.sequences['ants1']['failures'] == 2
-  assert found.sequences['bag']['failures'] == 1
+  scores = scoring.compute('vot2018', root, [folder]).trackers['ours']
+  assert scores.sequences['ants1']['failures'] == 2
+  assert scores.sequences['bag']['failures'] == 1
 
 
-def test_what_is_done_is_not_done_again(root, tmp_path):
+def test_sequences_with_results_are_skipped(root, tmp_path):
   task = Task(VOT, root, benchmarks.sequences(VOT, root))
-  lanes = Losing(1, 99)
-  run(dataclasses.replace(task, sequences=task.sequences[:1]), lanes, tmp_path)
-  assert lanes.seen == [-1, *range(2, 15)]
-  lanes.seen.clear()
-  run(task, lanes, tmp_path)
-  assert lanes.seen == [-1, *range(2, 10)]
+  follower = Losing(1, 99)
+  first = dataclasses.replace(task, sequences=task.sequences[:1])
+  run(first, follower, tmp_path)
+  assert follower.seen == [-1, *range(2, 15)]
+  follower.seen.clear()
+  run(task, follower, tmp_path)
+  assert follower.seen == [-1, *range(2, 10)]
 
 
-def drive(root, protocol_of, lanes):
-  """Drives a protocol over the first sequence; gives what came of it."""
+def drive(root, protocol_of, follower):
+  """Runs a protocol on the first sequence, and returns the outcome."""
   (sequence, *_) = benchmarks.sequences(VOT, root)
-  (done,) = scheduler.drive(lanes, [Job(sequence, protocol_of(sequence))])
+  (done,) = scheduler.drive(follower, [Job(sequence, protocol_of(sequence))])
   return done
 
 
-def test_a_baseline_is_driven_as_a_tracker_is(root):
+def test_protocols_run_on_baselines(root):
   truth = [np.array(BOX)] * 4 + [np.array([40.0, 30, 9, 9])] * 10
 
   def protocol(sequence):
     return EXPERIMENTS['reset'].protocol(sequence, Truth(tuple(truth)))
 
   done = drive(root, protocol, BaselineFollower('first_box'))
-  # Lost where it jumps, at frame 4; started again there, it holds.
+  # The target is lost in frame 4, where its annotation jumps, and is held after
+  # the second start.
   assert done.runs[0].event.tolist() == [
     1,
     *[-1] * 3,
@@ -144,7 +147,7 @@ def test_a_baseline_is_driven_as_a_tracker_is(root):
   assert done.answers == (done.times[0] > 0).sum() == 10
 
 
-def test_lanes_do_not_change_what_a_protocol_asks_for(
+def test_the_number_of_lanes_does_not_change_requests(
   root, tmp_path, tiny_model
 ):
   task, written = Task(VOT, root, benchmarks.sequences(VOT, root)), []
@@ -160,6 +163,7 @@ ANCHORS = {0: 1, 5: 1, 13: -1}
 
 
 def write_anchors(root):
+  """Writes the anchor files of both sequences."""
   for name, frames in (('ants1', 14), ('bag', 9)):
     signs = np.zeros(frames, int)
     for anchor, step in ANCHORS.items():
@@ -169,22 +173,22 @@ def write_anchors(root):
     path.write_text('\n'.join(map(str, signs)) + '\n')
 
 
-def test_each_anchor_is_followed_to_its_end(root, tmp_path):
+def test_each_anchor_is_tracked_to_its_end_of_the_sequence(root, tmp_path):
   write_anchors(root)
   benchmark = benchmarks.get('vot2022_stb')
   task = Task(benchmark, root, benchmarks.sequences(benchmark, root))
-  lanes = Losing(1, 99)
-  folder = run(task, lanes, tmp_path)
-  assert lanes.seen[: 14 + 9 + 14] == [
+  follower = Losing(1, 99)
+  folder = run(task, follower, tmp_path)
+  assert follower.seen[: 14 + 9 + 14] == [
     *(-1, *range(2, 15)),
     *(-6, *range(7, 15)),
     *(-14, *range(13, 0, -1)),
   ]
   files = sorted(p.name for p in (folder / 'baseline' / 'ants1').iterdir())
   assert files == [f'ants1_{anchor:08d}.txt' for anchor in ANCHORS]
-  lanes.seen.clear()
-  run(task, lanes, tmp_path)
-  assert not lanes.seen
+  follower.seen.clear()
+  run(task, follower, tmp_path)
+  assert not follower.seen
   short = dataclasses.replace(benchmark, lengths=(2, 8))
   experiment, truths = task.experiment, task.truths
   files = {
@@ -197,7 +201,7 @@ def test_each_anchor_is_followed_to_its_end(root, tmp_path):
   assert total['accuracy'] > 0.6
 
 
-def test_the_long_term_protocol_writes_how_sure_the_tracker_is(root, tmp_path):
+def test_the_long_term_protocol_writes_confidences(root, tmp_path):
   path = root / 'bag' / 'groundtruth.txt'
   lines = path.read_text().splitlines()
   path.write_text('\n'.join([*lines[:-1], 'nan,nan,nan,nan']) + '\n')
@@ -206,13 +210,13 @@ def test_the_long_term_protocol_writes_how_sure_the_tracker_is(root, tmp_path):
   folder = run(task, Losing(2, 99), tmp_path)
   file = folder / 'longterm' / 'bag' / 'bag_001_confidence.value'
   assert read_confidence(file)[1:].tolist() == [0.25] * 8
-  found = scoring.compute('vot_lt', root, [folder]).trackers['ours']
-  # The last of nine frames is without the target, the first is given.
-  assert found.sequences['bag']['precision'] < 7 / 8
+  scores = scoring.compute('vot_lt', root, [folder]).trackers['ours']
+  # Of nine frames, the first has the given box, and the last shows no target.
+  assert scores.sequences['bag']['precision'] < 7 / 8
 
 
 class Backward(Experiment):
-  """Follows a sequence from its last frame; a whole experiment in one file."""
+  """Experiment that tracks from the last frame to the first."""
 
   title = 'backward tracking'
   place = 'backward'
@@ -244,7 +248,7 @@ class Backward(Experiment):
     np.savetxt(path, runs[0].region, delimiter=',')
 
   def analysis(self, benchmark, name):
-    """Overlap in the first frame, where it ends."""
+    """Scores the overlap in the first frame, where tracking ends."""
 
     def score(runs, truths):
       scores = {}
@@ -261,25 +265,27 @@ class Backward(Experiment):
     return Analysis(score, {'home': Figure('overlap at home')}, 'home', False)
 
 
-def test_another_experiment_is_one_file(root, tmp_path, monkeypatch):
+def test_an_experiment_can_be_added_as_one_class(root, tmp_path, monkeypatch):
   monkeypatch.setitem(EXPERIMENTS, 'backward', Backward())
   benchmark = dataclasses.replace(VOT, experiment='backward')
   monkeypatch.setitem(benchmarks.BENCHMARKS, 'vot2018', benchmark)
   task = Task(benchmark, root, benchmarks.sequences(benchmark, root))
-  lanes = Losing(1, 99)
-  evaluate.evaluate({'ours': lanes}, task, tmp_path / 'out')
-  assert lanes.seen[:14] == [-14, *range(13, 0, -1)]
+  follower = Losing(1, 99)
+  evaluate.evaluate({'ours': follower}, task, tmp_path / 'out')
+  assert follower.seen[:14] == [-14, *range(13, 0, -1)]
   scores = json.loads((tmp_path / 'out' / 'scores.json').read_text())
-  # The box that it starts from, of a polygon the one round it.
+  # Boxes equal the starting box, which for a polygon is its bounding box.
   assert scores['trackers']['ours']['home'] == 1.0
   assert 'overlap at home' in (tmp_path / 'out' / 'table.md').read_text()
   assert (tmp_path / 'out' / 'ends.png').is_file()
   assert (tmp_path / 'out' / 'vot2018' / 'tracked.png').is_file()
 
 
-def asks(*requests):
+def requesting(requests):
+  """Returns a protocol that yields `requests`."""
+
   def protocol(sequence):
-    # A tuple takes no answers, as `yield from` would send it.
+    # `yield from` would send answers to the sequence, which takes none.
     for request in requests:  # noqa: UP028
       yield request
     return []
@@ -298,29 +304,29 @@ START = Start(12, np.array(BOX))
     ([START._replace(frame=1, step=-1), Next(), Next()], 'after the last one'),
     ([Next()], 'the first request of a protocol must be a Start'),
     ([], 'the first request of a protocol must be a Start'),
-    ([START, Next], r"class .*Next'> is no request; a protocol yields Start"),
-    ([START, None], 'None is no request'),
-    ([START._replace(frame=14)], 'the frame must be one of 0 to 13'),
-    ([START._replace(step=0)], 'the step not 0'),
+    ([START, Next], "class .*Next'> is not a request; a protocol must yield"),
+    ([START, None], 'None is not a request'),
+    ([START._replace(frame=14)], '`frame` must be from 0 to 13'),
+    ([START._replace(step=0)], '`step` not 0'),
   ],
   ids=[
     'too many',
     'after the end',
-    'before the start',
+    'before the beginning',
     'no start',
     'nothing',
     'a class',
     'a bare yield',
     'no such frame',
-    'no step',
+    'step 0',
   ],
 )
-def test_a_request_that_cannot_be_met_is_told(root, requests, message):
+def test_an_invalid_request_is_refused(root, requests, message):
   with pytest.raises(ValueError, match=f'ants1: .*{message}'):
-    drive(root, asks(*requests), Losing(1, 99))
+    drive(root, requesting(requests), Losing(1, 99))
 
 
-def test_what_a_protocol_refuses_and_returns_has_the_name_of_the_sequence(root):
+def test_errors_of_a_protocol_name_the_sequence(root):
   def refuses(sequence):
     yield START
     raise ValueError('no anchors')
@@ -336,34 +342,35 @@ def test_what_a_protocol_refuses_and_returns_has_the_name_of_the_sequence(root):
       drive(root, protocol, Losing(1, 99))
 
 
-def test_a_box_that_is_not_finite_ends_the_work_and_writes_nothing(
+def test_a_box_that_is_not_finite_stops_the_run_and_writes_nothing(
   root, tmp_path
 ):
   class Broken(Losing):
     def advance(self, images):
       fetch = super().advance(images)
       return lambda: {
-        lane: found.replace(box_xywh=np.full(4, np.nan))
-        for lane, found in fetch().items()
+        lane: tracked.replace(box_xywh=np.full(4, np.nan))
+        for lane, tracked in fetch().items()
       }
 
   task = Task(VOT, root, benchmarks.sequences(VOT, root))
-  with pytest.raises(ValueError, match=r'ants1: frame 1, .* not finite'):
+  with pytest.raises(ValueError, match=r'ants1: frame 1 .* not finite'):
     run(task, Broken(1, 99), tmp_path)
   assert not list(tmp_path.glob('vot2018/**/*.txt'))
 
 
-def test_annotations_of_another_length_are_refused(root, tmp_path):
+def test_annotations_for_another_number_of_frames_are_refused(root, tmp_path):
   text = root / 'annotations' / 'ants1.txt'
   text.parent.mkdir()
   text.write_text('10,10,20,16\n' * 13)
   (text.parent / 'bag.txt').write_text('10,10,20,16\n' * 9)
   task = Task(VOT, root, benchmarks.sequences(VOT, root))
-  with pytest.raises(ValueError, match='ants1 has 14 frames, and 13 are'):
+  message = 'ants1 has 14 images but annotations for 13 frames'
+  with pytest.raises(ValueError, match=message):
     run(task, Losing(1, 99), tmp_path)
 
 
-def test_the_first_box_of_a_polygon_has_its_area_and_a_pixel():
+def test_the_first_box_of_a_polygon_has_its_area_plus_a_pixel_per_side():
   square = np.array([20, 10, 30, 20, 20, 30, 10, 20], float)
   side = np.sqrt(200) + 1
   expected = [20 - (side - 1) / 2, 20 - (side - 1) / 2, side, side]

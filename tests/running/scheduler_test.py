@@ -1,4 +1,4 @@
-"""The scheduler: what lanes find alone, no lane left waiting, times."""
+"""Tests of the scheduler: independent lanes, busy lanes and recorded times."""
 
 import collections
 
@@ -12,15 +12,16 @@ from acm_jax.evaluation.truth import Truth
 from acm_jax.running import scheduler
 from acm_jax.running.scheduler import Job
 from acm_jax.tracking import video_tracker
-from acm_jax.tracking.engine import Engine, Programs
+from acm_jax.tracking.engine import Engine, Programs, initial_result
 from tests import formulas
 
 BOX = np.array([100, 80, 60, 40], np.float32)
-# More than there are lanes, of two buckets, and one of a single frame.
+# More videos than lanes, of two buckets, one with a single frame.
 LENGTHS = (5, 9, 1, 3, 7)
 
 
 def write(folder, number, length, size=None):
+  """Writes a video; its number determines frames, box and bucket."""
   size = size or ((240, 320) if number % 2 else (300, 400))
   paths = []
   for i in range(length):
@@ -43,35 +44,39 @@ def one_pass(sequence):
   return Job(sequence, EXPERIMENTS['one_pass'].protocol(sequence, truth))
 
 
-def drive(lanes, videos, **kwargs):
-  found = scheduler.drive(lanes, list(map(one_pass, videos)), **kwargs)
-  return {done.index: done for done in found}
+def drive(follower, videos, on_frames=lambda count: None):
+  jobs = list(map(one_pass, videos))
+  return {
+    done.index: done for done in scheduler.drive(follower, jobs, on_frames)
+  }
 
 
 @pytest.mark.parametrize('count', [1, 2, 8])
-def test_a_lane_finds_what_a_video_alone_has(videos, tiny_model, count):
-  found = drive(Engine(tiny_model, count), videos)
-  assert sorted(found) == list(range(len(videos)))
-  for index, one in enumerate(videos):
-    frames = map(sequences.read_frame, one.frame_paths)
-    alone = video_tracker.follow(tiny_model, frames, one.box_xywh[:1])
+def test_a_lane_tracks_as_if_its_video_were_the_only_one(
+  videos, tiny_model, count
+):
+  done = drive(Engine(tiny_model, count), videos)
+  assert sorted(done) == list(range(len(videos)))
+  for index, video in enumerate(videos):
+    frames = map(sequences.read_frame, video.frame_paths)
+    alone = video_tracker.follow(tiny_model, frames, video.box_xywh[:1])
     expected = [tracked.box_xywh for (tracked,) in alone]
-    # The bound that is promised; float32 sums differ in their order alone.
-    np.testing.assert_allclose(found[index].runs[0].region, expected, atol=1e-3)
+    # The documented bound; only the order of float32 sums differs.
+    np.testing.assert_allclose(done[index].runs[0].region, expected, atol=1e-3)
 
 
-def test_programs_are_few_and_serve_again(videos, tiny_model):
+def test_programs_are_few_and_reused(videos, tiny_model):
   programs = Programs()
   engine = Engine(tiny_model, 2, programs=programs)
   drive(engine, videos)
-  # For each of two buckets a start and a step; and one to change a lane.
+  # A start and a step for each of two buckets, and one to assign a lane.
   assert len(programs) == 5
   drive(engine, videos)
   assert len(programs) == 5
 
 
 class Counting:
-  """Lanes that find the first box, and count the moves of each step."""
+  """Follower that repeats the first boxes, and counts lanes in each step."""
 
   def __init__(self, lanes):
     self.lanes, self.programs, self.about = lanes, Programs(), {}
@@ -83,49 +88,49 @@ class Counting:
 
   def advance(self, images):
     self.steps.append(len(images))
-    found = {lane: video_tracker.given(self._boxes[lane]) for lane in images}
-    return lambda: found
+    results = {lane: initial_result(self._boxes[lane]) for lane in images}
+    return lambda: results
 
 
 def test_a_free_lane_takes_the_next_video(tmp_path):
-  lanes, told = Counting(2), []
+  follower, counts = Counting(2), []
   videos = [
     write(tmp_path, n, length)
     for n, length in zip((1, 3, 5, 7), (9, 3, 3, 3), strict=True)
   ]
-  drive(lanes, videos, on_frames=told.append)
-  assert sum(told) == 9 + 3 + 3 + 3
-  # The first lane has eight steps to do; the other is given three videos of
-  # two, and takes each a step after the one before.
-  assert collections.Counter(lanes.steps) == {2: 6, 1: 2}
+  drive(follower, videos, counts.append)
+  assert sum(counts) == 9 + 3 + 3 + 3
+  # The first lane takes eight steps. The other lane tracks three videos of two
+  # steps each, and is free for one step between them.
+  assert collections.Counter(follower.steps) == {2: 6, 1: 2}
 
 
 def test_every_frame_has_a_time_with_and_without_decoding(videos, tiny_model):
   for done in drive(Engine(tiny_model, 2), videos).values():
-    alone, decoded = done.times
-    assert len(alone) == LENGTHS[done.index] == done.answers
-    assert (alone > 0).all()
-    assert (decoded >= alone).all()
+    seconds, seconds_with_decode = done.times
+    assert len(seconds) == LENGTHS[done.index] == done.answers
+    assert (seconds > 0).all()
+    assert (seconds_with_decode >= seconds).all()
 
 
-def test_a_bad_video_is_named(videos, tiny_model, tmp_path):
+def test_an_invalid_video_is_named(videos, tiny_model, tmp_path):
   engine = Engine(tiny_model, 2)
   empty = sequences.make('none', [], np.zeros((0, 4)), source=tmp_path)
   flat = write(tmp_path, 11, 3)
   flat.box_xywh[:, 2] = 0
   other = write(tmp_path, 13, 3)
   cv2.imwrite(str(other.frame_paths[2]), np.zeros((250, 320, 3), np.uint8))
-  for bad, message in (
+  for invalid, message in (
     (empty, 'none: the video has no frames'),
-    (flat, 'video11: box 111,102,0,40 has no area'),
-    (other, r'video13: frame 2, counted from 0: 320 x 250 .* 320 x 240'),
+    (flat, 'video11: box 111,102,0,40 is less than a pixel wide'),
+    (other, r'video13: frame 2 \(counted from 0\): .* 320 x 250 .* 320 x 240'),
   ):
     with pytest.raises(ValueError, match=message):
-      drive(engine, [videos[1], bad])
+      drive(engine, [videos[1], invalid])
 
 
-def test_an_image_that_cannot_be_read_is_told(tiny_model, tmp_path):
-  torn = write(tmp_path, 15, 4)
-  torn.frame_paths[2].write_bytes(b'no image')
+def test_an_image_that_cannot_be_decoded_is_named(tiny_model, tmp_path):
+  damaged = write(tmp_path, 15, 4)
+  damaged.frame_paths[2].write_bytes(b'no image')
   with pytest.raises(ValueError, match=r'15-02\.png: cannot be decoded'):
-    drive(Engine(tiny_model), [torn])
+    drive(Engine(tiny_model), [damaged])

@@ -1,4 +1,4 @@
-"""The search of hyper-parameters: what is tried, kept and ranked."""
+"""Tests of the search of hyper-parameters."""
 
 import dataclasses
 import json
@@ -18,68 +18,71 @@ from acm_jax.tracking.engine import Programs
 from acm_jax.tracking.model import Model
 
 FOLDER = benchmarks.get('folder')
-GIVEN = Hparams(0.1, 0.4, 0.4, 0.5)
+OWN = Hparams(0.1, 0.4, 0.4, 0.5)
 
 
 @pytest.fixture
-def hunt(tiny_model, sequences, tmp_path):
-  """Searches on the synthetic sequences; gives the folder of what it made."""
+def folder_task(sequences):
+  return Task(FOLDER, sequences, benchmarks.sequences(FOLDER, sequences))
 
-  def hunt(benchmark=FOLDER, root=sequences, found=None, given=GIVEN, **budget):
-    found = benchmarks.sequences(FOLDER, sequences) if found is None else found
-    model = dataclasses.replace(tiny_model, hparams=given)
-    task = Task(benchmark, root, found)
-    search.search(model, task, tmp_path / 'out', Budget(**budget))
-    return tmp_path / 'out' / benchmark.name / 'tiny.search'
 
-  return hunt
+@pytest.fixture
+def run_search(tiny_model, folder_task, tmp_path):
+  """Returns a function that searches, and returns the folder of results."""
+
+  def run_search(budget, task=folder_task, hparams=OWN):
+    model = dataclasses.replace(tiny_model, hparams=hparams)
+    search.search(model, task, tmp_path / 'out', budget)
+    return tmp_path / 'out' / task.benchmark.name / 'tiny.search'
+
+  return run_search
 
 
 def content(folder):
   return json.loads((folder / 'search.json').read_text())
 
 
-def files(folder):
-  """When each result was written."""
+def times_of_writing(folder):
+  """Returns the modification time of each result file."""
   return {path: path.stat().st_mtime_ns for path in folder.glob('*/*.txt')}
 
 
 @pytest.mark.parametrize('name', ['siamban', 'siamfc'])
-def test_candidates_lie_in_the_trackers_spans(name):
+def test_candidates_fill_the_spans_of_the_tracker(name):
   tracker = trackers.make(name)
-  model = Model(name, tracker, {}, GIVEN)
+  model = Model(name, tracker, {}, OWN)
   tried = search.candidates(model, Budget(64))
   assert len(tried) == 64
-  given, *others = tried.values()
-  assert given is GIVEN
+  own, *others = tried.values()
+  assert own is OWN
   for field, (low, high) in tracker.hparam_spans.items():
     values = np.array([getattr(each, field) for each in others])
     assert low <= values.min() < low + 0.1 * (high - low)
     assert high - 0.1 * (high - low) < values.max() <= high
-  # What is not searched is as given.
+  # Hyper-parameters that are not searched are the model's.
   assert {each.lost_score for each in others} == {0.5}
 
 
-def test_a_larger_budget_goes_on_and_a_seed_begins_anew():
-  model = Model('any', trackers.make('siamban'), {}, GIVEN)
+def test_a_larger_budget_extends_a_smaller_one_and_a_seed_changes_all():
+  model = Model('any', trackers.make('siamban'), {}, OWN)
   few, many, others = (
-    list(search.candidates(model, Budget(*given)))
-    for given in ((5,), (9,), (9, 1))
+    list(search.candidates(model, budget))
+    for budget in (Budget(5), Budget(9), Budget(9, seed=1))
   )
   assert many[:5] == few
   assert set(many) & set(others) == set(many[:1])
 
 
-def test_a_candidate_finds_what_evaluate_finds_with_its_values(
-  hunt, run_command, tiny_run, sequences, tmp_path, monkeypatch
+def test_evaluate_reproduces_the_results_of_a_candidate(
+  run_search, run_command, tiny_run, sequences, tmp_path, monkeypatch
 ):
   programs = Programs()
   monkeypatch.setattr(search, 'Programs', lambda: programs)
-  # Three at once in four lanes, then the last one in one: two programs of both
-  # numbers, and that which starts a target.
-  folder = hunt(candidates=4, at_once=3)
+  # Three candidates in four lanes, then the last candidate in one lane: two
+  # programs for each number of lanes, and one that starts a target.
+  folder = run_search(Budget(4, lanes=3))
   assert len(programs) == 5
-  # What is not searched is said, too.
+  # The best values include those that are not searched.
   name, lost_score = content(folder)['best'].rsplit(',', 1)
   assert lost_score == 'lost_score=0.5'
   assert name in {path.name for path in folder.iterdir() if path.is_dir()}
@@ -103,53 +106,57 @@ def test_a_candidate_finds_what_evaluate_finds_with_its_values(
   )
 
 
-def test_candidates_are_ranked_and_the_given_values_among_them(hunt, capsys):
-  folder = hunt(candidates=4)
-  found = content(folder)
-  success = [each['success_auc'] for each in found['candidates'].values()]
+def test_candidates_are_ranked_including_the_values_of_the_checkpoint(
+  run_search, capsys
+):
+  folder = run_search(Budget(4))
+  written = content(folder)
+  success = [each['success_auc'] for each in written['candidates'].values()]
   assert success == sorted(success, reverse=True)
-  best = next(iter(found['candidates']))
-  assert found['best'] == f'{best},lost_score=0.5'
-  given = 'penalty_k=0.1,window_influence=0.4,size_lr=0.4'
-  assert found['given'] == given
-  assert given in found['candidates']
+  best = next(iter(written['candidates']))
+  assert written['best'] == f'{best},lost_score=0.5'
+  own = 'penalty_k=0.1,window_influence=0.4,size_lr=0.4'
+  assert written['given'] == own
+  assert own in written['candidates']
   rows = (folder / 'search.csv').read_text().splitlines()
   assert rows[0].startswith('penalty_k,window_influence,size_lr,success')
   assert len(rows) == 5
   assert (folder / 'search.png').stat().st_size > 0
-  told = capsys.readouterr().out
-  assert f'best: --hparams={found["best"]}' in told
-  assert 'given values: place' in told
+  printed = capsys.readouterr().out
+  assert f'best: --hparams={written["best"]}' in printed
+  assert 'values of the checkpoint: rank' in printed
 
 
-def test_what_is_there_is_not_done_again(hunt, sequences):
-  found = benchmarks.sequences(FOLDER, sequences)
-  # As if interrupted: one sequence of two candidates.
-  folder = hunt(candidates=2, found=found[:1])
-  before = files(folder)
+def test_existing_results_are_not_computed_again(run_search, folder_task):
+  # As after an interrupt: two candidates have results of one sequence.
+  first = dataclasses.replace(folder_task, sequences=folder_task.sequences[:1])
+  folder = run_search(Budget(2), first)
+  before = times_of_writing(folder)
   assert len(before) == 2
-  assert files(hunt(candidates=4)).items() >= before.items()
-  before = files(folder)
-  assert len(before) == 8
-  assert files(hunt(candidates=4)) == before
+  after = times_of_writing(run_search(Budget(4)))
+  assert after.items() >= before.items()
+  assert len(after) == 8
+  assert times_of_writing(run_search(Budget(4))) == after
 
 
-def test_results_of_other_weights_are_not_mixed_with(hunt):
-  hunt(candidates=2)
+def test_results_of_other_hyper_parameters_in_the_folder_are_refused(
+  run_search,
+):
+  run_search(Budget(2))
   with pytest.raises(ValueError, match='has results of another tracker'):
-    hunt(candidates=2, given=GIVEN.replace(lost_score=0.1))
+    run_search(Budget(2), hparams=OWN.replace(lost_score=0.1))
 
 
-def test_a_test_set_is_warned_of(hunt, caplog, sequences, tmp_path):
-  hunt(candidates=1)
+def test_a_search_on_a_test_set_warns(run_search, caplog, sequences, tmp_path):
+  run_search(Budget(1))
   assert not caplog.records
   root = shutil.copytree(sequences, tmp_path / 'DTB70')
   for name, folder in zip(('Animal1', 'BMX2'), root.glob('*'), strict=True):
     (folder / 'groundtruth.txt').rename(folder / 'groundtruth_rect.txt')
     folder.rename(root / name)
   benchmark = benchmarks.get('dtb70')
-  found = benchmarks.sequences(benchmark, root)
-  hunt(candidates=1, benchmark=benchmark, found=found, root=root)
+  task = Task(benchmark, root, benchmarks.sequences(benchmark, root))
+  run_search(Budget(1), task)
   assert 'dtb70 is a test set' in caplog.text
 
 
@@ -157,27 +164,31 @@ def test_a_test_set_is_warned_of(hunt, caplog, sequences, tmp_path):
   ('name', 'message'),
   [
     ('got10k_test', 'only its server has the annotations'),
-    ('vot2018', 'candidates are followed in one pass'),
+    ('vot2018', 'a search tracks every sequence in one pass'),
   ],
 )
-def test_a_benchmark_without_success_is_refused(hunt, name, message, tmp_path):
-  with pytest.raises(ValueError, match=f'not on {name}, {message}'):
-    hunt(benchmark=benchmarks.get(name))
+def test_a_benchmark_that_cannot_be_searched_is_refused(
+  run_search, folder_task, tmp_path, name, message
+):
+  task = dataclasses.replace(folder_task, benchmark=benchmarks.get(name))
+  message = f'{name}: cannot be searched, because {message}'
+  with pytest.raises(ValueError, match=message):
+    run_search(Budget(), task)
   assert not (tmp_path / 'out').exists()
 
 
 @pytest.mark.parametrize(
   ('flags', 'message'),
   [
-    (['--budget=3'], '--budget: only with --search'),
-    (['--seed=0'], '--seed: only with --search'),
-    (['--search', '--budget=0'], '--budget=0: at least 1'),
-    (['--search', '--lanes=0'], '--lanes=0: at least 1'),
-    (['--search', '--seed=-1'], '--seed=-1: at least 0'),
-    (['--search', '--baseline=mil'], '--baseline: has no hyper-parameters'),
+    (['--budget=3'], '--budget: needs --search'),
+    (['--seed=0'], '--seed: needs --search'),
+    (['--search', '--budget=0'], '--budget=0: give at least 1'),
+    (['--search', '--lanes=0'], '--lanes=0: give at least 1'),
+    (['--search', '--seed=-1'], '--seed=-1: give at least 0'),
+    (['--search', '--baseline=mil'], '--baseline: no baseline has hyper-para'),
   ],
 )
-def test_a_wrong_request_is_one_line(
+def test_an_invalid_request_is_refused_in_one_line(
   refuse, tiny_run, sequences, tmp_path, flags, message
 ):
   refuse(

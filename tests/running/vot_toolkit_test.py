@@ -1,4 +1,4 @@
-"""From images to the figures of VOT's toolkit, on real sequences."""
+"""Tests that runs on real sequences get the scores of VOT's toolkit."""
 
 import pytest
 
@@ -8,8 +8,9 @@ from acm_jax.running.baselines import BaselineFollower
 from acm_jax.running.evaluate import Task
 from benchmarks import vot_workspaces
 
-# By vot-toolkit 0.9.0 on the result files of `first_box`; docs/evaluation.md.
-FIGURES = {
+# Scores that vot-toolkit 0.9.0 computes from the result files of `first_box`;
+# see docs/evaluation.md.
+SCORES = {
   'stb': ('vot2022_stb', (0.291201, 0.277965, 0.026416)),
   'lt': ('vot_lt', (0.247137, 0.288885, 0.266385)),
 }
@@ -22,11 +23,11 @@ def workspaces(real_data, tmp_path_factory):
   return out
 
 
-@pytest.mark.parametrize('workspace', FIGURES)
-def test_a_run_of_the_first_box_gets_the_toolkits_figures(
+@pytest.mark.parametrize('workspace', SCORES)
+def test_first_box_gets_the_scores_of_the_toolkit(
   workspaces, tmp_path, workspace
 ):
-  name, expected = FIGURES[workspace]
+  name, expected = SCORES[workspace]
   root = workspaces / workspace / 'sequences'
   benchmark = benchmarks.get(name)
   task = Task(benchmark, root, benchmarks.sequences(benchmark, root))
@@ -34,5 +35,5 @@ def test_a_run_of_the_first_box_gets_the_toolkits_figures(
     'first_box', BaselineFollower('first_box'), task, tmp_path
   )
   total = task.score({'first_box': folder}).trackers['first_box'].total
-  # As many digits as are written down.
+  # The expected scores are rounded to six digits.
   assert tuple(total.figures.values()) == pytest.approx(expected, abs=6e-7)

@@ -1,4 +1,4 @@
-"""A fusion of another kind takes one class: here attention, which trains."""
+"""A new kind of fusion, such as attention, is a single class and trains."""
 
 import functools
 
@@ -12,15 +12,15 @@ import pytest
 from acm_jax import trackers
 from acm_jax.modules import fusion
 from acm_jax.modules.mode import Mode
-from acm_jax.training.augment import augment
+from acm_jax.tracking.contract import Batch
 from data_pipelines import batch
 
 
 class Attention(fusion.Fusion):
-  """Every place of the search region looks at all cells of the template.
+  """Fusion in which every search location attends to all template cells.
 
-  Its response is as large as the search features, where a correlation's is
-  smaller by the template.
+  The response is as large as the search features, whereas the response of a
+  correlation is smaller by the size of the template.
   """
 
   def setup(self):
@@ -41,33 +41,36 @@ class Attention(fusion.Fusion):
     return search + jnp.einsum('bhwyx,byxc->bhwc', scores, value)
 
 
-@pytest.mark.parametrize('name', ['siamban', 'siamrpn'])
-def test_a_fusion_by_attention_is_one_class(name, monkeypatch):
-  monkeypatch.setitem(fusion.FUSIONS, 'attention', Attention)
-  tracker = trackers.make(
-    name,
-    fusion='attention',
+def make(fusion_name):
+  return trackers.make(
+    'siamban',
+    fusion=fusion_name,
     backbone='alexnet',
     levels=(5,),
     width=1 / 16,
     hidden=16,
     search_size=159,
   )
-  # After the adapters a correlation's map is as many cells smaller.
-  correlating = trackers.make(
-    name, backbone='alexnet', levels=(5,), search_size=159
-  )
+
+
+def test_a_fusion_by_attention_is_one_class_and_trains(monkeypatch):
+  monkeypatch.setitem(fusion.FUSIONS, 'attention', Attention)
+  tracker = make('attention')
+  # The response of a correlation is smaller by the template after its adapters.
   cells = tracker.network.response_size(159)
   template = tracker.network.template_cells
-  assert cells == correlating.network.response_size(159) + template - 3
+  assert cells == make('dw_xcorr').network.response_size(159) + template - 3
   size = tracker.template_size, tracker.search_size
   raw = jax.tree.map(jnp.asarray, batch.fake(4, *size))
-  crops = augment(
-    raw, jax.random.key(0), None, template_size=size[0], search_size=size[1]
+  crops = Batch(
+    template=raw.template.astype(jnp.float32),
+    search=raw.search.astype(jnp.float32),
+    template_box=raw.template_box,
+    search_box=raw.search_box,
+    positive=jnp.ones(4, bool),
   )
-  crops = crops.replace(positive=jnp.ones(4, bool))
-  targets = tracker.targets(crops, jax.random.key(1))
-  variables = tracker.init_variables(jax.random.key(0))
+  targets = jax.jit(tracker.targets)(crops, jax.random.key(1))
+  variables = jax.jit(tracker.init_variables)(jax.random.key(0))
   optimizer = optax.adam(1e-3)
 
   def loss_of(params):
@@ -94,3 +97,17 @@ def test_a_fusion_by_attention_is_one_class(name, monkeypatch):
     losses.append(float(loss))
   assert np.isfinite(losses).all()
   assert losses[-1] < 0.9 * losses[0]
+
+
+class Padded(Attention):
+  """Attention that wrongly declares the response size of a correlation."""
+
+  response_size = fusion.Fusion.response_size
+
+
+def test_a_fusion_whose_response_does_not_fit_the_head_is_refused(monkeypatch):
+  monkeypatch.setitem(fusion.FUSIONS, 'padded', Padded)
+  with pytest.raises(
+    ValueError, match=r'Padded: for 8 search cells .*\(1, 8, 8, 16\).*declare'
+  ):
+    make('padded')

@@ -15,7 +15,8 @@ from acm_jax.weights import convert, files
 from configs import nanotrack
 from tests import formulas
 
-# Average overlap of the official boxes, frame 0 and absent frames left out.
+# Average overlaps of the official code's boxes, without frame 0 and frames in
+# which the target is absent.
 OFFICIAL = {
   'OTB100/Car1': 0.821,
   'OTB100/Couple': 0.663,
@@ -30,9 +31,10 @@ OFFICIAL = {
   'TinyTLP/CarChase2': 0.897,
 }
 MEAN = 0.742
-# Crops differ by up to a grey level, sides of crops are rounded: single boxes
-# differ by up to 2 px, the average overlap of a target by up to 0.004.
+# Tolerances. Crops differ by up to one grey level and their sides are rounded;
+# single boxes therefore differ by up to 2 px, average overlaps by up to 0.004.
 BOX, OVERLAP, MEAN_OVERLAP = 2.5, 0.02, 0.01
+# Number of frames at the start whose boxes are compared.
 FIRST = 10
 
 
@@ -50,8 +52,8 @@ def tracker(real_data):
 
 def boxes_of(tracker, sequence, count=None):
   paths = sequence.frame_paths[:count]
-  found = tracker.track(read_ahead(paths), sequence.box_xywh[:1])
-  return np.stack([result.box for (result,) in found])
+  results = tracker.track(read_ahead(paths), sequence.box_xywh[:1])
+  return np.stack([result.box for (result,) in results])
 
 
 def sequences_of(real_data, name):
@@ -59,16 +61,16 @@ def sequences_of(real_data, name):
   return benchmarks.sequences(benchmark, real_data / 'sequences' / name)
 
 
-def test_boxes_of_the_first_frames_are_the_official_ones(tracker, real_data):
+def test_boxes_of_the_first_frames_equal_the_official_ones(tracker, real_data):
   official = formulas.load('tracks_nanotrack_v3')['OTB100/Crossing']
-  found = sequences_of(real_data, 'OTB100')
-  (sequence,) = (each for each in found if each.name == 'Crossing')
+  sequences = sequences_of(real_data, 'OTB100')
+  (sequence,) = (each for each in sequences if each.name == 'Crossing')
   boxes = boxes_of(tracker, sequence, FIRST)
   np.testing.assert_allclose(boxes, official[:FIRST], rtol=0, atol=BOX)
 
 
 @pytest.mark.slow
-def test_average_overlap_of_every_target_is_the_official_one(
+def test_the_average_overlap_of_every_target_equals_the_official_one(
   tracker, real_data
 ):
   official, overlaps = formulas.load('tracks_nanotrack_v3'), {}

@@ -1,4 +1,4 @@
-"""Networks equal the official code's figures."""
+"""Networks have the features and outputs of the official code."""
 
 import functools
 
@@ -12,7 +12,7 @@ from acm_jax.modules.neck import center_crop
 from acm_jax.weights import convert, files, verify
 from tests import formulas
 
-# float32 against the float64 figures; measured 2e-6 on a CPU.
+# float32 against float64; the measured error on a CPU is 2e-6.
 RELATIVE = 1e-5
 
 RESNET = {'backbone': 'resnet50', 'levels': (2, 3, 4)}
@@ -50,13 +50,13 @@ models = pytest.mark.parametrize('model', MODELS)
 
 @functools.cache
 def computed(model):
-  """Errors of the outputs, and features of backbone and template."""
+  """Returns errors of the outputs, the features, and the official figures."""
   section, figures = MODELS[model], formulas.load(model)
   tracker = trackers.make(**section)
-  variables, left = convert.convert(
+  variables, ignored = convert.convert(
     section['name'], formulas.state_dict(model), section
   )
-  assert not left
+  assert not ignored
   template = formulas.image('template', 127)
   search = formulas.image('search', tracker.search_size)
   inputs = {'template': nchw(template), 'search': nchw(search)}
@@ -88,7 +88,7 @@ def test_outputs_equal_the_official_ones(model):
     assert relative < RELATIVE, name
 
 
-# Of SiamFC there are figures of the response alone.
+# The official figures of SiamFC include only the response.
 @pytest.mark.parametrize('model', list(MODELS)[:-1])
 def test_features_equal_the_official_ones(model):
   _, (backbone, template), figures = computed(model)
@@ -121,10 +121,10 @@ def nano_inputs(scale):
 
 def test_nanotrack_equals_the_official_network(nanotrack):
   figures = formulas.load('nanotrack_v3')
-  variables, left = convert.convert(
+  variables, ignored = convert.convert(
     'nanotrack', formulas.state_dict('nanotrack_v3'), NANOTRACK
   )
-  assert left == ('neck.downsample',)
+  assert ignored == ('neck.downsample',)
   wanted = {name: figures[name] for name in ('cls', 'loc')}
   errors = verify.errors(nanotrack, variables, nano_inputs(1) | wanted)
   assert max(relative for _, relative in errors.values()) < RELATIVE
@@ -141,7 +141,9 @@ def test_nanotrack_equals_the_official_network(nanotrack):
     np.testing.assert_allclose(piece, theirs, rtol=0, atol=tolerance)
 
 
-def test_nanotrack_with_the_published_weights_does_too(nanotrack, real_data):
+def test_nanotrack_equals_the_official_network_with_published_weights(
+  nanotrack, real_data
+):
   pytest.importorskip('torch')
   figures = formulas.load('nanotrack_v3')
   weights = files.read(real_data.parent / 'weights' / 'nanotrackv3.pth')

@@ -1,4 +1,4 @@
-"""Labels and losses of SiamBAN equal the official code's figures."""
+"""Labels and losses of SiamBAN equal those of the official code."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from tests import formulas
 
 
 def assert_close(ours, expected):
-  # float32 against the float64 figures; measured 2e-6 on a CPU.
+  # float32 against float64; the measured error on a CPU is 2e-6.
   largest = np.abs(expected).max()
   np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5 * largest)
 

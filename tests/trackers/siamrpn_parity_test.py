@@ -1,4 +1,4 @@
-"""Labels and losses of SiamRPN equal the official code's figures."""
+"""Labels and losses of SiamRPN equal those of the official code."""
 
 import jax
 import jax.numpy as jnp
@@ -7,8 +7,8 @@ import pytest
 
 from acm_jax import losses, trackers
 from acm_jax.geometry import boxes
+from acm_jax.trackers.siamese import Outputs, Targets
 from acm_jax.trackers.siamrpn import targets
-from acm_jax.tracking.contract import Outputs, Targets
 from tests import formulas
 
 ANCHORS = 5
@@ -22,7 +22,7 @@ def tracker():
 
 
 def anchor_last(array):
-  """[..., k, h, w] as [..., h, w, k]."""
+  """Moves the axis of the anchors: [..., k, h, w] to [..., h, w, k]."""
   return np.moveaxis(array, -3, -1)
 
 
@@ -38,11 +38,11 @@ def test_label_maps_equal_the_official_ones(negative):
     np.testing.assert_array_equal(label, expected)
     if not negative:
       delta = np.moveaxis(anchor_last(figures['delta'][i]), 0, -1)
-      # float32 of a logarithm and of pixels over pixels.
+      # float32 rounding of logarithms and of ratios of pixels.
       np.testing.assert_allclose(dense.loc, delta, rtol=1e-5, atol=1e-5)
 
 
-def test_anchors_lie_where_the_official_ones_do(tracker):
+def test_anchors_equal_the_official_ones(tracker):
   figures = formulas.load('labels_rpn')['anchors_center']
   zero = jnp.zeros((25, 25, ANCHORS, 4))
   outputs = Outputs(cls=zero[..., :2], loc=zero)
@@ -70,7 +70,7 @@ def test_losses_and_gradients_equal_the_official_ones(tracker):
   outputs = Outputs(cls=by_value(cls, 2), loc=by_value(loc, 4))
   _, parts = tracker.loss(outputs, wanted)
   for name in ('cls', 'loc'):
-    # Sums of thousands of terms in float32; measured 3e-7.
+    # Sums of thousands of terms in float32; the measured error is 3e-7.
     np.testing.assert_allclose(parts[name], figures[f'{name}_loss'], rtol=2e-6)
   grads = jax.grad(lambda outputs: tracker.loss(outputs, wanted)[0])(outputs)
   for name, values in (('cls', 2), ('loc', 4)):
@@ -84,17 +84,17 @@ def test_losses_and_gradients_equal_the_official_ones(tracker):
 
 
 def by_value(array, values):
-  """[b, v * k, h, w] as [b, h, w, k, v]."""
+  """Splits the channels: [b, v * k, h, w] to [b, h, w, k, v]."""
   split = array.reshape(array.shape[0], values, -1, *array.shape[2:])
   return jnp.asarray(split.transpose(0, 3, 4, 2, 1), jnp.float32)
 
 
-def test_total_loss_weighs_its_parts_as_the_official_one(tracker):
+def test_the_total_loss_weights_its_parts_as_the_official_loss(tracker):
   weights = formulas.load('losses_rpn')['weights']
   assert (1.0, tracker.loc_share) == tuple(weights)
 
 
-def test_l1_is_summed_over_places_and_averaged_over_samples():
+def test_l1_is_summed_over_locations_and_averaged_over_samples():
   loc, zero = jnp.ones((2, 3, 3, 4)), jnp.zeros((2, 3, 3, 4))
   weight = jnp.zeros((2, 3, 3)).at[0, 0, :2].set(0.5)
   assert losses.weighted_l1(loc, zero, weight) == 2.0

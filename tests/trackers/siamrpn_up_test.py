@@ -1,4 +1,4 @@
-"""SiamRPN with UP-XCorr: no figures of it exist, so a NumPy oracle."""
+"""SiamRPN with UP-XCorr, without official figures, equals a NumPy oracle."""
 
 import functools
 
@@ -11,6 +11,7 @@ from acm_jax.weights import state_dict
 from acm_jax.weights.names import naming
 from tests import formulas, oracles
 
+# Shapes of the head's weights in pysot.
 HEAD = {
   'rpn_head.template_cls_conv': (160, 16, 3, 3),
   'rpn_head.template_loc_conv': (320, 16, 3, 3),
@@ -22,7 +23,7 @@ HEAD = {
 
 @functools.cache
 def network():
-  """A narrow SiamRPN, its head's weights by pysot's keys and as variables."""
+  """Returns a narrow SiamRPN, the shapes of its variables, and its naming."""
   tracker = trackers.make(
     'siamrpn',
     backbone='alexnet_legacy',
@@ -60,7 +61,7 @@ def test_outputs_equal_the_oracle():
     for key, value in head_weights().items()
   }
   rng = formulas.rng('features')
-  # Channels of AlexNet at this width.
+  # AlexNet has 16 channels at this width.
   template, search = (
     rng.standard_normal((2, cells, cells, 16)).astype(np.float32)
     for cells in (6, 22)

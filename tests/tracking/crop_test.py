@@ -1,4 +1,4 @@
-"""Crops: both forms agree, and agree with OpenCV."""
+"""Tests that both implementations of crops agree, also with OpenCV."""
 
 import cv2
 import jax
@@ -25,7 +25,7 @@ def frame(h=160, w=210):
 
 
 def by_opencv(pixels, center, side, out_size):
-  """Pads by the fill colour, cuts at whole pixels, resizes."""
+  """Crops a frame padded with the fill colour at whole pixels, and resizes."""
   side = int(side)
   pad = 600
   padded = cv2.copyMakeBorder(
@@ -38,33 +38,33 @@ def by_opencv(pixels, center, side, out_size):
 
 @pytest.mark.parametrize('square', SQUARES.values(), ids=SQUARES)
 @pytest.mark.parametrize('out_size', [31, 127])
-def test_crop_equals_opencv(square, out_size):
+def test_crops_equal_those_of_opencv(square, out_size):
   center, side = square
   image = frame()
   ours = crop.square_crop(
     image, jnp.array(center), jnp.float32(side), out_size, FILL
   )
   truth = by_opencv(np.asarray(image.pixels), center, side, out_size)
-  # OpenCV has weights of 11 bits and whole grey levels.
+  # OpenCV uses 11-bit weights and rounds to whole grey levels.
   difference = np.abs(np.asarray(ours) - truth)
   assert difference.max() <= 2
   assert difference.mean() < 0.5
 
 
 @pytest.mark.parametrize('square', SQUARES.values(), ids=SQUARES)
-def test_matrix_form_equals_gather_form(square):
+def test_matrix_products_equal_gathers(square):
   (x, y), side = square
-  place = jnp.arange(63) * side / 63
+  offset = jnp.arange(63) * side / 63
   image = frame().pixels
-  rows = crop.taps(y - side / 2 + place, image.shape[0])
-  cols = crop.taps(x - side / 2 + place, image.shape[1])
+  rows = crop.taps(y - side / 2 + offset, image.shape[0])
+  cols = crop.taps(x - side / 2 + offset, image.shape[1])
   gathered = crop._by_gather(image, rows, cols, FILL)
   multiplied = jax.jit(crop._by_matrix)(image, rows, cols, FILL)
-  # float32 sums of grey levels up to 255, about 0 in one form.
+  # Tolerance of float32 sums of grey levels up to 255.
   np.testing.assert_allclose(gathered, multiplied, atol=1e-3)
 
 
-def test_mean_colour_is_exact_and_leaves_out_the_padding():
+def test_the_mean_colour_is_exact_and_excludes_padding():
   pixels = np.zeros((2200, 3900, 3), np.uint8)
   pixels[:2160, :3840] = [127, 255, 1]
   image = Frame(jnp.asarray(pixels), jnp.array([2160, 3840]))
@@ -72,13 +72,13 @@ def test_mean_colour_is_exact_and_leaves_out_the_padding():
 
 
 @pytest.mark.parametrize('size', [(7, 11), (240, 320), (101, 997)])
-def test_mean_colour_equals_the_mean(size):
+def test_the_mean_colour_is_the_truncated_mean(size):
   image = frame(*size)
   truth = np.asarray(image.pixels).mean(axis=(0, 1), dtype=np.float64)
   assert crop.mean_color(image).tolist() == np.floor(truth).tolist()
 
 
-def test_mean_colour_is_cut_to_whole_levels():
+def test_the_mean_colour_is_truncated_and_not_rounded():
   pixels = np.zeros((1, 4, 3), np.uint8)
   pixels[0, :, 0] = [1, 2, 2, 2]
   image = Frame(jnp.asarray(pixels), jnp.array([1, 4]))

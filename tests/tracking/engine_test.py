@@ -1,4 +1,4 @@
-"""The engine: lanes that are independent, programs that are few."""
+"""Tests that lanes of the engine are independent and programs few."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ BOXES = np.array(
 
 @pytest.fixture(params=['one_by_one', 'together'])
 def form(request, monkeypatch):
-  """Both forms of the step, whatever this machine is."""
+  """Runs a test with both implementations of the step, on any platform."""
   step = getattr(lanes, request.param)
   monkeypatch.setattr(lanes, 'step_on', lambda platform: step)
 
@@ -28,37 +28,37 @@ def image(number, size=(240, 320)):
 
 
 def follow(engine, boxes, count):
-  """Boxes and flags of lanes in one video, [frames, lanes]."""
+  """Tracks in one video; returns results [frames, lanes] after the first."""
   engine.start(image(0), dict(enumerate(boxes)))
-  found = [engine.advance(image(i))() for i in range(1, count)]
-  return jax.tree.map(lambda *x: np.stack(x), *map(_stacked, found))
+  per_frame = [engine.advance(image(i))() for i in range(1, count)]
+  return _stack([_stack(list(by_lane.values())) for by_lane in per_frame])
 
 
-def _stacked(found):
-  return jax.tree.map(lambda *x: np.stack(x), *found.values())
+def _stack(results):
+  return jax.tree.map(lambda *x: np.stack(x), *results)
 
 
 @pytest.mark.usefixtures('form')
-def test_a_lane_is_not_moved_by_the_frames_of_others(tiny_model):
+def test_frames_of_other_lanes_do_not_affect_a_lane(tiny_model):
   engine, alone = Engine(tiny_model, 3), Engine(tiny_model)
   alone.start(image(0), {0: BOXES[1]})
   engine.start(image(0), dict(enumerate(BOXES)))
   expected = [alone.advance(image(i))()[0] for i in range(1, 5)]
-  found = []
+  actual = []
   for i in range(1, 5):
-    # The others have another video, and stand still at times.
+    # The other lanes track in another video, and pause in some steps.
     images = {1: image(i)} | ({0: image(9 - i), 2: image(i)} if i % 2 else {})
-    found.append(engine.advance(images)()[1])
-  for one, other in zip(found, expected, strict=True):
-    # The bound that is promised; float32 sums differ in their order alone.
+    actual.append(engine.advance(images)()[1])
+  for one, other in zip(actual, expected, strict=True):
+    # The documented bound; only the order of float32 sums differs.
     np.testing.assert_allclose(one.box_xywh, other.box_xywh, atol=1e-3)
 
 
 @pytest.mark.usefixtures('form')
-def test_lanes_that_search_wide_equal_lanes_alone(tiny_model):
+def test_lanes_with_wide_search_equal_single_lanes(tiny_model):
   plain = follow(Engine(tiny_model, 3), BOXES, 8)
-  # In the widest gap of what this network says, so that lanes are lost and
-  # found, and no rounding decides it.
+  # Put the threshold into the widest gap between scores, so that targets are
+  # lost and found, and rounding does not decide when.
   ordered = np.sort(plain.score, axis=None)
   gap = np.argmax(np.diff(ordered)[3:-3]) + 3
   middle = float(ordered[gap : gap + 2].mean())
@@ -72,12 +72,12 @@ def test_lanes_that_search_wide_equal_lanes_alone(tiny_model):
   programs = Programs()
   together = follow(Engine(model, 3, programs=programs), BOXES, 8)
   assert any(0 < sum(row) < 3 for row in together.lost)
-  # A start in two programs, and a step for either region.
+  # Two programs that start a target, and a step for each size of region.
   assert len(programs) == 4
   for n in range(3):
     alone = follow(Engine(model, programs=programs), BOXES[n : n + 1], 8)
     np.testing.assert_array_equal(together.lost[:, n], alone.lost[:, 0])
-    # The bound that is promised; float32 sums differ in their order alone.
+    # The documented bound; only the order of float32 sums differs.
     np.testing.assert_allclose(
       together.box_xywh[:, n], alone.box_xywh[:, 0], atol=1e-3
     )
@@ -94,8 +94,8 @@ def test_frames_of_one_bucket_share_programs(tiny_model):
   assert programs.seconds > 0
 
 
-def test_models_that_share_programs_keep_to_their_own(tiny_model):
-  """Their shapes are the same, their boxes are not."""
+def test_models_with_a_common_cache_run_their_own_programs(tiny_model):
+  """Uses models whose arrays have equal shapes, but whose boxes differ."""
   moved = dataclasses.replace(tiny_model.tracker, pixel_shift=9.0)
   models = [
     tiny_model,
@@ -104,44 +104,45 @@ def test_models_that_share_programs_keep_to_their_own(tiny_model):
   ]
   programs = Programs()
   shared = [follow(Engine(m, programs=programs), BOXES[:1], 4) for m in models]
-  apart = [follow(Engine(m), BOXES[:1], 4) for m in models]
+  separate = [follow(Engine(m), BOXES[:1], 4) for m in models]
   assert len(programs) == 3 * len(models)
-  for one, same in zip(shared, apart, strict=True):
+  for one, same in zip(shared, separate, strict=True):
     np.testing.assert_array_equal(one.box_xywh, same.box_xywh)
   assert np.abs(shared[0].box_xywh - shared[1].box_xywh).max() > 1
 
 
-def test_a_lane_may_be_given_another_target(tiny_model):
+def test_a_lane_can_be_assigned_another_target(tiny_model):
   engine = Engine(tiny_model, 2)
   first = follow(engine, BOXES[:2], 4)
   again = follow(engine, BOXES[:2], 4)
   np.testing.assert_array_equal(first.box_xywh, again.box_xywh)
 
 
-def test_what_no_lane_can_do_is_refused(tiny_model):
-  with pytest.raises(ValueError, match='lanes=0: give 1 or more'):
+def test_invalid_calls_are_refused_and_change_no_lane(tiny_model):
+  with pytest.raises(ValueError, match='`lanes`=0: give at least 1'):
     Engine(tiny_model, 0)
   engine = Engine(tiny_model, 2)
   engine.start(image(0), {0: BOXES[0]})
   for refused in (
     lambda: engine.advance({1: image(1)}),
-    # Nothing is half done: the second lane has no target, and the third is no
-    # lane.
+    # Lane 1 must not be started if another lane of the call is invalid; the
+    # second `advance` checks that it has no target.
     lambda: engine.start(image(0), {1: BOXES[0], 2: BOXES[0]}),
     lambda: engine.start(image(0), {1: BOXES[0], 0: np.zeros(4)}),
     lambda: engine.advance({1: image(1)}),
     lambda: engine.advance({}),
   ):
     with pytest.raises(
-      ValueError, match=r'without a target|no lane [2m]|has no area'
+      ValueError,
+      match=r'without a target|2 does not exist|than a pixel|no lane to adv',
     ):
       refused()
   engine.start(image(0, (300, 400)), {1: BOXES[0]})
-  with pytest.raises(ValueError, match=r'buckets .* move at once'):
+  with pytest.raises(ValueError, match='padded to different sizes'):
     engine.advance({0: image(1), 1: image(1, (300, 400))})
 
 
-def test_what_is_no_array_is_told_what_is_wanted():
+def test_an_image_that_is_not_an_array_is_refused():
   with pytest.raises(ValueError, match='the image is a list; give a NumPy'):
     check_image([[1, 2, 3]])
 
@@ -155,5 +156,5 @@ def test_what_is_no_array_is_told_what_is_wanted():
     ((20000, 8), (20000, 256)),
   ],
 )
-def test_buckets_are_coarse(size, bucket):
+def test_sides_are_padded_to_those_of_the_bucket(size, bucket):
   assert bucket_of(np.zeros((*size, 3), np.uint8)) == bucket

@@ -1,4 +1,4 @@
-"""The tracking loop against the official state machine, and against itself."""
+"""Tests of the tracking loop against the official code."""
 
 import functools
 import types
@@ -12,9 +12,10 @@ import pytest
 from acm_jax import trackers
 from acm_jax.geometry import context
 from acm_jax.trackers.siamban.tracker import SiamBan
+from acm_jax.trackers.siamese import Outputs
 from acm_jax.trackers.siamrpn.tracker import SiamRpn
 from acm_jax.tracking import loop
-from acm_jax.tracking.contract import Frame, Hparams, Outputs
+from acm_jax.tracking.contract import Frame, Hparams
 from acm_jax.tracking.crop import mean_color, square_crop
 from tests import formulas
 
@@ -22,9 +23,9 @@ SIZE = jnp.array([240, 320])
 
 
 class FormulaMaps(nn.Module):
-  """Answers with the maps of a file, and encodes the prior it was given."""
+  """Network that returns given maps, and encodes its inputs unchanged."""
 
-  # All that a tracker asks of it.
+  # Only the stride of the backbone is used.
   backbone = types.SimpleNamespace(stride=8)
 
   maps: tuple = ()
@@ -33,7 +34,7 @@ class FormulaMaps(nn.Module):
     return {'template': template, 'box_size': box_size}
 
   def respond(self, kernel, search, **_):
-    # Set by the test through the variables, so that one program serves all.
+    # The maps are variables, so that one program serves all frames.
     cls = self.get_variable('maps', 'cls')
     return Outputs(cls=cls, loc=self.get_variable('maps', 'loc'))
 
@@ -71,54 +72,53 @@ def anchor_maps(sequence, index):
   [('tracker_ban', SiamBan, maps), ('tracker_rpn', SiamRpn, anchor_maps)],
   ids=['siamban', 'siamrpn'],
 )
-def test_boxes_and_scores_follow_the_official_state_machine(
+def test_boxes_and_scores_equal_those_of_the_official_code(
   sequence, name, kind, maps
 ):
-  figures = formulas.load(name)
+  reference = formulas.load(name)
   tracker = kind(FormulaMaps())
-  hparams = Hparams(*map(jnp.float32, figures['track_hparams']))
-  box = jnp.asarray(figures[f'seq{sequence}_init_box'], jnp.float32)
+  penalty_k, window_influence, size_lr = reference['track_hparams']
+  hparams = Hparams(
+    jnp.float32(penalty_k), jnp.float32(window_influence), jnp.float32(size_lr)
+  )
+  box = jnp.asarray(reference[f'seq{sequence}_init_box'], jnp.float32)
   step = jax.jit(functools.partial(loop.step, tracker))
   state = loop.init(tracker, {}, frame(0), box)
-  found = []
+  results = []
   for i in range(1, 24):
     variables = maps(sequence, i)
     state, tracked = step(variables, hparams, state, frame(i))
-    found.append(tracked)
-  ours = np.stack([t.box_xywh for t in found])
-  # The goal is 0.01 px; float32 keeps 1e-4 over 23 frames.
-  np.testing.assert_allclose(ours, figures[f'seq{sequence}_boxes'], atol=1e-3)
-  scores = np.stack([t.score for t in found])
-  np.testing.assert_allclose(
-    scores, figures[f'seq{sequence}_scores'], atol=1e-5
-  )
+    results.append(tracked)
+  boxes = np.stack([t.box_xywh for t in results])
+  # The goal is 0.01 px; errors in float32 stay below 1e-4 over 23 frames.
+  expected = reference[f'seq{sequence}_boxes']
+  np.testing.assert_allclose(boxes, expected, atol=1e-3)
+  scores = np.stack([t.score for t in results])
+  expected = reference[f'seq{sequence}_scores']
+  np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize('sequence', [0, 1, 2])
 def test_template_and_prior_equal_the_official_ones(sequence):
-  figures = formulas.load('tracker_ban')
+  reference = formulas.load('tracker_ban')
   tracker = SiamBan(FormulaMaps())
-  box = jnp.asarray(figures[f'seq{sequence}_init_box'], jnp.float32)
+  box = jnp.asarray(reference[f'seq{sequence}_init_box'], jnp.float32)
   kernel = loop.init(tracker, {}, frame(0), box).kernel
-  assert_same_image(
-    kernel['template'][0], figures[f'seq{sequence}_template_crop']
-  )
-  np.testing.assert_allclose(
-    kernel['box_size'],
-    figures[f'seq{sequence}_template_bbox'][:, 2:],
-    rtol=1e-6,
-  )
+  expected = reference[f'seq{sequence}_template_crop']
+  assert_same_image(kernel['template'][0], expected)
+  expected_size = reference[f'seq{sequence}_template_bbox'][:, 2:]
+  np.testing.assert_allclose(kernel['box_size'], expected_size, rtol=1e-6)
 
 
 @pytest.mark.parametrize('sequence', [0, 1, 2])
 @pytest.mark.parametrize('index', [1, 23])
 def test_search_crops_equal_the_official_ones(sequence, index):
-  figures = formulas.load('tracker_ban')
+  reference = formulas.load('tracker_ban')
   if index == 1:
-    x, y, w, h = figures[f'seq{sequence}_init_box']
+    x, y, w, h = reference[f'seq{sequence}_init_box']
     center = x + (w - 1) / 2, y + (h - 1) / 2
   else:
-    x, y, w, h = figures[f'seq{sequence}_boxes'][index - 2]
+    x, y, w, h = reference[f'seq{sequence}_boxes'][index - 2]
     center = x + w / 2, y + h / 2
   side = context.context_side(w, h) * 255 / 127
   crop = square_crop(
@@ -128,14 +128,13 @@ def test_search_crops_equal_the_official_ones(sequence, index):
     255,
     mean_color(frame(0)),
   )
-  assert_same_image(
-    crop[..., ::-1], figures[f'seq{sequence}_search_crop{index}']
-  )
+  expected = reference[f'seq{sequence}_search_crop{index}']
+  assert_same_image(crop[..., ::-1], expected)
 
 
-def assert_same_image(ours, expected):
-  # OpenCV rounds to whole levels with 11-bit weights.
-  difference = np.abs(np.asarray(ours) - expected.astype(np.float32))
+def assert_same_image(image, expected):
+  # OpenCV uses 11-bit weights and rounds to whole grey levels.
+  difference = np.abs(np.asarray(image) - expected.astype(np.float32))
   assert difference.mean() < 1
   assert difference.max() <= 2
 

@@ -1,4 +1,4 @@
-"""The rule that picks a place."""
+"""Tests of the selection of a candidate."""
 
 import jax
 import jax.numpy as jnp
@@ -36,39 +36,41 @@ def test_an_unchanged_box_is_not_penalised():
   np.testing.assert_allclose(chosen.box_cxcywh, [50, 60, 20, 30], rtol=1e-6)
 
 
-def test_the_window_alone_takes_the_middle():
-  found = candidates()
-  chosen = select.select(found, STATE, Hparams(0.1, 1.0, 0.0), jnp.float32(2))
-  assert chosen.score == found.score[2, 2]
+def test_the_window_alone_selects_the_middle():
+  inputs = candidates()
+  chosen = select.select(inputs, STATE, Hparams(0.1, 1.0, 0.0), jnp.float32(2))
+  assert chosen.score == inputs.score[2, 2]
   np.testing.assert_allclose(
     chosen.box_cxcywh[:2],
-    STATE.center + found.box_cxcywh[2, 2, :2] / 2,
+    STATE.center + inputs.box_cxcywh[2, 2, :2] / 2,
     rtol=1e-6,
   )
 
 
 def test_a_strong_penalty_avoids_other_sizes():
-  found = candidates()
-  like = jnp.array([40.0, 60.0])
-  found = found.replace(
-    box_cxcywh=found.box_cxcywh.at[4, 4, 2:].set(like),
-    score=found.score.at[4, 4].set(0.3),
+  inputs = candidates()
+  same_size = jnp.array([40.0, 60.0])
+  inputs = inputs.replace(
+    box_cxcywh=inputs.box_cxcywh.at[4, 4, 2:].set(same_size),
+    score=inputs.score.at[4, 4].set(0.3),
   )
-  chosen = select.select(found, STATE, Hparams(50.0, 0.0, 0.5), jnp.float32(2))
+  chosen = select.select(inputs, STATE, Hparams(50.0, 0.0, 0.5), jnp.float32(2))
   assert float(chosen.score) == np.float32(0.3)
 
 
-def test_a_sweep_of_hparams_is_one_vmap():
-  sweep = Hparams(
-    jnp.array([0.0, 0.1, 1.0]), jnp.array([0.4, 0.1, 0.0]), jnp.full(3, 0.5)
+def test_hyper_parameters_can_be_batched_by_vmap():
+  batch = Hparams(
+    penalty_k=jnp.array([0.0, 0.1, 1.0]),
+    window_influence=jnp.array([0.4, 0.1, 0.0]),
+    size_lr=jnp.full(3, 0.5),
+    lost_score=jnp.zeros(3),
+    found_score=jnp.zeros(3),
   )
-  found, scale = candidates(), jnp.float32(2)
+  inputs, scale = candidates(), jnp.float32(2)
 
-  def run(penalty_k, window_influence, size_lr):
-    hparams = Hparams(penalty_k, window_influence, size_lr)
-    return select.select(found, STATE, hparams, scale).box_cxcywh
+  def run(hparams):
+    return select.select(inputs, STATE, hparams, scale).box_cxcywh
 
-  values = (sweep.penalty_k, sweep.window_influence, sweep.size_lr)
-  together = jax.vmap(run)(*values)
-  alone = [run(*(v[i] for v in values)) for i in range(3)]
+  together = jax.vmap(run)(batch)
+  alone = [run(jax.tree.map(lambda x, i=i: x[i], batch)) for i in range(3)]
   np.testing.assert_allclose(together, np.stack(alone), rtol=1e-6)

@@ -1,4 +1,4 @@
-"""The modes that search a larger region, frame by frame."""
+"""Tests of the modes that search a larger region."""
 
 import types
 
@@ -10,13 +10,14 @@ import pytest
 
 from acm_jax import trackers
 from acm_jax.trackers.siamban.tracker import SiamBan
+from acm_jax.trackers.siamese import Outputs
 from acm_jax.tracking import loop, wide
-from acm_jax.tracking.contract import Frame, Hparams, Outputs
+from acm_jax.tracking.contract import Frame, Hparams
 from tests import formulas
 
 FRAME = Frame(jnp.asarray(formulas.frame(0)), jnp.array([240, 320]))
 BOX = jnp.array([150.0, 100.0, 24.0, 24.0])
-# No penalty and no smoothing; window as a test needs it.
+# No penalty and no smoothing; tests set the window if they need it.
 HPARAMS = Hparams(0.0, 0.0, 1.0, lost_score=0.8, found_score=0.998)
 
 
@@ -25,9 +26,12 @@ step = jax.jit(loop.step, static_argnums=0, static_argnames='wide')
 
 
 class Peaks(nn.Module):
-  """Sees targets of 40 px at some cells from the middle, with some scores."""
+  """Network that sees 40 px targets at given cells, with given scores.
 
-  # All that a tracker asks of it.
+  Cells are counted from the middle of the response map.
+  """
+
+  # Only the stride of the backbone is used.
   backbone = types.SimpleNamespace(stride=8)
 
   def encode(self, template, box_size, **_):
@@ -45,95 +49,99 @@ class Peaks(nn.Module):
 
 
 def run(mode, frames, hparams=HPARAMS):
-  """Tracks through frames of peaks (x, y, score), choosing as the host does.
+  """Tracks through frames of peaks (x, y, score), as the engine does.
 
-  Returns states and what was tracked, and whether the region was the larger.
+  Returns:
+    The states, beginning with the initial one, and for each frame the result
+    and whether the larger region was searched.
   """
   tracker = SiamBan(Peaks(), wide_search=mode)
   state = init(tracker, {}, FRAME, BOX)
-  states, found, sizes = [state], [], []
+  states, results, were_wide = [state], [], []
   for peaks in frames:
-    sizes.append(bool(state.wide))
-    # As many in every frame, so that one program serves all; the last again.
+    were_wide.append(bool(state.wide))
+    # The last peak is repeated, so that one program serves all frames.
     values = jnp.array((*peaks, *[peaks[-1]] * (3 - len(peaks))), float)
     variables = {'peaks': {'values': values}}
     state, tracked = step(
-      tracker, variables, hparams, state, FRAME, wide=sizes[-1]
+      tracker, variables, hparams, state, FRAME, wide=were_wide[-1]
     )
     states.append(state)
-    found.append(tracked)
-  return states, found, sizes
+    results.append(tracked)
+  return states, results, were_wide
 
 
 def test_a_target_is_lost_below_one_score_and_found_above_another():
   scores = [0.9, 0.5, 0.9, 0.999, 0.9]
-  _, found, sizes = run(wide.make('long_term'), [[(0, 0, s)] for s in scores])
-  assert [bool(t.lost) for t in found] == [False, True, True, False, False]
-  assert sizes == [False, False, True, True, False]
-  np.testing.assert_allclose([t.score for t in found], scores, rtol=1e-5)
+  frames = [[(0, 0, score)] for score in scores]
+  _, results, were_wide = run(wide.make('long_term'), frames)
+  assert [bool(t.lost) for t in results] == [False, True, True, False, False]
+  assert were_wide == [False, False, True, True, False]
+  np.testing.assert_allclose([t.score for t in results], scores, rtol=1e-5)
 
 
-def test_a_target_that_is_not_found_stays_and_a_doubtful_one_moves():
+def test_a_lost_target_moves_only_to_scores_above_the_first_threshold():
   frames = [[(3, 0, 0.5)], [(-4, 2, 0.9)]]
-  (start, lost, doubtful), found, _ = run(wide.make('long_term'), frames)
+  (start, lost, doubtful), results, _ = run(wide.make('long_term'), frames)
   np.testing.assert_array_equal(lost.center, start.center)
   np.testing.assert_array_equal(lost.size, start.size)
-  assert found[1].lost
-  # Cells of 8 px, of a template whose 127 px show 48 px of the frame.
+  assert results[1].lost
+  # Cells are 8 px apart in crops in which 127 px show 48 px of the frame.
   moved = np.array([-4, 2]) * 8 * 48 / 127
   np.testing.assert_allclose(doubtful.center - start.center, moved, rtol=1e-5)
 
 
-def test_the_flag_needs_no_mode_and_moves_nothing():
-  states, found, sizes = run(None, [[(3, 0, 0.5)], [(0, 0, 0.9)]])
-  assert [bool(t.lost) for t in found] == [True, True]
-  assert sizes == [False, False]
+def test_without_a_mode_lost_targets_are_flagged_but_still_move():
+  states, results, were_wide = run(None, [[(3, 0, 0.5)], [(0, 0, 0.9)]])
+  assert [bool(t.lost) for t in results] == [True, True]
+  assert were_wide == [False, False]
   assert states[1].center[0] > states[0].center[0]
 
 
-def test_one_threshold_makes_the_flag_one_of_the_frame():
+def test_with_equal_thresholds_the_flag_depends_only_on_the_frame():
   hparams = HPARAMS.replace(found_score=0.8)
-  _, found, _ = run(None, [[(0, 0, 0.5)], [(0, 0, 0.9)]], hparams)
-  assert [bool(t.lost) for t in found] == [True, False]
+  _, results, _ = run(None, [[(0, 0, 0.5)], [(0, 0, 0.9)]], hparams)
+  assert [bool(t.lost) for t in results] == [True, False]
 
 
-def test_the_larger_region_reaches_further_with_next_to_no_window():
-  # Beyond the edge of a region of 255 px, and beside a middle that a window
-  # of 0.9 would choose.
+def test_the_larger_region_reaches_further_and_uses_almost_no_window():
+  # The first peak lies outside of a region of 255 px; a window of 0.9 would
+  # select the second one in the middle.
   frames = [[(0, 0, 0.5)], [(40, -40, 0.85), (0, 0, 0.7)]]
   hparams = HPARAMS.replace(window_influence=0.9)
-  _, found, sizes = run(wide.make('long_term'), frames, hparams)
-  assert sizes == [False, True]
-  assert float(found[1].score) == pytest.approx(0.85, rel=1e-5)
+  _, results, were_wide = run(wide.make('long_term'), frames, hparams)
+  assert were_wide == [False, True]
+  assert float(results[1].score) == pytest.approx(0.85, rel=1e-5)
 
 
 @pytest.mark.parametrize(
-  'place',
+  'cell',
   [(9, 0), (-9, 0), (0, 9), (0, -9)],
   ids=['right', 'left', 'down', 'up'],
 )
-def test_a_leap_anywhere_widens_the_search_to_the_end(place):
+def test_a_jump_in_any_direction_widens_the_search_for_good(cell):
   still = [(0, 0, 0.9)]
-  # Half a template's crop is 63.5 px: 8 cells are more than that, 7 less.
-  frames = [still, [(7, 7, 0.9)], [(*place, 0.9)], still, still]
-  _, _, sizes = run(wide.make('fast_motion'), frames)
-  assert sizes == [False, False, False, True, True]
+  # Half the template crop is 63.5 px, less than 8 cells and more than 7.
+  x, y = cell
+  frames = [still, [(7, 7, 0.9)], [(x, y, 0.9)], still, still]
+  _, _, were_wide = run(wide.make('fast_motion'), frames)
+  assert were_wide == [False, False, False, True, True]
 
 
-def test_the_margin_is_over_the_best_score_outside_of_the_box():
-  # Half a box of 40 px is 2.5 cells.
+def test_the_margin_is_the_lead_over_the_best_score_outside_the_box():
+  # Half of a 40 px box is 2.5 cells.
   frames = [
     [(0, 0, 0.9), (2, 2, 0.8), (3, 0, 0.6)],
     [(0, 0, 0.9), (0, -6, 0.4)],
   ]
-  _, found, _ = run(None, frames)
-  margins = [float(t.margin) for t in found]
+  _, results, _ = run(None, frames)
+  margins = [float(t.margin) for t in results]
   assert margins == pytest.approx([0.3, 0.5], abs=1e-5)
 
 
-def test_modes_are_found_by_name():
+def test_modes_are_selected_by_name():
   tracker = trackers.make('siamban', wide_search='fast_motion')
   assert tracker.wide_search.search_size == 510
   assert trackers.make('siamban').wide_search is None
-  with pytest.raises(ValueError, match=r'there are never, long_term'):
+  with pytest.raises(ValueError, match='choose from never, long_term'):
     trackers.make('siamban', wide_search='short_term')

@@ -1,4 +1,4 @@
-"""Distortions against OpenCV, and the ranges of what is drawn."""
+"""Distortions equal those of OpenCV, and random draws fill their ranges."""
 
 import cv2
 import jax
@@ -15,7 +15,7 @@ SIDE = 145
 
 
 def photograph(side: int, seed: int = 0) -> np.ndarray:
-  """A smooth random image: neighbours differ by a few grey levels."""
+  """Draws a smooth image, whose neighbours differ by a few grey levels."""
   noise = np.random.default_rng(seed).uniform(0, 255, (side // 8, side // 8, 3))
   image = cv2.resize(noise, (side, side), interpolation=cv2.INTER_CUBIC)
   return np.clip(image, 0, 255).astype(np.uint8)
@@ -36,79 +36,101 @@ def test_shift_and_scale_equal_warp_affine(seed):
   pixels, moved = augment.shift_scale(
     jnp.array(image), jnp.array(box), jnp.array(scale), jnp.array(shift), size
   )
-  # OpenCV rounds places to 1/32 px; a step is at most about 60 levels a px.
+  # OpenCV rounds coordinates to 1/32 px, and neighbouring pixels differ by at
+  # most about 60 grey levels.
   np.testing.assert_allclose(pixels, expected, atol=2)
   assert np.abs(pixels - expected).mean() < 0.2
   corners = (corners - np.tile(low, 2)) * np.tile(a, 2)
   center, extent = moved[:2], moved[2:]
-  found = np.concatenate([center - extent / 2, center + extent / 2])
-  np.testing.assert_allclose(found, corners, atol=1e-4)
+  ours = np.concatenate([center - extent / 2, center + extent / 2])
+  np.testing.assert_allclose(ours, corners, atol=1e-4)
 
 
 @pytest.mark.parametrize('radius', [2, 11, 22])
 def test_blur_equals_a_filter_with_mirrored_borders(radius):
   image = np.random.default_rng(0).uniform(0, 255, (127, 127, 3))
-  size, share = 2 * radius + 1, 0.3
+  size, vertical = 2 * radius + 1, 0.3
   kernel = np.zeros((size, size))
-  kernel[:, radius] += share / size
-  kernel[radius] += (1 - share) / size
+  kernel[:, radius] += vertical / size
+  kernel[radius] += (1 - vertical) / size
   expected = cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
-  blurred = augment.cross_blur(jnp.array(image, jnp.float32), radius, share)
+  blurred = augment.cross_blur(jnp.array(image, jnp.float32), radius, vertical)
   # Sums of 45 products in float32.
   np.testing.assert_allclose(blurred, expected, atol=1e-3)
 
 
-def apply(raw, seed=0, grey=0.0, **ranges):
-  return jax.jit(
-    lambda raw, key: augment.augment(
-      raw,
-      key,
-      Distortion(Ranges(), Ranges(**ranges), grey),
-      template_size=63,
-      search_size=95,
-    )
-  )(raw, jax.random.key(seed))
+# Sides of the crops, px. They are small, as the ranges do not depend on them.
+TEMPLATE, SEARCH = 31, 47
+# Margins of the crops before distortion, px.
+AROUND_TEMPLATE, AROUND_SEARCH = 4, 28
+INNER = slice(AROUND_SEARCH, AROUND_SEARCH + SEARCH)
+
+
+def pairs(count):
+  return batch.fake(
+    count, TEMPLATE + 2 * AROUND_TEMPLATE, SEARCH + 2 * AROUND_SEARCH
+  )
+
+
+distorted = jax.jit(
+  augment.augment,
+  static_argnums=2,
+  static_argnames=('template_size', 'search_size'),
+)
+
+
+def apply(raw, grey=0.0, **ranges):
+  return distorted(
+    raw,
+    jax.random.key(0),
+    Distortion(Ranges(), Ranges(**ranges), grey),
+    template_size=TEMPLATE,
+    search_size=SEARCH,
+  )
 
 
 def test_without_ranges_the_centre_is_cut_out():
-  raw = batch.fake(2, 71, 151)
+  raw = pairs(2)
   out = apply(raw)
-  np.testing.assert_array_equal(out.template, raw.template[:, 4:67, 4:67])
-  np.testing.assert_array_equal(out.search, raw.search[:, 28:123, 28:123])
-  np.testing.assert_allclose(out.search_box[:, :2], 47)
+  inner = slice(AROUND_TEMPLATE, AROUND_TEMPLATE + TEMPLATE)
+  np.testing.assert_array_equal(out.template, raw.template[:, inner, inner])
+  np.testing.assert_array_equal(out.search, raw.search[:, INNER, INNER])
+  np.testing.assert_allclose(out.search_box[:, :2], (SEARCH - 1) / 2)
   np.testing.assert_array_equal(out.search_box[:, 2:], raw.search_box[:, 2:])
 
 
 def test_shift_and_scale_fill_their_ranges_and_axes_are_independent():
-  raw = batch.fake(400, 71, 151)
+  raw = pairs(400)
   box = apply(raw, shift=20.0, scale=0.1).search_box
   scale = raw.search_box[:, 2:] / box[:, 2:]
-  shift = (47 - box[:, :2]) * scale
-  for found, limit in ((scale - 1, 0.1), (shift, 20)):
-    assert np.abs(found).max() <= limit * 1.001
+  shift = ((SEARCH - 1) / 2 - box[:, :2]) * scale
+  for drawn, limit in ((scale - 1, 0.1), (shift, 20)):
+    assert np.abs(drawn).max() <= limit * 1.001
     # The largest of 800 draws lies in the last hundredth of the range.
-    assert np.abs(found).max() > limit * 0.98
-    assert abs(np.corrcoef(found.T)[0, 1]) < 0.2
+    assert np.abs(drawn).max() > limit * 0.98
+    assert abs(np.corrcoef(drawn.T)[0, 1]) < 0.2
 
 
 def unevenness(draws, low, high):
-  """Kolmogorov and Smirnov's distance from uniform draws; 1 is the 1% bound."""
-  share = (np.sort(np.ravel(draws)) - low) / (high - low)
-  below = np.arange(share.size) / share.size
-  distance = np.abs(share - below - 0.5 / share.size).max()
-  return (distance + 0.5 / share.size) * np.sqrt(share.size) / 1.63
+  """Computes the Kolmogorov-Smirnov distance to a uniform distribution.
+
+  The distance is relative to the bound that 1% of uniform draws exceed.
+  """
+  values = (np.sort(np.ravel(draws)) - low) / (high - low)
+  below = np.arange(values.size) / values.size
+  distance = np.abs(values - below - 0.5 / values.size).max()
+  return (distance + 0.5 / values.size) * np.sqrt(values.size) / 1.63
 
 
 def test_the_official_ranges_are_filled_evenly():
   config = siamban_acm.get_config().augment
-  # Smaller than 127 and 255 px, which the ranges do not depend on.
-  sizes = {'template': 31, 'search': 47}
+  sizes = {'template': TEMPLATE, 'search': SEARCH}
   ranges = {name: Ranges(**config[name]) for name in sizes}
   assert ranges['template'] == Ranges(4.0, 0.05, color=1.0, blur=0.0)
   assert ranges['search'] == Ranges(64.0, 0.18, color=1.0, blur=0.2)
-  rooms = [ranges[name].room(size) for name, size in sizes.items()]
-  raw = batch.fake(500, *rooms)
-  made = augment.augment(
+  with_margins = [ranges[name].room(size) for name, size in sizes.items()]
+  raw = batch.fake(500, *with_margins)
+  augmented = distorted(
     raw,
     jax.random.key(1),
     Distortion(**ranges, grey=0.0),
@@ -116,7 +138,9 @@ def test_the_official_ranges_are_filled_evenly():
     search_size=sizes['search'],
   )
   for name, size in sizes.items():
-    before, box = (np.asarray(getattr(of, f'{name}_box')) for of in (raw, made))
+    before, box = (
+      np.asarray(getattr(of, f'{name}_box')) for of in (raw, augmented)
+    )
     scale = before[:, 2:] / box[:, 2:]
     shift = ((size - 1) / 2 - box[:, :2]) * scale
     limits = ranges[name]
@@ -125,28 +149,31 @@ def test_the_official_ranges_are_filled_evenly():
 
 
 def test_color_noise_has_the_official_covariance_in_rgb_order():
-  raw = batch.fake(400, 71, 151)
+  raw = pairs(400)
   out = apply(raw, color=1.0)
-  offset = np.asarray(out.search - raw.search[:, 28:123, 28:123])
+  offset = np.asarray(out.search - raw.search[:, INNER, INNER])
   np.testing.assert_allclose(offset, offset[:, :1, :1] + 0 * offset, atol=1e-3)
   expected = augment._COLOR @ augment._COLOR.T
-  found = np.cov(offset[:, 0, 0].T)
-  # Red varies least and blue most; 400 draws give variances within a fifth.
-  np.testing.assert_allclose(np.diag(found), np.diag(expected), rtol=0.2)
+  ours = np.cov(offset[:, 0, 0].T)
+  # Red varies least and blue most; 400 draws estimate variances within a fifth.
+  np.testing.assert_allclose(np.diag(ours), np.diag(expected), rtol=0.2)
 
 
 def test_flip_mirrors_image_and_box():
-  raw = batch.fake(2, 71, 151)._replace(
-    search_box=np.array([[60, 70, 20, 10]] * 2, np.float32)
+  raw = pairs(2)._replace(
+    search_box=np.array([[40, 50, 20, 10]] * 2, np.float32)
   )
   out = apply(raw, flip=1.0)
-  expected = raw.search[:, 28:123, 28:123][:, :, ::-1]
+  expected = raw.search[:, INNER, INNER][:, :, ::-1]
   np.testing.assert_array_equal(out.search, expected)
-  np.testing.assert_allclose(out.search_box[0], [94 - 32, 42, 20, 10])
+  mirrored = SEARCH - 1 - (40 - AROUND_SEARCH)
+  np.testing.assert_allclose(
+    out.search_box[0], [mirrored, 50 - AROUND_SEARCH, 20, 10]
+  )
 
 
-def test_grey_takes_both_images_of_a_pair_or_none():
-  out = apply(batch.fake(64, 71, 151), grey=0.5)
+def test_both_images_of_a_pair_become_grey_or_neither():
+  out = apply(pairs(64), grey=0.5)
 
   def is_grey(images):
     return np.ptp(np.asarray(images), axis=-1).max(axis=(1, 2)) < 1e-3
@@ -157,42 +184,53 @@ def test_grey_takes_both_images_of_a_pair_or_none():
 
 
 @pytest.mark.parametrize('probability', [0.0, 0.2, 1.0])
-def test_blur_comes_with_its_probability(probability):
-  raw = batch.fake(100, 71, 151)
+def test_blur_occurs_with_its_probability(probability):
+  raw = pairs(100)
   out = apply(raw, blur=probability)
   changed = np.any(
-    np.asarray(out.search) != raw.search[:, 28:123, 28:123], axis=(1, 2, 3)
+    np.asarray(out.search) != raw.search[:, INNER, INNER], axis=(1, 2, 3)
   )
   # Three standard deviations of 100 draws.
   spread = 3 * np.sqrt(probability * (1 - probability) / 100)
   assert abs(changed.mean() - probability) <= spread
 
 
-def test_how_an_image_is_blurred_does_not_hang_on_whether(monkeypatch):
-  def show(image, radius, share):
-    return jnp.full_like(image, share).at[..., 0].set(radius)
+def test_the_kind_of_blur_is_independent_of_whether_an_image_is_blurred(
+  monkeypatch,
+):
+  def show(image, radius, vertical):
+    return jnp.full_like(image, vertical).at[..., 0].set(radius)
 
   monkeypatch.setattr(augment, 'cross_blur', show)
-  raw = batch.fake(400, 71, 151)._replace(
-    search=np.full((400, 151, 151, 3), 255, np.uint8)
-  )
-  out = np.asarray(apply(raw, blur=0.2).search)[:, 0, 0]
-  radius, share = out[out[:, 1] <= 1, :2].T
-  # Kernels from 5 to 45 px, as many of each.
-  assert share.size > 60
-  assert unevenness(share, 0, 1) < 1
+  raw = pairs(400)
+  raw = raw._replace(search=np.full_like(raw.search, 255))
+  # Not `distorted`, which may already be compiled with the real blur.
+  augmented = jax.jit(
+    lambda raw: augment.augment(
+      raw,
+      jax.random.key(0),
+      Distortion(Ranges(), Ranges(blur=0.2), 0.0),
+      template_size=TEMPLATE,
+      search_size=SEARCH,
+    )
+  )(raw)
+  out = np.asarray(augmented.search)[:, 0, 0]
+  radius, vertical = out[out[:, 1] <= 1, :2].T
+  # All kernel sizes from 5 to 45 px are equally likely.
+  assert vertical.size > 60
+  assert unevenness(vertical, 0, 1) < 1
   assert (radius.min(), radius.max()) == (2, 22)
   assert unevenness(radius, 1.5, 22.5) < 1
 
 
-def test_blur_that_never_comes_is_not_computed():
-  raw = jax.tree.map(jnp.array, batch.fake(2, 71, 151))
+def test_blur_with_probability_0_is_not_computed():
+  raw = jax.tree.map(jnp.array, pairs(2))
   text = str(jax.make_jaxpr(lambda raw: apply(raw, shift=1.0))(raw))
   assert text.count('dot_general') < str(
     jax.make_jaxpr(lambda raw: apply(raw, shift=1.0, blur=0.1))(raw)
   ).count('dot_general')
 
 
-def test_crops_without_the_room_for_the_ranges_are_refused():
-  with pytest.raises(ValueError, match=r'crops of 99 px are too small.*needs'):
-    apply(batch.fake(2, 71, 99), shift=10.0)
+def test_crops_without_a_margin_for_the_ranges_are_refused():
+  with pytest.raises(ValueError, match=r'crops of 51 px are too small.*needs'):
+    apply(batch.fake(2, TEMPLATE + 8, SEARCH + 4), shift=10.0)

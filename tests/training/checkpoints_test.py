@@ -1,4 +1,4 @@
-"""Checkpoints: what is saved comes back, what is broken is named."""
+"""Checkpoints restore what was saved; damaged ones are refused."""
 
 import json
 import resource
@@ -39,7 +39,7 @@ def run(tmp_path):
   return folder
 
 
-def test_a_state_comes_back_into_the_shardings_that_are_asked_for(run):
+def test_a_state_is_restored_with_the_requested_shardings(run):
   everywhere = sharding.replicated(sharding.make_mesh())
   like = jax.tree.map(
     lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere),
@@ -51,7 +51,7 @@ def test_a_state_comes_back_into_the_shardings_that_are_asked_for(run):
   assert all(x.sharding == everywhere for x in jax.tree.leaves(restored))
 
 
-def test_tracking_reads_the_average_and_a_resumed_run_both(tmp_path):
+def test_tracking_reads_the_average_and_a_resumed_run_everything(tmp_path):
   workdir.claim(tmp_path, CONFIG)
   raw = make_state(4)
   saved = raw.replace(average=jax.tree.map(lambda x: x / 2, raw.variables))
@@ -64,13 +64,13 @@ def test_tracking_reads_the_average_and_a_resumed_run_both(tmp_path):
   jax.tree.map(np.testing.assert_array_equal, variables, saved.average)
 
 
-def test_the_newest_are_kept_and_a_saved_step_is_not_saved_again(run):
+def test_the_newest_checkpoints_are_kept_and_no_step_is_saved_twice(run):
   with ckpt.Checkpoints(run, keep=2) as checkpoints:
     checkpoints.save(make_state(5))
     assert checkpoints.steps == (3, 5)
 
 
-def test_the_best_is_kept_beside_the_newest_also_by_a_resumed_run(tmp_path):
+def test_the_best_is_kept_alongside_the_newest_even_by_a_resumed_run(tmp_path):
   workdir.claim(tmp_path, CONFIG)
   overlaps = {1: 0.3, 2: 0.7, 3: 0.7, 4: 0.5, 5: None, 6: 0.6, 7: 0.1}
   for part in ((1, 2, 3), (4, 5), (6, 7)):
@@ -80,7 +80,7 @@ def test_the_best_is_kept_beside_the_newest_also_by_a_resumed_run(tmp_path):
         figures = None if overlap is None else {ckpt.CRITERION: overlap}
         checkpoints.save(make_state(step), figures)
   with ckpt.Checkpoints(tmp_path, keep=2) as checkpoints:
-    # Of equals the newest.
+    # Steps 2 and 3 are equally good; the newer one is the best.
     assert checkpoints.best == 3
     assert checkpoints.steps == (3, 6, 7)
   config, variables = ckpt.load_variables(f'{tmp_path}@best')
@@ -90,8 +90,8 @@ def test_the_best_is_kept_beside_the_newest_also_by_a_resumed_run(tmp_path):
   )
 
 
-@pytest.mark.parametrize('former', ['of other sequences', ''])
-def test_the_best_is_of_those_that_were_measured_as_the_newest(
+@pytest.mark.parametrize('former', ['other settings', ''])
+def test_the_best_is_chosen_among_those_measured_like_the_newest(
   tmp_path, monkeypatch, former
 ):
   def save(overlaps, measured):
@@ -102,18 +102,18 @@ def test_the_best_is_of_those_that_were_measured_as_the_newest(
 
   with monkeypatch.context() as patch:
     if not former:
-      # Those of former code do not say how they were measured.
+      # Checkpoints of earlier versions do not include the settings.
       patch.setattr(ckpt, '_MEASURED', 'nothing')
     assert save({1: 0.9, 2: 0.5}, former) == 1
-  best = save({3: 0.3, 4: 0.4, 5: 0.2}, 'of these')
+  best = save({3: 0.3, 4: 0.4, 5: 0.2}, 'settings')
   with ckpt.Checkpoints(tmp_path) as checkpoints:
     assert checkpoints.best == best == (4 if former else 1)
     assert checkpoints.steps == (best, 5)
 
 
-def test_a_run_that_was_not_validated_has_no_best(run):
+def test_a_run_that_was_not_validated_has_no_best_checkpoint(run):
   with pytest.raises(
-    ValueError, match='no checkpoint was validated; there are'
+    ValueError, match='no checkpoint was validated; choose one'
   ):
     ckpt.load_variables(f'{run}@best')
 
@@ -130,17 +130,19 @@ def test_tracking_loads_the_config_and_the_variables(run, suffix, step):
   )
 
 
-def test_a_step_that_is_not_there_is_refused_with_those_that_are(run):
-  with pytest.raises(ValueError, match='no step 4, but 3, 5'):
+def test_a_missing_step_is_refused_with_the_existing_ones(run):
+  with pytest.raises(
+    ValueError, match='no step 4; choose one of the steps 3, 5'
+  ):
     ckpt.load_variables(f'{run}@4')
 
 
-def test_a_full_disk_is_work_that_failed(run):
+def test_a_full_disk_is_reported_as_a_failure(run):
   big = np.random.default_rng(0).standard_normal((400, 400))
   state = make_state(7).replace(params={'w': jnp.asarray(big)})
   handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
   before = resource.getrlimit(resource.RLIMIT_FSIZE)
-  # A limit on a file's size fails the writes as a full disk does.
+  # A limit on the size of files makes writes fail, as a full disk would.
   resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
   try:
     with (
@@ -155,48 +157,48 @@ def test_a_full_disk_is_work_that_failed(run):
     assert checkpoints.steps == (3, 5)
 
 
-def break_nothing_there(run):
+def delete_run(run):
   shutil.rmtree(run)
 
 
-def break_empty(run):
+def empty_run(run):
   shutil.rmtree(run)
   run.mkdir()
 
 
-def break_unfinished(run):
+def leave_no_finished_checkpoint(run):
   shutil.rmtree(run / 'checkpoints' / '3')
   target = run / 'checkpoints' / '5.orbax-checkpoint-tmp-0'
   (run / 'checkpoints' / '5').rename(target)
 
 
-def break_config(run):
+def truncate_config(run):
   (run / 'config.json').write_text('{"tracker"')
 
 
-def break_part_missing(run):
+def delete_model(run):
   shutil.rmtree(run / 'checkpoints' / '5' / 'model')
 
 
-def break_data_missing(run):
+def delete_arrays(run):
   for path in (run / 'checkpoints' / '5' / 'model').rglob('d/*'):
     path.unlink()
 
 
 @pytest.mark.parametrize(
-  ('break_it', 'error', 'message'),
+  ('damage', 'error', 'message'),
   [
-    (break_nothing_there, FileNotFoundError, 'run: no such folder'),
-    (break_empty, FileNotFoundError, r'no config.json in it; give'),
-    (break_unfinished, FileNotFoundError, 'no finished checkpoint'),
-    (break_config, ValueError, r'config.json: not JSON'),
-    (break_part_missing, ValueError, '5: the checkpoint is incomplete'),
-    (break_data_missing, ValueError, '5: the checkpoint is incomplete'),
+    (delete_run, FileNotFoundError, 'run: no such folder'),
+    (empty_run, FileNotFoundError, r'no config.json in it; give'),
+    (leave_no_finished_checkpoint, FileNotFoundError, 'no finished checkpoint'),
+    (truncate_config, ValueError, r'config.json: not JSON'),
+    (delete_model, ValueError, '5: the checkpoint is incomplete'),
+    (delete_arrays, ValueError, '5: the checkpoint is incomplete'),
   ],
   ids=lambda value: getattr(value, '__name__', ''),
 )
-def test_a_folder_that_is_broken_is_named(run, break_it, error, message):
-  break_it(run)
+def test_a_damaged_run_is_refused_in_one_line(run, damage, error, message):
+  damage(run)
   with pytest.raises(error, match=message) as caught:
     ckpt.load_variables(run)
   assert len(str(caught.value).splitlines()) == 1
@@ -211,21 +213,21 @@ def test_a_state_of_another_network_is_refused(run):
     checkpoints.restore(5, other)
 
 
-def test_the_same_config_is_let_in_again_and_another_is_not(run):
+def test_a_run_accepts_its_own_config_and_refuses_another(run):
   workdir.claim(run, json.loads(json.dumps(CONFIG)))
   other = {'tracker': {'name': 'fake', 'levels': (2,)}, 'train': {'size': 1}}
   with pytest.raises(ValueError, match='another config') as caught:
     workdir.claim(run, other)
   for change in (
-    'tracker.levels ((2, 3) there, (2,) asked for)',
-    'train.size (absent there, 1 asked for)',
-    'train.seed (0 there, absent asked for)',
+    'tracker.levels (was (2, 3), now (2,))',
+    'train.size (was absent, now 1)',
+    'train.seed (was 0, now absent)',
   ):
     assert change in str(caught.value)
 
 
 @pytest.mark.parametrize('change', [{'workers': 4}, {}], ids=['set', 'absent'])
-def test_a_run_goes_on_with_another_number_of_workers(tmp_path, change):
+def test_a_run_resumes_with_another_number_of_workers(tmp_path, change):
   data = {'source': 'memory', 'workers': 0}
   workdir.claim(tmp_path, {'data': data})
   workdir.claim(tmp_path, {'data': {'source': 'memory', **change}})
@@ -234,7 +236,7 @@ def test_a_run_goes_on_with_another_number_of_workers(tmp_path, change):
   )
 
 
-def test_the_config_of_the_steps_before_stays(tmp_path):
+def test_the_configs_of_earlier_steps_are_kept(tmp_path):
   for every, step in ((1, None), (2, None), (3, 6), (4, 6), (5, 8), (5, 9)):
     changed = workdir.claim(tmp_path, {'log': {'every': every}}, step)
   assert changed == ''
@@ -244,7 +246,7 @@ def test_the_config_of_the_steps_before_stays(tmp_path):
   }
   assert kept == {
     'config.json': 5,
-    # Of the two of step 6 no step was taken by the other.
+    # The other config of step 6 is not kept, as no step was taken with it.
     'config.until_6.json': 2,
     'config.until_8.json': 4,
   }

@@ -1,8 +1,9 @@
-"""A tracker that compiles in a second, and its data."""
+"""Fake tracker that compiles in a second, with its plan and its data."""
 
 import dataclasses
 import os
 import signal
+from collections.abc import Iterator
 
 import flax.linen as nn
 import jax
@@ -10,8 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from acm_jax.modules.mode import EVAL
-from acm_jax.tracking.contract import Outputs, Targets, Tracker
+from acm_jax.tracking.contract import Tracker
+from acm_jax.training import plan as plans
+from acm_jax.training import sharding
 from acm_jax.training.checkpoints import CRITERION
+from acm_jax.training.run import run
 from acm_jax.training.validation import Validator
 from data_pipelines import batch
 
@@ -61,13 +65,15 @@ class Stage(nn.Module):
 
 
 class FakeNetwork(nn.Module):
-  """Correlates means of features."""
+  """Network that correlates mean features and predicts a map and a mask."""
 
   features: int = 6
+  dropout: float = 0.0
 
   def setup(self):
     self.backbone = Stage(4)
     self.head = Stage(self.features)
+    self.drop = nn.Dropout(self.dropout)
 
   def __call__(self, template, box_size, search, *, mode=EVAL):
     def features(image):
@@ -76,12 +82,13 @@ class FakeNetwork(nn.Module):
 
     kernel = jnp.mean(features(template), axis=(1, 2), keepdims=True)
     response = features(search) * kernel
-    return Outputs(cls=response[..., :2], loc=response[..., 2:])
+    response = self.drop(response, deterministic=not mode.trains(('head',)))
+    return {'map': response[..., :2], 'mask': response[..., 2:]}
 
 
 @dataclasses.dataclass(frozen=True)
 class FakeTracker(Tracker):
-  """Box size to response; `traces` grows by one whenever it is compiled."""
+  """Tracker that predicts a map and a mask; `traces` grows with every trace."""
 
   network: nn.Module = dataclasses.field(default_factory=FakeNetwork)
   template_size: int = 16
@@ -92,32 +99,39 @@ class FakeTracker(Tracker):
     return rgb
 
   def targets(self, batch, rng):
-    ones = jnp.ones((batch.positive.shape[0], 2, 2))
-    loc = jnp.ones((*ones.shape, 4)) * batch.search_box[:, None, None] / 50
-    return Targets(ones.astype(int), loc, ones, ones)
+    shape = (batch.positive.shape[0], 2, 2, 4)
+    return jnp.broadcast_to(batch.search_box[:, None, None] / 50, shape)
 
   def loss(self, outputs, targets):
-    self.traces.append(outputs.cls.shape)
-    cls = jnp.mean((outputs.cls - 1) ** 2)
-    loc = jnp.mean((outputs.loc - targets.loc) ** 2)
-    return cls + loc, {'cls': cls, 'loc': loc}
+    self.traces.append(outputs['map'].shape)
+    parts = {
+      'map': jnp.mean((outputs['map'] - 1) ** 2),
+      'mask': jnp.mean((outputs['mask'] - targets) ** 2),
+    }
+    return parts['map'] + parts['mask'], parts
 
   def imitation(self, outputs, teacher, positive, *, cls):
-    part = jnp.mean((outputs.cls - teacher.cls) ** 2)
+    part = jnp.mean((outputs['map'] - teacher['map']) ** 2)
     return cls * part, {'cls': part}
 
-  def decode(self, outputs):
+  def label_map(self, targets):
+    return jnp.ones(targets.shape[:3], int)
+
+  def select(self, outputs, state, hparams, scale):
     raise NotImplementedError
 
-  def select(self, outputs, state, hparams):
-    raise NotImplementedError
+
+def make_plan(config=PLAN, tracker: Tracker | None = None) -> plans.Plan:
+  """Makes a plan without augmentation, which takes longest to compile."""
+  plan = plans.make_plan(config, tracker or FakeTracker())
+  return dataclasses.replace(plan, distortion=None)
 
 
 class FakeValidator(Validator):
-  """Stands in for tracking: gives one overlap after the other.
+  """Fake validator that returns given overlaps, one after the other.
 
   Attributes:
-    measured: What it was given.
+    measured: Variables that were measured, in order.
   """
 
   def __init__(self, *overlaps: float):
@@ -130,46 +144,52 @@ class FakeValidator(Validator):
 
 
 def one_device() -> jax.sharding.Mesh:
-  """The mesh of one of the tests' eight devices."""
-  return jax.make_mesh(
-    (1,),
-    ('data',),
-    axis_types=(jax.sharding.AxisType.Auto,),
-    devices=jax.devices()[:1],
-  )
+  """Makes a mesh of one of the tests' eight devices."""
+  return sharding.make_mesh(devices=jax.devices()[:1])
 
 
-class Source:
-  """Stands in for the pipeline: batch k is a function of k.
+@dataclasses.dataclass
+class Batches:
+  """Fake pipeline whose batch k depends only on k.
 
   Attributes:
-    kill_after: Number of batches after which the process gets a SIGTERM.
-    broken: Batches that hold a box which is not finite.
+    kill_after: Number of batches after which the process gets a SIGTERM
+      (default: never).
+    broken: Indices of the batches whose boxes are not finite.
   """
 
   kill_after: int | None = None
   broken: range = range(0)
 
-  def __call__(
-    self,
-    sets,
-    *,
-    batch_size,
-    template_room,
-    search_room,
-    first_step,
-    process_index,
-    process_count,
-    **_,
-  ):
-    part = batch_size // process_count
-    own = slice(process_index * part, (process_index + 1) * part)
-    step = first_step
+  def of(self, plan: plans.Plan):
+    """Returns the function that `run` calls for batches from a step on."""
+    return lambda first_step: self._from(plan, first_step)
+
+  def _from(self, plan: plans.Plan, step: int) -> Iterator[batch.RawBatch]:
+    part = plan.train.batch_size // jax.process_count()
+    first = jax.process_index() * part
     while True:
-      raw = batch.fake(batch_size, template_room, search_room, step)
+      raw = batch.fake(plan.train.batch_size, *plan.rooms.values(), step)
       if step in self.broken:
         raw = raw._replace(search_box=np.full_like(raw.search_box, np.nan))
       step += 1
       if step == self.kill_after:
         os.kill(os.getpid(), signal.SIGTERM)
-      yield batch.RawBatch(*(field[own] for field in raw))
+      yield batch.RawBatch(*(field[first : first + part] for field in raw))
+
+
+def train(config, folder, *, batches=None, tracker=None, teacher=None, **more):
+  """Trains on one device, which compiles fastest.
+
+  Args:
+    config: Sections of the config, such as `PLAN`.
+    folder: Folder of the run.
+    batches: Batches to train on (default: none of them broken).
+    tracker: Tracker to train (default: a `FakeTracker`).
+    teacher: Teacher of the tracker, if any.
+    **more: Further arguments of `run`.
+  """
+  plan = make_plan(config, tracker)
+  plan = dataclasses.replace(plan, teacher=teacher)
+  batches = (batches or Batches()).of(plan)
+  run(plan, config, folder, batches, one_device(), **more)

@@ -1,4 +1,4 @@
-"""Labelling with a tracker that is faked: what is kept and what is written."""
+"""Labelling with a fake tracker: which tracks are kept and written."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ SETTINGS = Settings(targets=4, length=COUNT)
 
 
 def find(frame):
-  """Box of the red square and how much of it there is; see `shots`."""
+  """Returns the box of the red square that `shots` draws, and a score."""
   red = (frame[..., 0] > 200) & (frame[..., 1] < 60)
   red[[0, -1]] = False
   rows, columns = np.flatnonzero(red.any(1)), np.flatnonzero(red.any(0))
@@ -30,7 +30,7 @@ def find(frame):
 
 
 class SquareTracker(VideoTracker):
-  """Follows the square, and what begins elsewhere nowhere."""
+  """Tracker that follows the square; boxes that start elsewhere stay there."""
 
   def track(self, frames, boxes):
     boxes = np.asarray(boxes, np.float32)
@@ -54,7 +54,10 @@ def tracker(tiny_model):
 
 @pytest.fixture
 def label(tracker, tmp_path):
-  """Labels frames as a video; gives its report and the tracks by name."""
+  """Returns a function that labels frames as a video.
+
+  The function returns the report of the video and the tracks by name.
+  """
 
   def label(frames, starts=None, settings=SETTINGS):
     clip = Clip(shots.write(tmp_path / 'clip', frames), starts)
@@ -67,20 +70,20 @@ def label(tracker, tmp_path):
   return label
 
 
-def test_a_moving_object_becomes_a_sequence_that_prepare_can_read(label):
+def test_a_moving_object_becomes_a_sequence_that_can_be_prepared(label):
   frames = shots.moving_square(COUNT, flat=True)
   report, tracks = label(frames)
   assert report.tracks[KEPT] == len(tracks) == 1
   track = tracks['clip.000.000000.00']
   truth = [shots.square_at(t) for t in range(COUNT - 1)]
-  # JPEG blurs edges by a pixel; rows have two decimals.
+  # JPEG blurs edges by one pixel, and boxes are written with two decimals.
   np.testing.assert_allclose(track.box_xywh, truth, atol=2)
   assert track.visible.all()
   assert (report.frames, report.labels) == (COUNT, COUNT - 1)
   assert np.abs(track.image(3).astype(int) - frames[3]).mean() < 3
 
 
-def test_frames_without_the_object_are_absent_and_none_behind_the_last(label):
+def test_only_frames_without_the_object_are_marked_as_absent(label):
   frames = shots.moving_square(COUNT, flat=True)
   for hidden in (5, 6):
     frames[hidden] = frames[hidden][:, :1].repeat(320, 1)
@@ -89,13 +92,13 @@ def test_frames_without_the_object_are_absent_and_none_behind_the_last(label):
   assert list(np.flatnonzero(~track.visible)) == [5, 6]
 
 
-@pytest.mark.parametrize('place', ['camel', 'camel/img'])
-def test_labels_of_a_video_that_validates_are_refused(
-  tracker, tmp_path, monkeypatch, place
+@pytest.mark.parametrize('folder', ['camel', 'camel/img'])
+def test_training_on_labels_of_a_validation_video_is_refused(
+  tracker, tmp_path, monkeypatch, folder
 ):
   frames = shots.moving_square(COUNT, flat=True)
-  (tmp_path / place).parent.mkdir(exist_ok=True)
-  clip = Clip(shots.write(tmp_path / place, frames))
+  (tmp_path / folder).parent.mkdir(exist_ok=True)
+  clip = Clip(shots.write(tmp_path / folder, frames))
   labelling.label(tracker, [clip], tmp_path / 'out', SETTINGS)
   # A clip set has the names of the sequences that it was prepared from.
   names = [path.name for path in (tmp_path / 'out').iterdir()]
@@ -104,7 +107,7 @@ def test_labels_of_a_video_that_validates_are_refused(
     data.check_held_out([DataSet('labelled')], ('camel', 'parkour'))
 
 
-def test_numbers_of_images_are_those_of_the_video(label):
+def test_images_keep_their_frame_numbers_in_the_video(label):
   starts = {2: shots.square_at(2)[None]}
   settings = Settings(targets=1, every=2)
   _, tracks = label(shots.moving_square(COUNT), starts, settings)
@@ -113,7 +116,7 @@ def test_numbers_of_images_are_those_of_the_video(label):
   assert list(numbers) == list(range(2, COUNT - 2, 2))
 
 
-def test_targets_beyond_those_followed_at_once_are_followed_too(label):
+def test_more_targets_than_are_followed_at_once_are_all_followed(label):
   offsets = np.arange(5, dtype=np.float32)[:, None] * [1, 0, 0, 0]
   starts = {0: np.float32(shots.square_at(0) + offsets)}
   settings = Settings(targets=2)
@@ -130,11 +133,11 @@ def test_tracks_of_a_stretch_share_their_images(label, tmp_path):
   assert len({path.stat().st_ino for path in images}) == COUNT - 1
 
 
-def test_images_are_copied_where_there_are_no_links(label, monkeypatch):
+def test_images_are_copied_where_links_are_not_permitted(label, monkeypatch):
   def refuse(*_):
     raise PermissionError
 
-  monkeypatch.setattr(labelling.os, 'link', refuse)
+  monkeypatch.setattr('os.link', refuse)
   starts = {0: np.stack([shots.square_at(0)] * 2)}
   tracks = label(shots.moving_square(COUNT), starts)[1].values()
   one, other = (track.image(7) for track in tracks)
@@ -142,23 +145,24 @@ def test_images_are_copied_where_there_are_no_links(label, monkeypatch):
 
 
 @pytest.mark.parametrize('moving', [2, 3])
-def test_for_three_targets_that_move_one_may_stand_still(label, moving):
+def test_one_target_per_three_moving_ones_may_stand_still(label, moving):
   still = np.float32([[200, 20, 30, 30], [200, 150, 30, 30]])
   starts = {0: np.stack([shots.square_at(0)] * moving + [*still])}
   report, _ = label(shots.moving_square(COUNT), starts)
-  spared = moving // 3
-  assert report.tracks == {KEPT: moving + spared, STILL: 2 - spared}
+  kept_still = moving // 3
+  assert report.tracks == {KEPT: moving + kept_still, STILL: 2 - kept_still}
 
 
-def test_a_track_whose_way_back_ends_elsewhere_is_not_kept(tracker):
+def test_a_track_whose_backward_pass_ends_elsewhere_is_dropped(tracker):
   frames = shots.moving_square(COUNT)
-  # Close enough to be drawn to the square, too far to be the square.
+  # The second box is near enough to be drawn to the square, but too far away
+  # to be the square.
   start = np.float32([shots.square_at(0), [34, 84, 20, 20]])
   labels = labelling.follow(tracker, frames, start, SETTINGS)
   assert labels.outcomes == [KEPT, NOT_HOME]
 
 
-def test_short_and_empty_stretches_are_counted(label):
+def test_short_and_empty_stretches_are_counted_but_not_labelled(label):
   grey = np.full((240, 320, 3), 90, np.uint8)
   frames = shots.moving_square(COUNT) + [grey] * 10 + [grey[:, :200]] * 3
   report, _ = label(frames)
@@ -170,7 +174,7 @@ def test_short_and_empty_stretches_are_counted(label):
   assert report.frames == COUNT
 
 
-def test_nothing_is_left_behind_when_no_track_is_kept(label, tmp_path):
+def test_no_files_are_left_when_no_track_is_kept(label, tmp_path):
   with pytest.raises(RuntimeError, match=r'no track was kept: .* too short'):
     label(shots.moving_square(5))
   assert [path.name for path in tmp_path.iterdir()] == ['clip']
@@ -184,20 +188,20 @@ def test_nothing_is_left_behind_when_no_track_is_kept(label, tmp_path):
   ],
   ids=['outside', 'beyond the end'],
 )
-def test_a_start_that_is_not_in_the_video_is_refused(label, starts, message):
+def test_a_start_outside_the_video_is_refused(label, starts, message):
   starts = {number: np.float32(box) for number, box in starts.items()}
   with pytest.raises(ValueError, match=message):
     label(shots.moving_square(COUNT), starts)
 
 
-def test_reports_add_up_and_read_as_lines():
+def test_reports_add_up_and_print_as_one_line():
   one = labelling.Report('a.mp4', 60, 50, 2.0)
   one.tracks.update([KEPT, NOT_HOME])
   one.stretches.update([labelling.FOLLOWED])
   both = labelling.total([one, one])
   assert str(both) == (
-    'all 2: stretches: 2 followed; tracks: 2 kept, 2 did not come home; '
-    'labels: 100; frames: 120, 30.0 a second'
+    'all 2: stretches: 2 followed; tracks: 2 kept, 2 did not return to the '
+    'start; labels: 100; frames: 120, 30.0 per second'
   )
 
 

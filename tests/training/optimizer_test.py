@@ -1,4 +1,4 @@
-"""SGD and AdamW against plain NumPy ones, and groups of parameters."""
+"""SGD and AdamW equal plain NumPy versions, and parameters are grouped."""
 
 import jax
 import jax.numpy as jnp
@@ -35,14 +35,14 @@ def random_tree(seed, scale):
 
 
 def clipped(gradient, clip_norm):
-  """The gradients of what trains, their norm cut."""
+  """Clips the norm of the gradients of all parameters that train."""
   trained = {name: g for name, g in gradient.items() if FACTOR[name]}
   norm = np.sqrt(sum((g**2).sum() for g in trained.values()))
   return {name: g * min(1, clip_norm / norm) for name, g in trained.items()}
 
 
 def pytorch_sgd(weights, gradients, rates):
-  """Clip, decay, momentum, rate: the order of torch.optim.SGD."""
+  """Updates weights in the order of torch.optim.SGD: decay, momentum, rate."""
   velocity = {name: np.zeros_like(w) for name, w in weights.items()}
   for gradient, rate in zip(gradients, rates, strict=True):
     for name, g in clipped(gradient, SGD.clip_norm).items():
@@ -54,32 +54,33 @@ def pytorch_sgd(weights, gradients, rates):
 
 
 def decoupled_adam(weights, gradients, rates):
-  """Algorithm 2 of arXiv:1711.05101."""
-  how = ADAMW
+  """Updates weights by algorithm 2 of arXiv:1711.05101."""
   mean = {name: np.zeros_like(w) for name, w in weights.items()}
   square = {name: np.zeros_like(w) for name, w in weights.items()}
   for t, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), 1):
-    for name, g in clipped(gradient, how.clip_norm).items():
-      mean[name] = how.b1 * mean[name] + (1 - how.b1) * g
-      square[name] = how.b2 * square[name] + (1 - how.b2) * g**2
-      m, v = mean[name] / (1 - how.b1**t), square[name] / (1 - how.b2**t)
-      step = m / (np.sqrt(v) + how.eps) + how.weight_decay * weights[name]
+    for name, g in clipped(gradient, ADAMW.clip_norm).items():
+      mean[name] = ADAMW.b1 * mean[name] + (1 - ADAMW.b1) * g
+      square[name] = ADAMW.b2 * square[name] + (1 - ADAMW.b2) * g**2
+      m = mean[name] / (1 - ADAMW.b1**t)
+      v = square[name] / (1 - ADAMW.b2**t)
+      step = m / (np.sqrt(v) + ADAMW.eps)
+      step = step + ADAMW.weight_decay * weights[name]
       weights[name] = weights[name] - rate * FACTOR[name] * step
   return weights
 
 
 @pytest.mark.parametrize('scale', [0.01, 3.0], ids=['unclipped', 'clipped'])
 @pytest.mark.parametrize(
-  ('how', 'plain'),
+  ('config', 'plain'),
   [(SGD, pytorch_sgd), (ADAMW, decoupled_adam)],
   ids=['sgd', 'adamw'],
 )
-def test_updates_equal_those_of_plain_numpy_with_groups(how, plain, scale):
+def test_updates_with_groups_equal_those_of_plain_numpy(config, plain, scale):
   params = random_tree(0, 1.0)
   gradients = [random_tree(i, scale) for i in range(1, 6)]
   rates = [0.1, 0.1, 0.05, 0.2, 0.01]
   expected = plain(flat(params), map(flat, gradients), rates)
-  transform = how.of(params, RATES)
+  transform = config.of(params, RATES)
   state = transform.init(params)
   for gradient, rate in zip(gradients, rates, strict=True):
     updates, state = transform.update(gradient, state, params)
@@ -90,29 +91,29 @@ def test_updates_equal_those_of_plain_numpy_with_groups(how, plain, scale):
     np.testing.assert_allclose(weight, expected[name], atol=2e-6)
 
 
-@pytest.mark.parametrize(('how', 'copies'), [(SGD, 1), (ADAMW, 2)])
-def test_frozen_parameters_have_no_momentum(how, copies):
+@pytest.mark.parametrize(('config', 'copies'), [(SGD, 1), (ADAMW, 2)])
+def test_frozen_parameters_have_no_momentum(config, copies):
   params = random_tree(0, 1.0)
-  state = how.of(params, RATES).init(params)
+  state = config.of(params, RATES).init(params)
   shapes = sorted(leaf.shape for leaf in jax.tree.leaves(state) if leaf.shape)
   assert shapes == copies * [(3, 4)] + copies * [(5,)]
 
 
-def test_an_optimizer_is_made_by_name_and_sgd_without_one():
+def test_an_optimizer_is_chosen_by_name_and_defaults_to_sgd():
   values = {'weight_decay': 0.0, 'clip_norm': None}
   assert optimizer.make(momentum=0.9, **values) == optimizer.Sgd(
     momentum=0.9, **values
   )
   assert isinstance(optimizer.make('adamw', **values), optimizer.AdamW)
-  with pytest.raises(ValueError, match="no optimizer 'lion': there are adamw"):
+  with pytest.raises(ValueError, match="unknown optimizer 'lion'; choose one"):
     optimizer.make('lion', **values)
 
 
 def test_a_parameter_without_a_group_is_named():
-  with pytest.raises(ValueError, match='the parameter b/frozen has none'):
+  with pytest.raises(ValueError, match='matches the parameter b/frozen'):
     optimizer.group_of(random_tree(0, 1.0), (('a/', 1.0),))
 
 
-def test_an_expression_that_fits_nothing_is_named():
-  with pytest.raises(ValueError, match=r"begins with \['c/'\]"):
+def test_an_expression_that_matches_nothing_is_named():
+  with pytest.raises(ValueError, match="no parameter is left for 'c/'"):
     optimizer.group_of(random_tree(0, 1.0), (('c/', 0.1), ('', 1.0)))

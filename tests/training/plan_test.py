@@ -1,29 +1,24 @@
-"""A plan refuses what its config cannot mean, and names the place."""
+"""A plan refuses an invalid config and names the key."""
 
 import copy
 import re
 
 import pytest
 
-from acm_jax import trackers
 from acm_jax.training import plan as plans
 from tests.training import fakes
 
 
-@pytest.fixture(autouse=True)
-def tracker(monkeypatch):
-  def make(*, name, precision):
-    return fakes.FakeTracker()
-
-  monkeypatch.setattr(trackers, 'make', make)
+def make_plan(config):
+  return plans.make_plan(config, fakes.FakeTracker())
 
 
-def changed(place: str, value):
-  """The config of the fakes with one value set."""
+def changed(path: str, value):
+  """Returns the config of the fake tracker with one value replaced."""
   config = copy.deepcopy(fakes.PLAN)
-  *path, key = place.split('.')
+  *names, key = path.split('.')
   section = config
-  for name in path:
+  for name in names:
     section = section[name]
   section[key] = value
   return config
@@ -32,29 +27,35 @@ def changed(place: str, value):
 @pytest.mark.parametrize(
   'section',
   [
-    *('tracker', 'hparams', 'schedule', 'optimizer', 'train', 'log'),
+    *('hparams', 'schedule', 'optimizer', 'train', 'log'),
     *('checkpoints', 'augment', 'augment.search', 'phases.frozen'),
   ],
 )
 def test_an_unknown_key_is_named_with_its_section(section):
   with pytest.raises(ValueError, match=f"config.{section}: .*'wrong'"):
-    plans.make_plan(changed(f'{section}.wrong', 1))
+    make_plan(changed(f'{section}.wrong', 1))
+
+
+def test_an_unknown_argument_of_the_tracker_is_named():
+  config = changed('tracker', {'name': 'siamban', 'wrong': 1})
+  with pytest.raises(ValueError, match=r"config\.tracker: .*'wrong'"):
+    plans.make_plan(config)
 
 
 def test_an_unknown_and_a_missing_section_are_named():
   config = changed('optimiser', {})
   del config['log']
   with pytest.raises(ValueError, match='missing or unknown: log, optimiser'):
-    plans.make_plan(config)
+    make_plan(config)
 
 
 @pytest.mark.parametrize(
-  ('place', 'value', 'message'),
+  ('path', 'value', 'message'),
   [
     ('train.batch_size', 0, 'train: batch_size=0 must be a whole number above'),
     ('train.epochs', -1, 'train: epochs=-1 must be'),
     ('train.pairs_per_epoch', 7, 'train: pairs_per_epoch=7 is less than one'),
-    ('train.ema_decay', 1.0, 'train: ema_decay=1.0 must be from 0 to below 1'),
+    ('train.ema_decay', 1.0, 'train: ema_decay=1.0 must be at least 0 and'),
     (
       'validation',
       {'benchmark': 'davis', 'sequences': ('camel', 'camel')},
@@ -71,12 +72,12 @@ def test_an_unknown_and_a_missing_section_are_named():
     ('augment.grey', 2.0, 'augment: grey=2.0 must be a probability'),
     ('augment.search.scale', 1.0, 'augment.search: scale=1.0 must be'),
     ('augment.search.shift', -1.0, 'augment.search: shift=-1.0 must not'),
-    ('phases.unfrozen.from_epoch', 0, 'phases: they begin at epochs [0, 0]'),
+    ('phases.unfrozen.from_epoch', 0, 'phases: the phases begin at epochs ['),
     (
       'phases.frozen.frozen_statistics',
       ('backbone/', 'spine/'),
-      "phases.frozen: frozen_statistics: no batch norm begins with 'spine/'; "
-      'there are backbone/BatchNorm_0, head/BatchNorm_0',
+      'phases.frozen: frozen_statistics: no path of a batch norm begins with '
+      "'spine/'; the 2 paths include backbone/BatchNorm_0, head/BatchNorm_0",
     ),
     (
       'phases.frozen.frozen_statistics',
@@ -84,10 +85,42 @@ def test_an_unknown_and_a_missing_section_are_named():
       "phases.frozen: frozen_statistics='backbone/': give a tuple",
     ),
     ('phases.frozen.rates', (('(', 1.0),), "phases.frozen: rates: '(' is no"),
+    (
+      'phases.unfrozen.rates',
+      (('spine/', 0.1), ('', 1.0)),
+      "phases.unfrozen: rates: no parameter is left for 'spine/'",
+    ),
+    (
+      'phases.unfrozen.rates',
+      (('backbone/', 0.1),),
+      'phases.unfrozen: rates: no expression matches the parameter head/Batch',
+    ),
+    (
+      'optimizer',
+      {'name': 'adem'},
+      "optimizer: unknown optimizer 'adem'; ch",
+    ),
+    (
+      'sharding',
+      {'rules': (('', 'zero'),)},
+      "sharding: rules: unknown rule 'zero' (for ''); choose one of replic",
+    ),
+    ('sharding', {'rules': (('(', 'fsdp'),)}, "sharding: rules: '(' is not a"),
+    ('sharding', {'fsdp': 0}, 'sharding: fsdp=0: give 1 or more'),
+    (
+      'sharding',
+      {'rules': (('', 'fsdp'), ('head/', 'replicate'))},
+      "sharding: rules: no parameter is left for 'head/'",
+    ),
+    (
+      'sharding',
+      {'rules': (('head/', 'fsdp'),)},
+      'sharding: rules: no expression matches the parameter backbone/',
+    ),
   ],
   ids=lambda value: value if isinstance(value, str) else '',
 )
-def test_a_number_out_of_its_range_is_named(place, value, message):
+def test_an_invalid_value_is_named(path, value, message):
   message = re.escape(f'config.{message}')
   with pytest.raises(ValueError, match=message):
-    plans.make_plan(changed(place, value))
+    make_plan(changed(path, value))

@@ -1,4 +1,4 @@
-"""The train step: guarded, the same on one device and on eight."""
+"""The train step skips bad batches and is the same on one and eight devices."""
 
 import dataclasses
 import functools
@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from acm_jax import trackers
 from acm_jax.modules import mode
 from acm_jax.training import plan as plans
 from acm_jax.training import sharding
@@ -19,18 +18,20 @@ DECAY = 0.2
 
 
 class Run:
-  """A compiled train step of the fake tracker on some devices."""
+  """Compiled train step of the fake tracker on the devices of a mesh."""
 
-  def __init__(self, mesh):
+  def __init__(self, mesh, fsdp=1, tracker=None):
     self.mesh = mesh
     train = {**fakes.PLAN['train'], 'ema_decay': DECAY}
-    self.plan = plans.make_plan({**fakes.PLAN, 'train': train})
-    everywhere = sharding.replicated(mesh)
-    initial = functools.partial(self.plan.initial_state, self.plan.phase(0))
-    self.first = jax.jit(initial, out_shardings=everywhere)()
+    config = {**fakes.PLAN, 'train': train, 'sharding': {'fsdp': fsdp}}
+    self.plan = plans.make_plan(config, tracker or fakes.FakeTracker())
+    phase = self.plan.phase(0)
+    initial = functools.partial(self.plan.initial_state, phase)
+    shardings = self.plan.state_sharding(jax.eval_shape(initial), mesh)
+    self.first = jax.jit(initial, out_shardings=shardings)()
     self._step = jax.jit(
-      self.plan.step_function(self.plan.phase(0), self.first.params),
-      out_shardings=everywhere,
+      self.plan.step_function(phase),
+      out_shardings=(shardings, sharding.replicated(mesh)),
     )
 
   def raw(self, seed=0):
@@ -51,16 +52,32 @@ class Run:
 
 @pytest.fixture(scope='module')
 def eight():
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(trackers, 'make', lambda **_: fakes.FakeTracker())
-    yield Run(sharding.make_mesh())
+  return Run(sharding.make_mesh())
 
 
-def test_eight_devices_give_the_losses_of_one(eight):
+@pytest.fixture(scope='module')
+def one():
+  return Run(fakes.one_device()).steps(4, 'loss')
+
+
+@pytest.mark.parametrize('fsdp', [1, 4])
+def test_eight_devices_have_the_losses_of_one(eight, one, fsdp):
+  expected, state_one = one
+  if fsdp > 1:
+    eight = Run(sharding.make_mesh(fsdp), fsdp)
   assert eight.mesh.size == 8
-  expected, state_one = Run(fakes.one_device()).steps(4, 'loss')
   losses, state_eight = eight.steps(4, 'loss')
-  # Sums in another order, over four steps.
+  kernel = state_eight.params['backbone']['Conv_0']['kernel']
+  momentum = {
+    leaf.sharding.spec
+    for leaf in jax.tree.leaves(state_eight.opt_state)
+    if leaf.shape == state_eight.params['head']['Conv_0']['kernel'].shape
+  }
+  shard_size = 4 * 4 * 3 * 4 // fsdp
+  assert kernel.addressable_shards[0].data.size == shard_size
+  if fsdp > 1:
+    assert momentum == {kernel.sharding.spec}
+  # Sums in a different order, over four steps.
   np.testing.assert_allclose(losses, expected, rtol=1e-5)
   jax.tree.map(
     functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6),
@@ -76,13 +93,15 @@ def test_eight_devices_give_the_losses_of_one(eight):
     (3, 'batch_size=3 cannot be split over 8 devices: make it 8'),
   ],
 )
-def test_a_batch_that_cannot_be_split_is_refused_with_those_near(size, message):
+def test_a_batch_size_that_cannot_be_split_is_refused_with_the_nearest(
+  size, message
+):
   with pytest.raises(ValueError, match=message):
     sharding.check_batch_size(size, sharding.make_mesh())
 
 
 @pytest.mark.parametrize('bad', [np.nan, np.inf, 1e8], ids=str)
-def test_a_step_that_is_not_finite_changes_nothing_and_is_counted(eight, bad):
+def test_a_non_finite_step_changes_nothing_and_is_counted(eight, bad):
   good, state = eight.raw(), eight.first
   broken = good._replace(search_box=np.full_like(good.search_box, bad))
   after, metrics = eight.step(state, broken)
@@ -96,11 +115,11 @@ def test_a_step_that_is_not_finite_changes_nothing_and_is_counted(eight, bad):
   assert (after.step, after.skipped, after.skipped_in_a_row) == (2, 1, 0)
 
 
-def test_the_average_follows_the_steps_that_were_taken(eight):
+def test_the_average_follows_all_steps_that_are_not_skipped(eight):
   state, broken = eight.first, eight.raw()
   broken = broken._replace(search_box=np.full_like(broken.search_box, np.nan))
   expected = jax.device_get(state.variables)
-  # The warm-up, which the step that is skipped does not move on; then DECAY.
+  # The decay warms up to DECAY; a skipped step does not advance the warm-up.
   decays = iter([1 / 10, 2 / 11, DECAY])
   assert DECAY < 3 / 12
   for seed, raw in enumerate(
@@ -123,9 +142,9 @@ def test_the_average_follows_the_steps_that_were_taken(eight):
   )
 
 
-def test_a_finite_gradient_that_breaks_the_weights_is_not_taken(eight):
-  step = eight.plan.step_function(eight.plan.phase(0), eight.first.params)
-  # As a rate above the largest float32 becomes.
+def test_a_finite_gradient_that_breaks_the_weights_is_skipped(eight):
+  step = eight.plan.step_function(eight.plan.phase(0))
+  # A rate above the largest float32 becomes infinite.
   broken = jax.jit(functools.partial(step, rate_per_epoch=jnp.array([jnp.inf])))
   after, metrics = broken(eight.first, eight.raw())
   assert np.isfinite([metrics['loss'], metrics['grad_norm']]).all()
@@ -148,8 +167,9 @@ def test_frozen_parts_keep_their_weights_and_statistics(eight):
 
 def test_frozen_statistics_are_used_and_kept_while_scales_train(eight):
   tracker, variables = eight.plan.tracker, eight.first.variables
-  batch = eight.plan.distort(eight.raw(), jax.random.key(0))
+  batch = jax.jit(eight.plan.distort)(eight.raw(), jax.random.key(0))
 
+  @functools.partial(jax.jit, static_argnums=1)
   def apply(params, mode):
     return tracker.apply(
       variables | {'params': params},
@@ -167,20 +187,31 @@ def test_frozen_statistics_are_used_and_kept_while_scales_train(eight):
   jax.tree.map(
     np.testing.assert_array_equal, statistics, variables['batch_stats']
   )
-  # A part under no expression is as ever.
+  # A part that matches no expression updates its statistics.
   half = dataclasses.replace(trains, frozen_statistics=('backbone/',))
   _, statistics = apply(params, half)
   same = jax.tree.map(
     lambda a, b: bool((a == b).all()), statistics, variables['batch_stats']
   )
   assert jax.tree.leaves(same) == [True, True, False, False]
-  slope = jax.grad(lambda params: jnp.sum(apply(params, frozen)[0].loc))(params)
+  slope = jax.grad(lambda params: jnp.sum(apply(params, frozen)[0]['mask']))(
+    params
+  )
   norm = slope['backbone']['BatchNorm_0']
   assert jnp.any(norm['scale'])
   assert jnp.any(norm['bias'])
 
 
-def test_the_rate_is_that_of_the_epoch(eight):
+def test_dropout_differs_between_steps_but_not_between_runs():
+  network = fakes.FakeNetwork(dropout=0.5)
+  run = Run(fakes.one_device(), tracker=fakes.FakeTracker(network))
+  raw, first = run.raw(), run.first
+  later = first.replace(step=first.step + 1)
+  losses = [run.step(state, raw)[1]['loss'] for state in (first, first, later)]
+  assert losses[0] == losses[1] != losses[2]
+
+
+def test_the_learning_rate_is_that_of_the_epoch(eight):
   count = eight.plan.train.steps_per_epoch
   rates, _ = eight.steps(count + 1, 'rate')
   expected = [eight.plan.rate[0]] * count + [eight.plan.rate[1]]

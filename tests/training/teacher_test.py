@@ -1,16 +1,15 @@
-"""A teacher: what it adds to the loss, and which trackers can be one."""
+"""A teacher: its part of the loss, and which trackers can be teachers."""
 
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from acm_jax import trackers
 from acm_jax.modules.mode import EVAL
 from acm_jax.tracking.contract import Hparams, Tracker
 from acm_jax.tracking.model import Model
-from acm_jax.training import plan as plans
 from acm_jax.training import sharding, trained
 from acm_jax.training import teacher as teachers
 from data_pipelines import batch
@@ -27,53 +26,51 @@ def teacher_of(tracker, weights=None, seed=1):
   return teachers.Teacher(model, {'cls': 0.5} if weights is None else weights)
 
 
-def test_its_outputs_for_the_same_crops_join_the_loss_on_eight_devices(
-  monkeypatch,
-):
-  monkeypatch.setattr(trackers, 'make', lambda **_: fakes.FakeTracker())
-  plan, mesh = plans.make_plan(fakes.PLAN), sharding.make_mesh()
+def test_the_loss_compares_outputs_for_the_same_crops_on_eight_devices():
+  plan, mesh = fakes.make_plan(), sharding.make_mesh()
   everywhere = sharding.replicated(mesh)
   assert mesh.size == 8
   teacher = teacher_of(plan.tracker)
-  phase, given = plan.phase(0), teacher.model.variables
+  plan = dataclasses.replace(plan, teacher=teacher)
+  phase, weights = plan.phase(0), teacher.model.variables
   state = jax.jit(lambda: plan.initial_state(phase), out_shardings=everywhere)()
   raw = batch.fake(8, *plan.rooms.values())
-  step = jax.jit(plan.step_function(phase, state.params, teacher))
+  step = jax.jit(plan.step_function(phase))
 
-  def run(given):
-    placed = jax.device_put(given, everywhere)
+  def run(weights):
+    placed = jax.device_put(weights, everywhere)
     return step(state, sharding.put(raw, mesh), placed)[1]
 
   key = jax.random.fold_in(jax.random.key(plan.train.seed), 0)
-  crops = plan.distort(raw, jax.random.split(key)[0])
+  crops = plan.distort(jax.tree.map(jnp.asarray, raw), jax.random.split(key)[0])
 
-  def outputs(given, mode):
+  def outputs(weights, mode):
     images = crops.template, crops.template_box[:, 2:], crops.search
-    return plan.tracker.apply(given, *images, mode=mode)[0].cls
+    return plan.tracker.apply(weights, *images, mode=mode)[0]['map']
 
-  metrics = run(given)
+  metrics = run(weights)
   own = outputs(jax.device_get(state.variables), phase.mode(state.params))
-  expected = np.mean((own - outputs(given, EVAL)) ** 2)
-  # Sums in another order.
+  expected = np.mean((own - outputs(weights, EVAL)) ** 2)
+  # Sums in a different order.
   np.testing.assert_allclose(metrics['loss_teacher_cls'], expected, rtol=1e-4)
-  total = metrics['loss_cls'] + metrics['loss_loc']
+  total = metrics['loss_map'] + metrics['loss_mask']
   total += 0.5 * metrics['loss_teacher_cls']
   np.testing.assert_allclose(metrics['loss'], total, rtol=1e-6)
-  # Variables are no constants of what is compiled.
+  # The teacher's variables are not compiled in as constants.
   other = run(teacher_of(plan.tracker, seed=2).model.variables)
   assert other['loss_teacher_cls'] != metrics['loss_teacher_cls']
   assert step._cache_size() == 1
 
 
 class Watching(fakes.FakeTracker):
-  """A tracker that notes at which precision it is traced."""
+  """Tracker that records the precision with which it is traced."""
 
   def apply(self, *args, **kwargs):
     self.traces.append(jax.config.jax_default_matmul_precision)
     return super().apply(*args, **kwargs)
 
 
-def test_it_computes_at_its_own_precision():
+def test_a_teacher_computes_at_its_own_precision():
   tracker = Watching()
   model = dataclasses.replace(teacher_of(tracker).model, precision='bfloat16')
   teacher = teachers.Teacher(model, {})
@@ -85,13 +82,13 @@ def test_it_computes_at_its_own_precision():
 
 
 class Unteachable(fakes.FakeTracker):
-  """A tracker without a loss against a teacher."""
+  """Tracker without a loss against a teacher."""
 
   imitation = Tracker.imitation
 
 
 @pytest.mark.parametrize(
-  ('theirs', 'student', 'weights', 'message'),
+  ('changes', 'student', 'weights', 'message'),
   [
     (
       {'template_size': 20},
@@ -103,13 +100,13 @@ class Unteachable(fakes.FakeTracker):
       {'context_amount': 0.3},
       fakes.FakeTracker,
       {'cls': 1.0},
-      'the student 0.5',
+      'the student has 0.5',
     ),
     (
       {'network': fakes.FakeNetwork(features=9)},
       fakes.FakeTracker,
       {'cls': 1.0},
-      'for a search crop of 32 px its outputs are .* same maps',
+      'for a search crop of 32 px, the outputs of .* same outputs',
     ),
     ({}, fakes.FakeTracker, {'class': 1.0}, "config.teacher: .*'class'"),
     (
@@ -122,18 +119,18 @@ class Unteachable(fakes.FakeTracker):
   ids=['template', 'context', 'outputs', 'weight', 'student'],
 )
 def test_a_teacher_that_does_not_fit_is_refused(
-  monkeypatch, theirs, student, weights, message
+  monkeypatch, changes, student, weights, message
 ):
-  tracker = dataclasses.replace(fakes.FakeTracker(), **theirs)
+  tracker = dataclasses.replace(fakes.FakeTracker(), **changes)
   model = teacher_of(tracker).model
-  monkeypatch.setattr(trained, 'load', lambda place: model)
+  monkeypatch.setattr(trained, 'load', lambda path: model)
   with pytest.raises(ValueError, match=message):
     teachers.load('runs/other', weights, student(), search_size=32)
 
 
-def test_a_teacher_without_its_section_and_the_reverse_are_refused():
+def test_a_teacher_without_a_config_section_is_refused_and_vice_versa():
   student = fakes.FakeTracker()
-  with pytest.raises(ValueError, match='--teacher: the config has no section'):
+  with pytest.raises(ValueError, match='`teacher`: the config has no section'):
     teachers.load('runs/other', None, student, search_size=32)
   with pytest.raises(ValueError, match='no teacher is named'):
     teachers.load(None, {'cls': 1.0}, student, search_size=32)

@@ -1,4 +1,4 @@
-"""Validation: its figures by plain loops, compiled once, what is refused."""
+"""Validation equals plain loops, compiles once and refuses bad sequences."""
 
 import dataclasses
 
@@ -12,13 +12,7 @@ import pytest
 from acm_jax.datasets import sequences
 from acm_jax.geometry import grid
 from acm_jax.tracking import video_tracker
-from acm_jax.tracking.contract import (
-  Candidates,
-  Found,
-  Hparams,
-  Outputs,
-  Tracker,
-)
+from acm_jax.tracking.contract import Found, Hparams, Tracker
 from acm_jax.tracking.model import Model
 from acm_jax.training import data, template_gap, validation
 from acm_jax.training.sections import Validation
@@ -28,14 +22,17 @@ from data_pipelines.pipeline import DataSet
 HPARAMS = Hparams(0.0, 0.0, 0.0)
 NAMES = ('green', 'red')
 COLORS = {'green': (0, 255, 0), 'red': (255, 0, 0)}
-# Side of the targets in the frame, and then in every crop, px.
+# Sides of the targets in the frames and in all crops, px.
 SIDE, IN_CROP = 30, 63.5
 CELLS, CELL = 17, 15
 
 
 @dataclasses.dataclass(frozen=True)
 class ColorTracker(Tracker):
-  """Finds the colour of the template's centre; below sharpness 0 another."""
+  """Tracker that finds the colour of the template's centre.
+
+  With a negative sharpness it finds the most different colour.
+  """
 
   network: nn.Module | None = None
 
@@ -54,27 +51,26 @@ class ColorTracker(Tracker):
 
   def respond(self, variables, kernel, search):
     cells = search.reshape(-1, CELLS, CELL, CELLS, CELL, 3).mean((2, 4))
-    distance = jnp.abs(cells - kernel[:, None, None]).mean(-1, keepdims=True)
-    cls = -variables['params']['sharpness'] * distance / 255
-    return Outputs(cls=cls, loc=jnp.zeros((*cls.shape[:-1], 0)))
+    distance = jnp.abs(cells - kernel[:, None, None]).mean(-1)
+    return -variables['params']['sharpness'] * distance / 255
 
-  def decode(self, outputs):
-    points = grid.points(CELLS, CELL)
-    box = jnp.concatenate([points, jnp.full(points.shape, IN_CROP)], axis=-1)
-    return Candidates(box, jax.nn.sigmoid(outputs.cls[..., 0]))
+  def label_map(self, targets):
+    raise NotImplementedError
 
   def select(self, outputs, state, hparams, scale):
-    candidates = self.decode(outputs[0])
-    best = jnp.argmax(candidates.score)
-    offset = candidates.box_cxcywh.reshape(-1, 4)[best, :2]
-    center = state.center + offset / scale
-    score = candidates.score.ravel()[best]
+    scores = jax.nn.sigmoid(outputs[0]).ravel()
+    best = jnp.argmax(scores)
+    offset = jnp.asarray(grid.points(CELLS, CELL)).reshape(-1, 2)[best]
+    center, score = state.center + offset / scale, scores[best]
     return Found(jnp.concatenate([center, state.size]), score, score)
 
 
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
-  """Videos in which a green and a red target move; one of them is annotated."""
+  """Writes videos of a moving green and a moving red target.
+
+  The videos named after a colour annotate the target of this colour.
+  """
   folder = tmp_path_factory.mktemp('videos')
   for name in (*NAMES, 'late', 'still'):
     (folder / name / 'img').mkdir(parents=True)
@@ -107,43 +103,45 @@ def variables(sharpness):
 
 
 def iou(a, b):
-  """Of two boxes x, y, w, h."""
+  """Computes the overlap of two boxes x, y, w, h."""
   low, high = np.maximum(a[:2], b[:2]), np.minimum(a[:2] + a[2:], b[:2] + b[2:])
   inter = np.prod(np.maximum(high - low, 0))
   return inter / (np.prod(a[2:]) + np.prod(b[2:]) - inter)
 
 
-def overlaps(sequence, given):
-  """The overlap in each frame but the first and those without the target."""
+def overlaps(sequence, weights):
+  """Returns the overlaps of all frames after the first that show the target."""
   frames = map(sequences.read_frame, sequence.frame_paths)
-  model = Model('colors', ColorTracker(), given, HPARAMS)
+  model = Model('colors', ColorTracker(), weights, HPARAMS)
   tracked = video_tracker.follow(model, frames, sequence.box_xywh[:1])
   return [
-    iou(found.box_xywh, truth)
-    for t, ((found,), truth) in enumerate(
+    iou(result.box_xywh, truth)
+    for t, ((result,), truth) in enumerate(
       zip(tracked, sequence.box_xywh, strict=True)
     )
     if t and not sequence.absent[t]
   ]
 
 
-def test_the_average_overlap_is_the_mean_of_the_sequences_means(validator):
-  given = variables(1.0)
-  each = [overlaps(sequence, given) for sequence in validator.sequences]
+def test_the_average_overlap_is_the_mean_over_sequences_of_their_means(
+  validator,
+):
+  weights = variables(1.0)
+  each = [overlaps(sequence, weights) for sequence in validator.sequences]
   assert list(map(len, each)) == [3, 4]
-  figures = validator.measure(given)
+  figures = validator.measure(weights)
   expected = np.mean([np.mean(one) for one in each])
   assert expected > 0.5
-  # Boxes of float32.
+  # Boxes are float32.
   assert figures['validation_average_overlap'] == pytest.approx(
     expected, abs=1e-5
   )
 
 
-def test_the_gap_tells_a_tracker_that_looks_at_its_template(validator):
+def test_only_a_tracker_that_uses_its_template_has_a_gap(validator):
   figures = validator.measure(variables(1.0))
   assert figures['validation_iou'] > 0.5
-  # Another place may touch the target.
+  # A box at the wrong target may still touch the right one.
   assert figures['validation_iou_wrong'] < 0.2
   assert figures['validation_iou_gap'] == pytest.approx(
     figures['validation_iou'] - figures['validation_iou_wrong']
@@ -152,10 +150,10 @@ def test_the_gap_tells_a_tracker_that_looks_at_its_template(validator):
   assert blind['validation_iou_gap'] == blind['validation_score_gap'] == 0
 
 
-def test_it_is_compiled_once_for_all_weights(validator):
+def test_validation_is_compiled_once_for_all_weights(validator):
   first = validator.measure(variables(1.0))
   count, seconds = len(validator.programs), validator.programs.seconds
-  # Start, in two, and step of lanes, and the pairs.
+  # Two programs start lanes, one steps them, and one evaluates the pairs.
   assert count == 4
   assert validator.measure(variables(-1.0)) != first
   assert validator.measure(variables(1.0)) == first
@@ -165,7 +163,7 @@ def test_it_is_compiled_once_for_all_weights(validator):
   )
 
 
-def test_pairs_are_always_the_same_and_the_other_is_of_another_sequence(
+def test_pairs_are_reproducible_and_wrong_templates_are_of_other_sequences(
   validator,
 ):
   pairs = validator.pairs
@@ -178,7 +176,7 @@ def test_pairs_are_always_the_same_and_the_other_is_of_another_sequence(
   assert (colors != colors[pairs.other]).any(axis=1).all()
 
 
-def test_a_pairs_target_is_where_its_truth_says(validator):
+def test_the_target_of_a_pair_lies_at_its_ground_truth(validator):
   pairs = validator.pairs
   middle = pairs.template.shape[1] // 2
   assert np.abs(pairs.truth[:, :2]).max() > 5
@@ -187,12 +185,12 @@ def test_a_pairs_target_is_where_its_truth_says(validator):
   ):
     x, y = np.round(truth[:2] + search.shape[0] // 2).astype(int)
     np.testing.assert_array_equal(search[y, x], template[middle, middle])
-    # The target ends half a side further on.
+    # The target ends half a side from its centre.
     half = int(IN_CROP / 2)
     inside, outside = search[y, x + half - 4], search[y, x + half + 5]
     assert (inside != 128).any()
     assert (outside == 128).all()
-  # A width of 30 px in a frame.
+  # Targets of 30 px in the frames.
   np.testing.assert_allclose(pairs.truth[:, 2:], IN_CROP, rtol=1e-6)
   np.testing.assert_allclose(pairs.box_size, IN_CROP, rtol=1e-6)
 
@@ -204,35 +202,33 @@ def test_a_pairs_target_is_where_its_truth_says(validator):
       ('green', 'blue', 'pink'),
       'blue, pink not found below .* green, late, red, st',
     ),
-    (('green', 'still'), 'still has no target in its first frame or in no o'),
-    (('green', 'late'), 'late has no target in its first frame or in no o'),
+    (('green', 'still'), 'still has no visible target in its first frame or'),
+    (('green', 'late'), 'late has no visible target in its first frame or'),
   ],
 )
-def test_a_sequence_that_is_none_to_validate_on_is_refused(
-  root, names, message
-):
+def test_an_unsuitable_sequence_is_refused(root, names, message):
   config = Validation('folder', names)
   with pytest.raises(ValueError, match=f'config.validation: .*{message}'):
     validation.load(config, str(root), ColorTracker(), HPARAMS, 'highest')
 
 
-def test_a_validation_without_its_folder_and_the_reverse_are_refused(root):
+def test_a_validation_without_its_folder_is_refused_and_vice_versa(root):
   load = validation.load
   config = Validation('folder', NAMES)
   with pytest.raises(
-    ValueError, match='give --validation_dir=DIR, the root of'
+    ValueError, match='give `validation_dir`, the root folder of'
   ):
     load(config, None, ColorTracker(), HPARAMS, 'highest')
-  with pytest.raises(ValueError, match='--validation_dir: the config has no'):
+  with pytest.raises(ValueError, match='`validation_dir`: the config has no'):
     load(None, str(root), ColorTracker(), HPARAMS, 'highest')
   assert load(None, None, ColorTracker(), HPARAMS) is None
 
 
 @pytest.mark.parametrize(
-  'shown', ['red', 'red.2', 'red.255', 'red.000.000120.03']
+  'trained', ['red', 'red.2', 'red.255', 'red.000.000120.03']
 )
-def test_a_sequence_that_is_also_trained_on_is_refused(monkeypatch, shown):
-  targets = {'data/davis': ['blue', 'reddish.1'], 'data/mine': [shown]}
+def test_a_sequence_that_is_also_trained_on_is_refused(monkeypatch, trained):
+  targets = {'data/davis': ['blue', 'reddish.1'], 'data/mine': [trained]}
   monkeypatch.setattr(training_set, 'read_names', targets.get)
   sets = [DataSet(path=path) for path in targets]
   with pytest.raises(

@@ -1,4 +1,4 @@
-"""State dicts are read from files, and files that lie are refused."""
+"""Tests of reading state dicts from files and of refusing harmful files."""
 
 import pickle
 
@@ -8,36 +8,38 @@ import pytest
 from acm_jax.weights import files
 
 
-def test_npz_gives_its_arrays_without_the_prefix(tmp_path):
+def test_npz_files_are_read_and_the_prefix_removed(tmp_path):
   np.savez(tmp_path / 'w.npz', **{'module.a.weight': np.ones((2, 3))})
   assert files.read(tmp_path / 'w.npz').arrays['a.weight'].shape == (2, 3)
 
 
-def test_values_that_are_not_finite_are_named(tmp_path):
+def test_arrays_with_values_that_are_not_finite_are_named(tmp_path):
   np.savez(tmp_path / 'w.npz', a=np.ones(2), b=np.array([1, np.nan]))
   with pytest.raises(ValueError, match='not finite: b'):
     files.read(tmp_path / 'w.npz')
 
 
-class Evil:
+class RunsCode:
+  """Object that runs code when it is unpickled."""
+
   def __reduce__(self):
     return print, ('ran',)
 
 
-def test_npz_with_objects_is_refused_and_not_run(tmp_path, capsys):
-  np.savez(tmp_path / 'w.npz', a=np.array([Evil()], dtype=object))
+def test_an_npz_file_with_objects_is_refused_and_not_run(tmp_path, capsys):
+  np.savez(tmp_path / 'w.npz', a=np.array([RunsCode()], dtype=object))
   capsys.readouterr()
   with pytest.raises(ValueError, match='not a readable'):
     files.read(tmp_path / 'w.npz')
   assert 'ran' not in capsys.readouterr().out
 
 
-def test_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
   with pytest.raises(FileNotFoundError, match=r'w\.npz: no such file'):
     files.read(tmp_path / 'w.npz')
 
 
-def test_safetensors_are_read(tmp_path):
+def test_safetensors_files_are_read(tmp_path):
   safetensors = pytest.importorskip('safetensors.numpy')
   safetensors.save_file(
     {'a': np.ones(3, np.float32)}, tmp_path / 'w.safetensors'
@@ -53,27 +55,27 @@ def test_torch_files_are_read(tmp_path, zipped):
   assert files.read(tmp_path / 'w.pth').arrays['a'].tolist() == [1, 1]
 
 
-def test_torch_file_that_would_run_code_is_refused(tmp_path, capsys):
+def test_a_torch_file_that_would_run_code_is_refused(tmp_path, capsys):
   pytest.importorskip('torch')
-  (tmp_path / 'w.pth').write_bytes(pickle.dumps({'a': Evil()}, protocol=2))
+  (tmp_path / 'w.pth').write_bytes(pickle.dumps({'a': RunsCode()}, protocol=2))
   with pytest.raises(ValueError, match='refused'):
     files.read(tmp_path / 'w.pth')
   assert 'ran' not in capsys.readouterr().out
 
 
-def test_a_torch_file_that_is_cut_short_is_refused_in_a_line(tmp_path):
+def test_a_truncated_torch_file_is_refused_in_a_short_message(tmp_path):
   torch = pytest.importorskip('torch')
   torch.save({'a': torch.ones(1000)}, tmp_path / 'whole.pth')
   whole = (tmp_path / 'whole.pth').read_bytes()
   (tmp_path / 'w.pth').write_bytes(whole[: len(whole) // 2])
   with pytest.raises(
-    ValueError, match=r'w\.pth: .*cut short\? Fetch'
+    ValueError, match=r'w\.pth: .*truncated, so download'
   ) as caught:
     files.read(tmp_path / 'w.pth')
   assert len(str(caught.value)) < 300
 
 
-def test_what_stands_beside_a_state_dict_is_named(tmp_path):
+def test_entries_next_to_the_state_dict_are_listed_as_ignored(tmp_path):
   torch = pytest.importorskip('torch')
   rate = np.float64(0.1)
   content = {'state_dict': {'a': torch.ones(2)}, 'optimizer': {'rate': rate}}

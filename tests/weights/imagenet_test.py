@@ -1,4 +1,6 @@
-"""ImageNet classifiers become backbones that compute the same."""
+"""Tests that converted ImageNet classifiers compute the same."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -12,15 +14,15 @@ from tests import classifiers
 
 
 @pytest.mark.parametrize('dialect', ['torchvision', 'timm'])
-def test_all_names_of_mobilenet_give_the_same(dialect):
-  ours = imagenet.mobilenet_v2(classifiers.mobilenet_v2(dialect))
+def test_all_namings_of_mobilenet_give_the_same_weights(dialect):
+  actual = imagenet.mobilenet_v2(classifiers.mobilenet_v2(dialect))
   flat = imagenet.mobilenet_v2(classifiers.mobilenet_v2('flat'))
-  assert ours.keys() == flat.keys()
-  for key, value in ours.items():
+  assert actual.keys() == flat.keys()
+  for key, value in actual.items():
     np.testing.assert_array_equal(value, flat[key])
 
 
-def test_a_shortcut_becomes_the_middle_of_a_larger_kernel():
+def test_a_1x1_shortcut_becomes_the_centre_of_a_3x3_kernel():
   source = classifiers.resnet50()
   result = imagenet.resnet(source)
   for stage, size in ((1, 1), (2, 3), (3, 3), (4, 3)):
@@ -32,23 +34,23 @@ def test_a_shortcut_becomes_the_middle_of_a_larger_kernel():
     assert np.count_nonzero(kernel) == np.count_nonzero(middle)
 
 
-def test_weights_that_see_bgr_already_stay_as_they_are():
+def test_weights_that_take_bgr_already_are_unchanged():
   pysot = imagenet.resnet(classifiers.resnet50())
   again = imagenet.resnet(pysot)
   for key, value in pysot.items():
     np.testing.assert_array_equal(again[key], value)
 
 
-def test_backbone_computes_what_the_classifier_does():
-  """Up to the end of its first block, on the cells that no padding reaches."""
+def test_the_backbone_computes_the_same_as_the_classifier():
+  """Compares outputs of the first block, on cells that no padding reaches."""
   weights = classifiers.mobilenet_v2('flat')
   source = {key: value.astype(np.float64) for key, value in weights.items()}
   rgb = np.random.default_rng(0).integers(0, 256, (1, 21, 21, 3))
   image = (rgb / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
 
-  def bn(x, place):
+  def bn(x, prefix):
     weight, bias, mean, var = (
-      source[key] for key in classifiers.norm(place, 1)
+      source[key] for key in classifiers.batch_norm(prefix, 1)
     )
     return (x - mean) / np.sqrt(var + 1e-5) * weight + bias
 
@@ -72,21 +74,22 @@ def test_backbone_computes_what_the_classifier_does():
   filled = variables_of(imagenet.mobilenet_v2(weights))
   module = backbones.make('mobilenet_v2', levels=(7,))
   bgr = jnp.asarray(rgb[..., ::-1], jnp.float32)
-  _, state = module.apply(
-    filled,
-    bgr,
+  apply = functools.partial(
+    module.apply,
     mode=EVAL,
     capture_intermediates=True,
     mutable=['intermediates'],
   )
-  got = state['intermediates']['layer1_0']['__call__'][0][0, 1:-1, 1:-1]
-  # float32 against float64; measured 4e-6 of the largest.
+  _, state = jax.jit(apply)(filled, bgr)
+  actual = state['intermediates']['layer1_0']['__call__'][0][0, 1:-1, 1:-1]
+  # float32 against float64; the measured error is 4e-6 of the largest value.
   np.testing.assert_allclose(
-    got, expected, rtol=0, atol=1e-5 * np.abs(expected).max()
+    actual, expected, rtol=0, atol=1e-5 * np.abs(expected).max()
   )
 
 
 def variables_of(weights):
+  """Converts pysot's weights to variables of the backbone."""
   module = backbones.make('mobilenet_v2', levels=(7,))
   image = jnp.zeros((1, 63, 63, 3))
   shapes = jax.eval_shape(
@@ -104,11 +107,11 @@ def variables_of(weights):
   )
 
 
-def test_another_state_dict_is_refused():
+def test_a_state_dict_of_another_network_is_no_mobilenet():
   with pytest.raises(ValueError, match='not a MobileNetV2 state dict'):
     imagenet.mobilenet_v2({'conv1.weight': np.zeros((64, 3, 7, 7))})
 
 
-def test_another_state_dict_is_no_resnet():
-  with pytest.raises(ValueError, match=r'no bn1.*not a ResNet'):
+def test_a_state_dict_without_batch_norms_is_no_resnet():
+  with pytest.raises(ValueError, match=r'bn1.* is missing.*not a ResNet'):
     imagenet.resnet({'conv1.weight': np.zeros((64, 3, 7, 7))})

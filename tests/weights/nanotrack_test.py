@@ -1,4 +1,4 @@
-"""Weights of NanoTrack are told apart by version."""
+"""Tests that only weights of NanoTrackV3 are converted."""
 
 import numpy as np
 import pytest
@@ -20,13 +20,13 @@ CONFIG = {
     (2, ['ban_head.corr_pw_reg.CA_layer.fc1.weight']),
   ],
 )
-def test_versions_1_and_2_are_named_and_refused(version, keys):
+def test_versions_1_and_2_are_detected_and_refused(version, keys):
   weights = dict.fromkeys(keys, np.ones(3, np.float32))
-  with pytest.raises(ValueError, match=f'those of NanoTrackV{version}; tra'):
+  with pytest.raises(ValueError, match=f'weights of NanoTrackV{version}, but'):
     convert.convert('nanotrack', weights, CONFIG)
 
 
-def test_a_missing_and_a_strange_key_are_named():
+def test_missing_and_unknown_keys_are_named():
   weights = formulas.state_dict('nanotrack_v3')
   weights['ban_head.other'] = weights.pop('ban_head.bbox_pred.0.bias')
   with pytest.raises(ValueError, match=r'bbox_pred\.0\.bias is missing; .*oth'):

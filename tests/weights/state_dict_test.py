@@ -1,4 +1,4 @@
-"""State dicts fill all variables, use all keys, and say what does not fit."""
+"""Tests of the strict conversion of state dicts to variables."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def dotted(path):
   return path.replace('/', '.')
 
 
-def test_layouts_become_ours():
+def test_layouts_are_converted():
   filled = state_dict.to_variables(weights(), SHAPES, dotted)
   part = filled['params']['part']
   assert (
@@ -41,7 +41,7 @@ def test_layouts_become_ours():
   assert filled['batch_stats']['part']['bn']['mean'].dtype == np.float32
 
 
-def test_all_that_does_not_fit_is_named():
+def test_all_keys_that_do_not_fit_are_named():
   wrong = weights()
   del wrong['part.conv.bias']
   wrong['part.extra'] = np.zeros(1)
@@ -50,12 +50,12 @@ def test_all_that_does_not_fit_is_named():
     state_dict.to_variables(wrong, SHAPES, dotted)
   for fault in (
     'part.conv.bias is missing',
-    'part.extra has no place',
-    'part.dense.weight is (3, 7), not (2, 7)',
+    'part.extra is unknown',
+    'part.dense.weight has the shape (3, 7) instead of (2, 7)',
   ):
     assert fault in str(error.value)
 
 
-def test_a_network_without_known_names_is_refused():
+def test_an_unknown_backbone_is_refused_and_the_known_ones_listed():
   with pytest.raises(ValueError, match=r'siamban .*resnet50'):
     names.naming('siamban', 'alexnext', (5,))

@@ -1,11 +1,13 @@
 """Readers of the folder layouts that tracking benchmarks are published in.
 
-A reader takes the official root and returns the sequences that are there. The
-source's pixel convention is written at its reader and undone there, once.
+A reader takes the official root folder and returns the sequences that it finds.
+The docstring of a reader states the pixel convention of the files; only the
+reader converts it.
 
 Sources: the official layouts of OTB-100 (TPAMI 2015), VOT (votchallenge.net),
 UAV123 (ECCV 2016), NfS (arXiv:1703.05884), TColor-128 (TIP 2015) and TinyTLP
-(arXiv:1811.01508); those of sets that are trained on, too, are in `sources`.
+(arXiv:1811.01508). Benchmarks that are also training sets have their readers in
+`sources`.
 """
 
 from collections.abc import Callable
@@ -16,20 +18,20 @@ from acm_jax.datasets.sequences import Sequence
 
 
 def read(layout: str, root: Path) -> list[Sequence]:
-  """Sequences below a folder, in the order of their names.
+  """Reads the sequences in a folder, sorted by name.
 
   Args:
     layout: Name of the folder layout, a key of `LAYOUTS`.
-    root: The folder that the benchmark was unpacked to.
+    root: Folder to which the benchmark was unpacked.
 
   Raises:
-    FileNotFoundError: Root, or a file that a sequence needs, is missing.
-    ValueError: The layout is unknown, root holds no sequence of it, or an
+    FileNotFoundError: `root`, or a file that a sequence needs, is missing.
+    ValueError: The layout is unknown, `root` contains no sequence in it, or an
       annotation is malformed.
   """
   if layout not in LAYOUTS:
     known = ', '.join(sorted(LAYOUTS))
-    raise ValueError(f'unknown layout {layout!r}: one of {known}')
+    raise ValueError(f'unknown layout {layout!r}; choose one of {known}')
   if not root.is_dir():
     raise FileNotFoundError(f'{root}: no such folder')
   found = sorted(LAYOUTS[layout](root), key=lambda sequence: sequence.name)

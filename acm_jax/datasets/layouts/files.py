@@ -1,19 +1,19 @@
-"""What the readers share: folders, and images by their numbers."""
+"""Functions of all layouts: folders of sequences, and images by number."""
 
 from pathlib import Path
 
 from acm_jax.datasets import sequences
 
 
-def folders_with(root: Path, part: str) -> list[Path]:
-  """Folders below `root` that have a file or folder of that name."""
-  return [path.parent for path in sorted(root.glob(f'*/{part}'))]
+def folders_with(root: Path, name: str) -> list[Path]:
+  """Returns the subfolders of `root` with a file or folder of that name."""
+  return [path.parent for path in sorted(root.glob(f'*/{name}'))]
 
 
 def frames_from(
   images: Path, first: int = 0, last: int | None = None
 ) -> list[Path]:
-  """Images of a folder by number, from the first to the last asked for."""
+  """Returns the images of a folder with numbers from `first` to `last`."""
   numbered = sequences.numbered_images(images)
   return [
     path

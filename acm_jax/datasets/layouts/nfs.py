@@ -1,4 +1,4 @@
-"""NfS at both of its rates."""
+"""NfS at both of its frame rates."""
 
 from pathlib import Path
 
@@ -10,20 +10,22 @@ from acm_jax.datasets.sequences import Sequence
 
 
 def nfs30(root: Path) -> list[Sequence]:
-  """NfS at 30 frames a second: every eighth row of the annotation."""
+  """Reads NfS at 30 frames per second: every eighth row of the annotation."""
   return _nfs(root, '30', 8)
 
 
 def nfs240(root: Path) -> list[Sequence]:
-  """NfS at 240 frames a second."""
+  """Reads NfS at 240 frames per second."""
   return _nfs(root, '240', 1)
 
 
 def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
-  """`<seq>/<rate>/{<seq>/%05d.jpg, <seq>.txt}`, first pixel 0.
+  """Reads `<seq>/<rate>/{<seq>/%05d.jpg, <seq>.txt}`, first pixel 0.
 
-  Rows are `track xmin ymin xmax ymax frame lost ...`, at 240 frames a second
-  whatever the rate of the images, and may be one more or less than these.
+  Rows are `track xmin ymin xmax ymax frame lost ...`. There is a row for every
+  frame at 240 frames per second, even if the images have the lower rate. Their
+  numbers may differ: one row more than images is dropped, and so are images
+  beyond the last row.
   """
   found = []
   for folder in folders_with(root, rate):
@@ -33,19 +35,18 @@ def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
     rows = []
     for number, line in enumerate(file.read_text().splitlines(), 1):
       try:
-        rows.append([float(value) for value in line.split()[1:5]])
-        x1, y1, x2, y2 = rows[-1]
+        x1, y1, x2, y2 = map(float, line.split()[1:5])
       except ValueError:
         raise ValueError(
-          f'{file} row {number}: no track and four edges'
+          f'{file} row {number}: must begin with `track xmin ymin xmax ymax`'
         ) from None
-      rows[-1] = [x1, y1, x2 - x1, y2 - y1]
+      rows.append([x1, y1, x2 - x1, y2 - y1])
     frames = frames_from(folder / rate / folder.name)
     boxes = np.reshape(rows[::step], (-1, 4))
     if len(boxes) > len(frames) + 1:
       raise ValueError(
-        f'{file}: rows for {len(boxes)} frames, but {folder.name} has '
-        f'{len(frames)} images; restore the missing ones'
+        f'{file}: rows for {len(boxes)} frames, but {folder.name} has only '
+        f'{len(frames)} images; restore the missing images'
       )
     boxes = boxes[: len(frames)]
     found.append(sequences.make(folder.name, frames, boxes, source=file))

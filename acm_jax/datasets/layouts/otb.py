@@ -1,7 +1,8 @@
-"""OTB and sets in its layout, as DTB70."""
+"""OTB, and benchmarks in its layout such as DTB70."""
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from acm_jax.datasets import sequences
 from acm_jax.datasets.layouts.files import folders_with, frames_from
 from acm_jax.datasets.sequences import Sequence
 
-# First frame of the annotation where it is not the first image.
+# Number of the first annotated image where it is not the first image.
 _OTB_FIRST = {
   'BlurCar1': 247,
   'BlurCar3': 3,
@@ -17,16 +18,30 @@ _OTB_FIRST = {
   'David': 300,
   'Tiger1': 6,
 }
-# Rows of files that begin at image 1 all the same, and of the others.
-_OTB_ROWS = {'Tiger1': (354, 349)}
+
+
+class _Rows(NamedTuple):
+  """Number of rows in the two known versions of an annotation file.
+
+  Attributes:
+    whole: Number of rows of a file that begins at the first image.
+    used: Number of rows of a file that begins at `_OTB_FIRST`.
+  """
+
+  whole: int
+  used: int
+
+
+_OTB_ROWS = {'Tiger1': _Rows(354, 349)}
 
 
 def otb(root: Path) -> list[Sequence]:
-  """OTB: `<Seq>/img/%04d.jpg`, `groundtruth_rect*.txt`, first pixel 1.
+  """Reads `<Seq>/{img/%04d.jpg, groundtruth_rect*.txt}`, first pixel 1.
 
-  Two targets in one video are `<Seq>-1` and `<Seq>-2`, also where each has a
-  copy of the folder, named so; an empty file (the first target of Human4) is
-  none. `attrs.txt` has the attributes.
+  Two targets in one video are the sequences `<Seq>-1` and `<Seq>-2`, whether
+  they share a folder or each has a copy of it with that name. A target with an
+  empty file (the first one of Human4) is skipped. The optional file `attrs.txt`
+  lists the attributes.
   """
   found = []
   for folder in folders_with(root, 'img'):
@@ -55,16 +70,16 @@ def otb(root: Path) -> list[Sequence]:
 
 
 def _from_first(boxes: np.ndarray, name: str, file: Path) -> np.ndarray:
-  """Without the rows before the first frame that is used."""
+  """Drops the rows before the first frame that is used."""
   if name not in _OTB_ROWS:
     return boxes
-  whole, used = _OTB_ROWS[name]
-  if len(boxes) not in (whole, used):
+  rows = _OTB_ROWS[name]
+  if len(boxes) not in rows:
     raise ValueError(
-      f'{file}: {len(boxes)} rows; {name} has {whole}, or {used} without those '
-      'that are not used'
+      f'{file}: {len(boxes)} rows, but {name} has {rows.whole}, or '
+      f'{rows.used} from image {_OTB_FIRST[name]} on; download the file again'
     )
-  return boxes[-used:]
+  return boxes[-rows.used :]
 
 
 def _attributes(file: Path) -> list[str]:

@@ -10,9 +10,10 @@ from acm_jax.datasets.sequences import Sequence
 
 
 def tc128(root: Path) -> list[Sequence]:
-  """TColor-128: `<Seq>/{img/%04d.jpg, <Seq>_gt.txt, <Seq>_frames.txt}`.
+  """Reads `<Seq>/{img/%04d.jpg, <Seq>_gt.txt, <Seq>_frames.txt}`.
 
-  First pixel 1; `_frames.txt` has the numbers of the first and last image.
+  The first pixel is 1; `_frames.txt` has the numbers of the first and the last
+  image.
   """
   found = []
   for folder in folders_with(root, 'img'):
@@ -22,7 +23,7 @@ def tc128(root: Path) -> list[Sequence]:
     numbers = sequences.read_rows(span, (2,))
     if len(numbers) != 1 or not np.isfinite(numbers).all():
       raise ValueError(
-        f'{span}: one row is wanted, the numbers of the first and last image'
+        f'{span}: must be one row, the numbers of the first and the last image'
       )
     first, last = map(int, numbers[0])
     frames = frames_from(folder / 'img', first, last)

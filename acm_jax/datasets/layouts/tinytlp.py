@@ -10,7 +10,10 @@ from acm_jax.datasets.sequences import Sequence
 
 
 def tinytlp(root: Path) -> list[Sequence]:
-  """TinyTLP: rows `frame,x,y,w,h,lost`, first pixel 0, frames from 1."""
+  """Reads `<Seq>/{img/, groundtruth_rect.txt}`, first pixel 0.
+
+  Rows are `frame,x,y,w,h,lost`; frames are counted from 1.
+  """
   found = []
   for folder in folders_with(root, 'img'):
     file = folder / 'groundtruth_rect.txt'
@@ -18,7 +21,9 @@ def tinytlp(root: Path) -> list[Sequence]:
     images = sequences.numbered_images(folder / 'img')
     for row, number in enumerate(rows[:, 0], 1):
       if int(number) not in images:
-        raise ValueError(f'{file} row {row}: no image of frame {number:g}')
+        raise ValueError(
+          f'{file} row {row}: image of frame {number:g} is missing; restore it'
+        )
     frames = [images[int(number)] for number in rows[:, 0]]
     found.append(
       sequences.make(

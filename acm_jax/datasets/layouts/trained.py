@@ -1,4 +1,4 @@
-"""Sets of which a part is trained on, and read as there."""
+"""Benchmarks that are parts of training sets, read by the same readers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,43 +17,47 @@ from acm_jax.datasets.track import Track
 
 
 def lasot(root: Path) -> list[Sequence]:
-  """LaSOT's test set and LaSOT_ext: `[<class>/]<class>-<n>/`, as trained on."""
+  """Reads LaSOT's test set and LaSOT_ext; layout as in `sources.lasot`."""
   tested = {*tables.names('lasot'), *tables.names('lasot_ext')}
   tree = trees.Folder(epath.Path(root))
-  places = source.places(tree, r'[a-zA-Z]+-\d+')
+  folders = source.find_folders(tree, r'[a-zA-Z]+-\d+')
   return [
     _of_track(track, root)
-    for name, place in places.items()
+    for name, folder in folders.items()
     if name in tested
-    for track in lasot_source.tracks(tree, Unit(name, place))
+    for track in lasot_source.tracks(tree, Unit(name, folder))
   ]
 
 
 def got10k_val(root: Path) -> list[Sequence]:
-  """GOT-10k's validation set: `[val/]GOT-10k_Val_%06d/`, as trained on."""
+  """Reads GOT-10k's validation set: `[val/]GOT-10k_Val_%06d/`.
+
+  The layout of a sequence is that of `sources.got10k`.
+  """
   tree = trees.Folder(epath.Path(root))
-  places = source.places(tree, r'GOT-10k_Val_\d+')
+  folders = source.find_folders(tree, r'GOT-10k_Val_\d+')
   return [
     _of_track(track, root)
-    for name, place in places.items()
-    for track in got10k_source.tracks(tree, Unit(name, place))
+    for name, folder in folders.items()
+    for track in got10k_source.tracks(tree, Unit(name, folder))
   ]
 
 
 def got10k_test(root: Path) -> list[Sequence]:
-  """GOT-10k's test set, of which only the first boxes are known."""
+  """Reads GOT-10k's test set, of which only the first boxes are public."""
   tree = trees.Folder(epath.Path(root))
-  places = source.places(tree, r'GOT-10k_Test_\d+')
+  folders = source.find_folders(tree, r'GOT-10k_Test_\d+')
   return [
-    _first_box_known(name, root / place, root / place / 'groundtruth.txt', 1)
-    for name, place in places.items()
+    _first_box_known(name, root / folder, root / folder / 'groundtruth.txt', 1)
+    for name, folder in folders.items()
   ]
 
 
 def trackingnet(root: Path) -> list[Sequence]:
-  """TrackingNet's test set: `[TEST/]{anno,frames}/`, first boxes alone.
+  """Reads TrackingNet's test set: `[TEST/]{anno,frames}/`.
 
-  Videos without a folder of frames are left out.
+  Only the first boxes are public. Videos without a folder of frames are left
+  out.
   """
   part = root / 'TEST' if (root / 'TEST').is_dir() else root
   return [
@@ -73,7 +77,7 @@ def _first_box_known(
 
 
 def of_source(name: str) -> Callable[[Path], list[Sequence]]:
-  """The layout of a set that is trained on as well."""
+  """Returns a reader of all sequences of a training set."""
 
   def read(root: Path) -> list[Sequence]:
     tree, reader = trees.Folder(epath.Path(root)), sources.make(name)
@@ -87,7 +91,7 @@ def of_source(name: str) -> Callable[[Path], list[Sequence]]:
 
 
 def davis(root: Path) -> list[Sequence]:
-  """DAVIS, as trained on; a target that comes later begins where it comes."""
+  """Reads DAVIS; a sequence begins with the first frame that has its target."""
   return [
     Sequence(
       sequence.name,

@@ -1,4 +1,4 @@
-"""UAV123, UAV20L and UAV123 at 10 frames a second."""
+"""UAV123, UAV20L and UAV123 at 10 frames per second."""
 
 import re
 from pathlib import Path
@@ -7,44 +7,51 @@ from acm_jax.datasets import sequences, tables
 from acm_jax.datasets.layouts.files import frames_from
 from acm_jax.datasets.sequences import Sequence
 
-# First image of the parts of a UAV123_10fps video that do not start at the
-# last image of the part before.
+# First image of those parts of UAV123_10fps videos that do not start at the
+# last image of the previous part.
 _UAV_FIRST = {'bird1_2': 259, 'bird1_3': 525, 'uav1_3': 825}
-# In the order of the files: scale variation, aspect ratio change, low
-# resolution, fast motion, full and partial occlusion, out of view, background
-# clutter, illumination variation, viewpoint change, camera motion, similar
-# objects.
+# In the order of the annotation files.
 _ATTRIBUTES = (
-  *('SV', 'ARC', 'LR', 'FM', 'FOC', 'POC'),
-  *('OV', 'BC', 'IV', 'VC', 'CM', 'SOB'),
+  'SV',  # Scale variation.
+  'ARC',  # Aspect ratio change.
+  'LR',  # Low resolution.
+  'FM',  # Fast motion.
+  'FOC',  # Full occlusion.
+  'POC',  # Partial occlusion.
+  'OV',  # Out of view.
+  'BC',  # Background clutter.
+  'IV',  # Illumination variation.
+  'VC',  # Viewpoint change.
+  'CM',  # Camera motion.
+  'SOB',  # Similar objects.
 )
 
 
 def uav123(root: Path) -> list[Sequence]:
-  """UAV123: `data_seq/`, `anno/`, first pixel 1, NaN where absent.
+  """Reads UAV123: `data_seq/`, `anno/`, first pixel 1, NaN where absent.
 
-  Which images of which folder a sequence has is in a table.
+  A table lists the images of each sequence.
   """
   return _uav(root, 'uav123', 'UAV123')
 
 
 def uav20l(root: Path) -> list[Sequence]:
-  """UAV20L: UAV123's videos in whole, `anno/UAV20L/`."""
+  """Reads UAV20L: whole videos of UAV123, annotations in `anno/UAV20L/`."""
   return _uav(root, 'uav20l', 'UAV20L')
 
 
-def _uav(root: Path, table: str, notes: str) -> list[Sequence]:
+def _uav(root: Path, table: str, annotations: str) -> list[Sequence]:
   found = []
-  for name, place in tables.places(table).items():
-    folder = root / 'data_seq' / 'UAV123' / place.folder
+  for name, part in tables.parts(table).items():
+    folder = root / 'data_seq' / 'UAV123' / part.folder
     if folder.is_dir():
-      file = root / 'anno' / notes / f'{name}.txt'
+      file = root / 'anno' / annotations / f'{name}.txt'
       boxes = sequences.read_boxes(file, first_pixel=1)
-      frames = frames_from(folder, place.first, place.last)
-      if len(boxes) != place.last - place.first + 1:
+      frames = frames_from(folder, part.first, part.last)
+      if len(boxes) != part.last - part.first + 1:
         raise ValueError(
-          f'{file}: {len(boxes)} rows; {name} has images {place.first} to '
-          f'{place.last}'
+          f'{file}: {len(boxes)} rows, but {name} has images {part.first} to '
+          f'{part.last}; download the file again'
         )
       attributes = _attributes(file)
       found.append(
@@ -53,28 +60,32 @@ def _uav(root: Path, table: str, notes: str) -> list[Sequence]:
   return found
 
 
-def _attributes(notes: Path) -> list[str]:
-  """Those of a sequence: `att/<seq>.txt` has a 1 or 0 for each."""
-  file = notes.parent / 'att' / notes.name
+def _attributes(boxes: Path) -> list[str]:
+  """Reads `att/<seq>.txt`, which has a 1 or 0 for each attribute.
+
+  Args:
+    boxes: File of the sequence's boxes, `<seq>.txt`.
+  """
+  file = boxes.parent / 'att' / boxes.name
   if not file.is_file():
     return []
   rows = sequences.read_rows(file, (len(_ATTRIBUTES),))
   if len(rows) != 1 or not set(rows[0]) <= {0, 1}:
-    raise ValueError(f'{file}: must be one row of 0 and 1, one an attribute')
+    raise ValueError(f'{file}: must be one row with 0 or 1 for each attribute')
   return [name for name, on in zip(_ATTRIBUTES, rows[0], strict=True) if on]
 
 
 def uav123_10fps(root: Path) -> list[Sequence]:
-  """UAV123_10fps: `data_seq/`, `anno/`, first pixel 1, NaN where absent.
+  """Reads UAV123_10fps: `data_seq/`, `anno/`, first pixel 1, NaN where absent.
 
-  Part k of a video that is cut in parts, `<folder>_<k>`, starts at the last
-  image of part k - 1; three parts start later.
+  Some videos are cut into parts `<folder>_<k>`. Part k starts at the last image
+  of part k - 1, except for three parts that start later.
   """
   images = root / 'data_seq' / 'UAV123_10fps'
-  notes = root / 'anno' / 'UAV123_10fps'
+  annotations = root / 'anno' / 'UAV123_10fps'
   found = []
-  for file in sorted(notes.glob('*.txt')):
-    folder, first = _uav_place(images, file)
+  for file in sorted(annotations.glob('*.txt')):
+    folder, first = _folder_and_first(images, file)
     if folder.is_dir():
       boxes = sequences.read_boxes(file, first_pixel=1)
       frames = frames_from(folder, first)
@@ -85,8 +96,8 @@ def uav123_10fps(root: Path) -> list[Sequence]:
   return found
 
 
-def _uav_place(images: Path, file: Path) -> tuple[Path, int]:
-  """Folder and first image number of an annotation's video."""
+def _folder_and_first(images: Path, file: Path) -> tuple[Path, int]:
+  """Finds the folder of an annotation's video and its first image number."""
   name = file.stem
   part = re.fullmatch(r'(.+)_(\d+)', name)
   if (images / name).is_dir() or not part:

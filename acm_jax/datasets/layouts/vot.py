@@ -1,4 +1,4 @@
-"""VOT: short-term and long-term, as far as regions are boxes or corners."""
+"""VOT: short-term and long-term, for regions that are boxes or polygons."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +12,13 @@ from acm_jax.datasets.sequences import Sequence
 
 
 class Regions(NamedTuple):
-  """What VOT says of one sequence.
+  """Annotation of one sequence of VOT.
 
   Attributes:
-    region: In each frame x, y, w, h or four corners.
-    first: The first image.
-    anchors: Frames that trackers are started at since 2020, and the step from
-      there, 1 forward and -1 backward.
+    region: Region in each frame: x, y, w, h or four corners.
+    first: Path of the first image.
+    anchors: Frames at which trackers are started since 2020, and the direction
+      of each: 1 forward, -1 backward.
   """
 
   region: tuple[np.ndarray, ...]
@@ -27,21 +27,22 @@ class Regions(NamedTuple):
 
 
 def vot(root: Path) -> list[Sequence]:
-  """VOT's sequences as boxes: round a polygon, the axis-parallel one."""
+  """Reads VOT's sequences; a polygon becomes its axis-aligned bounding box."""
   found = []
-  for name, own in regions(root).items():
-    boxes = np.stack([region_box(region) for region in own.region])
-    frames = frames_from(own.first.parent)
-    where = root / name / 'groundtruth.txt'
-    found.append(sequences.make(name, frames, boxes, source=where))
+  for name, annotation in regions(root).items():
+    boxes = np.stack([region_box(region) for region in annotation.region])
+    frames = frames_from(annotation.first.parent)
+    file = root / name / 'groundtruth.txt'
+    found.append(sequences.make(name, frames, boxes, source=file))
   return found
 
 
 def regions(root: Path) -> dict[str, Regions]:
-  """VOT's sequences: `list.txt`, `<seq>/color/%08d.jpg`, first pixel 0.
+  """Reads VOT's annotations: `list.txt`, `<seq>/`, first pixel 0.
 
-  Before 2016 images are in `<seq>/` itself; since 2020 `<seq>/anchor.value` has
-  the anchors. Sequences of the list that have no folder are left out.
+  Images are in `<seq>/color/%08d.jpg`, before 2016 in `<seq>/` itself. Since
+  2020 `<seq>/anchor.value` has the anchors. Listed sequences without a folder
+  are left out.
   """
   listing = root / 'list.txt'
   if not listing.is_file():
@@ -54,7 +55,7 @@ def regions(root: Path) -> dict[str, Regions]:
     images = folder / 'color' if (folder / 'color').is_dir() else folder
     rows = sequences.read_rows(folder / 'groundtruth.txt', (4, 8))
     if not rows:
-      raise ValueError(f'{folder / "groundtruth.txt"}: no regions in it')
+      raise ValueError(f'{folder / "groundtruth.txt"}: contains no regions')
     found[name] = Regions(
       tuple(map(np.array, rows)),
       frames_from(images)[0],
@@ -64,22 +65,29 @@ def regions(root: Path) -> dict[str, Regions]:
 
 
 def _anchors(file: Path, frames: int) -> dict[int, int]:
-  """A number a frame, zeros left out at the end; its sign is the direction."""
+  """Reads one number per frame, whose sign is the direction of an anchor.
+
+  Zeros at the end of the file may be missing.
+  """
   if not file.is_file():
     return {}
   rows = np.array(sequences.read_rows(file, (1,)))
   if bad := np.flatnonzero(~np.isfinite(rows)).tolist():
     raise ValueError(
-      f'{file} row {bad[0] + 1}: not finite; give 1 forward, -1 backward, or 0'
+      f'{file} row {bad[0] + 1}: not finite; give 1 (forward), -1 (backward) '
+      'or 0 (no anchor)'
     )
   signs = np.sign(rows).ravel()
   if len(signs) > frames:
-    raise ValueError(f'{file}: {len(signs)} rows for {frames} annotated frames')
+    raise ValueError(
+      f'{file}: {len(signs)} rows for {frames} annotated frames; remove the '
+      'rows beyond'
+    )
   return {frame: int(sign) for frame, sign in enumerate(signs) if sign}
 
 
 def region_box(region: np.ndarray) -> np.ndarray:
-  """The axis-parallel box x, y, w, h round a region."""
+  """Returns the axis-aligned bounding box x, y, w, h of a region."""
   if len(region) == 4:
     return np.asarray(region, np.float64)
   corners = np.reshape(region, (-1, 2))

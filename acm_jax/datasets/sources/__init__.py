@@ -1,4 +1,4 @@
-"""Readers of the training sets' official files, one file for each set."""
+"""Readers of the official files of training sets, one module for each set."""
 
 import importlib
 import pkgutil
@@ -9,30 +9,32 @@ _NOT_SETS = ('pascal', 'source')
 
 
 def names() -> list[str]:
-  """The data sets that can be read."""
+  """Returns the names of the data sets that can be read."""
   found = (module.name for module in pkgutil.iter_modules(__path__))
   return sorted(name for name in found if name not in _NOT_SETS)
 
 
 def make(name: str) -> Source:
-  """The reader of a data set.
+  """Returns the reader of a data set.
 
   Raises:
-    ValueError: There is none of that name.
+    ValueError: No data set has that name.
   """
   return _module(name).SOURCE
 
 
 def described(name: str) -> str:
-  """What a data set is, and the layout that its files must have.
+  """Returns a description of a data set and the layout of its files.
 
   Raises:
-    ValueError: There is none of that name.
+    ValueError: No data set has that name.
   """
   return _module(name).__doc__
 
 
 def _module(name: str):
   if name not in names():
-    raise ValueError(f'no data set {name!r}: there are {", ".join(names())}')
+    raise ValueError(
+      f'unknown data set {name!r}; choose one of {", ".join(names())}'
+    )
   return importlib.import_module(f'{__name__}.{name}')

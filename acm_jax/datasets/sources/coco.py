@@ -1,9 +1,9 @@
-"""COCO 2017, its training images.
+"""Training images of COCO 2017.
 
     annotations/instances_train2017.json, train2017/<image>.jpg
 
-First pixel 0; every annotated object is a track of one frame. Boxes of crowds
-do not count.
+The first pixel is 0. Every annotated object is a track of one frame. Boxes of
+crowds are not used.
 
 Source: Lin et al., ECCV 2014 (arXiv:1405.0312).
 """
@@ -19,18 +19,18 @@ from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.datasets.track import Track
 from acm_jax.datasets.trees import Tree, find, join
 
-_NOTES = 'annotations/instances_train2017.json'
+_ANNOTATIONS = 'annotations/instances_train2017.json'
 
 
 class Annotation(NamedTuple):
   """One annotated object of an image.
 
   Attributes:
-    number: Its id, unique in the data set.
-    box_xywh: Px, 0-based.
+    number: Id of the annotation, unique in the data set.
+    box_xywh: Box of the object, px, 0-based.
     crowd: Whether the box encloses a group instead of one object.
-    category: Name of its class.
-    outline: Polygons x1, y1, x2, y2, ..., px; empty without one.
+    category: Name of the object's class.
+    outline: Polygons x1, y1, x2, y2, ..., px; empty if there are none.
   """
 
   number: int
@@ -41,53 +41,55 @@ class Annotation(NamedTuple):
 
 
 def annotated(tree: Tree) -> Iterator[tuple[str, list[Annotation]]]:
-  """Yields every image with an annotation, as a name in the tree, and its own.
+  """Yields the annotated images, as names in the tree, and their annotations.
 
   Raises:
-    ValueError: The annotation file is not COCO's; the message names the row.
+    ValueError: The annotation file is not COCO's; the message says which
+      annotation is wrong.
   """
   root = find(tree, 'annotations')
-  name = join(root or '', _NOTES)
+  name = join(root or '', _ANNOTATIONS)
   where = tree.where(name)
-  found, seen = collections.defaultdict(list), set()
-  about = 'its head'
+  by_image, seen = collections.defaultdict(list), set()
+  part = 'images or categories'
   try:
     content = source.table(tree.text(name), where)
     images = {image['id']: image['file_name'] for image in content['images']}
     names = {kind['id']: kind['name'] for kind in content['categories']}
     if len(set(images.values())) < len(content['images']):
-      raise ValueError('an image is there twice')
-    for number, note in enumerate(content['annotations']):
-      about = f'annotation {number}'
-      found[images[note['image_id']]].append(_annotation(note, names))
-      if note['id'] in seen:
-        raise ValueError(f'id {note["id"]} is there twice')
-      seen.add(note['id'])
+      raise ValueError('duplicate image')
+    for number, entry in enumerate(content['annotations']):
+      part = f'annotation {number}'
+      image = images[entry['image_id']]
+      by_image[image].append(_annotation(entry, names))
+      if entry['id'] in seen:
+        raise ValueError(f'duplicate id {entry["id"]}')
+      seen.add(entry['id'])
   except (KeyError, TypeError, ValueError) as error:
     raise ValueError(
-      f'{where}: not the annotations of COCO ({about}: {error!r}); fetch it '
+      f'{where}: not the annotations of COCO ({part}: {error!r}); download it '
       'again'
     ) from None
-  for file in sorted(found):
-    yield join(root, 'train2017', file), found[file]
+  for file in sorted(by_image):
+    yield join(root, 'train2017', file), by_image[file]
 
 
-def _annotation(note: dict, names: dict[int, str]) -> Annotation:
-  x, y, width, height = map(float, note['bbox'])
-  outline = note.get('segmentation', ())
+def _annotation(entry: dict, names: dict[int, str]) -> Annotation:
+  x, y, width, height = map(float, entry['bbox'])
+  outline = entry.get('segmentation', ())
   # The outline of a crowd is a run-length code instead.
   polygons = tuple(outline) if isinstance(outline, list) else ()
   return Annotation(
-    note['id'],
-    (x, y, width, height),
-    bool(note['iscrowd']),
-    names[note['category_id']],
-    polygons,
+    number=entry['id'],
+    box_xywh=(x, y, width, height),
+    crowd=bool(entry['iscrowd']),
+    category=names[entry['category_id']],
+    outline=polygons,
   )
 
 
 def units(tree: Tree) -> Iterator[Unit]:
-  """Every image with an annotation."""
+  """Yields every annotated image."""
   for path, annotations in annotated(tree):
     # Outlines are large, and units are sent to other processes.
     rows = [annotation._replace(outline=()) for annotation in annotations]
@@ -95,14 +97,15 @@ def units(tree: Tree) -> Iterator[Unit]:
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
-  """Every object of an image."""
+  """Returns the objects of an image."""
   path, annotations = unit.notes
   result = []
-  for number, box, crowd, category, _ in annotations:
-    name = f'{unit.name}.{number}'
-    track = source.picked(tree, name, [path], np.array(box), [0])
-    track = track._replace(category=category)
-    if crowd:
+  for annotation in annotations:
+    name = f'{unit.name}.{annotation.number}'
+    box_xywh = np.array(annotation.box_xywh)
+    track = source.picked(tree, name, [path], box_xywh, [0])
+    track = track._replace(category=annotation.category)
+    if annotation.crowd:
       track = track._replace(visible=np.array([False]), reason='crowd')
     result.append(track)
   return result

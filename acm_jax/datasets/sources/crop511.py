@@ -1,11 +1,11 @@
-"""Crops that pysot's scripts made, of any set.
+"""Crops that pysot's scripts made from any data set.
 
     [crop511/]<video>/<frame:06d>.<track:02d>.x.jpg, train.json
 
-The target is in the centre of its crop of 511 px, at the scale that ours have,
-so that the images are kept as they are. The table has, by video, track and
-frame, x1, y1, x2, y2 or w, h, of which only the size is used. Every frame is
-kept, for how far they are apart is that of the set they were made of.
+The target is at the centre of a crop of 511 px, at the same scale as in our
+clip sets, so that the images are kept unchanged. By video, track and frame,
+train.json has x1, y1, x2, y2 or w, h, of which only the size is used. Every
+frame is kept, because the distance between frames is that of the original set.
 
 Source: the released code of pysot.
 """
@@ -23,14 +23,14 @@ from acm_jax.datasets.trees import Tree, find, join
 
 
 def units(tree: Tree) -> Iterator[Unit]:
-  """Every video of the table."""
+  """Yields every video of train.json."""
   root = find(tree, 'train.json')
   if root is None:
     raise FileNotFoundError(f'{tree.where("train.json")}: no such file')
   where = tree.where(join(root, 'train.json'))
   videos = source.table(tree.text(join(root, 'train.json')), where)
   if not isinstance(videos, dict):
-    raise ValueError(f'{where}: not a table of pysot')
+    raise ValueError(f'{where}: must be a JSON object with an entry per video')
   items = sorted(videos.items())
   folder = 'crop511' if 'crop511' in tree.folders(root) else ''
   for video, targets in items:
@@ -38,49 +38,53 @@ def units(tree: Tree) -> Iterator[Unit]:
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
-  """Every target of a video."""
-  place, where, targets = unit.notes
+  """Returns the targets of a video."""
+  folder, where, targets = unit.notes
   if not isinstance(targets, dict):
-    raise ValueError(f'{where}: {unit.name} is no table of targets')
+    raise ValueError(
+      f'{where}: {unit.name} must be a JSON object with an entry per target'
+    )
   result = []
   for number, rows in sorted(targets.items()):
     if not isinstance(rows, dict):
-      raise ValueError(f'{where}: {unit.name} {number} is no table of frames')
-    # pysot's own loader leaves out keys that are no numbers, as meta is.
+      raise ValueError(
+        f'{where}: {unit.name} {number} must be a JSON object with an entry '
+        'per frame'
+      )
+    # Like pysot's loader, ignore keys that are not numbers, such as `meta`.
     frames = sorted((key for key in rows if key.isdigit()), key=int)
     sizes = np.array(
       [_size(rows[f], f'{where}: {unit.name} {number} {f}') for f in frames]
     ).reshape(-1, 2)
     corners = (crops.CROP_SIZE - 1) / 2 - (sizes - 1) / 2
-    made = source.picked(
+    track = source.picked(
       tree,
       f'{unit.name}.{number}',
-      [join(place, f'{frame}.{number}.x.jpg') for frame in frames],
+      [join(folder, f'{frame}.{number}.x.jpg') for frame in frames],
       np.concatenate([corners, sizes], axis=1),
       [int(frame) for frame in frames],
     )
-    image = functools.partial(_crop, tree, made.files)
-    result.append(made._replace(cropped=True, image=image))
+    image = functools.partial(_crop, tree, track.files)
+    result.append(track._replace(cropped=True, image=image))
   return result
 
 
 def _crop(tree: Tree, files: tuple[str, ...], i: int) -> bytes:
-  """The JPEG of frame i, looked into."""
+  """Reads the JPEG of frame i and checks it."""
   data, where = tree.read(files[i]), tree.where(files[i])
-  image = sequences.decode(data, where)
-  if image.shape[:2] != (crops.CROP_SIZE, crops.CROP_SIZE):
+  height, width, _ = sequences.decode(data, where).shape
+  if (height, width) != (crops.CROP_SIZE, crops.CROP_SIZE):
     raise ValueError(
-      f'{where}: {image.shape[1]}x{image.shape[0]}, not a crop of '
-      f'{crops.CROP_SIZE} px'
+      f'{where}: {width}x{height}, not a crop of {crops.CROP_SIZE} px'
     )
   if not data.startswith(b'\xff\xd8'):
-    raise ValueError(f'{where}: not a JPEG')
-  # Some writers leave bytes behind the end.
+    raise ValueError(f'{where}: not a JPEG; convert it')
+  # Some encoders write bytes after the end of the image.
   return data[: data.rfind(b'\xff\xd9') + 2]
 
 
 def _size(row: list, where: str) -> np.ndarray:
-  """Width and height in the crop, px."""
+  """Computes the width and height of a target in its crop, px."""
   try:
     values = np.array(row, float)
   except (TypeError, ValueError):

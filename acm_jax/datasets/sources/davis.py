@@ -2,10 +2,10 @@
 
     JPEGImages/480p/<video>/%05d.jpg, Annotations/480p/<video>/%05d.png
 
-First pixel 0. All videos are read, those of the validation set too; leave them
-out with --exclude to measure on them. Every object of the masks is a target,
-its box the smallest round its mask; the boxes of boxes/<video>.txt are taken
-instead where there is one.
+The first pixel is 0. All videos are read, including those of the validation
+set; to evaluate on these, leave them out with --exclude. Every object in the
+masks is a target with the bounding box of its mask. If boxes/<video>.txt
+exists, its boxes are used instead.
 
 Source: Pont-Tuset et al. (arXiv:1704.00675).
 """
@@ -23,32 +23,37 @@ from acm_jax.datasets.trees import Tree, find, join
 
 
 def units(tree: Tree) -> Iterator[Unit]:
-  """Every video."""
+  """Yields every video."""
   root = find(tree, 'JPEGImages')
   videos = (
     tree.folders(join(root, 'JPEGImages/480p')) if root is not None else []
   )
   if not videos:
-    raise FileNotFoundError(f'{tree.where("JPEGImages/480p")}: no videos')
+    raise FileNotFoundError(
+      f'{tree.where("JPEGImages/480p")}: contains no videos'
+    )
   for name in videos:
     yield Unit(name, root)
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
-  """Every object of a video."""
+  """Returns the objects of a video."""
   root, name = unit.notes, unit.name
   files = source.images(tree, join(root, 'JPEGImages/480p', name))
   rows = join(root, 'boxes', f'{name}.txt')
   if rows in tree:
     boxes = source.boxes(tree, rows)
     return [source.track(tree, name, files, boxes, tree.where(rows))]
-  notes = source.images(tree, join(root, 'Annotations/480p', name))
-  if stray := sorted(notes.keys() - files.keys()):
+  mask_files = source.images(tree, join(root, 'Annotations/480p', name))
+  if unmatched := sorted(mask_files.keys() - files.keys()):
     raise ValueError(
-      f'{tree.where(notes[stray[0]])}: no image of that number; restore it'
+      f'{tree.where(mask_files[unmatched[0]])}: no image of that number; '
+      'restore the image'
     )
-  # An image without a mask is one without a target.
-  found = [_boxes(tree, notes[i]) if i in notes else {} for i in files]
+  # An image without a mask has no target.
+  found = [
+    _boxes(tree, mask_files[i]) if i in mask_files else {} for i in files
+  ]
   nothing = np.full(4, np.nan)
   return [
     source.picked(
@@ -63,11 +68,11 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
 
 
 def masks(tree: Tree, name: str) -> dict[int, UInt8[np.ndarray, 'h w']]:
-  """Masks (0 or 1) of the objects of an annotation image by their numbers.
+  """Reads the masks (0 or 1) of an annotation image by number of the object.
 
   Raises:
-    OSError: It is not there.
-    ValueError: It cannot be decoded.
+    OSError: The file does not exist.
+    ValueError: The file cannot be decoded.
   """
   data = np.frombuffer(tree.read(name), np.uint8)
   index = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
@@ -83,7 +88,7 @@ def masks(tree: Tree, name: str) -> dict[int, UInt8[np.ndarray, 'h w']]:
 
 
 def _boxes(tree: Tree, name: str) -> dict[int, np.ndarray]:
-  """Boxes of the objects of a mask by their numbers."""
+  """Returns the boxes in an annotation image by number of the object."""
   return {
     number: np.array(cv2.boundingRect(mask))
     for number, mask in masks(tree, name).items()
@@ -91,7 +96,10 @@ def _boxes(tree: Tree, name: str) -> dict[int, np.ndarray]:
 
 
 def _palette_index(rgb: np.ndarray) -> np.ndarray:
-  """Index of a colour in Pascal VOC's palette, which spreads bits over RGB."""
+  """Computes the index of colours in Pascal VOC's palette.
+
+  The palette distributes the bits of an index over red, green and blue.
+  """
   index = np.zeros(rgb.shape[:2], int)
   for bit in range(8):
     for channel in range(3):

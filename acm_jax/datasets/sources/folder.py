@@ -1,9 +1,9 @@
-"""Any folder of sequences.
+"""A folder of your own sequences.
 
     <sequence>/{img/, groundtruth.txt, [absent.txt]}
 
-Rows are x,y,w,h in px, first pixel 0; absent.txt has 0 or 1 a row. Numbers of
-images may skip what is not annotated, if there are as many rows as images.
+Rows are x,y,w,h in px, and the first pixel is 0; absent.txt has 0 or 1 per row.
+The image numbers may have gaps if there are as many rows as images.
 """
 
 from collections.abc import Iterator
@@ -15,15 +15,18 @@ from acm_jax.datasets.trees import Tree, join
 
 
 def units(tree: Tree) -> Iterator[Unit]:
-  """Every sequence."""
+  """Yields every sequence."""
   names = [name for name in tree.folders() if 'img' in tree.folders(name)]
   if not names:
-    raise FileNotFoundError(f'{tree.label}: no sequence with a folder img/')
+    raise FileNotFoundError(
+      f'{tree.label}: no sequence with a folder img/; the layout is '
+      '<sequence>/img/'
+    )
   yield from map(Unit, names)
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
-  """The one target of a sequence."""
+  """Returns the single target of a sequence."""
   rows = join(unit.name, 'groundtruth.txt')
   return [
     source.track(

@@ -1,11 +1,11 @@
-"""GOT-10k, its 9,335 training videos.
+"""The 9,335 training videos of GOT-10k.
 
     [train/]GOT-10k_Train_%06d/{%08d.jpg, groundtruth.txt, absence.label,
                                 cover.label}
 
-First pixel 1, first image 00000001.jpg. A frame counts when the target is not
-absent and some of it is seen (cover 1 to 8). The parts of the download may be
-left packed.
+The first pixel is 1 and the first image 00000001.jpg. A frame is used if the
+target is not absent and partly visible (cover 1 to 8). The parts of the
+download may stay packed.
 
 Source: Huang et al., TPAMI 2021 (arXiv:1810.11981).
 """
@@ -19,26 +19,26 @@ from acm_jax.datasets.trees import Tree, join
 
 
 def units(tree: Tree) -> Iterator[Unit]:
-  """Every training video that is there."""
-  for name, place in source.places(tree, r'GOT-10k_Train_\d+').items():
-    yield Unit(name, place)
+  """Yields the training videos that exist."""
+  for name, folder in source.find_folders(tree, r'GOT-10k_Train_\d+').items():
+    yield Unit(name, folder)
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
-  """The one target of a video."""
-  place = unit.notes
-  rows = join(place, 'groundtruth.txt')
+  """Returns the single target of a video."""
+  folder = unit.notes
+  rows = join(folder, 'groundtruth.txt')
   box_xywh = source.boxes(tree, rows, first_pixel=1)
-  absent = source.marks(tree, join(place, 'absence.label'))
-  cover = source.marks(tree, join(place, 'cover.label'))
+  absent = source.marks(tree, join(folder, 'absence.label'))
+  cover = source.marks(tree, join(folder, 'cover.label'))
   for name, values in (('absence', absent), ('cover', cover)):
     if values is None or len(values) != len(box_xywh):
       count = 0 if values is None else len(values)
       raise ValueError(
-        f'{tree.where(join(place, name))}.label: {count} marks for '
-        f'{len(box_xywh)} boxes; fetch it again'
+        f'{tree.where(join(folder, name))}.label: {count} labels for '
+        f'{len(box_xywh)} boxes; download it again'
       )
-  files = source.images(tree, place)
+  files = source.images(tree, folder)
   where = tree.where(rows)
   return [
     source.track(

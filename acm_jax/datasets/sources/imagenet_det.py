@@ -1,9 +1,10 @@
-"""ImageNet DET, its training images.
+"""Training images of ImageNet DET.
 
     {Data,Annotations}/DET/train/{ILSVRC2013_train/<wnid>, ILSVRC2014_train_*}/
         <image>.JPEG, <image>.xml
 
-First pixel 0; every object is a track of one frame, and an image may have none.
+The first pixel is 0. Every object is a track of one frame; an image may have no
+objects.
 
 Source: Russakovsky et al., IJCV 2015 (arXiv:1409.0575).
 """
@@ -16,35 +17,35 @@ from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.datasets.track import Track
 from acm_jax.datasets.trees import Tree, find, join
 
-_NOTES = 'Annotations/DET/train'
+_ANNOTATIONS = 'Annotations/DET/train'
 
 
 def units(tree: Tree) -> Iterator[Unit]:
-  """Every annotated image."""
+  """Yields every annotated image."""
   root = find(tree, 'Annotations')
-  if root is None or not tree.folders(join(root, _NOTES)):
-    raise FileNotFoundError(f'{tree.where(_NOTES)}: no such folder')
+  if root is None or not tree.folders(join(root, _ANNOTATIONS)):
+    raise FileNotFoundError(f'{tree.where(_ANNOTATIONS)}: no such folder')
   waiting = collections.deque([''])
   while waiting:
-    place = waiting.popleft()
-    folder = join(root, _NOTES, place)
-    waiting += [join(place, name) for name in tree.folders(folder)]
+    parent = waiting.popleft()
+    folder = join(root, _ANNOTATIONS, parent)
+    waiting += [join(parent, name) for name in tree.folders(folder)]
     for file in tree.files(folder):
       stem, dot, suffix = file.rpartition('.')
       if dot + suffix == '.xml':
-        yield Unit(join(place, stem), root)
+        yield Unit(join(parent, stem), root)
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
-  """Every object of an image."""
+  """Returns the objects of an image."""
   root = unit.notes
-  notes = join(root, _NOTES, f'{unit.name}.xml')
+  annotation = join(root, _ANNOTATIONS, f'{unit.name}.xml')
   image = join(root, 'Data/DET/train', f'{unit.name}.JPEG')
   return [
     source.picked(
-      tree, f'{unit.name}.{found.track}', [image], found.box_xywh, [0]
+      tree, f'{unit.name}.{target.track}', [image], target.box_xywh, [0]
     )
-    for found in pascal.objects(tree, notes)
+    for target in pascal.objects(tree, annotation)
   ]
 
 

@@ -1,14 +1,16 @@
-"""ImageNet VID, its training videos.
+"""Training videos of ImageNet VID.
 
     {Data,Annotations}/VID/train/ILSVRC2015_VID_train_000?/<video>/
         000000.JPEG, 000000.xml
 
-First pixel 0; a target is named by its trackid.
+The first pixel is 0. Boxes of one trackid in a video are one target.
 
 Source: Russakovsky et al., IJCV 2015 (arXiv:1409.0575).
 """
 
+import collections
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,40 +20,52 @@ from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.datasets.track import Track
 from acm_jax.datasets.trees import Tree, find, join
 
-_NOTES = 'Annotations/VID/train'
+_ANNOTATIONS = 'Annotations/VID/train'
+
+
+class _Frame(NamedTuple):
+  """A target in one frame."""
+
+  file: str
+  box_xywh: np.ndarray
+  number: int
 
 
 def units(tree: Tree) -> Iterator[Unit]:
-  """Every annotated video."""
+  """Yields every annotated video."""
   root = find(tree, 'Annotations')
-  parts = tree.folders(join(root, _NOTES)) if root is not None else []
+  parts = tree.folders(join(root, _ANNOTATIONS)) if root is not None else []
   if not parts:
-    raise FileNotFoundError(f'{tree.where(_NOTES)}: no such folder')
+    raise FileNotFoundError(f'{tree.where(_ANNOTATIONS)}: no such folder')
   for part in parts:
-    for name in tree.folders(join(root, _NOTES, part)):
+    for name in tree.folders(join(root, _ANNOTATIONS, part)):
       yield Unit(f'{part}/{name}', root)
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
-  """Every target of a video, in the frames it is annotated in."""
+  """Returns the targets of a video, each in the frames that annotate it."""
   root = unit.notes
-  notes = join(root, _NOTES, unit.name)
-  frames = sorted(
+  folder = join(root, _ANNOTATIONS, unit.name)
+  stems = sorted(
     stem
-    for stem, dot, suffix in (f.rpartition('.') for f in tree.files(notes))
+    for stem, dot, suffix in (f.rpartition('.') for f in tree.files(folder))
     if dot + suffix == '.xml'
   )
-  targets: dict[str, tuple[list, list, list]] = {}
-  for stem in frames:
+  targets: dict[str, list[_Frame]] = collections.defaultdict(list)
+  for stem in stems:
     image = join(root, 'Data/VID/train', unit.name, f'{stem}.JPEG')
-    for found in pascal.objects(tree, join(notes, f'{stem}.xml')):
-      columns = targets.setdefault(found.track, ([], [], []))
-      values = (image, found.box_xywh, sequences.frame_number(stem))
-      for column, value in zip(columns, values, strict=True):
-        column.append(value)
+    number = sequences.frame_number(stem)
+    for target in pascal.objects(tree, join(folder, f'{stem}.xml')):
+      targets[target.track].append(_Frame(image, target.box_xywh, number))
   return [
-    source.picked(tree, f'{unit.name}.{name}', files, np.array(boxes), numbers)
-    for name, (files, boxes, numbers) in sorted(targets.items())
+    source.picked(
+      tree,
+      f'{unit.name}.{name}',
+      [frame.file for frame in frames],
+      np.array([frame.box_xywh for frame in frames]),
+      [frame.number for frame in frames],
+    )
+    for name, frames in sorted(targets.items())
   ]
 
 

@@ -1,4 +1,4 @@
-"""Annotation files of Pascal VOC's form, as ImageNet's sets have them."""
+"""Annotation files in the format of Pascal VOC, which ImageNet uses."""
 
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -9,11 +9,12 @@ from acm_jax.datasets.trees import Tree
 
 
 class Object(NamedTuple):
-  """A box in an image.
+  """An annotated object in an image.
 
   Attributes:
-    track: Number of the target in its video; of an image, of the object.
-    box_xywh: Px, 0-based; the width is xmax - xmin, as pysot has it.
+    track: Number of the target in its video, or of the object in a still image.
+    box_xywh: Box of the object, px, 0-based; the width is xmax - xmin, as in
+      pysot.
   """
 
   track: str
@@ -21,17 +22,17 @@ class Object(NamedTuple):
 
 
 def objects(tree: Tree, name: str) -> list[Object]:
-  """The objects of an image.
+  """Reads the objects of an image.
 
   Raises:
-    FileNotFoundError: The file is not there.
-    ValueError: It is not XML, or an object has no box.
+    FileNotFoundError: The file does not exist.
+    ValueError: The file is not XML, or an object has no box.
   """
   where = tree.where(name)
   try:
     root = ElementTree.fromstring(tree.read(name))
   except ElementTree.ParseError as error:
-    raise ValueError(f'{where}: not XML ({error}); fetch it again') from None
+    raise ValueError(f'{where}: not XML ({error}); download it again') from None
   found = []
   for number, element in enumerate(root.iter('object')):
     edges = [
@@ -41,7 +42,10 @@ def objects(tree: Tree, name: str) -> list[Object]:
     try:
       x1, y1, x2, y2 = map(float, edges)
     except (TypeError, ValueError):
-      raise ValueError(f'{where}: object {number} has no box') from None
+      raise ValueError(
+        f'{where}: object {number} has no box of four numbers; download it '
+        'again'
+      ) from None
     track = element.findtext('trackid') or str(number)
     found.append(Object(track, np.array([x1, y1, x2 - x1, y2 - y1])))
   return found

@@ -1,4 +1,4 @@
-"""What a data set's official files hold, in one form for all of them."""
+"""A common form of the readers of training sets, and functions they share."""
 
 import functools
 import json
@@ -15,11 +15,11 @@ from acm_jax.datasets.trees import Tree, join
 
 
 class Unit(NamedTuple):
-  """What is read at one go: a video, or an image of a set of images.
+  """A video, or an image of a set of images, with all its targets.
 
   Attributes:
-    name: Unique in the data set.
-    notes: Its part of an annotation file that many units share.
+    name: Name of the unit, unique in the data set.
+    notes: What the reader needs to find the unit's files and annotations.
   """
 
   name: str
@@ -30,11 +30,12 @@ class Source(NamedTuple):
   """The reader of a data set.
 
   Attributes:
-    units: Its training videos or images, in a fixed order.
-    tracks: The targets in one of them.
-    per_shard: How many units go into one file of records.
-    gap: Largest distance of a pair's frames that the official recipes have; 0
-      where it is another one for each source of the frames.
+    units: Function that returns the training videos or images, in a fixed
+      order.
+    tracks: Function that returns the targets of one unit.
+    per_shard: Number of units in one file of records.
+    gap: Largest distance between the frames of a training pair in the official
+      recipes; 0 if it depends on where the frames are from.
   """
 
   units: Callable[[Tree], Iterable[Unit]]
@@ -52,23 +53,23 @@ def track(
   absent: np.ndarray | None = None,
   first: int | None = None,
 ) -> Track:
-  """A track whose images and rows belong together, row by row.
+  """Makes a track after checking that images and rows match.
 
-  Images beyond the last row are left out, as all toolkits do, and counted.
+  Images beyond the last row are left out, as in all toolkits, and counted.
 
   Args:
-    tree: Where the images are.
+    tree: Tree of the images.
     name: Name of the track.
-    files: Its images by number, ascending.
-    box_xywh: A row for each, px, 0-based; NaN where there is none.
-    where: The annotation file, for messages.
+    files: Image files by number, ascending.
+    box_xywh: One row per image, px, 0-based; NaN where none is annotated.
+    where: Annotation file, for messages.
     absent: True for each row without the target.
-    first: Number of the first image, from which all must be there, in a set of
-      which that is known.
+    first: Number of the first image, if the data set defines it; then no
+      number may be missing.
 
   Raises:
-    ValueError: An image is missing, so that rows would be taken for those of
-      others, or `absent` is not as long.
+    ValueError: An image is missing, so that rows would be assigned to wrong
+      images, or `absent` has another length.
   """
   rows, numbers = len(box_xywh), list(files)
   if len(files) < rows:
@@ -76,7 +77,8 @@ def track(
       f'{where}: {rows} rows, but {name} has only {len(files)} frames; restore '
       'the missing images'
     )
-  # With as many rows as images, numbers may skip what was not annotated.
+  # With as many rows as images, the numbers may skip frames that were not
+  # annotated.
   if first is not None or len(files) > rows:
     begin = numbers[0] if first is None else first
     for number, expected in zip(
@@ -84,19 +86,21 @@ def track(
     ):
       if number != expected:
         raise ValueError(
-          f'{where}: {name} has no image {expected}, which its row belongs to; '
+          f'{where}: {name} has a row for image {expected}, which is missing; '
           'restore it'
         )
   if absent is not None and len(absent) != rows:
     raise ValueError(
-      f'{where}: {rows} rows, but {len(absent)} marks of absence'
+      f'{where}: {rows} rows, but {len(absent)} absence labels; give each row '
+      'one label'
     )
-  made = picked(
+  result = picked(
     tree, name, list(files.values())[:rows], box_xywh, numbers[:rows]
   )
   if absent is not None:
-    made = made._replace(visible=made.visible & ~np.asarray(absent, bool))
-  return made._replace(spare=len(files) - rows)
+    visible = result.visible & ~np.asarray(absent, bool)
+    result = result._replace(visible=visible)
+  return result._replace(spare=len(files) - rows)
 
 
 def picked(
@@ -106,7 +110,7 @@ def picked(
   box_xywh: np.ndarray,
   frame_number: Sequence[int] | np.ndarray,
 ) -> Track:
-  """A track of images that each have a box and a number of their own."""
+  """Makes a track of images that each come with a box and a frame number."""
   box_xywh = np.reshape(box_xywh, (-1, 4)).astype(np.float32)
   return Track(
     name,
@@ -122,14 +126,14 @@ def _image(tree: Tree, files: tuple[str, ...], i: int):
   return image(tree, files[i])
 
 
-# The targets of one image follow each other.
+# Cached because the targets of one image are read one after the other.
 @functools.lru_cache(maxsize=1)
 def image(tree: Tree, name: str) -> UInt8[np.ndarray, 'h w 3']:
-  """An RGB image.
+  """Reads an RGB image.
 
   Raises:
-    OSError: It is not there.
-    ValueError: It cannot be decoded.
+    OSError: The file does not exist.
+    ValueError: The file cannot be decoded.
   """
   return sequences.decode(tree.read(name), tree.where(name))
 
@@ -137,23 +141,31 @@ def image(tree: Tree, name: str) -> UInt8[np.ndarray, 'h w 3']:
 def boxes(
   tree: Tree, name: str, first_pixel: int = 0
 ) -> Float[np.ndarray, 'n 4']:
-  """Rows x, y, w, h of an annotation file, made 0-based.
+  """Reads rows x, y, w, h of an annotation file and makes them 0-based.
+
+  Args:
+    tree: Tree of the file.
+    name: Name of the file.
+    first_pixel: Coordinate of the first pixel in the file.
 
   Raises:
-    FileNotFoundError: It is not there.
-    ValueError: It has no rows, or one that is not four numbers.
+    FileNotFoundError: The file does not exist.
+    ValueError: The file has no rows, or a row is not four numbers.
   """
   rows = sequences.parse_rows(tree.text(name), tree.where(name), (4,))
   if not rows:
-    raise ValueError(f'{tree.where(name)}: no boxes in it')
+    raise ValueError(f'{tree.where(name)}: contains no boxes')
   return np.array(rows) - [first_pixel, first_pixel, 0, 0]
 
 
 def marks(tree: Tree, name: str) -> Bool[np.ndarray, 'n'] | None:
-  """0 or 1 for each frame, in rows or in one; nothing without the file.
+  """Reads one label per frame, all in one row or in one row each.
+
+  Returns:
+    Whether each label is positive; None if the file does not exist.
 
   Raises:
-    ValueError: A value is not a number.
+    ValueError: A label is not a number.
   """
   if name not in tree:
     return None
@@ -162,83 +174,91 @@ def marks(tree: Tree, name: str) -> Bool[np.ndarray, 'n'] | None:
   return np.ravel(rows) > 0
 
 
-def images(tree: Tree, place: str) -> dict[int, str]:
-  """Images of a folder by the numbers their names end in, ascending.
+def images(tree: Tree, folder: str) -> dict[int, str]:
+  """Returns the images of a folder by the number at the end of their names.
+
+  The numbers are in ascending order.
 
   Raises:
-    FileNotFoundError: There are none.
-    ValueError: A name ends in no number, or in one that is used.
+    FileNotFoundError: The folder has no images.
+    ValueError: A name does not end in a number, or two end in the same one.
   """
   found = {}
-  for file in tree.files(place):
+  for file in tree.files(folder):
     stem, dot, suffix = file.rpartition('.')
     if dot + suffix.lower() not in sequences.IMAGE_SUFFIXES:
       continue
     number = sequences.frame_number(stem)
     if number is None:
       raise ValueError(
-        f'{tree.where(join(place, file))}: name does not end in a frame number'
+        f'{tree.where(join(folder, file))}: name does not end in a frame '
+        'number; rename or remove it'
       )
     if number in found:
       raise ValueError(
-        f'{tree.where(join(place, file))}: frame {number} is also '
-        f'{found[number]}'
+        f'{tree.where(join(folder, file))}: same frame number as '
+        f'{found[number]}; remove one'
       )
-    found[number] = join(place, file)
+    found[number] = join(folder, file)
   if not found:
-    raise FileNotFoundError(f'{tree.where(place)}: no images in it')
+    raise FileNotFoundError(f'{tree.where(folder)}: contains no images')
   return dict(sorted(found.items()))
 
 
 def table(text: str, where: str) -> Any:
-  """A JSON in which no name is there twice.
+  """Parses JSON and rejects duplicate keys, which `json` would overwrite.
 
   Raises:
-    ValueError: It is no JSON, or a name is.
+    ValueError: The text is not JSON, or an object has a duplicate key.
   """
 
-  def once(pairs):
+  def unique(pairs):
     found = dict(pairs)
     if len(found) < len(pairs):
-      names = [name for name, _ in pairs]
-      twice = next(name for name in names if names.count(name) > 1)
-      raise ValueError(f'{where}: {twice!r} is there twice; remove one')
+      keys = [key for key, _ in pairs]
+      duplicate = next(key for key in keys if keys.count(key) > 1)
+      raise ValueError(f'{where}: duplicate key {duplicate!r}; remove one')
     return found
 
   try:
-    return json.loads(text, object_pairs_hook=once)
+    return json.loads(text, object_pairs_hook=unique)
   except json.JSONDecodeError as error:
     raise ValueError(f'{where}: not JSON ({error})') from None
 
 
-def places(tree: Tree, pattern: str, depth: int = 3) -> dict[str, str]:
-  """Folders whose name matches, by name, in the order of the names.
+def find_folders(tree: Tree, pattern: str, depth: int = 3) -> dict[str, str]:
+  """Finds the folders whose name matches a pattern, sorted by name.
 
   Args:
-    tree: Where to look.
-    pattern: Regular expression of the whole name.
-    depth: How many folders deep.
+    tree: Tree to search.
+    pattern: Regular expression that matches the whole name.
+    depth: Number of levels to search.
+
+  Returns:
+    Full name of each folder in the tree, by the name of the folder.
 
   Raises:
-    FileNotFoundError: There is none.
-    ValueError: Two have the same name.
+    FileNotFoundError: No folder matches.
+    ValueError: Two folders have the same name.
   """
   found: dict[str, str] = {}
   level = ['']
   for _ in range(depth):
     below = []
-    for place in level:
-      for name in tree.folders(place):
+    for parent in level:
+      for name in tree.folders(parent):
         if not re.fullmatch(pattern, name):
-          below.append(join(place, name))
+          below.append(join(parent, name))
         elif name in found:
           raise ValueError(
-            f'{tree.where(join(place, name))}: a folder of that name is also '
+            f'{tree.where(join(parent, name))}: same name as '
             f'{tree.where(found[name])}; remove one'
           )
         else:
-          found[name] = join(place, name)
+          found[name] = join(parent, name)
     level = below
   if not found:
-    raise FileNotFoundError(f'{tree.label}: no folder is named like {pattern}')
+    raise FileNotFoundError(
+      f'{tree.label}: no folder has a name of the form {pattern}'
+    )
   return dict(sorted(found.items()))

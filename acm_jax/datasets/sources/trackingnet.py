@@ -1,11 +1,11 @@
-"""TrackingNet, the 30,132 videos of its twelve training parts.
+"""The 30,132 videos of TrackingNet's twelve training parts.
 
     TRAIN_<k>/{anno/<video>.txt, frames/<video>/%d.jpg, zips/<video>.zip}
 
-First image 0.jpg, numbers without leading zeros. A video is read from its zip
-where there are no frames of it.
+The first image is 0.jpg; numbers have no leading zeros. A video whose frames
+are not unpacked is read from its zip.
 
-Deviation: no source says what the first pixel is called; it is taken as 0.
+Deviation: no source states the coordinate of the first pixel; 0 is assumed.
 
 Source: Müller et al., ECCV 2018 (arXiv:1803.10794).
 """
@@ -19,24 +19,24 @@ from acm_jax.datasets.trees import Tree, join
 
 
 def units(tree: Tree) -> Iterator[Unit]:
-  """Every annotated video of the training parts that are there."""
+  """Yields the annotated videos of all training parts that exist."""
   names = set()
-  for part in source.places(tree, r'TRAIN_\d+').values():
+  for part in source.find_folders(tree, r'TRAIN_\d+').values():
     for file in tree.files(join(part, 'anno')):
       name, dot, suffix = file.rpartition('.')
       if dot + suffix != '.txt':
         continue
       if name in names:
         raise ValueError(
-          f'{tree.where(join(part, "anno", file))}: a video of that name is in '
-          'another part; remove one'
+          f'{tree.where(join(part, "anno", file))}: another part has a video '
+          'of the same name; remove one'
         )
       names.add(name)
       yield Unit(name, part)
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
-  """The one target of a video."""
+  """Returns the single target of a video."""
   part = unit.notes
   frames = join(part, 'frames', unit.name)
   if not tree.files(frames):

@@ -1,11 +1,12 @@
-"""YouTube-BoundingBoxes in the layout of pysot: one frame a second.
+"""YouTube-BoundingBoxes in the layout of pysot: one frame per second.
 
     yt_bb_detection_train.csv
     yt_bb_detection_train/<class>/<video>_<ms>_<class>_<object>.jpg
 
-Rows of the table, without a head: video, time in ms, class, its name, object,
-presence, xmin, xmax, ymin, ymax as parts of the image, -1 where absent. Videos
-that have vanished have no frames; their rows are left out.
+The table has no header. Columns are video, time in ms, class, class name,
+object, presence, xmin, xmax, ymin, ymax; edges are fractions of the image, -1
+if absent. Rows without an image are left out, since many videos are no longer
+available.
 
 Source: Real et al., CVPR 2017 (arXiv:1702.00824).
 """
@@ -16,6 +17,7 @@ import io
 import itertools
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,16 +28,23 @@ from acm_jax.datasets.trees import Tree, find, join
 
 _NAME = 'yt_bb_detection_train'
 
-
-# What is kept of a row, of which the table has millions.
+# Rows are packed to save memory, as the table has millions.
 _PACK = struct.Struct('<q?4f')
 _ROW = np.dtype(
   [('milliseconds', '<i8'), ('present', '?'), ('edges', '<f4', 4)]
 )
 
 
+class _Target(NamedTuple):
+  """One object of one class in a video."""
+
+  kind: str
+  video: str
+  number: str
+
+
 def units(tree: Tree) -> Iterator[Unit]:
-  """Every target: a video, a class and an object."""
+  """Yields every target: an object of a class in a video."""
   root = find(tree, f'{_NAME}.csv')
   if root is None:
     raise FileNotFoundError(f'{tree.where(_NAME)}.csv: no such file')
@@ -47,61 +56,60 @@ def units(tree: Tree) -> Iterator[Unit]:
       target, row = _row(values, f'{tree.where(name)} row {number}')
       targets[target] += row
   for target in sorted(targets):
-    kind, video, number = target
-    notes = (root, *target, bytes(targets[target]))
-    yield Unit(f'{kind}/{video}.{number}', notes)
+    notes = (root, target, bytes(targets[target]))
+    yield Unit(f'{target.kind}/{target.video}.{target.number}', notes)
 
 
-def _row(values: list[str], where: str) -> tuple[tuple[str, str, str], bytes]:
-  """Class, video and object, and the rest."""
+def _row(values: list[str], where: str) -> tuple[_Target, bytes]:
+  """Parses a row into its target and the packed rest."""
   if len(values) != 10:
     raise ValueError(f'{where}: {len(values)} values, not 10')
-  video, milliseconds, kind, _, number, presence = values[:6]
+  video, milliseconds, kind, _, number, presence, *edges = values
   try:
-    edges = tuple(map(float, values[6:]))
+    edges = tuple(map(float, edges))
     present = presence == 'present'
     packed = _PACK.pack(int(milliseconds), present, *edges)
   except (ValueError, struct.error) as error:
     raise ValueError(f'{where}: {error}') from None
   if present and not all(0 <= edge <= 1 for edge in edges):
-    raise ValueError(f'{where}: edges {edges} are no parts of an image')
-  return (kind, video, number), packed
+    raise ValueError(f'{where}: edges {edges} are not fractions from 0 to 1')
+  return _Target(kind, video, number), packed
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
-  """The one target, in the frames that are there."""
-  root, kind, video, number, rows = unit.notes
-  rows = np.sort(np.frombuffer(rows, _ROW), order='milliseconds')
+  """Returns the single target, in the frames that exist."""
+  root, (kind, video, number), packed = unit.notes
+  rows = np.sort(np.frombuffer(packed, _ROW), order='milliseconds')
   folder = join(root, _NAME, kind)
   files = [
     join(folder, f'{video}_{milliseconds}_{kind}_{number}.jpg')
     for milliseconds in rows['milliseconds']
   ]
-  there = [file in tree for file in files]
-  if not any(there):
+  exists = [file in tree for file in files]
+  if not any(exists):
     return []
-  rows, files = rows[there], list(itertools.compress(files, there))
+  rows, files = rows[exists], list(itertools.compress(files, exists))
   height, width = _size(tree, files)
   x1, x2, y1, y2 = (rows['edges'] * [width, width, height, height]).T
-  made = source.picked(
+  track = source.picked(
     tree,
     unit.name,
     files,
     np.stack([x1, y1, x2 - x1, y2 - y1], axis=1),
-    # One frame a second.
+    # Frames are one second apart.
     rows['milliseconds'] // 1000,
   )
-  return [made._replace(visible=made.visible & rows['present'])]
+  return [track._replace(visible=track.visible & rows['present'])]
 
 
 def _size(tree: Tree, files: list[str]) -> tuple[int, int]:
-  """Height and width of the images, told by the first that can be read."""
+  """Returns height and width of the first image that can be decoded."""
   for file in files:
     try:
       return source.image(tree, file).shape[:2]
     except ValueError:
       continue
-  # Any size: none of the images can be read.
+  # The size does not matter, since none of the images can be decoded.
   return 1000, 1000
 
 

@@ -1,8 +1,9 @@
-"""The official lists of sequences of benchmarks, and their places in videos.
+"""Official lists of the sequences of benchmarks, and their parts of videos.
 
-A table has a row a sequence, in the official order or that of the names; where
-it is known, how many frames the official annotation has; and where several are
-cut from a video, its folder and the numbers of the first and the last image.
+A table has one row per sequence, in the official order or by name. Columns are
+the name; where known, the number of frames in the official annotation; and
+where several sequences are cut from one video, its folder and the numbers of
+the first and the last image.
 """
 
 import csv
@@ -11,13 +12,13 @@ from importlib import resources
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
-  """Where the images of a sequence are.
+class VideoPart(NamedTuple):
+  """The images of a video that form a sequence.
 
   Attributes:
-    folder: The video's.
+    folder: Folder of the video.
     first: Number of the first image.
-    last: Number of the last.
+    last: Number of the last image.
   """
 
   folder: str
@@ -26,24 +27,26 @@ class Place(NamedTuple):
 
 
 def names(table: str) -> tuple[str, ...]:
-  """The sequences of a benchmark."""
+  """Returns the names of a benchmark's sequences."""
   return tuple(row['sequence'] for row in _rows(table))
 
 
 def frames(table: str) -> dict[str, int]:
-  """Frames of the official annotations by sequence; empty where not known."""
+  """Returns the number of annotated frames by sequence, if it is known."""
   rows = _rows(table)
   if 'first' in rows[0]:
-    return {name: p.last - p.first + 1 for name, p in places(table).items()}
+    return {name: p.last - p.first + 1 for name, p in parts(table).items()}
   if 'frames' in rows[0]:
     return {row['sequence']: int(row['frames']) for row in rows}
   return {}
 
 
-def places(table: str) -> dict[str, Place]:
-  """Where the sequences of a benchmark that cuts videos are, by name."""
+def parts(table: str) -> dict[str, VideoPart]:
+  """Returns the parts of videos by sequence, for benchmarks that cut videos."""
   return {
-    row['sequence']: Place(row['folder'], int(row['first']), int(row['last']))
+    row['sequence']: VideoPart(
+      row['folder'], int(row['first']), int(row['last'])
+    )
     for row in _rows(table)
   }
 

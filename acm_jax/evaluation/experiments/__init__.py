@@ -1,7 +1,7 @@
-"""The experiments, by the names that benchmarks call them.
+"""The experiments, by the names that benchmarks use for them.
 
-Each is one file: how trackers are run, what their result files look like, how
-these are scored and what is drawn of the scores.
+Each experiment is one file, which defines how trackers are run, the form of the
+result files, how these are scored, and the plots of the scores.
 """
 
 from pathlib import Path
@@ -22,44 +22,45 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 
 def of_benchmark(benchmark: Benchmark) -> Experiment:
-  """The experiment that a benchmark asks for."""
+  """Returns the experiment of a benchmark."""
   return EXPERIMENTS[benchmark.experiment]
 
 
 def of_results(folder: Path, benchmark: Benchmark) -> Experiment:
-  """The experiment that a tracker's results are of.
+  """Returns the experiment that a tracker's results are from.
 
-  Where there are results of several, or of none that is recognised, that of the
-  benchmark; of several others the first in `EXPERIMENTS`.
+  If several experiments recognise the results, prefers the benchmark's, then
+  the first in `EXPERIMENTS`. If none does, returns the benchmark's.
   """
   own = of_benchmark(benchmark)
   others = [each for each in EXPERIMENTS.values() if each is not own]
-  known = [each for each in (own, *others) if each.recognises(folder)]
-  return known[0] if known else own
+  recognised = [each for each in (own, *others) if each.recognises(folder)]
+  return next(iter(recognised), own)
 
 
 def analysis(
   experiment: Experiment, benchmark: Benchmark, name: str
 ) -> Analysis:
-  """How results of an experiment are scored on a benchmark.
+  """Returns the analysis of an experiment's results on a benchmark.
 
   Args:
-    experiment: What they are results of.
-    benchmark: What the sequences are of.
-    name: Whose definitions are meant.
+    experiment: Experiment that the results are from.
+    benchmark: Benchmark of the sequences.
+    name: Name of the scoring protocol.
 
   Raises:
-    ValueError: The benchmark has no such experiment, or that no such analysis.
+    ValueError: The scoring protocol does not score results of this experiment
+      on this benchmark.
   """
   own = of_benchmark(benchmark)
   if experiment is not own and name not in experiment.for_all:
     raise ValueError(
-      f'--results: these are of {experiment.title}; of {benchmark.name} '
-      f'--protocol {name} scores {own.title}'
+      f'`results`: these are from the {experiment.title} experiment, but on '
+      f'{benchmark.name} `protocol` {name} scores the {own.title} experiment'
     )
   return experiment.analysis(benchmark, name)
 
 
 def plot_names() -> list[str]:
-  """Names of all files that the experiments' plots may have."""
+  """Returns the names of all files that plots of the experiments may have."""
   return [plot.name for each in EXPERIMENTS.values() for plot in each.plots]

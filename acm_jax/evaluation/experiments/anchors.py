@@ -1,12 +1,13 @@
-"""VOT's protocol of 2020 and later: from each of many anchors, no restarts.
+"""The anchor experiment: short-term tracking in VOT since 2020.
 
-A tracker is started at every anchor of a sequence and follows it forward to the
-end or backward to the start, whichever is longer. It has failed where it loses
-the target and does not find it again soon; what comes after does not count.
-Result files are `<tracker>/baseline/<sequence>/<sequence>_<anchor>.txt`.
+A tracker is started at every anchor frame of a sequence and follows the target
+forward to the end or backward to the start, whichever is longer. It fails where
+it loses the target and does not recover soon. It is not restarted; the frames
+after the failure do not count. Result files are
+`<tracker>/baseline/<sequence>/<sequence>_<anchor>.txt`.
 
-Source: Kristan et al., 2020 (The eighth visual object tracking challenge); the
-details are vot-toolkit's, found by feeding it runs.
+Source: Kristan et al., 2020 (The eighth visual object tracking challenge). The
+details are those of vot-toolkit, found by scoring chosen runs with it.
 """
 
 import functools
@@ -44,10 +45,9 @@ from acm_jax.evaluation.runs import (
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 
-# A target is lost at this overlap and below, and has failed if it stays so for
-# as many frames.
+# The target is lost in frames with at most this overlap. The tracker has failed
+# if it stays lost for this number of frames.
 _LOST, _GRACE = 0.1, 10
-
 
 _FIGURES = {
   'accuracy': Figure('A'),
@@ -57,30 +57,35 @@ _FIGURES = {
 
 
 class Anchors(Experiment):
-  """A run from each anchor."""
+  """Experiment with a run from each anchor."""
 
-  title = 'the protocol of anchors'
+  title = 'anchor'
   place = 'baseline'
   plots = (ACCURACY_ROBUSTNESS,)
   repeats = False
 
   def length(self, truth: Truth) -> int:
-    """Frames of all runs."""
-    return sum(_length(*each, truth) for each in truth.anchors.items())
+    """Returns the number of frames of all runs."""
+    return sum(
+      _length(anchor, step, truth) for anchor, step in truth.anchors.items()
+    )
 
   def recognises(self, folder: Path) -> bool:
-    """Whether there is `baseline/` with files that name anchors."""
+    """Returns whether `baseline/` has files that name anchors."""
     return names_anchors(folder / self.place)
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
-    """Follows the target from each anchor, forward or backward."""
-    runs, found = [], _anchors(sequence.name, truth)
-    # All of them, before the first is followed.
-    for anchor in found:
+    """Yields requests to follow the target from each anchor."""
+    runs, anchors = [], _anchors(sequence.name, truth)
+    # Check all anchors before tracking from the first one.
+    for anchor in anchors:
       box = region_box(truth.region[anchor])
       if not (np.isfinite(box).all() and (box[2:] > 0).all()):
-        raise ValueError(f'row {anchor + 1}: an anchor; the box needs an area')
-    for anchor, step in found.items():
+        raise ValueError(
+          f'row {anchor + 1}: trackers are started at this anchor, so the box '
+          'must be finite and have an area'
+        )
+    for anchor, step in anchors.items():
       yield Start(anchor, region_box(truth.region_at(anchor)), step)
       boxes = [np.zeros(0)]
       for _ in range(_length(anchor, step, truth) - 1):
@@ -91,7 +96,7 @@ class Anchors(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """A file for each anchor, whose frame is in its name."""
+    """Returns a file for each anchor, with its frame in the name."""
     return {
       folder / self.place / name / f'{name}_{anchor:08d}.txt': _length(
         anchor, step, truth
@@ -102,38 +107,39 @@ class Anchors(Experiment):
   def read(
     self, path: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> Run:
-    """Reads 1, then a region a frame, or 0 where there is none."""
+    """Reads a file whose rows are 1, then regions, or 0 for no region."""
     digits = re.search(r'_(\d{8})$', path.stem)
-    anchor, known = int(digits[1]) if digits else None, _anchors(name, truth)
-    if anchor not in known:
-      listed = ', '.join(f'_{frame:08d}' for frame in known)
+    anchor, anchors = int(digits[1]) if digits else None, _anchors(name, truth)
+    if anchor not in anchors:
+      listed = ', '.join(f'_{frame:08d}' for frame in anchors)
       raise ValueError(
-        f'{path}: its name must end in the frame of an anchor of the sequence: '
-        f'{listed}'
+        f'{path}: the name must end in the frame of an anchor of the sequence, '
+        f'which is one of {listed}'
       )
-    step = known[anchor]
+    step = anchors[anchor]
     run = read_run(
       path,
       (SKIPPED, INITIALISED),
       _length(anchor, step, truth),
-      f'frames from {anchor} {"on" if step > 0 else "backward"}',
+      f'frames from frame {anchor} {"on" if step > 0 else "backward"}',
     )
     return run._replace(start=anchor, step=step)
 
   def read_all(
     self, files: Files, truths: Truths, benchmark: Benchmark
   ) -> dict[str, list[Run]]:
-    """Reads all files of a tracker; of each anchor there must be one."""
-    found = super().read_all(files, truths, benchmark)
-    for name, own in found.items():
-      known = _anchors(name, truths[name])
-      if lost := sorted(known.keys() - {run.start for run in own}):
-        file = files[name][0].with_name(f'{name}_{lost[0]:08d}.txt')
+    """Reads all files of a tracker; each anchor must have one."""
+    runs = super().read_all(files, truths, benchmark)
+    for name, own in runs.items():
+      anchors = _anchors(name, truths[name])
+      if missing := anchors.keys() - {run.start for run in own}:
+        first, *_ = files[name]
+        file = first.with_name(f'{name}_{min(missing):08d}.txt')
         raise FileNotFoundError(
-          f'{file}: no such file; {len(own)} of the {len(known)} anchors of '
+          f'{file}: no such file; only {len(own)} of {len(anchors)} anchors of '
           f'{name} have results'
         )
-    return found
+    return runs
 
   def write(
     self, folder: Path, name: str, runs: Sequence[Run], benchmark: Benchmark
@@ -144,44 +150,49 @@ class Anchors(Experiment):
       write_run(folder / self.place / name / file, run)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """That of vot-toolkit."""
-    analyse = self.chosen({'vot_toolkit': vot_toolkit}, name)
-    score = functools.partial(analyse, lengths=benchmark.lengths)
+    """Returns the analysis of vot-toolkit."""
+    scored = self.chosen({'vot_toolkit': vot_toolkit}, name)
+    score = functools.partial(scored, lengths=benchmark.lengths)
     return Analysis(score, _FIGURES, 'eao', needs_sizes=True)
 
 
 def _anchors(name: str, truth: Truth) -> Mapping[int, int]:
   if not truth.anchors:
     raise ValueError(
-      f'{name}: no anchor of it is known; take the official root, with '
-      '<sequence>/anchor.value'
+      f'{name}: has no anchors; take the annotations from the official root, '
+      'which has <sequence>/anchor.value'
     )
   return truth.anchors
 
 
 def _length(anchor: int, step: int, truth: Truth) -> int:
-  """Frames from an anchor on, itself included."""
+  """Returns the number of frames from an anchor on, which is included."""
   return truth.frames - anchor if step > 0 else anchor + 1
 
 
 def _scores(accuracy, robustness, eao=float('nan')) -> Scores:
-  """Scores of one sequence or of all.
+  """Returns the scores of one sequence or of all.
 
   Args:
     accuracy: Mean overlap before failures.
-    robustness: Share of the frames before failures.
-    eao: Expected average overlap, of all sequences alone.
+    robustness: Fraction of the frames before failures.
+    eao: Expected average overlap; defined for all sequences together only.
   """
-  values = map(float, (accuracy, robustness, eao))
-  return Scores(dict(zip(_FIGURES, values, strict=True)))
+  return Scores(
+    {
+      'accuracy': float(accuracy),
+      'robustness': float(robustness),
+      'eao': float(eao),
+    }
+  )
 
 
 class Followed(NamedTuple):
-  """A run in numbers.
+  """Overlaps of a run, and its failure.
 
   Attributes:
-    overlap: In each frame, 0 in the first.
-    progress: How many frames were followed before the failure.
+    overlap: Overlap in each frame; 0 in the first.
+    progress: Number of frames before the failure; all frames without one.
   """
 
   overlap: Float[np.ndarray, 'n']
@@ -198,71 +209,71 @@ def vot_toolkit(
   truths: Truths,
   lengths: tuple[int, int],
 ) -> Outcome:
-  """Scores of all sequences and of each.
+  """Scores runs as vot-toolkit does.
 
-  Accuracy over all is a mean weighted by the frames before failures, robustness
-  one weighted by the lengths of the sequences. In EAO lengths that no run
-  reaches count as 0.
+  Total accuracy is a mean weighted by the frames before failures, total
+  robustness a mean weighted by the lengths of the sequences. EAO counts lengths
+  that no run reaches as 0.
 
   Args:
-    runs: Of each sequence.
-    truths: Of each sequence; a region that is empty or NaN is no target.
-    lengths: The first and the last length of runs that EAO is the mean of.
+    runs: Runs of each sequence.
+    truths: Truth of each sequence; an empty or NaN region is no target.
+    lengths: First and last of the run lengths that EAO averages over.
   """
   scores, progress, frames, sums = {}, [], [], []
   low, high = lengths
   for name, own in runs.items():
-    one = [overlaps_of(run, truths[name]) for run in own]
-    before = sum(each.progress for each in one)
-    overlap = sum(each.overlap[: each.progress].sum() for each in one)
+    followed = [overlaps_of(run, truths[name]) for run in own]
+    before = sum(each.progress for each in followed)
+    overlap = sum(each.overlap[: each.progress].sum() for each in followed)
     scores[name] = _scores(
-      overlap / before, before / sum(len(each.overlap) for each in one)
+      overlap / before, before / sum(len(each.overlap) for each in followed)
     )
     progress.append(before)
     frames.append(truths[name].frames)
-    sums.append(overlap_sums(one, high))
-  summed, count = (
-    np.stack(each)[:, low:high] for each in zip(*sums, strict=True)
-  )
+    sums.append(overlap_sums(followed, high))
+  summed = np.stack([each.overlap[low:high] for each in sums])
+  count = np.stack([each.count[low:high] for each in sums])
 
   def redraw(drawn):
     return (drawn @ summed / np.maximum(drawn @ count, 1)).mean(axis=1)
 
   accuracy, robustness = (
-    np.average([each[field] for each in scores.values()], weights=weights)
-    for field, weights in (('accuracy', progress), ('robustness', frames))
+    np.average([each[figure] for each in scores.values()], weights=weights)
+    for figure, weights in (('accuracy', progress), ('robustness', frames))
   )
-  eao = redraw(np.ones((1, len(sums))))[0]
+  eao = redraw(np.ones((1, len(sums)))).item()
   return Outcome(_scores(accuracy, robustness, eao), scores, redraw)
 
 
 def overlaps_of(run: Run, truth: Truth) -> Followed:
-  """Overlaps of a run, and where it fails.
+  """Computes the overlaps of a run, and where it fails.
 
-  Frames without a target have an overlap of 0, but are no loss.
+  Frames without a target have an overlap of 0, but the target is not lost.
   """
-  places = run.start + run.step * np.arange(len(run.region))
-  overlap, there = np.zeros(len(places)), truth.there[places]
+  indices = run.start + run.step * np.arange(len(run.region))
+  overlap, visible = np.zeros(len(indices)), truth.visible[indices]
   lost = 0
-  progress = len(places)
-  for frame, place in enumerate(places):
-    if frame and there[frame] and len(run.region[frame]):
+  progress = len(indices)
+  for frame, index in enumerate(indices):
+    if frame and visible[frame] and len(run.region[frame]):
       overlap[frame] = regions.vot_toolkit_overlap(
-        run.region[frame], truth.region[place], truth.bounds
+        run.region[frame], truth.region[index], truth.bounds
       )
-    is_lost = frame > 0 and there[frame] and overlap[frame] <= _LOST
+    is_lost = frame > 0 and visible[frame] and overlap[frame] <= _LOST
     lost = lost + 1 if is_lost else 0
-    if lost == _GRACE and progress == len(places):
+    if lost == _GRACE and progress == len(indices):
       progress = frame + 1 - _GRACE
   return Followed(overlap, progress)
 
 
 def overlap_sums(followed: Sequence[Followed], length: int) -> Sums:
-  """Of the runs of a sequence, for lengths of 0 to `length` - 1 frames.
+  """Computes the sums for the EAO from the runs of one sequence.
 
-  Entry i is of the runs that reach frame i, or failed, and of their mean
-  overlap in frames 1 to i. Behind a failure there is no overlap. Where even the
-  sequence has ended the toolkit divides by a frame less, and so does this.
+  Entry i, for i below `length`, covers the runs that reach frame i and those
+  that failed. It sums their mean overlaps in frames 1 to i, where overlaps
+  after a failure are 0. If a run has failed and frame i is past the end of the
+  sequence, its mean divides by i - 1, as in the toolkit.
   """
   overlap = np.zeros((len(followed), length))
   for row, run in zip(overlap, followed, strict=True):

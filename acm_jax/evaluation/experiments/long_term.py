@@ -1,14 +1,16 @@
-"""VOT's long-term protocol: precision and recall by confidence, and F-score.
+"""The long-term experiment of VOT: precision, recall and F-score.
 
-A tracker says in each frame how sure it is that the target is there. At each
-threshold of that confidence, precision is the mean overlap of the frames in
-which it says so, and recall the overlap as a share of the frames in which the
-target is there. The F-score is that of the best threshold. Result files are
-`<tracker>/longterm/<sequence>/<sequence>_001.txt` and, beside it,
-`<sequence>_001_confidence.value`.
+A tracker reports in each frame its confidence that the target is visible. At
+each threshold of the confidence, precision is the mean overlap over the frames
+that are reported as visible, and recall is the sum of the same overlaps divided
+by the number of frames in which the target is visible. The F-score is that of
+the best threshold. Result files are
+`<tracker>/longterm/<sequence>/<sequence>_001.txt`, with confidences in
+`<sequence>_001_confidence.value` next to them.
 
-Source: Lukezic et al., 2018 (arXiv:1804.07056). The toolkits differ, so that
-each has a function; vot-toolkit's details were found by feeding it results.
+Source: Lukezic et al., 2018 (arXiv:1804.07056). The toolkits differ, so each
+has its own function. The details of vot-toolkit were found by scoring chosen
+results with it.
 """
 
 from collections.abc import Sequence
@@ -44,9 +46,8 @@ from acm_jax.evaluation.runs import (
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 
-# How many thresholds there are.
+# Number of thresholds.
 _RESOLUTION = 100
-
 
 _FIGURES = {
   'precision': Figure('Pr'),
@@ -56,15 +57,15 @@ _FIGURES = {
 
 
 class LongTerm(Experiment):
-  """One pass, in which the tracker says how sure it is."""
+  """Experiment with one pass, in which the tracker reports its confidence."""
 
-  title = 'the long-term protocol'
+  title = 'long-term'
   place = 'longterm'
   plots = (
     Points(
-      'precision_recall',
-      'f_score',
-      'Precision and recall, with F-score',
+      name='precision_recall',
+      rank='f_score',
+      title='Precision and recall, with F-score',
       x='recall',
       y='precision',
       x_label='Recall',
@@ -73,11 +74,11 @@ class LongTerm(Experiment):
   )
 
   def recognises(self, folder: Path) -> bool:
-    """Whether there is `longterm/`."""
+    """Returns whether the folder has `longterm/`."""
     return (folder / self.place).is_dir()
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
-    """Follows the first box to the end, with or without a target."""
+    """Yields requests to follow the first box to the end of the sequence."""
     yield Start(0, region_box(truth.region_at(0)))
     boxes, confidence = [np.zeros(0)], [np.nan]
     for _ in range(1, truth.frames):
@@ -89,36 +90,39 @@ class LongTerm(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Regions, and the confidences of all frames."""
+    """Returns the file of the regions and that of the confidences."""
     path = folder / self.place / name / f'{name}_001.txt'
     return {path: truth.frames, _confidence_path(path): truth.frames}
 
   def read(
     self, path: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> Run:
-    """Reads 1, then a region a frame, or 0 where there is none."""
+    """Reads a file whose rows are 1, then regions, or 0 for no region."""
     run = read_run(path, (SKIPPED, INITIALISED), truth.frames)
     file = _confidence_path(path)
     confidence = read_confidence(file)
     if len(confidence) != truth.frames:
       raise ValueError(
-        f'{file}: {len(confidence)} rows for {truth.frames} annotated frames'
+        f'{file}: {len(confidence)} rows for {truth.frames} annotated frames; '
+        'a run must be complete'
       )
     return run._replace(confidence=confidence)
 
   def read_all(
     self, files: Files, truths: Truths, benchmark: Benchmark
   ) -> dict[str, list[Run]]:
-    """Reads all files of a tracker; there may be one a sequence."""
-    for paths in files.values():
-      if len(paths) > 1:
-        raise ValueError(f'{paths[1]}: a second run; one is scored')
+    """Reads all files of a tracker; each sequence must have only one."""
+    for first, *others in files.values():
+      if others:
+        raise ValueError(
+          f'{others[0]}: is a second run, next to {first.name}; remove one'
+        )
     return super().read_all(files, truths, benchmark)
 
   def write(
     self, folder: Path, name: str, runs: Sequence[Run], benchmark: Benchmark
   ) -> None:
-    """Writes the confidences, then the regions that need them."""
+    """Writes the confidences first: regions never exist without them."""
     (run,) = runs
     path = folder / self.place / name / f'{name}_001.txt'
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,9 +130,8 @@ class LongTerm(Experiment):
     write_run(path, run)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """That of pysot or of vot-toolkit."""
-    known = {'pysot': pysot, 'vot_toolkit': vot_toolkit}
-    score = self.chosen(known, name)
+    """Returns the analysis of pysot or of vot-toolkit."""
+    score = self.chosen({'pysot': pysot, 'vot_toolkit': vot_toolkit}, name)
     return Analysis(score, _FIGURES, 'f_score', needs_sizes=True)
 
 
@@ -137,23 +140,23 @@ def _confidence_path(path: Path) -> Path:
 
 
 def pysot(runs: Runs, truths: Truths) -> Outcome:
-  """Scores as pysot's analysis has them, of all sequences and of each.
+  """Scores runs as pysot does.
 
   Raises:
-    ValueError: Fewer frames have a confidence than there are thresholds.
+    ValueError: There are fewer confidences than thresholds.
   """
   known = np.sort(_confidences(runs, missing=np.nan))
   known = known[~np.isnan(known)]
   count = _RESOLUTION - 2
   if len(known) < count:
     raise ValueError(
-      f'{len(known)} confidences: pysot has no F-score of fewer than {count}; '
-      'see vot_toolkit'
+      f'`results`: only {len(known)} confidences; pysot needs at least {count} '
+      'for an F-score, so set `protocol` to vot_toolkit'
     )
   delta = len(known) // count
-  places = np.linspace(delta - 1, len(known) - delta, count)
-  thresholds = known[np.floor(places + 0.5).astype(int)]
-  # Below all of them are the frames of any confidence at all.
+  indices = np.linspace(delta - 1, len(known) - delta, count)
+  thresholds = known[np.floor(indices + 0.5).astype(int)]
+  # At the lowest threshold, all frames with a positive confidence count.
   smallest = np.nextafter(0.0, 1.0)
   return _scores(
     runs, truths, [smallest, *thresholds, np.inf], regions.pysot_overlap
@@ -161,13 +164,13 @@ def pysot(runs: Runs, truths: Truths) -> Outcome:
 
 
 def vot_toolkit(runs: Runs, truths: Truths) -> Outcome:
-  """Scores as vot-toolkit has them, of all sequences and of each."""
+  """Scores runs as vot-toolkit does."""
   known = np.sort(_confidences(runs, missing=0.0))[::-1]
   count = _RESOLUTION - 2
   if len(known) > count:
     delta = len(known) // count
-    places = np.linspace(delta, len(known) - delta, count)
-    known = known[np.round(places).astype(int)]
+    indices = np.linspace(delta, len(known) - delta, count)
+    known = known[np.round(indices).astype(int)]
   return _scores(
     runs, truths, [np.inf, *known, -np.inf], regions.vot_toolkit_overlap
   )
@@ -188,35 +191,42 @@ def _scores(runs, truths, thresholds, overlap):
 
   def redraw(drawn):
     means = np.tensordot(drawn, curves, 1) / drawn.sum(axis=1)[:, None, None]
-    return _f_scores(*means.swapaxes(0, 1)).max(axis=1)
+    precision, recall = means.swapaxes(0, 1)
+    return _f_scores(precision, recall).max(axis=1)
 
   sequences = dict(zip(runs, map(_best, curves), strict=True))
   return Outcome(_best(curves.mean(axis=0)), sequences, redraw)
 
 
 def _curves(run, truth, thresholds, overlap) -> Float[np.ndarray, '2 t']:
-  """Precision and recall at each threshold."""
-  there = truth.there
-  overlaps = np.zeros(len(there))
-  for frame in np.flatnonzero(there[1:]) + 1:
+  """Returns precision and recall at each threshold."""
+  visible = truth.visible
+  overlaps = np.zeros(len(visible))
+  for frame in np.flatnonzero(visible[1:]) + 1:
     if len(run.region[frame]):
       overlaps[frame] = overlap(
         run.region[frame], truth.region[frame], truth.bounds
       )
   confidence = np.nan_to_num(run.confidence, nan=0.0)
-  said = confidence >= thresholds[:, None]
-  sums, counts = said @ overlaps, said.sum(axis=1)
-  # Who says nothing says nothing wrong.
+  reported = confidence >= thresholds[:, None]
+  sums, counts = reported @ overlaps, reported.sum(axis=1)
+  # Precision is perfect if no frame is reported.
   precision = np.where(counts > 0, sums / np.maximum(counts, 1), 1.0)
-  return np.stack([precision, sums / max(there.sum(), 1)])
+  return np.stack([precision, sums / max(visible.sum(), 1)])
 
 
 def _best(curves) -> Scores:
-  """Scores at the best threshold: that of a sequence is its own."""
-  f_scores = _f_scores(*curves)
+  """Returns the scores at the threshold with the best F-score."""
+  precision, recall = curves
+  f_scores = _f_scores(precision, recall)
   best = int(np.argmax(f_scores))
-  values = map(float, (*curves[:, best], f_scores[best]))
-  return Scores(dict(zip(_FIGURES, values, strict=True)))
+  return Scores(
+    {
+      'precision': float(precision[best]),
+      'recall': float(recall[best]),
+      'f_score': float(f_scores[best]),
+    }
+  )
 
 
 def _f_scores(precision, recall):

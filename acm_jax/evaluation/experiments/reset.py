@@ -1,10 +1,10 @@
-"""The reset protocol of VOT 2015 to 2019: accuracy, failures, EAO.
+"""The reset experiment of VOT 2015 to 2019: accuracy, failures and EAO.
 
-A tracker that has lost its target is started again five frames later. Result
-files are `<tracker>/baseline/<sequence>/<sequence>_001.txt`, a row a frame.
+A tracker that loses its target is restarted five frames later. Result files are
+`<tracker>/baseline/<sequence>/<sequence>_001.txt`, with a row per frame.
 
-Sources: Kristan et al., TPAMI 2016 (arXiv:1503.01313). The toolkits differ, so
-that each has a function.
+Source: Kristan et al., TPAMI 2016 (arXiv:1503.01313). The toolkits differ, so
+each has its own function.
 """
 
 import functools
@@ -45,11 +45,12 @@ from acm_jax.evaluation.runs import (
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 
-# Frames between a failure and the next start.
+# Number of frames from a failure to the next start.
 SKIP = 5
-# Frames from a start on that accuracy leaves out.
+# Number of frames from a start on that accuracy leaves out.
 BURN_IN = 10
-# Of vot-toolkit's robustness: frames after which it asks for being on target.
+# Number of frames for which vot-toolkit's robustness is the probability of
+# tracking without a failure.
 _SENSITIVITY = 30
 
 _FIGURES = {
@@ -61,19 +62,19 @@ _FIGURES = {
 
 
 class Reset(Experiment):
-  """A start again behind each failure."""
+  """Experiment with a restart after each failure."""
 
-  title = 'the reset protocol'
+  title = 'reset'
   place = 'baseline'
   plots = (ACCURACY_ROBUSTNESS,)
 
   def recognises(self, folder: Path) -> bool:
-    """Whether there is `baseline/` without files that name anchors."""
-    place = folder / self.place
-    return place.is_dir() and not names_anchors(place)
+    """Returns whether `baseline/` exists and no file in it names an anchor."""
+    results = folder / self.place
+    return results.is_dir() and not names_anchors(results)
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
-    """Starts again five frames behind a box with nothing of the target."""
+    """Yields requests to track, and to restart five frames after a failure."""
     length = truth.frames
     event, region = np.full(length, SKIPPED), [np.zeros(0)] * length
     start = 0
@@ -93,13 +94,13 @@ class Reset(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """One file of a row a frame."""
+    """Returns the only file, with a row per frame."""
     return {folder / self.place / name / f'{name}_001.txt': truth.frames}
 
   def read(
     self, path: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> Run:
-    """Reads regions and what else happened, from start to end."""
+    """Reads a file of regions, starts, failures and skipped frames."""
     codes = SKIPPED, INITIALISED, FAILED
     return read_run(path, codes, truth.frames)
 
@@ -111,19 +112,18 @@ class Reset(Experiment):
     write_run(folder / self.place / name / f'{name}_001.txt', run)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """That of pysot or of vot-toolkit."""
-    known = {'pysot': pysot, 'vot_toolkit': vot_toolkit}
-    score = functools.partial(
-      self.chosen(known, name), lengths=benchmark.lengths
-    )
+    """Returns the analysis of pysot or of vot-toolkit."""
+    scored = self.chosen({'pysot': pysot, 'vot_toolkit': vot_toolkit}, name)
+    score = functools.partial(scored, lengths=benchmark.lengths)
     return Analysis(score, _FIGURES, 'eao', needs_sizes=True)
 
 
 def first_box(region: Float[np.ndarray, '_']) -> Float[np.ndarray, '4']:
-  """The box that a tracker is started from, x, y, w, h.
+  """Returns the box x, y, w, h that a tracker is started from.
 
-  Of a polygon, the axis-parallel one round it, shrunk about the mean of the
-  corners to the polygon's area, a pixel wider and higher.
+  For a polygon, the box has the aspect ratio of the polygon's bounding box and
+  the polygon's area, is centred on the mean of the corners, and is then a pixel
+  wider and higher.
 
   Source: the released code of pysot.
   """
@@ -132,54 +132,61 @@ def first_box(region: Float[np.ndarray, '_']) -> Float[np.ndarray, '4']:
   corners = region.reshape(-1, 2)
   center = corners.mean(axis=0)
   sides = np.ptp(corners, axis=0)
-  edges = np.linalg.norm(corners[:3][1:] - corners[:2], axis=1)
+  edges = np.linalg.norm(np.diff(corners[:3], axis=0), axis=1)
   size = sides * np.sqrt(edges.prod() / sides.prod()) + 1
   return np.concatenate([center - (size - 1) / 2, size])
 
 
 def _scores(accuracy, robustness, failures, eao=float('nan')) -> Scores:
-  """Scores of one sequence or of all.
+  """Returns the scores of one sequence or of all.
 
   Args:
     accuracy: Mean overlap.
-    robustness: In pysot's form failures by a hundred frames; in vot-toolkit's
-      the expected share of 30 frames that are tracked without a failure.
-    failures: A count, mean of the runs; over many sequences their sum in
-      pysot's form, their mean weighted by length in vot-toolkit's.
-    eao: Expected average overlap, of all sequences alone.
+    robustness: In pysot, failures per hundred frames; in vot-toolkit, the
+      probability of tracking 30 frames without a failure.
+    failures: Mean number of failures of the runs. Over many sequences, their
+      sum in pysot and their mean weighted by length in vot-toolkit.
+    eao: Expected average overlap; defined for all sequences together only.
   """
-  values = map(float, (accuracy, robustness, failures, eao))
-  return Scores(dict(zip(_FIGURES, values, strict=True)))
+  return Scores(
+    {
+      'accuracy': float(accuracy),
+      'robustness': float(robustness),
+      'failures': float(failures),
+      'eao': float(eao),
+    }
+  )
 
 
 def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
-  """Scores as pysot's analysis has them.
+  """Scores runs as pysot does.
 
-  Accuracy is the mean over the frames of all sequences. A fragment of EAO
-  starts 5 frames behind a failure and ends where the next one starts; what
-  was not tracked in it has no overlap.
+  Accuracy is the mean over the frames of all sequences. For EAO, a fragment
+  starts 5 frames after a failure and ends where the next one starts; frames in
+  it that were not tracked have an overlap of 0.
 
   Args:
-    runs: Of each sequence.
-    truths: Of each sequence.
-    lengths: The first and the last length of runs that EAO is the mean of.
+    runs: Runs of each sequence.
+    truths: Truth of each sequence.
+    lengths: First and last of the run lengths that EAO averages over.
   """
   rated, scores, sums = [], {}, []
   low, high = lengths
   for name, own in runs.items():
     truth = truths[name]
-    bounds = truth.bounds
-    inner = bounds[0] - 1, bounds[1] - 1
+    width, height = truth.bounds
+    sizes = (width, height), (width - 1, height - 1)
     overlaps, fragments = [], []
     for run in own:
-      # EAO is counted in an image that is a pixel smaller.
-      whole, smaller = _pysot_overlaps(run, truth, (bounds, inner))
+      # pysot counts EAO in an image that is a pixel narrower and lower.
+      whole, smaller = _pysot_overlaps(run, truth, sizes)
       overlaps.append(_after_burn_in(run, whole))
       fragments += _pysot_fragments(run, np.nan_to_num(smaller))
     failures = _mean_failures(own)
-    rated.append(np.concatenate(overlaps))
+    counted = np.concatenate(overlaps)
+    rated.append(counted)
     scores[name] = _scores(
-      _mean(rated[-1]), 100 * failures / truth.frames, failures
+      _mean(counted), 100 * failures / truth.frames, failures
     )
     sums.append(overlap_sums(fragments, high))
   failures = sum(each['failures'] for each in scores.values())
@@ -189,7 +196,7 @@ def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
     _mean(np.concatenate(rated)),
     100 * failures / frames,
     failures,
-    redraw(np.ones((1, len(sums))))[0],
+    redraw(np.ones((1, len(sums)))).item(),
   )
   return Outcome(total, scores, redraw)
 
@@ -197,16 +204,16 @@ def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
 def vot_toolkit(
   runs: Runs, truths: Truths, lengths: tuple[int, int]
 ) -> Outcome:
-  """Scores as vot-toolkit has them.
+  """Scores runs as vot-toolkit does.
 
-  Accuracy and failures are means over the sequences, weighted by length. A
-  fragment of EAO goes from a start to the frame before the failure; no length
-  behind the longest fragment counts.
+  Accuracy and failures are means over the sequences, weighted by length. For
+  EAO, a fragment goes from a start to the frame before the failure; lengths
+  beyond the longest fragment do not count.
 
   Args:
-    runs: Of each sequence.
-    truths: Of each sequence.
-    lengths: The first and the last length of runs that EAO is the mean of.
+    runs: Runs of each sequence.
+    truths: Truth of each sequence.
+    lengths: First and last of the run lengths that EAO averages over.
   """
   scores, sums, weights, longest = {}, [], [], []
   low, high = lengths
@@ -224,31 +231,33 @@ def vot_toolkit(
     sums.append(overlap_sums(fragments, high + 1))
     longest.append(max(len(fragment.overlap) for fragment in fragments))
   accuracy, failures = (
-    np.average([each[field] for each in scores.values()], weights=weights)
-    for field in ('accuracy', 'failures')
+    np.average([each[figure] for each in scores.values()], weights=weights)
+    for figure in ('accuracy', 'failures')
   )
-  # Of the means, not the mean of the sequences' own.
+  # The toolkit derives robustness from the mean number of failures, rather than
+  # taking the mean of the sequences' robustness.
   robustness = np.exp(-_SENSITIVITY * failures / np.mean(weights))
 
   def redraw(drawn):
-    found = np.empty(len(drawn))
+    eao = np.empty(len(drawn))
     ends = np.where(drawn > 0, longest, 0).max(axis=1)
     for end in np.unique(ends):
       kept = slice(low, min(high + 1, end))
-      found[ends == end] = redrawn(sums, kept)(drawn[ends == end])
-    return found
+      eao[ends == end] = redrawn(sums, kept)(drawn[ends == end])
+    return eao
 
-  eao = redraw(np.ones((1, len(sums))))[0]
+  eao = redraw(np.ones((1, len(sums)))).item()
   total = _scores(accuracy, robustness, failures, eao)
   return Outcome(total, scores, redraw)
 
 
 class Fragment(NamedTuple):
-  """A piece of a run that EAO is made of.
+  """Part of a run that EAO counts as a run of its own.
 
   Attributes:
-    overlap: Of each of its frames.
-    failed: Whether a failure ended it, so that nothing is tracked after it.
+    overlap: Overlap in each of its frames.
+    failed: Whether a failure ended the fragment, so that all later frames count
+      with an overlap of 0.
   """
 
   overlap: Float[np.ndarray, 'n']
@@ -256,18 +265,18 @@ class Fragment(NamedTuple):
 
 
 def overlap_sums(fragments: Sequence[Fragment], length: int) -> Sums:
-  """Of the fragments of a sequence, for runs of 0 to `length` - 1 frames.
+  """Computes the sums for the EAO from the fragments of one sequence.
 
-  Entry i is of the fragments that reach frame i, or failed before, and of their
-  mean overlap in frames 1 to i. The first frame, in which the tracker was given
-  the target, is left out.
+  Entry i, for i below `length`, covers the fragments that reach frame i and
+  those that failed before it. It sums their mean overlaps in frames 1 to i.
+  Frame 0 is left out because the tracker is started in it.
   """
   reach = np.array([len(f.overlap) for f in fragments])
   reach[[f.failed for f in fragments]] = length
   overlap = np.zeros((len(fragments), length))
   for row, fragment in zip(overlap, fragments, strict=True):
-    known = fragment.overlap[:length]
-    row[1 : len(known)] = known[1:]
+    kept = fragment.overlap[:length]
+    row[1 : len(kept)] = kept[1:]
   frames = np.arange(length)
   reached = frames < reach[:, None]
   sums = np.where(reached, np.cumsum(overlap, axis=1), 0.0).sum(axis=0)
@@ -275,14 +284,15 @@ def overlap_sums(fragments: Sequence[Fragment], length: int) -> Sums:
 
 
 def _pysot_fragments(run, overlap):
-  starts = np.flatnonzero(run.event == FAILED) + SKIP
-  starts = [0, *starts[starts < len(overlap)]]
+  restarts = np.flatnonzero(run.event == FAILED) + SKIP
+  starts = [0, *restarts[restarts < len(overlap)]]
+  # pysot counts the last fragment as complete, even if it fails so late that
+  # the tracker is not restarted.
   return [
     *(
       Fragment(overlap[start:end], failed=True)
       for start, end in itertools.pairwise(starts)
     ),
-    # Also if it fails so late that nothing starts again.
     Fragment(overlap[starts[-1] :], failed=False),
   ]
 
@@ -291,17 +301,21 @@ def _vot_toolkit_fragments(run, overlap):
   failures = np.flatnonzero(run.event == FAILED)
   for start in np.flatnonzero(run.event == INITIALISED):
     later = failures[failures > start]
-    end = later[0] if len(later) else len(overlap)
+    end = later.min(initial=len(overlap))
     yield Fragment(overlap[start:end], failed=len(later) > 0)
 
 
-def _pysot_overlaps(run, truth, bounds):
-  """Overlap in each frame, in images of two sizes; NaN where not tracked."""
+def _pysot_overlaps(run, truth, sizes):
+  """Returns overlaps [images, frames] in images of several sizes.
+
+  Frames that were not tracked are NaN.
+  """
+  untracked = [np.nan] * len(sizes)
   return np.array(
     [
-      regions.pysot_overlaps(found, true, bounds)
+      regions.pysot_overlaps(found, true, sizes)
       if event == TRACKED
-      else [np.nan] * len(bounds)
+      else untracked
       for event, found, true in zip(
         run.event, run.region, truth.region, strict=True
       )
@@ -310,7 +324,7 @@ def _pysot_overlaps(run, truth, bounds):
 
 
 def _vot_toolkit_overlaps(run, truth):
-  """Overlap in each frame; NaN where it was not tracked."""
+  """Returns the overlap in each frame; NaN if the frame was not tracked."""
   return np.array(
     [
       regions.vot_toolkit_overlap(found, true, truth.bounds)
@@ -324,6 +338,7 @@ def _vot_toolkit_overlaps(run, truth):
 
 
 def _after_burn_in(run, overlap):
+  """Returns a copy in which the first frames after each start are NaN."""
   rated = overlap.copy()
   for start in np.flatnonzero(run.event == INITIALISED):
     rated[start : start + BURN_IN] = np.nan

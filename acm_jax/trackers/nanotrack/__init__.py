@@ -1,4 +1,4 @@
-"""NanoTrack: SiamBAN's points at stride 16, on a light network."""
+"""NanoTrack, a light network of stride 16 with the outputs of SiamBAN."""
 
 from acm_jax.trackers.nanotrack.tracker import make
 

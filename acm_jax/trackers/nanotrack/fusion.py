@@ -1,9 +1,10 @@
-"""Fusions of NanoTrack, whose responses have the size of a padded correlation.
+"""Fusions of NanoTrack, which pad the search features.
 
-The template has 8x8 cells and the search region 16x16 of stride 16, too few
-for a valid correlation by the whole template: its middle 4x4 cells correlate
-over a padded search region, and all of its cells pixel by pixel. Responses
-have a cell less a side than the search features.
+At stride 16, the template has 8x8 cells and the search region 16x16, too few
+for a valid correlation with the whole template. Therefore the central 4x4 cells
+of the template are correlated with a padded search region, and all cells of the
+template are correlated pixel by pixel. The response has one cell less along
+each axis than the search features.
 """
 
 from typing import Any
@@ -17,17 +18,17 @@ from acm_jax.modules.layers import Conv, ConvBn, normal_fan_out
 from acm_jax.modules.neck import center_crop
 from acm_jax.modules.separable import SeparableConv
 
-# Cells a side of the template's middle.
+# Number of cells per side of the template's central part.
 MIDDLE = 4
 
 
 def pixelwise_xcorr(
   search: Float[Array, 'b h w c'], kernel: Float[Array, 'b y x c']
 ) -> Float[Array, 'b h w n']:
-  """Inner products of every search cell with every template cell.
+  """Computes inner products of all search cells with all template cells.
 
   Returns:
-    A channel for each of the n = y x template cells, row by row.
+    One channel for each of the n = y x template cells, row by row.
 
   Source: Alpha-Refine (arXiv:2012.06815), section 3.2.
   """
@@ -35,14 +36,16 @@ def pixelwise_xcorr(
   return jnp.einsum('bhwc,bnc->bhwn', search, cells)
 
 
-def _pad_to_fit(search, kernel_cells: int):
-  """Pads search features so that a response has one cell less a side."""
+def _pad_to_fit(
+  search: Float[Array, 'b h h c'], kernel_cells: int
+) -> Float[Array, 'b y y c']:
+  """Pads search features so that the response is one cell smaller per axis."""
   edge = kernel_cells // 2 - 1
   return jnp.pad(search, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
 
 
 class _Adapted(Fusion):
-  """A fusion with a 1x1 convolution and batch norm for each side."""
+  """A fusion that adapts both inputs by 1x1 convolutions with batch norm."""
 
   def setup(self):
     def adapter():
@@ -56,7 +59,7 @@ class _Adapted(Fusion):
 
 
 class ChannelAttention(nn.Module):
-  """Scales channels by a sigmoid of what a perceptron makes of their means."""
+  """Scales channels by weights that a perceptron computes from their means."""
 
   @nn.compact
   def __call__(self, x: Float[Array, 'b h w c']) -> Float[Array, 'b h w c']:
@@ -75,7 +78,8 @@ class PixelXCorr(_Adapted):
   def setup(self):
     super().setup()
     self.attention = ChannelAttention()
-    # Centres the even kernels of the other correlation: a cell less a side.
+    # The 2x2 kernel removes one cell per axis, which aligns the response with
+    # that of `MiddleXCorr`, whose kernels have an even size.
     self.spread = SeparableConv(self.out_features, 2, padding=0, bias=True)
 
   def fuse(self, kernel, search, *, train):
@@ -85,7 +89,7 @@ class PixelXCorr(_Adapted):
 
 
 class MiddleXCorr(_Adapted):
-  """Depth-wise correlation by the template's middle."""
+  """Depth-wise correlation with the template's central cells."""
 
   def encode(self, template, box_size, *, train):
     return super().encode(center_crop(template, MIDDLE), box_size, train=train)
@@ -121,12 +125,13 @@ class NanoXCorr(Fusion):
 
 
 class NanoAcm(_Adapted):
-  """ACM of the template's middle with a padded search region.
+  """ACM of the template's central cells with a padded search region.
 
   Attributes:
-    cells: Cells a side of the middle, and of ACM's kernels.
-    prior: As in `Acm`.
-    extra_conv: As in `Acm`.
+    cells: Number of cells per side of the template's central part and of ACM's
+      kernels.
+    prior: Whether to add the term of the box size, as in `Acm`.
+    extra_conv: Whether the tail includes a 3x3 convolution, as in `Acm`.
 
   Source: Han et al., CVPR 2021 (arXiv:2012.02776), at NanoTrack's sizes.
   """
@@ -137,7 +142,9 @@ class NanoAcm(_Adapted):
 
   def setup(self):
     super().setup()
-    self.acm = Acm(self.features, self.cells, self.prior, self.extra_conv)
+    self.acm = Acm(
+      self.features, self.cells, prior=self.prior, extra_conv=self.extra_conv
+    )
 
   def encode(self, template, box_size, *, train):
     template = center_crop(template, self.cells)

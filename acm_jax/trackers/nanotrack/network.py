@@ -1,4 +1,4 @@
-"""The NanoTrack network: one level, and a tower for each output."""
+"""NanoTrack network, which fuses one level and has a tower for each output."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from acm_jax.modules.layers import Conv, normal_fan_out
 from acm_jax.modules.mode import EVAL, Mode
 from acm_jax.modules.separable import SeparableConv
 from acm_jax.trackers.nanotrack.fusion import NanoAcm, NanoXCorr
-from acm_jax.tracking.contract import Outputs
+from acm_jax.trackers.siamese import Outputs
 
 Kernel = dict[str, Any]
-# By name, the parts whose responses are summed.
+# Name of a fusion -> parts whose responses are summed.
 FUSIONS = {
   'nano_xcorr': ('xcorr',),
   'acm': ('acm',),
@@ -25,17 +25,17 @@ FUSIONS = {
 class NanoBranch(nn.Module):
   """Fuses template and search features and maps the response to an output.
 
-  Parts of the fusion other than the correlation join its response through
-  a 1x1 convolution that starts at zero, so that a trained network stays as it
-  is at first.
+  A second part of the fusion is added to the first through a 1x1 convolution
+  that is initialised to zero, so that a trained network without this part
+  initially keeps its outputs.
 
   Attributes:
     outputs: Channels of the output.
-    hidden: Channels inside.
-    template_cells: Cells a side of the template features.
-    fusion: A key of `FUSIONS`.
+    hidden: Channels of the inner layers.
+    template_cells: Number of cells per side of the template features.
+    fusion: Name of the fusion, a key of `FUSIONS`.
     acm_options: Arguments of `NanoAcm`, as (name, value) pairs.
-    depth: Separable convolutions of the tower.
+    depth: Number of separable convolutions in the tower.
   """
 
   outputs: int
@@ -46,11 +46,12 @@ class NanoBranch(nn.Module):
   depth: int = 6
 
   def setup(self):
-    parts, sizes = FUSIONS[self.fusion], (self.hidden, self.template_cells)
+    parts = FUSIONS[self.fusion]
+    sizes = {'features': self.hidden, 'template_cells': self.template_cells}
     if 'xcorr' in parts:
-      self.xcorr = NanoXCorr(*sizes)
+      self.xcorr = NanoXCorr(**sizes)
     if 'acm' in parts:
-      self.acm = NanoAcm(*sizes, **dict(self.acm_options))
+      self.acm = NanoAcm(**sizes, **dict(self.acm_options))
     if len(parts) > 1:
       zeros = nn.initializers.zeros
       self.join = Conv(self.hidden, kernel_init=zeros)
@@ -64,7 +65,7 @@ class NanoBranch(nn.Module):
     *,
     train: bool,
   ) -> Kernel:
-    """Computes the kernel of every part of the fusion, once per sequence."""
+    """Computes the kernels of all parts of the fusion, once per sequence."""
     return {
       part: getattr(self, part).encode(template, box_size, train=train)
       for part in FUSIONS[self.fusion]
@@ -73,7 +74,7 @@ class NanoBranch(nn.Module):
   def respond(
     self, kernel: Kernel, search: Float[Array, 'b h h c'], *, train: bool
   ) -> tuple[Float[Array, 'b r r o'], Float[Array, 'b r r f']]:
-    """Returns the output map and the response that it was made from."""
+    """Returns the output map and the response that it is computed from."""
     first, *others = FUSIONS[self.fusion]
 
     def fuse(part):
@@ -89,14 +90,14 @@ class NanoBranch(nn.Module):
 
 
 class NanoTrackNetwork(nn.Module):
-  """Two classes and four distances at every place of a map of stride 16.
+  """Network that predicts two classes and four distances per location.
 
   Attributes:
     backbone: Feature extractor of one level.
     template_size: Side of the template crop, px.
-    fusion: A key of `FUSIONS`.
+    fusion: Name of the fusion, a key of `FUSIONS`.
     acm_options: Arguments of `NanoAcm`, as (name, value) pairs.
-    hidden: Channels of fusion and towers.
+    hidden: Channels of the fusion and the towers.
 
   Source: the released NanoTrackV3.
   """
@@ -110,22 +111,22 @@ class NanoTrackNetwork(nn.Module):
   def setup(self):
     def branch(outputs):
       return NanoBranch(
-        outputs,
-        self.hidden,
-        self.template_cells,
-        self.fusion,
-        self.acm_options,
+        outputs=outputs,
+        hidden=self.hidden,
+        template_cells=self.template_cells,
+        fusion=self.fusion,
+        acm_options=self.acm_options,
       )
 
     self.cls, self.loc = branch(2), branch(4)
 
   @property
   def template_cells(self) -> int:
-    """Cells a side of the template's features."""
+    """Number of cells per side of the template features."""
     return self.backbone.cells(self.template_size)
 
   def response_size(self, search_size: int) -> int:
-    """Cells a side of the output for a search crop of `search_size` px."""
+    """Returns the cells per side of the output for a `search_size` px crop."""
     return self.backbone.cells(search_size) - 1
 
   def encode(
@@ -153,7 +154,12 @@ class NanoTrackNetwork(nn.Module):
     *,
     mode: Mode = EVAL,
   ) -> Outputs:
-    """Logits (background, target) and distances (left, top, right, bottom)."""
+    """Computes logits and distances.
+
+    Returns:
+      Logits (background, target) and distances (left, top, right, bottom) of
+      each location, px of the search crop.
+    """
     (features,) = self.backbone(search, mode=mode)
     outputs = {}
     for name, branch in (('cls', self.cls), ('loc', self.loc)):

@@ -7,7 +7,7 @@ from acm_jax.trackers.siamban.tracker import SiamBan
 
 
 class NanoTrack(SiamBan):
-  """SiamBAN's targets, loss and decoding on a light network of stride 16.
+  """Light network of stride 16 with the targets, loss and decoding of SiamBAN.
 
   Source: NanoTrackV3, released without a paper (Apache-2.0).
   """
@@ -30,51 +30,64 @@ def make(
   Args:
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
-    context_amount: Margin of the crops.
+    context_amount: Amount of context in the crops; see `geometry.context`.
     backbone: Name of the backbone.
-    levels: The one level of it that is fused.
+    levels: Level of the backbone that is fused, as a tuple of one number.
     width: Factor on the backbone's channels.
-    hidden: Channels of fusion and towers.
-    fusion: 'nano_xcorr', the published one; 'acm', ACM in its place; or
-      'residual_acm', ACM beside it.
+    hidden: Channels of the fusion and the towers.
+    fusion: Name of the fusion. 'nano_xcorr' is the published one; 'acm'
+      replaces it by ACM, and 'residual_acm' adds ACM to it.
     fusion_options: Arguments of `nanotrack.fusion.NanoAcm`.
 
   Raises:
-    ValueError: A name is unknown, the level is not the backbone's, or the
-      middle of the template does not fit into it.
+    ValueError: A name or option is unknown, the backbone lacks the level, or
+      the template features have an odd number of cells or too few.
   """
   options = fusion_options or {}
   if fusion not in FUSIONS:
-    raise ValueError(f'no fusion {fusion!r}: there are {", ".join(FUSIONS)}')
+    raise ValueError(
+      f'`fusion`={fusion!r}: unknown to nanotrack; choose from '
+      f'{", ".join(FUSIONS)}'
+    )
   if len(levels) != 1:
-    raise ValueError(f'levels={tuple(levels)}: nanotrack fuses one level')
+    raise ValueError(
+      f'`levels`={tuple(levels)}: nanotrack fuses exactly one level'
+    )
   network = NanoTrackNetwork(
     backbone=backbones.make(backbone, levels=tuple(levels), width=width),
     template_size=template_size,
     fusion=fusion,
-    acm_options=_checked(fusion, options),
+    acm_options=_as_pairs(fusion, options),
     hidden=hidden,
   )
-  cells, most = options.get('cells', MIDDLE), network.template_cells
-  if most % 2 or most < MIDDLE:
+  cells, template_cells = options.get('cells', MIDDLE), network.template_cells
+  if template_cells % 2 or template_cells < MIDDLE:
     raise ValueError(
-      f'template_size={template_size}: {most} cells a side; nanotrack '
-      f'crops the middle {MIDDLE} of an even number'
+      f'`template_size`={template_size}: the features have {template_cells} '
+      f'cells per side; nanotrack needs an even number, {MIDDLE} or more'
     )
-  if cells % 2 or not 2 <= cells <= most:
+  if cells % 2 or not 2 <= cells <= template_cells:
     raise ValueError(
-      f'fusion_options.cells={cells}: an even number from 2 to the {most} '
-      'cells of the template'
+      f'`fusion_options`: cells={cells} must be an even number from 2 to '
+      f'{template_cells}, the cells per side of the template features'
     )
-  return NanoTrack(network, template_size, search_size, context_amount)
+  return NanoTrack(
+    network=network,
+    template_size=template_size,
+    search_size=search_size,
+    context_amount=context_amount,
+  )
 
 
-def _checked(fusion: str, options: dict[str, int]) -> tuple:
-  """Options as pairs, all of them ACM's."""
+def _as_pairs(
+  fusion: str, options: dict[str, int]
+) -> tuple[tuple[str, int], ...]:
+  """Returns options as (name, value) pairs; refuses unknown options."""
   known = ('cells', 'prior', 'extra_conv') if fusion != 'nano_xcorr' else ()
   if unknown := sorted(set(options) - set(known)):
     raise ValueError(
-      f'fusion_options: no {", ".join(unknown)} of fusion {fusion}; there are '
-      f'{", ".join(known) or "none"}'
+      f'`fusion_options`: the fusion {fusion} has no option '
+      f'{", ".join(unknown)}; '
+      + (f'choose from {", ".join(known)}' if known else 'it takes none')
     )
   return tuple(sorted(options.items()))

@@ -1,4 +1,4 @@
-"""SiamBAN: classification and box distances at points, without anchors."""
+"""SiamBAN, which classifies locations and predicts boxes without anchors."""
 
 from acm_jax.trackers.siamban.tracker import make
 

@@ -1,4 +1,4 @@
-"""The SiamBAN network: distances to the box's sides, in pixels."""
+"""SiamBAN network, which predicts distances to the sides of the box."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -6,11 +6,11 @@ from jaxtyping import Array, Float
 
 from acm_jax.modules.mode import EVAL, Mode
 from acm_jax.modules.siamese import Kernel, SiameseNetwork
-from acm_jax.tracking.contract import Outputs
+from acm_jax.trackers.siamese import Outputs
 
 
 class SiamBanNetwork(SiameseNetwork):
-  """Two classes and four distances at every place.
+  """Network that predicts two classes and four distances per location.
 
   Source: SiamBAN (arXiv:2003.06761); with ACM, arXiv:2012.02776.
   """
@@ -30,9 +30,14 @@ class SiamBanNetwork(SiameseNetwork):
     *,
     mode: Mode = EVAL,
   ) -> Outputs:
-    """Logits (background, target) and distances (left, top, right, bottom)."""
-    cls, loc = self.at_levels(kernel, search, mode=mode)
-    # Distances are mixed after the exponential, as pixels.
+    """Computes logits and distances.
+
+    Returns:
+      Logits (background, target) and distances (left, top, right, bottom) of
+      each location, px of the search crop.
+    """
+    cls, loc = self.respond_per_level(kernel, search, mode=mode)
+    # Levels are mixed in pixels, after the exponential.
     loc = jnp.exp(loc * self.loc_scale[None, None, None, None])
-    cls, loc = self.mixed(cls, loc)
+    cls, loc = self.mix(cls, loc)
     return Outputs(cls=cls, loc=loc)

@@ -1,11 +1,11 @@
-"""Label maps of SiamBAN: two ellipses round the target's centre."""
+"""Label maps of SiamBAN: two ellipses around the target's centre."""
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from acm_jax.geometry import boxes
-from acm_jax.tracking.contract import Targets
+from acm_jax.trackers.siamese import Targets
 
 
 def dense_targets(
@@ -13,24 +13,26 @@ def dense_targets(
   box_cxcywh: Float[Array, '4'],
   positive: Bool[Array, ''],
 ) -> Targets:
-  """The label map of one sample with every place that has a label.
+  """Computes the label map of one sample, with all labelled locations.
 
-  Inside the ellipse with axes w/4, h/4 a place is positive, outside the one
-  with axes w/2, h/2 negative, between them ignored. In a negative pair the
-  inner ellipse is background and nothing else counts.
+  Locations are positive inside the ellipse with semi-axes w/4 and h/4, negative
+  outside the ellipse with semi-axes w/2 and h/2, and ignored in between. In a
+  negative pair, the inner ellipse is background and all other locations are
+  ignored.
 
   Args:
-    points: Places of the map, px of the search crop.
-    box_cxcywh: The target, px of the search crop.
-    positive: Whether the pair shows the same target.
+    points: Locations of the map's cells, px of the search crop.
+    box_cxcywh: Box of the target, px of the search crop.
+    positive: Whether both crops show the same target.
 
   Returns:
-    Targets without the batch axis. `loc`: distances left, top, right, bottom.
+    Targets without the batch axis; `loc` holds the distances left, top, right,
+    bottom in px.
 
   Source: SiamBAN (arXiv:2003.06761), section 3.3.
   """
   center, size = box_cxcywh[:2], box_cxcywh[2:]
-  # The box must have an extent, or the ellipse has no inside or outside.
+  # A box without extent would cause a division by zero.
   size = jnp.maximum(size, 1e-3)
   offset = (points - center[None, None]) / size[None, None]
   radius = jnp.sum(offset**2, axis=-1)

@@ -1,4 +1,4 @@
-"""SiamBAN as a `Tracker`: its targets, loss and their inverse."""
+"""SiamBAN as a `Tracker`: targets, loss and decoding."""
 
 import dataclasses
 
@@ -10,20 +10,25 @@ from acm_jax import losses
 from acm_jax.geometry import boxes, grid
 from acm_jax.trackers.siamban import targets
 from acm_jax.trackers.siamban.network import SiamBanNetwork
-from acm_jax.trackers.siamese import make_network, subsample
+from acm_jax.trackers.siamese import (
+  Outputs,
+  Targets,
+  make_network,
+  subsample,
+)
 from acm_jax.tracking import select
-from acm_jax.tracking.contract import Candidates, Outputs, Targets, Tracker
+from acm_jax.tracking.contract import Candidates, Tracker
 
 
 @dataclasses.dataclass(frozen=True)
 class SiamBan(Tracker):
-  """Box Adaptive Network: class and distances to the box at every point.
+  """Box adaptive network, which predicts class and box at every location.
 
   Source: Chen et al., CVPR 2020 (arXiv:2003.06761).
   """
 
   def preprocess(self, rgb):
-    """BGR in 0..255, neither mean nor variance removed."""
+    """Converts RGB to BGR in 0..255, without normalisation."""
     return rgb[..., ::-1]
 
   def targets(self, batch, rng):
@@ -31,12 +36,12 @@ class SiamBan(Tracker):
     center = batch.search.shape[1] // 2
     points = grid.points(size, self.stride) + center
 
-    def one(box, positive, key):
+    def sample_targets(box, positive, key):
       dense = targets.dense_targets(points, box, positive)
       return subsample(dense, positive, key)
 
     keys = jax.random.split(rng, batch.positive.shape[0])
-    return jax.vmap(one)(batch.search_box, batch.positive, keys)
+    return jax.vmap(sample_targets)(batch.search_box, batch.positive, keys)
 
   def loss(self, outputs, targets: Targets):
     cls = losses.balanced_nll(outputs.cls, targets.cls, targets.cls_weight)
@@ -52,14 +57,14 @@ class SiamBan(Tracker):
     cls: float = 1.0,
     loc: float = 1.0,
   ):
-    """Compares class maps everywhere, boxes where the teacher sees the target.
+    """Compares class maps everywhere, and boxes where the teacher is confident.
 
-    In a pair of two targets there is none, whatever the teacher sees: its false
-    alarms would teach the student to overlook the template.
+    In negative pairs, the teacher's probability of the target is replaced by 0:
+    the teacher's false alarms would teach the student to ignore the template.
 
     Args:
-      outputs: Student's outputs.
-      teacher: Teacher's outputs for the same crops.
+      outputs: Outputs of the student.
+      teacher: Outputs of the teacher for the same crops.
       positive: Whether both crops of a pair show the same target.
       cls: Weight of the class maps.
       loc: Weight of the boxes.
@@ -72,7 +77,11 @@ class SiamBan(Tracker):
     }
     return cls * parts['cls'] + loc * parts['loc'], parts
 
-  def decode(self, outputs: Outputs):
+  def label_map(self, targets: Targets):
+    return jnp.where(targets.cls_weight > 0, targets.cls, -1)
+
+  def decode(self, outputs: Outputs) -> Candidates:
+    """Converts the outputs of one sample to boxes; the inverse of `targets`."""
     points = grid.points(outputs.loc.shape[-2], self.stride)
     loc = outputs.loc
     box_xyxy = jnp.concatenate(
@@ -99,15 +108,15 @@ def make(
   Args:
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
-    context_amount: Margin of the crops.
-    network: Arguments of `trackers.siamese.make_network`.
+    context_amount: Amount of context in the crops; see `geometry.context`.
+    **network: Arguments of `trackers.siamese.make_network`.
 
   Raises:
-    ValueError: A name is unknown, or a level is not the backbone's.
+    ValueError: See `trackers.siamese.make_network`.
   """
   return SiamBan(
-    make_network(SiamBanNetwork, template_size, **network),
-    template_size,
-    search_size,
-    context_amount,
+    network=make_network(SiamBanNetwork, template_size, **network),
+    template_size=template_size,
+    search_size=search_size,
+    context_amount=context_amount,
   )

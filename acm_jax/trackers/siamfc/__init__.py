@@ -1,4 +1,4 @@
-"""SiamFC: the place of the best match, at three scales."""
+"""SiamFC, which searches for the best match at three scales."""
 
 from acm_jax.trackers.siamfc.tracker import make
 

@@ -1,7 +1,6 @@
-"""The SiamFC network: one backbone, one fusion, one map."""
+"""SiamFC network, which computes one response map at one level."""
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from acm_jax.modules import fusion as fusions
@@ -9,28 +8,27 @@ from acm_jax.modules.backbone import Backbone
 from acm_jax.modules.layers import Conv
 from acm_jax.modules.mode import EVAL, Mode
 from acm_jax.modules.neck import center_crop
-from acm_jax.tracking.contract import Outputs
 
 Kernel = Float[Array, 'b y y *k']
 
 
 class SiamFcNetwork(nn.Module):
-  """Fuses the features of template and search, without adapters between.
+  """Fuses the features of template and search region, without adapters.
 
-  With cross correlation the response is the output. Another fusion has many
-  channels, of which a 1x1 convolution makes the map.
+  With cross-correlation, the response is the output. With another fusion, a 1x1
+  convolution maps the channels of the response to one logit.
 
-  Deviation: the authors of ACM released no code of SiamFC-ACM. Its kernels are
-  as large as the template's features (6x6), as the paper has it; the tail is
-  the one that they released for SiamBAN, without the head that follows there.
+  Deviation: the authors of ACM released no code for SiamFC-ACM. As in the
+  paper, the kernels are as large as the template features (6x6). The tail is
+  that of their released SiamBAN-ACM, without its head.
 
   Attributes:
     backbone: Feature extractor of one level.
     template_size: Side of the template crop, px.
     fusion: Name of the fusion.
-    fusion_options: Its further arguments, as (name, value) pairs.
-    largest_template: The template's features are cut to at most this many
-      cells in their middle.
+    fusion_options: Further arguments of the fusion, as (name, value) pairs.
+    largest_template: Number of cells per side to which larger template features
+      are cropped.
 
   Source: SiamFC (arXiv:1606.09549), section 2.
   """
@@ -53,11 +51,11 @@ class SiamFcNetwork(nn.Module):
 
   @property
   def template_cells(self) -> int:
-    """Cells a side of the template's features."""
+    """Number of cells per side of the template features."""
     return min(self.backbone.cells(self.template_size), self.largest_template)
 
   def response_size(self, search_size: int) -> int:
-    """Cells a side of the output for a search crop of `search_size` px."""
+    """Returns the cells per side of the output for a `search_size` px crop."""
     fusion = fusions.make(self.fusion, 1, self.template_cells)
     return fusion.response_size(self.backbone.cells(search_size))
 
@@ -68,7 +66,7 @@ class SiamFcNetwork(nn.Module):
     *,
     mode: Mode = EVAL,
   ) -> Kernel:
-    """What the fusion makes of the template, once per sequence."""
+    """Encodes the template, once per sequence."""
     (features,) = self.backbone(template, mode=mode)
     features = center_crop(features, self.largest_template)
     return self.fusing.encode(
@@ -81,15 +79,16 @@ class SiamFcNetwork(nn.Module):
     search: Float[Array, 'b h h 3'],
     *,
     mode: Mode = EVAL,
-  ) -> Outputs:
-    """A logit for every place; nothing is said of the box."""
+  ) -> Float[Array, 'b r r']:
+    """Computes the logit of every location."""
     (features,) = self.backbone(search, mode=mode)
     response = self.fusing.fuse(
       kernel, features, train=mode.trains(self.fusing.path)
     )
     self.sow('intermediates', 'response', response)
-    cls = self.out(response) if self.fusing.out_features > 1 else response
-    return Outputs(cls=cls, loc=jnp.zeros((*cls.shape[:-1], 0)))
+    if self.fusing.out_features > 1:
+      response = self.out(response)
+    return response[..., 0]
 
   def __call__(
     self,
@@ -98,7 +97,7 @@ class SiamFcNetwork(nn.Module):
     search: Float[Array, 'b hx hx 3'],
     *,
     mode: Mode = EVAL,
-  ) -> Outputs:
-    """`encode`, then `respond`."""
+  ) -> Float[Array, 'b r r']:
+    """Runs `encode`, then `respond`."""
     kernel = self.encode(template, box_size, mode=mode)
     return self.respond(kernel, search, mode=mode)

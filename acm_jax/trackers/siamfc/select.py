@@ -1,4 +1,4 @@
-"""Which place at which scale is the target: SiamFC's rule."""
+"""Selection of the target's location and scale, as in SiamFC."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,34 +6,35 @@ from jaxtyping import Array, Float, Int
 
 from acm_jax.tracking.contract import Hparams
 
-# Places of the enlarged response for one of the response itself.
+# Factor by which the response is upsampled.
 ENLARGED = 16
-# Of OpenCV's cubic interpolation.
+# Parameter of OpenCV's cubic interpolation.
 _CUBIC = -0.75
 
 
-def place(
+def locate(
   responses: Float[Array, 's r r'],
   hparams: Hparams,
   scales: tuple[float, ...],
 ) -> tuple[Int[Array, ''], Float[Array, '2'], Float[Array, '']]:
-  """The scale and the place of the target.
+  """Selects the scale and the location of the target.
 
-  The responses are enlarged; of all scales but 1 they are multiplied by
-  exp(-penalty_k), and the highest value says which scale it is. That response,
-  brought to sum 1, is then blended with a cosine window, which says where.
+  The responses are upsampled. The responses of all scales except 1 are
+  multiplied by exp(-penalty_k), and the response with the highest value
+  determines the scale. This response is normalised to sum 1 and blended with a
+  cosine window; the maximum of the result is the location.
 
   Args:
-    responses: A map for each scale.
+    responses: Response maps, one per scale.
     hparams: Strengths of penalty and window.
-    scales: Of the search crops.
+    scales: Factors on the side of the search region.
 
   Returns:
-    The index of the scale; the place (x, y) in cells from the middle; and the
-    response there, neither penalised nor blended.
+    The index of the scale; the location (x, y) in cells from the centre; and
+    the response at the location, without penalty and window.
 
-  Source: SiamFC (arXiv:1606.09549), section 2.5, and the figures of a released
-  port, which counts from the place after the middle of the enlarged map.
+  Source: SiamFC (arXiv:1606.09549), section 2.5, and a released port, which
+  measures locations from the cell after the centre of the upsampled map.
   """
   rows = jnp.asarray(enlarging(responses.shape[-1]))
   large = jnp.einsum(
@@ -43,10 +44,11 @@ def place(
   penalised = jnp.where(changed, large * jnp.exp(-hparams.penalty_k), large)
   scale = jnp.argmax(jnp.max(penalised, axis=(1, 2)))
   chosen = penalised[scale] - jnp.min(penalised[scale])
-  share = hparams.window_influence
-  window = np.outer(*2 * [np.hanning(len(rows))])
-  blended = (1 - share) * chosen / (jnp.sum(chosen) + 1e-16)
-  blended += share * (window / window.sum()).astype(np.float32)
+  influence = hparams.window_influence
+  hann = np.hanning(len(rows))
+  window = np.outer(hann, hann)
+  blended = (1 - influence) * chosen / (jnp.sum(chosen) + 1e-16)
+  blended += influence * (window / window.sum()).astype(np.float32)
   best = jnp.argmax(blended)
   y, x = jnp.unravel_index(best, blended.shape)
   offset = (jnp.stack([x, y]) - len(rows) // 2) / ENLARGED
@@ -54,9 +56,10 @@ def place(
 
 
 def enlarging(size: int) -> Float[np.ndarray, 'n s']:
-  """The matrix that enlarges an axis by cubic interpolation, as OpenCV does.
+  """Returns the matrix that upsamples an axis cubically, as OpenCV does.
 
-  Places lie at the middle of their cells; the first and last are repeated.
+  Values are located at the centres of their cells; the values at the edges are
+  repeated outwards.
   """
   at = (np.arange(size * ENLARGED) + 0.5) / ENLARGED - 0.5
   low = np.floor(at).astype(int)
@@ -70,7 +73,7 @@ def enlarging(size: int) -> Float[np.ndarray, 'n s']:
 
 
 def _cubic(x):
-  """Keys's kernel at distances of 0 to 2."""
+  """Evaluates Keys's cubic kernel at distances from 0 to 2."""
   near = ((_CUBIC + 2) * x - (_CUBIC + 3)) * x * x + 1
   far = _CUBIC * (((x - 5) * x + 8) * x - 4)
   return np.where(x <= 1, near, far)

@@ -1,13 +1,26 @@
-"""Label maps of SiamFC: the places near the target, and all the others."""
+"""Label maps of SiamFC: locations near the target's centre are positive."""
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from acm_jax.tracking.contract import Targets
+from acm_jax.tracking.contract import struct
 
-# A place is the target's if it is no further from its centre, px.
+# Largest distance of a positive location from the target's centre, px.
 RADIUS = 16.0
+
+
+@struct
+class Targets:
+  """Ground truth for search crops.
+
+  Attributes:
+    is_target: Whether a location belongs to the target.
+    weight: Weight of a location in the loss.
+  """
+
+  is_target: Bool[Array, '*b h w']
+  weight: Float[Array, '*b h w']
 
 
 def dense_targets(
@@ -15,32 +28,28 @@ def dense_targets(
   center: Float[Array, '2'],
   positive: Bool[Array, ''],
 ) -> Targets:
-  """The label map of one sample; near and far places weigh the same together.
+  """Computes the label map of one sample.
 
-  Of a negative pair every place is background.
+  Positive and negative locations have the same total weight. In a negative
+  pair, all locations are background.
 
   Args:
-    points: Places of the map's cells, px of the search crop.
+    points: Locations of the map's cells, px of the search crop.
     center: Centre of the target, px of the search crop.
-    positive: Whether the pair shows the same target.
+    positive: Whether both crops show the same target.
 
   Returns:
     Targets without the batch axis. The weights of a positive pair sum to the
-    number of places.
+    number of locations.
 
   Source: SiamFC (arXiv:1606.09549), section 2.2, and its released code.
   """
   distance = jnp.linalg.norm(jnp.asarray(points) - center[None, None], axis=-1)
-  cls = positive & (distance <= RADIUS)
-  half = cls.size / 2
+  is_target = positive & (distance <= RADIUS)
+  half = is_target.size / 2
   weight = jnp.where(
-    cls,
-    half / jnp.maximum(jnp.sum(cls), 1),
-    half / jnp.maximum(jnp.sum(~cls), 1),
+    is_target,
+    half / jnp.maximum(jnp.sum(is_target), 1),
+    half / jnp.maximum(jnp.sum(~is_target), 1),
   )
-  return Targets(
-    cls=cls.astype(jnp.int32),
-    loc=jnp.zeros((*cls.shape, 0)),
-    cls_weight=weight,
-    loc_weight=jnp.zeros(cls.shape),
-  )
+  return Targets(is_target, weight)

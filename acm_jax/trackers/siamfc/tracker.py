@@ -1,4 +1,4 @@
-"""SiamFC as a `Tracker`: its targets, loss and selection."""
+"""SiamFC as a `Tracker`: targets, loss and selection."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,27 +13,21 @@ from acm_jax.modules import backbone as backbones
 from acm_jax.modules import fusion as fusions
 from acm_jax.trackers.siamfc import select, targets
 from acm_jax.trackers.siamfc.network import SiamFcNetwork
-from acm_jax.tracking.contract import (
-  Candidates,
-  Found,
-  Outputs,
-  Targets,
-  Tracker,
-)
+from acm_jax.tracking.contract import Found, Tracker
 from acm_jax.tracking.select import margin
 
 
 @dataclasses.dataclass(frozen=True)
 class SiamFc(Tracker):
-  """Fully convolutional Siamese network: the place of the best match.
+  """Fully convolutional Siamese network, which predicts locations only.
 
-  The size of the target follows from the scale of the search crop that matches
-  best; its aspect stays.
+  The size of the target follows the scale of the best search crop; the aspect
+  ratio never changes.
 
   Source: Bertinetto et al., 2016 (arXiv:1606.09549).
   """
 
-  # Its penalty is that of one step of the scale, of 2% to 5%.
+  # `penalty_k` penalises a single step of the scale, which is only 2% to 5%.
   hparam_spans: ClassVar[Mapping[str, tuple[float, float]]] = {
     'penalty_k': (0.0, 0.1),
     'window_influence': (0.0, 0.5),
@@ -41,7 +35,7 @@ class SiamFc(Tracker):
   }
 
   def preprocess(self, rgb):
-    """RGB in 0..255, neither mean nor variance removed."""
+    """Returns RGB in 0..255, without normalisation."""
     return rgb
 
   def targets(self, batch, rng):
@@ -49,35 +43,28 @@ class SiamFc(Tracker):
     size = self.network.response_size(search_size)
     points = grid.points(size, self.stride) + search_size // 2
 
-    def one(box, positive):
+    def sample_targets(box, positive):
       return targets.dense_targets(points, box[:2], positive)
 
-    return jax.vmap(one)(batch.search_box, batch.positive)
+    return jax.vmap(sample_targets)(batch.search_box, batch.positive)
 
-  def loss(self, outputs, targets: Targets):
-    cls = losses.weighted_logistic(
-      outputs.cls[..., 0], targets.cls, targets.cls_weight
-    )
+  def loss(self, outputs, targets):
+    cls = losses.weighted_logistic(outputs, targets.is_target, targets.weight)
     return cls, {'cls': cls}
 
-  def decode(self, outputs: Outputs):
-    """Every box has half the template's side, as a square target has."""
-    score = jax.nn.sigmoid(outputs.cls[..., 0])
-    points = grid.points(score.shape[-1], self.stride)
-    sides = jnp.full(points.shape, self.template_size / 2)
-    box_cxcywh = jnp.concatenate([points, sides], axis=-1)
-    return Candidates(box_cxcywh=box_cxcywh, score=score)
+  def label_map(self, targets):
+    return targets.is_target.astype(jnp.int32)
 
   def select(self, outputs, state, hparams, scale):
-    index, offset, response = select.place(
-      outputs.cls[..., 0], hparams, self.search_scales
+    index, offset, response = select.locate(
+      outputs, hparams, self.search_scales
     )
     chosen = jnp.array(self.search_scales)[index]
-    # Pixels of the frame for one of the search crop.
+    # Pixels of the frame per pixel of the search crop.
     pixel = chosen / scale
     size = state.size * (1 + hparams.size_lr * (chosen - 1))
     score = jax.nn.sigmoid(response)
-    scores = jax.nn.sigmoid(outputs.cls[index, ..., 0])
+    scores = jax.nn.sigmoid(outputs[index])
     points = jnp.asarray(grid.points(scores.shape[-1], self.stride))
     in_crop = jnp.concatenate([offset * self.stride, state.size / pixel])
     return Found(
@@ -106,36 +93,42 @@ def make(
   Args:
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
-    context_amount: Margin of the crops.
-    search_scales: Sides of the search crops over the usual one.
+    context_amount: Amount of context in the crops; see `geometry.context`.
+    search_scales: Factors on the side of the search region.
     backbone: Name of the backbone.
-    levels: The one of its levels that is fused.
+    levels: Level of the backbone that is fused, as a tuple of one number.
     width: Factor on the backbone's channels.
     fusion: Name of the fusion; see `modules.fusion`.
-    fusion_options: Its further arguments.
+    fusion_options: Further arguments of the fusion.
 
   Raises:
-    ValueError: A name is unknown, there is not one level, or no scale is 1.
+    ValueError: A name is unknown, there is not exactly one level, or no scale
+      is 1.
   """
   options = fusion_options or {}
   if len(levels) != 1:
-    raise ValueError(f'siamfc fuses one level, not levels={tuple(levels)}')
+    raise ValueError(
+      f'`levels`={tuple(levels)}: siamfc fuses exactly one level'
+    )
   if 1 not in search_scales:
-    raise ValueError(f'search_scales={tuple(search_scales)} must hold 1')
+    raise ValueError(f'`search_scales`={tuple(search_scales)}: must contain 1')
   if not fusions.get(fusion).has_head:
-    raise ValueError(f"fusion {fusion!r} with one output is 'xcorr'")
-  # Flax would meet a wrong name or option only when the network first runs.
-  fusions.make(fusion, 1, 1, **options)
+    raise ValueError(
+      f"`fusion`={fusion!r}: equals 'xcorr' for the single output of siamfc; "
+      "use 'xcorr'"
+    )
+  # Otherwise an unknown option fails only when Flax runs the network.
+  fusions.check(fusions.make(fusion, 8, 4, **options))
   return SiamFc(
-    SiamFcNetwork(
-      backbones.make(backbone, levels=tuple(levels), width=width),
-      template_size,
-      fusion,
-      tuple(sorted(options.items())),
+    network=SiamFcNetwork(
+      backbone=backbones.make(backbone, levels=tuple(levels), width=width),
+      template_size=template_size,
+      fusion=fusion,
+      fusion_options=tuple(sorted(options.items())),
     ),
-    template_size,
-    search_size,
-    context_amount,
+    template_size=template_size,
+    search_size=search_size,
+    context_amount=context_amount,
     search_scales=tuple(search_scales),
     pixel_shift=0.5,
   )

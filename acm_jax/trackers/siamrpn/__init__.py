@@ -1,4 +1,4 @@
-"""SiamRPN and SiamRPN++: classification and regression of anchors."""
+"""SiamRPN and SiamRPN++, which classify and regress anchors."""
 
 from acm_jax.trackers.siamrpn.tracker import make
 

@@ -1,14 +1,14 @@
-"""The SiamRPN networks: a class and an offset for every anchor."""
+"""SiamRPN networks, which predict class and offsets of every anchor."""
 
 from jaxtyping import Array, Float
 
 from acm_jax.modules.mode import EVAL, Mode
 from acm_jax.modules.siamese import Kernel, SiameseNetwork
-from acm_jax.tracking.contract import Outputs
+from acm_jax.trackers.siamese import Outputs
 
 
 class SiamRpnNetwork(SiameseNetwork):
-  """SiamRPN with fusion `up_xcorr`, SiamRPN++ with `dw_xcorr`.
+  """SiamRPN with the fusion `up_xcorr`, SiamRPN++ with `dw_xcorr`.
 
   Source: SiamRPN (CVPR 2018); SiamRPN++ (arXiv:1812.11703).
   """
@@ -20,14 +20,18 @@ class SiamRpnNetwork(SiameseNetwork):
     *,
     mode: Mode = EVAL,
   ) -> Outputs:
-    """Logits (background, target) and offsets (dx, dy, dw, dh) of anchors."""
-    cls, loc = self.mixed(*self.at_levels(kernel, search, mode=mode))
+    """Computes logits (background, target) and offsets (dx, dy, dw, dh)."""
+    cls, loc = self.respond_per_level(kernel, search, mode=mode)
+    cls, loc = self.mix(cls, loc)
     return Outputs(cls=_by_anchor(cls, 2), loc=_by_anchor(loc, 4))
 
 
 def _by_anchor(
   output: Float[Array, 'b r r o'], values: int
 ) -> Float[Array, 'b r r k v']:
-  """Channels, value before anchor as in the official code, taken apart."""
-  apart = output.reshape(*output.shape[:-1], values, -1)
-  return apart.swapaxes(-1, -2)
+  """Splits channels into anchors and values.
+
+  The value varies slowest along the channels, as in the official code.
+  """
+  split = output.reshape(*output.shape[:-1], values, -1)
+  return split.swapaxes(-1, -2)

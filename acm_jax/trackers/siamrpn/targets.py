@@ -1,16 +1,18 @@
-"""Label maps of SiamRPN: anchors that overlap the target, offsets from them."""
+"""Label maps of SiamRPN: classes of anchors and offsets to the target."""
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from acm_jax.geometry import boxes
-from acm_jax.tracking.contract import Targets
+from acm_jax.trackers.siamese import Targets
 
-# An anchor that overlaps the target by more is positive, by less negative.
+# IoU with the target above which an anchor is positive, and below which it is
+# negative.
 POSITIVE_IOU = 0.6
 NEGATIVE_IOU = 0.3
-# Cells each way round the target that a negative pair calls background.
+# Number of cells to each side of the target's cell that are background in a
+# negative pair.
 NEGATIVE_REACH = 3
 
 
@@ -19,23 +21,24 @@ def dense_targets(
   box_cxcywh: Float[Array, '4'],
   positive: Bool[Array, ''],
 ) -> Targets:
-  """The label map of one sample with every anchor that has a label.
+  """Computes the label map of one sample, with all labelled anchors.
 
-  In a negative pair the anchors of the cells round the target's place are
-  background, and nothing else counts.
+  In a negative pair, the anchors of the cells around the target are background
+  and all other anchors are ignored.
 
   Args:
-    anchors: Boxes cx, cy, w, h, px of the search crop.
-    box_cxcywh: The target, px of the search crop.
-    positive: Whether the pair shows the same target.
+    anchors: Anchors cx, cy, w, h, px of the search crop.
+    box_cxcywh: Box of the target, px of the search crop.
+    positive: Whether both crops show the same target.
 
   Returns:
-    Targets without the batch axis. `loc`: dx, dy in widths and heights of the
-    anchor, log of the ratios of width and height.
+    Targets without the batch axis; `loc` holds dx and dy divided by the width
+    and height of the anchor, and the logarithms of the ratios of the widths and
+    of the heights.
 
   Source: SiamRPN (CVPR 2018), section 4.2; SiamRPN++'s released code.
   """
-  # A box without extent has no logarithm.
+  # The logarithm of a box without extent is infinite.
   box_cxcywh = jnp.maximum(box_cxcywh, jnp.array([-jnp.inf] * 2 + [1e-3] * 2))
   target = boxes.cxcywh_to_xyxy(box_cxcywh)[None, None, None]
   corners = boxes.cxcywh_to_xyxy(jnp.asarray(anchors))
@@ -57,7 +60,7 @@ def dense_targets(
 
 
 def _near(anchors, center) -> Bool[Array, 'h w k']:
-  """The anchors of the cells round the one after the target's centre."""
+  """Marks anchors within `NEGATIVE_REACH` cells of the cell after `center`."""
   first = anchors[0, 0, 0, :2]
   stride = anchors[0, 1, 0, 0] - first[0]
   cell = jnp.ceil((center - first) / stride + 0.5)

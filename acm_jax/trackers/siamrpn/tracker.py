@@ -1,4 +1,4 @@
-"""SiamRPN as a `Tracker`: its targets, loss and their inverse."""
+"""SiamRPN as a `Tracker`: targets, loss and decoding."""
 
 import dataclasses
 
@@ -9,21 +9,26 @@ from jaxtyping import Float
 
 from acm_jax import losses
 from acm_jax.geometry import grid
-from acm_jax.trackers.siamese import make_network, subsample
+from acm_jax.trackers.siamese import (
+  Outputs,
+  Targets,
+  make_network,
+  subsample,
+)
 from acm_jax.trackers.siamrpn import targets
 from acm_jax.trackers.siamrpn.network import SiamRpnNetwork
 from acm_jax.tracking import select
-from acm_jax.tracking.contract import Candidates, Outputs, Targets, Tracker
+from acm_jax.tracking.contract import Candidates, Tracker
 
 
 @dataclasses.dataclass(frozen=True)
 class SiamRpn(Tracker):
-  """Region proposal network: class and offsets of the anchors of every cell.
+  """Region proposal network, which predicts class and offsets of anchors.
 
   Attributes:
-    scales: Sides of the anchors, in strides.
-    ratios: Heights over widths of the anchors.
-    loc_share: Weight of the localisation's loss.
+    scales: Sizes of the anchors in strides.
+    ratios: Heights of the anchors divided by their widths.
+    loc_share: Weight of the localisation loss.
 
   Source: Li et al., CVPR 2018; SiamRPN++ (arXiv:1812.11703).
   """
@@ -33,7 +38,7 @@ class SiamRpn(Tracker):
   loc_share: float = 1.2
 
   def preprocess(self, rgb):
-    """BGR in 0..255, neither mean nor variance removed."""
+    """Converts RGB to BGR in 0..255, without normalisation."""
     return rgb[..., ::-1]
 
   def targets(self, batch, rng):
@@ -42,13 +47,14 @@ class SiamRpn(Tracker):
     anchors = self._anchors(size)
     anchors[..., :2] += search_size // 2
 
-    def one(box, positive, key):
+    def sample_targets(box, positive, key):
       dense = targets.dense_targets(anchors, box, positive)
       return subsample(dense, positive, key)
 
     keys = jax.random.split(rng, batch.positive.shape[0])
-    kept = jax.vmap(one)(batch.search_box, batch.positive, keys)
-    # Every sample weighs the same, however many of its anchors count.
+    kept = jax.vmap(sample_targets)(batch.search_box, batch.positive, keys)
+    # All samples have the same weight, independent of their number of positive
+    # anchors.
     count = jnp.sum(kept.loc_weight, axis=(1, 2, 3), keepdims=True)
     return kept.replace(loc_weight=kept.loc_weight / (count + 1e-6))
 
@@ -57,7 +63,13 @@ class SiamRpn(Tracker):
     loc = losses.weighted_l1(outputs.loc, targets.loc, targets.loc_weight)
     return cls + self.loc_share * loc, {'cls': cls, 'loc': loc}
 
-  def decode(self, outputs: Outputs):
+  def label_map(self, targets: Targets):
+    # A location is positive if any of its anchors is positive.
+    labels = jnp.where(targets.cls_weight > 0, targets.cls, -1)
+    return jnp.max(labels, axis=-1)
+
+  def decode(self, outputs: Outputs) -> Candidates:
+    """Converts the outputs of one sample to boxes; the inverse of `targets`."""
     anchors, offsets = self._anchors(outputs.loc.shape[-3]), outputs.loc
     center, size = anchors[..., :2], anchors[..., 2:]
     box_cxcywh = jnp.concatenate(
@@ -71,12 +83,12 @@ class SiamRpn(Tracker):
     return select.select(self.decode(outputs[0]), state, hparams, scale)
 
   def _anchors(self, size: int) -> Float[np.ndarray, 'r r k 4']:
-    """Boxes of every cell, relative to the centre of the crop."""
+    """Returns the anchors of all cells, relative to the centre of the crop."""
     shapes = grid.anchors(self.stride, self.scales, self.ratios)
     points = grid.points(size, self.stride)[:, :, None]
-    places = np.broadcast_to(points, (size, size, len(shapes), 2))
-    sides = np.broadcast_to(shapes, places.shape)
-    return np.concatenate([places, sides], axis=-1)
+    centers = np.broadcast_to(points, (size, size, len(shapes), 2))
+    sides = np.broadcast_to(shapes, centers.shape)
+    return np.concatenate([centers, sides], axis=-1)
 
 
 def make(
@@ -89,28 +101,28 @@ def make(
   loc_share: float = 1.2,
   **network,
 ) -> SiamRpn:
-  """Builds SiamRPN, or SiamRPN++ by its defaults.
+  """Builds SiamRPN; the default arguments build SiamRPN++.
 
   Args:
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
-    context_amount: Margin of the crops.
-    anchor_scales: Sides of the anchors, in strides.
-    anchor_ratios: Heights over widths of the anchors.
-    loc_share: Weight of the localisation's loss.
-    network: Arguments of `trackers.siamese.make_network`.
+    context_amount: Amount of context in the crops; see `geometry.context`.
+    anchor_scales: Sizes of the anchors in strides.
+    anchor_ratios: Heights of the anchors divided by their widths.
+    loc_share: Weight of the localisation loss.
+    **network: Arguments of `trackers.siamese.make_network`.
 
   Raises:
-    ValueError: A name is unknown, or a level is not the backbone's.
+    ValueError: See `trackers.siamese.make_network`.
   """
   count = len(anchor_scales) * len(anchor_ratios)
   return SiamRpn(
-    make_network(
+    network=make_network(
       SiamRpnNetwork, template_size, outputs=(2 * count, 4 * count), **network
     ),
-    template_size,
-    search_size,
-    context_amount,
+    template_size=template_size,
+    search_size=search_size,
+    context_amount=context_amount,
     scales=tuple(anchor_scales),
     ratios=tuple(anchor_ratios),
     loc_share=loc_share,

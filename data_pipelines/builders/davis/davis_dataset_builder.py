@@ -4,6 +4,6 @@ from data_pipelines.builders.track_builder import TrackBuilder
 
 
 class Builder(TrackBuilder):
-  """Tracks as `acm_jax.datasets.sources.davis` reads them."""
+  """Builds the tracks read by `acm_jax.datasets.sources.davis`."""
 
   SOURCE = 'davis'

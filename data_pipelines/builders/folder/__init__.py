@@ -1,1 +1,1 @@
-"""TFDS builder of Folder of sequences."""
+"""TFDS builder of a folder of sequences."""

@@ -1,9 +1,9 @@
-"""TFDS builder of Folder of sequences."""
+"""TFDS builder of a folder of sequences."""
 
 from data_pipelines.builders.track_builder import TrackBuilder
 
 
 class Builder(TrackBuilder):
-  """Tracks as `acm_jax.datasets.sources.folder` reads them."""
+  """Builds the tracks read by `acm_jax.datasets.sources.folder`."""
 
   SOURCE = 'folder'

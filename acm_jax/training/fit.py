@@ -1,0 +1,89 @@
+"""Training steps from a given state to the end of a plan."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+from jax.sharding import Mesh
+
+from acm_jax.training import sharding
+from acm_jax.training.plan import Plan
+from acm_jax.training.state import TrainState
+from acm_jax.training.step import Metrics
+from data_pipelines.batch import RawBatch
+
+
+class Done(NamedTuple):
+  """A training step that was started and may still be running on the device.
+
+  Attributes:
+    step: Number of steps so far, including this step.
+    state: State after the step. The next step reuses its memory, so copy
+      everything that must be kept.
+    metrics: Metrics of the step.
+    batch: Batch of the step.
+  """
+
+  step: int
+  state: TrainState
+  metrics: Metrics
+  batch: RawBatch
+
+
+# Function that is called after every step and returns whether to stop training.
+Hook = Callable[[Done], bool]
+
+
+def fit(
+  plan: Plan,
+  state: TrainState,
+  batches: Iterator[RawBatch],
+  mesh: Mesh,
+  hooks: Sequence[Hook] = (),
+) -> TrainState:
+  """Trains to the end of a plan, or until a hook stops training.
+
+  The step is compiled once per phase. All hooks are called after a step, even
+  if one of them stops training.
+
+  Args:
+    plan: Tracker, optimizer and schedule.
+    state: State to start from, on `mesh`; its memory is reused.
+    batches: Batches of the remaining steps; with several processes, the part of
+      each batch that belongs to this process.
+    mesh: Mesh of the devices to train on.
+    hooks: Functions to call after every step.
+
+  Returns:
+    The state after the last step.
+  """
+  first_step, compiled = int(state.step), None
+  phase = plan.phase_before(first_step)
+  teacher_variables = None
+  if plan.teacher:
+    teacher_variables = jax.device_put(
+      jax.device_get(plan.teacher.model.variables), sharding.replicated(mesh)
+    )
+  for step in range(first_step, plan.total_steps):
+    if plan.phase(step) != phase:
+      phase, compiled = plan.phase(step), None
+      state = plan.enter(phase, state)
+      state = jax.device_put(state, plan.state_sharding(state, mesh))
+    if compiled is None:
+      compiled = jax.jit(
+        plan.step_function(phase),
+        donate_argnums=0,
+        out_shardings=(
+          plan.state_sharding(state, mesh),
+          sharding.replicated(mesh),
+        ),
+      )
+    batch = next(batches)
+    state, metrics = compiled(
+      state, sharding.put(batch, mesh), teacher_variables
+    )
+    done = Done(step + 1, state, metrics, batch)
+    stops = [hook(done) for hook in hooks]
+    if any(stops):
+      break
+  return state

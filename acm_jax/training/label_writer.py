@@ -1,0 +1,83 @@
+"""Writes labelled tracks as sequences in the layout `folder`."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from acm_jax.training.agreement import KEPT
+from data_pipelines.stretches import Stretch
+
+
+class Labels(NamedTuple):
+  """Tracks of n targets in a stretch of t frames.
+
+  Attributes:
+    box_xywh: Box in each frame, px, 0-based.
+    agrees: Whether both passes agree on the box.
+    outcomes: Outcome of each track, a constant of `agreement`.
+  """
+
+  box_xywh: Float[np.ndarray, 't n 4']
+  agrees: Bool[np.ndarray, 't n']
+  outcomes: list[str]
+
+
+def write(prefix: Path, stretch: Stretch, labels: Labels) -> int:
+  """Writes a sequence for each kept track of a stretch.
+
+  Args:
+    prefix: Path of the sequences up to the name and number of the video.
+    stretch: Frames of the stretch.
+    labels: Tracks of the stretch.
+
+  Returns:
+    The number of boxes with a label.
+  """
+  images: dict[str, Path] = {}
+  written = 0
+  for n, outcome in enumerate(labels.outcomes):
+    if outcome != KEPT:
+      continue
+    agrees = labels.agrees[:, n]
+    length = np.flatnonzero(agrees)[-1] + 1
+    name = f'{prefix.name}.{stretch.numbers[0]:06d}.{n:02d}'
+    folder = prefix.with_name(name)
+    (folder / 'img').mkdir(parents=True)
+    for number, frame in zip(
+      stretch.numbers[:length], stretch.frames, strict=False
+    ):
+      _write_image(folder / 'img' / f'{number:06d}.jpg', frame, images)
+    rows = labels.box_xywh[:length, n]
+    np.savetxt(folder / 'groundtruth.txt', rows, '%.2f', ',')
+    np.savetxt(folder / 'absent.txt', ~agrees[:length], '%d')
+    written += int(agrees.sum())
+  return written
+
+
+def _write_image(
+  path: Path, frame: UInt8[np.ndarray, 'h w 3'], images: dict[str, Path]
+) -> None:
+  """Writes a frame, or links to the image of another track.
+
+  Args:
+    path: Image to write.
+    frame: RGB frame.
+    images: Images of the stretch that were already written, by file name.
+  """
+  if same := images.get(path.name):
+    try:
+      os.link(same, path)
+    except OSError:
+      # The file system has no hard links.
+      shutil.copyfile(same, path)
+  elif cv2.imwrite(str(path), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)):
+    images[path.name] = path
+  else:
+    raise RuntimeError(
+      f'{path}: the image cannot be written; check that the disk is not full'
+    )

@@ -1,0 +1,208 @@
+"""Training in a folder, from the newest checkpoint if the folder has one."""
+
+import contextlib
+import dataclasses
+import functools
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+from absl import logging
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh
+
+from acm_jax.tracking.contract import Variables
+from acm_jax.training import processes, resuming, sharding, transfer
+from acm_jax.training import state as states
+from acm_jax.training import workdir as workdirs
+from acm_jax.training.checkpoints import Checkpoints, newest_step
+from acm_jax.training.fit import Done, fit
+from acm_jax.training.log import RunLog
+from acm_jax.training.plan import Plan
+from acm_jax.training.state import TrainState
+from acm_jax.training.validation import Validator
+from data_pipelines.batch import RawBatch
+
+
+def run(
+  plan: Plan,
+  sections: Mapping[str, Any],
+  workdir: Path,
+  batches_from: Callable[[int], Iterator[RawBatch]],
+  mesh: Mesh,
+  *,
+  source: Variables | None = None,
+  validator: Validator | None = None,
+) -> None:
+  """Trains to the end of the schedule and writes the folder of the run.
+
+  The network is validated at the start, at every regular checkpoint and at the
+  end. SIGINT and SIGTERM end the run after the current step, with a checkpoint
+  that is validated only if a regular one was due.
+
+  Args:
+    plan: Plan of the run.
+    sections: Config that the plan was built from, to be written.
+    workdir: Folder of the run: config.json, checkpoints/, metrics.jsonl and
+      TensorBoard events.
+    batches_from: Function that returns the batches of all steps after a given
+      number of steps.
+    mesh: Mesh of the devices to train on.
+    source: Variables that a new run starts from (default: random variables).
+    validator: Validator of the network; None to train without validation.
+
+  Raises:
+    KeyboardInterrupt: A signal ended the run.
+    RuntimeError: Ten consecutive steps were skipped.
+    ValueError: `workdir` holds a run with another config.
+  """
+  with (
+    Checkpoints(
+      workdir, plan.saving.keep, resuming.measured(sections)
+    ) as checkpoints,
+    _stop_on_signal() as stop,
+  ):
+    state = _begin(plan, mesh, checkpoints, source)
+    first_step = int(state.step)
+    batches = batches_from(first_step)
+    # Only now, so that a request that fails above does not claim the folder.
+    if processes.is_first():
+      changes = workdirs.claim(workdir, sections, newest_step(workdir))
+      if changes:
+        print(
+          f'config changes from step {first_step} on: {changes}', flush=True
+        )
+    log = RunLog(
+      workdir,
+      first_step=first_step,
+      total_steps=plan.total_steps,
+      batch_size=plan.train.batch_size,
+      every=plan.log.every,
+    )
+    with contextlib.closing(batches), log:
+      save = _Save(plan, checkpoints, validator, log)
+      if validator and not checkpoints.steps:
+        # The initial weights may turn out to be the best.
+        save(state)
+      state = fit(plan, state, batches, mesh, (log.add, save.when_due, stop))
+      log.flush()
+      checkpoints.save(state)
+  if int(state.step) < plan.total_steps or stop.received:
+    raise KeyboardInterrupt
+
+
+@dataclasses.dataclass(frozen=True)
+class _Save:
+  """Function that validates a state, if the run is validated, and saves it."""
+
+  plan: Plan
+  checkpoints: Checkpoints
+  validator: Validator | None
+  log: RunLog
+
+  def __call__(self, state: TrainState) -> None:
+    self.log.flush()
+    metrics = None
+    if self.validator:
+      # All processes must choose the same checkpoint as the best.
+      metrics = processes.agree(self.validator.measure(state.to_track))
+      self.log.add_validation(int(state.step), metrics)
+    self.checkpoints.save(state, metrics)
+
+  def when_due(self, done: Done) -> bool:
+    """Saves the state at regular intervals and after the last step; a hook."""
+    last = done.step == self.plan.total_steps
+    if last or done.step % self.plan.saving.every == 0:
+      self(done.state)
+    return False
+
+
+def _begin(
+  plan: Plan, mesh: Mesh, checkpoints: Checkpoints, source: Variables | None
+) -> TrainState:
+  """Restores the newest state, or creates one with the weights of `source`."""
+  step = checkpoints.steps[-1] if checkpoints.steps else 0
+  phase = plan.phase_before(step)
+  initial = functools.partial(plan.initial_state, phase)
+  shapes = jax.eval_shape(initial)
+  shardings = plan.state_sharding(shapes, mesh)
+  if checkpoints.steps:
+    processes.say(f'resuming at step {step} of {plan.total_steps}')
+    if source is not None:
+      processes.say('`init_from` is ignored: the run already has weights')
+    like = jax.tree.map(
+      lambda x, sharding: jax.ShapeDtypeStruct(
+        x.shape, x.dtype, sharding=sharding
+      ),
+      shapes,
+      shardings,
+    )
+    return checkpoints.restore(step, like)
+  state = jax.jit(initial, out_shardings=shardings)()
+  if source is None:
+    trains = phase.mode(plan.shapes['params']).trains
+    if processes.is_first() and not trains(('backbone',)):
+      logging.warning(
+        'the backbone is frozen and has random weights; give `init_from` to '
+        'start from trained weights'
+      )
+    return state
+  variables, summary = transfer.fill(state.variables, source)
+  processes.say(f'weights taken from `init_from`: {summary}')
+  variables = jax.device_put(variables, sharding.replicated(mesh))
+  return jax.device_put(states.fill(state, variables), shardings)
+
+
+class _Stop:
+  """Hook that stops training once a signal was received.
+
+  Attributes:
+    received: Whether a signal was received.
+  """
+
+  received = False
+
+  def __call__(self, done: Done) -> bool:
+    return self.received
+
+
+class _StopTogether:
+  """Hook that stops several processes after the same step.
+
+  JAX makes the processes agree on a step after one of them received a SIGTERM.
+
+  Attributes:
+    received: Whether that step has been reached.
+  """
+
+  received = False
+
+  def __call__(self, done: Done) -> bool:
+    self.received = multihost_utils.reached_preemption_sync_point(done.step)
+    return self.received
+
+
+@contextlib.contextmanager
+def _stop_on_signal() -> Iterator[_Stop | _StopTogether]:
+  """Yields a hook that stops training after SIGINT or SIGTERM.
+
+  In a single process, a repeated signal has its usual effect.
+  """
+  if jax.process_count() > 1:
+    yield _StopTogether()
+    return
+  hook, before = _Stop(), {}
+
+  def handle(number, _):
+    hook.received = True
+    signal.signal(number, before[number])
+
+  for number in (signal.SIGINT, signal.SIGTERM):
+    before[number] = signal.signal(number, handle)
+  try:
+    yield hook
+  finally:
+    for number, handler in before.items():
+      signal.signal(number, handler)

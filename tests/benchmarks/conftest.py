@@ -1,0 +1,34 @@
+"""Fixtures of the tests of `benchmarks`."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.accelerator_stages.settings import Settings, Training
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+  """Settings of a rehearsal that writes to `tmp_path`."""
+  return Settings(
+    out=tmp_path,
+    rehearse=True,
+    packed=None,
+    benchmark='davis',
+    training=Training(config='', minutes=1.0),
+  )
+
+
+@pytest.fixture
+def run_folder(tmp_path) -> Path:
+  """A folder with a checkpoint, a config, an empty file and data."""
+  folder = tmp_path / 'run'
+  (folder / 'checkpoints' / '8').mkdir(parents=True)
+  (folder / 'data').mkdir()
+  random = np.random.default_rng(0)
+  (folder / 'checkpoints' / '8' / 'weights').write_bytes(random.bytes(50_000))
+  (folder / 'config.json').write_text('{}')
+  (folder / 'empty').touch()
+  (folder / 'data' / 'large').write_bytes(bytes(10))
+  return folder

@@ -1,0 +1,12 @@
+"""Comparison of folders."""
+
+from pathlib import Path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+  """Reads all files in a folder, by relative path."""
+  return {
+    str(path.relative_to(folder)): path.read_bytes()
+    for path in folder.rglob('*')
+    if path.is_file()
+  }
