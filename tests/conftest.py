@@ -1,14 +1,15 @@
-"""Strictness for every test: shapes checked, ranks explicit, eight devices."""
+"""Shared fixtures; JAX with eight devices and strict checks of shapes."""
 
 import os
 
-# Before JAX starts. Sharding tests need several devices; and as most programs
-# here run once, it takes longer to compile them well than to run them.
+from tests.xla_flags import FAST_COMPILE
+
+# Set before JAX starts. The tests of sharding need several devices.
 os.environ['XLA_FLAGS'] = ' '.join(
   [
     os.environ.get('XLA_FLAGS', ''),
     '--xla_force_host_platform_device_count=8',
-    '--xla_backend_optimization_level=0',
+    FAST_COMPILE,
   ]
 )
 
@@ -21,13 +22,13 @@ from jaxtyping import install_import_hook
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_default_matmul_precision', 'highest')
 
-# Checks every annotated shape in the packages; costs nothing outside tests.
+# Checks all shape annotations of both packages, in tests only.
 install_import_hook(['acm_jax', 'data_pipelines'], 'beartype.beartype')
 
 
 @pytest.fixture(scope='session')
 def tiny_tracker():
-  """A SiamBAN-ACM, random variables of its network, and its config."""
+  """Returns a tiny SiamBAN-ACM tracker, random variables, and its config."""
   from acm_jax import trackers
   from configs import siamban_acm
   from tests import variables
@@ -39,7 +40,7 @@ def tiny_tracker():
 
 @pytest.fixture(scope='session')
 def tiny_model(tiny_tracker):
-  """The same with the hyper-parameters of its config."""
+  """Returns the tiny tracker as a model, with its config's hyper-parameters."""
   from acm_jax.tracking.contract import Hparams
   from acm_jax.tracking.model import Model
 
@@ -49,7 +50,7 @@ def tiny_model(tiny_tracker):
 
 @pytest.fixture(scope='session')
 def tiny_run(tiny_tracker, tmp_path_factory) -> Path:
-  """The folder of a run with that tracker at step 0, named `tiny`."""
+  """Writes a run named `tiny`: the tiny tracker at step 0."""
   import optax
 
   from acm_jax.training import checkpoints, state, workdir
@@ -64,7 +65,7 @@ def tiny_run(tiny_tracker, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope='session')
 def real_data() -> Path:
-  """Folder of real sequences and annotations; skips where there is none."""
+  """Returns the folder of real sequences, or skips the test without one."""
   default = Path(__file__).parents[2] / 'shared' / 'data'
   folder = Path(os.environ.get('ACM_TEST_DATA', default))
   if not folder.is_dir():
@@ -74,7 +75,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope='session')
 def sequences(tmp_path_factory) -> Path:
-  """Two synthetic sequences of six frames in the layout `folder`."""
+  """Writes two synthetic sequences of six frames in the layout `folder`."""
   from data_pipelines import synthetic
 
   folder = tmp_path_factory.mktemp('sequences') / 'held_out'
@@ -84,7 +85,10 @@ def sequences(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def run_command(capfd):
-  """Runs a command's module; gives its exit code, stdout and stderr lines."""
+  """Returns a function that runs a command's module.
+
+  The function returns the exit code and the lines of stdout and stderr.
+  """
   from acm_jax.host import command
 
   def run(module, *argv):
@@ -99,7 +103,7 @@ def run_command(capfd):
 
 @pytest.fixture
 def refuse(run_command):
-  """Checks that a command exits with 2 and one line that says `message`."""
+  """Returns a check that a command fails with code 2 and a one-line error."""
 
   def refuse(module, *argv, message):
     code, _, errors = run_command(module, *argv)
@@ -113,8 +117,7 @@ def refuse(run_command):
 
 @pytest.fixture
 def bucket(tmp_path, monkeypatch):
-  """A folder of this machine that stands for the address s3://bucket."""
-
+  """Serves a local folder as s3://bucket and returns its path."""
   import fsspec
   from etils.epath import backend, gpath
   from fsspec.implementations import dirfs

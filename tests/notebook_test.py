@@ -1,10 +1,12 @@
-"""The notebook runs from top to bottom and holds no outputs."""
+"""Notebooks run from top to bottom and are stored without outputs."""
 
 from pathlib import Path
 
 import nbclient
 import nbformat
 import pytest
+
+from tests.xla_flags import FAST_COMPILE
 
 COLAB = Path(__file__).parents[1] / 'colab'
 notebooks = pytest.mark.parametrize(
@@ -17,17 +19,17 @@ def code_cells(notebook):
 
 
 @notebooks
-def test_notebook_is_stored_without_outputs(path):
+def test_a_notebook_is_stored_without_outputs(path):
   for cell in code_cells(nbformat.read(path, as_version=4)):
     assert not cell.outputs
     assert cell.execution_count is None
 
 
 @notebooks
-def test_notebook_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
+def test_a_notebook_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
   monkeypatch.setenv('ARG', 'quickstart,tiny')
-  # The tests' eight devices are not the notebook's.
-  monkeypatch.setenv('XLA_FLAGS', '--xla_backend_optimization_level=0')
+  # Notebooks do not run on the eight devices of the tests.
+  monkeypatch.setenv('XLA_FLAGS', FAST_COMPILE)
   notebook = nbformat.read(path, as_version=4)
   client = nbclient.NotebookClient(
     notebook, timeout=300, resources={'metadata': {'path': str(tmp_path)}}

@@ -1,4 +1,4 @@
-"""Runs stages in processes of their own, each up to its time limit."""
+"""Runs stages in separate processes, each with a time limit."""
 
 import importlib
 import multiprocessing
@@ -11,8 +11,9 @@ from multiprocessing.connection import Connection
 
 from benchmarks.accelerator_stages.record import Record
 from benchmarks.accelerator_stages.settings import Row, Settings
+from tests.xla_flags import FAST_COMPILE
 
-# For what a stage has started to end by itself, a checkpoint included.
+# Time for the processes of a stage to end by themselves and save a checkpoint.
 _GRACE_SECONDS = 20.0
 
 
@@ -22,25 +23,26 @@ def run(
   settings: Settings,
   record: Record,
 ) -> None:
-  """Runs stages one after the other, whatever becomes of each.
+  """Runs stages one after the other, even if some of them fail.
 
-  A process of its own gives its memory on the device back, and a stage that
-  hangs or breaks the device's context does not end the rest.
+  Each stage has a process of its own, which frees its memory on the device when
+  it ends. A stage that hangs or breaks the device's context does not affect the
+  next one.
 
   Args:
-    modules: By stage, the module with its function `rows`.
-    limits: By stage, seconds after which it is stopped.
-    settings: What the stages are given.
-    record: Gets every row as it comes.
+    modules: Name of the module with the function `rows`, by stage.
+    limits: Time limit in seconds, by stage.
+    settings: Settings of all stages.
+    record: Record to which every row is added immediately.
   """
   for stage, module in modules.items():
     with record.stage(stage, limits[stage]) as add:
-      for row in _rows(module, limits[stage], record.given(settings)):
+      for row in _rows(module, limits[stage], record.with_earlier(settings)):
         add(row)
 
 
 def _rows(module: str, limit: float, settings: Settings) -> Iterator[Row]:
-  """The rows of a stage.
+  """Runs a stage and yields its rows.
 
   Raises:
     RuntimeError: The stage failed.
@@ -64,18 +66,18 @@ def _rows(module: str, limit: float, settings: Settings) -> Iterator[Row]:
       if error:
         raise RuntimeError(error)
       yield row
-    raise TimeoutError(f'stopped at its limit of {limit:.0f} s')
+    raise TimeoutError(f'stopped at the time limit of {limit:.0f} s')
   finally:
     _end(process)
 
 
 def _work(module: str, settings: Settings, sender: Connection) -> None:
-  """Sends (row, None) for each row, or at last (None, what went wrong)."""
-  # What the stage starts can then be ended together with it.
+  """Sends (row, None) for each row, and (None, error) if the stage fails."""
+  # With a process group, the stage's own child processes end with it.
   os.setpgrp()
   if settings.rehearse:
-    # Programs run once; to compile them well would take longer.
-    os.environ['XLA_FLAGS'] = '--xla_backend_optimization_level=0'
+    # Each program runs only once, so optimising it takes longer than it saves.
+    os.environ['XLA_FLAGS'] = FAST_COMPILE
   try:
     for row in importlib.import_module(module).rows(settings):
       sender.send((row, None))
@@ -86,7 +88,7 @@ def _work(module: str, settings: Settings, sender: Connection) -> None:
 
 
 def _end(process: multiprocessing.Process) -> None:
-  """Ends a stage and what it has started."""
+  """Ends a stage and its child processes."""
   for number in (signal.SIGTERM, signal.SIGKILL):
     if process.is_alive():
       _signal_group(process.pid, number)
@@ -98,5 +100,5 @@ def _signal_group(pid: int, number: int) -> None:
   try:
     os.killpg(pid, number)
   except ProcessLookupError:
-    # It has not yet made a group of its own.
+    # The process has not created its group yet.
     os.kill(pid, number)

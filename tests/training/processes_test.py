@@ -1,4 +1,4 @@
-"""Processes that train together."""
+"""Training with several processes."""
 
 import json
 import os
@@ -12,18 +12,19 @@ import numpy as np
 import pytest
 
 from acm_jax.training import checkpoints, processes
+from tests.training import fakes
+from tests.xla_flags import FAST_COMPILE
 
 ROOT = Path(__file__).parents[2]
-FLAGS = '--xla_backend_optimization_level=0'
 
 
 def start(*args, **environment):
-  """A process that trains the tracker of the fakes."""
+  """Starts a process that trains the fake tracker."""
   return subprocess.Popen(
     [sys.executable, '-m', 'tests.training.fake_run', *map(str, args)],
     cwd=ROOT,
-    # The tests' eight devices are not theirs.
-    env={**os.environ, 'XLA_FLAGS': FLAGS, **environment},
+    # Not the eight devices of the tests.
+    env={**os.environ, 'XLA_FLAGS': FAST_COMPILE, **environment},
     stdout=subprocess.PIPE,
     stderr=subprocess.STDOUT,
     text=True,
@@ -31,7 +32,7 @@ def start(*args, **environment):
 
 
 def start_two(*args, second=()):
-  """Two of them, as SLURM would on one machine."""
+  """Starts two processes as SLURM would on one host."""
   with socket.socket() as free:
     free.bind(('localhost', 0))
     port = free.getsockname()[1]
@@ -52,7 +53,7 @@ def start_two(*args, second=()):
 
 
 def finish(started):
-  """Their exit codes, and what each printed."""
+  """Waits for processes; returns their exit codes and their outputs."""
   printed = [process.communicate()[0] for process in started]
   return [process.returncode for process in started], printed
 
@@ -63,15 +64,17 @@ def losses(workdir):
   return [(row['step'], row['loss']) for row in rows if 'loss' in row]
 
 
-def test_two_processes_give_the_losses_of_one_and_write_them_once(tmp_path):
+def test_two_processes_have_the_losses_of_one_and_write_them_once(tmp_path):
   one, two = tmp_path / 'one', tmp_path / 'two'
-  codes, printed = finish([start(one, 4), *start_two(two, 4)])
-  assert codes == [0, 0, 0], printed
-  # Sums in another order, over eight steps.
+  started = start_two(two, 4)
+  fakes.train(fakes.PLAN, one, validator=fakes.FakeValidator(0.4, 0.5))
+  codes, printed = finish(started)
+  assert codes == [0, 0], printed
+  # Sums in a different order, over eight steps.
   np.testing.assert_allclose(losses(two), losses(one), rtol=1e-4)
   assert [step for step, _ in losses(two)] == list(range(1, 9))
-  assert 'training: 8 steps in' in printed[1]
-  assert 'training' not in printed[2]
+  assert 'training: 8 steps in' in printed[0]
+  assert 'training' not in printed[1]
   for workdir in (one, two):
     last = (workdir / 'metrics.jsonl').read_text().splitlines()[-1]
     assert json.loads(last) == {'step': 8, checkpoints.CRITERION: 0.5}
@@ -85,12 +88,12 @@ def test_two_processes_give_the_losses_of_one_and_write_them_once(tmp_path):
     )
 
 
-def test_a_signal_to_one_ends_both_after_the_same_step(tmp_path):
+def test_a_signal_to_one_process_ends_both_after_the_same_step(tmp_path):
   codes, printed = finish(start_two(tmp_path, 100_000, second=[3]))
   assert 0 not in codes, printed
   assert all(text.endswith('KeyboardInterrupt\n') for text in printed), printed
   with checkpoints.Checkpoints(tmp_path) as saved:
-    # The start, which alone is validated, and the step of the signal.
+    # The start is kept as the best checkpoint; nothing else was validated.
     assert saved.steps == (0, losses(tmp_path)[-1][0])
 
 
@@ -107,7 +110,7 @@ def test_a_signal_to_one_ends_both_after_the_same_step(tmp_path):
   ],
   ids=str,
 )
-def test_processes_join_where_a_launcher_started_several(
+def test_processes_join_if_a_launcher_started_several(
   monkeypatch, environment, joins
 ):
   calls = []
