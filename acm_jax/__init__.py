@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ['Model', 'Result', 'VideoTracker', 'adapters', 'load']
 
-# Imported on first access, so that code that needs no JAX does not wait for it.
+# Modules are imported on first access, so that code without JAX starts fast.
 _MODULES = {
   'Model': 'acm_jax.tracking.model',
   'Result': 'acm_jax.tracking.video_tracker',
@@ -35,18 +35,19 @@ def load(
 
   Args:
     checkpoint: Folder of a training run or of a converted model. FOLDER@STEP
-      selects one checkpoint of a run, FOLDER@best the one with the best
+      selects the checkpoint of a step, FOLDER@best the checkpoint with the best
       validation result.
     hparams: Hyper-parameters to change, as `{'penalty_k': 0.1}` or
-      `'penalty_k=0.1,size_lr=0.4'`; or the name of an entry in the section
-      `tuned` of the config.
-    wide_search: When to search a larger region: `never`, `long_term` or
-      `fast_motion` (default: the config's).
+      `'penalty_k=0.1,size_lr=0.4'`; or the name of an entry in the config's
+      section `tuned`.
+    wide_search: When to search a larger region: `never`; `long_term`, while the
+      target is lost; `fast_motion`, after the target has jumped (default: the
+      config's).
 
   Raises:
     OSError: The folder does not exist.
-    ValueError: The folder holds no tracker or no such checkpoint, or a
-      hyper-parameter is unknown.
+    ValueError: The folder holds no tracker or no such checkpoint, or a name in
+      `hparams` or `wide_search` is unknown.
   """
   from acm_jax.tracking.video_tracker import VideoTracker
   from acm_jax.training import trained

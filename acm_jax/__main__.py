@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _file_of(module: str) -> tuple[str, Path]:
-  """Finds the module that runs a command, and that module's file."""
+  """Returns the name and the file of the module that runs a command."""
   spec = importlib.util.find_spec(module)
   if spec.submodule_search_locations:
     return _file_of(f'{module}.__main__')

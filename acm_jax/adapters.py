@@ -14,13 +14,14 @@ def got10k(
 ) -> Any:
   """Wraps a tracker as a `got10k.trackers.Tracker` for GOT-10k's toolkit.
 
-  The toolkit passes PIL images, and boxes as they are in a benchmark's files.
+  The toolkit passes PIL images, and boxes in the coordinates of a benchmark's
+  files.
 
   Args:
     tracker: Tracker to wrap.
-    name: Name of its results (default: the model's).
+    name: Name of the results (default: the model's name).
     first_pixel: Coordinate of the first pixel in the benchmark's files: 0 for
-      NfS, TrackingNet and VOT, 1 for the others.
+      NfS, TrackingNet and VOT, 1 for all other benchmarks.
 
   Raises:
     ImportError: The package got10k is not installed.
@@ -51,8 +52,8 @@ def detections(results: Sequence[Result]) -> dict[str, np.ndarray]:
     results: Result of each target in the frame, from `VideoTracker.track`.
 
   Returns:
-    Arrays without the lost targets: `xyxy` [n, 4], px; `confidence` [n];
-    `class_id` [n], all 0; `tracker_id` [n], indices into `results`.
+    Arrays of the n targets that are not lost: `xyxy` [n, 4], px; `confidence`
+    [n]; `class_id` [n], all 0; `tracker_id` [n], indices into `results`.
   """
   kept = [number for number, result in enumerate(results) if not result.lost]
   box_xywh = np.array([results[n].box for n in kept], np.float32)

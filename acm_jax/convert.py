@@ -1,13 +1,13 @@
 """Converts PyTorch weights to a checkpoint.
 
-The conversion is strict: unless every key is used and every parameter filled,
-nothing is written. Weights of an ImageNet classifier (resnet, mobilenet) become
-a backbone for `train --init_from`; the keys that a backbone does not need are
-listed.
+The conversion is strict: if a key is not used or a parameter not filled,
+nothing is written. ImageNet classifiers (resnet, mobilenet) are the exception:
+they become a backbone for `acm-jax train --init_from`, and keys that the
+backbone does not need are only listed.
 
 Example:
-  python -m acm_jax.convert --source siamban_acm --weights model.pth \\
-    --config configs/siamban_acm.py --out runs/siamban_acm_official
+  acm-jax convert --source siamban_acm --weights model.pth \\
+    --config siamban_acm --out runs/siamban_acm_official
 """
 
 import sys
@@ -15,10 +15,9 @@ from pathlib import Path
 
 import jax
 from absl import flags
-from ml_collections import config_flags
 
 from acm_jax import trackers
-from acm_jax.host import command
+from acm_jax.host import command, config_files
 from acm_jax.host.staging import staged
 from acm_jax.training import checkpoints
 from acm_jax.weights import convert, files, verify
@@ -37,21 +36,19 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'weights', None, 'Weights file: .pth, .safetensors or .npz.', **required
   )
-  config_flags.DEFINE_config_file(
-    'config', None, "Tracker's config file.", flag_values=values
-  )
-  flags.mark_flag_as_required('config', flag_values=values)
+  config_files.define(values)
   flags.DEFINE_string('out', None, 'Output folder.', **required)
   flags.DEFINE_string(
     'verify',
     None,
-    '.npz file of inputs and of the expected outputs to compare with.',
+    '.npz file of inputs and expected outputs, with which the outputs of the '
+    'converted model are compared.',
     flag_values=values,
   )
 
 
 def main(values: flags.FlagValues) -> None:
-  """Converts the weights, and compares outputs if `--verify` is given."""
+  """Converts the weights, and compares outputs if `--verify` is set."""
   config = values.config.to_dict()
   reference = verify.read(Path(values.verify)) if values.verify else None
   weights = files.read(Path(values.weights))

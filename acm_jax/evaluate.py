@@ -1,24 +1,28 @@
 """Runs a tracker on a benchmark and scores its results.
 
 Writes result files in the benchmark's layout to OUT/BENCHMARK/TRACKER, then
-scores.json, tables and plots to OUT, as acm_jax.score does. OUT/BENCHMARK holds
-a copy of these, which remains when the next benchmark overwrites OUT, and
-tracked.png, a sheet of frames. Sequences that already have results are skipped.
-A benchmark is run as its toolkit runs it: in one pass, or by the VOT protocol
-with resets, with anchors (vot2022_stb) or for long sequences (vot_lt). For the
-test sets of GOT-10k and TrackingNet, the command writes the archive to submit
-to their servers instead of scores.
+scores.json, tables and plots to OUT, as `acm-jax score` does. OUT/BENCHMARK
+also gets a copy of these files, since the next benchmark replaces those in OUT,
+and tracked.png, a sheet of frames. Sequences that already have results are not
+tracked again.
+
+Each benchmark uses the protocol of its toolkit. VOT has three: restarts after
+failures (vot2016 to vot2019), runs from several start frames, called anchors
+(vot2022_stb), and long-term tracking (vot_lt). All other benchmarks track each
+sequence in one pass. For the test sets of GOT-10k and TrackingNet, the command
+writes an archive to submit to the benchmark's server instead of scores.
 
 With --search, the command tries values of penalty_k, window_influence and
-size_lr: those of the checkpoint and random ones. It ranks them by success and
-writes their results, a table and a plot to OUT/BENCHMARK/TRACKER.search.
-Candidates that already have results are not tracked again.
+size_lr: the checkpoint's values and random ones. It ranks these candidates by
+the success score (AUC) and writes the results of each candidate, a table and a
+plot to OUT/BENCHMARK/TRACKER.search. Candidates that already have results are
+not tracked again.
 
 Examples:
-  python -m acm_jax.evaluate --checkpoint runs/siamban_acm \\
-    --benchmark otb100 --data_dir OTB100 --out results --baseline first_box
-  python -m acm_jax.evaluate --checkpoint runs/siamban_acm --search \\
-    --benchmark got10k_val --data_dir GOT-10k --out results --budget 128
+  acm-jax evaluate --checkpoint runs/siamban_acm --benchmark otb100 \\
+    --data_dir OTB100 --out results --baseline first_box
+  acm-jax evaluate --checkpoint runs/siamban_acm --benchmark got10k_val \\
+    --data_dir GOT-10k --out results --search --budget 128
 """
 
 import sys
@@ -53,9 +57,12 @@ def define(values: flags.FlagValues) -> None:
     'Comma-separated subset of the sequences (default: all).',
     **optional,
   )
-  # absl adds "; repeat this option ..." to the help of a multi_string.
   flags.DEFINE_multi_string(
-    'baseline', [], 'Baseline to run as well: first_box or mil', **optional
+    'baseline',
+    [],
+    'Baseline to run as well: first_box (repeats the first box) or mil '
+    "(OpenCV's MIL tracker).",
+    **optional,
   )
   flags.DEFINE_bool(
     'search', False, 'Search for better hyper-parameters.', **optional
@@ -64,8 +71,8 @@ def define(values: flags.FlagValues) -> None:
     (
       'lanes',
       None,
-      'Number of sequences that are tracked at once (default: 1) or, with '
-      '--search, of candidates (default: 16).',
+      'Number of sequences tracked at once (default: 1). With --search: number '
+      'of candidates tracked at once (default: 16).',
     ),
     ('budget', 64, 'Number of candidates that --search tries.'),
     ('seed', 0, 'Random seed for sampling candidates.'),
@@ -80,18 +87,19 @@ def main(values: flags.FlagValues) -> None:
   for flag in ('budget', 'seed'):
     if values[flag].present and not values.search:
       raise ValueError(
-        f'--{flag}: needs --search; add it or leave this flag out'
+        f'`{flag}`: needs `search`; add `search` or leave `{flag}` out'
       )
   if values.search and baselines:
     raise ValueError(
-      '--baseline: no baseline has hyper-parameters; leave it out with --search'
+      '`baseline`: baselines have no hyper-parameters to search; leave '
+      '`baseline` or `search` out'
     )
   count = values.lanes
   found = benchmarks.sequences(benchmark, root, values.sequences or None)
   model = model_flags.load(values)
   if model.name in baselines:
     raise ValueError(
-      f'--checkpoint={values.checkpoint}: has the name of a baseline; rename '
+      f'`checkpoint`={values.checkpoint}: has the name of a baseline; rename '
       'the folder'
     )
   task, out = Task(benchmark, root, found), Path(values.out)

@@ -1,11 +1,12 @@
 """Labels videos with a trained tracker, as sequences to train on.
 
-Targets are proposed automatically or read from a file, and tracked forward and
-backward; the frames in which both passes agree are labelled. OUT gets the
-layout `folder` of data_pipelines.prepare.
+Videos are cut into stretches of --length frames. In each stretch, targets are
+proposed automatically or read from a file, and tracked forward and backward;
+frames in which the two passes agree are labelled. OUT gets the layout `folder`,
+which `acm-jax prepare` reads.
 
 Example:
-  python -m acm_jax.label --checkpoint runs/nanotrackv3 --video clip.mp4 \\
+  acm-jax label --checkpoint runs/nanotrackv3 --video clip.mp4 \\
     --video birds.mp4 --out data/labelled
 """
 
@@ -22,9 +23,10 @@ from acm_jax.training import labelling
 _TEXTS = {
   'targets': 'Maximum number of targets proposed in a stretch of a video.',
   'length': 'Maximum number of frames in a stretch.',
-  'every': 'Interval between the frames that are used.',
-  'overlap': 'Minimum IoU of the boxes of the forward and the backward pass.',
-  'score': 'Minimum score of these boxes.',
+  'every': 'Use every Nth frame of the video.',
+  'overlap': 'Minimum IoU between the boxes of the two passes in a labelled '
+  'frame.',
+  'score': 'Score that both passes must exceed in a labelled frame.',
   'seed': 'Random seed for sampling proposals.',
 }
 
@@ -33,15 +35,14 @@ def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   model_flags.define(values)
   required = {'required': True, 'flag_values': values}
-  # absl adds "; repeat this option ..." to the help of a multi_string.
-  video = 'Video file or folder of images'
+  video = 'Video file or folder of images.'
   flags.DEFINE_multi_string('video', None, video, **required)
   flags.DEFINE_string(
     'out', None, 'Output folder; must not exist yet.', **required
   )
   text = (
-    'File of boxes to start from, rows frame,x,y,w,h, one file for each '
-    '--video (default: proposed boxes)'
+    'File of boxes to start from, with rows frame,x,y,w,h; give one file for '
+    'each --video (default: proposed boxes).'
   )
   flags.DEFINE_multi_string('boxes', [], text, flag_values=values)
   for name, text in _TEXTS.items():

@@ -1,6 +1,6 @@
 """Losses over label maps of fixed shapes.
 
-Locations that do not count have a weight of 0.
+Ignored locations have weight 0.
 """
 
 import jax
@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 def masked_mean(
   values: Float[Array, '*s'], weight: Float[Array, '*s']
 ) -> Float[Array, '']:
-  """Computes the weighted mean; a sum of weights below 1 is taken as 1."""
+  """Computes the weighted mean, and divides by 1 if the weights sum to less."""
   return jnp.sum(values * weight) / jnp.maximum(jnp.sum(weight), 1)
 
 
@@ -63,7 +63,7 @@ def linear_iou(
 
   Args:
     loc: Predicted distances from each location to the left, top, right and
-      bottom sides of its box, px.
+      bottom sides of the predicted box, px.
     target: True distances, px.
     weight: Weight of each location; 0 for ignored locations.
 
@@ -86,7 +86,8 @@ def balanced_divergence(
   Here p and q are the teacher's and the student's probability of the target.
   Every location counts. The weights balance the few locations that the teacher
   considers target against the many that it considers background, over the
-  whole batch. The loss is 0 for q = p. A sum of weights below 1 is taken as 1.
+  whole batch. The loss is 0 for q = p. A divisor sum(p_i) or sum(1 - p_i) below
+  1 is replaced by 1.
 
   Args:
     logits: Student's logits of background and target.

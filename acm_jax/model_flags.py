@@ -7,9 +7,10 @@ from acm_jax.training import trained
 
 _TEXTS = {
   'hparams': 'Hyper-parameters to change, as NAME=VALUE,NAME=VALUE, or the '
-  "name of an entry in the config's section tuned.",
-  'wide_search': 'When to search a larger region: never, long_term or '
-  "fast_motion (default: the config's).",
+  "name of an entry in the config's section `tuned`.",
+  'wide_search': 'When to search a larger region: never; long_term: while the '
+  'target is lost; fast_motion: after the target has jumped (default: the '
+  "config's).",
 }
 
 
@@ -27,5 +28,5 @@ def define(values: flags.FlagValues) -> None:
 
 
 def load(values: flags.FlagValues) -> Model:
-  """Loads the selected tracker; raises what `trained.load` raises."""
+  """Loads the selected tracker; raises the errors of `trained.load`."""
   return trained.load(values.checkpoint, values.hparams, values.wide_search)

@@ -1,8 +1,10 @@
-"""Draws the pairs that a config trains on, augmented, with their label maps.
+"""Plots training pairs of a config as a PNG sheet.
+
+The pairs are shown after augmentation, with the label maps of the search
+images.
 
 Example:
-  python -m acm_jax.pairs --config configs/siamban_acm.py --data_dir data \\
-    --out pairs.png
+  acm-jax pairs --config siamban_acm --data_dir data --out pairs.png
 """
 
 import os
@@ -10,9 +12,8 @@ import sys
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
-from acm_jax.host import command
+from acm_jax.host import command, config_files
 from acm_jax.training import data, show
 from acm_jax.training.plan import make_plan
 from acm_jax.training.sections import section
@@ -21,13 +22,7 @@ from acm_jax.training.sections import section
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   optional = {'flag_values': values}
-  config_flags.DEFINE_config_file(
-    'config',
-    None,
-    'Config file of a training run.',
-    lock_config=True,
-    **optional,
-  )
+  config_files.define(values)
   flags.DEFINE_string(
     'out', None, 'PNG file to write.', required=True, **optional
   )
@@ -40,17 +35,17 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'workdir',
     None,
-    'Folder of the run whose synthetic set is drawn.',
+    'Folder of the run that holds the synthetic set, for configs that train on '
+    'one (default: runs).',
     **optional,
   )
   flags.DEFINE_integer(
     'pairs', 32, 'Number of pairs.', lower_bound=1, **optional
   )
-  flags.mark_flag_as_required('config', flag_values=values)
 
 
 def main(values: flags.FlagValues) -> None:
-  """Draws the pairs."""
+  """Writes the sheet of pairs."""
   sections = values.config.to_dict()
   plan = make_plan(sections)
   data_dir = values.data_dir or os.environ.get('ACM_DATA')
@@ -66,7 +61,7 @@ def main(values: flags.FlagValues) -> None:
       pairs=values.pairs,
       arguments=sections['data'],
     )
-  print(f'{values.pairs} pairs drawn in {values.out}')
+  print(f'{values.pairs} pairs plotted in {values.out}')
 
 
 if __name__ == '__main__':

@@ -1,15 +1,15 @@
 """Scores trackers' result files on a benchmark.
 
 Writes scores.json, the curves as PNG and CSV files, and tables for Markdown,
-LaTeX and spreadsheets. Prints the table, with 95% confidence intervals over the
-sequences.
+LaTeX and spreadsheets. Prints the table, and 95% confidence intervals from
+resampling the sequences.
 
 With --check, only checks that an archive of results has the form that the
-server of GOT-10k or TrackingNet expects. If --annotations names the official
-root as well, each result must have as many rows as its sequence has frames.
+server of GOT-10k or TrackingNet expects. If --annotations is given as well,
+also checks that each result has one row per frame of the sequence.
 
 Example:
-  python -m acm_jax.score --benchmark otb100 --annotations OTB100.json \\
+  acm-jax score --benchmark otb100 --annotations OTB100.json \\
     --results results/SiamRPN --results results/SiamBAN --out scores
 """
 
@@ -42,22 +42,24 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'annotations',
     None,
-    'Annotations: the official root, a folder with '
-    'annotations/<sequence>.txt, or a JSON file of pysot or DaSiamRPN.',
+    'Annotations: root folder of the official benchmark, folder with '
+    'annotations/<sequence>.txt, or JSON file of pysot or DaSiamRPN. With '
+    '--check, only the root folder.',
     flag_values=values,
   )
   flags.DEFINE_multi_string(
     'results',
     None,
-    # absl completes this text: it says that the flag may be repeated.
-    "Folder of one tracker's result files, named like the tracker",
+    # absl appends a remark that the flag may be repeated.
+    "Folder with one tracker's result files; the folder's name is the "
+    "tracker's name",
     flag_values=values,
   )
   flags.DEFINE_string('out', None, 'Output folder.', flag_values=values)
   flags.DEFINE_string(
     'protocol',
     None,
-    'Scoring protocol, the toolkit whose definitions of the scores are used: '
+    'Scoring protocol, which is the toolkit that defines the scores: '
     f"{', '.join(toolkits.TOOLKITS)}, or vot_toolkit for VOT's own "
     "experiments (default: the benchmark's own).",
     flag_values=values,
@@ -65,13 +67,13 @@ def define(values: flags.FlagValues) -> None:
 
 
 def main(values: flags.FlagValues) -> None:
-  """Scores results, or checks an archive, as the flags say."""
+  """Scores results; with `--check`, checks an archive instead."""
   if values.check:
     for name in ('results', 'out', 'protocol'):
       if values[name].value:
         raise ValueError(
-          f'--{name}: not used by --check, which only reads an archive; leave '
-          'it out'
+          f'`{name}`: not used by `check`, which only reads an archive; leave '
+          f'out `{name}`'
         )
     benchmark, frames = benchmarks.get(values.benchmark), {}
     if values.annotations:
@@ -81,7 +83,9 @@ def main(values: flags.FlagValues) -> None:
     return
   for name in ('annotations', 'results', 'out'):
     if not values[name].value:
-      raise ValueError(f'--{name} missing: see --help')
+      raise ValueError(
+        f'`{name}`: missing; scoring needs `annotations`, `results` and `out`'
+      )
   scoring.score(
     values.benchmark,
     Path(values.annotations),

@@ -1,12 +1,14 @@
 """Times operators, whole steps or the input pipeline.
 
-All implementations of the same operation are timed in turn in one run. Writes
-the JSON file OUT, {device, threads, jax, part, batch_size, rows}, and prints
-the rows as a table.
+The part `fusion` times every fusion and MobileNet's depthwise convolutions;
+`step`, a training step and a tracking step of every tracker; `input`, reading
+pairs from --clips. The implementations of an operation take turns, so that
+noise of the machine affects all of them alike. Writes the JSON file OUT with
+the keys device, threads, jax, part, batch_size and rows, and prints the rows as
+a table.
 
 Example:
-  python -m acm_jax.speed --part fusion --against benchmarks/forms.py \\
-    --out speed.json
+  acm-jax speed --part fusion --against benchmarks/forms.py --out speed.json
 """
 
 import sys
@@ -22,13 +24,7 @@ def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   optional = {'flag_values': values}
   flags.DEFINE_enum(
-    'part',
-    'fusion',
-    list(run.PARTS),
-    "What to time. fusion: every fusion and MobileNet's depthwise "
-    'convolutions. step: a training step and a tracking step of every tracker. '
-    'input: reading pairs from --clips.',
-    **optional,
+    'part', 'fusion', list(run.PARTS), 'Part to time.', **optional
   )
   flags.DEFINE_string(
     'out', None, 'JSON file to write.', required=True, **optional
@@ -36,7 +32,8 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'against',
     None,
-    'Python file that defines further implementations to time, in OTHERS.',
+    'Python file with a variable OTHERS that defines more implementations to '
+    'time; see benchmarks/forms.py.',
     **optional,
   )
   flags.DEFINE_string(
@@ -51,8 +48,8 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_list(
     'only',
     None,
-    'Comma-separated prefixes; times only operators or trackers whose names '
-    'start with one of them (default: all).',
+    'Comma-separated prefixes of the names of the operators or trackers to '
+    'time (default: all).',
     **optional,
   )
 

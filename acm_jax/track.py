@@ -1,10 +1,12 @@
 """Tracks targets through a video.
 
-Writes boxes.csv (frame,target,x,y,w,h,score,lost,margin; px, 0-based), the
-video tracked.mp4 with the boxes drawn in, and tracked.png, a sheet of frames.
+Writes boxes.csv with the columns frame, target, x, y, w, h (px, 0-based),
+score, lost (0 or 1) and margin (score minus the highest score outside the box);
+the video tracked.mp4 with the boxes drawn in; and tracked.png, a sheet of
+frames.
 
 Example:
-  python -m acm_jax.track --checkpoint runs/siamban_acm --video dog.mp4 \\
+  acm-jax track --checkpoint runs/siamban_acm --video dog.mp4 \\
     --box 120,80,60,40 --out tracked
 """
 
@@ -27,8 +29,7 @@ def define(values: flags.FlagValues) -> None:
   required = {'required': True, 'flag_values': values}
   video = 'Video file, folder of images or camera number.'
   flags.DEFINE_string('video', None, video, **required)
-  # absl adds "; repeat this option ..." to the help of a multi_string.
-  box = 'Box X,Y,W,H of a target in the first frame, px'
+  box = 'Box X,Y,W,H of a target in the first frame, px.'
   flags.DEFINE_multi_string('box', None, box, **required)
   out = 'Output folder.'
   flags.DEFINE_string('out', 'tracked', out, flag_values=values)
@@ -50,7 +51,7 @@ def _parse_box(box: str) -> list[float]:
   try:
     x, y, w, h = map(float, box.split(','))
   except ValueError:
-    raise ValueError(f'--box={box!r}: give four numbers X,Y,W,H') from None
+    raise ValueError(f'`box`={box!r}: give four numbers X,Y,W,H') from None
   return [x, y, w, h]
 
 

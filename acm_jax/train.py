@@ -2,12 +2,11 @@
 
 The folder gets config.json, checkpoints/, metrics.jsonl and TensorBoard
 events. SIGINT or SIGTERM ends the run with a checkpoint, from which the same
-command resumes it. The newest checkpoints are kept, and the best of those that
-were validated, which other commands read as DIR@best.
+command resumes the run. The run keeps its newest checkpoints and the best
+validated one; other commands read the latter as DIR@best.
 
 Example:
-  python -m acm_jax.train --config configs/siamban_acm.py:quickstart \\
-    --workdir runs/quickstart
+  acm-jax train --config siamban_acm:quickstart --workdir runs/quickstart
 """
 
 import os
@@ -17,39 +16,30 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from acm_jax.host import command
+from acm_jax.host import command, config_files
 from acm_jax.training import processes
 from acm_jax.training.train import train
 
 
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
-  config_flags.DEFINE_config_file(
-    'config',
-    None,
-    'Config file, or name of a config that comes with the package; FILE:ARG '
-    'passes an argument to it, and --config.a.b=VALUE changes one of its '
-    'values.',
-    flag_values=values,
-    lock_config=True,
-  )
+  config_files.define(values)
   texts = {
     'workdir': 'Folder of the run (default: runs/<name of the config>).',
     'data_dir': 'Folder of the prepared data sets (default: $ACM_DATA).',
-    'init_from': 'Folder of a training run or of a converted model whose '
-    'weights a new run starts from; DIR@STEP or DIR@best selects a checkpoint.',
+    'init_from': 'Folder of a training run or of a converted model with the '
+    'initial weights of a new run; DIR@STEP or DIR@best selects a checkpoint.',
     'teacher': 'Folder of a training run or of a converted model to imitate; '
-    'requires the config section teacher.',
-    'validation_dir': 'Root folder of the benchmark that the config section '
-    'validation names.',
+    'requires the config section `teacher`.',
+    'validation_dir': 'Root folder of the benchmark named in the config '
+    'section `validation`.',
   }
   for name, text in texts.items():
     flags.DEFINE_string(name, None, text, flag_values=values)
-  flags.mark_flag_as_required('config', flag_values=values)
 
 
 def main(values: flags.FlagValues) -> None:
-  """Trains according to the flags."""
+  """Trains a new run, or resumes the run in `--workdir`."""
   name = config_flags.get_config_filename(values['config'])
   processes.join()
   data_dir = values.data_dir or os.environ.get('ACM_DATA')

@@ -1,10 +1,10 @@
 """Registers a trained tracker with the toolkit of the VOT challenge.
 
-Writes the trackers.ini of a workspace, from which the toolkit creates a
-`Tracker` in a separate process. Needs the extra `vot`.
+Writes trackers.ini into a VOT workspace. The toolkit reads this file and runs
+the tracker in a separate process. Needs the extra `vot`.
 
 Example:
-  python -m acm_jax.vot --checkpoint runs/siamban_acm --out workspace
+  acm-jax vot --checkpoint runs/siamban_acm --out workspace
 """
 
 import sys
@@ -20,7 +20,7 @@ from acm_jax.host.staging import replacing
 from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import trained
 
-# Seconds; compiling and the first frame exceed the toolkit's default of 30.
+# Timeout, seconds. The toolkit's default of 30 is too short for compilation.
 _TIMEOUT = 600
 
 
@@ -33,7 +33,7 @@ class Tracker:
     hparams: str | None = None,
     wide_search: str | None = None,
   ):
-    """Loads a checkpoint; raises what `trained.load` raises."""
+    """Loads a checkpoint; raises the errors of `trained.load`."""
     model = trained.load(checkpoint, hparams, wide_search)
     self._tracker = VideoTracker(model)
 
@@ -59,7 +59,7 @@ class Tracker:
 
     Args:
       image: Path of the image.
-      new: Further targets; always empty for a single-target tracker.
+      new: Additional targets; always empty for a single-target tracker.
 
     Returns:
       The box x, y, w, h, and the score, from 0 to 1, as `confidence`, which
@@ -77,7 +77,7 @@ def registry(checkpoint: str, name: str, changes: dict[str, str]) -> str:
   Args:
     checkpoint: Value of the flag `--checkpoint`.
     name: Name of the tracker.
-    changes: Further arguments of `Tracker`, by name.
+    changes: Other arguments of `Tracker`, by name.
   """
   folder, _, step = checkpoint.partition('@')
   location = str(Path(folder).resolve()) + (f'@{step}' if step else '')
@@ -98,12 +98,12 @@ def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   model_flags.define(values)
   flags.DEFINE_string(
-    'out', None, 'Workspace folder.', required=True, flag_values=values
+    'out', None, 'VOT workspace folder.', required=True, flag_values=values
   )
 
 
 def main(values: flags.FlagValues) -> None:
-  """Writes the registry."""
+  """Writes trackers.ini."""
   changes = {
     name: values[name].value
     for name in ('hparams', 'wide_search')
@@ -113,7 +113,7 @@ def main(values: flags.FlagValues) -> None:
   path = Path(values.out) / 'trackers.ini'
   if path.exists():
     raise ValueError(
-      f'{path}: already exists; remove it or choose another --out'
+      f'{path}: already exists; remove the file or choose another `out`'
     )
   path.parent.mkdir(parents=True, exist_ok=True)
   with replacing(path) as temporary:

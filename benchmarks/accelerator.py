@@ -1,13 +1,13 @@
 """Runs all measurements that need an accelerator.
 
-Runs stages, each in its own process and with a time limit. Every result is
+Each stage runs in its own process and with a time limit. Every result is
 written to OUT/accelerator.json immediately, so that an interrupted call keeps
-what it has measured. At the end the results are printed as Markdown tables.
-Exit code 1 means that a stage failed or was stopped; the other stages have run
+its results. At the end, the results are printed as Markdown tables. Exit code 1
+means that a stage failed or was stopped; the other stages have run
 nevertheless.
 
-Without TensorFlow a rehearsal trains on the clip set `synthetic` of the pack,
-which must be the one that configs/siamban_acm.py:quickstart,tiny creates.
+Without TensorFlow, a rehearsal trains on the clip set `synthetic` of the pack,
+which must be the set that the config siamban_acm:quickstart,tiny creates.
 
 Examples:
   PYTHONPATH=. python benchmarks/accelerator.py --rehearse --out /tmp/rehearsal
@@ -16,7 +16,7 @@ Examples:
   PYTHONPATH=. python benchmarks/accelerator.py --pack PACK --data DATA \\
     --sequences DAVIS --checkpoint runs/nanotrackv3 --wheels WHEELS
   PYTHONPATH=. python benchmarks/accelerator.py --out OUT --packed PACK \\
-    --stage train --config configs/nanotrack_acm.py --minutes 6
+    --stage train --config nanotrack_acm --minutes 6
   python -m benchmarks.accelerator_stages.pieces \\
     --list OUT/nanotrack_acm.pieces.json --out runs/nanotrack_acm
 """
@@ -53,26 +53,26 @@ def define(values: flags.FlagValues) -> None:
   texts = {
     'out': 'New folder for the results.',
     'packed': 'Folder that --pack wrote, with data, checkpoints and wheels.',
-    'config': 'Config that the stage train trains, F.py or F.py:ARG.',
-    'train_flags': 'Further flags of acm_jax.train, in one string.',
-    'report': 'File accelerator.json whose tables are printed; no stage runs.',
+    'config': 'Config for the stage train, as for `acm-jax train`.',
+    'train_flags': 'Further flags of `acm-jax train`, in one string.',
+    'report': 'Print the tables of this accelerator.json; no stage runs.',
     'pack': (
       'New folder in which to collect --data, --sequences, --wheels and '
       '--checkpoint; no stage runs.'
     ),
     'data': 'Folder of clip sets to pack.',
-    'sequences': 'Root folder of the sequences to pack; see --benchmark.',
-    'wheels': 'Folder of wheels to pack, which the other machine lacks.',
+    'sequences': 'Root folder of the sequences of --benchmark, to pack.',
+    'wheels': 'Folder of wheels to pack, for packages that the machine lacks.',
   }
   for name, text in texts.items():
     flags.DEFINE_string(name, None, text, flag_values=values)
   optional = {'flag_values': values}
   text = (
     f'Comma-separated stages to run, of {", ".join(STAGES)} (default: all but '
-    'train, with --rehearse all).'
+    'train; with --rehearse, all).'
   )
   flags.DEFINE_list('stage', None, text, **optional)
-  text = 'Comma-separated runs or conversions whose weights to pack.'
+  text = 'Comma-separated runs or conversions; only weights are packed.'
   flags.DEFINE_list('checkpoint', [], text, **optional)
   text = 'Benchmark of the packed sequences.'
   flags.DEFINE_string('benchmark', 'davis', text, **optional)
@@ -98,11 +98,11 @@ def main(values: flags.FlagValues) -> None:
     print(record.tables(record.read(Path(values.report))))
     return
   if not values.out:
-    raise ValueError('--out is missing; give a new folder for the results')
+    raise ValueError('`out`: missing; give a new folder for the results')
   if values.packed:
     packed = Path(values.packed)
     if not packed.is_dir():
-      raise FileNotFoundError(f'--packed {packed}: no such folder')
+      raise FileNotFoundError(f'`packed`={packed}: no such folder')
     packing.use_wheels(packed)
   settings, stages = _settings(values), _stages(values)
   results = record.Record(settings.out, {'rehearsal': settings.rehearse})
@@ -135,11 +135,11 @@ def _stages(values: flags.FlagValues) -> tuple[str, ...]:
   requested = set(values.stage or default)
   if unknown := requested - set(STAGES):
     raise ValueError(
-      f'--stage {",".join(sorted(unknown))}: unknown; choose from '
+      f'`stage`={",".join(sorted(unknown))}: unknown; choose from '
       f'{", ".join(STAGES)}'
     )
   if 'train' in requested and not (values.config or values.rehearse):
-    raise ValueError('--config is missing; the stage train needs a config')
+    raise ValueError('`config`: missing; the stage train needs a config')
   return tuple(name for name in STAGES if name in requested)
 
 
@@ -162,6 +162,6 @@ def _settings(values: flags.FlagValues) -> Settings:
 
 
 if __name__ == '__main__':
-  # SIGTERM has the effect of Ctrl-C, so that the running stage is ended, too.
+  # SIGTERM has the effect of Ctrl-C, so that the running stage ends, too.
   signal.signal(signal.SIGTERM, signal.default_int_handler)
   sys.exit(command.run(define, main, __doc__))

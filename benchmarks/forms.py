@@ -1,7 +1,7 @@
-"""Alternative forms of the operators, for `acm_jax.speed --against`.
+"""Alternative forms of the operators, for `acm-jax speed --against`.
 
-Their results are the same (tests/timing_test.py), but each form is slower on
-some device, so that the package does not use it.
+The forms have the results of the package's operators (tests/timing_test.py),
+but each is slower on some device, so that the package does not use it.
 """
 
 import functools
@@ -77,7 +77,7 @@ def grouped_depthwise(x, kernel, *, stride, padding, dilation):
 
 
 def torch_depthwise(**settings) -> Form:
-  """Makes the form of PyTorch, in its preferred layout, channels first."""
+  """Makes the form in PyTorch, with channels first, as PyTorch prefers."""
   import torch
 
   from benchmarks.pytorch import DEVICE, Pending

@@ -1,4 +1,4 @@
-"""Alternative input pipelines, for `acm_jax.speed --part input --against`."""
+"""Alternative input pipelines, for `acm-jax speed --part input --against`."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from data_pipelines import host_tensorflow
 
 
 def bare_decode(pairs, rooms):
-  """Makes a run that only decodes the same regions in tf.data, from memory.
+  """Returns a function that only decodes the training images, with tf.data.
 
   Args:
     pairs: JPEGs of template and search image.
@@ -41,10 +41,10 @@ def bare_decode(pairs, rooms):
 
 
 def official_operations(pairs, rooms):
-  """Makes a run of the operations of pysot's loader, in one thread.
+  """Returns a function with the operations of pysot's loader, in one thread.
 
-  For each pair it reads and warps two images, adds colour noise, blurs one
-  image in five and makes label maps.
+  For each pair, the function reads and warps two images, adds colour noise,
+  blurs one image in five and makes label maps.
 
   Args:
     pairs: JPEGs of template and search image.
@@ -89,7 +89,7 @@ def _image(image, side, rng):
   return crop.transpose(2, 0, 1).copy()
 
 
-# The values do not affect the time.
+# Matrix of the colour noise; the values do not affect the time.
 _COLOURS = np.array([[0.5, 0.3, 0.1], [0.2, 0.4, 0.2], [0.1, 0.3, 0.6]])
 
 

@@ -1,9 +1,10 @@
-"""Compares numbers of lanes in speed and boxes, on sequences of a benchmark.
+"""Compares speed and boxes between numbers of lanes (sequences at once).
 
-In every round each number of lanes tracks all sequences; compilation is not
-timed. Prints frames/s (median of the rounds), the ratio to the first number of
-lanes in the same round (median), the largest difference between boxes, and the
-difference in average overlap.
+In every round, each number of lanes tracks all sequences of a benchmark;
+compilation is not timed. For each number, prints the frames/s (median of the
+rounds) and, relative to the first number, the ratio of the speeds in a round
+(median), the largest difference of a coordinate, and the change of the average
+overlap.
 
 Example:
   PYTHONPATH=. python benchmarks/lanes.py --checkpoint runs/quickstart \\
@@ -46,7 +47,7 @@ def define(values: flags.FlagValues) -> None:
 def track(
   engine: Engine, sequences: list[Sequence]
 ) -> tuple[list[np.ndarray], float]:
-  """Tracks the sequences; returns their boxes, and frames/s with decoding."""
+  """Tracks the sequences; returns boxes, and frames/s including decoding."""
   one_pass = EXPERIMENTS['one_pass']
   jobs = [
     Job(sequence, one_pass.protocol(sequence, Truth.of(sequence)))

@@ -1,7 +1,7 @@
-"""Compares the time of preparing a set with that of its image operations.
+"""Compares the time to prepare a set with the time for its image operations.
 
-The image operations are decoding, warping and encoding of every frame. Both are
-run in one process, alternately, three times; the shortest times are compared.
+The image operations are decoding, warping and encoding of every frame. The two
+run alternately in one process, three times each; the shortest times count.
 
 Example:
   python benchmarks/preparing.py --dataset davis --source DAVIS
@@ -80,7 +80,7 @@ def define(values: flags.FlagValues) -> None:
 
 
 def main(values: flags.FlagValues) -> None:
-  """Times both on a data set and prints the ratio."""
+  """Times preparing and image operations; prints the ratio."""
   frames = visible_frames(values.dataset, values.source)
   job = preparation.Job(values.dataset, values.source, CUT)
   times = {'preparing': [], 'image operations': []}

@@ -1,12 +1,12 @@
 """SiamBAN-ACM with ResNet-50, and its training step, in PyTorch.
 
 The network has the official state-dict keys and outputs
-(tests/benchmarks/pytorch_test.py), so that its training step is the same work
-as the one in JAX.
+(tests/benchmarks/pytorch_test.py), so that its training step can be compared
+with the training step in JAX.
 
 Example:
 
-  python -m acm_jax.speed --part step --only 'siamban acm' --batch_size 32 \\
+  acm-jax speed --part step --only 'siamban acm' --batch_size 32 \\
     --against benchmarks/pytorch.py --out steps.json
 
 Source: arXiv:2003.06761 and arXiv:2012.02776.
@@ -21,10 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-# Classes and distances at each location.
+# Number of classes and of distances at each location.
 OUTPUTS = {'cls': 2, 'loc': 4}
 LEVELS, TEMPLATE_CELLS = (2, 3, 4), 7
-# Sampled locations of an image, as in the official training code.
+# Number of locations sampled in an image, as in the official training code.
 POSITIVES, NEGATIVES = 16, 48
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 
@@ -40,7 +40,7 @@ def conv_bn(inputs, features, size=1, relu=False, **options) -> nn.Sequential:
 
 
 class Bottleneck(nn.Module):
-  """Residual block of three convolutions with four times as many outputs."""
+  """Residual block of three convolutions, with 4 x `features` outputs."""
 
   def __init__(self, inputs, features, stride, dilation, projection):
     super().__init__()
@@ -65,7 +65,7 @@ class Bottleneck(nn.Module):
 
 
 class Backbone(nn.Module):
-  """Dilated ResNet-50 of stride 8 that returns the outputs of stages 2 to 4."""
+  """Dilated ResNet-50 of stride 8; returns the outputs of stages 2 to 4."""
 
   def __init__(self, channels):
     super().__init__()
@@ -219,7 +219,7 @@ class Pending:
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-  """A form of the training step.
+  """Settings of a training step; a call returns the step.
 
   Attributes:
     bfloat16: Whether convolutions compute in bfloat16, by autocast.
@@ -264,7 +264,7 @@ class Form:
       return loss(cls, loc, label, distances, mask)
 
     if self.compiled:
-      # Otherwise a second batch size would be compiled for arbitrary sizes.
+      # By default, PyTorch compiles a second batch size for arbitrary sizes.
       loss_of = torch.compile(loss_of, dynamic=False)
     weights = [weight for group in groups for weight in group['params']]
 
@@ -304,7 +304,7 @@ def _inputs(raw) -> list[torch.Tensor]:
 
 
 def _targets(count: int, cells: int = 25) -> list[torch.Tensor]:
-  """Makes random labels, distances and a mask with as many samples as training.
+  """Makes random labels and distances, and a mask of locations as in training.
 
   Args:
     count: Number of images.

@@ -1,9 +1,9 @@
-"""Writes two workspaces in which to compare VOT's toolkit with `evaluate`.
+"""Writes two workspaces to compare VOT's toolkit with `acm-jax evaluate`.
 
-OUT/stb has sequences with anchors, OUT/lt sequences in which the target is
-temporarily absent. They are the first frames of sequences of VOT2018, OTB100
-and TinyTLP; images are links. docs/evaluation.md lists the commands to run
-next.
+OUT/stb has sequences with several start frames (anchors). OUT/lt has sequences
+in which the target is temporarily absent. The sequences are the beginnings of
+sequences of VOT2018, OTB100 and TinyTLP; images are links. docs/evaluation.md
+lists the commands to run next.
 
 Example:
   PYTHONPATH=. python benchmarks/vot_workspaces.py --data_dir DATA --out OUT
@@ -31,7 +31,7 @@ class Cut(NamedTuple):
     root: Name of the benchmark's folder in the data folder.
     name: Name of the sequence.
     frames: Number of frames to keep.
-    absent: Frames whose annotation is removed.
+    absent: Frames in which to remove the annotation.
   """
 
   benchmark: str
@@ -48,7 +48,7 @@ WITH_ANCHORS = (
   Cut('otb100', 'OTB100', 'Football1', 74),
   Cut('otb100', 'OTB100', 'Couple', 140),
 )
-# Frames from one anchor to the next.
+# Number of frames from one anchor to the next.
 STEP = 30
 LONG_TERM = (
   Cut('tinytlp', 'TinyTLP', 'Bike', 150, range(60, 90)),

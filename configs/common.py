@@ -4,28 +4,48 @@ Each section of a config holds the keyword arguments of a function or class:
 
     tracker       acm_jax.trackers.make
     hparams       acm_jax.tracking.contract.Hparams
-    tuned         changes of hparams that were found on a benchmark, by its
-                  name, for evaluate --hparams NAME
-    sets          data_pipelines.mixture.DataSet, by name of the data set
+    tuned         changes of hparams that were tuned on a benchmark, for
+                  evaluate --hparams BENCHMARK; keys are names of benchmarks
+    sets          data_pipelines.mixture.DataSet; keys are names of data sets
     data          data_pipelines.pipeline.train_batches
     synthetic     data_pipelines.synthetic_set.ensure (presets only)
     augment       acm_jax.training.augment.Distortion; its template and search
                   are acm_jax.training.augment.Ranges
     optimizer     acm_jax.training.optimizer.make
     schedule      acm_jax.training.schedule.rate_per_epoch
-    phases        acm_jax.training.schedule.make_phase, by name of the phase
-    teacher       weights of acm_jax.tracking.contract.Tracker.imitation, for
+    phases        acm_jax.training.schedule.make_phase; keys are names of phases
+    teacher       weights of the losses of
+                  acm_jax.tracking.contract.Tracker.imitation, for
                   train --teacher (optional)
     validation    acm_jax.training.sections.Validation, for
                   train --validation_dir (optional)
     train, log, checkpoints    acm_jax.training.sections
     sharding      acm_jax.training.sharding.Sharding
-    precision     jax.default_matmul_precision: precision of matrix products;
-                  tracker.dtype is the type that the network computes in
+
+The value `precision` is the precision of matrix products, an argument of
+jax.default_matmul_precision; `tracker.dtype` is the type that the network
+computes in.
 """
 
 from ml_collections import ConfigDict, config_dict
 
+# Attributes of the optimizers, by name.
+OPTIMIZERS = {
+  'sgd': {
+    'name': 'sgd',
+    'momentum': 0.9,
+    'weight_decay': 1e-4,
+    'clip_norm': 10.0,
+  },
+  'adamw': {
+    'name': 'adamw',
+    'b1': 0.9,
+    'b2': 0.999,
+    'eps': 1e-8,
+    'weight_decay': 1e-4,
+    'clip_norm': 10.0,
+  },
+}
 # Phase in which the backbone is frozen.
 FROZEN = {
   'from_epoch': 0,
@@ -52,14 +72,7 @@ def recipe() -> ConfigDict:
     }
   )
   config.augment = _augment()
-  config.optimizer = ConfigDict(
-    {
-      'name': 'sgd',
-      'momentum': 0.9,
-      'weight_decay': 1e-4,
-      'clip_norm': 10.0,
-    }
-  )
+  config.optimizer = ConfigDict(OPTIMIZERS['sgd'])
   config.schedule = ConfigDict(
     {
       'warmup_epochs': 5,
@@ -69,20 +82,20 @@ def recipe() -> ConfigDict:
     }
   )
   config.phases = _phases()
-  # The official code sums the gradients of its GPUs before it clips their
-  # norm; here the norm of their mean over the batch is clipped.
+  # The official code clips the norm of the gradients' sum over all GPUs; this
+  # library clips the norm of the mean gradient over the batch.
   config.train = ConfigDict(
     {
       'epochs': 20,
       'pairs_per_epoch': 600_000,
       'batch_size': 224,
       'seed': 0,
-      # 0 stands for the search size of the tracker.
+      # 0 stands for tracker.search_size.
       'search_size': 0,
       'ema_decay': 0.0,
     }
   )
-  # With fsdp=N, every parameter that can be is split over N devices.
+  # With fsdp=N, every parameter that can be split is split over N devices.
   config.sharding = ConfigDict({'fsdp': 1, 'rules': (('', 'fsdp'),)})
   config.log = ConfigDict({'every': 20})
   config.checkpoints = ConfigDict({'every': 2000, 'keep': 3})
@@ -118,9 +131,9 @@ def _sets() -> ConfigDict:
   return ConfigDict(
     {
       'imagenet_vid': {'num_use': 100_000, 'gap': 100},
-      # This set has one frame per second.
+      # YouTube-BB has one frame per second.
       'youtube_bb': {'num_use': -1, 'gap': 3},
-      # These two sets hold single images.
+      # COCO and ImageNet DET hold single images.
       'coco': {'num_use': -1, 'gap': 1},
       'imagenet_det': {'num_use': -1, 'gap': 1},
     }
@@ -152,7 +165,7 @@ def _augment() -> ConfigDict:
 def _phases() -> ConfigDict:
   """Returns phases that freeze the whole backbone for ten epochs.
 
-  Its stem and its first stage stay frozen after that.
+  The stem and the first stage of the backbone stay frozen afterwards.
   """
   return unfrozen_at(10, '[234]', 0.1)
 
@@ -162,8 +175,8 @@ def unfrozen_at(epoch: int, layers: str, rate: float) -> ConfigDict:
 
   Args:
     epoch: First epoch in which some layers of the backbone train.
-    layers: Regular expression for the numbers of these layers.
-    rate: Factor on the learning rate of these layers.
+    layers: Regular expression for the numbers of the layers that train.
+    rate: Factor on the learning rate of the layers that train.
   """
   return ConfigDict(
     {
@@ -194,8 +207,8 @@ _ALEXNET = {
   'train': {'epochs': 50, 'batch_size': 2048, 'search_size': 255},
 }
 # Changes of the recipe for each backbone. Source: the released experiments of
-# pysot. These do not train MobileNetV2, whose phases are ours, and do not
-# include the smaller ResNets, which therefore use the recipe of ResNet-50.
+# pysot. No experiment trains MobileNetV2: its phases are our choice. No
+# experiment has the smaller ResNets: they use the recipe of ResNet-50.
 BACKBONES = {
   'resnet18': {},
   'resnet34': {},

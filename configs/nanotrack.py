@@ -1,13 +1,13 @@
 """NanoTrackV3: a light tracker of 0.54 M parameters at stride 16.
 
-    python -m acm_jax.convert --source nanotrack --weights nanotrackv3.pth \
-      --config configs/nanotrack.py --out runs/nanotrackv3
-    python -m acm_jax.train --config configs/nanotrack.py
-    python -m acm_jax.train --config configs/nanotrack.py:tiny
+    acm-jax convert --source nanotrack --weights nanotrackv3.pth \
+      --config nanotrack --out runs/nanotrackv3
+    acm-jax train --config nanotrack
+    acm-jax train --config nanotrack:tiny
 
-The first command makes a tracker with the published weights. The second trains
-with the official recipe, which has not been run yet. The third trains a narrow
-network on synthetic data for a few seconds.
+The first command converts the published weights. The second trains with the
+official recipe, which has not been run yet. The third trains a narrow network
+on synthetic data for a few seconds.
 
 Source of all values: the released NanoTrackV3 code.
 """
@@ -60,7 +60,7 @@ def recipe() -> ConfigDict:
       'penalty_k': 0.138,
       'window_influence': 0.455,
       'size_lr': 0.348,
-      # Ours: a location with a lower score is more likely background.
+      # Our choice: below 0.5, the location is more likely background.
       'lost_score': 0.5,
       'found_score': 0.5,
     }

@@ -1,13 +1,13 @@
 """NanoTrack-ACM: NanoTrackV3 with asymmetric convolution and the box prior.
 
-    python -m acm_jax.train --config configs/nanotrack_acm.py \
+    acm-jax train --config nanotrack_acm \
       --init_from runs/nanotrackv3 --teacher runs/nanotrackv3 \
       --data_dir DATA --validation_dir DAVIS
-    python -m acm_jax.train --config configs/nanotrack_acm.py:tiny
+    acm-jax train --config nanotrack_acm:tiny
 
 Arguments after the colon:
 
-    sets=composed+davis    trains only on these of the config's data sets
+    sets=composed+davis    trains only on this subset of the data sets
     fusion=acm             replaces the correlations by ACM (the pure swap)
     fusion=nano_xcorr      continues to train NanoTrackV3 without ACM, as a
                            control
@@ -17,7 +17,7 @@ Arguments after the colon:
 By default ACM works in parallel to the correlations, and its last layer starts
 at zero: a run that starts from NanoTrackV3 equals NanoTrackV3 at step 0.
 
-The recipe is ours and meant for little data. The backbone is frozen, the other
+The recipe is our choice, for little data. The backbone is frozen, the other
 pretrained parts have a low learning rate and keep their batch-norm statistics,
 NanoTrackV3 is the teacher, and the best checkpoint is chosen by tracking five
 held-out sequences of DAVIS.
@@ -25,12 +25,12 @@ held-out sequences of DAVIS.
 
 from ml_collections import ConfigDict
 
-from configs import nanotrack
+from configs import common, nanotrack
 
 # For each fusion: the rates of the parts that start from random weights, the
-# rate of the pretrained parts, and the batch norms whose statistics are frozen.
-# The pure swap freezes no statistics of its towers, because their inputs differ
-# from those that NanoTrackV3's towers were trained on.
+# rate of the pretrained parts, and the batch norms with frozen statistics. The
+# pure swap freezes no statistics of the towers, because NanoTrackV3's towers
+# have other inputs.
 _RATES = {
   'residual_acm': (
     (('(cls|loc)/(acm|join)/', 1.0),),
@@ -118,16 +118,7 @@ def _transfer(
   config.data.update(source='memory', negative=0.3)
   config.data.same_category = 0.5
   config.augment.grey = 0.1
-  config.optimizer = ConfigDict(
-    {
-      'name': 'adamw',
-      'b1': 0.9,
-      'b2': 0.999,
-      'eps': 1e-8,
-      'weight_decay': 1e-4,
-      'clip_norm': 10.0,
-    }
-  )
+  config.optimizer = ConfigDict(common.OPTIMIZERS['adamw'])
   config.schedule.update(
     warmup_epochs=1, first_rate=1e-4, peak_rate=5e-4, last_rate=1e-5
   )

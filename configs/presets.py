@@ -1,21 +1,25 @@
 """Arguments of a config: the comma-separated text after the colon of --config.
 
 quickstart        a narrow AlexNet on synthetic sequences, takes minutes
-quickstart,tiny   a still narrower one, takes seconds
+quickstart,tiny   an even narrower AlexNet, takes seconds
 small             MobileNetV2 on a little real video, takes an hour or two
-backbone=NAME     another backbone, with the changes of its official recipe
+backbone=NAME     another backbone, and the changes that its official recipe
+                  needs
 fusion=NAME       another fusion
-sets=A+B          other data sets; a set that the recipe lacks contributes one
-                  pair per video and epoch
-NAME              an experiment of the config's own file, such as `otb`
+optimizer=NAME    another optimizer, sgd or adamw; adamw divides the learning
+                  rates by 10, a factor that has not been tuned
+sets=A+B          other data sets; a data set that the recipe lacks contributes
+                  one pair per video and epoch
+NAME              an experiment that the config file defines, such as `otb`
 """
 
 from ml_collections import ConfigDict, config_dict
 
 from configs import common
 
-# Changed values of a config, by section and key.
+# Changed values of a config: section -> key -> value.
 Changes = dict[str, dict]
+_VALUES = {'backbone', 'fusion', 'optimizer', 'sets'}
 PRESETS = ('quickstart', 'quickstart,tiny', 'small')
 
 
@@ -30,7 +34,7 @@ def apply(
 
   Args:
     config: Config of the tracker with its default backbone.
-    arg: Arguments of the module's docstring, separated by commas.
+    arg: Arguments as in the docstring of this module.
     fusion: Fusion to use if `arg` names none.
     backbones: Changes of the config for each backbone, by name.
     experiments: Changes of the config for each experiment, by name.
@@ -57,6 +61,8 @@ def apply(
         'leave out sets=A+B'
       )
     config.sets = _sets(config.sets, values['sets'])
+  if 'optimizer' in values:
+    _optimizer(config, values['optimizer'])
   _fusion(config.tracker, values.get('fusion', fusion))
   for name in names & set(experiments):
     _change(config, experiments[name])
@@ -78,16 +84,18 @@ def _parse(
   names = {word for word in words if '=' not in word}
   fits = not names or names in [set(choice.split(',')) for choice in known]
   repeated = len(words) > len(names) + len(values)
-  if repeated or not fits or not set(values) <= {'backbone', 'fusion', 'sets'}:
+  if repeated or not fits or not set(values) <= _VALUES:
     raise ValueError(
       f'config argument {arg!r} is unknown; the choices are '
-      f'{"; ".join(known)}; backbone=NAME; fusion=NAME; sets=A+B'
+      f'{"; ".join(known)}; backbone=NAME; fusion=NAME; optimizer=NAME; '
+      'sets=A+B'
     )
   return names, values
 
 
 def _change(config: ConfigDict, changes: Changes) -> None:
-  # A single width for all levels may become a tuple of widths.
+  # A change may replace one int by a tuple (one width per level), which
+  # ConfigDict refuses as a change of type.
   with config.ignore_type():
     config.update(changes)
 
@@ -100,6 +108,19 @@ def _backbone(config: ConfigDict, name: str, known: dict[str, Changes]) -> None:
     )
   config.tracker.backbone = name
   _change(config, known[name])
+
+
+def _optimizer(config: ConfigDict, name: str) -> None:
+  """Changes the optimizer; AdamW gets a tenth of SGD's learning rates."""
+  if name not in common.OPTIMIZERS:
+    raise ValueError(
+      f'config argument optimizer={name!r} is unknown; the choices are '
+      f'{", ".join(common.OPTIMIZERS)}'
+    )
+  config.optimizer = ConfigDict(common.OPTIMIZERS[name])
+  if name == 'adamw':
+    for rate in ('first_rate', 'peak_rate', 'last_rate'):
+      config.schedule[rate] /= 10
 
 
 def _sets(official: ConfigDict, names: str) -> ConfigDict:
@@ -118,12 +139,12 @@ def _fusion(tracker: ConfigDict, name: str) -> None:
 
 
 def _set(tracker: ConfigDict, **values) -> None:
-  """Sets those of the values that the tracker has."""
+  """Sets the values of keys that the tracker has."""
   tracker.update({k: v for k, v in values.items() if k in tracker})
 
 
 def _quickstart(config: ConfigDict) -> None:
-  """Trains a narrow AlexNet from random weights: minutes on two CPU cores."""
+  """Sets up a narrow AlexNet that trains in minutes on two CPU cores."""
   # Tuned on synthetic sequences other than the held-out ones.
   config.hparams.update(penalty_k=0.2, window_influence=0.1, size_lr=0.25)
   # 16 channels in the first layer, multiples of 8 in the others.
@@ -138,7 +159,7 @@ def _quickstart(config: ConfigDict) -> None:
   )
   only_synthetic(config, 100)
   config.augment.search.update(shift=40.0, blur=0.0)
-  # There are no pretrained weights to protect, so that nothing is frozen.
+  # Nothing is frozen, because there are no pretrained weights to protect.
   everything = {'from_epoch': 0, 'rates': (('', 1.0),)}
   config.phases = ConfigDict({'all': everything})
   # With a peak rate of 5e-2 the regression collapsed after 250 steps.
@@ -157,13 +178,13 @@ def _quickstart(config: ConfigDict) -> None:
 
 
 def only_synthetic(config: ConfigDict, sequences: int) -> None:
-  """Makes procedural sequences, which the run generates, the only data set."""
+  """Replaces all data sets by procedural sequences, which the run generates."""
   config.synthetic = _synthetic(sequences)
   config.sets = ConfigDict({'synthetic': {'weight': 1.0, 'gap': 20}})
 
 
 def _tiny(config: ConfigDict) -> None:
-  """Reduces `quickstart` to a few steps, to see that everything runs."""
+  """Reduces `quickstart` to a few steps that only test that everything runs."""
   _set(config.tracker, width=1 / 12, hidden=16)
   config.synthetic.update(sequences=4, frames=6)
   config.train.update(epochs=2, pairs_per_epoch=32, batch_size=8)
@@ -171,7 +192,7 @@ def _tiny(config: ConfigDict) -> None:
 
 
 def _small(config: ConfigDict) -> None:
-  """Trains on real video with an ImageNet backbone: over an hour on two cores.
+  """Sets up over an hour of training (two cores) with an ImageNet backbone.
 
   Requires a converted MobileNetV2 (`--init_from`), the data set davis in
   `--data_dir`, and photographs for the synthetic sequences

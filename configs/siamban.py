@@ -1,8 +1,8 @@
 """SiamBAN with ResNet-50 and depth-wise correlation, the official recipe.
 
-    python -m acm_jax.train --config configs/siamban.py
-    python -m acm_jax.train --config configs/siamban.py:quickstart
-    python -m acm_jax.train --config configs/siamban.py:otb
+    acm-jax train --config siamban
+    acm-jax train --config siamban:quickstart
+    acm-jax train --config siamban:otb
 
 The last command runs the authors' experiment for OTB100, which turns some pairs
 grey. The full recipes have not been run yet.
@@ -15,8 +15,8 @@ from ml_collections import ConfigDict
 
 from configs import common, presets
 
-# Tuned by the authors on these very benchmarks. The values that they used for
-# SiamBAN-ACM are not public.
+# Tuned by SiamBAN's authors on the named benchmarks. The values for SiamBAN-ACM
+# are not public.
 _TUNED = {
   'vot2018': {
     'penalty_k': 0.08513642556896711,
@@ -43,7 +43,7 @@ def get_config(arg: str | None = None, fusion: str = 'dw_xcorr') -> ConfigDict:
   """Returns the config; `configs.presets` describes `arg`."""
   config = common.recipe()
   config.tracker.name = 'siamban'
-  # Ours: a location with a lower score is more likely background.
+  # Our choice: below 0.5, the location is more likely background.
   config.hparams = ConfigDict(
     {**_TUNED['vot2018'], 'lost_score': 0.5, 'found_score': 0.5}
   )

@@ -1,7 +1,7 @@
 """SiamBAN-ACM: SiamBAN with asymmetric convolution and the box-size prior.
 
-    python -m acm_jax.train --config configs/siamban_acm.py
-    python -m acm_jax.train --config configs/siamban_acm.py:quickstart
+    acm-jax train --config siamban_acm
+    acm-jax train --config siamban_acm:quickstart
 
 The full recipe has not been run yet. The head is the released one, with 3x3
 kernels. For a pure swap of the fusion, set tracker.head_size=1 and

@@ -1,13 +1,13 @@
 """SiamFC with AlexNet and cross correlation, trained on GOT-10k.
 
-    python -m acm_jax.train --config configs/siamfc.py
-    python -m acm_jax.train --config configs/siamfc.py:quickstart
+    acm-jax train --config siamfc
+    acm-jax train --config siamfc:quickstart
 
 The full recipe has not been run yet.
 
 Source of all values: got-10k/siamfc, a port of SiamFC (arXiv:1606.09549).
-Deviation: that code shifts the crops by up to 4 px but not the label map; here
-the label map follows the target.
+Deviation: that code shifts the crops by up to 4 px but not the label map; this
+library moves the label map with the target.
 """
 
 from ml_collections import ConfigDict, config_dict
@@ -17,7 +17,7 @@ from configs import common, presets
 _BACKBONES = {
   'alexnet_v1': {},
   'alexnet': {},
-  # These are ours and have not been trained.
+  # The other backbones are our choice and have not been trained.
   'mobilenet_v2': {'tracker': {'levels': (5,)}},
   'resnet18': {'tracker': {'levels': (3,)}},
   'resnet34': {'tracker': {'levels': (3,)}},
@@ -48,7 +48,7 @@ def get_config(arg: str | None = None, fusion: str = 'xcorr') -> ConfigDict:
       'penalty_k': 0.02583,
       'window_influence': 0.176,
       'size_lr': 0.59,
-      # Ours: a location with a lower score is more likely background.
+      # Our choice: below 0.5, the location is more likely background.
       'lost_score': 0.5,
       'found_score': 0.5,
     }

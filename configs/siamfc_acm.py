@@ -1,7 +1,7 @@
 """SiamFC-ACM: SiamFC with asymmetric convolution and the box-size prior.
 
-    python -m acm_jax.train --config configs/siamfc_acm.py
-    python -m acm_jax.train --config configs/siamfc_acm.py:quickstart
+    acm-jax train --config siamfc_acm
+    acm-jax train --config siamfc_acm:quickstart
 
 The full recipe has not been run yet.
 

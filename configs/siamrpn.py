@@ -1,11 +1,10 @@
 """SiamRPN++ with ResNet-50 and depth-wise correlation, the official recipe.
 
-    python -m acm_jax.train --config configs/siamrpn.py
-    python -m acm_jax.train --config configs/siamrpn.py:quickstart
-    python -m acm_jax.train --config \
-      configs/siamrpn.py:backbone=alexnet_legacy,fusion=up_xcorr
-    python -m acm_jax.train --config configs/siamrpn.py:otb
-    python -m acm_jax.train --config configs/siamrpn.py:long_term
+    acm-jax train --config siamrpn
+    acm-jax train --config siamrpn:quickstart
+    acm-jax train --config siamrpn:backbone=alexnet_legacy,fusion=up_xcorr
+    acm-jax train --config siamrpn:otb
+    acm-jax train --config siamrpn:long_term
 
 The third command trains SiamRPN; the last two run pysot's experiments for
 OTB100 and for long videos. The full recipes have not been run yet.
@@ -25,7 +24,7 @@ _HPARAMS = {
   'alexnet': {'penalty_k': 0.16, 'window_influence': 0.4, 'size_lr': 0.3},
 }
 _HPARAMS['alexnet_legacy'] = _HPARAMS['alexnet']
-# Tuned on these benchmarks by mmtracking, for a model that it trained itself.
+# Tuned on the named benchmarks, for a model trained by mmtracking.
 _TUNED = {
   'otb100': {'penalty_k': 0.4, 'window_influence': 0.5, 'size_lr': 0.4},
   'uav123': {'penalty_k': 0.1, 'window_influence': 0.1, 'size_lr': 0.5},
@@ -40,7 +39,8 @@ _EXPERIMENTS = {
     # 16 pairs on each of 8 GPUs.
     'train': {'batch_size': 128},
   },
-  # pysot does not train this model; the recipe is that of SiamRPN++.
+  # pysot has no training experiment for the long-term model; this one uses the
+  # recipe of SiamRPN++.
   'long_term': {
     'tracker': {'hidden': (128, 256, 512), 'wide_search': 'long_term'},
     'hparams': {
@@ -58,7 +58,7 @@ def get_config(arg: str | None = None, fusion: str = 'dw_xcorr') -> ConfigDict:
   """Returns the config; `configs.presets` describes `arg`."""
   config = common.recipe()
   config.tracker.update(name='siamrpn', loc_share=1.2)
-  # Ours: a location with a lower score is more likely background.
+  # Our choice: below 0.5, the location is more likely background.
   config.hparams = ConfigDict(
     {**_HPARAMS['resnet50'], 'lost_score': 0.5, 'found_score': 0.5}
   )

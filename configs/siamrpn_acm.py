@@ -1,13 +1,13 @@
 """SiamRPN++ACM: SiamRPN++ with asymmetric convolution and the box-size prior.
 
-    python -m acm_jax.train --config configs/siamrpn_acm.py
-    python -m acm_jax.train --config configs/siamrpn_acm.py:quickstart
+    acm-jax train --config siamrpn_acm
+    acm-jax train --config siamrpn_acm:quickstart
 
 The full recipe has not been run yet.
 
-Deviation: the authors released no code for SiamRPN++ACM. Here ACM replaces the
-correlation in every level and branch, with the head that the authors released
-for SiamBAN. The recipe is that of SiamRPN++.
+Deviation: the authors released no code for SiamRPN++ACM. This config replaces
+the correlation by ACM in every level and branch, with the head that the authors
+released for SiamBAN. The recipe is that of SiamRPN++.
 
 Source: arXiv:2012.02776.
 """

@@ -9,17 +9,17 @@ from jaxtyping import Bool, Float, UInt8, UInt32
 class RawBatch(NamedTuple):
   """Training pairs as the host delivers them: decoded and cropped only.
 
-  Both images are the centre of a context crop of the target (RGB), larger than
-  the 127 and 255 px that the tracker sees by the margin that shift and scale
-  augmentation can reach. The device augments, cuts and labels them. The arrays
-  are NumPy's, or JAX's once they are on a device.
+  Each image is the centre of a context crop of the target (RGB). It is larger
+  than the tracker's input (usually 127 and 255 px) by the margin that shift and
+  scale augmentation can reach. The device augments, cuts and labels the images.
+  The arrays are NumPy's, or JAX's once they are on a device.
 
   Attributes:
     template: Crop around the target in the template frame.
-    search: Crop around the target in the search frame; in a negative pair, from
-      another track or another data set.
-    template_box: Target in `template`, cx, cy, w, h, px of that crop.
-    search_box: Target in `search`, cx, cy, w, h, px of that crop.
+    search: Crop around the target in the search frame; in a negative pair, the
+      target of another track or another data set.
+    template_box: Box of the target in `template`, cx, cy, w, h, px of the crop.
+    search_box: Box of the target in `search`, cx, cy, w, h, px of the crop.
     positive: Whether both crops show the same target.
     sample_id: Data set number and track number of the template, for messages.
   """
@@ -33,7 +33,7 @@ class RawBatch(NamedTuple):
 
 
 class Order(NamedTuple):
-  """Assignment of pairs to batches, consecutive from step to step.
+  """Assignment of consecutive pairs to steps and processes.
 
   Attributes:
     batch_size: Number of pairs in a step, over all processes.
@@ -57,7 +57,7 @@ def fake(
   search_room: int = 431,
   seed: int = 0,
 ) -> RawBatch:
-  """Draws a random batch of the right shapes, for tests and shape checks.
+  """Returns a random batch of valid shapes, for tests and shape checks.
 
   Args:
     batch_size: Number of pairs.

@@ -2,15 +2,17 @@
 
 A clip set is a folder of
 
-    clips-00000.tfrecord ...  a tf.train.Example per clip: the name of its
-                              track, and each frame's crop as JPEG, number, box
+    clips-00000.tfrecord ...  a tf.train.Example per clip: the name of its track
+                              and, for each frame, the crop as JPEG, the frame
+                              number and the box
     index/*.npy               position of every JPEG in its shard, boxes, frame
                               numbers, and the frames of each track
-    manifest.json             settings, counts, frames dropped and why, size and
-                              checksum of every other file
+    manifest.json             settings; counts of tracks, frames and frames left
+                              out; size and checksum of every other file
 
-The index allows random reads of single frames without TensorFlow; the index of
-a local folder stays on disk. `clip_writer` writes clip sets.
+The index allows random reads of single frames without TensorFlow. In a local
+folder, the index is memory-mapped rather than loaded. `clip_writer` writes clip
+sets.
 """
 
 import io
@@ -26,7 +28,7 @@ from data_pipelines import manifests
 
 VERSION = 4
 INDEX = 'index'
-# Columns of the index with a value per frame, then those with one per track.
+# Columns of the index: five with a value per frame, five with one per track.
 COLUMNS = ('shard', 'offset', 'length', 'box', 'frame_number')
 COLUMNS += ('track_first', 'track_count', 'track_name', 'track_video')
 COLUMNS += ('track_category',)
@@ -54,14 +56,14 @@ def read_names(folder: epath.PathLike) -> list[str]:
 
 
 def _column(path: epath.Path) -> np.ndarray:
-  """Opens a column of the index; a local one stays on disk."""
+  """Opens a column of the index, memory-mapped if the file is local."""
   try:
     if is_here(path):
-      # A plain view, since a memmap's own indexing is slow.
+      # The view is a plain array, since indexing a memmap is slow.
       return np.load(os.fspath(path), mmap_mode='r').view(np.ndarray)
     return np.load(io.BytesIO(path.read_bytes()))
   except (EOFError, ValueError) as error:
-    raise ValueError(f'{path}: damaged; write the clip set again') from error
+    raise ValueError(f'{path}: damaged; {manifests.ADVICE}') from error
 
 
 def _span(path: str, start: int, length: int) -> bytes:
@@ -74,7 +76,7 @@ def _span(path: str, start: int, length: int) -> bytes:
     with epath.Path(path).open('rb') as file:
       file.seek(start)
       return file.read(length)
-  # Takes half the time of a file object.
+  # Reading through a file object takes twice as long.
   descriptor = os.open(path, os.O_RDONLY)
   try:
     return os.pread(descriptor, length, start)
@@ -90,15 +92,15 @@ class ClipSet:
     crop_size: Side of the crops, px.
     stride: Distance between consecutive frames of a track in its video.
     cheap_reads: Whether the set is local, so that reads are fast.
-    box: Target in each crop, cx, cy, w, h, px.
+    box: Box of the target in each crop, cx, cy, w, h, px.
     frame_number: Position of each frame in its video, ascending in a track.
     track_first: First frame of each track.
     track_count: Number of frames in each track.
     track_name: Name of each track, for messages.
     track_video: Number of each track's video, ascending.
     track_category: Class of each track's target; empty if unknown.
-    track_objects: Number of the object that each track shows, which is the
-      track's own number.
+    track_objects: Number of the only object of each track: every track has an
+      object of its own, with the track's number.
   """
 
   def __init__(self, folder: epath.PathLike, in_memory: bool = False):
@@ -111,7 +113,7 @@ class ClipSet:
     Raises:
       FileNotFoundError: The folder or a file in it is missing.
       ValueError: The clip set has another version, or the size of a file has
-        changed since it was written.
+        changed since the set was written.
     """
     self.folder = epath.Path(folder)
     manifest = read_manifest(self.folder)
@@ -160,12 +162,12 @@ class ClipSet:
     return data
 
   def jpeg_error(self, frame: int) -> ValueError:
-    """Returns the error to raise for a frame whose JPEG cannot be decoded."""
+    """Returns the error to raise if the JPEG of a frame cannot be decoded."""
     track = np.searchsorted(self.track_first, frame, side='right') - 1
     return ValueError(
       f'{self.folder}: JPEG of track {track} ({self.track_name[track]}), frame '
       f'{self.frame_number[frame]}, is truncated or damaged; '
-      'write the clip set again'
+      f'{manifests.ADVICE}'
     )
 
 

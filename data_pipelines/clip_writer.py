@@ -26,7 +26,7 @@ from data_pipelines.clips import Clip, Cut, Report
 # A TFRecord is a length (8 bytes), the length's checksum (4), the data and the
 # data's checksum (4).
 _RECORD_HEAD, _RECORD_TAIL = 12, 4
-# Number of leading bytes by which a JPEG is found in its record.
+# Number of leading bytes of a JPEG that are searched for in its record.
 _HEAD = 16
 _TRACKS_PER_SHARD = 64
 
@@ -43,7 +43,7 @@ def write(
   """Writes a clip set; the folder appears only when it is complete.
 
   Args:
-    tracks: Tracks to write, which are iterated over once.
+    tracks: Tracks to write; iterated over once.
     out: Folder of the clip set.
     total: Number of tracks, for the progress display.
     cut: Settings for cutting the tracks (default: `Cut()`).
@@ -90,13 +90,13 @@ def write_shard(
   Args:
     folder: Output folder, local or at an address that etils.epath supports.
     number: Number of the shard.
-    tracks: Tracks of the shard, which are iterated over once.
+    tracks: Tracks of the shard; iterated over once.
     cut: Settings for cutting the tracks.
 
   Raises:
     RuntimeError: TensorFlow is not installed.
-    ValueError: A track's images are crops of another size than `cut` has, or
-      two tracks have the same name.
+    ValueError: A track has crops of another size than `cut.crop_size`, or two
+      tracks have the same name.
   """
   folder, report, seen = epath.Path(folder), Report(), set()
   with replacing(folder / shard_name(number)) as path:
@@ -255,7 +255,7 @@ _DTYPES = {
 
 
 class _Records:
-  """Writer of a file of TFRecords, which collects the columns of its index."""
+  """Writes a file of TFRecords, and collects the columns of its index."""
 
   def __init__(self, path: Path):
     self._tf = host_tensorflow.load()
@@ -292,9 +292,9 @@ class _Records:
     columns['box'] += clip.boxes
     columns['frame_number'] += clip.numbers
     for jpeg in clip.jpegs:
-      # A protobuf message holds the JPEGs unchanged and in order. All of them
-      # begin alike, and a search for all bytes of a JPEG would be slow, so only
-      # the first bytes are searched for and the rest is compared.
+      # A protobuf message holds the JPEGs unchanged and in order. Searching for
+      # all bytes of a JPEG would be slow, since all JPEGs begin alike. So only
+      # the first bytes are searched for, and the rest is compared.
       begin = data.index(jpeg[:_HEAD], end)
       end = begin + len(jpeg)
       if data[begin:end] != jpeg:
@@ -308,7 +308,7 @@ class _Records:
     self._position += _RECORD_HEAD + len(data) + _RECORD_TAIL
 
   def columns(self) -> dict[str, np.ndarray]:
-    """Returns the index of the written frames, with 0 as their shard."""
+    """Returns the columns of the written frames; the column `shard` is 0."""
     shapes = {'box': (-1, 4)}
     return {
       name: np.array(values, _DTYPES.get(name, np.int64)).reshape(

@@ -1,8 +1,8 @@
 """Cuts tracks into clips: short runs of context crops as JPEG.
 
-A clip is a record of a clip set. Its frames are a stride apart, chosen so that
-a full clip spans at least twice the largest distance between the frames of a
-pair. Their numbers in the video are kept.
+A clip is a record of a clip set. Its frames are a stride apart. The stride is
+chosen such that a full clip spans at least twice the largest distance between
+the frames of a pair. The clip keeps the numbers of the frames in the video.
 """
 
 import collections
@@ -26,7 +26,7 @@ class Cut:
   """Settings for cutting tracks into clips.
 
   Attributes:
-    stride: Distance between the frames that are taken from a track.
+    stride: Take every Nth frame of a track.
     crop_size: Side of the crops, px.
     quality: Quality of the JPEGs, 0 to 100.
   """
@@ -55,7 +55,7 @@ class Clip(NamedTuple):
   Attributes:
     track: Name of the track.
     jpegs: Context crops as JPEG.
-    boxes: Target in each crop, cx, cy, w, h, px.
+    boxes: Box of the target in each crop, cx, cy, w, h, px.
     numbers: Positions of the frames in the source's video, ascending.
   """
 
@@ -78,7 +78,7 @@ class Report:
     self.problems: list[str] = []
 
   def unreadable(self, error: Exception) -> None:
-    """Counts a frame whose image cannot be read."""
+    """Counts a frame, since its image cannot be read."""
     self.dropped['unreadable'] += 1
     if len(self.problems) < MOST_PROBLEMS:
       self.problems.append(str(error))
@@ -87,10 +87,13 @@ class Report:
 def cut(track: Track, settings: Cut, report: Report) -> Iterator[Clip]:
   """Yields the clips of a track in order.
 
-  Frames are left out and counted in the report if their box does not count (for
-  the track's reason), is thinner than a pixel ('degenerate') or lies off the
-  image ('outside'), if their image is missing or damaged ('unreadable'), or if
-  they come after the last row of the annotation ('without a row').
+  Frames are left out, and counted in the report by reason, if
+
+  - the target is not visible (the track's `reason`),
+  - the box is not finite, or thinner than a pixel ('degenerate'),
+  - the box is outside the image ('outside'),
+  - the image is missing or damaged ('unreadable'), or
+  - the image comes after the annotation's last row ('without a row').
   """
   if track.spare:
     report.dropped['without a row'] += track.spare
@@ -115,7 +118,7 @@ def _crop(
 ) -> tuple[bytes, np.ndarray] | None:
   """Returns the crop of frame i as JPEG, and the box in the crop.
 
-  A frame that must be left out is counted instead.
+  If the frame must be left out, counts it in the report and returns None.
   """
   box = track.box_xywh[i]
   if not track.visible[i]:

@@ -4,7 +4,7 @@ import os
 
 
 def load():
-  """Imports TensorFlow, which leaves the accelerators to JAX.
+  """Imports TensorFlow and hides the accelerators from it, for JAX to use.
 
   Raises:
     RuntimeError: TensorFlow is not installed.
@@ -14,8 +14,8 @@ def load():
     import tensorflow as tf
   except ImportError:
     raise RuntimeError(
-      "TensorFlow is not installed: run pip install 'acm-jax[train]', or read "
-      'an existing clip set with source=memory'
+      "TensorFlow is not installed: run pip install 'acm-jax[train]'; to train "
+      'without it on existing sets, set data.source=memory in the config'
     ) from None
   for kind in ('GPU', 'TPU'):
     tf.config.set_visible_devices([], kind)

@@ -1,7 +1,7 @@
-"""Manifests, which describe a folder of training data and verify its files.
+"""Manifests, which describe folders of training data.
 
-A folder's `manifest.json` is written last and lists the size and the checksum
-of every other file.
+The file `manifest.json` of a folder is written last. It lists the size and the
+checksum of every other file, so that damage can be found.
 """
 
 import hashlib
@@ -17,6 +17,11 @@ from acm_jax.host.staging import replacing
 NAME = 'manifest.json'
 # Number of simultaneous requests to a remote file system.
 REQUESTS = 32
+# Advice in the errors for damaged folders.
+ADVICE = (
+  'write the folder again with the command that made it, such as '
+  'acm-jax prepare'
+)
 
 
 def load(folder: epath.PathLike) -> dict[str, Any]:
@@ -29,17 +34,15 @@ def load(folder: epath.PathLike) -> dict[str, Any]:
   path = epath.Path(folder) / NAME
   if not path.exists():
     raise FileNotFoundError(
-      f'{folder}: not a clip set (manifest.json is missing); write it, or name '
-      'another folder'
+      f'{folder}: not a clip set (manifest.json is missing); name another '
+      'folder, or write a set with acm-jax prepare'
     )
   try:
     manifest = json.loads(path.read_text())
   except json.JSONDecodeError as error:
-    raise ValueError(
-      f'{path}: not JSON ({error}); write the folder again'
-    ) from None
+    raise ValueError(f'{path}: not JSON ({error}); {ADVICE}') from None
   if not isinstance(manifest, dict):
-    raise ValueError(f'{path}: not a manifest; write the folder again')
+    raise ValueError(f'{path}: not a JSON object; {ADVICE}')
   return manifest
 
 
@@ -59,19 +62,19 @@ def read(folder: epath.PathLike, kind: str, version: int) -> dict[str, Any]:
   path = epath.Path(folder) / NAME
   if kind_of(manifest) != kind:
     raise ValueError(
-      f'{path}: describes data of the kind {kind_of(manifest)}, not {kind}; '
-      'name another folder'
+      f'{path}: describes data of the kind {kind_of(manifest)!r}, but '
+      f'{kind!r} is needed; name another folder'
     )
   if manifest.get('version') != version:
     raise ValueError(
-      f'{path}: version {manifest.get("version")}, not {version}; '
-      'write the folder again'
+      f'{path}: has format version {manifest.get("version")}, but this release '
+      f'reads version {version}; {ADVICE}'
     )
   return manifest
 
 
 def write(folder: epath.PathLike, manifest: dict[str, Any]) -> None:
-  """Writes the manifest of a folder whose other files are complete."""
+  """Writes the manifest of a folder; all other files must be complete."""
   with replacing(epath.Path(folder) / NAME) as path:
     path.write_text(json.dumps(manifest, indent=2) + '\n')
 
@@ -91,18 +94,17 @@ def check_sizes(folder: epath.PathLike, manifest: dict[str, Any]) -> None:
     ValueError: A file has another size.
   """
   folder, files = epath.Path(folder), manifest['files']
-  # On a remote file system each size costs a request; many can run at once.
+  # On a remote file system, every size costs a request; threads send many at
+  # the same time.
   with ThreadPoolExecutor(REQUESTS) as pool:
     sizes = list(pool.map(lambda name: _size(folder / name), files))
   for (name, entry), size in zip(files.items(), sizes, strict=True):
     if size is None:
-      raise FileNotFoundError(
-        f'{folder / name}: missing; write the folder again'
-      )
+      raise FileNotFoundError(f'{folder / name}: missing; {ADVICE}')
     if size != entry['bytes']:
       raise ValueError(
-        f'{folder / name}: {size} bytes, not {entry["bytes"]} as in the '
-        'manifest; write the folder again'
+        f'{folder / name}: has {size} bytes, but the manifest lists '
+        f'{entry["bytes"]}; {ADVICE}'
       )
 
 
@@ -120,9 +122,7 @@ def verify(folder: epath.PathLike, manifest: dict[str, Any]) -> None:
       while block := file.read(1 << 20):
         digest.update(block)
     if digest.hexdigest() != entry['sha256']:
-      raise ValueError(
-        f'{path}: damaged (wrong checksum); write the folder again'
-      )
+      raise ValueError(f'{path}: damaged (wrong checksum); {ADVICE}')
 
 
 def _size(path: epath.Path) -> int | None:

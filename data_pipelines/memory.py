@@ -1,9 +1,9 @@
 """Training batches that OpenCV decodes: the source 'memory'.
 
 Decoding runs in threads of this process, or in worker processes for data sets
-whose Python code would hold the interpreter's lock. Both fill the slots of one
-buffer in turn, a batch per slot. The workers share that buffer's memory, since
-pickling the images would take four times as long as copying them.
+that need Python code, which would hold the interpreter's lock. The slots of one
+buffer are filled in turn, a batch per slot. Worker processes share the buffer's
+memory, since pickling the images would take four times as long as copying them.
 """
 
 import collections
@@ -21,7 +21,7 @@ from data_pipelines import workers
 from data_pipelines.batch import Order, RawBatch
 from data_pipelines.mixture import Mixture, Sides
 
-# Pairs per task, which share the overhead of a task.
+# Number of pairs in a task; several pairs share the overhead of one task.
 _PAIRS = 4
 
 
@@ -34,7 +34,7 @@ def read_batches(
     mixture: Source of the pairs.
     order: Assignment of pairs to batches.
     steps: Numbers of the batches.
-    ahead: Number of batches that are decoded before they are requested.
+    ahead: Number of batches to decode ahead.
 
   Raises:
     ValueError: A JPEG is damaged.
@@ -58,7 +58,7 @@ def read_batches_in_workers(
   steps: range,
   ahead: int,
 ) -> Iterator[RawBatch]:
-  """Decodes the same batches in worker processes.
+  """Decodes the batches that `read_batches` would, in worker processes.
 
   Args:
     count: Number of processes.
@@ -67,7 +67,7 @@ def read_batches_in_workers(
     sides: Sides of the images, px.
     order: Assignment of pairs to batches.
     steps: Numbers of the batches.
-    ahead: Number of batches that are decoded before they are requested.
+    ahead: Number of batches to decode ahead.
 
   Raises:
     RuntimeError: A worker died.

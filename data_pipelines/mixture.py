@@ -20,9 +20,10 @@ class DataSet:
 
   Attributes:
     path: Folder of the set, local or at an address that etils.epath supports.
-    weight: Number of pairs relative to the other sets' weights.
-    num_use: Number of pairs per epoch, as in pysot; -1 stands for the number of
-      videos of the set, and 0 leaves the choice to `weight`.
+    weight: Number of pairs with a template from this set, relative to the other
+      sets' weights.
+    num_use: Number of pairs per epoch, as in pysot; -1 means the number of
+      videos of the set, and 0 that `weight` is used instead.
     gap: Largest distance between the frames of a positive pair, in frame
       numbers.
   """
@@ -41,7 +42,7 @@ class Sides(NamedTuple):
 
 
 class Sample(NamedTuple):
-  """A pair with images as JPEG or decoded, its fields in RawBatch's order."""
+  """A pair with the fields of RawBatch; images are JPEGs or decoded."""
 
   template: bytes | UInt8[np.ndarray, 'ht ht 3']
   search: bytes | UInt8[np.ndarray, 'hs hs 3']
@@ -51,15 +52,15 @@ class Sample(NamedTuple):
   sample_id: np.ndarray
 
 
-# Sets that are read completely when they are opened, and kept in memory.
+# Which sets are read completely when they are opened, and kept in memory.
 Keep = Literal['none', 'remote', 'all']
 
 
 class Mixture:
-  """Data sets and the pairs drawn from them.
+  """Data sets, and the pairs sampled from them.
 
   Attributes:
-    slow: Whether reading a JPEG from some set takes long.
+    slow: Whether reading a JPEG takes long in at least one of the sets.
     pairs: Pairs by number.
     sides: Sides of the images, px.
   """
@@ -85,7 +86,8 @@ class Mixture:
 
     Raises:
       FileNotFoundError: A data set is missing.
-      ValueError: An argument is out of range, or a set does not suit it.
+      ValueError: An argument is out of range, or a set has too small crops or
+        frames that are too far apart.
     """
     sets = [s if isinstance(s, DataSet) else DataSet(**s) for s in sets]
     if not sets:
@@ -95,7 +97,8 @@ class Mixture:
       _check(data_set, clips, max(sides))
     if len({bool(data_set.num_use) for data_set in sets}) > 1:
       raise ValueError(
-        '`sets`: some have num_use, others a weight; give all of them the same'
+        '`sets`: some have num_use, others a weight; give all sets num_use, or '
+        'none'
       )
     self.slow = not all(clips.cheap_reads for clips in self._clips)
     indices = [
@@ -151,7 +154,7 @@ class Mixture:
 
 
 def _check(data_set: DataSet, clips: TrainingSet, side: int) -> None:
-  """Checks that a set suits the largest image and the gap that it is read with.
+  """Checks that the crops of a set are large, and its frames close, enough.
 
   Raises:
     ValueError: The set's crops are too small or its frames too far apart.

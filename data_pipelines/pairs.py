@@ -24,8 +24,8 @@ class SetIndex(NamedTuple):
     track_count: Number of frames in each track, at least 1.
     track_video: Number of each track's video, ascending from 0.
     frame_number: Position of each frame in its video, ascending in a track.
-    weight: Number of pairs whose template comes from this data set, relative to
-      the other sets' weights.
+    weight: Number of pairs with a template from this data set, relative to the
+      other sets' weights.
     gap: Largest distance between the frames of a positive pair, in frame
       numbers.
     track_category: Class of each track's target, empty if unknown; None if all
@@ -77,9 +77,9 @@ class PairSampler:
       datasets: Indices of the data sets, which are numbered in this order.
       seed: Random seed of the run, 0 or more.
       negative: Fraction of the pairs that show two different targets.
-      same_category: Fraction of the negative pairs whose targets have the same
-        class and come from the same data set but from two videos, since within
-        a video the search image may show the template's target too. A target
+      same_category: Fraction of the negative pairs in which both targets have
+        the same class and come from two videos of one data set. (In the same
+        video, the search image might show the template's target, too.) A target
         without such a counterpart gets a negative pair of any class.
 
     Raises:
@@ -94,7 +94,9 @@ class PairSampler:
         'least one must be positive'
       )
     if min(d.gap for d in datasets) < 0:
-      raise ValueError('data set gap: must be 0 frames or more')
+      raise ValueError(
+        f'data set gaps {[d.gap for d in datasets]}: none may be negative'
+      )
     for name, fraction in (
       ('negative', negative),
       ('same_category', same_category),
@@ -128,7 +130,7 @@ class PairSampler:
 
   def __getitem__(self, number: int) -> Pair:
     """Returns the pair of a given number, from 0."""
-    # Each pair owns 2**64 blocks of the generator's counter.
+    # Each pair has 2**64 blocks of the generator's counter to itself.
     rng = np.random.Generator(
       np.random.Philox(key=self._seed, counter=[0, number, 0, 0])
     )
@@ -146,7 +148,7 @@ class PairSampler:
     return Pair(template, self._another(rng, template), positive=False)
 
   def _another(self, rng: np.random.Generator, template: FrameRef) -> FrameRef:
-    """Draws a frame of a track that does not show the template's target."""
+    """Samples a frame of a track that does not show the template's target."""
     while True:
       dataset = int(self._drawn[rng.integers(len(self._drawn))])
       search = self._any_frame(rng, dataset)
@@ -157,7 +159,7 @@ class PairSampler:
   def _same_class(
     self, rng: np.random.Generator, template: FrameRef
   ) -> FrameRef | None:
-    """Draws a frame of another target of the same class in another video."""
+    """Samples a frame of another target of the same class in another video."""
     video = self._datasets[template.dataset].track_video
     tracks = self._classes[template.dataset].like(template.track)
     other_video = video[tracks] != video[template.track]
@@ -170,12 +172,12 @@ class PairSampler:
   def _shows(
     self, tracks: int | Int[np.ndarray, 'k'], template: FrameRef
   ) -> np.bool_ | Bool[np.ndarray, 'k']:
-    """Returns whether tracks of the template's set show its target."""
+    """Returns whether tracks of the template's data set show its target."""
     objects = self._objects[template.dataset]
     return (objects[tracks] == objects[template.track, 0]).any(axis=-1)
 
   def _any_frame(self, rng: np.random.Generator, dataset: int) -> FrameRef:
-    """Draws a video of a data set, a track of the video and a frame of it."""
+    """Samples a video of a data set, a track of the video and a frame of it."""
     videos = self._videos[dataset]
     video = rng.integers(len(videos) - 1)
     track = int(rng.integers(videos[video], videos[video + 1]))
@@ -184,13 +186,13 @@ class PairSampler:
   def _frame(
     self, rng: np.random.Generator, dataset: int, track: int
   ) -> FrameRef:
-    """Draws a frame of a track."""
+    """Samples a frame of a track."""
     index = self._datasets[dataset]
     frame = index.track_first[track] + rng.integers(index.track_count[track])
     return FrameRef(dataset, track, int(frame))
 
   def _nearby(self, rng: np.random.Generator, template: FrameRef) -> FrameRef:
-    """Draws a frame of the template's track within the gap."""
+    """Samples a frame of the template's track within the gap."""
     index = self._datasets[template.dataset]
     first = index.track_first[template.track]
     count = index.track_count[template.track]
@@ -208,7 +210,7 @@ def _objects(index: SetIndex) -> Int[np.ndarray, 't k']:
 
 
 def _everywhere(objects: Int[np.ndarray, 't k']) -> bool:
-  """Returns whether every track shows the target of some track."""
+  """Returns whether the target of any one track appears in all tracks."""
   targets = np.intersect1d(objects[0], objects[:, 0])
   return any((objects == target).any(axis=1).all() for target in targets)
 

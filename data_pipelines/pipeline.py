@@ -5,7 +5,7 @@ Two sources read the same folders and yield the same pairs and boxes:
     records  a tf.data pipeline, which decodes only the requested centre
     memory   shards kept in memory and decoded by OpenCV, without TensorFlow
 
-Their pixels differ as two JPEG decoders do, by less than a level on average.
+The pixels differ by less than a level on average, since the decoders differ.
 """
 
 import atexit
@@ -50,17 +50,17 @@ def train_batches(
     search_room: Side of the search images, px.
     seed: Random seed; pair i is a function of `seed` and i.
     negative: Fraction of the pairs that show two different targets.
-    same_category: Fraction of the negative pairs whose targets have the same
-      class and come from the same data set, where the set has classes and a
-      class has two targets.
+    same_category: Fraction of the negative pairs in which both targets have the
+      same class and come from the same data set, provided that the set has
+      classes and the class has a second target.
     source: 'records' or 'memory'.
     workers: Number of processes that read and decode for 'memory', each of
-      which opens the sets; 0 uses threads of this process. The batches are the
-      same.
+      which opens the sets; 0 uses threads of this process. The batches do not
+      depend on the number.
     first_step: Number of the first batch, for resuming.
-    last_step: Number of the batch before which to stop (default: endless). A
-      run should give it, since tf.data takes most of a minute to abandon what
-      it reads ahead.
+    last_step: Number of the batch before which to stop (default: endless).
+      Runs should set `last_step`, since tf.data takes most of a minute to
+      abandon batches that it reads ahead.
     process_index: Index of the part of each batch that this process reads.
     process_count: Number of equal parts that a batch is divided into.
 
@@ -92,7 +92,8 @@ def train_batches(
   open_mixture = functools.partial(
     Mixture, sets, sides, seed, negative, same_category
   )
-  # Opened even when workers open their own, so that a bad request fails now.
+  # The sets are opened even if only workers read them, so that an invalid
+  # request fails at once.
   keep = 'all' if source == 'memory' and not workers else 'none'
   mixture = open_mixture(keep)
   part = batch_size // process_count

@@ -2,9 +2,9 @@
 
 The units of a data set, in a fixed order, are divided into shards. Each shard
 is written independently, by this process, a worker process, or a worker of
-Apache Beam; then the shards' parts are merged into one index. Until then all
-files are in a temporary folder next to the output folder, and a repeated run
-skips the shards that are complete.
+Apache Beam; then the shards' parts are merged into one index. Before that, the
+files of a local set are in a temporary folder next to the output folder. A
+repeated run skips the shards that are complete.
 """
 
 import concurrent.futures
@@ -50,7 +50,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-  """A file of records to write, whose units are listed in a file next to it.
+  """A file of records to write; a file next to it lists the units.
 
   Attributes:
     job: Job that the shard is a part of.
@@ -63,7 +63,7 @@ class Shard:
   number: int
 
 
-# A function that writes shards and yields the number of each finished one.
+# A function that writes shards and yields the number of each finished shard.
 Workers = Callable[[Sequence[Shard]], Iterator[int]]
 
 
@@ -92,8 +92,8 @@ def prepare(
       files that were made with other settings.
   """
   out, local = epath.Path(out), is_here(out)
-  # A remote folder cannot be renamed atomically. It has its final name from the
-  # start and becomes a clip set with the manifest, which is written last.
+  # A remote folder cannot be renamed atomically, so it has its final name from
+  # the start. It is no clip set before the manifest, which is written last.
   begun = not local and (out / _CLAIM).exists()
   if out.exists() and not begun:
     raise ValueError(f'{out}: already exists; remove it or name another folder')
@@ -132,7 +132,7 @@ def _units(job: Job, source: Source, exclude: frozenset[str]) -> Iterator[Unit]:
   for unit in source.units(trees.open_tree(job.source)):
     if unit.name in seen:
       raise ValueError(
-        f'{job.source}: two videos are called {unit.name}; rename one'
+        f'{job.source}: two videos or images are called {unit.name}; rename one'
       )
     seen.add(unit.name)
     if unit.name not in exclude:
@@ -149,7 +149,7 @@ def _units(job: Job, source: Source, exclude: frozenset[str]) -> Iterator[Unit]:
 
 
 def _is_whole(folder: epath.Path) -> bool:
-  """Returns whether an earlier run was killed after writing the last file."""
+  """Returns whether an earlier run has written all files of the set."""
   try:
     clip_set.ClipSet(folder)
   except (FileNotFoundError, ValueError):
@@ -160,7 +160,7 @@ def _is_whole(folder: epath.Path) -> bool:
 def _write(
   shards: Sequence[Shard], counts: Sequence[int], workers: Workers, label: str
 ) -> None:
-  """Has the workers write the missing shards, and shows the progress.
+  """Passes the missing shards to the workers and shows the progress.
 
   Args:
     shards: Shards to write.
@@ -184,7 +184,7 @@ def write_shard(shard: Shard) -> int:
   """Reads the units of a shard, writes its records and returns its number."""
   source = sources.make(shard.job.name)
   tree = _tree(shard.job.source)
-  # `prepare` wrote the file, so that unpickling it is safe.
+  # Unpickling is safe, since `prepare` wrote the file.
   file = epath.Path(shard.folder) / _units_name(shard.number)
   units = pickle.loads(file.read_bytes())
 
@@ -197,7 +197,7 @@ def write_shard(shard: Shard) -> int:
   return shard.number
 
 
-# Cached, so that each process lists an archive's members once.
+# The cache lets each process list an archive's members only once.
 _tree = functools.lru_cache(maxsize=1)(trees.open_tree)
 
 
@@ -219,7 +219,8 @@ def processes(count: int | None = None) -> Workers:
     if count == 1 or len(shards) < 2:
       yield from map(write_shard, shards)
       return
-    # Spawned, since forking a process with TensorFlow's threads may hang.
+    # The processes are spawned, since a fork of a process with TensorFlow's
+    # threads may hang.
     context = multiprocessing.get_context('spawn')
     workers = min(count, len(shards))
     with concurrent.futures.ProcessPoolExecutor(
@@ -243,7 +244,7 @@ def processes(count: int | None = None) -> Workers:
 def _end_with_parent(parent: int) -> None:
   """Arranges that this process ends when its parent is killed."""
   with contextlib.suppress(OSError, AttributeError):
-    # Linux's PR_SET_PDEATHSIG.
+    # 1 is Linux's PR_SET_PDEATHSIG.
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
   if os.getppid() != parent:
     os._exit(1)
@@ -299,7 +300,7 @@ def _settings(job: Job, units: Sequence[Unit]) -> dict[str, Any]:
 def _claimed(folder: epath.Path, settings: dict[str, Any]) -> Iterator[dict]:
   """Claims the folder of unfinished work for one run and its settings.
 
-  When the work fails, the folder is kept if a shard is complete.
+  If the work fails, the folder is kept only if a shard is complete.
 
   Raises:
     ValueError: The folder was left by a run with other settings, or another
@@ -312,7 +313,7 @@ def _claimed(folder: epath.Path, settings: dict[str, Any]) -> Iterator[dict]:
     if earlier not in ('', json.dumps(settings)):
       raise ValueError(
         f'{folder}: left by an earlier run with other settings or files; '
-        'remove it'
+        'remove it, or repeat the earlier command'
       )
     if not earlier:
       with replacing(claim) as path:
@@ -328,7 +329,7 @@ def _claimed(folder: epath.Path, settings: dict[str, Any]) -> Iterator[dict]:
 
 
 def _discard(folder: epath.Path) -> None:
-  """Removes a local folder, or the files of this program in a remote one."""
+  """Removes a local folder, or this program's files from a remote folder."""
   if is_here(folder):
     folder.rmtree()
     return
@@ -339,7 +340,7 @@ def _discard(folder: epath.Path) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: epath.Path) -> Iterator[None]:
-  """Locks a local folder against other processes; remote ones have no locks."""
+  """Locks a folder against other processes, unless the folder is remote."""
   if not is_here(folder):
     yield
     return

@@ -1,15 +1,15 @@
-"""Writes a data set's clip records, which training reads.
+"""Writes a data set as a clip set, the form that training reads.
 
 --source is the official download, unpacked or as an archive (zip, tar); --list
 prints the layout of each data set. --source and --out may be addresses that
-etils.epath supports, such as gs://. A repeated command resumes an interrupted
-one. With --beam, Apache Beam does the work (extra `beam`).
+etils.epath supports, such as gs://. If interrupted, run the same command again
+to resume. With --beam, Apache Beam does the work (needs the extra `beam`).
 
 Examples:
-  python -m data_pipelines.prepare --dataset got10k --source GOT-10k \\
+  acm-jax prepare --dataset got10k --source GOT-10k \\
     --out data/got10k
-  python -m data_pipelines.prepare --out data/got10k --check
-  python -m data_pipelines.prepare --dataset got10k --source gs://b/GOT-10k \\
+  acm-jax prepare --out data/got10k --check
+  acm-jax prepare --dataset got10k --source gs://b/GOT-10k \\
     --out gs://b/got10k --beam '--runner=DataflowRunner --region=REGION'
 """
 
@@ -35,7 +35,7 @@ def define(values: flags.FlagValues) -> None:
     ('source', 'Folder or archive of the official files.'),
     ('out', 'Output folder.'),
     ('exclude', 'File with the names of videos to leave out, one per line.'),
-    ('beam', 'Flags for Apache Beam, which then does the work.'),
+    ('beam', 'Flags of Apache Beam; if given, Apache Beam does the work.'),
   ):
     flags.DEFINE_string(name, None, text, **on)
   flags.DEFINE_bool('check', False, 'Only verify the output folder.', **on)
@@ -46,8 +46,8 @@ def define(values: flags.FlagValues) -> None:
     (
       'stride',
       None,
-      'Distance between the frames taken from a video (default: depends on the '
-      'usual distance between the frames of a pair in the data set).',
+      'Take every Nth frame of a video (default: chosen per data set, so that '
+      'a clip spans twice the usual gap between the frames of a pair).',
     ),
     ('crop_size', Cut.crop_size, 'Side of the crops, px.'),
     ('quality', Cut.quality, 'Quality of the JPEGs, 0 to 100.'),
@@ -62,13 +62,15 @@ def main(values: flags.FlagValues) -> None:
     print(_layouts())
     return
   if values.out is None:
-    raise ValueError('`out` missing: see --help')
+    raise ValueError('`out`: missing; give the output folder')
   if values.check:
     print(_checked(epath.Path(values.out), values.dataset))
     return
   for name in ('dataset', 'source'):
     if values[name].value is None:
-      raise ValueError(f'`{name}` missing: see --help')
+      raise ValueError(
+        f'`{name}`: missing; preparing needs `dataset`, `source` and `out`'
+      )
   print(_prepared(values))
 
 
@@ -107,7 +109,7 @@ def _prepared(values: flags.FlagValues) -> str:
 
 def _names(path: str) -> list[str]:
   if not epath.Path(path).exists():
-    raise FileNotFoundError(f'`exclude`={path}: no such file')
+    raise FileNotFoundError(f'`exclude`={path}: no such file; check the path')
   return epath.Path(path).read_text().split()
 
 

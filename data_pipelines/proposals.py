@@ -13,22 +13,22 @@ from jaxtyping import Float, UInt8
 
 from acm_jax.geometry import boxes
 
-# Longest side of the images in which proposals are searched, px.
+# Longest side, px, to which images are shrunk before the search for proposals.
 _LONGEST = 640
-# Number of later frames that the first is compared with, and the distance of
-# the last of them, in frames.
+# Number of later frames with which the first frame is compared, and the
+# distance of the last one from the first, in frames.
 _NEIGHBOURS, _REACH = 5, 24
 # Number of corners needed to estimate the camera's motion.
 _LEAST_CORNERS = 12
 # Difference between a moving object and the background, grey levels.
 _LEAST_CHANGE = 18
-# Windows of the search for texture: square root of the area as a fraction of
-# the image's short side, and width over height.
+# Windows that are searched for texture: square root of the area, as a fraction
+# of the image's shorter side, and width divided by height.
 _SCALES, _ASPECTS = (0.1, 0.16, 0.25, 0.4), (0.4, 0.7, 1.0, 1.8)
 # Standard deviation of the grey levels below which a box counts as flat.
 _LEAST_CONTRAST = 10.0
-# Shortest side of a box, px of the video, and longest side as a fraction of the
-# image's.
+# Minimum side of a box, px of the video, and maximum width and height, as
+# fractions of the image's width and height.
 _LEAST_SIDE, _MOST_SIDE = 12, 0.7
 # Largest gap between parts of one moving object, as a fraction of the image's
 # longest side.
@@ -50,8 +50,8 @@ def propose(
 ) -> Float[np.ndarray, 'n 4']:
   """Proposes boxes in the first of several frames.
 
-  Moving objects come first, in descending order of size. Textured regions fill
-  the rest, a random choice from the best 2 * `count`, for more variety.
+  Moving objects come first, in descending order of size. The rest are textured
+  regions, sampled from the best 2 * `count` for variety.
 
   Args:
     frames: RGB frames of one shot, in order.
@@ -59,8 +59,8 @@ def propose(
     seed: Random seed for sampling the textured regions.
 
   Returns:
-    Boxes x, y, w, h, px of the frames, 0-based, without boxes that overlap an
-    earlier one much, touch the border or are flat.
+    Boxes x, y, w, h, px of the frames, 0-based. Boxes that overlap an earlier
+    box too much, touch the border or have little contrast are left out.
   """
   h, w = frames[0].shape[:2]
   scale = min(1.0, _LONGEST / max(h, w))
@@ -84,8 +84,8 @@ def moving_boxes(
   """Finds regions that differ in all or all but one of the later images.
 
   The later images are first aligned by homographies, which model a rotating
-  camera or a distant scene. Only the location where an object starts is found,
-  since few images differ from the first at the locations that it moves to.
+  camera or a distant scene. A moving object is found only where it is in the
+  first image, since few images differ at the locations that it moves to.
 
   Args:
     first: Grey image.
@@ -100,7 +100,7 @@ def moving_boxes(
   aligned = [_aligned(other, first, corners) for other in others]
   changes = [_change(first, other) for other in aligned]
   change = np.sort(changes, axis=0)[min(1, len(changes) - 1)]
-  # An object may change in several regions, whose gaps are closed.
+  # An object may cover several changed regions; the gaps are closed.
   side = max(3, round(_GAP * max(first.shape)))
   joined = cv2.morphologyEx(
     np.uint8(change > _LEAST_CHANGE),
@@ -211,10 +211,10 @@ def _at_least(box_xywh, side: float) -> Float[np.ndarray, 'n 4']:
 
 
 def _change(first, other) -> UInt8[np.ndarray, 'h w']:
-  """Computes by how many grey levels an image leaves the range of another.
+  """Computes the grey levels by which `first` is outside the range of `other`.
 
-  The range at a pixel is that of the pixel and its neighbours, which tolerates
-  a misalignment of one pixel.
+  The range at a pixel covers the pixel and its neighbours, so that images may
+  be misaligned by one pixel.
   """
   around = np.ones((3, 3), np.uint8)
   return np.maximum(
@@ -224,7 +224,7 @@ def _change(first, other) -> UInt8[np.ndarray, 'h w']:
 
 
 def _fit(box_xywh, image, scale: float) -> Float[np.ndarray, 'n 4']:
-  """Keeps boxes that are large enough, off the border and not flat."""
+  """Keeps boxes of suitable size and contrast that do not touch the border."""
   h, w = image.shape
   x, y, wide, high = box_xywh.T
   fit = (
@@ -245,7 +245,7 @@ def _contrast(image, box_xywh) -> float:
 
 
 def distinct(box_xywh: Float[np.ndarray, 'n 4']) -> Float[np.ndarray, 'm 4']:
-  """Leaves out boxes that overlap an earlier one much or lie mostly inside it.
+  """Leaves out boxes that largely overlap, or are mostly in, an earlier box.
 
   Args:
     box_xywh: Boxes in descending order of preference.

@@ -22,14 +22,14 @@ def read_batches(
     mixture: Source of the pairs.
     order: Assignment of pairs to batches.
     steps: Numbers of the batches.
-    ahead: Number of batches that are read before they are requested.
+    ahead: Number of batches to read ahead.
 
   Raises:
     RuntimeError: TensorFlow is not installed.
     ValueError: A JPEG is damaged.
   """
   tf = host_tensorflow.load()
-  # AUTOTUNE would take many batches to reach this parallelism.
+  # tf.data.AUTOTUNE would need many batches to reach this parallelism.
   cores = len(os.sched_getaffinity(0))
   failures: list[Exception] = []
   blank = _blank(max(mixture.sides))
@@ -38,8 +38,8 @@ def read_batches(
     try:
       return mixture.read(mixture.pairs[int(number)])
     except (OSError, ValueError) as error:
-      # TensorFlow would print the whole traceback. The error is raised below
-      # instead, before its batch is yielded.
+      # TensorFlow would print the whole traceback. Instead, the error is
+      # raised below, before the batch of this pair is yielded.
       failures.append(error)
       return blank
 
@@ -53,7 +53,7 @@ def read_batches(
   shapes = ((), (), (4,), (4,), (), (2,))
 
   def read_batch(start):
-    # A call from TensorFlow into Python is slow, so that one reads a batch.
+    # Calls from TensorFlow into Python are slow, so one call reads a batch.
     pairs = each(read, range(int(start), int(start) + order.count))
     columns = zip(*pairs, strict=True)
     return tuple(
@@ -102,13 +102,14 @@ def read_batches(
       yield RawBatch(*fields)
       done += 1
   except tf.errors.InvalidArgumentError as error:
-    # The error does not name the JPEG. Decoding the batches after the last good
-    # one with OpenCV raises an error that does.
+    # TensorFlow's error does not name the JPEG. `mixture.decode` raises an
+    # error that names it, when it decodes the batches after the last good one.
     for step in itertools.islice(steps, done, done + ahead + 2):
       for number in order.pairs(step):
         mixture.decode(number)
     raise ValueError(
-      f'a JPEG of the data sets cannot be decoded ({error.message})'
+      f'a JPEG of the data sets cannot be decoded ({error.message}); find the '
+      'damaged set with acm-jax prepare --check'
     ) from None
   finally:
     if pool:

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-# Side of the compared thumbnails, px, and number of levels per colour channel
-# in their histograms.
+# Side of the thumbnails that are compared, px, and number of levels per colour
+# channel in the thumbnails' histograms.
 _SIDE, _LEVELS = 32, 8
-# At a cut, the histograms have less than this fraction of the pixels in common
-# and the thumbnails differ by more than this many grey levels on average.
+# At a cut, the histograms have less than _LEAST_SHARED of the pixels in common,
+# and the thumbnails differ by more than _MOST_DIFFERENCE levels on average.
 _LEAST_SHARED, _MOST_DIFFERENCE = 0.5, 20
 
 
@@ -38,7 +38,7 @@ def stretches(
   Args:
     frames: RGB frames of a video; a change of their size counts as a cut.
     length: Maximum number of frames in a stretch.
-    every: Distance between the frames of a stretch, in frames of the video.
+    every: Take every Nth frame of the video.
     starts: Frame numbers at which stretches begin; frames between the end of a
       stretch and the next start are left out. By default each stretch begins
       where the previous one ended.
@@ -68,8 +68,8 @@ def is_cut(
 ) -> bool:
   """Returns whether a new shot begins with the frame `after`.
 
-  Both the colours and their positions must change: lightning keeps the
-  positions, and a fast pan keeps the colours.
+  The colours and the layout must both change: a flash of light keeps the
+  layout, and a fast pan keeps the colours.
 
   Args:
     before: Previous frame; None for the first frame, which is no cut.

@@ -1,15 +1,15 @@
-"""Draws procedural sequences with exact boxes, for training without downloads.
+"""Writes procedural sequences with exact boxes; needs no downloads.
 
 A textured target moves, turns, changes its size, aspect and brightness, and
 passes behind obstacles. Distractors that look like the target surround it, and
 the textured background moves with the camera. Textures are procedural or cut
-from photographs. Everything is a function of the seed.
+from photographs. Equal seeds give equal sequences.
 
-The command writes sequences in the folder layout (img/, groundtruth.txt,
+The command writes sequences in the layout `folder` (img/, groundtruth.txt,
 absent.txt), for training or as a benchmark with exact ground truth.
 
 Example:
-  python -m data_pipelines.synthetic --out heldout --sequences 50
+  acm-jax synthetic --out heldout --sequences 50
 """
 
 import sys
@@ -48,7 +48,7 @@ def generate(
   size: tuple[int, int] = (240, 320),
   textures: Path | None = None,
 ) -> Video:
-  """Generates a sequence, a pure function of the arguments.
+  """Generates a sequence; equal arguments give equal sequences.
 
   Args:
     seed: Random seed, one number or several.
@@ -81,7 +81,7 @@ def write_folder(
   seed: int,
   textures: Path | None = None,
 ) -> None:
-  """Writes sequences in the folder layout; they appear once all are complete.
+  """Writes sequences in the layout `folder`; `out` appears once complete.
 
   Args:
     out: Output folder; must not exist.
@@ -95,10 +95,13 @@ def write_folder(
     FileNotFoundError: The folder of textures does not exist.
     ValueError: `out` exists, or a number is out of range.
   """
-  if min(sequences, frames) < 1 or seed < 0:
-    raise ValueError(
-      '`sequences` and `frames` must be at least 1, `seed` at least 0'
-    )
+  for name, value, least in (
+    ('sequences', sequences, 1),
+    ('frames', frames, 1),
+    ('seed', seed, 0),
+  ):
+    if value < least:
+      raise ValueError(f'`{name}`={value}: must be at least {least}')
   with staged(out) as folder:
     for i in range(sequences):
       video = generate((seed, i), frames, textures=textures)
@@ -111,7 +114,9 @@ def _write_video(video: Video, folder: Path) -> None:
     image = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
     path = folder / 'img' / f'{number:06d}.jpg'
     if not cv2.imwrite(str(path), image):
-      raise RuntimeError(f'{path}: could not be written')
+      raise RuntimeError(
+        f'{path}: could not be written; check the free space of the disk'
+      )
   np.savetxt(folder / 'groundtruth.txt', video.box_xywh, '%.2f', ',')
   np.savetxt(folder / 'absent.txt', ~video.visible, '%d')
 

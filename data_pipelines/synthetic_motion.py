@@ -24,7 +24,7 @@ class Motion:
 
 
 def wander(rng: np.random.Generator, frames: int, keep: float) -> np.ndarray:
-  """Draws a stationary random path of unit variance.
+  """Samples a stationary random path of unit variance.
 
   Args:
     rng: Source of randomness.
@@ -42,9 +42,9 @@ def wander(rng: np.random.Generator, frames: int, keep: float) -> np.ndarray:
 def roam(
   rng: np.random.Generator, frames: int, size_hw: tuple[int, int], side: float
 ) -> Motion:
-  """Draws the motion of a sprite that roams the frame at a varying speed.
+  """Samples the motion of a sprite that roams the frame at a varying speed.
 
-  Its centre stays inside the frame.
+  The centre of the sprite stays inside the frame.
 
   Args:
     rng: Source of randomness.
@@ -74,7 +74,7 @@ def roam(
 def crossing(
   rng: np.random.Generator, target: Motion, camera: Float[np.ndarray, 't 2']
 ) -> Motion:
-  """Draws the motion of an obstacle that the target passes behind.
+  """Samples the motion of an obstacle that the target passes behind.
 
   The obstacle nearly rests in the scene, which moves with the camera.
 
@@ -95,14 +95,14 @@ def crossing(
 
 
 def pan(rng: np.random.Generator, frames: int) -> Float[np.ndarray, 't 2']:
-  """Draws the shift of the scene in each frame by the camera's motion, px."""
+  """Samples the shift of the scene, due to the camera, in each frame, px."""
   speed = rng.choice([0.0, 0.5, 2.0])
   steps = np.stack([wander(rng, frames, 0.9) for _ in range(2)], -1)
   return np.cumsum(speed * steps, axis=0)
 
 
 def _trend(rng, frames, size):
-  """Draws a smooth path of standard deviation `size`."""
+  """Samples a smooth path of standard deviation `size`."""
   slow = np.convolve(wander(rng, frames + 8, 0.95), np.ones(9) / 9, 'valid')
   return size * slow
 

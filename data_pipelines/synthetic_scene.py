@@ -1,4 +1,4 @@
-"""Draws the frames of synthetic sequences and simulates the camera."""
+"""Renders the frames of synthetic sequences and simulates the camera."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from data_pipelines.synthetic_textures import Textures
 # A target counts as visible when at least this fraction of it is in the frame
 # and not occluded.
 _VISIBLE_PART = 0.1
-# Side of the sprites' images, px, larger than most sprites are drawn.
+# Side of the sprites' images, px; most sprites are rendered at a smaller size.
 _SPRITE_SIDE = 96
 
 
@@ -28,7 +28,7 @@ class Scene:
   """Background, distractors, target and obstacles, from back to front."""
 
   def __init__(self, rng, frames, size, textures: Textures):
-    """Draws the actors and their motion for a number of frames of a size."""
+    """Samples the actors and their motion."""
     h, w = size
     self._size = size
     self._pan = synthetic_motion.pan(rng, frames)
@@ -59,7 +59,7 @@ class Scene:
         self._before.append(_Actor(image, motion))
 
   def _distractor(self, rng, texture, outline, side, frames) -> _Actor:
-    """Draws an actor with a related texture and often the target's outline."""
+    """Samples an actor with a related texture, often of the target's shape."""
     if rng.random() < 0.5:
       outline = synthetic_textures.shape(rng, _SPRITE_SIDE)
     side = side * np.exp(rng.normal(0, 0.2))
@@ -67,7 +67,7 @@ class Scene:
     return _Actor(synthetic_textures.sprite(texture, outline), motion)
 
   def render(self, t: int) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Draws a frame; returns the image, the target's box and its visibility."""
+    """Renders a frame; returns image, target's box and target's visibility."""
     image = self._background(t)
     for actor in self._behind:
       self._paint(image, actor, t)
@@ -108,8 +108,8 @@ class Scene:
     """Blends an actor into the image.
 
     Returns:
-      Region of the image that was painted and the actor's coverage in it, or
-      None twice if the actor is outside the frame.
+      Region of the image that was painted and the actor's coverage in the
+      region; (None, None) if the actor is outside the frame.
     """
     motion = actor.motion
     step = motion.center[t] - motion.center[max(t - 1, 0)]
@@ -139,7 +139,7 @@ class Camera:
   """Simulated camera: exposure, focus, noise and compression."""
 
   def __init__(self, rng, frames, size):
-    """Draws the properties of the camera for a number of frames of a size."""
+    """Samples the properties of the camera."""
     h, w = size
     light = np.exp(0.15 * synthetic_motion.wander(rng, frames, 0.95))
     gamma = np.exp(rng.normal(0, 0.15))
@@ -172,14 +172,14 @@ class Camera:
 def _apart(a: Motion, b: Motion) -> bool:
   """Returns whether two objects are apart in the first frame.
 
-  The target must be visible there, as trackers start from its first box.
+  The target must be visible in the first frame, from which trackers start.
   """
   gap = abs(a.center[0] - b.center[0]) - (a.size[0] + b.size[0]) / 2
   return bool((gap > 0).any())
 
 
 def _pose(size, angle):
-  """Returns the linear map from sprite to frame px, and the half extent, px."""
+  """Returns the linear map from sprite to frame, and half the extent, px."""
   c, s = np.cos(angle), np.sin(angle)
   turn = np.array([[c, -s], [s, c]]) * (size / _SPRITE_SIDE)
   return turn, abs(turn) @ np.full(2, _SPRITE_SIDE / 2)

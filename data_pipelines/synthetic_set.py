@@ -44,7 +44,7 @@ def ensure(
   """Writes a clip set of procedural sequences unless it already exists.
 
   A synthetic clip set with other settings is replaced, since it can be
-  generated again; any other folder of that name is an error.
+  generated again; any other existing folder is an error.
 
   Args:
     out: Folder of the clip set.

@@ -47,7 +47,7 @@ class Textures:
       raise ValueError(f'{folder}: no images for textures; name another folder')
 
   def scene(self, rng: np.random.Generator, h: int, w: int) -> Rgb:
-    """Draws a texture of h x w px."""
+    """Samples a texture of h x w px."""
     if not self._images:
       return procedural(rng, h, w)
     image = self._photograph(rng)
@@ -62,7 +62,7 @@ class Textures:
   def family(
     self, rng: np.random.Generator, side: int, members: int
   ) -> list[Rgb]:
-    """Draws textures of side x side px that resemble each other."""
+    """Samples textures of side x side px that resemble each other."""
     if not self._images:
       large = procedural(rng, 2 * side, 2 * side)
       return [_piece(rng, large, side) for _ in range(members)]
@@ -79,7 +79,7 @@ class Textures:
 
 
 def procedural(rng: np.random.Generator, h: int, w: int) -> Rgb:
-  """Draws a texture in two to four colours with structure at several scales."""
+  """Samples a texture of two to four colours, structured at several scales."""
   level = _fractal(rng, h, w)
   kind = rng.integers(4)
   if kind:
@@ -87,7 +87,7 @@ def procedural(rng: np.random.Generator, h: int, w: int) -> Rgb:
     weight = rng.uniform(0.3, 0.8)
     level = weight * pattern + (1 - weight) * level
   colors = rng.uniform(0, 255, (rng.integers(2, 5), 3))
-  # Moves the colours towards their mean, since those of a surface are similar.
+  # Move the colours towards the mean, since a surface has similar colours.
   colors = colors.mean(0) + (colors - colors.mean(0)) * rng.uniform(0.4, 1.0)
   stops = np.linspace(0, 1, len(colors))
   table = [np.interp(np.linspace(0, 1, 256), stops, c) for c in colors.T]
@@ -96,8 +96,8 @@ def procedural(rng: np.random.Generator, h: int, w: int) -> Rgb:
 
 
 def shape(rng: np.random.Generator, side: int) -> Alpha:
-  """Draws a shape as coverage, 0 to 255, clear of the edges of its square."""
-  # Drawn at twice the size and downsampled, so that the edge is soft.
+  """Renders a random shape: coverage, 0 to 255, clear of the square's edges."""
+  # Rendering at twice the size and downsampling makes the edge soft.
   large = np.zeros((2 * side, 2 * side), np.uint8)
   angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
   kind = rng.integers(4)
@@ -128,7 +128,7 @@ def sprite(texture: Rgb, alpha: Alpha) -> UInt8[np.ndarray, 'h w 4']:
 
 
 def _fractal(rng: np.random.Generator, h: int, w: int) -> np.ndarray:
-  """Draws noise of several octaves in [0, 1]."""
+  """Samples noise of several octaves in [0, 1]."""
   total = np.zeros((h, w), np.float32)
   cells, weight, decay = rng.integers(2, 6), 1.0, rng.uniform(0.45, 0.8)
   while cells < max(h, w) / 2:
@@ -139,7 +139,7 @@ def _fractal(rng: np.random.Generator, h: int, w: int) -> np.ndarray:
 
 
 def _axes(rng, h, w):
-  """Draws a direction; returns the coordinates along and across it, px."""
+  """Samples a direction; returns the coordinates along and across it, px."""
   angle = rng.uniform(0, np.pi)
   y, x = np.mgrid[:h, :w].astype(np.float32)
   c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))

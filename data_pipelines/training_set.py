@@ -23,15 +23,15 @@ class TrainingSet(Protocol):
     stride: Distance between consecutive frames of a track in its video.
     cheap_reads: Whether reading a crop needs neither a remote request nor
       rendering.
-    box: Target in each crop, cx, cy, w, h, px.
+    box: Box of the target in each crop, cx, cy, w, h, px.
     frame_number: Position of each frame in its video, ascending in a track.
     track_first: First frame of each track.
     track_count: Number of frames in each track.
     track_name: Name of each track, for messages.
     track_video: Number of each track's video, ascending.
     track_category: Class of each track's target; empty if unknown.
-    track_objects: Numbers of the objects that each track can show, its target
-      first, padded with -1.
+    track_objects: Numbers of the objects that each track can show: the track's
+      target first, then others, padded with -1.
   """
 
   folder: epath.Path
@@ -60,7 +60,7 @@ class TrainingSet(Protocol):
     """
 
   def jpeg_error(self, frame: int) -> ValueError:
-    """Returns the error to raise for a frame whose JPEG cannot be decoded."""
+    """Returns the error to raise if the JPEG of a frame cannot be decoded."""
 
 
 def open_set(folder: epath.PathLike, in_memory: bool = False) -> TrainingSet:
@@ -72,8 +72,8 @@ def open_set(folder: epath.PathLike, in_memory: bool = False) -> TrainingSet:
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.
-    ValueError: The set has an unknown kind or another version, or a file in it
-      has changed since it was written.
+    ValueError: The set has an unknown kind or another version, or a file has
+      changed since the set was written.
   """
   if _is_composed(folder):
     return ComposedSet(folder)
@@ -92,9 +92,9 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
 
 
 def read_names(folder: epath.PathLike) -> list[str]:
-  """Returns the names of what a set shows, without opening the whole set.
+  """Returns the names in a set, without opening the whole set.
 
-  These are the names of a clip set's tracks, or of a composed set's objects,
+  A clip set has names of tracks. A composed set has names of objects,
   photographs and folders of photographs.
 
   Raises:

@@ -1,8 +1,8 @@
 """Worker processes that call one function: `start(count, make)`.
 
-Workers are spawned and import only the module of the function, so that neither
-JAX nor the program's other imports are loaded in each of them. They ignore the
-signals that end the program, and end with it even if it is killed. Only pipes
+Workers are spawned and import only the module of the function, so that no
+worker loads JAX or the program's other imports. Workers ignore the signals that
+end the program, but end when the program ends, even if it is killed. Only pipes
 connect workers and program, so that a killed program leaves nothing behind.
 """
 
@@ -25,13 +25,13 @@ from typing import Any
 def start(
   count: int, make: Callable[[], Callable]
 ) -> Iterator[Callable[..., Future]]:
-  """Starts processes that call `make` once, then the function it returns.
+  """Starts processes, each of which calls the function that `make` returns.
 
   Args:
     count: Number of processes.
-    make: Function that returns the workers' function; called in each worker.
-      Must be picklable, such as a `functools.partial` of a module's function,
-      and may hold shared memory.
+    make: Function that returns the workers' function; called once in each
+      worker. Must be picklable, such as a `functools.partial` of a module's
+      function, and may hold shared memory.
 
   Yields:
     `submit(*arguments)`, which has a worker call the function and returns a
@@ -63,20 +63,21 @@ def _start_one(make: Callable[[], Callable]):
   ours, theirs = context.Pipe()
   process = context.Process(target=_serve, args=(theirs, make), daemon=True)
   process.start()
-  # Once only the worker holds its end, the end closes when the worker dies.
+  # Without this copy, the worker's end of the pipe closes when the worker dies.
   theirs.close()
   return process, ours
 
 
 @contextlib.contextmanager
 def _isolated() -> Iterator[None]:
-  """Isolates the processes that are started inside from this program.
+  """Isolates processes that are started in this context from the program.
 
-  They do not import the program's main module, which may import JAX or, without
-  a guard, start the program's work again. They never receive the signals that
-  end the program, since the program may need another result before it ends.
+  The processes do not import the program's main module, which may import JAX
+  or, without a guard, start the program's work again. The processes never
+  receive the signals that end the program, since the program may need another
+  result before it ends.
   """
-  # Started later, the tracker would unblock the signals.
+  # If the resource tracker were started later, it would unblock the signals.
   resource_tracker.ensure_running()
   ending = {signal.SIGINT, signal.SIGTERM}
   mask = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
@@ -90,7 +91,7 @@ def _isolated() -> Iterator[None]:
 
 
 def _serve(connection: Connection, make: Callable[[], Callable]) -> None:
-  """Answers each task with (result, error) until the other end is closed."""
+  """Answers each task with (result, error) until the program closes its end."""
   function = None
   with contextlib.suppress(EOFError, OSError):
     while True:
@@ -114,7 +115,7 @@ def _call(idle: queue.SimpleQueue, *task: Any) -> Any:
   except (EOFError, OSError):
     raise RuntimeError(
       'a worker process died, perhaps because memory ran out; resume with '
-      'fewer workers, or with 0 to read in threads'
+      'fewer workers (data.workers in the config), or with 0 to use threads'
     ) from None
   finally:
     idle.put(connection)

@@ -27,7 +27,12 @@ CASES = [
   for name in LARGE
   for arg in (None, *presets.PRESETS)
   if not (name.startswith('siamfc') and arg == 'small')
-] + [('siamban', 'otb'), ('siamrpn', 'otb'), ('siamrpn', 'long_term')]
+] + [
+  ('siamban_acm', 'optimizer=adamw'),
+  ('siamban', 'otb'),
+  ('siamrpn', 'otb'),
+  ('siamrpn', 'long_term'),
+]
 CASES += [(name, arg) for name in LIGHT for arg in (None, 'tiny')]
 LOWERED = ('nanotrack_acm', 'siamban_acm', 'siamfc_acm', 'siamrpn')
 

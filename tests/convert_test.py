@@ -82,7 +82,7 @@ def test_official_weights_reproduce_the_official_outputs(
   assert run(*flags) == command.DONE
   printed = capsys.readouterr().out
   assert '547 arrays written' in printed
-  # float32 against float64; the measured error is 2e-6 on a CPU.
+  # The reference is float64; outputs in float32 differ by about 2e-6 on a CPU.
   assert worst(printed) < 1e-5
   assert trained.load(str(tmp_path / 'out')).tracker.template_size == 127
 
@@ -135,7 +135,7 @@ def test_a_resnet18_is_converted_completely(run, tmp_path, capsys):
   np.savez(tmp_path / 'weights.npz', **classifiers.resnet18())
   config = 'configs/siamrpn.py:backbone=resnet18'
   assert run(*make_flags(tmp_path, 'resnet', config)) == command.DONE
-  # 20 convolutions with a kernel and the four arrays of a batch norm each.
+  # Each of 20 convolutions has a kernel and the four arrays of a batch norm.
   assert capsys.readouterr().out.startswith('100 arrays written')
   _, variables = checkpoints.load_variables(tmp_path / 'out')
   kernel = variables['params']['backbone']['layer2_0']['downsample']['conv']

@@ -14,7 +14,10 @@ from configs import siamban
 
 @pytest.fixture
 def flags(tiny_run, sequences, tmp_path):
-  """Returns a function of the flags of a valid request, with changes."""
+  """Returns a function that lists the flags of a valid `evaluate` command.
+
+  Its keyword arguments replace or add flags.
+  """
 
   def flags(**changes):
     values = {
@@ -47,10 +50,10 @@ def test_results_scores_and_a_sheet_of_frames_are_written(
     truth = read_boxes(sequences / sequence / 'groundtruth.txt')
     baseline = read_boxes(out / 'first_box' / f'{sequence}.txt')
     tracked = read_boxes(out / name / f'{sequence}.txt')
-    # Files have four decimals.
+    # Result files have four decimals.
     np.testing.assert_allclose(baseline, truth[:1].repeat(6, 0), atol=1e-4)
     np.testing.assert_allclose(tracked[0], truth[0], atol=1e-4)
-    # Sizes do not change at a rate of 0, so --hparams had an effect.
+    # Sizes stay the same because --hparams sets their rate to 0.
     sizes, first_size = tracked[:, 2:], truth[:1, 2:]
     np.testing.assert_allclose(sizes, first_size.repeat(6, 0), 1e-4)
 

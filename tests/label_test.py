@@ -12,9 +12,10 @@ FRAMES = 12
 
 @pytest.fixture
 def flags(tiny_run, tmp_path):
-  """Returns a function of the flags of a valid request, with changes.
+  """Returns a function that lists the flags of a valid `label` command.
 
-  A value of None removes a flag, and a list repeats it.
+  Its keyword arguments replace or add flags; a list repeats a flag, and None
+  removes one.
   """
   video = shots.write(tmp_path / 'square', shots.moving_square(FRAMES))
 
@@ -34,7 +35,7 @@ def flags(tiny_run, tmp_path):
 
 
 def test_a_video_becomes_sequences_and_a_summary(run_command, flags, tmp_path):
-  # With these thresholds even the passes of an untrained tracker agree.
+  # With thresholds of 0, even the passes of an untrained tracker agree.
   boxes = boxes_file(tmp_path, '0,40,90,40,40')
   argv = flags(overlap=0, score=0, boxes=boxes)
   code, printed, errors = run_command(label, *argv)

@@ -16,11 +16,13 @@ def test_help_lists_every_command(capsys):
 
 
 @pytest.mark.parametrize('name', console._COMMANDS)
-def test_each_command_shows_its_help(name, capsys):
+def test_each_command_shows_its_help_with_an_example(name, capsys):
   assert console.main([name, '--help']) == 0
   module, _ = console._file_of(console._COMMANDS[name])
   first = importlib.import_module(module).__doc__.strip().splitlines()[0]
-  assert first in capsys.readouterr().out
+  printed = capsys.readouterr().out
+  assert first in printed
+  assert f'\n  acm-jax {name} --' in printed
 
 
 def test_an_unknown_command_is_refused_and_the_known_ones_listed(capsys):

@@ -1,4 +1,4 @@
-"""Tests of the command pairs, which draws the pairs that a config trains on."""
+"""Tests of the command pairs, which plots the training pairs of a config."""
 
 import cv2
 import pytest
@@ -18,7 +18,7 @@ def data_dir(tmp_path_factory):
 @pytest.mark.parametrize(
   'name', ['siamfc', 'siamrpn', 'siamban', 'nanotrack_acm']
 )
-def test_pairs_of_every_tracker_are_drawn(
+def test_pairs_of_every_tracker_are_plotted(
   run_command, data_dir, tmp_path, name
 ):
   out = tmp_path / 'pairs.png'
@@ -28,8 +28,8 @@ def test_pairs_of_every_tracker_are_drawn(
     *(f'--data_dir={data_dir}', f'--out={out}', '--pairs=4'),
   )
   assert code == 0, errors
-  assert printed[-1] == f'4 pairs drawn in {out}'
-  # A pair is drawn as template and two search images; there are four per row.
+  assert printed[-1] == f'4 pairs plotted in {out}'
+  # Each row has four images; a pair has a template and two search images.
   assert cv2.imread(str(out)).shape[1] == 4 * 320
 
 

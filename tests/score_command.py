@@ -1,4 +1,4 @@
-"""Runs the score command on folders of a test."""
+"""Runs the score command in tests."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,10 @@ def run(
   """Scores trackers on the annotations in truth.json; returns the exit code.
 
   Args:
-    folder: Folder of truth.json and of the trackers' results, which gets the
-      output folder `out`.
+    folder: Folder with truth.json and the folders of results. The scores are
+      written to the subfolder `out`.
     trackers: Names of the trackers.
-    flags: Values of flags that differ from these defaults.
+    flags: Values of flags, by name, that replace or add to the defaults.
   """
   values = {
     'benchmark': 'folder',

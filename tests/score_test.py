@@ -15,7 +15,10 @@ TRUE = np.array([[15, 25, 30, 40]] * 4, dtype=float)
 
 @pytest.fixture
 def folder(tmp_path):
-  """Two sequences, a perfect tracker, and one whose box never moves."""
+  """Returns a folder with annotations and results of two sequences.
+
+  The tracker `perfect` returns the true boxes; `stays` keeps the first box.
+  """
   moving = TRUE + np.arange(4)[:, None] * [[60, 0, 0, 0]]
   truth = {'a': {'gt_rect': TRUE.tolist()}, 'b': {'gt_rect': moving.tolist()}}
   (tmp_path / 'truth.json').write_text(json.dumps(truth))
@@ -35,11 +38,11 @@ def test_scores_of_two_trackers_are_written(folder):
   perfect, stays = found['trackers']['perfect'], found['trackers']['stays']
   assert perfect['success_auc'] == pytest.approx(20 / 21, abs=1e-6)
   assert perfect['average_overlap'] == 1.0
-  # The tracker that stays hits all four frames of a and the first one of b.
+  # The box that stays hits all four frames of a and the first frame of b.
   assert stays['precision_20'] == (1 + 1 / 4) / 2
   assert stays['average_overlap'] == 0.5
   assert stays['sequences']['b']['success_rate_50'] == 0.0
-  # The extreme draws have one of the sequences twice.
+  # The bounds are the draws with the same sequence twice.
   assert stays['success_auc_95'] == [
     stays['sequences'][name]['success_auc'] for name in 'ba'
   ]
@@ -116,9 +119,7 @@ def test_trackers_are_compared_on_the_sequences_that_all_have(folder, capsys):
   assert 'not scored: b' in capsys.readouterr().out
 
 
-def test_a_report_has_the_missing_results_and_the_number_of_runs(
-  folder, capsys
-):
+def test_a_report_lists_missing_results_and_numbers_of_runs(folder, capsys):
   np.savetxt(folder / 'stays' / 'a_002.txt', TRUE, delimiter=',')
   (folder / 'perfect' / 'b.txt').unlink()
   assert run(folder) == 0
@@ -142,7 +143,7 @@ def test_first_boxes_are_not_enough_to_score_a_hidden_test_set(folder, capsys):
   assert not (folder / 'out').exists()
 
 
-def test_the_interval_of_got10k_is_of_the_success_over_pooled_frames(folder):
+def test_the_interval_of_got10k_is_over_pooled_frames(folder):
   first, second = 'GOT-10k_Val_000001', 'GOT-10k_Val_000002'
   long, short = np.tile(TRUE, (10, 1)), TRUE
   truth = {
@@ -161,7 +162,7 @@ def test_the_interval_of_got10k_is_of_the_success_over_pooled_frames(folder):
   assert ours['success_auc_95'] == [0.0, pytest.approx(20 / 21, abs=1e-6)]
 
 
-def test_an_area_is_not_headed_as_precision_at_a_threshold(folder, capsys):
+def test_an_area_under_a_curve_has_its_own_heading(folder, capsys):
   assert run(folder, flags={'protocol': 'trackingnet'}) == 0
   _, head, *_ = capsys.readouterr().out.splitlines()
   assert 'P (area)' in head
@@ -186,7 +187,7 @@ def test_an_annotation_shorter_than_the_official_one_is_reported(
   (folder / 'stays' / 'a.txt').rename(folder / 'stays' / 'Couple.txt')
   assert run(folder, ['stays'], {'benchmark': 'otb100'}) == 0
   assert content(folder)['cropped'] == {'Couple': [4, 140]}
-  assert 'of the official ones: Couple (4 of 140)' in capsys.readouterr().out
+  assert 'official one: Couple (4 instead of 140)' in capsys.readouterr().out
 
 
 def test_scores_of_a_part_of_the_official_list_are_partial(folder):
@@ -239,7 +240,7 @@ def test_a_wrong_flag_is_refused_in_one_line(folder, capsys, flags, message):
   ('trackers', 'message'),
   [
     (['nobody'], 'nobody: no such folder of results'),
-    ([], '--results'),
+    ([], '--results: missing; scoring needs --annotations, --results and'),
     (['stays', 'stays'], "--results: two trackers are called 'stays'"),
     (['empty'], 'empty: no <sequence>.txt'),
     (['long'], '5 rows for 4 annotated frames'),
@@ -274,7 +275,7 @@ def test_wrong_results_are_refused_in_one_line(
 def test_help_shows_an_example(capsys):
   argv = ['score', '--help']
   assert command.run(score.define, score.main, score.__doc__, argv) == 0
-  assert 'python -m acm_jax.score --benchmark' in capsys.readouterr().out
+  assert 'acm-jax score --benchmark' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('flag', ['results', 'out', 'protocol'])

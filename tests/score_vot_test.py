@@ -15,9 +15,9 @@ BOX = '15.0,25.0,30.0,40.0'
 
 @pytest.fixture
 def resets(tmp_path):
-  """Annotations and results of a sequence in the reset experiment.
+  """Returns a folder with annotations and results of the reset experiment.
 
-  The tracker `fails` fails once; the tracker `holds` never does.
+  The tracker `fails` fails once; the tracker `holds` never fails.
   """
   rows = [[15, 25, 30, 40]] * 20
   truth = {'bag': {'gt_rect': rows, 'width': 99, 'height': 99}}
@@ -68,12 +68,13 @@ def test_protocols_and_benchmarks_of_other_experiments_are_refused(
   (resets / 'flat').mkdir()
   (resets / 'flat' / 'bag.txt').write_text(f'{BOX}\n' * 20)
   assert run(resets, ['flat', 'fails'], {'benchmark': 'vot2018'}) == 2
-  assert 'score them separately' in capsys.readouterr().err
+  error = capsys.readouterr().err
+  assert 'score the folders of each experiment separately' in error
 
 
 @pytest.fixture
 def walked(tmp_path):
-  """Sequences and results in the layout of vot-toolkit."""
+  """Returns a folder with sequences and results in vot-toolkit's layout."""
   walks.write(tmp_path)
   width, height = walks.SIZE
   for name in walks.LENGTHS:
@@ -213,7 +214,7 @@ def test_one_pass_results_are_not_scored_as_long_term_ones(walked, capsys):
   (walked / 'ours' / 'd.txt').write_text('1,2,3,4\n' * 60)
   assert score(walked, 'vot_lt') == 2
   error = capsys.readouterr().err
-  assert '--results: these are from the one-pass experiment' in error
+  assert '--results: the files are from the one-pass experiment' in error
   assert '--protocol vot_toolkit scores the long-term experiment' in error
 
 

@@ -15,9 +15,9 @@ HEADER = ['frame', 'target', 'x', 'y', 'w', 'h', 'score', 'lost', 'margin']
 
 @pytest.fixture
 def flags(tiny_run, sequences, tmp_path):
-  """Returns a function of the flags of a valid request, with changes.
+  """Returns a function that lists the flags of a valid `track` command.
 
-  A value of None removes a flag.
+  Its keyword arguments replace or add flags; None removes one.
   """
 
   def flags(**changes):
@@ -53,7 +53,7 @@ def test_the_written_video_has_the_frames_and_rate_of_the_input(
 ):
   folder = sequences / 'synthetic-0001' / 'img'
   code = cv2.VideoWriter_fourcc(*'mp4v')
-  # A common rate that no small fraction equals.
+  # A common frame rate that is no simple fraction.
   writer = cv2.VideoWriter(str(tmp_path / 'a.mp4'), code, 23.976, (320, 240))
   for path in sorted(folder.iterdir()):
     writer.write(cv2.imread(str(path)))

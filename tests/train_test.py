@@ -46,6 +46,22 @@ def test_an_unknown_key_in_a_config_file_is_named(run, tmp_path):
 
 
 @pytest.mark.parametrize(
+  ('text', 'message'),
+  [
+    ('def get_config(arg=None): return {}', 'get_config returned a dict; retu'),
+    ('def get_config(arg=None) return 1', 'SyntaxError'),
+    ('import nothing\ndef get_config(arg=None): ...', "No module named 'nothi"),
+  ],
+  ids=['dict', 'syntax', 'import'],
+)
+def test_a_broken_config_file_is_a_bad_request(run, tmp_path, text, message):
+  (tmp_path / 'mine.py').write_text(text + '\n')
+  code, printed = run('--config', tmp_path / 'mine.py')
+  assert code == 2, printed.err
+  assert message in printed.err
+
+
+@pytest.mark.parametrize(
   ('change', 'args', 'message'),
   [
     ("teacher = {'cls': 1.0}", (), 'config.teacher: no teacher is named; give'),
@@ -101,6 +117,12 @@ def test_a_missing_teacher_or_validation_set_is_refused(
       '--validation_dir: the config has no section validation',
     ),
     (['--config', 'siamban.py:fast'], "argument 'fast' is unknown"),
+    (
+      [*QUICK, '--config.optimizer.name=adamw'],
+      "config.optimizer: optimizer adamw: has no 'momentum'; give weight_decay",
+    ),
+    ([*QUICK, '--config.precision=half'], "unknown precision 'half'"),
+    ([*QUICK, '--config.sharding.fsdp=3'], 'fsdp=3 does not divide the 8 dev'),
     (
       [*QUICK, '--config.trian=1'],
       "key: 'trian'",

@@ -1,4 +1,4 @@
-"""Tests of the tracker for VOT's toolkit, and of its registry."""
+"""Tests of the tracker for VOT's toolkit, and of trackers.ini."""
 
 import configparser
 import importlib
@@ -34,7 +34,7 @@ def test_the_toolkit_receives_the_boxes_of_the_tracker(
   expected_boxes = [tracked.box_xywh for tracked in expected]
   expected_scores = [tracked.score for tracked in expected]
   tracker = vot.Tracker(str(tiny_run))
-  # Twice, because the toolkit uses one tracker for several sequences.
+  # Run twice, because the toolkit uses one tracker for several sequences.
   for _ in range(2):
     assert tracker.init(images[0], (BOX, {})) == BOX
     results = [tracker.update(image, []) for image in images[1:]]

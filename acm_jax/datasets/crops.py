@@ -1,4 +1,4 @@
-"""Context crops of targets, which clip sets store for every frame.
+"""Context crops of targets, as stored in clip sets.
 
 The target's box is at the centre of its crop. The scale is such that the
 template crop, the box with context of `CONTEXT_AMOUNT`, has a side of
@@ -17,7 +17,7 @@ CROP_SIZE = 511
 
 
 def scale_of(size: Float[np.ndarray, '*n 2']) -> Float[object, '*n']:
-  """Returns the scale from image to crop for targets of width and height."""
+  """Returns the scale from image to crop, given targets' widths and heights."""
   width, height = size[..., 0], size[..., 1]
   return TEMPLATE_SIZE / context.context_side(width, height, CONTEXT_AMOUNT)
 

@@ -43,7 +43,7 @@ class Sequence:
 
   @property
   def visible(self) -> Bool[np.ndarray, 'n']:
-    """Whether each frame has a finite box with an area and is not absent."""
+    """Whether each frame has a box with an area and no label of absence."""
     return (
       np.isfinite(self.box_xywh).all(axis=1)
       & (self.box_xywh[:, 2:] > 0).all(axis=1)
@@ -104,14 +104,14 @@ def read_frame(path: Path) -> UInt8[np.ndarray, 'h w 3']:
     ValueError: The file cannot be decoded.
   """
   if not path.is_file():
-    raise FileNotFoundError(f'{path}: no such image')
+    raise FileNotFoundError(f'{path}: no such image; restore it')
   return decode(path.read_bytes(), str(path))
 
 
 def read_ahead(
   paths: Iterable[Path], ahead: int = 8
 ) -> Iterator[UInt8[np.ndarray, 'h w 3']]:
-  """Yields `read_frame` of each path; threads decode up to `ahead` more."""
+  """Yields the image of each path; threads decode `ahead` images in advance."""
   with concurrent.futures.ThreadPoolExecutor(ahead) as pool:
     waiting: collections.deque = collections.deque()
     for path in paths:
@@ -132,7 +132,8 @@ def decode(data: bytes, where: str) -> UInt8[np.ndarray, 'h w 3']:
   Raises:
     ValueError: The image cannot be decoded.
   """
-  # OpenCV 4 fills a JPEG that is truncated in its last scan with grey.
+  # OpenCV 4 accepts a JPEG that is truncated in its last scan, and fills the
+  # missing part with grey.
   truncated = data[:2] == b'\xff\xd8' and (
     data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda')
   )
@@ -145,15 +146,15 @@ def decode(data: bytes, where: str) -> UInt8[np.ndarray, 'h w 3']:
 
 
 def frame_number(stem: str) -> int | None:
-  """Returns the number at the end of an image's name, if there is one."""
+  """Returns the number at the end of an image's name, or None."""
   digits = re.search(r'\d+$', stem)
   return int(digits[0]) if digits else None
 
 
 def numbered_images(folder: Path) -> dict[int, Path]:
-  """Returns the images of a folder by the number at the end of their names.
+  """Returns the images of a folder, in ascending order.
 
-  The numbers are in ascending order.
+  The keys are the numbers at the end of the images' names.
 
   Raises:
     FileNotFoundError: The folder does not exist.
@@ -161,7 +162,9 @@ def numbered_images(folder: Path) -> dict[int, Path]:
       two names end in the same number.
   """
   if not folder.is_dir():
-    raise FileNotFoundError(f'{folder}: no such folder of frames')
+    raise FileNotFoundError(
+      f'{folder}: no such folder of frames; check the path'
+    )
   images: dict[int, Path] = {}
   for path in sorted(folder.iterdir()):
     if path.suffix.lower() not in IMAGE_SUFFIXES:
@@ -177,7 +180,9 @@ def numbered_images(folder: Path) -> dict[int, Path]:
       )
     images[number] = path
   if not images:
-    raise ValueError(f'{folder}: contains no images')
+    raise ValueError(
+      f'{folder}: contains no images ({", ".join(IMAGE_SUFFIXES)})'
+    )
   return dict(sorted(images.items()))
 
 
@@ -213,7 +218,7 @@ def read_text(path: Path) -> str:
 def parse_rows(
   text: str, where: str, columns: tuple[int, ...]
 ) -> list[list[float]]:
-  """Parses rows as `read_rows` does, from the text of the file `where`."""
+  """Parses the text of the file `where` as `read_rows` does."""
   rows = []
   for number, line in enumerate(text.rstrip().splitlines(), 1):
     fields = re.split(r'\s*,\s*|\s+', line.strip())

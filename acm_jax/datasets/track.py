@@ -19,13 +19,13 @@ class Track(NamedTuple):
       JPEG for a cropped track. It raises OSError or ValueError, naming the
       file, if the image cannot be read.
     files: Names of the image files, for readers of the original bytes.
-    reason: Word by which reports call the frames that are not visible.
+    reason: Word for the frames that are not visible, for reports.
     cropped: Whether the images are context crops already, centred on the
       target.
-    video: Name of the video, whose tracks must be consecutive; empty if the
-      video has no other track.
+    video: Name of the video; empty if the video has no other track. Tracks of
+      the same video must be consecutive.
     category: Class of the target in its data set's words; empty if unknown.
-    spare: Number of images beyond the last row.
+    spare: Number of images beyond the last row of the annotation.
   """
 
   name: str

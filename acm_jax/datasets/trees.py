@@ -77,12 +77,12 @@ class Tree(abc.ABC):
 
 
 def join(*parts: str) -> str:
-  """Joins the parts of a name, of which empty ones are the root."""
+  """Joins the parts of a name; empty parts, which are the root, are skipped."""
   return '/'.join(part for part in parts if part)
 
 
 def find(tree: Tree, name: str, depth: int = 3) -> str | None:
-  """Finds the uppermost folder that contains a file or folder of that name."""
+  """Finds the uppermost folder that contains a file or folder of a name."""
   parents = ['']
   for _ in range(depth + 1):
     for parent in parents:
@@ -104,8 +104,8 @@ def open_tree(source: epath.PathLike) -> Tree:
     base = Folder(path)
     layers = [('', _archive(path / name)) for name in _archives(base, '')]
     folders = base.folders()
-    # The parts of a data set, such as train/, may be packed separately. If a
-    # folder has thousands of subfolders, these are not such parts.
+    # The parts of a data set, such as train/, may be packed separately.
+    # Thousands of subfolders would be videos instead.
     for folder in folders if len(folders) <= _MAX_PARTS else ():
       layers += [
         (folder, _archive(path / folder / name))
@@ -224,7 +224,7 @@ class _Archive(Tree):
 
     Args:
       path: Path of the archive.
-      members: Names of the files, and what `read` needs to find them.
+      members: Name of each file, and data with which `read` finds the file.
     """
     self._path, self.label = path, str(path)
     self._folders: dict[str, set[str]] = {'': set()}
@@ -256,7 +256,7 @@ class _Archive(Tree):
     return self._files[folder][leaf]
 
   def __reduce__(self):
-    # Unpickling opens the file again, as another process has to.
+    # Unpickling opens the file again, since another process must do so.
     return type(self), (self._path,)
 
 
@@ -329,7 +329,7 @@ class Tar(_Archive):
 
 
 class _Layers(Tree):
-  """Several trees as one, each below a folder of its own."""
+  """Several trees joined into one, each at a folder of the first tree."""
 
   def __init__(self, layers: list[tuple[str, Tree]]):
     _, self._base = layers[0]
@@ -377,7 +377,7 @@ class _Layers(Tree):
   def _holder(self, name: str) -> tuple[Tree, str]:
     """Finds the tree that contains a file, and the file's name in that tree.
 
-    For a file that does not exist, the tree is that of the folder itself.
+    A file that does not exist gets the tree of the folder without archives.
     """
     for tree, inner in self._inside(name):
       if inner in tree:

@@ -56,17 +56,22 @@ def open_video(source: str) -> Video:
     frames = (read_frame(image) for image in images.values())
     return Video(frames, DEFAULT_FPS, len(images))
   if not path.is_file():
-    raise FileNotFoundError(f'{path}: no such video, folder or camera number')
+    raise FileNotFoundError(
+      f'{path}: no such video, folder or camera number; check the path'
+    )
   if path.suffix.lower() in _TEXT:
     # FFmpeg would render the text as frames.
-    raise ValueError(f'{path}: a text file, not a video')
+    raise ValueError(
+      f'{path}: a text file, not a video; give a video file or a folder of '
+      'images'
+    )
   return _capture(
     str(path), f'{path}: cannot be decoded as a video; re-encode it'
   )
 
 
 def _capture(source: int | str, failure: str) -> Video:
-  # FFmpeg would repeat on stderr what the error `failure` says.
+  # FFmpeg would print the problem to stderr, in addition to the error.
   os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
   capture = cv2.VideoCapture(source)
   ok, first = capture.read()

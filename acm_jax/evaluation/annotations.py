@@ -27,13 +27,13 @@ class _Annotation(NamedTuple):
   Attributes:
     where: File and sequence, for messages.
     name: Name of the sequence in the file.
-    regions: Four numbers per frame, or the corners of a polygon.
+    regions: Region in each frame: x, y, w, h, or the corners of a polygon.
     absent: Whether the target is labelled as absent in each frame; None without
       labels.
     size: Width and height of the images, px, if known.
-    frame: One image of the sequence, if available.
-    attributes: Challenges of the sequence, in the benchmark's words; empty if
-      not annotated.
+    frame: Path of an image of the sequence, if available.
+    attributes: Attributes of the sequence, such as occlusion, as the benchmark
+      names them; empty if not annotated.
     anchors: Anchors, as in `Truth`.
   """
 
@@ -51,18 +51,19 @@ def read(benchmark: Benchmark, path: Path) -> dict[str, Truth]:
   """Reads all annotations at a path.
 
   Args:
-    benchmark: Benchmark that is annotated.
-    path: One of: a JSON file in the dialect of pysot or DaSiamRPN (both have
-      the numbers of the official files); a folder with one such file; a folder
-      with `annotations/<sequence>.txt` and, if absence is labelled,
-      `absent/<sequence>.txt` (1 = absent); the official root.
+    benchmark: Benchmark of the annotations.
+    path: One of: a JSON file of pysot or DaSiamRPN (both keep the coordinates
+      of the official files); a folder with one such file; a folder with
+      `annotations/<sequence>.txt` and, if absence is labelled,
+      `absent/<sequence>.txt` (1 = absent); the root folder of the official
+      benchmark.
 
   Returns:
     Ground truth by sequence.
 
   Raises:
     OSError: A file cannot be read.
-    ValueError: A file is not an annotation, or not one of this benchmark.
+    ValueError: A file is malformed, or annotates another benchmark.
   """
   return {
     name: Truth(
@@ -102,7 +103,10 @@ def _annotations(benchmark: Benchmark, path: Path) -> dict[str, _Annotation]:
     found = _read_layout(path, benchmark)
   by_name = _official(found, benchmark, path)
   if not by_name:
-    raise ValueError(f'{path}: no annotations of {benchmark.name}')
+    raise ValueError(
+      f'{path}: no annotations of {benchmark.name}; choose another path or '
+      '`benchmark`'
+    )
   for own in by_name.values():
     _check(own, benchmark)
   return by_name
@@ -121,13 +125,14 @@ def _check(annotation: _Annotation, benchmark: Benchmark) -> None:
   if np.isinf(numbers).any():
     row = [np.isinf(region).any() for region in regions].index(True) + 1
     raise ValueError(
-      f'{where} row {row}: infinite number; write NaN if there is no target'
+      f'{where} row {row}: infinite number; write NaN for a frame without a '
+      'target'
     )
   first = vot.region_box(regions[0])
   if not (np.isfinite(first).all() and (first[2:] > 0).all()):
     raise ValueError(
-      f'{where} row 1: trackers are started on this box; it must be finite and '
-      'have an area'
+      f'{where} row 1: trackers are started on this box, so it must be finite '
+      'and have an area'
     )
   if (
     annotation.absent is None
@@ -147,7 +152,7 @@ def _read_json(path):
     entries = list(content.items())
   except (ValueError, AttributeError):
     raise ValueError(
-      f'{path}: not a JSON object of sequences by name'
+      f'{path}: not a JSON object; the keys must be names of sequences'
     ) from None
   return [_json_annotation(path, name, entry) for name, entry in entries]
 
@@ -156,39 +161,46 @@ def _json_annotation(path: Path, name: str, entry: Any) -> _Annotation:
   where = f'{path}, {name}'
   try:
     rows = list(entry['gt_rect'])
-    bad = [i for i, row in enumerate(rows, 1) if not _is_region(row)][:1]
-    regions = tuple(np.array(row, np.float64) for row in rows)
-  except (KeyError, TypeError, ValueError):
-    bad, regions = [], ()
-  if bad or not regions:
-    row = f' row {bad[0]}' if bad else ''
+  except (KeyError, TypeError):
+    rows = []
+  if not rows:
     raise ValueError(
-      f'{where}: gt_rect{row} must hold four numbers per frame, or the corners '
-      'of a polygon'
+      f'{where}: gt_rect is missing, empty or not a list; give one region per '
+      'frame'
     )
+  for number, row in enumerate(rows, 1):
+    if not _is_region(row):
+      raise ValueError(
+        f'{where}: gt_rect row {number} is {row!r}; give x, y, w, h, or the '
+        'corners of a polygon (6 or more numbers, an even count)'
+      )
+  regions = tuple(np.array(row, np.float64) for row in rows)
   if {len(row) for row in rows} == {4}:
     regions = np.stack(regions)
   for key in ('img_names', 'image_files'):
     images = entry.get(key) or rows
     if not isinstance(images, list):
-      raise ValueError(f'{where}: {key} must be a list')
+      raise ValueError(f'{where}: {key} must be a list with an image per frame')
     if len(images) != len(rows):
       raise ValueError(
-        f'{where}: gt_rect has {len(rows)} rows, but {key} has {len(images)}'
+        f'{where}: gt_rect has {len(rows)} rows, but {key} has {len(images)}; '
+        'give one of each per frame'
       )
   first = entry.get('init_rect', rows[0])
-  if not isinstance(first, list) or not _is_region(first):
-    raise ValueError(f'{where}: init_rect must hold four numbers')
-  # Toolkits choose the box of a polygon by rules of their own.
+  if not _is_region(first):
+    raise ValueError(f'{where}: init_rect is {first!r}; give x, y, w, h')
+  # Only boxes are compared: each toolkit has its own rule for the box of a
+  # polygon.
   if len(rows[0]) == 4 == len(first) and not np.allclose(
     first, rows[0], rtol=0, atol=1, equal_nan=True
   ):
     raise ValueError(
-      f'{where}: init_rect differs from the first row of gt_rect'
+      f'{where}: init_rect differs from the first row of gt_rect by more than '
+      '1 px; correct one of them'
     )
   attributes = entry.get('attr', [])
   if not isinstance(attributes, list):
-    raise ValueError(f'{where}: attr must be a list of names')
+    raise ValueError(f'{where}: attr must be a list of attribute names')
   absent, size = _json_absence(where, entry), _json_size(where, entry)
   own = _annotation(where, name, regions, absent, size)
   return own._replace(attributes=tuple(map(str, attributes)))
@@ -199,21 +211,28 @@ def _json_absence(where, entry):
   if labels is None:
     return None
   if not isinstance(labels, list) or not all(each in (0, 1) for each in labels):
-    raise ValueError(f'{where}: absent must be a list of 0 and 1')
-  # Contrary to the name of the field, 1 is present.
+    raise ValueError(
+      f'{where}: absent must be a list of 0 and 1 (1 = present), one per frame'
+    )
+  # Despite the name of the field, 1 means present.
   return np.array(labels) == 0
 
 
 def _json_size(where, entry):
-  size = entry.get('width'), entry.get('height')
+  size = width, height = entry.get('width'), entry.get('height')
   if size == (None, None):
     return None
   if not all(isinstance(each, int) and each > 0 for each in size):
-    raise ValueError(f'{where}: width and height must be positive integers')
+    raise ValueError(
+      f'{where}: width and height must be positive integers, not {width!r} and '
+      f'{height!r}'
+    )
   return size
 
 
 def _is_region(row):
+  if not isinstance(row, list):
+    return False
   numbers = all(isinstance(value, int | float) for value in row)
   return numbers and (len(row) == 4 or (len(row) >= 6 and len(row) % 2 == 0))
 
@@ -232,8 +251,10 @@ def _read_texts(root, benchmark):
 
 def _read_labels(path):
   words = path.read_text().replace(',', ' ').split()
-  if not set(words) <= {'0', '1'}:
-    raise ValueError(f'{path}: absence labels must be 0 or 1')
+  if unknown := set(words) - {'0', '1'}:
+    raise ValueError(
+      f'{path}: absence labels must be 0 or 1, not {min(unknown)!r}'
+    )
   return np.array(words) == '1'
 
 
@@ -268,16 +289,17 @@ def _read_layout(root, benchmark):
 
 
 def _annotation(where, name, regions, absent, size=None) -> _Annotation:
-  """Creates an annotation whose absence labels, if any, are one per frame."""
+  """Creates an annotation; checks the number of absence labels."""
   if absent is not None and absent.shape != (len(regions),):
     raise ValueError(
-      f'{where}: {absent.size} absence labels for {len(regions)} boxes'
+      f'{where}: {absent.size} absence labels for {len(regions)} boxes; give '
+      'one label per frame'
     )
   return _Annotation(where, name, regions, absent, size)
 
 
 def _official(found, benchmark, path) -> dict[str, _Annotation]:
-  """Selects the sequences of a benchmark, by their official names."""
+  """Selects the benchmark's sequences; the keys are the official names."""
   match = matcher(benchmark, benchmark.sequences)
   whole = BENCHMARKS.get(benchmark.whole)
   match_whole = matcher(whole, whole.sequences) if whole else match

@@ -1,7 +1,7 @@
 """Archives of results for benchmarks that only a server can score.
 
 At its top level, an archive for GOT-10k has a folder of boxes and times for
-each sequence, an archive for TrackingNet has a file for each sequence.
+each sequence; an archive for TrackingNet has a file of boxes for each sequence.
 """
 
 import re
@@ -26,8 +26,8 @@ def write(folder: Path, benchmark: Benchmark, path: Path) -> str:
     path: Path of the archive.
 
   Returns:
-    Summary for the user, which mentions missing sequences. The archive is
-    written without them, although the server refuses incomplete archives.
+    Summary for the user, with the number of missing sequences. The archive is
+    written even if it is incomplete, although the server then refuses it.
 
   Raises:
     ValueError: A result does not have the form that the server expects.
@@ -45,8 +45,12 @@ def write(folder: Path, benchmark: Benchmark, path: Path) -> str:
           archive.write(folder / member, member)
     check(temporary, benchmark, only=names, named=path)
   missing = len(benchmark.sequences) - len(names)
-  note = f'; {missing} are missing, which the server refuses' if missing else ''
-  return f'{path}: {len(names)} sequences{note}'
+  remark = (
+    f'; {missing} are missing, so the server will refuse the archive'
+    if missing
+    else ''
+  )
+  return f'{path}: {len(names)} sequences{remark}'
 
 
 def check(
@@ -56,14 +60,14 @@ def check(
   named: Path | None = None,
   frames: Mapping[str, int] = MappingProxyType({}),
 ) -> str:
-  """Checks that a server can read an archive, whichever tool wrote it.
+  """Checks that an archive, from any tool, has the form that its server reads.
 
   Args:
     path: Path of the archive.
     benchmark: Benchmark of the results.
     only: Sequences that the archive must have (default: all).
     named: Path of the archive in messages (default: `path`).
-    frames: Number of frames of the sequences, where known.
+    frames: Number of frames of each sequence, where known.
 
   Returns:
     Summary for the user.
@@ -71,8 +75,8 @@ def check(
   Raises:
     FileNotFoundError: The archive is missing.
     ValueError: The benchmark has no server, the file is not an archive, or a
-      member is missing, superfluous or malformed; the message names member and
-      row.
+      member is missing, superfluous or malformed; the message names the member
+      and the row.
   """
   if not benchmark.hidden:
     raise ValueError(
@@ -106,7 +110,7 @@ def check(
         )
         raise ValueError(f'{named}: {member}: {rows} rows, but {reference}')
     if known < 2:
-      raise ValueError(f'{named}: {boxes}: 1 row; write one for each frame')
+      raise ValueError(f'{named}: {boxes}: 1 row; write one row per frame')
   return f'{named}: {len(names)} sequences of {benchmark.name}, all well formed'
 
 
@@ -133,7 +137,7 @@ def _check_names(members: set[str], wanted: set[str], named: Path) -> None:
 
 
 def _check_rows(data: bytes, where: str) -> int:
-  """Checks the rows of boxes or times; returns their number."""
+  """Checks and counts the rows of a file of boxes or times."""
   timed = where.endswith('_time.txt')
   rows = data.decode('utf-8', 'replace').rstrip('\n').splitlines()
   for number, line in enumerate(rows, 1):
@@ -153,5 +157,5 @@ def _check_rows(data: bytes, where: str) -> int:
     if expected:
       raise ValueError(f'{where} row {number}: {line!r} is not {expected}')
   if not rows:
-    raise ValueError(f'{where}: empty; write a row for each frame')
+    raise ValueError(f'{where}: empty; write one row per frame')
   return len(rows)

@@ -11,18 +11,18 @@ from acm_jax.datasets.sequences import Sequence
 
 @dataclasses.dataclass(frozen=True)
 class Benchmark:
-  """Description of a benchmark: its files, sequences and ways to score it.
+  """Description of a benchmark: files, sequences, and how results are scored.
 
   Attributes:
-    name: Name of the benchmark, as the argument `benchmark` takes it.
+    name: Name of the benchmark.
     layout: Layout of the official folders, a key of
       `acm_jax.datasets.layouts.LAYOUTS`.
-    first_pixel: Coordinate of the first pixel in the benchmark's annotations
-      and in result files for it: 1 if the official toolkit is in Matlab.
-    labels_absence: Whether absent targets are labelled, and scored by these
-      labels rather than only by their boxes.
-    sequences: Official list of sequences, in order; filled in from `table` by
-      default. If empty, all annotated sequences count.
+    first_pixel: Coordinate of the first pixel in annotations and result files,
+      0 or 1.
+    labels_absence: Whether absent targets are labelled. If so, the labels
+      decide in scores, rather than only the boxes.
+    sequences: Official list of sequences, in order (default: taken from
+      `table`). If empty, all annotated sequences count.
     table: Name of the table in `acm_jax.datasets.tables` with the official
       number of frames of each sequence; empty if there is none.
     protocol: Default scoring protocol, which is the name of a toolkit.
@@ -30,8 +30,8 @@ class Benchmark:
     experiment: Name of the experiment that trackers are run in, a key of
       `experiments.EXPERIMENTS`.
     lengths: First and last of the run lengths that EAO averages over.
-    cut: Sequences with more images than annotated frames; rows of their results
-      past the annotation are ignored.
+    cut: Sequences with more images than annotated frames; rows of results past
+      the annotation are ignored.
     hidden: Whether only a server has the annotations.
     whole: Name of the benchmark that this one is a subset of.
     validation: Whether the benchmark is for choosing between trackers, rather
@@ -74,7 +74,8 @@ BENCHMARKS = {
     Benchmark('otb2013', 'otb', first_pixel=1, table='otb2013', whole='otb100'),
     Benchmark('uav123', 'uav123', first_pixel=1, table='uav123', prefix='uav_'),
     Benchmark('uav20l', 'uav20l', first_pixel=1, table='uav20l', prefix='uav_'),
-    # The tables of UAV123 and NfS have frames at another rate.
+    # The tables of UAV123 and NfS count frames at another frame rate, so only
+    # the names of the sequences are taken from them.
     Benchmark(
       'uav123_10fps',
       'uav123_10fps',
@@ -206,33 +207,33 @@ def sequences(
 
   Args:
     benchmark: Benchmark of the sequences.
-    root: Official root of the benchmark.
+    root: Root folder of the official benchmark.
     only: Names of the sequences to return (default: all).
 
   Raises:
     OSError: The folder is missing.
-    ValueError: No sequence is one of the benchmark, or one in `only` is
-      missing.
+    ValueError: The folder has no sequence of the benchmark, or lacks a sequence
+      in `only`.
   """
   read = layouts.read(benchmark.layout, root)
   known = official(benchmark, read)
   if not known:
     raise ValueError(
-      f'{root}: no sequence of {benchmark.name}, but others such as '
-      f'{read[0].name}; to use these, set `benchmark` to folder'
+      f'{root}: no sequence of {benchmark.name}, only others such as '
+      f'{read[0].name}; to use those, set `benchmark` to folder'
     )
   found = [s for s in known if not only or s.name in only]
   missing = set(only or ()) - {sequence.name for sequence in found}
   if missing:
     raise ValueError(
-      f'{root}: no sequence {", ".join(sorted(missing))}; choose from its '
-      f'{len(known)} sequences, such as {known[0].name}'
+      f'{root}: no sequence {", ".join(sorted(missing))}; choose from the '
+      f'{len(known)} sequences in this folder, such as {known[0].name}'
     )
   return found
 
 
 def official(benchmark: Benchmark, found: list[Sequence]) -> list[Sequence]:
-  """Selects a benchmark's sequences and gives them their official names."""
+  """Selects a benchmark's sequences; renames them to the official names."""
   if not benchmark.sequences:
     return found
   match = matcher(benchmark, benchmark.sequences)
@@ -256,7 +257,7 @@ def matcher(
     A function from a spelling to one of `names`, or to None if none matches.
   """
   spelled = {_spelling(name): name for name in names}
-  # The number of a second target may follow without a dash.
+  # The dash before the number of a target may be missing.
   joined = {
     re.sub(r'-(\d)$', r'\1', name): own for name, own in spelled.items()
   }
@@ -273,5 +274,5 @@ def matcher(
 
 
 def _spelling(name: str) -> str:
-  """Reduces a name to the form in which all its spellings agree."""
+  """Reduces a name to a form that is the same for all spellings."""
   return name.casefold().replace('_', '-').replace('.', '-')

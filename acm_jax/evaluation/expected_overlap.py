@@ -24,11 +24,11 @@ ACCURACY_ROBUSTNESS = Points(
 
 
 class Sums(NamedTuple):
-  """Sums over runs, whose quotient is the expected overlap at each length.
+  """Sums over runs; `overlap / count` is the expected overlap at each length.
 
   Attributes:
-    overlap: For each i, sum of the runs' mean overlaps in frames 1 to i.
-    count: Number of runs in each of these sums.
+    overlap: At position i, sum of the runs' mean overlaps in frames 1 to i.
+    count: Number of runs in each sum of `overlap`.
   """
 
   overlap: Float[np.ndarray, 'n']
@@ -45,7 +45,7 @@ def redrawn(
 
   Args:
     sums: Sums over the runs of each sequence.
-    kept: Entries of the sums to average over.
+    kept: Lengths to average over, as positions in the sums.
 
   Returns:
     A function from counts [draws, sequences], the number of times that each

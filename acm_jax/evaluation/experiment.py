@@ -1,4 +1,4 @@
-"""The interface of experiments, each of which is one file of `experiments/`."""
+"""Interface of experiments; each file of `experiments/` has one experiment."""
 
 import abc
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,7 +17,7 @@ from acm_jax.evaluation.runs import Run
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 
-# The keys of all three are names of sequences.
+# Result files, runs and ground truth; the keys are names of sequences.
 Files = Mapping[str, Sequence[Path]]
 Runs = Mapping[str, Sequence[Run]]
 Truths = Mapping[str, Truth]
@@ -27,9 +27,8 @@ class Analysis(NamedTuple):
   """Scoring of an experiment's results under one scoring protocol.
 
   Attributes:
-    score: Function that scores the runs of a tracker against the truth of each
-      sequence.
-    figures: Figures of the scores, in the order of tables.
+    score: Function that scores a tracker's runs against the ground truth.
+    figures: Figures of the scores by name, in the order of a table's columns.
     rank: Name of the figure that ranks trackers.
     needs_sizes: Whether regions are clipped to the images, so that scores
       differ slightly from the toolkit's if the size of the images is unknown.
@@ -45,11 +44,11 @@ class Curve(NamedTuple):
   """A plot with a curve for each tracker.
 
   Attributes:
-    name: Name of the curve in `Scores.curves`, and of the files.
+    name: Name of the curve in `Scores.curves`, and of the PNG and CSV files.
     rank: Name of the figure that ranks the trackers.
     title: Title of the plot.
-    axis: Label of the axis of thresholds, with their unit.
-    thresholds: Thresholds at the points of the curve.
+    axis: Label of the horizontal axis, with the unit of the thresholds.
+    thresholds: Threshold at each point of the curve.
   """
 
   name: str
@@ -63,7 +62,7 @@ class Points(NamedTuple):
   """A plot with a point for each tracker.
 
   Attributes:
-    name: Name of the files.
+    name: Name of the PNG and CSV files.
     rank: Name of the figure that ranks the trackers.
     title: Title of the plot.
     x: Name of the figure on the horizontal axis.
@@ -85,18 +84,20 @@ class Experiment(abc.ABC):
   """A way to run trackers on sequences, and to store and score their output.
 
   Attributes:
-    title: Name in messages, where the word "experiment" follows it.
-    place: Subfolder of a tracker's folder that has its results.
+    title: Name in messages, without the word "experiment".
+    subfolder: Subfolder of a tracker's folder that contains the result files.
     plots: Plots of the scores.
-    repeats: Whether several result files of a sequence are repeated runs.
+    repeats: Whether several result files of a sequence are repeated runs, to be
+      averaged.
     for_all: Names of the scoring protocols that score the results on any
       benchmark, not only on benchmarks with this experiment.
-    searchable: Whether hyper-parameters can be searched: the tracker follows
-      the first box to the end, so that many candidates can share the frames.
+    searchable: Whether hyper-parameters can be searched. The tracker must then
+      follow the first box to the end, so that all candidates are tracked on the
+      same frames.
   """
 
   title: ClassVar[str]
-  place: ClassVar[str] = '.'
+  subfolder: ClassVar[str] = '.'
   plots: ClassVar[tuple[Curve | Points, ...]]
   repeats: ClassVar[bool] = True
   for_all: ClassVar[Collection[str]] = ()
@@ -111,14 +112,14 @@ class Experiment(abc.ABC):
     """Yields the requests of the tracking protocol; see `evaluation.protocol`.
 
     Raises:
-      ValueError: The truth lacks what the experiment needs.
+      ValueError: The ground truth lacks data that the experiment needs.
     """
 
   @abc.abstractmethod
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the result files of a sequence, with their numbers of rows."""
+    """Returns the number of rows of each result file of a sequence."""
 
   def find(
     self, folder: Path, match: Callable[[str], str | None]
@@ -127,12 +128,13 @@ class Experiment(abc.ABC):
 
     Args:
       folder: Folder of one tracker's results.
-      match: Function from a spelling to the sequence, or to None if unknown.
+      match: Function from a spelling to the sequence's name, or to None if no
+        sequence matches.
 
     Returns:
       Files by sequence, and the names of text files that match no sequence.
     """
-    return find_results(folder, folder / self.place, match)
+    return find_results(folder, folder / self.subfolder, match)
 
   @abc.abstractmethod
   def read(
@@ -143,7 +145,7 @@ class Experiment(abc.ABC):
     Raises:
       OSError: The file cannot be read.
       ValueError: The file is not a result of this experiment; the message names
-        file and row.
+        the file and the row.
     """
 
   def read_all(
@@ -176,11 +178,11 @@ class Experiment(abc.ABC):
 
     Raises:
       ValueError: The experiment has no such scoring protocol; the message lists
-        those that it has.
+        the known ones.
     """
 
   def chosen(self, known: Mapping[str, Callable], name: str) -> Callable:
-    """Returns the function of a scoring protocol.
+    """Returns the scoring function of a scoring protocol.
 
     Args:
       known: Scoring functions, by the name of the scoring protocol.
@@ -203,7 +205,7 @@ class Experiment(abc.ABC):
   def is_done(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> bool:
-    """Returns whether all result files of a sequence exist with all rows."""
+    """Returns whether all result files of a sequence exist and are complete."""
     return all(
       path.is_file() and len(path.read_text().splitlines()) == rows
       for path, rows in self.files(folder, name, truth, benchmark).items()
@@ -212,6 +214,6 @@ class Experiment(abc.ABC):
   def boxes(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> Float[np.ndarray, 'n 4']:
-    """Returns the boxes of the first run, px, 0-based; NaN if it has none."""
+    """Returns the boxes of the first run, px, 0-based; NaN where missing."""
     path = next(iter(self.files(folder, name, truth, benchmark)))
     return self.read(path, name, truth, benchmark).boxes(truth.frames)

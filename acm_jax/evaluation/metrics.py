@@ -13,18 +13,18 @@ NORMALIZED_THRESHOLDS = np.arange(51) / 100
 def overlaps(
   predicted_xywh: Float[np.ndarray, 'n 4'], true_xywh: Float[np.ndarray, 'n 4']
 ) -> Float[np.ndarray, 'n']:
-  """Returns the IoU of each pair; 0 if a box has no area or is NaN."""
+  """Returns the IoU of each pair of boxes; 0 if a box has no area or is NaN."""
   iou = boxes.iou(
     boxes.xywh_to_xyxy(predicted_xywh), boxes.xywh_to_xyxy(true_xywh)
   )
-  # Rounding may give more than 1, which would pass the last threshold.
+  # A rounding error may give an IoU above 1, which exceeds every threshold.
   return np.minimum(iou, 1.0)
 
 
 def center_distances(
   predicted_xywh: Float[np.ndarray, 'n 4'], true_xywh: Float[np.ndarray, 'n 4']
 ) -> Float[np.ndarray, 'n']:
-  """Returns the distances of the central pixels, px; NaN if a box is NaN."""
+  """Returns distances between the central pixels, px; NaN if a box is NaN."""
   offset = boxes.pixel_center(predicted_xywh) - boxes.pixel_center(true_xywh)
   return np.hypot(offset[:, 0], offset[:, 1])
 
@@ -34,14 +34,14 @@ def normalized_distances(
   true_xywh: Float[np.ndarray, 'n 4'],
   least_side: float = -np.inf,
 ) -> Float[np.ndarray, 'n']:
-  """Returns the centre distances, each axis divided by the true box's side.
+  """Returns centre distances in units of the true box's width and height.
 
-  NaN or infinite where the true box has no area.
+  The distance is NaN or infinite where the true box has no area.
 
   Args:
     predicted_xywh: Boxes of the result, px.
     true_xywh: Annotated boxes, px.
-    least_side: Lower bound of the sides in the division, px.
+    least_side: Lower bound of the width and height to divide by, px.
   """
   offset = boxes.pixel_center(predicted_xywh) - boxes.pixel_center(true_xywh)
   with np.errstate(divide='ignore', invalid='ignore'):
@@ -110,7 +110,7 @@ def fraction_at_most(
   thresholds: Float[np.ndarray, 't'],
   frames: int,
 ) -> Float[np.ndarray, 't']:
-  """Returns the number of values up to each threshold, divided by `frames`.
+  """Divides the number of values at or below each threshold by `frames`.
 
   NaN is above every threshold.
   """
@@ -124,7 +124,7 @@ def fraction_at_least(
   thresholds: Float[np.ndarray, 't'],
   frames: int,
 ) -> Float[np.ndarray, 't']:
-  """Returns the number of values from each threshold on, divided by `frames`.
+  """Divides the number of values at or above each threshold by `frames`.
 
   NaN is below every threshold.
   """

@@ -1,4 +1,4 @@
-"""Scores of sequences and of trackers, which all experiments return."""
+"""Scores of a sequence and of a tracker, as all experiments return them."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from jaxtyping import Float, Num
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scores:
-  """Scores of one sequence or of several; NaN where undefined.
+  """Scores of one or of several sequences; undefined numbers are NaN.
 
   Attributes:
     figures: Numbers that reports print, by their names in scores.json.
@@ -32,7 +32,7 @@ class Scores:
 
 
 def mean(scores: Sequence[Scores]) -> Scores:
-  """Returns the mean over sequences, each with the same weight.
+  """Returns the mean over sequences; all sequences have the same weight.
 
   A sequence in which a figure is NaN is left out of the mean of that figure.
   """
@@ -73,12 +73,12 @@ class Outcome(NamedTuple):
   Attributes:
     total: Scores over all sequences.
     sequences: Scores of each sequence.
-    redraw: Function that recomputes the ranking figure for resampled sequences,
-      from which confidence intervals are computed. Its argument, counts
-      [draws, sequences], has the number of times that each sequence is drawn.
-    short: Number of rows, by sequence, of results that end before the
+    redraw: Function that computes the ranking figure of each draw, for
+      confidence intervals. The argument [draws, sequences] counts how often
+      each sequence occurs in each draw; see `tables.draws`.
+    short: Number of rows, by sequence, of each result that ends before the
       annotation.
-    long: Number of rows, by sequence, of results that continue past the
+    long: Number of rows, by sequence, of each result that continues past the
       annotation; the additional rows are not scored.
   """
 

@@ -1,4 +1,4 @@
-"""Marks result folders with their tracker, so that trackers are never mixed."""
+"""Marks a result folder as one tracker's, so that results are never mixed."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ def check(folder: Path, about: Mapping[str, Any]) -> None:
 
   Args:
     folder: Folder of results; may be missing.
-    about: Description that identifies the tracker, values of JSON by name.
+    about: Description that identifies the tracker: names with JSON values.
 
   Raises:
     ValueError: The folder has results of another or of an unknown tracker. The
@@ -36,7 +36,7 @@ def check(folder: Path, about: Mapping[str, Any]) -> None:
 
 
 def mark(folder: Path, about: Mapping[str, Any]) -> None:
-  """Creates the folder and marks it; call this before writing results to it."""
+  """Creates and marks a folder; to be called before results are written."""
   folder.mkdir(parents=True, exist_ok=True)
   if not (folder / _FILE).is_file():
     with replacing(folder / _FILE) as path:
@@ -44,7 +44,7 @@ def mark(folder: Path, about: Mapping[str, Any]) -> None:
 
 
 def _differences(path: Path, about: Mapping[str, Any]) -> list[str]:
-  """Lists the names whose values differ from those of a file."""
+  """Lists the names with different values in the file and in `about`."""
   try:
     before = dict(json.loads(path.read_text()))
   except (ValueError, TypeError):

@@ -14,8 +14,8 @@ from acm_jax.host.staging import replacing
 # Name of the files that `write_attributes` writes.
 ATTRIBUTES = 'attributes'
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart. Each
-# further cycle of the colours has another line style.
+# Okabe and Ito's colours, which colour-blind readers can distinguish. Once all
+# colours are used, they repeat with the next line style.
 _COLORS = (
   '#0072b2',
   '#d55e00',
@@ -53,7 +53,7 @@ def _write_curve(plot, scores, heading, out):
   names = sorted(scores, key=lambda name: -scores[name][plot.rank])
   ranked = {name: scores[name] for name in names}
   with replacing(out / f'{plot.name}.png') as path:
-    _draw(plot, ranked, heading).savefig(path, format='png')
+    _curve_figure(plot, ranked, heading).savefig(path, format='png')
   curves = [each.curves[plot.name] for each in ranked.values()]
   rows = [
     (f'{threshold:.6g}', values)
@@ -96,11 +96,11 @@ def write_attributes(
   for label, cosine in zip(
     axes.get_xticklabels(), np.cos(angles).round(1), strict=True
   ):
-    # Labels extend away from the circle.
+    # A label is aligned so that it extends away from the circle.
     label.set_horizontalalignment(
       {-1: 'right', 0: 'center', 1: 'left'}[int(np.sign(cosine))]
     )
-  # The centre is not 0, so that small differences are visible.
+  # The radial axis does not begin at 0, so that small differences are visible.
   values = [value for each in success.values() for value in each.values()]
   axes.set_ylim(max(min(values) - 0.1, 0), min(max(values) + 0.02, 1))
   _finish(figure, axes, 'Success by attribute', heading)
@@ -176,7 +176,7 @@ def _write_points(plot, scores, heading, out):
   _tabulate(out / f'{plot.name}.csv', head, rows)
 
 
-def _draw(plot, ranked, heading):
+def _curve_figure(plot, ranked, heading):
   figure = _figure(7.6, 4.6)
   axes = figure.subplots()
   for i, (name, scores) in enumerate(ranked.items()):
@@ -187,7 +187,7 @@ def _draw(plot, ranked, heading):
       linestyle=_LINES[i // len(_COLORS) % len(_LINES)],
       linewidth=1.8,
       label=f'{scores[plot.rank]:.3f}  {name}',
-      # The curves touch the border of the axes.
+      # Curves lie on the border of the axes, which would cut their lines.
       clip_on=False,
     )
   axes.set(
@@ -201,8 +201,8 @@ def _draw(plot, ranked, heading):
 
 
 def _figure(width: float, height: float):
-  """Creates an empty figure; width and height are in inches."""
-  # Importing Matplotlib takes as long as importing everything else for scoring.
+  """Creates an empty Matplotlib figure; width and height are in inches."""
+  # Matplotlib takes as long to import as everything else that scoring needs.
   from matplotlib.backends.backend_agg import FigureCanvasAgg
   from matplotlib.figure import Figure
 

@@ -9,10 +9,10 @@ A tracking protocol owns the loop over a sequence:
       return runs
 
 A driver runs a tracker or a baseline and answers each request with the output
-for the requested frame. The answer to a `Start` is the box of that `Start`.
+for the requested frame. The answer to a `Start` has the box of that `Start`.
 
-A *scoring* protocol is something else: the name of the toolkit whose
-definitions of the scores are followed; see `evaluation.toolkits`.
+A *scoring* protocol is something else: the name of the toolkit that defines the
+scores; see `evaluation.toolkits`.
 """
 
 from collections.abc import Generator
@@ -30,8 +30,8 @@ class Start(NamedTuple):
   Attributes:
     frame: Index of the frame.
     box_xywh: Box of the target in that frame, px, 0-based.
-    step: Step between the frames of the `Next` requests that follow; -1 tracks
-      backward.
+    step: Difference between the frame indices of successive requests; -1
+      tracks backward.
   """
 
   frame: int
@@ -40,7 +40,7 @@ class Start(NamedTuple):
 
 
 class Next(NamedTuple):
-  """Request to track the target in the frame after the last requested one."""
+  """Request to track the target in the next frame, one `step` further."""
 
 
 class Answer(NamedTuple):

@@ -1,21 +1,18 @@
-"""Overlap of regions in pixels, as the toolkits of the VOT challenge count it.
+"""Overlap of regions in pixels, by the rules of the VOT challenge's toolkits.
 
 A region is x, y, w, h or the corners x1, y1, x2, y2, ... of a polygon, px,
-first pixel 0. It is rasterised row by row, each row from its leftmost to its
-rightmost point, which fills the dents of a polygon that is not convex.
+0-based. Each row of a region is filled from the leftmost to the rightmost
+point, which also fills the dents of a concave polygon.
 
-The toolkits rasterise differently. The rules of both were found by experiment,
-from the overlaps that the toolkits return for chosen regions.
+pysot and vot-toolkit rasterise differently. The rules of both were found by
+experiment, from the overlaps that the toolkits return for chosen regions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Num
-
-# Overlap of two regions in an image of this width and height.
-Overlap = Callable[[np.ndarray, np.ndarray, tuple[int, int]], float]
 
 
 def pysot_overlap(
@@ -25,9 +22,9 @@ def pysot_overlap(
 ) -> float:
   """Returns the IoU of two regions in pixels, by pysot's rules.
 
-  A rectangle is a polygon. Corners are rounded, halves away from 0. Edges
-  belong to the polygon, but a row of a single point does not. The image has one
-  row and one column more than `bounds` says.
+  A rectangle counts as a polygon. Corners are rounded, halves away from 0.
+  Edges belong to the polygon, but a row of a single point does not. The image
+  has one row and one column more than `bounds`.
 
   Args:
     a: First region.
@@ -43,7 +40,7 @@ def pysot_overlaps(
   b: Float[np.ndarray, '_'],
   bounds: Sequence[tuple[int, int]],
 ) -> list[float]:
-  """Returns `pysot_overlap` in images of several sizes; rasterises once."""
+  """Returns `pysot_overlap` for several image sizes; rasterises once."""
   corners_a, corners_b = _corners(a), _corners(b)
   low_a, high_a = _floored_extent(corners_a)
   low_b, high_b = _floored_extent(corners_b)
@@ -77,11 +74,11 @@ def vot_toolkit_overlap(
 ) -> float:
   """Returns the IoU of two regions in pixels, by vot-toolkit's rules.
 
-  A rectangle has as many pixels as its rounded sides say; a polygon includes
-  its edges. Halves are rounded to even. Where an edge of a polygon crosses a
-  row at a whole pixel, a floating-point error may truncate the crossing to the
-  pixel before. This depends on the direction of the edge and on the origin of
-  x, which is the leftmost pixel of both regions in the image.
+  The sides of a rectangle are rounded to whole pixels; a polygon includes the
+  edges. Halves are rounded to even. Where an edge of a polygon crosses a row at
+  a whole pixel, a floating-point error may truncate the crossing to the pixel
+  on the left. The error depends on the direction of the edge and on the origin
+  of x, which is the leftmost pixel of the two regions inside the image.
 
   Args:
     a: First region.
@@ -98,7 +95,7 @@ def vot_toolkit_overlap(
 
 
 class _Rows(NamedTuple):
-  """Pixels of a region: from `left` to `right` in each row from `first` on."""
+  """Pixels of a region: `left[i]` to `right[i]` in row `first` + i."""
 
   first: int
   left: Num[np.ndarray, 'r']
@@ -126,17 +123,17 @@ def _corners(region):
 
 
 def _crossings(x, y, next_x, next_y, rows):
-  """Returns the x at which edges cross rows; horizontal edges are undefined."""
+  """Returns the x at which edges cross rows; undefined for horizontal edges."""
   rise = np.where(next_y == y, 1, next_y - y)
   return x + (rows - y) * (next_x - x) / rise
 
 
 def _rasterised(corners, crossings=_crossings):
-  """Returns the rows of a polygon with integer corners, ends not rounded."""
+  """Returns the rows of a polygon with integer corners; does not round."""
   x, y = corners.T
   rows = np.arange(y.min(), y.max() + 1)[:, None]
   next_x, next_y = np.roll(x, -1), np.roll(y, -1)
-  # The ends of a horizontal edge are also ends of its neighbours.
+  # One end of a horizontal edge suffices: the next edge has the other end.
   points = np.where(next_y == y, x, crossings(x, y, next_x, next_y, rows))
   crossed = (rows >= np.minimum(y, next_y)) & (rows <= np.maximum(y, next_y))
   left = np.where(crossed, points, np.inf).min(axis=1)

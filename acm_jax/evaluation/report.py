@@ -14,7 +14,7 @@ from acm_jax.evaluation.experiment import Analysis, Experiment
 from acm_jax.evaluation.outcome import Outcome
 from acm_jax.host.staging import replacing
 
-# Number of names that are printed of a list; scores.json has the whole list.
+# Maximum number of names printed per list; scores.json has the whole list.
 _NAMED = 5
 
 
@@ -24,25 +24,25 @@ class Report:
 
   Attributes:
     benchmark: Name of the benchmark.
-    protocol: Name of the scoring protocol, the toolkit whose definitions the
-      scores follow.
+    protocol: Name of the scoring protocol, which is the toolkit that defines
+      the scores.
     experiment: Experiment that the results are from.
-    analysis: Analysis that scored them.
+    analysis: Analysis that scored the results.
     missing: Sequences of the benchmark that were not scored, because they have
       no annotation or because a tracker has no result.
     trackers: Scores by tracker.
     ignored: Text files that match no sequence, by tracker.
     lacking: Annotated sequences without a result, by tracker.
-    short: Number of rows of each result that ends before the annotation, by
-      tracker and sequence. The missing rows count as misses.
-    long: Number of rows of each result that continues past the annotation, by
-      tracker and sequence. The additional rows are not scored.
-    runs: Number of runs that the scores are averaged over, by tracker and
-      sequence, if more than one.
-    unbounded: Sequences whose image size is unknown, so that regions are not
-      clipped to the images as the scoring protocol demands.
-    cropped: Number of annotated frames and of official frames, for each
-      sequence in which these differ.
+    short: Number of rows, by tracker and sequence, of each result that ends
+      before the annotation. The missing rows count as misses.
+    long: Number of rows, by tracker and sequence, of each result that continues
+      past the annotation. The additional rows are not scored.
+    runs: Number of runs, by tracker and sequence, over which the scores are
+      averaged; only sequences with several runs.
+    unbounded: Sequences with an unknown image size. Regions in these sequences
+      are not clipped to the images, although the scoring protocol clips them.
+    cropped: Number of annotated frames and number of official frames, for each
+      sequence in which the two numbers differ.
     attributes: Scored sequences with each attribute, if attributes are known.
   """
 
@@ -74,7 +74,8 @@ class Report:
     """Returns a table with a row of figures for each name; see `tables.rows`.
 
     Args:
-      values: Figures by the name of the row (default: those of the trackers).
+      values: Figures of each row, by the name of the row (default: the
+        trackers' figures).
     """
     analysis = self.analysis
     values = self.figures() if values is None else values
@@ -87,9 +88,9 @@ class Report:
     return list(first.sequences)
 
   def by_attribute(self) -> dict[str, dict[str, float]]:
-    """Returns the ranking figure by attribute and tracker."""
+    """Returns the ranking figure of each tracker, for each attribute."""
     names = self.names
-    # For each attribute one draw, which has its sequences once.
+    # One draw per attribute: each sequence with the attribute, once.
     draws = {
       attribute: np.isin(names, own)[None].astype(float)
       for attribute, own in self.attributes.items()
@@ -104,11 +105,11 @@ class Report:
 
   @functools.cached_property
   def intervals(self) -> dict[str, dict[str, tuple[float, float]]]:
-    """Confidence intervals (95%) of the ranking figure by tracker, best first.
+    """95% confidence intervals of the ranking figure, by tracker, best first.
 
-    `own` is the interval of the figure, `behind` the interval of the best
-    tracker's lead. Empty if only one sequence is scored; trackers whose figure
-    is undefined are left out.
+    Each tracker has two intervals: `own`, of the figure, and `behind`, of the
+    best tracker's lead. Empty if only one sequence is scored; trackers with an
+    undefined figure are left out.
     """
     if len(self.names) < 2:
       return {}
@@ -132,11 +133,11 @@ class Report:
     }
 
   def heading(self) -> str:
-    """Returns one line that says what was scored, and how."""
+    """Returns a line with the benchmark, coverage and scoring protocol."""
     return f'{self.benchmark}, {self.coverage()}, protocol {self.protocol}'
 
   def coverage(self) -> str:
-    """Returns the scored part of the benchmark, as '5 of 100 sequences'."""
+    """Returns the scored part, for example '5 of 100 sequences'."""
     scored = len(self.names)
     return f'{scored} of {scored + len(self.missing)} sequences'
 
@@ -254,9 +255,9 @@ def _remarks(report):
     yield f'{tracker}: files that match no sequence: {_listed(files)}'
   for remark, unit, by_tracker in (
     ('averaged over several runs', 'runs', report.runs),
-    ('results end early, missing rows are misses', 'rows', report.short),
+    ('results end early; missing rows count as misses', 'rows', report.short),
     (
-      'results continue past the annotation, additional rows are ignored',
+      'results continue past the annotation; additional rows are ignored',
       'rows',
       report.long,
     ),
@@ -266,10 +267,13 @@ def _remarks(report):
       yield f'{tracker}: {remark}: {_listed(listed)}'
   if report.cropped:
     listed = [
-      f'{name} ({annotated} of {official})'
+      f'{name} ({annotated} instead of {official})'
       for name, (annotated, official) in report.cropped.items()
     ]
-    yield f'annotated frames, of the official ones: {_listed(listed)}'
+    yield (
+      'number of annotated frames differs from the official one: '
+      f'{_listed(listed)}'
+    )
   if report.unbounded:
     yield (
       'image size unknown, so that regions are not clipped to the images: '
@@ -278,7 +282,7 @@ def _remarks(report):
 
 
 def _listed(names):
-  """Joins the first names, with the number of the remaining ones."""
+  """Joins the first names and the number of remaining names."""
   shown = ', '.join(names[:_NAMED])
   rest = len(names) - _NAMED
   return f'{shown}, and {rest} more' if rest > 0 else shown

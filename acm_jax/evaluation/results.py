@@ -15,20 +15,21 @@ from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.runs import lines
 from acm_jax.host.staging import replacing
 
-# Suffixes of files next to the results: times in seconds, and confidences.
+# Endings of the names of text files that have times or confidences, not boxes.
 _NO_BOXES = ('_time', '_times', '_confidence', '_value')
 
 
 def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
   """Reads boxes from a text file with commas, tabs or spaces as separators.
 
-  The boxes keep the pixel base of the file; `sequences.read_boxes` reads
-  annotations, and makes them 0-based. NaN is permitted, as annotations have it
-  if there is no target.
+  The boxes keep the pixel base of the file, whereas `sequences.read_boxes`
+  returns 0-based boxes. NaN is permitted, since annotations have NaN in frames
+  without a target.
 
   Raises:
     OSError: The file cannot be read.
-    ValueError: A row is not four numbers; the message names file and row.
+    ValueError: A row is not four numbers; the message names the file and
+      the row.
   """
   rows = lines(path)
   with contextlib.suppress(ValueError):
@@ -37,7 +38,7 @@ def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
     # loadtxt drops blank lines, which would shift the frames after them.
     if boxes.shape == (len(rows), 4):
       return boxes
-  # This is slower, but its errors name the row.
+  # `read_rows` is slower, but its error names the row.
   return np.array(read_rows(path, (4,)))
 
 
@@ -53,15 +54,16 @@ def find_results(
 
   Args:
     folder: Folder of one tracker's results.
-    root: Subfolder of it, or the folder itself, that has the files.
-    match: Function from a spelling to the sequence, or to None if unknown.
+    root: Folder that contains the files: `folder` or a subfolder of `folder`.
+    match: Function from a spelling to the sequence's name, or to None if no
+      sequence matches.
 
   Returns:
     Files by sequence, and the names of text files that match no sequence.
 
   Raises:
     OSError: `folder` is not a folder.
-    ValueError: No sequence has a result, or one of its runs has two.
+    ValueError: No sequence has a result, or two files are the same run.
   """
   if not folder.is_dir():
     raise NotADirectoryError(f'{folder}: no such folder of results')
@@ -69,13 +71,13 @@ def find_results(
     path
     for path in sorted([*root.glob('*.txt'), *root.glob('*/*.txt')])
     if path.parent.name != 'times'
-    # A sequence may have such a name.
+    # The name of a sequence may end in this way, too.
     and (match(path.stem) or not path.stem.endswith(_NO_BOXES))
   ]
   if not files and any(root.glob('*/*.bin')):
     raise ValueError(
-      f'{folder}: only *.bin files; run `vot evaluate` with '
-      'VOT_RESULTS_BINARY=0 in its environment to write text'
+      f'{folder}: only binary results (*.bin); set VOT_RESULTS_BINARY=0 in the '
+      'environment of `vot evaluate` to write text files'
     )
   if not files:
     raise ValueError(
@@ -83,7 +85,7 @@ def find_results(
     )
   if folder.name == 'baseline' and root == folder:
     raise ValueError(
-      f'{folder}: give the folder of the tracker, which has baseline/ in it'
+      f'{folder}: give the folder of the tracker, which contains baseline/'
     )
   found: dict[str, dict[str, Path]] = {}
   others = []
@@ -115,15 +117,19 @@ def find_results(
 def _advice(
   files: list[Path], root: Path, match: Callable[[str], str | None]
 ) -> str:
-  """Suggests a folder of results, if `find_results` matched no file."""
+  """Returns the advice for an error of `find_results` that no file matched.
+
+  The advice names subfolders that have results, or a file that does not match.
+  """
   below = sorted({f.parent.name for f in files if match(f.stem)} - {root.name})
   if not below:
-    return f'{files[0].relative_to(root)}, for example, matches none'
+    file = files[0].relative_to(root)
+    return f'{file}, for example, matches no sequence; check `benchmark`'
   if len(below) == 1:
     return f'{below[0]}/ has results: give that folder'
   return (
-    f'{", ".join(below)} have results: give one of these, or put several runs '
-    'into one folder as <sequence>_001.txt, <sequence>_002.txt'
+    f'{", ".join(below)} have results: give one of these folders, or put '
+    'several runs into one folder as <sequence>_001.txt, <sequence>_002.txt'
   )
 
 
@@ -134,11 +140,11 @@ def write_times(
   seconds: Float[np.ndarray, 'n'],
   seconds_with_decode: Float[np.ndarray, 'n'],
 ) -> None:
-  """Writes the seconds that each frame took, without and with its decoding.
+  """Writes the seconds per frame, without and with the decoding of the image.
 
-  Times without decoding are what GOT-10k's toolkit expects. They are in
+  Times without decoding, which GOT-10k's toolkit expects, go to
   `times/<sequence>_time.txt`, or next to the result if each sequence has a
-  folder; times with decoding are in `times/<sequence>_with_decode.txt`.
+  folder. Times with decoding go to `times/<sequence>_with_decode.txt`.
   """
   times = folder / 'times'
   official = folder / sequence if benchmark.folder_each else times
@@ -147,7 +153,7 @@ def write_times(
 
 
 def write_speed(folder: Path, summary: Mapping[str, Any]) -> None:
-  """Writes `times/speed.json`."""
+  """Writes a summary of the speed to `times/speed.json`."""
   with replacing(folder / 'times' / 'speed.json') as path:
     path.write_text(json.dumps(summary, indent=1) + '\n')
 

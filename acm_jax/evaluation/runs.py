@@ -1,4 +1,4 @@
-"""Runs of a tracker, and their text files in the form of the VOT challenge.
+"""Runs of a tracker, and text files of runs in the form of the VOT challenge.
 
 A file has a row per frame: a box x,y,w,h, the corners of a polygon, or a code
 for a frame without a region.
@@ -16,25 +16,25 @@ from jaxtyping import Float, Int
 from acm_jax.datasets.sequences import read_text
 from acm_jax.host.staging import replacing
 
-# Codes in files; any other row is a region, whose event is TRACKED.
+# Codes in files. A row without a code is a region and has the event TRACKED.
 SKIPPED, INITIALISED, FAILED = 0, 1, 2
 TRACKED = -1
 
 
 class Run(NamedTuple):
-  """Output of a tracker from one start on.
+  """Output of a tracker on one sequence, from the first start on.
 
   Attributes:
     region: Region in each frame, px: x, y, w, h or the corners of a polygon;
-      empty if there is none, for example in the frame of the start. An array
+      empty in frames without a region, such as the frame of a start. An array
       [n, 4] if all regions are boxes.
-    event: TRACKED, or the code of each frame.
+    event: Event in each frame: TRACKED or a code.
     confidence: Confidence that the region is the target in each frame; NaN if
       unknown. None if the experiment does not use confidences.
     start: Index of the first frame.
     step: Direction of tracking, 1 forward or -1 backward.
-    first_pixel: Coordinate of the first pixel in `region`; 0 unless the run was
-      read from a file for a benchmark that counts from 1.
+    first_pixel: Coordinate of the first pixel in `region`; 1 if the run was
+      read from a file in 1-based coordinates.
   """
 
   region: Float[np.ndarray, 'n 4'] | Sequence[np.ndarray]
@@ -45,7 +45,7 @@ class Run(NamedTuple):
   first_pixel: int = 0
 
   def boxes(self, frames: int) -> Float[np.ndarray, '{frames} 4']:
-    """Returns the box in each frame, px, 0-based; NaN if there is none.
+    """Returns the box in each frame, px, 0-based; NaN in frames without a box.
 
     Args:
       frames: Number of frames of the sequence.
@@ -64,10 +64,10 @@ def unbroken(
   start: int = 0,
   step: int = 1,
 ) -> Run:
-  """Creates a run without failures, whose first frame has no region.
+  """Creates a run without failures; the first frame has no region.
 
   Args:
-    region: Region in each frame; the first one is ignored.
+    region: Region in each frame; the first region is ignored.
     confidence: Confidence in each frame.
     start: Index of the first frame.
     step: Direction of tracking, 1 forward or -1 backward.
@@ -82,7 +82,7 @@ def boxes_alone(
   boxes_xywh: Float[np.ndarray, 'n 4'] | Sequence[np.ndarray],
   first_pixel: int = 0,
 ) -> Run:
-  """Creates a run of one box per frame, including the box of the start."""
+  """Creates a run with a box in every frame, including the first."""
   boxes_xywh = np.asarray(boxes_xywh, np.float64)
   event = np.full(len(boxes_xywh), TRACKED)
   return Run(boxes_xywh, event, first_pixel=first_pixel)
@@ -98,14 +98,15 @@ def read_run(
 
   Args:
     path: Path of the file.
-    codes: Codes that the file may have.
-    frames: Number of rows that the file must have.
-    which: Description of these frames, for messages.
+    codes: Codes that the file may contain.
+    frames: Number of frames, each of which must have a row.
+    which: Description of `frames` for messages.
 
   Raises:
     OSError: The file cannot be read.
-    ValueError: A row is malformed or cannot follow the row before, or the
-      number of rows is wrong; the message names file and row.
+    ValueError: A row is malformed or cannot follow the previous row, or the
+      number of rows is wrong. The message names the file and, if only one row
+      is wrong, the row.
   """
   rows = [_row(path, n, line, codes) for n, line in enumerate(lines(path), 1)]
   if len(rows) != frames:
@@ -113,7 +114,8 @@ def read_run(
       f'{path}: {len(rows)} rows for {frames} {which}; a run must be complete'
     )
   events = [int(row[0]) if len(row) == 1 else TRACKED for row in rows]
-  # Without failures, 0 is a frame in which the tracker found nothing.
+  # In experiments without the code for failures, 0 marks a frame in which the
+  # tracker found nothing, and may follow any row.
   if FAILED in codes:
     _check_order(path, events)
   else:
@@ -135,14 +137,15 @@ def _row(path, number, line, codes):
   if not (is_code or (is_region and np.isfinite(row).all())):
     raise ValueError(
       f'{path} row {number}: {line.strip()!r} is neither one of the codes '
-      f'{", ".join(map(str, codes))} nor a region'
+      f'{", ".join(map(str, codes))} nor a region (x,y,w,h or the corners of a '
+      'polygon)'
     )
   return row
 
 
-# Messages for rows that cannot follow the row before, by their event.
+# Messages for rows that cannot follow the previous row, by the row's event.
 _MISPLACED = {
-  SKIPPED: '0, a skipped frame, is only permitted between 2, a failure, and 1',
+  SKIPPED: '0, a skipped frame, is only permitted after 2, a failure, or 0',
   INITIALISED: '1, a start, is only permitted in row 1 and after 2, a failure',
   FAILED: '2, a failure, is only permitted once 1 has started the tracker',
   TRACKED: 'a region is only permitted once 1 has started the tracker',
@@ -165,7 +168,7 @@ def _check_single_start(path, events):
 
 
 def names_anchors(root: Path) -> bool:
-  """Returns whether any result file below a folder has a frame in its name."""
+  """Returns whether any file name in a subfolder ends in an anchor's frame."""
   files = root.glob('*/*.txt')
   return any(re.search(r'_\d{8}$', file.stem) for file in files)
 
@@ -184,11 +187,11 @@ def write_run(path: Path, run: Run) -> None:
 
 
 def read_confidence(path: Path) -> Float[np.ndarray, 'n']:
-  """Reads one number per row; an empty row is NaN.
+  """Reads one confidence per row; an empty row is NaN.
 
   Raises:
     OSError: The file cannot be read.
-    ValueError: A row is not a number; the message names file and row.
+    ValueError: A row is not a number; the message names the file and the row.
   """
   if not path.is_file():
     raise FileNotFoundError(
@@ -223,5 +226,5 @@ def lines(path: Path) -> list[str]:
     raise FileNotFoundError(f'{path}: no such file')
   found = read_text(path).rstrip().splitlines()
   if not found:
-    raise ValueError(f'{path}: empty; write a row for each frame')
+    raise ValueError(f'{path}: empty; write one row per frame')
   return found

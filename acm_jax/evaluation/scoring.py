@@ -24,9 +24,9 @@ def score(
     benchmark: Name of the benchmark, a key of `benchmarks.BENCHMARKS`.
     annotation_path: Path of the annotations; see `annotations.read`.
     results: Folder of each tracker's results, named like the tracker.
-    out: Output folder of scores.json, the plots as PNG and CSV, and the tables.
-    protocol: Scoring protocol, the name of the toolkit whose definitions of the
-      scores are used, such as `pysot` (default: the benchmark's own).
+    out: Output folder for scores.json, plots as PNG and CSV, and tables.
+    protocol: Scoring protocol, which is the name of the toolkit that defines
+      the scores, such as `pysot` (default: the benchmark's own).
 
   Returns:
     The report.
@@ -48,12 +48,12 @@ def compute(
   results: Sequence[Path],
   protocol: str | None = None,
 ) -> Report:
-  """Computes the report of `score`; neither writes nor prints it."""
+  """Computes the report of `score`, without writing or printing it."""
   settings, folders = benchmarks.get(benchmark), _by_tracker(results)
   experiment = _experiment(folders, settings)
   protocol = protocol or settings.protocol
-  # Refuse a wrong request before reading the annotations, which may be those of
-  # another benchmark.
+  # A wrong request is refused before annotations are read: annotations of
+  # another benchmark would give a less helpful error.
   experiments.analysis(experiment, settings, protocol)
   truths = annotations.read(settings, annotation_path)
   return compare(settings, experiment, truths, folders, protocol)
@@ -69,7 +69,7 @@ def compare(
 ) -> Report:
   """Finds, reads and scores the result files of trackers.
 
-  All trackers are scored on the same sequences: those for which each of them
+  All trackers are scored on the same sequences: those for which every tracker
   has a result.
 
   Args:
@@ -105,7 +105,7 @@ def compare(
   if not common:
     raise ValueError(
       f'{", ".join(folders)}: no annotated sequence of {benchmark.name} has '
-      'results of all trackers'
+      'results of all trackers; score the trackers separately, or add results'
     )
   known = {name: truths[name] for name in common}
   outcomes = {}
@@ -165,7 +165,7 @@ def _experiment(
     titles = ' and '.join(sorted(each.title for each in found))
     raise ValueError(
       f'`results`: the folders are from different experiments, {titles}; score '
-      'them separately'
+      'the folders of each experiment separately'
     )
   return found.pop()
 
@@ -177,15 +177,15 @@ def _check_public(benchmark: Benchmark, truths: Truths) -> None:
   # The first boxes of hidden annotations are public.
   if benchmark.hidden and max(annotated) <= 1:
     raise ValueError(
-      f'{benchmark.name}: only its server has the annotations; submit an '
-      'archive of results to it, which `check` validates'
+      f'{benchmark.name}: only its server has the annotations; validate an '
+      'archive of the results with `check`, then submit the archive'
     )
 
 
 def _cropped(
   benchmark: Benchmark, truths: Truths
 ) -> dict[str, tuple[int, int]]:
-  """Returns the annotated and official numbers of frames where they differ."""
+  """Returns the annotated and official frame counts that are not equal."""
   official = benchmark.frames()
   lengths = {
     name: (truth.frames, official.get(name, truth.frames))
@@ -208,5 +208,5 @@ def _by_attribute(truths: Truths) -> dict[str, list[str]]:
 
 
 def _non_empty(by_tracker):
-  """Removes trackers whose value is empty."""
+  """Removes trackers with an empty value."""
   return {tracker: value for tracker, value in by_tracker.items() if value}

@@ -22,8 +22,8 @@ class Figure(NamedTuple):
 
   Attributes:
     heading: Heading of the column.
-    better: Values that are better, 'higher' or 'lower'; empty if this depends
-      on the definition.
+    better: Direction of better values, 'higher' or 'lower'; empty if the
+      direction depends on the scoring protocol.
   """
 
   heading: str
@@ -46,12 +46,12 @@ def rows(
   figures: Mapping[str, Figure],
   by: str,
 ) -> list[list[str]]:
-  """Returns a row of headings, and one per tracker, the best first.
+  """Returns a row of headings, then a row per tracker, best first.
 
   Args:
-    trackers: Values of the figures by tracker; undefined ones become '-'.
+    trackers: Values of the figures by tracker; undefined values become '-'.
     name: Heading of the first column.
-    figures: Figures of the other columns.
+    figures: Figures in the columns after the first.
     by: Figure that ranks the trackers.
   """
   return [
@@ -75,7 +75,7 @@ def markdown(table: Sequence[Sequence[str]]) -> str:
 
 
 def latex(table: Sequence[Sequence[str]], figures: Iterable[Figure]) -> str:
-  """Formats a table for LaTeX with booktabs, the best of each column bold.
+  """Formats a table for LaTeX with booktabs; the best figures are bold.
 
   Args:
     table: Table from `rows`.
@@ -125,10 +125,10 @@ def comma_separated(table: Sequence[Sequence[str]]) -> str:
 def show(
   table: Sequence[Sequence[str]], heading: str, remarks: Iterable[str] = ()
 ) -> None:
-  """Prints a table between a heading and remarks, one per line."""
+  """Prints a heading, a table and remarks; each remark is one line."""
   console = Console()
   if not console.is_terminal:
-    # A log has no width at which lines should be cut or wrapped.
+    # Rich would wrap the lines of a log at 80 characters.
     console = Console(width=200)
   shown = Table(
     box=rich.box.SIMPLE_HEAD if console.is_terminal else None,
@@ -150,8 +150,8 @@ def show(
 def draws(sequences: int, seed: int = 0) -> Int[np.ndarray, 'd {sequences}']:
   """Resamples the sequences with replacement, many times.
 
-  Figures of the draws vary as the figure would with other sequences; `interval`
-  summarises them.
+  The figure varies over the draws as it would over other samples of sequences;
+  `interval` turns this variation into a confidence interval.
 
   Args:
     sequences: Number of sequences.
@@ -168,6 +168,10 @@ def draws(sequences: int, seed: int = 0) -> Int[np.ndarray, 'd {sequences}']:
 
 
 def interval(figures: Float[np.ndarray, 'd']) -> tuple[float, float]:
-  """Returns the 95% confidence interval, from a figure of many draws."""
+  """Returns the 95% confidence interval of a figure, from resampled values.
+
+  Args:
+    figures: Value of the figure in each draw of `draws`.
+  """
   low, high = np.nanpercentile(figures, (2.5, 97.5))
   return float(low), float(high)

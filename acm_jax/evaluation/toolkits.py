@@ -1,21 +1,23 @@
-"""Definitions of one-pass scores, as toolkits have them.
+"""One-pass scores, as the toolkits define them.
 
-The toolkits disagree by up to four points on the same files. They differ in
-the frames that count, and in how these count; each function documents its
-rules, except the obvious ones. The name of a toolkit in `TOOLKITS` is a
-*scoring* protocol, which is what the argument `protocol` of
-`evaluation.scoring` and the flag --protocol mean; how trackers are run is the
-*tracking* protocol of an experiment (`evaluation.protocol`).
+For the same result files, scores of different toolkits differ by up to four
+points. Toolkits differ in which frames count, and in what counts as a hit; each
+function documents the rules of one toolkit. The name of a toolkit in `TOOLKITS`
+is a *scoring* protocol, for the argument `protocol` of `evaluation.scoring` and
+the flag --protocol. A *tracking* protocol, in contrast, is how an experiment
+runs a tracker (`evaluation.protocol`).
 
 A row of NaN in a result is a missing row, which is a miss in all toolkits.
 
-Scores have three curves: `success`, the fraction of frames above each of
-`metrics.OVERLAP_THRESHOLDS`; `precision`, the fraction within each of
-`metrics.DISTANCE_THRESHOLDS`; and `normalized_precision`, the fraction within
-each of `metrics.NORMALIZED_THRESHOLDS`. The figures `success_auc`,
-`precision_20` and `normalized_precision_20` are what the toolkit calls by these
-names. The figures `average_overlap`, `success_rate_50` and `success_rate_75`
-are over the rated frames and the same in all toolkits.
+Scores have three curves: `success`, the fraction of frames with an overlap
+above each of `metrics.OVERLAP_THRESHOLDS`; `precision`, the fraction with a
+centre distance within each of `metrics.DISTANCE_THRESHOLDS`; and
+`normalized_precision`, the fraction with a normalised distance within each of
+`metrics.NORMALIZED_THRESHOLDS`. The figures `success_auc`, `precision_20` and
+`normalized_precision_20` are the toolkit's own success, precision and
+normalised precision. The figures `average_overlap`, `success_rate_50` and
+`success_rate_75` are over the rated frames: those of `rated_overlaps`, unless
+the toolkit's function documents others.
 """
 
 import dataclasses
@@ -31,7 +33,7 @@ from acm_jax.evaluation.outcome import Scores, mean, pooled
 from acm_jax.evaluation.truth import Truth
 from acm_jax.geometry import boxes
 
-# Headings of the figures in tables, by name.
+# Headings of figures in tables; keys are names of figures.
 HEADINGS = {
   'success_auc': 'success',
   'precision_20': 'P@20',
@@ -43,13 +45,13 @@ HEADINGS = {
 
 
 class _Errors(NamedTuple):
-  """Errors in each frame.
+  """Overlaps and centre errors, by frame.
 
   Attributes:
     overlap: Overlap of the boxes.
-    distance: Centre distance, px; None if there is no precision.
-    normalized: Normalised centre distance; None if there is no normalised
-      precision.
+    distance: Centre distance, px; None if the toolkit has no precision score.
+    normalized: Normalised centre distance; None if the toolkit has no
+      normalised precision score.
   """
 
   overlap: np.ndarray
@@ -68,14 +70,14 @@ def _errors(predicted, true) -> _Errors:
 def pysot(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
   """Computes one-pass scores as pysot defines them.
 
-  The denominator is always the number of frames, and the result's own first row
-  counts. A frame that is labelled absent is a miss. In all others, the true box
+  All fractions are of all frames, and the first row of the result counts. A
+  frame that is labelled absent is a miss. In other frames, an invalid true box
   decides:
 
-  * success: a box without width or height, or with a NaN, is a miss;
-  * precision: a box whose centre has a coordinate that is NaN or not positive
+  * success: a true box without an area, or with a NaN, is a miss;
+  * precision: a true box with a centre coordinate that is NaN or not positive
     is a hit; in normalised precision, this rule applies to the centre divided
-    by the sides.
+    by the sides of the box.
 
   Args:
     predicted_xywh: Boxes of the result, px, in the benchmark's pixel base.
@@ -111,7 +113,7 @@ def lasot_official(
   """Computes one-pass scores as LaSOT's Matlab code defines them.
 
   The rules are those of `otb`, except that a frame labelled absent is a miss in
-  every score, and that there is a normalised precision at 0.2.
+  every score, and that normalised precision, at 0.2, is defined.
   """
   return _matlab(predicted_xywh, truth, normalized=True)
 
@@ -139,15 +141,15 @@ def pytracking(
   """Computes one-pass scores as pytracking defines them.
 
   The first row is replaced by the true box, and a predicted box without area by
-  the box before it. A true box with a value that is not positive is a miss in
-  success and precision, and a hit in normalised precision. An absent frame is a
-  miss in every score.
+  the previous box with an area. A true box with a value that is not positive is
+  a miss in success and precision, and a hit in normalised precision. A frame
+  labelled absent is a miss in every score.
   """
   return _pytracking(predicted_xywh, truth, distance_of_invalid=np.inf)
 
 
 def _pytracking_uav(predicted_xywh, truth):
-  # In UAV123 only, invalid true boxes are hits in precision, too.
+  # For UAV123 only, invalid true boxes are hits in precision as well.
   return _pytracking(predicted_xywh, truth, distance_of_invalid=0.0)
 
 
@@ -168,9 +170,9 @@ def _pytracking(predicted_xywh, truth, distance_of_invalid):
 
 
 def got10k(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
-  """Computes scores as GOT-10k's toolkit defines them for other benchmarks.
+  """Computes scores as GOT-10k's toolkit does on other benchmarks.
 
-  The first row is replaced by the true box. Frames whose true box is NaN are
+  The first row is replaced by the true box. Frames with a true box of NaN are
   left out, absence labels are ignored, and there is no normalised precision.
   """
   return _got10k_one_pass(predicted_xywh, truth, normalized=False)
@@ -198,10 +200,10 @@ def _got10k_one_pass(predicted_xywh, truth, normalized):
 
 
 def _got10k_own(predicted_xywh, truth):
-  """Computes scores as GOT-10k's toolkit defines them for its own sequences.
+  """Computes scores as GOT-10k's toolkit does on GOT-10k itself.
 
-  The first frame and frames without a target do not count. Boxes are clipped to
-  the image if its size is known.
+  Only rated frames count: all frames except the first and those labelled
+  absent. Boxes are clipped to the image if the size of the image is known.
   """
   kept = ~truth.absent
   kept[0] = False
@@ -215,7 +217,7 @@ def _got10k_own(predicted_xywh, truth):
 
 
 def _clipped(box_xywh, size):
-  """Moves the corner into the image first, then clips the sides."""
+  """Clips boxes to the image: first the corner, then width and height."""
   corner = np.clip(box_xywh[:, :2], 0, size)
   sides = np.clip(box_xywh[:, 2:], 0, np.array(size) - corner)
   return np.concatenate([corner, sides], axis=1)
@@ -226,10 +228,11 @@ def trackingnet(
 ) -> Scores:
   """Computes one-pass scores as TrackingNet's devkit defines them.
 
-  The first row is replaced by the true box, and all numbers are rounded. The
-  three figures are areas under curves of 21 points: success over the overlap,
-  which must be at least the threshold; precision over 0 to 50 px; normalised
-  precision over 0 to 0.5. The average overlap is over all frames of all videos.
+  The first row is replaced by the true box, and all numbers are rounded.
+  Success, precision and normalised precision are areas under curves with 21
+  thresholds: overlaps from 0 to 1, where an overlap equal to the threshold is a
+  hit; distances from 0 to 50 px; and normalised distances from 0 to 0.5. All
+  frames are rated, and the average overlap is over all frames of all videos.
   """
   predicted = np.round(_with_first(predicted_xywh, truth))
   errors, frames = _errors(predicted, np.round(truth.box_xywh)), truth.frames
@@ -273,7 +276,7 @@ def _with_first(predicted_xywh, truth):
 
 
 def _is_positive(values):
-  """Returns whether all numbers of a row are positive; NaN is not."""
+  """Returns, for each row, whether all values are positive; NaN is not."""
   return (values > 0).all(axis=1)
 
 
@@ -282,8 +285,8 @@ def rated_overlaps(
 ) -> Float[np.ndarray, '_']:
   """Returns the overlaps in the rated frames.
 
-  All frames are rated, except frame 0 and frames without a target or a valid
-  box. The mean of their overlaps is the average overlap.
+  All frames are rated, except frame 0 and frames without a target or without a
+  valid true box. The mean of the returned overlaps is the average overlap.
   """
   counted = ~truth.absent & np.isfinite(truth.box_xywh).all(axis=1)
   counted &= (truth.box_xywh[:, 2:] > 0).all(axis=1)
@@ -295,7 +298,7 @@ def _one_pass(errors: _Errors, frames: int, rated: np.ndarray) -> Scores:
   """Computes scores from errors.
 
   Args:
-    errors: Errors in the frames that may count as hits.
+    errors: Overlaps and centre errors in the frames that may be hits.
     frames: Number of frames to divide by.
     rated: Overlaps in the rated frames.
   """
@@ -331,7 +334,7 @@ class Toolkit(NamedTuple):
     score: Function that scores one sequence.
     total: Function that combines the scores of many sequences.
     weight: Function that returns the weight of a sequence in the total success.
-    headings: Headings of figures in tables that differ from `HEADINGS`.
+    headings: Headings in tables that replace those of `HEADINGS`.
     needs_sizes: Whether boxes are clipped to the image.
   """
 
@@ -357,7 +360,8 @@ TOOLKITS = {
     },
   ),
 }
-# Rules that a toolkit has for one benchmark only, by both names.
+# Rules that a toolkit applies to one benchmark only; keys are
+# (toolkit, benchmark).
 _SPECIAL = {
   ('pytracking', 'uav123'): Toolkit(_pytracking_uav),
   ('got10k', 'lasot'): Toolkit(
@@ -377,7 +381,7 @@ def get(name: str, benchmark: str) -> Toolkit:
     benchmark: Name of the benchmark.
 
   Raises:
-    ValueError: The toolkit is unknown; the message lists the known ones.
+    ValueError: The toolkit is unknown; the message lists the known names.
   """
   if name not in TOOLKITS:
     raise ValueError(

@@ -16,18 +16,19 @@ class Truth:
 
   Attributes:
     region: Region of the target in each frame, px, in the benchmark's own pixel
-      base: x, y, w, h, or the corners x1, y1, x2, y2, ... of a polygon; NaN, or
-      without an area, if there is no target. An array [n, 4] if all regions are
-      boxes.
+      base: x, y, w, h, or the corners x1, y1, x2, y2, ... of a polygon; NaN or
+      without an area in frames without a target. An array [n, 4] if all regions
+      are boxes.
     absent: Whether the benchmark labels the target as absent in each frame;
       False everywhere by default.
     size: Width and height of the images, px; if None, regions are not clipped
       at the right and bottom borders.
-    attributes: Challenges of the sequence, in the benchmark's words; empty if
-      not annotated.
+    attributes: Attributes of the sequence, such as occlusion, as the benchmark
+      names them; empty if not annotated.
     first_pixel: Coordinate of the first pixel in `region`.
-    anchors: Direction of tracking (1 forward, -1 backward) from each frame that
-      trackers are started at; empty if the benchmark has no anchors.
+    anchors: Direction of tracking, 1 forward or -1 backward, from each anchor,
+      which is a frame in which trackers are started. Keys are frame indices;
+      empty if the benchmark has no anchors.
   """
 
   region: Float[np.ndarray, 'n 4'] | Sequence[np.ndarray]
@@ -59,7 +60,7 @@ class Truth:
 
   @property
   def box_xywh(self) -> Float[np.ndarray, 'n 4']:
-    """Boxes in the pixel base of `region`; polygons by their bounding boxes."""
+    """Boxes, or bounding boxes of polygons, in the pixel base of `region`."""
     if isinstance(self.region, np.ndarray):
       return self.region
     return np.stack([region_box(region) for region in self.region])
@@ -73,5 +74,5 @@ class Truth:
 
   @property
   def bounds(self) -> tuple[int, int]:
-    """Width and height of the images; beyond any region if unknown."""
+    """Width and height of the images; larger than any region if unknown."""
     return self.size or (1 << 20, 1 << 20)

@@ -2,13 +2,14 @@
 
 The pixel convention: x points right and y down, in pixels; the centre of the
 first pixel is 0. A box `xywh` covers the pixels x .. x + w - 1. Only scoring
-keeps the first pixel of a benchmark's files, as the official toolkits do (see
-`evaluation.truth`). Conversions between formats treat coordinates as continuous
-(`xyxy` = x, y, x + w, y + h). The centre of a box's *pixels*, x + (w - 1) / 2,
-is `pixel_center`: official trackers start from it and precision is measured
-between such centres.
+uses the coordinates of a benchmark's files unchanged, as the official toolkits
+do (see `evaluation.truth`). Conversions between formats treat coordinates as
+continuous (`xyxy` = x, y, x + w, y + h). `pixel_center` is the centre of a
+box's *pixels*, x + (w - 1) / 2: official trackers start from this centre, and
+precision is the distance between two such centres.
 
-The last axis of a box array holds the four numbers; leading axes are free.
+The last axis of a box array holds the four numbers; any leading axes are
+allowed.
 """
 
 from jaxtyping import Num
@@ -52,11 +53,11 @@ def iou(a_xyxy: Num[object, '*#b 4'], b_xyxy: Num[object, '*#b 4']):
 
   Args:
     a_xyxy: Boxes; negative extents count as empty.
-    b_xyxy: Boxes whose shape broadcasts against `a_xyxy`.
+    b_xyxy: Boxes in a shape that broadcasts against `a_xyxy`.
 
   Returns:
-    IoU in [0, 1], 0 where the union is empty; the broadcast shape without its
-    last axis.
+    IoU in [0, 1], 0 where the union is empty. The shape is that of the
+    broadcast boxes without the last axis.
   """
   xp = a_xyxy.__array_namespace__()
   low = xp.maximum(a_xyxy[..., :2], b_xyxy[..., :2])

@@ -1,4 +1,4 @@
-"""Size of the context crop around a target, and what augmentation adds."""
+"""Sizes of a target's context crop and of its margin for augmentation."""
 
 import math
 
@@ -7,10 +7,10 @@ def context_side(w, h, context_amount: float = 0.5):
   """Returns the side of the square around a w x h box and its context, px.
 
   The side is sqrt((w + p) (h + p)) with p = context_amount (w + h), not
-  rounded: the template crop of the whole SiamFC family. Takes scalars or
+  rounded, as for the template crops of the SiamFC family. Takes scalars or
   arrays.
 
-  Source: SiamFC (arXiv:1606.09549), section 3.2, where p is the margin per
+  Source: SiamFC (arXiv:1606.09549), section 3.2, in which p is the margin per
   side, half of the p above.
   """
   margin = context_amount * (w + h)

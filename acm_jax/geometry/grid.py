@@ -1,10 +1,10 @@
-"""Cells of a response map: their number, locations and anchors."""
+"""Number, locations and anchors of the cells of a response map."""
 
 import numpy as np
 
 
 def response_size(search_cells: int, template_cells: int) -> int:
-  """Returns the cells per side after a valid convolution with the template."""
+  """Returns the cells per side of the response to a template."""
   return search_cells - template_cells + 1
 
 
@@ -35,7 +35,7 @@ def anchors(
 
   Args:
     stride: Distance between neighbouring cells, px.
-    scales: Sizes of the anchors in strides.
+    scales: Sizes of the anchors, as multiples of the stride.
     ratios: Heights divided by widths.
 
   Returns:

@@ -128,6 +128,13 @@ def _parse(values: flags.FlagValues, argv: list[str]) -> None:
     if isinstance(reason, KeyError):
       reason = reason.args[0]
     raise ValueError(f'unknown config key: {reason}') from error
+  except flags.Error:
+    raise
+  except Exception as error:
+    # A config file can fail in any way.
+    kind = type(error).__name__
+    raise ValueError(f'`config`: {kind}: {error}; correct the file') from error
+  config_files.check(values)
   if extra:
     raise ValueError(f'unexpected argument {extra[0]!r}: see --help')
 

@@ -20,6 +20,22 @@ def folder() -> Path:
   return installed if installed.is_dir() else _PACKAGE.parent / 'configs'
 
 
+def define(values: flags.FlagValues) -> None:
+  """Defines the required flag `--config` on `values`."""
+  # Imported on use, because commands without a config need no ml_collections.
+  from ml_collections import config_flags
+
+  config_flags.DEFINE_config_file(
+    'config',
+    None,
+    'Config file, or name of a config that comes with the package. CONFIG:ARG '
+    'passes an argument to the config, and --config.a.b=VALUE changes one of '
+    'its values.',
+    flag_values=values,
+  )
+  flags.mark_flag_as_required('config', flag_values=values)
+
+
 def find(config: str) -> Path:
   """Finds the file of a config.
 
@@ -28,24 +44,31 @@ def find(config: str) -> Path:
       comes with the package, independent of the working folder.
 
   Raises:
-    FileNotFoundError: The file does not exist; the message lists the configs of
-      the package.
+    FileNotFoundError: The file does not exist or is no config; the message
+      lists the configs of the package.
   """
-  if Path(config).is_file():
-    return Path(config)
   packaged = folder()
-  name = re.fullmatch(r'(?:configs/)?(\w+)(?:\.py)?', config)
-  if name and (path := packaged / f'{name[1]}.py').is_file():
+  if Path(config).is_file():
+    path = Path(config)
+  elif name := re.fullmatch(r'(?:configs/)?(\w+)(?:\.py)?', config):
+    path = packaged / f'{name[1]}.py'
+  else:
+    path = Path(config)
+  if path.is_file() and _is_whole(path):
     return path
-  # Files without `get_config` are only imported by the others.
-  known = [
-    path.stem
-    for path in sorted(packaged.glob('*.py'))
-    if '\ndef get_config(' in path.read_text()
-  ]
-  raise FileNotFoundError(
-    f'`config` {config}: no such file; the package has {", ".join(known)}'
+  problem = 'defines no get_config(arg)' if path.is_file() else 'no such file'
+  # Other files of the package are only imported by these.
+  known = ', '.join(
+    path.stem for path in sorted(packaged.glob('*.py')) if _is_whole(path)
   )
+  raise FileNotFoundError(
+    f'`config` {config}: {problem}; the package has {known}'
+  )
+
+
+def _is_whole(path: Path) -> bool:
+  """Returns whether a file is a config, not a part of configs."""
+  return 'get_config' in path.read_text()
 
 
 def resolve(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
@@ -78,6 +101,22 @@ def resolve(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
     _make_importable(path.resolve().parent)
     argv[number] = f'{flag}{equals}{path}{colon}{arg}'
   return argv
+
+
+def check(values: flags.FlagValues) -> None:
+  """Checks that the config of a command, if any, is of the right type.
+
+  Raises:
+    ValueError: `get_config` has returned something else than a ConfigDict.
+  """
+  if 'config' not in values or not _is_config(values['config']):
+    return
+  config = values['config'].value
+  if config is not None and not hasattr(config, 'to_dict'):
+    raise ValueError(
+      f'`config`: get_config returned a {type(config).__name__}; return an '
+      'ml_collections.ConfigDict'
+    )
 
 
 def _is_config(flag: flags.Flag) -> bool:

@@ -11,10 +11,10 @@ from jaxtyping import Array, Float
 
 from acm_jax.modules.mode import Mode
 
-# Name -> (module of this package, function that builds the backbone).
+# Name -> (module in this package, function that builds the backbone).
 _BACKBONES = {
   'alexnet': ('alexnet', 'alexnet'),
-  # The same network; the official code gives other names to its layers.
+  # Same network as alexnet; the official code names the layers differently.
   'alexnet_legacy': ('alexnet', 'alexnet'),
   'alexnet_v1': ('alexnet_v1', 'alexnet_v1'),
   'mobilenet_v2': ('mobilenet', 'mobilenet_v2'),
@@ -26,12 +26,13 @@ _BACKBONES = {
 
 
 class Backbone(nn.Module):
-  """Feature extractor whose levels all have the same spatial size.
+  """Feature extractor with levels of one spatial size.
 
   Attributes:
-    levels: Stages whose outputs are the features, numbered as in the papers.
-    width: Factor on the channels of every layer; 1 is the published network.
-    stride: Distance between neighbouring cells, px of the image.
+    levels: Stages to take features from, numbered as in the papers.
+    width: Factor on the number of channels of every layer; 1 is the published
+      network.
+    stride: Distance between neighbouring feature cells, px of the image.
   """
 
   stride: ClassVar[int] = 8
@@ -47,26 +48,26 @@ class Backbone(nn.Module):
 
   @abc.abstractmethod
   def cells(self, size: int) -> int:
-    """Returns the cells per side of the features of an image of `size` px."""
+    """Returns the number of feature cells per side for images of `size` px."""
 
   @abc.abstractmethod
   def features(self, level: int) -> int:
     """Returns the number of channels of a level."""
 
   def channels(self, features: int) -> int:
-    """Scales channels by `width`, to a multiple of 8 that is at least 8."""
+    """Returns `features` times `width`, as a multiple of 8, at least 8."""
     return max(8, 8 * round(features * self.width / 8))
 
 
 def stop_while_frozen(
   x: Float[Array, '*s'], layers: Iterable[nn.Module], mode: Mode
 ) -> Float[Array, '*s']:
-  """Stops the gradient of `x` if no layer up to `x` trains.
+  """Stops the gradient of `x` if none of `layers` trains.
 
   Args:
     x: Output of the last layer.
     layers: All layers from the input to `x`.
-    mode: Parts that train.
+    mode: Mode, which selects the parts that train.
   """
   if any(mode.trains(layer.path) for layer in layers):
     return x
@@ -77,8 +78,11 @@ def make(name: str, **kwargs) -> Backbone:
   """Builds a backbone by name.
 
   Raises:
-    ValueError: The name is unknown.
+    ValueError: The name is unknown, or the width is no positive number.
   """
+  width = kwargs.get('width', 1.0)
+  if not isinstance(width, int | float) or width <= 0:
+    raise ValueError(f'`width`={width!r}: give a factor above 0')
   if name not in _BACKBONES:
     known = ', '.join(sorted(_BACKBONES))
     raise ValueError(f'unknown backbone {name!r}; choose from {known}')

@@ -141,13 +141,43 @@ def make(
   return HeadBranch(outputs, hidden, fusion, head_size=head_size)
 
 
-def response_size(name: str, search_cells: int, template_cells: int) -> int:
+def check(
+  name: str, hidden: int, template_cells: int, options: Mapping[str, bool]
+) -> None:
+  """Checks that a branch's fusion exists and has the response it declares.
+
+  Args:
+    name: Name of the fusion.
+    hidden: Channels of the inner layers.
+    template_cells: Number of cells per side of the template features.
+    options: Further arguments of the fusion.
+
+  Raises:
+    ValueError: The name or an option is unknown, or see `fusion.check`.
+  """
+  cells = template_cells - ADAPTER + 1
+  fusion = fusions.make(name, hidden, cells, **options)
+  if fusion.has_head:
+    fusions.check(fusion)
+  elif 'outputs' in options:
+    raise ValueError(
+      '`fusion_options`: outputs is chosen by the tracker; remove it'
+    )
+
+
+def response_size(
+  name: str,
+  search_cells: int,
+  template_cells: int,
+  options: Mapping[str, bool],
+) -> int:
   """Returns the number of cells per side of a branch's output.
 
   Args:
     name: Name of the fusion.
     search_cells: Number of cells per side of the search features.
     template_cells: Number of cells per side of the template features.
+    options: Further arguments of the fusion.
   """
   search, template = (n - ADAPTER + 1 for n in (search_cells, template_cells))
-  return fusions.make(name, 1, template).response_size(search)
+  return fusions.make(name, 1, template, **options).response_size(search)

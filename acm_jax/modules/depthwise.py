@@ -20,9 +20,9 @@ def depthwise_conv(
 ) -> Float[Array, 'b y x c']:
   """Convolves every channel with its own kernel; samples share the kernels.
 
-  Sums shifted products over the taps of the kernel, which XLA fuses into one
+  Adds one shifted product per tap of the kernel; XLA fuses the sum into one
   pass. XLA's grouped convolution is tens of times slower on a CPU. Sums are
-  accumulated in float32 for all types.
+  accumulated in float32, whatever the type of `x`.
   """
   taps = _Taps(kernel.shape[0], stride, padding, dilation)
   return _depthwise(x, kernel, taps)
@@ -49,7 +49,7 @@ class _Taps(NamedTuple):
     return (self.size - 1) * self.dilation
 
   def positions(self) -> Iterator[tuple[int, int]]:
-    """Returns the row and column of every tap in its window."""
+    """Returns the row and column of every tap within the window."""
     steps = range(0, self.size * self.dilation, self.dilation)
     return itertools.product(steps, steps)
 
@@ -67,10 +67,10 @@ def _pad(x, edges):
 
 
 def _windows(x, kernel, edges, stride, dilation):
-  """Pads the image once, then sums one strided window of it per tap.
+  """Pads the image once, then adds one weighted, strided window per tap.
 
-  This way XLA computes the padded image once. In a sum of padded products, XLA
-  recomputes the operations that precede the convolution for each tap.
+  If instead each product were padded, XLA would repeat the operations that
+  precede the convolution for each tap.
   """
   x = _pad(x.astype(jnp.float32), edges)
   weights = kernel.astype(jnp.float32)[:, :, None, None]

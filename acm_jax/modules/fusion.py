@@ -6,7 +6,9 @@ needs a head and how large the response is.
 """
 
 import abc
-from typing import ClassVar
+import dataclasses
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -322,16 +324,48 @@ def get(name: str) -> type[Fusion]:
   return FUSIONS[name]
 
 
+def options(kind: type[Fusion]) -> tuple[str, ...]:
+  """Returns the names of the arguments that a fusion has beyond `Fusion`."""
+  base = {field.name for field in dataclasses.fields(Fusion)}
+  return tuple(
+    field.name for field in dataclasses.fields(kind) if field.name not in base
+  )
+
+
+def check_options(
+  name: str, given: Mapping[str, Any], known: Collection[str]
+) -> None:
+  """Checks the names of a fusion's further arguments.
+
+  Raises:
+    ValueError: A name is unknown.
+  """
+  if unknown := sorted(set(given) - set(known)):
+    choices = f'choose from {", ".join(known)}' if known else 'it takes none'
+    raise ValueError(
+      f'`fusion_options`: the fusion {name} has no option '
+      f'{", ".join(unknown)}; {choices}'
+    )
+
+
 def make(name: str, features: int, template_cells: int, **kwargs) -> Fusion:
   """Builds a fusion by name.
 
   The fusion has no parent; the module that it is assigned to becomes its
   parent.
 
+  Args:
+    name: Name of the fusion.
+    features: Channels of the search features.
+    template_cells: Number of cells per side of the template features.
+    **kwargs: Further arguments of the fusion's class.
+
   Raises:
-    ValueError: The name is unknown.
+    ValueError: The name or an argument is unknown.
   """
-  return get(name)(
+  kind = get(name)
+  check_options(name, kwargs, options(kind))
+  return kind(
     features=features, template_cells=template_cells, parent=None, **kwargs
   )
 
@@ -340,9 +374,6 @@ def check(fusion: Fusion) -> None:
   """Checks that the response of a fusion has the size that its class declares.
 
   The head and the targets are built for the declared size.
-
-  Args:
-    fusion: Fusion that has a head.
 
   Raises:
     ValueError: The response has another size or another number of channels.

@@ -20,11 +20,11 @@ from acm_jax.modules.mode import Mode
 uniform_fan_in = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
 normal_fan_out = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
 
-# Momentum and epsilon are PyTorch's. There are two differences: under a sharded
-# jit, statistics are computed over the global batch, where the PyTorch trackers
-# compute them per GPU, and the running variance is the biased one. Flax's fast
-# variance, E[x^2] - E[x]^2, suffers from cancellation when the mean is far from
-# 0, like that of box sizes in pixels.
+# Momentum and epsilon are PyTorch's. Two things differ from PyTorch: under a
+# sharded jit, statistics are computed over the global batch, not per GPU, and
+# the running variance is the biased estimate. Flax's fast variance,
+# E[x^2] - E[x]^2, suffers from cancellation when the mean is far from 0, as it
+# is for box sizes in px.
 BatchNorm = functools.partial(
   nn.BatchNorm, momentum=0.9, epsilon=1e-5, use_fast_variance=False
 )
@@ -33,10 +33,10 @@ BatchNorm = functools.partial(
 def freezing_statistics(mode: Mode) -> contextlib.AbstractContextManager:
   """Returns a context manager that freezes the statistics selected by `mode`.
 
-  Inside the context, the selected batch norms use their running statistics,
-  even if they are called with `use_running_average=False`. Modules must pass
-  `use_running_average` in the call, not to the constructor. Scale and bias
-  still receive gradients.
+  Inside the context, batch norms that do not train, and those with frozen
+  statistics, use their running statistics, even if they are called with
+  `use_running_average=False`. Modules must pass `use_running_average` in the
+  call, not to the constructor. Scale and bias still receive gradients.
   """
 
   def intercept(call, args, kwargs, context):
@@ -67,10 +67,11 @@ def grouped_conv(
   feature_group_count: int,
   **settings: Any,
 ) -> Float[Array, 'b y x f']:
-  """Replaces `lax.conv_general_dilated` by one convolution per group.
+  """Computes a grouped convolution as one convolution per group.
 
-  For two groups on a CPU, XLA's grouped convolution takes up to three times as
-  long, and its gradient up to four times.
+  Takes the arguments of `lax.conv_general_dilated`. For two groups on a CPU,
+  XLA's grouped convolution takes up to three times as long, and its gradient up
+  to four times.
 
   Args:
     x: Input.
@@ -135,7 +136,7 @@ class Conv(nn.Module):
 class ConvBn(Conv):
   """Convolution, batch norm and optionally ReLU.
 
-  The other attributes are those of `Conv`.
+  `Conv` documents the inherited attributes.
 
   Attributes:
     norm: Constructor of the batch norm.

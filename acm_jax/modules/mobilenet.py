@@ -1,8 +1,8 @@
 """MobileNetV2 with dilated last stages, as modified for Siamese trackers.
 
 There are three differences from the ImageNet network. Convolutions of stride 2
-have no padding. The stride stays 8 from layer 3 on, where dilation replaces the
-later strides. Layer 1 also has a 1x1 expansion.
+have no padding. From layer 3 on, the stride stays 8, because dilation replaces
+the later strides. Layer 1 also has a 1x1 expansion.
 
 Source: MobileNetV2 (arXiv:1801.04381), table 2; SiamRPN++ (arXiv:1812.11703)
 for its use in a tracker.
@@ -59,7 +59,7 @@ class InvertedResidual(nn.Module):
   Attributes:
     features: Output channels.
     expansion: Ratio of inner to input channels.
-    stride: Stride of the 3x3 convolution; with 2 it has no padding.
+    stride: Stride of the 3x3 convolution; if 2, the convolution has no padding.
     dilation: Dilation of the 3x3 convolution.
   """
 
@@ -139,14 +139,14 @@ class MobileNetV2(Backbone):
     return self.channels(_LAYERS[level - 1].features)
 
   def channels(self, features: int) -> int:
-    """Scales channels by `width`, rounded down as in pysot."""
+    """Returns `features` times `width`, at least 1; rounds down as pysot."""
     return max(1, int(features * self.width))
 
 
 def mobilenet_v2(
   levels: tuple[int, ...] = (3, 5, 7), width: float = 1.0
 ) -> MobileNetV2:
-  """Builds the light backbone of SiamRPN++, where its width is 1.4.
+  """Builds the light backbone of SiamRPN++, which uses `width` 1.4.
 
   Raises:
     ValueError: A level is not among layers 3 to 7.

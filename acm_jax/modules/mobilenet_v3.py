@@ -1,7 +1,7 @@
 """MobileNetV3-Small up to its ninth block, with stride 16.
 
-It differs from the ImageNet network in the ninth block, which is the last one
-and has stride 1 instead of 2.
+The ninth block, the last one, has stride 1; in the ImageNet network it has
+stride 2.
 
 Source: MobileNetV3 (arXiv:1905.02244), table 2; the released NanoTrackV3 for
 its use in a tracker.
@@ -24,8 +24,8 @@ class _Block(NamedTuple):
 
   Attributes:
     size: Width and height of the depthwise kernel.
-    expansion: Ratio of inner to input channels; with 1 there is no expansion
-      layer.
+    expansion: Ratio of inner to input channels; if 1, the block has no
+      expansion layer.
     features: Output channels at width 1.
     attends: Whether squeeze-and-excite follows the depthwise convolution.
     hard_swish: Whether the activation is hard-swish; otherwise it is ReLU.
@@ -61,7 +61,7 @@ def _multiple_of_8(channels: float | int) -> int:
 
 
 class SqueezeExcite(nn.Module):
-  """Scales channels by weights that a perceptron computes from their means.
+  """Multiplies channels by weights, computed from the means of all channels.
 
   Source: Squeeze-and-Excitation (arXiv:1709.01507), with the hard sigmoid of
   MobileNetV3.
@@ -98,7 +98,8 @@ class InvertedResidual(nn.Module):
     block, inputs = self.block, x.shape[-1]
     inner = _multiple_of_8(inputs * block.expansion)
     activate = nn.hard_swish if block.hard_swish else nn.relu
-    # Without an expansion, the activation precedes squeeze-and-excite.
+    # A block without expansion activates before squeeze-and-excite, the others
+    # after it.
     expands = inner != inputs
 
     def conv(features, name):
@@ -156,7 +157,7 @@ class MobileNetV3Small(Backbone):
     return self.channels(_BLOCKS[level - 1].features)
 
   def channels(self, features: int) -> int:
-    """Scales channels by `width`, to the nearest multiple of 8."""
+    """Returns `features` times `width`, as a multiple of 8, at least 8."""
     return _multiple_of_8(features * self.width)
 
 

@@ -30,9 +30,10 @@ class Mode:
     return self.training and not above & self.frozen
 
   def keeps_statistics(self, path: Sequence[str]) -> bool:
-    """Returns whether the batch norm at `path` has frozen statistics."""
+    """Returns whether the batch norm at `path` keeps its running statistics."""
     name = '/'.join(path)
-    return any(re.match(each, name) for each in self.frozen_statistics)
+    frozen = any(re.match(each, name) for each in self.frozen_statistics)
+    return frozen or not self.trains(path)
 
 
 EVAL = Mode()

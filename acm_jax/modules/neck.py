@@ -9,7 +9,7 @@ from acm_jax.modules.layers import ConvBn
 def center_crop(
   features: Float[Array, 'b h h c'], cells: int
 ) -> Float[Array, 'b n n c']:
-  """Crops the central `cells` x `cells` of a map; keeps smaller maps whole.
+  """Crops the central `cells` x `cells` cells; leaves smaller maps unchanged.
 
   The outer cells of a template's features are affected by padding and show
   context; the central cells show the target.
@@ -23,7 +23,7 @@ class Neck(nn.Module):
 
   Attributes:
     features: Output channels of each level.
-    levels: Numbers of the levels, which name the parameters.
+    levels: Numbers of the levels, used in the names of the parameters.
 
   Source: SiamRPN++ (arXiv:1812.11703), section 3.4.
   """

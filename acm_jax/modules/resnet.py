@@ -2,8 +2,8 @@
 
 There are three differences from the ImageNet network. The first convolution has
 no padding. Stages 3 and 4 use dilation instead of a stride, so that the total
-stride stays 8. The downsampling convolutions of stages 2 to 4 are 3x3;
-therefore published ImageNet weights do not fit them.
+stride stays 8. The downsampling convolutions of stages 2 to 4 are 3x3 instead
+of 1x1; `acm_jax.weights.imagenet` converts ImageNet weights to this form.
 
 Source: SiamRPN++ (arXiv:1812.11703), section 3.4.
 """
@@ -21,7 +21,8 @@ class Residual(nn.Module):
 
   Attributes:
     features: Channels of the inner convolutions.
-    stride: Stride of the first 3x3 convolution; with 2 it has no padding.
+    stride: Stride of the first 3x3 convolution; if 2, the convolution has no
+      padding.
     dilation: Dilation of the first 3x3 convolution.
     later_dilation: Dilation of a second 3x3 convolution.
     projection: Kernel size of the shortcut's convolution; 0 for the identity.
@@ -71,7 +72,7 @@ class Residual(nn.Module):
   def shortcut(
     self, x: Float[Array, 'b h h c'], features: int, *, train: bool
   ) -> Float[Array, 'b y y f']:
-    """Maps the block's input to the shape of its output."""
+    """Maps the block's input to the shape of the block's output."""
     if not self.projection:
       return x
     grid = self.grid if self.projection == 3 else {}

@@ -86,7 +86,10 @@ class SiameseNetwork(nn.Module):
   def response_size(self, search_size: int) -> int:
     """Returns the cells per side of the output for a `search_size` px crop."""
     return branches.response_size(
-      self.fusion, self.backbone.cells(search_size), self.template_cells
+      self.fusion,
+      self.backbone.cells(search_size),
+      self.template_cells,
+      dict(self.fusion_options),
     )
 
   def features(

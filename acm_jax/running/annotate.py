@@ -1,4 +1,4 @@
-"""Tracks targets through a video and draws their boxes."""
+"""Tracks targets through a video and draws the resulting boxes."""
 
 import contextlib
 import itertools
@@ -28,13 +28,13 @@ def annotate(
 
   boxes.csv has one row per frame and target: frame, target, x, y, w, h (px,
   0-based), score, lost (0 or 1), margin (see `Result`). tracked.png is a sheet
-  of frames for a quick look. An interrupt ends the video at the current frame
-  and keeps all frames before it; this is how recording from a camera ends.
+  of frames for a quick look. An interrupt ends tracking and keeps all frames
+  tracked so far, so that recording from a camera can be ended.
 
   Args:
     tracker: Tracker that follows the targets.
-    video: Video to track them in.
-    boxes_xywh: Targets in the first frame, px, 0-based.
+    video: Video to track the targets in.
+    boxes_xywh: Box of each target in the first frame, px, 0-based.
     out: Folder for the three files.
 
   Returns:
@@ -90,8 +90,8 @@ def _draw(frame, results: list[Result]) -> UInt8[np.ndarray, 'h w 3']:
 class _Sheet:
   """Samples frames evenly from a stream of unknown length.
 
-  Memory is bounded: when too many frames are kept, every other one is dropped
-  and the sampling interval doubles.
+  Memory is bounded: when too many frames are kept, every second frame is
+  dropped and the sampling interval doubles.
   """
 
   def __init__(self):

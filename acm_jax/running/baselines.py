@@ -1,4 +1,4 @@
-"""Baseline trackers, run through the same scheduler as trained ones."""
+"""Baseline trackers, which run in the same scheduler as trained trackers."""
 
 import abc
 import ctypes
@@ -39,15 +39,15 @@ class FirstBox(Baseline):
 class Mil(Baseline):
   """OpenCV's multiple instance learning tracker.
 
-  The tracker keeps the size of the first box and works on whole pixels. Where
-  it fails, the previous box is repeated. Results are deterministic.
+  The box keeps its first size and moves by whole pixels. In a frame where MIL
+  fails, the previous box is repeated. Results are deterministic.
 
   Source: Babenko et al., CVPR 2009.
   """
 
   def init(self, image, box_xywh):
-    # OpenCV samples MIL's features with C's `rand`, which its own seed does not
-    # control.
+    # OpenCV samples MIL's features with C's `rand`, which OpenCV's seed does
+    # not control.
     ctypes.CDLL(None).srand(1)
     self._tracker = cv2.TrackerMIL.create()
     box = tuple(int(v) for v in np.rint(box_xywh))
@@ -71,8 +71,8 @@ BASELINES: dict[str, type[Baseline]] = {'first_box': FirstBox, 'mil': Mil}
 class BaselineFollower:
   """`Follower` with a single lane, in which a baseline tracks.
 
-  A step runs only when its result is fetched, so that a discarded step costs
-  nothing.
+  A step runs only when its result is fetched, so that a discarded step takes
+  no time.
   """
 
   lanes = 1
@@ -89,7 +89,8 @@ class BaselineFollower:
     if baseline not in BASELINES:
       known = ', '.join(BASELINES)
       raise ValueError(f'`baseline`={baseline!r}: unknown; choose from {known}')
-    self.programs, self.about = Programs(), {'baseline': baseline}
+    self.programs = Programs()
+    self.about = {'baseline': baseline, 'opencv': cv2.__version__}
     self._baseline = BASELINES[baseline]()
 
   def start(

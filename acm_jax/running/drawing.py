@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 
 from acm_jax.host.staging import replacing
 
-# RGB; distinguishable on photographs and for the colour-blind (Okabe and Ito).
+# RGB. Palette of Okabe and Ito, which the colour-blind can distinguish, too.
 COLORS = (
   (230, 159, 0),
   (86, 180, 233),
@@ -29,9 +29,9 @@ def draw_box(
   color: tuple[int, int, int],
   text: str = '',
 ) -> None:
-  """Draws a box and a label at its top left corner into a frame, in place.
+  """Draws a box, and a text at the box's top left corner, into a frame.
 
-  A box that is not finite is not drawn.
+  The frame is changed in place. A box that is not finite is not drawn.
   """
   if not np.isfinite(box_xywh).all():
     return
@@ -82,7 +82,7 @@ class VideoWriter:
 def write_sheet(
   frames: Sequence[UInt8[np.ndarray, '_ _ 3']], path: Path
 ) -> None:
-  """Writes frames as a grid in one PNG, scaled to equal width.
+  """Writes frames, scaled to equal width, as a grid to a PNG file.
 
   Raises:
     RuntimeError: The file cannot be written.

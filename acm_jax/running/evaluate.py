@@ -1,4 +1,4 @@
-"""Runs trackers on a benchmark's sequences and writes their results."""
+"""Runs trackers on the sequences of a benchmark and scores the results."""
 
 import dataclasses
 import functools
@@ -30,7 +30,7 @@ SHEET_SEQUENCES, SHEET_FRAMES = 6, 4
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Task:
-  """Sequences of a benchmark to run trackers on.
+  """Sequences of a benchmark on which trackers are run.
 
   Attributes:
     benchmark: Benchmark that the sequences belong to.
@@ -49,7 +49,7 @@ class Task:
 
   @functools.cached_property
   def truths(self) -> Truths:
-    """Annotations of the sequences, by name.
+    """Annotations by name of the sequence.
 
     Raises:
       OSError: The annotations cannot be read.
@@ -58,8 +58,8 @@ class Task:
     truths = annotations.read(self.benchmark, self.root)
     if missing := [s.name for s in self.sequences if s.name not in truths]:
       raise ValueError(
-        f'{self.root}: no annotations for {", ".join(missing)}; restore them, '
-        'or choose other `sequences`'
+        f'{self.root}: no annotations for {", ".join(missing)}; restore the '
+        'annotations, or choose other `sequences`'
       )
     for sequence in self.sequences:
       frames = truths[sequence.name].frames
@@ -71,10 +71,10 @@ class Task:
     return truths
 
   def score(self, folders: Mapping[str, Path]) -> report.Report:
-    """Scores trackers on these sequences.
+    """Scores trackers on the sequences of the task.
 
     Args:
-      folders: Folder of the results of each tracker, by name.
+      folders: Folder of each tracker's results, by name of the tracker.
     """
     names = [sequence.name for sequence in self.sequences]
     return scoring.compare(
@@ -83,17 +83,17 @@ class Task:
 
 
 def evaluate(trackers: Mapping[str, Follower], task: Task, out: Path) -> None:
-  """Runs trackers, scores them and draws the boxes of the first one.
+  """Runs and scores trackers, and draws boxes of the first tracker.
 
-  For a benchmark whose annotations only its server has, an archive to submit is
+  If only the benchmark's server has the annotations, archives to submit are
   written instead of scores.
 
   Args:
     trackers: Trackers by name.
-    task: Sequences to run them on.
-    out: Output folder. Receives the report and a folder named after the
-      benchmark, which holds a copy of the report, `tracked.png` and a folder of
-      results for each tracker.
+    task: Sequences to run the trackers on.
+    out: Output folder. Receives the report and a folder with the name of the
+      benchmark. The latter holds a copy of the report, `tracked.png` and, for
+      each tracker, a folder of results.
   """
   folders = [run(name, each, task, out) for name, each in trackers.items()]
   benchmark = task.benchmark
@@ -112,7 +112,7 @@ def evaluate(trackers: Mapping[str, Follower], task: Task, out: Path) -> None:
 
 
 def run(name: str, follower: Follower, task: Task, out: Path) -> Path:
-  """Runs one tracker on the sequences; returns the folder of its results.
+  """Runs one tracker on the sequences; returns the folder of the results.
 
   Sequences that already have complete results of this tracker are skipped.
 
@@ -148,7 +148,7 @@ def run(name: str, follower: Follower, task: Task, out: Path) -> Path:
       results.write_times(
         folder, sequence, benchmark, seconds, seconds_with_decode
       )
-      # Last, because a sequence with result files counts as done.
+      # Written last, because a sequence with result files counts as done.
       experiment.write(folder, sequence, each.runs, benchmark)
       timings.append(
         _Timing(each.answers, seconds.sum(), seconds_with_decode.sum())
@@ -161,7 +161,7 @@ def run(name: str, follower: Follower, task: Task, out: Path) -> Path:
 
 
 class _Timing(NamedTuple):
-  """Frames tracked in a sequence, and the time that they took."""
+  """Number of frames tracked in a sequence, and the seconds spent on them."""
 
   frames: int
   seconds: float

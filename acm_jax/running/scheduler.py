@@ -1,10 +1,11 @@
-"""Runs the protocols of many sequences at once, each in a lane of its own.
+"""Runs the protocols of several sequences at once, one sequence per lane.
 
 Each step advances all lanes by a frame, and threads decode the coming images.
-A step starts before the result of the previous step is known, because a
-protocol nearly always requests the next frame; when the protocol requests
-something else, the step is discarded. Sequences whose frames are padded to the
-same size (a bucket) run together, so that few programs are compiled.
+A step begins before the results of the previous step are known, because a
+protocol nearly always requests the next frame. If a protocol then requests
+something else, the result of its lane is discarded. Sequences with frames that
+are padded to the same size (a bucket) run together, so that few programs are
+compiled.
 """
 
 import collections
@@ -37,7 +38,7 @@ _AHEAD = 4
 
 @typing.runtime_checkable
 class Follower(typing.Protocol):
-  """Interface of `tracking.engine.Engine`, which baselines implement too.
+  """Interface of `tracking.engine.Engine` and of `BaselineFollower`.
 
   Attributes:
     lanes: Number of targets that are tracked at once.
@@ -52,12 +53,12 @@ class Follower(typing.Protocol):
   def start(
     self, image: np.ndarray, boxes_xywh: Mapping[int, np.ndarray]
   ) -> None:
-    """Starts lanes on their targets, given the box of each lane's target."""
+    """Assigns targets to lanes, given the box of each lane's target."""
 
   def advance(
     self, images: Mapping[int, np.ndarray]
   ) -> Callable[[], Mapping[int, Tracked]]:
-    """Advances lanes by a frame; returns a function that waits for results."""
+    """Advances lanes by a frame; returns a function that fetches results."""
 
 
 class Job(NamedTuple):
@@ -74,8 +75,8 @@ class Times(NamedTuple):
   was tracked more than once.
 
   Attributes:
-    seconds: Time without waiting for the image to be decoded.
-    seconds_with_decode: Time including this wait.
+    seconds: Seconds without the wait for the image to be decoded.
+    seconds_with_decode: Seconds including the wait for the image.
   """
 
   seconds: Float[np.ndarray, 'n']
@@ -103,7 +104,7 @@ def drive(
   jobs: Sequence[Job],
   on_frames: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Done]:
-  """Runs protocols to completion, and yields each job when it is done.
+  """Runs protocols to completion; yields the outcome of each job when done.
 
   Args:
     follower: Tracker that answers the protocols' requests.
@@ -137,7 +138,7 @@ def drive(
 
 
 class _ActiveJob:
-  """A job in progress: its protocol's pending request, and its results."""
+  """Job in progress: the protocol's pending request and the results so far."""
 
   def __init__(self, index: int, job: Job, pool):
     self.index, self.job = index, job
@@ -148,7 +149,10 @@ class _ActiveJob:
     self.answers = 0
     self._ask(lambda: next(job.protocol))
     if not isinstance(self.wanted, Start):
-      raise self.error('the first request of a protocol must be a Start')
+      begun = 'a return' if self.wanted is None else repr(self.wanted)
+      raise self.error(
+        f'the protocol began with {begun}; its first yield must be Start(...)'
+      )
     self.frames = _Frames(job.sequence, pool)
     length = len(job.sequence)
     self.times = Times(np.zeros(length), np.zeros(length))
@@ -174,7 +178,9 @@ class _ActiveJob:
     except StopIteration as stop:
       self.wanted, self.runs = None, stop.value
       if not isinstance(self.runs, list):
-        raise self.error('a protocol must return a list of runs') from None
+        raise self.error(
+          f'the protocol returned {self.runs!r}; it must return a list of runs'
+        ) from None
       return
     except ValueError as error:
       raise self.error(error) from None
@@ -191,7 +197,7 @@ class _ActiveJob:
       )
 
   def error(self, error: object) -> ValueError:
-    """Returns an error whose message names the sequence."""
+    """Returns an error that names the sequence."""
     return ValueError(f'{self.job.sequence.name}: {error}')
 
   def done(self) -> Done:
@@ -199,7 +205,7 @@ class _ActiveJob:
 
 
 def _check(active: _ActiveJob) -> tuple[int, int]:
-  """Checks the first request of a job, and returns the bucket of its image."""
+  """Checks the first request of a job; returns the bucket of the image."""
   start = active.wanted
   image = active.job.sequence.frame(start.frame)
   try:
@@ -218,14 +224,14 @@ class _Frames:
     self._numbers = range(0)
 
   def begin(self, start: Start) -> np.ndarray:
-    """Returns the image of a start, and begins to decode those after it."""
+    """Returns the image of a start; begins to decode the images after it."""
     self.drop()
     end = len(self._sequence) if start.step > 0 else -1
     self._numbers = range(start.frame, end, start.step)
     return self.take()
 
   def drop(self) -> None:
-    """Discards the images that were to come."""
+    """Discards all remaining images."""
     for future in self._ahead:
       future.cancel()
     self._ahead.clear()
@@ -249,7 +255,7 @@ class _Frames:
 
 @dataclasses.dataclass
 class _Step:
-  """A step whose results are pending.
+  """Step with pending results.
 
   Attributes:
     moved: Job and frame number by lane.
@@ -286,7 +292,7 @@ class _Group:
         if active and active.wanted is None:
           self._lanes[lane] = None
           yield active.done()
-          # The caller's time does not count as the tracker's.
+          # Time that the caller spends on the outcome must not count.
           self._clock.start()
 
   def _fill(self, lane: int) -> None:
@@ -306,7 +312,7 @@ class _Group:
       self._answer([(active, start.frame, initial_result(start.box_xywh))])
 
   def _begin(self) -> _Step | None:
-    """Begins a step of all lanes whose sequences have frames left."""
+    """Begins a step of all lanes that have frames left."""
     moved, images = {}, {}
     for lane, active in enumerate(self._lanes):
       if active and len(active.frames):
@@ -325,7 +331,7 @@ class _Group:
       raise
 
   def _settle(self, pending: _Step) -> None:
-    """Answers the requests that a step serves."""
+    """Waits for a step, and answers requests with its results."""
     if pending.moved:
       results = pending.fetch()
       self._answer(
@@ -336,20 +342,20 @@ class _Group:
       )
 
   def _discard(self, begun: _Step | None) -> None:
-    """Drops the lanes of a step whose protocols did not request the next frame.
-
-    The results of these lanes are ignored.
-    """
+    """Removes from a step the lanes that did not request the next frame."""
     moved = begun.moved if begun else {}
     for lane, active in enumerate(self._lanes):
       if active and not isinstance(active.wanted, Next):
         moved.pop(lane, None)
         active.frames.drop()
       elif active and lane not in moved:
-        raise active.error('the protocol requests a frame after the last one')
+        raise active.error(
+          'the protocol requests a frame after the last one; it must return '
+          'instead'
+        )
 
   def _answer(self, answers: list[tuple[_ActiveJob, int, Tracked]]) -> None:
-    """Passes results on, and records the time that they took."""
+    """Sends results to the protocols, and records the time per frame."""
     seconds, seconds_with_decode = self._clock.lap()
     count = len(answers)
     for active, frame, tracked in answers:
@@ -360,14 +366,14 @@ class _Group:
 
 
 class _Clock:
-  """Stopwatch between answers, which leaves out time spent on compiling."""
+  """Stopwatch for the time between answers, excluding compilation."""
 
   def __init__(self, programs: Programs):
     self._programs = programs
     self.start()
 
   def start(self) -> None:
-    """Starts again from zero."""
+    """Restarts from zero."""
     self._begun, self._waited = time.perf_counter(), 0.0
     self._compiled = self._programs.seconds
 
@@ -379,7 +385,7 @@ class _Clock:
     self._waited += time.perf_counter() - begun
 
   def lap(self) -> tuple[float, float]:
-    """Returns the seconds since the start without and with the waits."""
+    """Returns the seconds since the start, without and with waits; restarts."""
     total = time.perf_counter() - self._begun
     total -= self._programs.seconds - self._compiled
     without_waits = total - self._waited

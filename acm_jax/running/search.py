@@ -1,9 +1,10 @@
-"""Search of hyper-parameters, with many candidates tracking at once.
+"""Search for hyper-parameters, in which many candidates track at once.
 
-Candidates are drawn from a scrambled Halton sequence, so that a larger budget
-continues a smaller one. Each candidate has a folder of result files, named by
-its values in the format of `evaluate --hparams`. Existing results are not
-computed again, and `score` treats every candidate as a tracker.
+Candidates are taken from a scrambled Halton sequence, so that a search with a
+larger budget extends a search with a smaller one. Each candidate has a folder
+of result files; the name of the folder states the candidate's values in the
+format of `acm-jax evaluate --hparams`. Existing results are not computed again.
+`acm-jax score` can compare the folders like those of different trackers.
 """
 
 import dataclasses
@@ -27,7 +28,7 @@ from acm_jax.tracking.contract import Hparams
 from acm_jax.tracking.engine import Programs
 from acm_jax.tracking.model import Model, hparams_of
 
-# Number of candidates that are printed; search.csv lists all of them.
+# Number of candidates that are printed; search.csv lists all candidates.
 _SHOWN = 10
 
 
@@ -55,7 +56,7 @@ class Budget:
 
 
 def candidates(model: Model, budget: Budget) -> dict[str, Hparams]:
-  """Returns the candidates by name: the model's own, then random ones."""
+  """Returns candidates by name: the model's values, then random values."""
   spans = model.tracker.hparam_spans
   halton = qmc.Halton(len(spans), rng=budget.seed)
   low, high = zip(*spans.values(), strict=True)
@@ -72,14 +73,15 @@ def candidates(model: Model, budget: Budget) -> dict[str, Hparams]:
 
 
 def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
-  """Tries candidates on sequences, ranks them by success and prints the best.
+  """Tracks with many candidates and ranks them by success score (AUC).
 
   Args:
     model: Tracker to tune. Its hyper-parameters are the first candidate; the
-      other candidates share those that are not searched.
+      other candidates differ only in the tracker's `hparam_spans`.
     task: Sequences to track.
-    out: Output folder. `<benchmark>/<tracker>.search` in it receives a folder
-      of results for each candidate, search.json, search.csv and search.png.
+    out: Output folder. Its subfolder `<benchmark>/<tracker>.search` receives a
+      folder of results for each candidate, search.json, search.csv and
+      search.png.
     budget: Extent of the search.
 
   Raises:
@@ -99,8 +101,8 @@ def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
     )
   if not benchmark.validation:
     logging.warning(
-      '%s is a test set: hyper-parameters that were tuned on it give no fair '
-      'score on it; search on a validation set such as got10k_val',
+      '%s is a test set, on which tuned hyper-parameters get unfairly high '
+      'scores; search on a validation set such as got10k_val',
       benchmark.name,
     )
   tried = candidates(model, budget)
@@ -142,7 +144,7 @@ def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
 
 
 def _follow(model, values, sequence, programs) -> list[Run]:
-  """Tracks a sequence with several candidates, which share its frames."""
+  """Tracks a sequence with several candidates; reads each frame once."""
   stacked = jax.tree.map(lambda *x: np.array(x, np.float32), *values)
   boxes = np.tile(sequence.box_xywh[:1], (len(values), 1))
   frames = read_ahead(sequence.frame_paths)
@@ -165,17 +167,17 @@ def _write(
   budget: Budget,
   folder: Path,
 ) -> None:
-  """Writes all candidates and prints the best ones, ranked by success."""
+  """Writes all candidates and prints the best ones, ranked by success (AUC)."""
   figures = scored.figures()
   ranked = tables.ranked(figures, scored.analysis.rank)
-  given = next(iter(tried))
+  own = next(iter(tried))
   fields = dataclasses.fields(Hparams)
   fixed = {
-    f.name: float(getattr(tried[given], f.name))
+    f.name: float(getattr(tried[own], f.name))
     for f in fields
     if f.name not in spans
   }
-  # Those that are not searched are named, too, unless they are 0.
+  # Hyper-parameters that are not searched follow, unless they are 0.
   best = ','.join([ranked[0], *(f'{k}={v!r}' for k, v in fixed.items() if v)])
   values = {k: [float(getattr(tried[k], n)) for n in spans] for k in ranked}
   heading = f'{scored.heading()}, {len(tried)} candidates, seed {budget.seed}'
@@ -185,7 +187,7 @@ def _write(
     'coverage': scored.coverage(),
     'seed': budget.seed,
     'spans': dict(spans),
-    'given': given,
+    'given': own,
     'best': best,
     'candidates': {
       name: {
@@ -207,21 +209,21 @@ def _write(
   plots.write_search(
     {n: [values[k][i] for k in ranked] for i, n in enumerate(spans)},
     [figures[name]['success_auc'] for name in ranked],
-    ranked.index(given),
+    ranked.index(own),
     heading,
     folder / 'search.png',
   )
   tables.show(
-    table[: _SHOWN + 1], heading, _remarks(scored, ranked, given, figures, best)
+    table[: _SHOWN + 1], heading, _remarks(scored, ranked, own, figures, best)
   )
 
 
-def _remarks(scored, ranked, given, figures, best):
-  rank = ranked.index(given) + 1
+def _remarks(scored, ranked, own, figures, best):
+  rank = ranked.index(own) + 1
   text = f'values of the checkpoint: rank {rank} of {len(ranked)}'
-  text += f', success {figures[given]["success_auc"]:.4f}'
-  if given in scored.intervals and given != ranked[0]:
-    low, high = scored.intervals[given]['behind']
+  text += f', success {figures[own]["success_auc"]:.4f}'
+  if own in scored.intervals and own != ranked[0]:
+    low, high = scored.intervals[own]['behind']
     text += (
       f', {low:.3f} to {high:.3f} below the best (95% interval over sequences)'
     )

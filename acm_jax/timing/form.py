@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# Does the work once, and returns the arrays to wait for.
+# Function that does the work once, and returns the arrays to wait for.
 Run = Callable[[], Any]
 
 
@@ -19,9 +19,10 @@ class Form:
   """Implementation of an operator.
 
   Attributes:
-    forward: Function from the operator's arrays to a run of the operator.
-    gradient: Function from the operator's arrays to a run of the operator and
-      of its gradient by all arrays, with a random cotangent.
+    forward: Function from the operator's arrays to a run that computes the
+      result.
+    gradient: Function from the operator's arrays to a run that computes the
+      result and, for a random cotangent, the gradients by all arrays.
   """
 
   forward: Callable[..., Run]
@@ -29,7 +30,7 @@ class Form:
 
 
 def in_jax(function: Callable) -> Form:
-  """Returns the form of a JAX function of arrays, compiled."""
+  """Returns a form that compiles and runs a JAX function of arrays."""
   compiled = jax.jit(function)
 
   def forward(*arrays):
@@ -50,7 +51,7 @@ def in_jax(function: Callable) -> Form:
 
 
 def normal(shape: tuple[int, ...]) -> jax.Array:
-  """Draws normal numbers with a fixed seed, repeating them after 2^20."""
+  """Samples normal numbers with a fixed seed; repeats them after 2^20."""
   count = min(math.prod(shape), 2**20)
   values = np.random.default_rng(0).standard_normal(count, np.float32)
   return jnp.asarray(np.resize(values, shape))

@@ -25,9 +25,10 @@ def inputs(
 
   Args:
     clips: Folder of a clip set.
-    others: Further implementations by name. Each is a function of the pairs'
-      JPEG bytes and of the sides to decode of the template and the search
-      image, and returns a run.
+    others: Additional implementations by name. Each is a function that takes
+      the JPEG bytes of pairs (template image, search image) and the sides of
+      the regions to decode (of the template, of the search image), px; and
+      returns a run.
     batch_size: Number of pairs per batch.
     steps: Number of batches per run.
   """
@@ -55,7 +56,7 @@ def inputs(
   }
   rooms = template_room, search_room
   rest = {name: make(pairs, rooms) for name, make in others.items()}
-  # Longer than usual, because timings of decoding on several cores are noisy.
+  # Times longer than usual, because decoding on several cores is noisy.
   yield Work(labels, {'ours': ours, **rest}, seconds=10.0)
 
 

@@ -1,6 +1,6 @@
-"""Timing of several forms of the same work in turn.
+"""Timing of several forms of the same work.
 
-Taking turns makes noise of the machine affect all forms alike.
+The forms take turns, so that noise of the machine affects all of them alike.
 """
 
 import dataclasses
@@ -28,8 +28,8 @@ class Work:
 
   Attributes:
     labels: Description of the work, by column of the table.
-    forms: Functions without arguments by name, the reference first. The timing
-      waits for the arrays that a function returns.
+    forms: Functions without arguments by name, beginning with the reference.
+      Timing waits for the arrays that a function returns.
     seconds: Total time of a form after which no further round begins.
   """
 
@@ -110,7 +110,7 @@ def _rounds(
 
 
 def _seconds(form: Callable[[], Any], calls: int = 1) -> float:
-  """Returns the mean time of a call, waiting for the last one to finish."""
+  """Returns the mean seconds per call; waits until the last call is done."""
   begun = time.perf_counter()
   for _ in range(calls):
     result = form()

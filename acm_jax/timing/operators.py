@@ -16,12 +16,14 @@ from acm_jax.modules.mode import EVAL
 from acm_jax.timing.form import Form, in_jax, normal
 from acm_jax.timing.measure import Work
 
-# Further forms by operator and name, as functions of the operator's settings.
+# Additional implementations to time: operator -> name -> function from the
+# operator's settings to a Form.
 Others = Mapping[str, Mapping[str, Callable[..., Form]]]
 DTYPES = ('float32', 'bfloat16')
-# Features in the heads of SiamRPN++ and SiamBAN, after the adapters.
+# Shapes of the features in the heads of SiamRPN++ and SiamBAN, after the
+# adapters.
 TEMPLATE_CELLS, SEARCH_CELLS, FEATURES = 5, 29, 256
-# Channels of the classification of five anchors.
+# Output channels of a classification with five RPN anchors.
 OUTPUTS = 10
 
 
@@ -36,7 +38,8 @@ def fusions(
   """Yields the work of every fusion, with batch norms in training mode.
 
   Args:
-    others: Further forms; those of a fusion take template and search features.
+    others: Additional forms; the forms of a fusion take template features and
+      search features.
     batch_size: Number of samples per batch.
     only: Prefixes of the names of the fusions to time.
     features: Number of channels.
@@ -60,11 +63,9 @@ def fusions(
 def _trained(
   module: nn.Module, template: jax.Array, search: jax.Array
 ) -> tuple[Callable, Any]:
-  """Returns a fusion as a function of features and parameters.
+  """Returns a function that computes a fusion, and the initial parameters.
 
-  Returns:
-    The function of template features, search features and parameters, and the
-    initial parameters.
+  The function takes template features, search features and parameters.
   """
   box_size = jnp.full((len(template), 2), 63.5)
   variables = module.init(jax.random.key(0), template, box_size, search)
@@ -91,8 +92,8 @@ def depthwise(
   The network has a width of 1.4 and an input of 255 px.
 
   Args:
-    others: Further forms; those of `depthwise_conv` take image and kernel, and
-      are created from stride, padding and dilation.
+    others: Additional forms of `depthwise_conv`; the settings are stride,
+      padding and dilation, and the forms take image and kernel.
     batch_size: Number of samples per batch.
     only: Prefixes of the names of the convolutions to time.
   """
@@ -114,7 +115,7 @@ def depthwise(
 
 
 def depthwise_shapes() -> list[tuple[tuple[int, ...], dict[str, int]]]:
-  """Returns the distinct convolutions of the network.
+  """Returns the distinct convolutions of the network in `depthwise`.
 
   Returns:
     Input shape (height, width, channels) and settings of each convolution.
@@ -144,7 +145,7 @@ def depthwise_shapes() -> list[tuple[tuple[int, ...], dict[str, int]]]:
 def _works(
   operator: str, forms: Mapping[str, tuple[Form, Any]]
 ) -> Iterator[Work]:
-  """Yields forward pass and gradient as work, in every dtype."""
+  """Yields the work of forward pass and gradient, in every dtype."""
   for dtype in DTYPES:
     runs = {'forward': {}, 'gradient': {}}
     for name, (form, arrays) in forms.items():

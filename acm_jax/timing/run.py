@@ -1,4 +1,4 @@
-"""Parts that can be timed, by name, and the JSON report of their timings."""
+"""Parts to time, by name, and the JSON report of the timings."""
 
 import dataclasses
 import functools
@@ -27,7 +27,8 @@ class Request:
     part: Name of the part, a key of `PARTS`.
     batch_size: Number of samples per batch.
     only: Prefixes of the names of the operators or trackers to time.
-    against: Python file whose OTHERS holds further forms, by operator and name.
+    against: Python file with a variable OTHERS that defines additional forms to
+      time; see `operators.Others`.
     clips: Folder of a clip set, for the part `input`.
   """
 
@@ -39,7 +40,7 @@ class Request:
 
   @functools.cached_property
   def others(self) -> operators.Others:
-    """Further forms that the file `against` defines.
+    """Additional forms from the file `against`.
 
     Raises:
       FileNotFoundError: The file does not exist.
@@ -77,7 +78,7 @@ def _step(request: Request) -> Iterator[Work]:
 def _input(request: Request) -> Iterator[Work]:
   if request.clips is None:
     raise ValueError(
-      '`clips` is missing; name a folder that data_pipelines.prepare wrote'
+      '`clips` is missing; name a folder that acm-jax prepare has written'
     )
   others = request.others.get('input', {})
   yield from inputs.inputs(request.clips, others, request.batch_size)
@@ -116,7 +117,8 @@ def run(request: Request, out: Path) -> str:
   rows = measure(PARTS[request.part](request))
   if not rows:
     raise ValueError(
-      f'`only`={",".join(request.only)}: no name starts with such a prefix'
+      f'`only`={",".join(request.only)}: no name starts with such a prefix; '
+      'leave `only` out to see all names'
     )
   report = {
     'device': jax.devices()[0].device_kind,

@@ -33,16 +33,16 @@ def steps(
   batch_size: int,
   others: Mapping[str, Callable[[RawBatch], Run]] | None = None,
 ) -> Iterator[Work]:
-  """Yields a training step and a tracking step as work, in both dtypes.
+  """Yields the work of a training step and of a tracking step, in both dtypes.
 
-  All weights train in the training step, which includes no augmentation.
+  The training step trains all weights, and includes no augmentation.
 
   Args:
     name: Name of the tracker.
     make: Function from a dtype to the tracker.
     batch_size: Number of pairs in the training step.
-    others: Further forms of the training step by name, as functions from a
-      batch to a run.
+    others: Additional forms of the training step: name -> function from a batch
+      to a run.
   """
   both = {dtype: make(dtype) for dtype in ('float32', 'bfloat16')}
   variables = jax.jit(both['float32'].init_variables)(jax.random.key(0))
@@ -63,7 +63,7 @@ def _training(tracker: Tracker, variables, batch_size: int) -> Run:
 
 
 def batch_of(tracker: Tracker, batch_size: int) -> RawBatch:
-  """Returns random pairs whose crops have the sizes that a tracker takes."""
+  """Returns random pairs of crops in the input sizes of a tracker."""
   return batch.fake(batch_size, tracker.template_size, tracker.search_size)
 
 
@@ -72,15 +72,16 @@ def training(
   variables: Variables,
   phase: Phase = EVERYTHING,
 ) -> tuple[Callable, TrainState]:
-  """Returns the training step without augmentation, and its first state.
+  """Returns the training step without augmentation, and the first state.
 
   Args:
     tracker: Tracker to train.
-    variables: Weights and statistics of its network.
+    variables: Weights and statistics of the network.
     phase: Phase of training, which defines the weights that train.
 
   Returns:
-    A jitted function of a `TrainState` and a `RawBatch`, and the first state.
+    A jitted function that takes a `TrainState` and a `RawBatch`, and the first
+    state.
   """
   optimizer = Sgd(0.9, 1e-4, 10.0).of(variables['params'], phase.rates)
   step = functools.partial(

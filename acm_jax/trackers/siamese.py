@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from acm_jax.modules import backbone as backbones
+from acm_jax.modules import branch as branches
 from acm_jax.modules import fusion as fusions
 from acm_jax.modules.siamese import SiameseNetwork
 from acm_jax.tracking.contract import struct
@@ -94,26 +95,33 @@ def make_network(
       f'`hidden`={hidden}: give one number for all levels or one number per '
       f'level of `levels`={levels}'
     )
-  # Otherwise an unknown name or option fails only when Flax runs the network.
   built = fusions.make(fusion, hidden[0], 4, **options)
-  if built.has_head:
-    fusions.check(built)
   if built.has_head and built.out_features == 1:
     raise ValueError(
       f'`fusion`={fusion!r}: has a single output channel, which fits only '
       'siamfc; choose another fusion'
     )
-  return kind(
+  head_size = built.head_size if head_size is None else head_size
+  if head_size < 1 or head_size % 2 == 0:
+    raise ValueError(
+      f'`head_size`={head_size}: give an odd number, so that the map keeps its '
+      'size'
+    )
+  network = kind(
     backbone=backbones.make(backbone, levels=levels, width=width),
     template_size=template_size,
     fusion=fusion,
     fusion_options=tuple(sorted(options.items())),
-    head_size=built.head_size if head_size is None else head_size,
+    head_size=head_size,
     hidden=hidden,
     has_neck=neck,
     weighted=weighted,
     **kwargs,
   )
+  # Otherwise a fusion that does not fit fails only when Flax runs the network.
+  for channels in set(hidden):
+    branches.check(fusion, channels, network.template_cells, options)
+  return network
 
 
 def subsample(

@@ -1,4 +1,4 @@
-"""Interface between trackers and training, tracking and evaluation.
+"""Interface of trackers to training, tracking and evaluation.
 
 A tracker defines its network, its training targets and how outputs are decoded
 to boxes. Training and the tracking loop depend on this interface only, not on
@@ -22,9 +22,9 @@ from acm_jax.modules.layers import freezing_statistics
 from acm_jax.modules.mode import EVAL, Mode
 
 Variables = dict[str, Any]
-# Predictions of a network for a batch of search crops, and the ground truth for
-# them: pytrees of arrays with a batch axis, with a structure that each tracker
-# defines.
+# Outputs: predictions for a batch of search crops. Targets: the ground truth.
+# Both are pytrees of arrays with a batch axis; each tracker defines their
+# structure.
 Outputs = Any
 Targets = Any
 
@@ -32,7 +32,7 @@ Targets = Any
 def struct(cls: type) -> type:
   """Turns a class into a frozen dataclass that is a pytree.
 
-  The annotations give the types of a single instance. They are not checked,
+  Annotations state the types of a single instance. The types are not checked,
   because instances also hold stacked arrays, tracers, shapes and shardings.
   """
   return typing.no_type_check(flax.struct.dataclass(cls))
@@ -40,7 +40,7 @@ def struct(cls: type) -> type:
 
 @struct
 class Batch:
-  """Augmented pairs of crops, which have the network's input sizes.
+  """Augmented pairs of crops in the input sizes of the network.
 
   Attributes:
     template: Template crops, RGB in 0..255.
@@ -63,7 +63,7 @@ class Candidates:
 
   Attributes:
     box_cxcywh: Boxes relative to the centre of the search crop, px of the crop.
-    score: Probability that the box is the target.
+    score: Probability that the box shows the target.
   """
 
   box_cxcywh: Float[Array, '*cells 4']
@@ -74,7 +74,7 @@ class Candidates:
 class Hparams:
   """Hyper-parameters of tracking, which are tuned without training.
 
-  They may be arrays, so that one vmap evaluates many settings.
+  Values may be arrays, so that one vmap evaluates many settings.
 
   Attributes:
     penalty_k: Strength of the penalty on changes of size and aspect ratio.
@@ -107,7 +107,7 @@ class Frame:
 
 @struct
 class TrackState:
-  """State of one target, which tracking carries from frame to frame.
+  """State of one target, carried from frame to frame.
 
   Attributes:
     center: Centre (x, y) of the target, px of the frame.
@@ -133,8 +133,8 @@ class Found:
   Attributes:
     box_cxcywh: New box of the target, px of the frame, not clipped to it.
     score: Score of the selected location, without penalty and window.
-    margin: Lead of `score` over the highest score at any location outside the
-      box, or over 0 without such locations.
+    margin: `score` minus the highest score at a location outside the box; the
+      latter counts as 0 if all locations are in the box.
   """
 
   box_cxcywh: Float[Array, '4']
@@ -151,7 +151,7 @@ class Tracked:
     score: Score of the selected location, without penalty and window.
     lost: Whether the score has fallen below `Hparams.lost_score`, and has not
       risen above `Hparams.found_score` since.
-    margin: Lead of the score as in `Found`; small if there is a distractor.
+    margin: Margin of `Found`; a small margin indicates a distractor.
   """
 
   box_xywh: Float[Array, '4']
@@ -162,7 +162,7 @@ class Tracked:
 
 @dataclasses.dataclass(frozen=True)
 class WideSearch(abc.ABC):
-  """Rule for searching a larger region.
+  """Rule that decides when to search a larger region.
 
   The step with the larger search crop is compiled separately; the host selects
   one of the two steps before each frame.
@@ -199,13 +199,13 @@ class WideSearch(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class Tracker(abc.ABC):
-  """A tracking algorithm. It is hashable, and so can be static under jit.
+  """Tracking algorithm; hashable, so that it can be static under jit.
 
   Attributes:
     network: Module with `encode(template, box_size, mode=)`,
       `respond(kernel, search, mode=)` and `__call__(template, box_size,
-      search, mode=)`. Images are batches of outputs of `preprocess`, NHWC;
-      `box_size` is w, h of the targets in the template crops, px of the crop.
+      search, mode=)`. Images are NHWC batches from `preprocess`; `box_size` is
+      w, h of the targets in the template crops, px of the crop.
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
     context_amount: Amount of context in the crops; see `geometry.context`.
@@ -213,10 +213,10 @@ class Tracker(abc.ABC):
       cropped once per factor.
     pixel_shift: Offset added to the centres of the first box and of every crop,
       px. With 0.5, the centre of a box x, y, w, h is at x + w / 2 and crops are
-      centred there. SiamRPN's descendants are trained half a pixel off.
-    wide_search: Rule for searching a larger region; None for never.
-    dtype: Type that the network computes in; weights stay float32.
-    hparam_spans: Ranges in which to search for hyper-parameters.
+      centred there. With 0, as in SiamRPN's descendants, both are 0.5 px off.
+    wide_search: Rule that decides when to search a larger region; None: never.
+    dtype: Type that the network computes in; stored weights are float32.
+    hparam_spans: Hyper-parameters that a search varies, and their ranges.
   """
 
   hparam_spans: ClassVar[Mapping[str, tuple[float, float]]] = {
@@ -249,7 +249,7 @@ class Tracker(abc.ABC):
 
     Args:
       batch: Pairs of crops.
-      rng: Key for drawing the locations that count in the loss.
+      rng: Key for sampling the locations that count in the loss.
     """
 
   @abc.abstractmethod
@@ -324,7 +324,7 @@ class Tracker(abc.ABC):
     template: Float[Array, 'b ht ht 3'],
     box_size: Float[Array, 'b 2'],
   ) -> Any:
-    """Encodes templates, once per sequence.
+    """Encodes templates; a sequence needs this only once.
 
     Args:
       variables: Weights and statistics of the network.

@@ -1,9 +1,9 @@
 """Square crops by separable bilinear interpolation, on the device.
 
 An axis-aligned crop is rows @ image @ cols^T, where both matrices are sparse
-with two entries per row. `Taps` represents one such matrix. On a CPU or GPU the
-two entries are gathered; on a TPU, where gathers are slow, the matrices are
-built and multiplied.
+with two entries per row. `Taps` represents one such matrix. On a CPU or GPU,
+the pixels for these entries are gathered. On a TPU, where gathers are slow, the
+matrices are built and multiplied.
 """
 
 import functools
@@ -21,8 +21,8 @@ class Taps:
 
   Attributes:
     index: Source pixel of the first tap; the second tap is the next pixel.
-    weight: Weights of both taps. Beyond the border of the source they sum to
-      less than 1; the remainder is the weight of the fill colour.
+    weight: Weights of both taps. Beyond the border of the source, the weights
+      sum to less than 1; the remainder is the weight of the fill colour.
   """
 
   index: Int[Array, 'n']
@@ -52,7 +52,7 @@ def resample(
   cols: Taps,
   fill: Float[Array, 'c'],
 ) -> Float[Array, 'y x c']:
-  """Samples an image on the grid that two axes of taps span."""
+  """Samples an image on a grid, given the taps of its rows and columns."""
   return jax.lax.platform_dependent(
     image, rows, cols, fill, default=_by_gather, tpu=_by_matrix
   )
@@ -76,7 +76,7 @@ def _gather_rows(image, rows, fill):
 
 
 def _by_matrix(image, rows, cols, fill):
-  # With the fill colour subtracted, everything outside of the image is 0.
+  # After subtraction of the fill colour, everything outside the image is 0.
   image = image.astype(jnp.float32) - fill[None, None]
   # Weights rounded to bfloat16 would shift the sampled positions.
   product = functools.partial(jnp.einsum, precision='highest')
@@ -100,7 +100,7 @@ def square_crop(
 ) -> Float[Array, 'n n 3']:
   """Crops a square around `center` and resizes it to `out_size` pixels.
 
-  The square begins at a whole pixel. It is resized as by OpenCV: pixel centres
+  The square begins at a whole pixel. Resizing equals OpenCV's: pixel centres
   lie at half-integers, and no pixel beyond the square contributes.
 
   Args:
@@ -108,7 +108,7 @@ def square_crop(
     center: Centre x, y of the square, px of the frame.
     side: Side of the square, a whole number of px.
     out_size: Side of the resized crop, px.
-    fill: Colour outside of the frame.
+    fill: Colour outside the frame.
 
   Returns:
     RGB in 0..255.
@@ -127,8 +127,8 @@ def mean_color(frame: Frame) -> Float[Array, '3']:
   """Computes the frame's mean colour, truncated to integers.
 
   The official code truncates the mean, too. The result is exact: the integer
-  means and the remainders of the rows are summed separately, so that the sums
-  of a frame of any size fit in 32 bits.
+  means and the remainders of the rows are summed separately, so that both sums
+  fit in 32 bits.
   """
   h, w = frame.pixels.shape[:2]
   inside = (jnp.arange(h) < frame.size[0])[:, None, None]

@@ -1,4 +1,4 @@
-"""Host side of tracking: passes frames to compiled programs, returns boxes."""
+"""Host side of tracking: passes frames to programs and returns results."""
 
 import concurrent.futures
 import time
@@ -19,9 +19,9 @@ from acm_jax.tracking.contract import (
 )
 from acm_jax.tracking.model import Model
 
-# RGB, uint8 [h, w, 3], as `check_image` checks.
+# RGB, uint8 [h, w, 3]; checked by `check_image`.
 Image = np.ndarray
-# Sides that images are padded to, px; see `bucket_of`.
+# Heights and widths to which images are padded, px; see `bucket_of`.
 _SIDES = sorted(int(2**k * factor) for k in range(8, 14) for factor in (1, 1.5))
 
 
@@ -48,14 +48,14 @@ class Programs:
     *args: Any,
     **static: Any,
   ) -> Callable:
-    """Returns a compiled function, compiling it if it is not in the cache.
+    """Returns a compiled function; compiles it if it is not in the cache.
 
     Args:
       function: Function to compile, wrapped by `jax.jit`.
       fixed: Leading static arguments: the tracker, if the function takes one.
       precision: Precision of matrix products in the compiled function.
-      shapes: Key that identifies the shapes of `args` among the calls with the
-        same function and static arguments.
+      shapes: Key for the shapes of `args`. Calls that agree in this key, the
+        function and all static arguments must agree in the shapes.
       *args: Remaining positional arguments; only their shapes matter.
       **static: Static keyword arguments.
 
@@ -73,12 +73,13 @@ class Programs:
 
 
 class Engine:
-  """Tracks up to n targets with one model, each in a lane of its own.
+  """Tracks up to n targets with one model, one target per lane.
 
   A lane holds the state of one target on the device. `start` assigns a target
   to a lane, and `advance` moves lanes to their next frames. Lanes are
   independent of each other and may track in different videos. A lane searches
-  the larger region of `Tracker.wide_search` when its state requests that.
+  the larger region of `Tracker.wide_search` if `TrackState.wide` of the lane is
+  true.
   """
 
   def __init__(
@@ -120,11 +121,11 @@ class Engine:
 
   @property
   def about(self) -> dict[str, Any]:
-    """Everything that results depend on, except the model's name."""
+    """Everything that the results depend on, except the model's name."""
     return self._model.about()
 
   def start(self, image: Image, boxes_xywh: Mapping[int, np.ndarray]) -> None:
-    """Assigns targets to lanes, given their boxes in an image.
+    """Assigns targets to lanes, given the box of each target in an image.
 
     Args:
       image: RGB image.
@@ -156,7 +157,7 @@ class Engine:
       self._states = jax.tree.map(
         lambda x: jnp.zeros((self.lanes, *x.shape), x.dtype), state
       )
-    # The tracker determines the shapes of states, though it is no argument.
+    # The tracker is no argument, but the shapes of states depend on it.
     key = self._model.tracker, self.lanes
     args = self._states, state, np.int32(lane)
     precision = self._model.precision
@@ -175,16 +176,18 @@ class Engine:
     """Advances lanes by a frame; returns before the device has finished.
 
     Args:
-      images: RGB frame of each lane to advance; all must be padded to the same
-        size (see `bucket_of`). Or a single frame for all lanes with a target.
+      images: RGB frame of each lane to advance, by lane; all frames must be in
+        one bucket (see `bucket_of`). Or a single frame for all lanes with a
+        target.
 
     Returns:
       A function that waits for the results and returns them by lane, as NumPy
       arrays.
 
     Raises:
-      ValueError: A frame is not RGB of uint8, or differs in size from the frame
-        in which its lane was started.
+      ValueError: There is no lane to advance, a lane has no target, the frames
+        are in several buckets, a frame is not RGB of uint8, or a frame differs
+        in size from the frame in which the lane was started.
     """
     if isinstance(images, Mapping):
       moving = dict(images)
@@ -192,11 +195,13 @@ class Engine:
       started = [n for n, size in enumerate(self._sizes) if size]
       moving = dict.fromkeys(started, images)
     if not moving:
-      raise ValueError('no lane to advance; start a lane and give it an image')
+      raise ValueError(
+        'no lane to advance; start a lane and pass an image for it'
+      )
     for lane, image in moving.items():
       self._check_lane(lane)
       check_image(image)
-      _check_size(image, self._sizes[lane])
+      _check_size(lane, image, self._sizes[lane])
     active = np.zeros(self.lanes, bool)
     active[list(moving)] = True
     if isinstance(images, Mapping):
@@ -221,11 +226,11 @@ class Engine:
     """Advances lanes, in one step for each of the two sizes of search region.
 
     Returns:
-      The mask of the lanes that each step advanced, and its results.
+      For each step, the mask of the lanes that it advanced, and the results.
     """
     wants_wide = np.zeros_like(active)
     if self._model.tracker.wide_search:
-      # A copy, because the states' memory is donated to the step.
+      # Copied, because the memory of the states is donated to the step.
       wants_wide = np.array(self._states.wide)
     steps = []
     for wide in (False, True):
@@ -283,7 +288,7 @@ def bucket_of(image: Image) -> tuple[int, int]:
 
 
 def initial_result(box_xywh: np.ndarray) -> Tracked:
-  """Returns the result for the frame in which a target's box is given."""
+  """Returns the result of a target's first frame: the given box, score 1."""
   one = np.float32(1)
   box_xywh = np.asarray(box_xywh, np.float32)
   return Tracked(box_xywh, score=one, lost=np.False_, margin=one)
@@ -336,9 +341,13 @@ def check_box(box_xywh: np.ndarray, size_hw: tuple[int, int]) -> None:
     )
 
 
-def _check_size(image: Image, size_hw: tuple[int, int] | None) -> None:
+def _check_size(
+  lane: int, image: Image, size_hw: tuple[int, int] | None
+) -> None:
   if size_hw is None:
-    raise ValueError('a lane without a target cannot advance; start it first')
+    raise ValueError(
+      f'lane {lane} cannot advance without a target; start the lane first'
+    )
   if image.shape[:2] != size_hw:
     (h, w), (h0, w0) = image.shape[:2], size_hw
     raise ValueError(

@@ -1,4 +1,4 @@
-"""Device programs that track many targets, each in a lane of its own."""
+"""Device programs that track many targets, one target per lane."""
 
 import functools
 from collections.abc import Callable
@@ -24,15 +24,15 @@ init = jax.jit(loop.init, static_argnums=0)
 def put(
   states: TrackState, state: TrackState, lane: Int[Array, '']
 ) -> TrackState:
-  """Assigns the target of `state` to a lane; `states` are donated."""
+  """Puts the state of one target into a lane of `states`, which is donated."""
   return jax.tree.map(lambda all_, x: all_.at[lane].set(x), states, state)
 
 
 def step_on(platform: str) -> Callable:
   """Returns the faster step for a platform: `together` or `one_by_one`.
 
-  On a CPU, a batch takes as long as its samples one by one, and only
-  `one_by_one` saves the work for inactive lanes.
+  On a CPU, a batch takes as long as its samples in turn, and `one_by_one` saves
+  the work for inactive lanes. On an accelerator, batches are faster.
   """
   return one_by_one if platform == 'cpu' else together
 
@@ -54,7 +54,7 @@ def together(
 
   Args:
     tracker: Tracking algorithm; static.
-    variables: Weights and statistics of its network.
+    variables: Weights and statistics of the network.
     hparams: Hyper-parameters of each lane, [n].
     states: State of each lane, [n]; donated.
     frames: Frame of each lane, [n], or a single frame for all lanes, [1].
@@ -83,7 +83,7 @@ def one_by_one(
   *,
   wide: bool = False,
 ) -> tuple[TrackState, Tracked]:
-  """Does the same as `together`, but lane by lane, skipping inactive lanes."""
+  """Advances n lanes like `together`, but in turn, skipping inactive lanes."""
   step = functools.partial(loop.step, tracker, variables, wide=wide)
   shared = _shared(frames)
 

@@ -31,14 +31,14 @@ def init(
 
   Args:
     tracker: Tracking algorithm; static.
-    variables: Weights and statistics of its network.
+    variables: Weights and statistics of the network.
     frame: First frame.
     box_xywh: Target box, px of the frame, 0-based.
   """
   # The official code reads the first box as spanning pixel centres, but returns
-  # boxes that span pixel edges. The box of a target that does not move is
-  # therefore off by half a pixel up and to the left, unless `pixel_shift` is
-  # 0.5.
+  # boxes that span pixel edges. Unless `pixel_shift` is 0.5, the box returned
+  # for a target that does not move is therefore half a pixel too far up and to
+  # the left.
   center = boxes.pixel_center(box_xywh) + tracker.pixel_shift
   size = box_xywh[2:]
   side = jnp.round(context.context_side(*size, tracker.context_amount))
@@ -70,7 +70,7 @@ def step(
 
   Args:
     tracker: Tracking algorithm; static.
-    variables: Weights and statistics of its network.
+    variables: Weights and statistics of the network.
     hparams: Hyper-parameters.
     state: State after the previous frame.
     frame: Next frame.
@@ -78,7 +78,7 @@ def step(
       The caller must pass the value of `state.wide`.
 
   Returns:
-    The state after the frame, and the frame's result.
+    The state after the frame, and the result of the frame.
   """
   search_size, wide_search = tracker.search_size, tracker.wide_search
   if wide:

@@ -11,19 +11,40 @@ import numpy as np
 
 from acm_jax.tracking.contract import Hparams, Tracker, Variables
 
+# Values of `jax.default_matmul_precision` that differ on some device.
+PRECISIONS = (
+  'default',
+  'bfloat16',
+  'tensorfloat32',
+  'high',
+  'float32',
+  'highest',
+)
+
+
+def check_precision(name: str) -> None:
+  """Checks the name of a precision of matrix products.
+
+  Raises:
+    ValueError: The name is unknown.
+  """
+  if name not in PRECISIONS:
+    raise ValueError(
+      f'unknown precision {name!r}; choose from {", ".join(PRECISIONS)}'
+    )
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Model:
   """Trained tracker with everything that its results depend on.
 
   Attributes:
-    name: Name for its results: the checkpoint's, followed by any changes.
+    name: Name of the checkpoint, followed by any changes to its settings.
     tracker: Tracking algorithm.
-    variables: Weights and statistics of its network.
+    variables: Weights and statistics of the network.
     hparams: Hyper-parameters.
-    precision: Precision of matrix products, a value of
-      `jax.default_matmul_precision`. Programs are traced with it, so that the
-      setting of the process has no effect.
+    precision: Precision of matrix products, one of `PRECISIONS`. Programs are
+      traced with this value, so that JAX's global setting has no effect.
   """
 
   name: str
@@ -41,7 +62,7 @@ class Model:
     return f'{total:08x}'
 
   def about(self) -> dict[str, Any]:
-    """Describes everything that its results depend on, except the name."""
+    """Describes everything that the results depend on, except the name."""
     return {
       'acm_jax': _version(),
       'weights': self.fingerprint,
@@ -65,14 +86,14 @@ def _version() -> str:
 
 
 def _described(value: Any) -> Any:
-  """Converts trackers and modules to values of JSON, with all their fields."""
+  """Converts a tracker or a module, with all fields, to values of JSON."""
   if isinstance(value, type):
     return f'{value.__module__}.{value.__qualname__}'
   if dataclasses.is_dataclass(value):
     fields = {
       field.name: _described(getattr(value, field.name))
       for field in dataclasses.fields(value)
-      # Where Flax puts a module is no setting of the module.
+      # Flax sets these two fields to the module's position in a network.
       if field.name not in ('parent', 'name')
     }
     return {'class': _described(type(value)), **fields}
@@ -80,4 +101,4 @@ def _described(value: Any) -> Any:
     return [_described(item) for item in value]
   if isinstance(value, bool | int | float | str | None):
     return value
-  return repr(value)
+  raise TypeError(f'a tracker has a field of type {type(value).__name__}')

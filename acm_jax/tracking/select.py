@@ -16,11 +16,11 @@ def select(
 ) -> Found:
   """Selects the best candidate, and smooths the target's size.
 
-  Scores are multiplied by the penalty exp(-(r s - 1) penalty_k), where r and s
-  are the relative changes of aspect ratio and of size, both at least 1, and
-  blended with a cosine window. The new centre is that of the selected
-  candidate. The size moves towards the candidate's size at the rate
-  penalty * score * size_lr.
+  Scores are multiplied by the penalty exp(-(r s - 1) penalty_k), and then
+  blended with a cosine window. In the penalty, r and s are the relative changes
+  of aspect ratio and of size; r and s are at least 1. The new centre is the
+  centre of the selected candidate. The size moves towards the candidate's size
+  at the rate penalty * score * size_lr.
 
   Args:
     candidates: Boxes relative to the centre of the search crop, px of the crop.
@@ -55,14 +55,14 @@ def margin(
   box_cxcywh: Float[Array, '4'],
   score: Float[Array, ''],
 ) -> Float[Array, '']:
-  """Returns the lead of a box's score over the highest score outside the box.
+  """Returns a box's score minus the highest score outside the box.
 
-  Without candidates outside the box, the lead is over 0.
+  If no candidate is outside the box, the highest score counts as 0.
 
   Args:
     centers: Centres x, y of the candidates, px.
     scores: Scores of the candidates, at least 0.
-    box_cxcywh: Selected box, in the same pixels.
+    box_cxcywh: Selected box, in the pixels of `centers`.
     score: Score of the selected box.
   """
   center, size = box_cxcywh[:2], box_cxcywh[2:]

@@ -12,7 +12,7 @@ from acm_jax.tracking.contract import Hparams, Tracked
 from acm_jax.tracking.engine import Engine, Image, Programs, initial_result
 from acm_jax.tracking.model import Model
 
-# x, y, w, h, px, 0-based; `Boxes` has a row for each target.
+# Box: x, y, w, h in px, 0-based. Boxes: one such row per target.
 Box = np.ndarray | Sequence
 Boxes = np.ndarray | Sequence
 
@@ -22,8 +22,8 @@ class Result(NamedTuple):
 
   Attributes:
     box: Box x, y, w, h, px of the frame, 0-based.
-    score: Probability, 0 to 1, that the box shows the target, before the
-      penalty on changes and the window are applied.
+    score: Probability, 0 to 1, that the box shows the target, without the
+      penalty on changes of size and without the window.
     lost: Whether the score has fallen below the model's `lost_score` and has
       not risen above its `found_score` since.
     margin: Difference between the score and the highest score outside of the
@@ -43,16 +43,16 @@ class VideoTracker:
       tracker.init(image, (120, 80, 60, 40))
       box = tracker.update(image).box
 
-  Images are RGB, uint8 [h, w, 3]. OpenCV reads BGR, which cannot be detected
-  and silently makes boxes worse: convert its images with `image[..., ::-1]`. A
-  tracker must not be used by several threads at once.
+  Images are RGB, uint8 [h, w, 3]. Convert images from OpenCV, which are BGR,
+  with `image[..., ::-1]`: swapped channels cannot be detected, and boxes become
+  worse. A tracker must not be used by several threads at once.
 
   Attributes:
     model: Tracker, weights, hyper-parameters and precision.
   """
 
   def __init__(self, model: Model):
-    """Creates a tracker without a target; the first frames compile it."""
+    """Creates a tracker without a target, and without compiled programs."""
     self.model = model
     self._programs = Programs()
     self._engine = Engine(model, programs=self._programs)
@@ -69,8 +69,8 @@ class VideoTracker:
       box: x, y, w, h, px, 0-based.
 
     Raises:
-      ValueError: The image is not RGB of uint8, or the box is less than a pixel
-        wide or high or lies outside of the image.
+      ValueError: The image is not RGB of uint8; or the box is not four finite
+        numbers, is less than a pixel wide or high, or lies outside the image.
     """
     self._started = False
     self._engine.start(image, {0: _as_array(box)})
@@ -82,7 +82,7 @@ class VideoTracker:
     Raises:
       RuntimeError: The tracker has no target yet.
       ValueError: The image is not RGB of uint8, or differs in size from the
-        first one.
+        first frame.
     """
     if not self._started:
       raise RuntimeError(
@@ -105,8 +105,8 @@ class VideoTracker:
       frames: RGB frames of one size.
       boxes: Box x, y, w, h of each target in the first frame, px, 0-based.
       ahead: Number of frames that are read ahead while the device works, so
-        that decoding and tracking overlap; 0 for a camera, so that each frame
-        is answered before the next one is read.
+        that decoding and tracking overlap. With 0, which suits a camera, the
+        results of each frame are yielded before the next frame is read.
 
     Yields:
       Results of all targets, frame by frame. Results of the first frame are the
@@ -114,7 +114,7 @@ class VideoTracker:
 
     Raises:
       ValueError: The video is empty, a frame is not RGB of uint8 or differs in
-        size from the first one, or a box cannot be tracked.
+        size from the first frame, or a box cannot be tracked.
     """
     per_frame = follow(self.model, frames, boxes, self._programs, ahead=ahead)
     for tracked in per_frame:
@@ -130,10 +130,10 @@ def follow(
   hparams: Hparams | None = None,
   ahead: int = 1,
 ) -> Iterator[list[Tracked]]:
-  """Tracks n targets through a video, as `VideoTracker.track`.
+  """Tracks n targets through a video, like `VideoTracker.track`.
 
-  All targets share each frame, while `running.scheduler` tracks in a video per
-  lane.
+  All targets are in the same video, whereas in `running.scheduler` each lane
+  has a different video.
 
   Args:
     model: Model to track with.
@@ -155,7 +155,7 @@ def follow(
       f'the boxes have the shape {list(boxes_xywh.shape)}; give one row '
       'x,y,w,h per target'
     )
-  # A power of two, so that programs are compiled for few numbers of lanes.
+  # The number of lanes is a power of two, so that few programs are compiled.
   # Lanes without a target stay inactive.
   count = len(boxes_xywh)
   lanes = 1 << (count - 1).bit_length()
@@ -172,7 +172,7 @@ def follow(
     try:
       pending.append(engine.advance(frame))
     except ValueError as error:
-      # Raised after the pending results of the frames before this one.
+      # Raised below, after the results of the previous frames.
       invalid_frame = ValueError(f'frame {number} (counted from 0): {error}')
       break
     if len(pending) > ahead:
@@ -195,7 +195,7 @@ def _as_array(boxes: Any) -> Float[np.ndarray, '...']:
 
 def _result(tracked: Tracked) -> Result:
   return Result(
-    # A copy, because the box is a view of an array of all targets.
+    # Copied, because the box is a view of an array of all targets.
     np.array(tracked.box_xywh),
     float(tracked.score),
     bool(tracked.lost),

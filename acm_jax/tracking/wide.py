@@ -1,4 +1,4 @@
-"""Modes of searching a larger region, by name."""
+"""Rules that decide when to search a larger region, by name."""
 
 import dataclasses
 
@@ -12,11 +12,11 @@ class LongTerm(WideSearch):
   """Searches a larger region while the target is lost.
 
   The target is lost when its score falls below `Hparams.lost_score`, and found
-  again when it rises above `Hparams.found_score`. In frames with a score below
-  `lost_score`, the target keeps its previous position and size.
+  again when the score rises above `Hparams.found_score`. In frames with a score
+  below `lost_score`, the target keeps its previous position and size.
 
   Deviation: pysot's long-term tracker clips the returned box to the frame, but
-  not its state. This one clips both, like pysot's short-term tracker.
+  not the state. `loop.step` clips both, like pysot's short-term tracker.
 
   Source: the long-term SiamRPN++ of pysot.
   """
@@ -36,8 +36,8 @@ class FastMotion(WideSearch):
   A jump is a displacement by more than half the side of the template crop.
 
   Deviation: the official code compares the signed displacement, and so misses
-  jumps to the left and up. This one detects jumps in all directions. That the
-  mode never ends is as in the official code.
+  jumps to the left and up. This class detects jumps in all directions. As in
+  the official code, the wide search never ends.
 
   Source: the official SiamBAN-ACM tracker.
   """
@@ -53,7 +53,7 @@ _MODES = {'never': None, 'long_term': LongTerm(), 'fast_motion': FastMotion()}
 
 
 def make(name: str) -> WideSearch | None:
-  """Returns a mode by name; None for 'never'.
+  """Returns the rule with a name; None for 'never'.
 
   Raises:
     ValueError: The name is unknown.

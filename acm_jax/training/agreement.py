@@ -19,8 +19,8 @@ from acm_jax.geometry import boxes
 
 # Number and fraction of the frames that must agree for a track to be kept.
 LEAST_FRAMES, LEAST_FRACTION = 8, 1 / 3
-# Motion and change of size up to which a target stands still, relative to the
-# target's size.
+# Motion and change of size up to which a target counts as still, as fractions
+# of the target's size.
 _STILL = 0.3
 
 # Outcomes of a track, as reports print them.

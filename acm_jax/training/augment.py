@@ -1,8 +1,8 @@
 """Augmentation of training pairs on the device, inside the training step.
 
-The order is that of SiamFC's descendants: grey, shift and scale, colour, blur,
-flip. Grey follows shift and scale in this implementation, because the image is
-smaller then; the result is the same, since both are linear and commute.
+SiamFC's descendants apply grey, shift and scale, colour, blur and flip, in this
+order. This implementation applies grey after shift and scale, to fewer pixels;
+the operations are linear and commute, so that the result is equal.
 """
 
 import dataclasses
@@ -18,9 +18,9 @@ from acm_jax.tracking import crop
 from acm_jax.tracking.contract import Batch
 from data_pipelines.batch import RawBatch
 
-# Square root of the colour covariance of ImageNet, grey levels: a row for each
-# of R, G and B, a column for each independent noise. Source: the training code
-# of SiamFC, as in pysot.
+# Square root of the colour covariance of ImageNet, grey levels. Rows are R, G
+# and B; columns are independent noises. Source: the training code of SiamFC, as
+# in pysot.
 _COLOR = np.array(
   [
     [-0.55919361, 0.98062831, -0.41940627],
@@ -36,7 +36,7 @@ _BLUR_RADIUS = (2, 22)
 
 @dataclasses.dataclass(frozen=True)
 class Ranges:
-  """Ranges of the augmentation of one of the two crops.
+  """Ranges of the augmentation of template crops or of search crops.
 
   Attributes:
     shift: Largest displacement along each axis, px of the context crop.
@@ -61,7 +61,7 @@ class Ranges:
       _check_probability(name, getattr(self, name))
 
   def room(self, size: int) -> int:
-    """Returns the side of the context crop that a crop of `size` px needs."""
+    """Returns the side, px, of the context crop for crops of `size` px."""
     return context.room(size, self.shift, self.scale)
 
 
@@ -96,13 +96,13 @@ def augment(
   template_size: int,
   search_size: int,
 ) -> Batch:
-  """Augments context crops, cuts them to size, and moves the boxes along.
+  """Cuts augmented crops from context crops, and transforms the boxes.
 
   Args:
     raw: Context crops around the targets.
-    rng: Random key; the result is a function of `rng` and `raw`.
-    distortion: Ranges of the augmentation; None if the crops already have their
-      sizes and stay as they are.
+    rng: Random key; equal keys and crops give equal results.
+    distortion: Ranges of the augmentation; None if the crops already have the
+      right sizes, so that only the type changes.
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
 
@@ -180,7 +180,7 @@ def distort_one(
     ranges: Ranges of the augmentation.
 
   Returns:
-    The crop, and the target in it, px of the crop.
+    The crop, and the target's box, px of the crop.
   """
   (
     geometry_key,
@@ -205,7 +205,7 @@ def distort_one(
 
 
 def _sometimes(probability, key, function, value):
-  """Applies a function with a static probability; at 0 it is not compiled."""
+  """Applies a function with a fixed probability; at 0, compiles nothing."""
   if probability == 0:
     return value
   applies = jax.random.bernoulli(key, probability)
@@ -223,14 +223,14 @@ def shift_scale(
   """Cuts a scaled and shifted crop by bilinear interpolation.
 
   Args:
-    image: Context crop, whose centre is pixel h // 2.
+    image: Context crop; the centre is pixel h // 2.
     box_cxcywh: Target in `image`, px.
     scale: Distance between the pixels of the crop along x and y, px of `image`.
     shift: Displacement from the centre along x and y, px of `image`.
     size: Side of the crop, px.
 
   Returns:
-    The crop, and the target in it, px of the crop.
+    The crop, and the target's box, px of the crop.
   """
   side = image.shape[0]
   low = side // 2 + shift - (size - 1) / 2 * scale
@@ -251,14 +251,14 @@ def _random_blur(image, key):
 def cross_blur(
   image: Float[Array, 'h w 3'], radius, vertical_weight
 ) -> Float[Array, 'h w 3']:
-  """Blurs an image by a cross: the means along vertical and horizontal lines.
+  """Blurs an image: mixes the means along vertical and horizontal lines.
 
   Args:
-    image: Image, which is mirrored at its edges without repeating the edge
-      pixel.
-    radius: Radius of the lines, which have 2 radius + 1 pixels.
-    vertical_weight: Weight of the vertical line, 0 to 1; the horizontal line
-      has the rest.
+    image: Image; beyond an edge, the pixels are mirrored without repeating the
+      edge pixel.
+    radius: Radius of the lines; a line has 2 radius + 1 pixels.
+    vertical_weight: Weight of the vertical means, 0 to 1; the weight of the
+      horizontal means is 1 - vertical_weight.
   """
   rows = _line_mean(image.shape[0], radius)
   cols = _line_mean(image.shape[1], radius)

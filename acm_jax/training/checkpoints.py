@@ -20,10 +20,10 @@ from acm_jax.tracking.contract import Variables
 from acm_jax.training import workdir as workdirs
 from acm_jax.training.state import TrainState
 
-# Metric of a validation by which the best checkpoint is chosen.
+# Validation metric that ranks the checkpoints.
 CRITERION = 'validation_average_overlap'
-# Name under which the metrics of a checkpoint include the settings that they
-# depend on; see `resuming.measured`.
+# Key of the settings that the other metrics of a checkpoint depend on; see
+# `resuming.measured`.
 _MEASURED = 'measured'
 _FOLDER = 'checkpoints'
 _MODEL = ('params', 'batch_stats')
@@ -40,10 +40,10 @@ class Checkpoints:
 
     Args:
       workdir: Folder of the run.
-      keep: Number of the newest checkpoints to keep in addition to the best
+      keep: Count of newest checkpoints to keep, in addition to the best one
         (default: all).
-      measured: Settings that the metrics of new checkpoints depend on, besides
-        the weights; see `resuming.measured`.
+      measured: Settings that the metrics of new checkpoints depend on, in
+        addition to the weights; see `resuming.measured`.
     """
     policies = ocp.training.preservation_policies
     policy = policies.AnyPreservationPolicy([policies.LatestN(keep), _Best()])
@@ -73,9 +73,8 @@ class Checkpoints:
   def best(self) -> int | None:
     """Step of the best validated checkpoint; None if none was validated.
 
-    Only checkpoints that were measured with the same settings as the newest
-    validated one are compared. Of equally good checkpoints, the newest counts
-    as the best.
+    Compares only checkpoints that were measured with the settings of the newest
+    validated checkpoint. Of equally good checkpoints, the newest is the best.
     """
     return _best(self._checkpointer.checkpoints)
 
@@ -103,7 +102,7 @@ class Checkpoints:
       )
 
   def save_model(self, step: int, variables: Variables) -> None:
-    """Saves weights and statistics only, which no run can be resumed from."""
+    """Saves only weights and statistics, from which no run can be resumed."""
     self._checkpointer.save_checkpointables(
       step, {'model': {name: variables[name] for name in _MODEL}}
     )
@@ -116,7 +115,7 @@ class Checkpoints:
       like: State with the shapes, types and shardings to restore.
 
     Raises:
-      ValueError: The checkpoint is damaged or that of another network.
+      ValueError: The checkpoint is damaged or belongs to another network.
     """
     parts = self.read(step, _parts(like))
     if like.average is None:
@@ -149,7 +148,7 @@ class Checkpoints:
       like: Shapes, types and shardings of each part.
 
     Raises:
-      ValueError: The checkpoint is damaged or that of another network.
+      ValueError: The checkpoint is damaged or belongs to another network.
     """
     try:
       return self._checkpointer.load_checkpointables(step, like)
@@ -158,7 +157,7 @@ class Checkpoints:
 
   @contextlib.contextmanager
   def _saving(self) -> Iterator[None]:
-    """Converts errors of saving."""
+    """Converts errors while saving to RuntimeError."""
     try:
       yield
     except Exception as error:
@@ -170,7 +169,7 @@ class Checkpoints:
   def _damaged(self, step: int, error: Exception) -> ValueError:
     return ValueError(
       f'{self._checkpointer.directory / str(step)}: the checkpoint is '
-      f'incomplete or of another network ({_reason(error)}); remove its '
+      f'incomplete or of another network ({_reason(error)}); remove this '
       f'folder, or choose one of the steps {_listed(self.steps)} as DIR@STEP'
     )
 
@@ -203,11 +202,11 @@ def _best(checkpoints: Sequence[Any]) -> int | None:
 
 
 def newest_step(workdir: Path) -> int | None:
-  """Returns the step of a folder's newest checkpoint; None without any.
+  """Returns the step of the newest finished checkpoint in a folder, if any.
 
-  Nothing is created in the folder.
+  Creates nothing in the folder.
   """
-  # An unfinished checkpoint has a longer name.
+  # The name of an unfinished checkpoint has a suffix.
   names = (path.name for path in (workdir / _FOLDER).glob('*'))
   return max((int(name) for name in names if name.isdigit()), default=None)
 
@@ -215,7 +214,7 @@ def newest_step(workdir: Path) -> int | None:
 def _reason(error: Exception) -> str:
   """Returns the beginning of an error's message.
 
-  Orbax raises errors of many types, including KeyError, whose text is quoted.
+  Orbax raises errors of many types, including KeyError, which quotes its text.
   """
   return str(error).strip('\'" ').split('\n')[0][:200]
 
@@ -231,7 +230,7 @@ def _parts(state: TrainState) -> dict[str, dict[str, Any]]:
 def save_variables(
   folder: Path, config: dict[str, Any], variables: Variables
 ) -> None:
-  """Writes a model without a run, which `load_variables` can read.
+  """Writes a model that belongs to no run, for `load_variables` to read.
 
   Args:
     folder: Folder to write.
@@ -247,8 +246,8 @@ def load_variables(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
   """Loads the config, weights and statistics of a run or of a conversion.
 
   Args:
-    checkpoint: FOLDER for the newest checkpoint, FOLDER@STEP for that of a
-      step, or FOLDER@best for the best of those that were validated.
+    checkpoint: FOLDER for the newest checkpoint, FOLDER@STEP for the checkpoint
+      of a step, or FOLDER@best for the best validated checkpoint.
 
   Returns:
     The config, and the variables as NumPy arrays.
@@ -265,7 +264,7 @@ def load_variables(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
     f'{folder}: no finished checkpoint yet; wait for the first one or choose '
     'another folder'
   )
-  # Opening the checkpoints would create their folder.
+  # `Checkpoints` would create the folder.
   if not (folder / _FOLDER).is_dir():
     raise none_finished
   with Checkpoints(folder) as checkpoints:

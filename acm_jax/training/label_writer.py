@@ -31,12 +31,13 @@ def write(prefix: Path, stretch: Stretch, labels: Labels) -> int:
   """Writes a sequence for each kept track of a stretch.
 
   Args:
-    prefix: Path of the sequences up to the name and number of the video.
+    prefix: Beginning of the sequences' paths, including the name and the number
+      of the video.
     stretch: Frames of the stretch.
     labels: Tracks of the stretch.
 
   Returns:
-    The number of boxes with a label.
+    The number of labelled boxes.
   """
   images: dict[str, Path] = {}
   written = 0

@@ -1,8 +1,8 @@
 """Labels unlabelled video with a trained tracker.
 
-In each stretch of a video, targets are tracked forward and backward from
-proposed or given boxes. Boxes in which both passes agree (see `agreement`) are
-written in the layout `folder`, which `data_pipelines.prepare` reads.
+In each stretch of a video, targets are tracked forward and backward. They start
+from proposed boxes or from boxes of the user. Boxes in which both passes agree
+(see `agreement`) are written in the layout `folder`, for `acm-jax prepare`.
 """
 
 import collections
@@ -27,16 +27,17 @@ from acm_jax.training.label_writer import Labels
 from data_pipelines import proposals
 from data_pipelines.stretches import Stretch, stretches
 
-# Number of frames of the shortest stretch, whose last frame never agrees.
+# Number of frames in the shortest stretch; the last frame never agrees.
 _SHORTEST = agreement.LEAST_FRAMES + 1
 # Number of moving targets that must be kept for each target that stands still.
 # A target that stands still teaches little, because template and search region
 # show the same location.
 _MOVING_PER_STILL = 3
-# Number of times that the first frame is searched for a proposed target, so
-# that its box settles on an object; and number of proposals for each target.
+# _SETTLE: number of times that the first frame is searched for a proposed
+# target, so that the box settles on an object. _CANDIDATES: number of proposals
+# for each target.
 _SETTLE, _CANDIDATES = 8, 2
-# Names of a video's folder of images in benchmarks.
+# Names that benchmarks give to the folder of a video's images.
 _IMAGE_FOLDERS = ('img', 'color')
 
 # Outcomes of a stretch, as reports print them.
@@ -78,7 +79,7 @@ class Settings:
 
 
 class Clip(NamedTuple):
-  """A video and the boxes that its targets start from.
+  """A video and the initial boxes of its targets.
 
   Attributes:
     source: Video file or folder of images.
@@ -135,7 +136,7 @@ class Report:
 
 
 def read_clips(videos: Sequence[str], starts: Sequence[str] = ()) -> list[Clip]:
-  """Reads the boxes that the targets of videos start from.
+  """Reads the initial boxes of the targets in videos.
 
   Args:
     videos: Video files or folders of images.
@@ -163,7 +164,7 @@ def read_clips(videos: Sequence[str], starts: Sequence[str] = ()) -> list[Clip]:
 def label(
   tracker: VideoTracker, clips: Sequence[Clip], out: Path, settings: Settings
 ) -> list[Report]:
-  """Writes a sequence for each track that is kept.
+  """Labels videos, and writes a sequence for each track that is kept.
 
   A sequence is named VIDEO.NUMBER.FRAME.TARGET, after the name and the number
   of the video, the first frame, and the target. The name lets training refuse
@@ -175,7 +176,7 @@ def label(
   Args:
     tracker: Tracker to label with.
     clips: Videos to label.
-    out: Output folder, which must not exist; it appears once it is complete.
+    out: Output folder, which must not exist; created once all is written.
     settings: Settings of tracking and of the selection of tracks.
 
   Returns:
@@ -184,8 +185,8 @@ def label(
   Raises:
     OSError: A video does not exist.
     RuntimeError: No track was kept, or an image cannot be written.
-    ValueError: `out` exists, a video is a camera or cannot be read, or a given
-      box lies outside of its frame or after the end of its video.
+    ValueError: `out` exists, a video is a camera or cannot be read, or an
+      initial box lies outside of the frame or after the end of the video.
   """
   # Checks all videos before hours of work on the first ones.
   for clip in clips:
@@ -205,7 +206,10 @@ def label(
         shown.update(done + report.frames, Path(clip.source).name)
       done += report.frames
     if not total(reports).tracks[KEPT]:
-      raise RuntimeError(f'no track was kept: {total(reports)}')
+      raise RuntimeError(
+        f'no track was kept: {total(reports)}; lower `overlap` or `score`, or '
+        'choose other videos'
+      )
   return reports
 
 
@@ -259,7 +263,7 @@ def follow(
 
 
 def _read_starts(path: Path) -> dict[int, Float[np.ndarray, 'n 4']]:
-  """Reads boxes, by frame number."""
+  """Reads initial boxes, by frame number."""
   rows = sequences.read_rows(path, (5,))
   if not rows:
     raise ValueError(f'{path}: no boxes in it; give rows frame,x,y,w,h')
@@ -326,7 +330,7 @@ def _label_clip(
 def _starts(
   tracker: VideoTracker, clip: Clip, stretch: Stretch, settings: Settings
 ) -> Float[np.ndarray, 'n 4']:
-  """Returns the given or proposed boxes in the first frame of a stretch."""
+  """Returns initial boxes in a stretch: those of the clip, or proposed ones."""
   if clip.starts is None:
     return _proposed(tracker, stretch, settings)
   number, size_hw = stretch.numbers[0], stretch.frames[0].shape[:2]

@@ -23,8 +23,8 @@ class RunLog(contextlib.ExitStack):
   """Context manager that writes metrics and stops a run that cannot train.
 
   The metrics of a step are fetched after the next step was started, so that the
-  device never waits for the host. With several processes, all of them check for
-  skipped steps, and the first process writes.
+  device never waits for the host. With several processes, every process checks
+  for skipped steps, and only the first process writes.
   """
 
   def __init__(
@@ -64,7 +64,7 @@ class RunLog(contextlib.ExitStack):
     self._mark: tuple[int, float] | None = None
 
   def add(self, done: Done) -> bool:
-    """Adds a step, which may still be running; a hook.
+    """Adds a step, which may still be running, and lets training continue.
 
     Raises:
       RuntimeError: Ten consecutive steps were skipped.
@@ -123,9 +123,9 @@ class RunLog(contextlib.ExitStack):
     )
     if values['skipped_in_a_row'] >= _PATIENCE:
       raise RuntimeError(
-        f'step {step}: loss or gradient was not finite, or too large, for '
-        f'{_PATIENCE} consecutive steps; lower the learning rate or check the '
-        'samples listed above'
+        f'step {step}: loss or gradient was not finite, or the loss was too '
+        f'large, for {_PATIENCE} consecutive steps; lower the learning rate or '
+        'check the samples listed above'
       )
 
   def _write(self, step: int) -> None:

@@ -22,8 +22,8 @@ class Writer:
     """Opens the files of a run.
 
     Rows after `first_step` come from a run that was killed after its last
-    checkpoint. They are removed, since the resumed run repeats these steps;
-    TensorBoard keeps its events and shows the steps twice.
+    checkpoint. These rows are removed, since the resumed run repeats the steps;
+    TensorBoard keeps the events and shows the steps twice.
 
     Args:
       workdir: Folder of the run.

@@ -2,12 +2,13 @@
 
 import abc
 import dataclasses
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 import optax
+
+from acm_jax.training import expressions
 
 Rates = Sequence[tuple[str, float]]
 
@@ -42,9 +43,10 @@ class Optimizer(abc.ABC):
       rates: Factors on the learning rate; see `schedule.Phase`.
 
     Raises:
-      ValueError: See `group_of`.
+      ValueError: See `expressions.assign`.
     """
-    groups = group_of(params, rates)
+    patterns = [pattern for pattern, _ in rates]
+    groups = expressions.assign('rates', patterns, params)
     frozen = {pattern for pattern, factor in rates if factor == 0}
     is_frozen = jax.tree.map(lambda group: group in frozen, groups)
     by_group = {pattern: self._group(factor) for pattern, factor in rates}
@@ -124,49 +126,20 @@ def make(name: str = 'sgd', **attributes: Any) -> Optimizer:
     **attributes: Attributes of `AdamW` or `Sgd`.
 
   Raises:
-    ValueError: The name is unknown.
+    ValueError: The name or an attribute is unknown, or an attribute is missing.
   """
   if name not in _OPTIMIZERS:
     raise ValueError(
       f'unknown optimizer {name!r}; choose one of {", ".join(_OPTIMIZERS)}'
     )
-  return _OPTIMIZERS[name](**attributes)
-
-
-def group_of(params: Any, rates: Rates) -> Any:
-  """Finds the first expression that matches each parameter's path.
-
-  An expression matches if the path, such as 'head/kernel', begins with it.
-
-  Args:
-    params: Parameters, as arrays or shapes.
-    rates: Factors on the learning rate; see `schedule.Phase`.
-
-  Returns:
-    The expressions, as a tree with the structure of `params`.
-
-  Raises:
-    ValueError: No expression matches a parameter, or no parameter is left for
-      an expression.
-  """
-  unused = {pattern for pattern, _ in rates}
-
-  def group(path, _):
-    name = jax.tree_util.keystr(path, simple=True, separator='/')
-    for pattern, _ in rates:
-      if re.match(pattern, name):
-        unused.discard(pattern)
-        return pattern
+  kind = _OPTIMIZERS[name]
+  try:
+    return kind(**attributes)
+  except TypeError as error:
+    known = [field.name for field in dataclasses.fields(kind)]
+    unknown = [each for each in attributes if each not in known]
+    problem = f'has no {", ".join(map(repr, unknown))}' if unknown else error
     raise ValueError(
-      f"rates: no expression matches the parameter {name}; add ('', 1.0) as "
-      'the last pair'
-    )
-
-  groups = jax.tree_util.tree_map_with_path(group, params)
-  if unused:
-    patterns = ', '.join(map(repr, sorted(unused)))
-    raise ValueError(
-      f'rates: no parameter is left for {patterns}; remove the expression or '
-      'move it up'
-    )
-  return groups
+      f'optimizer {name}: {problem}; give {", ".join(known)}, or the argument '
+      f':optimizer={name} of the config'
+    ) from error

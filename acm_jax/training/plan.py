@@ -14,8 +14,9 @@ from jaxtyping import Float
 
 from acm_jax import trackers
 from acm_jax.tracking.contract import Batch, Hparams, Tracker, Variables
+from acm_jax.tracking.model import check_precision
 from acm_jax.training import optimizer as optimizers
-from acm_jax.training import schedule, sharding
+from acm_jax.training import schedule, sharding, step
 from acm_jax.training import state as states
 from acm_jax.training.augment import Distortion, Ranges, augment
 from acm_jax.training.optimizer import Optimizer
@@ -23,13 +24,13 @@ from acm_jax.training.schedule import Phase
 from acm_jax.training.sections import Log, Saving, Train, Validation, section
 from acm_jax.training.sharding import Sharding
 from acm_jax.training.state import TrainState
-from acm_jax.training.step import Metrics, train_step
+from acm_jax.training.step import Metrics
 from acm_jax.training.teacher import Teacher
 from data_pipelines.batch import RawBatch
 
 # Function of a state, a batch, and the variables of the teacher or None.
 StepFunction = Callable[..., tuple[TrainState, Metrics]]
-# `sets`, `data` and `precision` are used by `train`.
+# `sets` and `data` are used by `train`.
 _SECTIONS = {
   *('tracker', 'hparams', 'sets', 'data', 'augment', 'optimizer', 'schedule'),
   *('phases', 'precision', 'train', 'log', 'checkpoints'),
@@ -54,6 +55,7 @@ class Plan:
     log: Interval of the metrics.
     saving: Interval and number of the checkpoints.
     sharding: Rules that split arrays over devices.
+    precision: Precision of matrix products, one of `model.PRECISIONS`.
     validation: Held-out sequences to track at every checkpoint, if any.
     teacher: Trained tracker to imitate, if any.
   """
@@ -68,6 +70,7 @@ class Plan:
   log: Log
   saving: Saving
   sharding: Sharding
+  precision: str = 'default'
   validation: Validation | None = None
   teacher: Teacher | None = None
 
@@ -98,9 +101,9 @@ class Plan:
       search = self.distortion.search.room(search)
     return {'template_room': template, 'search_room': search}
 
-  def phase(self, step: int) -> Phase:
-    """Returns the phase of step number `step`, counted from 0."""
-    return schedule.phase_at(self.phases, step // self.train.steps_per_epoch)
+  def phase(self, number: int) -> Phase:
+    """Returns the phase of a step, by the number of steps before it."""
+    return schedule.phase_at(self.phases, number // self.train.steps_per_epoch)
 
   def phase_before(self, step: int) -> Phase:
     """Returns the phase of the step before `step`; for 0, the first phase."""
@@ -120,7 +123,7 @@ class Plan:
     """Builds the optimizer of a phase.
 
     Raises:
-      ValueError: See `optimizer.group_of`.
+      ValueError: See `expressions.assign`.
     """
     with section(f'phases.{phase.name}'):
       return self.optimizer.of(self.shapes['params'], phase.rates)
@@ -151,8 +154,8 @@ class Plan:
 
   def step_function(self, phase: Phase) -> StepFunction:
     """Builds the training step of a phase, without compiling it."""
-    return functools.partial(
-      train_step,
+    take = functools.partial(
+      step.train_step,
       tracker=self.tracker,
       distortion=self.distortion,
       search_size=self.search_size,
@@ -164,6 +167,13 @@ class Plan:
       ema_decay=self.train.ema_decay,
       teacher=self.teacher,
     )
+
+    def train_step(state, raw, teacher_variables=None):
+      # Applies while JAX traces, whatever the setting of the process is.
+      with jax.default_matmul_precision(self.precision):
+        return take(state, raw, teacher_variables)
+
+    return train_step
 
 
 def make_plan(
@@ -191,6 +201,8 @@ def make_plan(
       return function(**others, **config[name])
 
   train = build(Train, 'train')
+  with section('precision'):
+    check_precision(config['precision'])
   plan = Plan(
     tracker=build(trackers.make, 'tracker') if tracker is None else tracker,
     hparams=build(Hparams, 'hparams'),
@@ -204,6 +216,7 @@ def make_plan(
     sharding=(
       build(Sharding, 'sharding') if 'sharding' in config else Sharding()
     ),
+    precision=config['precision'],
     validation=(
       build(Validation, 'validation') if 'validation' in config else None
     ),

@@ -10,8 +10,8 @@ from jax.experimental import multihost_utils
 _COUNTS = ('SLURM_STEP_NUM_TASKS', 'OMPI_COMM_WORLD_SIZE')
 # Environment variable with the comma-separated hosts of a TPU slice.
 _HOSTS = 'TPU_WORKER_HOSTNAMES'
-# Environment variable that JAX sets on a machine without a TPU, and that hosted
-# notebooks set on a machine with a TPU of its own.
+# Environment variable that JAX sets on machines without a TPU, and that hosted
+# notebooks set on machines with a local TPU.
 _NO_POD = 'TPU_SKIP_MDS_QUERY'
 
 
@@ -20,7 +20,7 @@ def join() -> None:
 
   Must be called before JAX is used in any other way. JAX finds the processes
   without any settings on TPU pods, under SLURM and under Open MPI. A single
-  process is left as it is, because JAX would restrict it to one of its GPUs.
+  process is not connected, because JAX would restrict the process to one GPU.
   """
   several = (
     any(int(os.environ.get(name, 1)) > 1 for name in _COUNTS)
@@ -32,7 +32,7 @@ def join() -> None:
 
 
 def is_first() -> bool:
-  """Returns whether this process writes files that only one may write."""
+  """Returns whether this process writes the files that all processes share."""
   return jax.process_index() == 0
 
 
@@ -43,7 +43,7 @@ def say(text: str) -> None:
 
 
 def agree(values: Mapping[str, float]) -> dict[str, float]:
-  """Returns the values of the first process, in every process."""
+  """Returns, in every process, the values of the first process."""
   if jax.process_count() == 1:
     return dict(values)
   shared = multihost_utils.broadcast_one_to_all(dict(values))

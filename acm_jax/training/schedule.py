@@ -1,6 +1,7 @@
 """Learning rates by epoch, and phases, in which different parameters train."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from acm_jax.modules.mode import Mode
-from acm_jax.training.optimizer import group_of
+from acm_jax.training import expressions
 from acm_jax.training.sections import section
 
 
@@ -76,12 +77,11 @@ class Phase:
       params: Parameters, as arrays or shapes.
 
     Raises:
-      ValueError: See `optimizer.group_of`.
+      ValueError: See `expressions.assign`.
     """
-    factors = dict(reversed(self.rates))
-    trains = jax.tree.map(
-      lambda group: factors[group] > 0, group_of(params, self.rates)
-    )
+    factors = dict(self.rates)
+    assigned = expressions.assign('rates', list(factors), params)
+    trains = jax.tree.map(lambda pattern: factors[pattern] > 0, assigned)
     frozen = frozenset(_frozen(trains))
     return Mode(
       training=True,
@@ -141,27 +141,19 @@ def make_phase(
   Raises:
     ValueError: A regular expression is malformed.
   """
-  _check_expressions('rates', [pattern for pattern, _ in rates])
-  _check_expressions('frozen_statistics', frozen_statistics)
+  expressions.check_pairs('rates', rates, float)
+  for pattern, factor in rates:
+    if not 0 <= factor < math.inf:
+      raise ValueError(
+        f'rates: {factor} for {pattern!r}: give a factor of 0 or more'
+      )
+  expressions.check('frozen_statistics', frozen_statistics)
   return Phase(
     name=name,
     from_epoch=from_epoch,
     rates=tuple((path, float(rate)) for path, rate in rates),
     frozen_statistics=tuple(frozen_statistics),
   )
-
-
-def _check_expressions(name: str, patterns: Sequence[str]) -> None:
-  if isinstance(patterns, str):
-    raise ValueError(f'{name}={patterns!r}: give a tuple of expressions')
-  for pattern in patterns:
-    try:
-      re.compile(pattern)
-    except re.error as error:
-      raise ValueError(
-        f'{name}: {pattern!r} is not a regular expression ({error}); correct '
-        'the pattern'
-      ) from None
 
 
 def check_statistics(phases: Sequence[Phase], batch_stats: Any) -> None:

@@ -6,7 +6,6 @@ same along the axis `data`.
 """
 
 import dataclasses
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from acm_jax.training import expressions
 from data_pipelines.batch import RawBatch
 
 _DATA, _FSDP = 'data', 'fsdp'
@@ -59,24 +59,18 @@ class Sharding:
   rules: Sequence[tuple[str, str]] = (('', 'fsdp'),)
 
   def __post_init__(self):
-    if self.fsdp < 1:
-      raise ValueError(f'fsdp={self.fsdp}: give 1 or more devices')
+    if type(self.fsdp) is not int or self.fsdp < 1:
+      raise ValueError(f'fsdp={self.fsdp!r}: give a whole number, 1 or more')
+    expressions.check_pairs('rules', self.rules, str)
     for pattern, rule in self.rules:
       if rule not in RULES:
         raise ValueError(
-          f'rules: unknown rule {rule!r} (for {pattern!r}); choose one of '
+          f'rules: unknown rule {rule!r} for {pattern!r}; choose from '
           f'{", ".join(RULES)}'
         )
-      try:
-        re.compile(pattern)
-      except re.error as error:
-        raise ValueError(
-          f'rules: {pattern!r} is not a regular expression ({error}); correct '
-          'the pattern'
-        ) from None
 
   def specs(self, params: Any) -> dict[str, PartitionSpec]:
-    """Applies the rules to parameters.
+    """Returns how each parameter is split, by the first rule that selects it.
 
     Args:
       params: Parameters, as arrays or shapes.
@@ -85,34 +79,16 @@ class Sharding:
       Partition of each parameter, by its path.
 
     Raises:
-      ValueError: No expression matches a parameter, or no parameter is left for
-        an expression.
+      ValueError: See `expressions.assign`.
     """
-    specs, unused = {}, {pattern for pattern, _ in self.rules}
-    for path, leaf in _named(params):
-      matching = [rule for rule in self.rules if re.match(rule[0], path)]
-      if not matching:
-        raise ValueError(
-          f"rules: no expression matches the parameter {path}; add ('', "
-          "'replicate') as the last rule"
-        )
-      pattern, rule = matching[0]
-      unused.discard(pattern)
-      specs[path] = RULES[rule](leaf.shape, self.fsdp)
-    if unused:
-      raise ValueError(
-        f'rules: no parameter is left for {", ".join(map(repr, unused))}; '
-        'remove the expression or move it up'
-      )
-    return specs
-
-
-def _named(tree: Any) -> list[tuple[str, Any]]:
-  """Lists the leaves of a tree with their paths, such as 'head/kernel'."""
-  return [
-    (jax.tree_util.keystr(path, simple=True, separator='/'), leaf)
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-  ]
+    rules = dict(self.rules)
+    assigned = expressions.assign('rules', list(rules), params)
+    specs = jax.tree.map(
+      lambda pattern, leaf: RULES[rules[pattern]](leaf.shape, self.fsdp),
+      assigned,
+      params,
+    )
+    return dict(expressions.named(specs))
 
 
 def make_mesh(
@@ -167,7 +143,7 @@ def of_state(state: Any, sharding: Sharding, mesh: Mesh) -> Any:
     mesh: Mesh of the devices to train on.
   """
   specs = sharding.specs(state.params)
-  shapes = {path: leaf.shape for path, leaf in _named(state.params)}
+  shapes = {path: leaf.shape for path, leaf in expressions.named(state.params)}
 
   def sharding_of(path, leaf):
     names = jax.tree_util.keystr(path, simple=True, separator='/').split('/')

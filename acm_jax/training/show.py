@@ -1,4 +1,4 @@
-"""Pictures of augmented training pairs with their label maps."""
+"""Plots augmented training pairs with their label maps."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,11 +27,11 @@ def write_sheet(
   pairs: int,
   arguments: Mapping[str, Any],
 ) -> None:
-  """Draws the first pairs of a run into a PNG file.
+  """Plots the first pairs of a run as a PNG file.
 
-  A pair is drawn as its template, its search image, and the search image under
-  the label map: green where the label is positive, red where it is negative,
-  and unchanged where the loss ignores the location.
+  A pair is shown as the template, the search image, and the search image under
+  the label map: green marks positive locations, red negative ones, and
+  locations that the loss ignores are unchanged.
 
   Args:
     plan: Plan of the run.
@@ -62,7 +62,7 @@ def write_sheet(
 def _cell(
   batch: Batch, labels: Int[np.ndarray, 'r r'], i: int, stride: int
 ) -> np.ndarray:
-  """Draws template, search image and label map of a pair side by side."""
+  """Plots template, search image and label map of a pair side by side."""
   search = _pixels(batch.search[i])
   template = _pixels(batch.template[i])
   mapped = _with_labels(search, labels, stride)

@@ -18,8 +18,8 @@ class TrainState:
     step: Number of steps so far, including skipped steps.
     params: Weights.
     batch_stats: Running statistics of the batch norms.
-    opt_state: Momentum of the parameters that train in this phase.
-    skipped: Number of skipped steps; see `train_step`.
+    opt_state: Optimizer's state for the parameters that train in this phase.
+    skipped: Number of skipped steps; see `step.train_step`.
     skipped_in_a_row: Number of consecutive skipped steps up to now.
     average: Moving average of `params` and `batch_stats`; None if the run does
       not average its weights.
@@ -57,16 +57,22 @@ def create(
     optimizer: Optimizer of the first phase.
     averaged: Whether the state carries a moving average.
   """
-  zero = jnp.zeros((), jnp.int32)
+
+  def zero():
+    return jnp.zeros((), jnp.int32)
+
   state = TrainState(
-    step=zero,
+    step=zero(),
     params=variables['params'],
     batch_stats=variables.get('batch_stats', {}),
     opt_state=optimizer.init(variables['params']),
-    skipped=zero,
-    skipped_in_a_row=zero,
+    skipped=zero(),
+    skipped_in_a_row=zero(),
   )
-  return state.replace(average=state.variables) if averaged else state
+  if not averaged:
+    return state
+  # A copy, since a training step donates every array of its state.
+  return state.replace(average=jax.tree.map(jnp.copy, state.variables))
 
 
 def fill(state: TrainState, variables: Variables) -> TrainState:
@@ -75,7 +81,7 @@ def fill(state: TrainState, variables: Variables) -> TrainState:
   if state.average is None:
     return state
   # A copy, because the step reuses the memory of every array and cannot reuse
-  # the same array twice.
+  # that of a shared array twice.
   return state.replace(average=jax.tree.map(jnp.copy, state.variables))
 
 
@@ -85,10 +91,10 @@ def average(state: TrainState, decay: float) -> TrainState:
       average = d average + (1 - d) variables
       d = min(decay, (1 + n) / (10 + n))
 
-  where n is the number of earlier steps that were not skipped. The average
-  starts from the initial weights, which may be trained weights, and leaves them
-  quickly at first. An average that starts from zero would have to be debiased
-  wherever it is read.
+  Here n is the number of earlier steps that were not skipped. The average
+  starts from the initial weights, which may be pretrained, and moves away from
+  them quickly at first. An average that starts from zero would have to be
+  debiased wherever it is read.
   """
   count = state.step - state.skipped
   decay = jnp.minimum(decay, (1 + count) / (10 + count))
@@ -100,7 +106,7 @@ def average(state: TrainState, decay: float) -> TrainState:
 def advance(
   state: TrainState, new: TrainState, ok: Bool[Array, '']
 ) -> TrainState:
-  """Returns `new` if `ok`, otherwise `state`, and counts the step.
+  """Returns `new` if `ok`, otherwise `state`; counts the step in both cases.
 
   Args:
     state: State before the step.

@@ -1,8 +1,8 @@
 """Measures whether a tracker uses its template.
 
-A tracker may learn to find any salient object, which its loss hardly shows. A
-template of another target reveals this: such a tracker finds the target equally
-well with the wrong template.
+A tracker may learn to find any salient object, and its loss hardly shows that.
+Such a tracker finds the target equally well with the template of another
+target.
 """
 
 import dataclasses
@@ -43,8 +43,8 @@ class Pairs(NamedTuple):
     box_size: Width and height of the targets in the template crops, px.
     search: Search crops, RGB.
     truth: Targets in the search crops, cx, cy, w, h relative to the centre, px.
-    other: Number of a pair from another sequence, whose template is the wrong
-      one.
+    other: Index of a pair from another sequence, which provides the wrong
+      template.
   """
 
   template: UInt8[np.ndarray, 'n ht ht 3']
@@ -57,7 +57,7 @@ class Pairs(NamedTuple):
 def draw(
   videos: Sequence[sequences.Sequence], tracker: Tracker, count: int
 ) -> Pairs:
-  """Draws pairs of frames that are at most 60 frames apart.
+  """Samples pairs of frames that are at most 60 frames apart.
 
   Args:
     videos: Sequences that contribute equally; at least two, each with a visible
@@ -113,13 +113,13 @@ def measure(model: Model, pairs: Pairs, programs: Programs) -> dict[str, float]:
 
   Args:
     model: Model to measure.
-    pairs: Pairs of `draw`.
+    pairs: Pairs from `draw`.
     programs: Cache of compiled programs.
 
   Returns:
-    Mean IoU of the predictions and the targets with the right template, `iou`,
-    and with the wrong one, `iou_wrong`; and the differences between right and
-    wrong templates in IoU, `iou_gap`, and in the mean score, `score_gap`.
+    `iou` and `iou_wrong`, the mean IoUs of predictions and targets with the
+    right and the wrong templates; and `iou_gap` and `score_gap`, the mean IoU
+    and score with the right templates minus those with the wrong templates.
   """
   truth = boxes.cxcywh_to_xyxy(pairs.truth)
 
@@ -157,7 +157,7 @@ def _track(
   Returns:
     Boxes cx, cy, w, h relative to the centre of the crop, px, and scores.
   """
-  # A pair has one search crop.
+  # A pair has one search crop, so that only one scale can be searched.
   tracker = dataclasses.replace(tracker, search_scales=(1.0,))
   hparams = Hparams(penalty_k=0.0, window_influence=0.0, size_lr=1.0)
 

@@ -1,6 +1,5 @@
 """Trains the tracker that a config describes."""
 
-import contextlib
 import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
@@ -79,16 +78,15 @@ def train(
     sections['precision'],
   )
   _make_synthetic(plan, sections, workdir)
-  with _precision(sections['precision']):
-    run(
-      plan,
-      sections,
-      workdir,
-      functools.partial(_batches, plan, sets, sections['data']),
-      mesh,
-      source=source,
-      validator=validator,
-    )
+  run(
+    plan,
+    sections,
+    workdir,
+    functools.partial(_batches, plan, sets, sections['data']),
+    mesh,
+    source=source,
+    validator=validator,
+  )
 
 
 def _make_synthetic(
@@ -102,11 +100,6 @@ def _make_synthetic(
       crop_size = max(plan.rooms.values())
       data.make_synthetic(sections['synthetic'], workdir, crop_size)
   processes.wait('synthetic')
-
-
-def _precision(name: str) -> contextlib.AbstractContextManager:
-  with section('precision'):
-    return jax.default_matmul_precision(name)
 
 
 def _batches(

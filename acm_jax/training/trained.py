@@ -9,7 +9,7 @@ import jax
 
 from acm_jax import trackers
 from acm_jax.tracking.contract import Hparams, Tracker
-from acm_jax.tracking.model import Model
+from acm_jax.tracking.model import Model, check_precision
 from acm_jax.training import checkpoints
 
 
@@ -44,7 +44,13 @@ def load(
   section = config['tracker']
   if wide_search:
     section = {**section, 'wide_search': wide_search}
-  tracker = trackers.make(**section)
+  try:
+    check_precision(config['precision'])
+    tracker = trackers.make(**section)
+    original = {name: float(v) for name, v in config['hparams'].items()}
+    Hparams(**original)
+  except (TypeError, ValueError) as error:
+    raise ValueError(f'{checkpoint}: config.json: {error}') from error
   only_backbone = set(variables['params']) == {'backbone'}
   if only_backbone and _modules(tracker) != {'backbone'}:
     raise ValueError(
@@ -60,7 +66,7 @@ def load(
     tracker=tracker,
     # Variables on the device can be shared by all engines.
     variables=jax.device_put(variables),
-    hparams=Hparams(**config['hparams'] | changes),
+    hparams=Hparams(**original | changes),
     precision=config['precision'],
   )
 

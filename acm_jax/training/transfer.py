@@ -42,8 +42,8 @@ def fill(variables: Variables, source: Variables) -> tuple[Variables, str]:
     (new), and the modules of the other network that are not used (unused).
 
   Raises:
-    ValueError: No path is the same, an array has another shape in the other
-      network, or a value is not finite.
+    ValueError: The networks have no path in common, an array has another shape
+      in the other network, or a value is not finite.
   """
   own, others = _by_path(variables), _by_path(source)
   shared = [path for path in own if path in others]

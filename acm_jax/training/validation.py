@@ -28,7 +28,7 @@ class Validator:
     tracker: Tracker of the run.
     hparams: Hyper-parameters of tracking.
     sequences: Held-out sequences.
-    pairs: Pairs for the gap between right and wrong templates.
+    pairs: Pairs with right and wrong templates; see `template_gap`.
     precision: Precision of matrix products.
     programs: Cache of compiled programs.
   """
@@ -41,7 +41,7 @@ class Validator:
   programs: Programs = dataclasses.field(default_factory=Programs)
 
   def measure(self, variables: Variables) -> dict[str, float]:
-    """Returns the metrics of a network, by their names in metrics.jsonl."""
+    """Returns the metrics of a network; keys are names in metrics.jsonl."""
     # A copy on a single device, independent of the mesh of the run.
     variables = jax.device_put(
       jax.device_get(variables), jax.local_devices()[0]

@@ -27,8 +27,14 @@ def check(
   """
   if not (workdir / CONFIG).exists():
     return
+  old = read_config(workdir)
   try:
-    resuming.check(read_config(workdir), _as_read(config), step)
+    resuming.check(old, _as_read(config), step)
+  except KeyError as error:
+    raise ValueError(
+      f'{workdir / CONFIG}: has no section {error}; restore the file or choose '
+      'another folder'
+    ) from None
   except ValueError as error:
     raise ValueError(f'{workdir} {error}') from None
 

@@ -22,8 +22,8 @@ class Model:
 
   Attributes:
     tracker: Name of the tracker in `acm_jax.trackers`.
-    adapt: Function that renames the keys of a state dict to those in `names`.
-    unused: Prefixes of keys that the official code never computes with.
+    adapt: Function that renames the keys of a state dict as `names` expects.
+    unused: Prefixes of keys that the official network never uses.
   """
 
   tracker: str
@@ -33,11 +33,11 @@ class Model:
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-  """Source with the weights of only a backbone.
+  """Source with the weights of a backbone only.
 
   Attributes:
     backbones: Names of the possible backbones in `acm_jax.modules`.
-    adapt: Function that converts a state dict to one of pysot's backbone.
+    adapt: Function that converts a state dict to that of a pysot backbone.
   """
 
   backbones: tuple[str, ...]
@@ -58,7 +58,7 @@ SOURCES = {
 def convert(
   source: str, weights: StateDict, section: Mapping[str, Any]
 ) -> tuple[Variables, tuple[str, ...]]:
-  """Converts a state dict to the variables of a tracker or its backbone.
+  """Converts a state dict to the variables of a tracker or of a backbone.
 
   Args:
     source: Codebase of the weights, a key of `SOURCES`.
@@ -66,9 +66,9 @@ def convert(
     section: Section `tracker` of the config.
 
   Returns:
-    The variables, and the modules whose weights are ignored: layers of a
-    classifier that the backbone lacks, and modules that the official code
-    never computes with.
+    The variables, and the modules with weights that are ignored: layers of a
+    classifier that the backbone lacks, and modules that the official network
+    never uses.
 
   Raises:
     ValueError: The weights do not fit the tracker; the message lists all keys
@@ -101,7 +101,7 @@ def convert(
 
 
 def _modules(keys: set[str]) -> tuple[str, ...]:
-  """Returns the first two parts of the keys, such as `backbone.layer6`."""
+  """Returns the distinct first two parts of keys: `backbone.layer6`, ..."""
   return tuple(sorted({'.'.join(key.split('.')[:2]) for key in keys}))
 
 

@@ -35,8 +35,8 @@ _NUMPY_SCALARS = (
 def read(path: Path) -> Weights:
   """Reads a state dict.
 
-  A state dict under the key `state_dict` or `model` of a checkpoint is found,
-  and the prefix `module.` of its keys removed.
+  In a checkpoint, the state dict is the entry `state_dict` or `model`. A prefix
+  `module.` is removed from the keys.
 
   Args:
     path: `.pth`, `.pt` or `.tar` file of torch.save, `.safetensors` or `.npz`.
@@ -61,7 +61,8 @@ def read(path: Path) -> Weights:
   ]
   if not_finite:
     raise ValueError(
-      f'{path}: arrays with values that are not finite: {", ".join(not_finite)}'
+      f'{path}: arrays with values that are not finite: '
+      f'{", ".join(not_finite)}; save a model that has finite weights'
     )
   return weights._replace(arrays=arrays)
 
@@ -71,7 +72,9 @@ def _npz(path: Path) -> Weights:
     with np.load(path, allow_pickle=False) as arrays:
       return Weights(dict(arrays))
   except Exception as error:
-    raise ValueError(f'{path}: not a readable .npz file ({error})') from error
+    raise ValueError(
+      f'{path}: not a readable .npz file ({error}); save the arrays again'
+    ) from error
 
 
 def _safetensors(path: Path) -> Weights:
@@ -83,7 +86,8 @@ def _safetensors(path: Path) -> Weights:
     return Weights(load_file(path))
   except Exception as error:
     raise ValueError(
-      f'{path}: not a readable .safetensors file ({error})'
+      f'{path}: not a readable .safetensors file ({error}); save or download '
+      'the file again'
     ) from error
 
 

@@ -1,8 +1,9 @@
 """Conversion of ImageNet classifiers to backbones of trackers.
 
-The functions return state dicts of the official trackers' backbones. These take
-BGR in 0..255, while the classifiers take normalised RGB. Keys of the classifier
-that a backbone does not have are kept.
+The functions return state dicts with the names of the official trackers'
+backbones. Those backbones take BGR in 0..255 and the classifiers normalised
+RGB, so the first layer is rescaled and its channels reversed. Classifier keys
+that a backbone does not have are kept, except `fc` of a ResNet.
 """
 
 import re
@@ -16,7 +17,7 @@ StateDict = dict[str, np.ndarray]
 _MEAN = np.array([0.485, 0.456, 0.406])
 _STD = np.array([0.229, 0.224, 0.225])
 _BN = ('weight', 'bias', 'running_mean', 'running_var')
-# Epsilon of batch norms, PyTorch's default.
+# PyTorch's default epsilon of batch norms.
 _BN_EPSILON = 1e-5
 
 # Number of blocks in each layer of MobileNetV2, in the order of `features`.
@@ -30,8 +31,8 @@ def mobilenet_v2(state_dict: Mapping[str, np.ndarray]) -> StateDict:
   of strided convolutions and for dilation in place of strides.
 
   Args:
-    state_dict: State dict of torchvision or timm, or a flat one with `features`
-      but no inner Sequential. A state dict of pysot is returned unchanged.
+    state_dict: State dict of torchvision or timm, or one with keys
+      `features.NUMBER.conv.INDEX`. A state dict of pysot is returned unchanged.
 
   Raises:
     ValueError: A key is missing.
@@ -45,7 +46,7 @@ def mobilenet_v2(state_dict: Mapping[str, np.ndarray]) -> StateDict:
       if f'{theirs}.{leaf}' not in source:
         raise ValueError(
           f'`weights`: {theirs}.{leaf} is missing, so this is not a '
-          'MobileNetV2 state dict'
+          'MobileNetV2 state dict; choose another file or `source`'
         )
       result[f'{ours}.{leaf}'] = source.pop(f'{theirs}.{leaf}')
 
@@ -71,13 +72,13 @@ def resnet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
   """Converts a ResNet classifier to a backbone with pysot's names.
 
   The shortcuts of the later stages are 1x1 convolutions in the classifier and
-  3x3 in the backbone. Each 1x1 kernel becomes the centre of a 3x3 kernel, which
-  is applied at the same cells. The convolutions then compute the same as the
-  classifier's, except for padding and dilation.
+  3x3 convolutions in the backbone. Each 1x1 kernel becomes the centre of a 3x3
+  kernel, so that the backbone computes the same as the classifier, except for
+  padding and dilation.
 
   Args:
     state_dict: State dict of torchvision or timm, of ResNet-18, 34 or 50. A
-      state dict of pysot, which takes BGR already, is returned unchanged.
+      state dict of pysot takes BGR already and keeps its values.
 
   Raises:
     ValueError: A key is missing.
@@ -87,7 +88,8 @@ def resnet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
   for key in needed:
     if key not in state_dict:
       raise ValueError(
-        f'`weights`: {key} is missing, so this is not a ResNet state dict'
+        f'`weights`: {key} is missing, so this is not a ResNet state dict; '
+        'choose another file or `source`'
       )
   result = {
     key: value for key, value in state_dict.items() if not key.startswith('fc.')
@@ -102,7 +104,7 @@ def resnet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
 
 
 def _flat_mobilenet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
-  """Renames the keys to `features.NUMBER.conv.INDEX` from any known naming."""
+  """Renames the keys of any known naming to `features.NUMBER.conv.INDEX`."""
   if 'conv_stem.weight' in state_dict:
     rename = _from_timm
   elif 'features.1.conv.0.0.weight' in state_dict:
@@ -156,7 +158,7 @@ def _see_bgr(state_dict: StateDict, conv: str, bn: str) -> None:
 def _identity(prefix: str, features: int) -> StateDict:
   """Returns a 1x1 convolution and batch norm that compute the identity.
 
-  The ReLU6 after them changes nothing either, since the input went through one.
+  The ReLU6 that follows changes nothing either: the input comes from a ReLU6.
   """
   ones, zeros = np.ones(features), np.zeros(features)
   return {

@@ -27,8 +27,8 @@ _MOBILENET = (
   (r'^(backbone/.*)/project/conv', r'\1/6'),
   (r'^(backbone/.*)/project/bn', r'\1/7'),
 )
-# Modules are numbered by their index in a block's Sequential; the first block
-# has no expansion.
+# The numbers are indices in the Sequential of a block. The first block has no
+# expansion, so that its indices differ.
 _MOBILENET_V3 = (
   (r'^backbone/stem/conv', 'backbone/features/0/0'),
   (r'^backbone/stem/bn', 'backbone/features/0/1'),
@@ -52,8 +52,8 @@ _ALEXNET = (
   (r'^(backbone/layer\d)/conv', r'\1/0'),
   (r'^(backbone/layer\d)/bn', r'\1/1'),
 )
-# Index of each layer's convolution and batch norm in a single Sequential, which
-# contains poolings and ReLUs, too.
+# (layer, 0 for convolution or 1 for batch norm) -> index in a single Sequential
+# that also contains poolings and ReLUs.
 _ALEXNET_INDICES = {
   (layer, offset): first + offset
   for layer, first in ((1, 0), (2, 4), (3, 8), (4, 11), (5, 14))
@@ -70,7 +70,7 @@ def _alexnet_rules(prefix: str) -> tuple[tuple[str, str], ...]:
 
 
 _ALEXNET_LEGACY = _alexnet_rules('backbone/features')
-# The names of got-10k/siamfc, whose last layer has no batch norm.
+# Names of got-10k/siamfc; the last layer has no batch norm.
 _ALEXNET_V1 = _alexnet_rules('feature')
 _BACKBONES = {
   'alexnet': _ALEXNET,
@@ -157,7 +157,7 @@ _TRACKERS = {
 }
 
 
-# huanglianghua/siamfc-pytorch numbers the layers, and the modules in a layer.
+# huanglianghua/siamfc-pytorch counts layers, and modules within a layer.
 _SIAMFC_LAYERS = {
   f'backbone.conv{layer}.{offset}.': f'feature.{index}.'
   for (layer, offset), index in _ALEXNET_INDICES.items()
@@ -182,15 +182,15 @@ def as_in_got10k(state_dict: Mapping[str, Any]) -> dict[str, Any]:
 def naming(
   tracker: str, backbone: str, levels: Sequence[int]
 ) -> Callable[[str], str]:
-  """Returns the function from parameter paths to keys of the official code.
+  """Returns a function that maps parameter paths to keys of the official code.
 
   Args:
     tracker: Name of the tracker.
-    backbone: Name of its backbone.
+    backbone: Name of the backbone.
     levels: Levels of the backbone that the tracker fuses.
 
   Raises:
-    ValueError: The names of the tracker or of the backbone are not known.
+    ValueError: The official names of the tracker or backbone are not known.
   """
   if tracker not in _TRACKERS or backbone not in _BACKBONES:
     raise ValueError(

@@ -1,4 +1,4 @@
-"""State dicts of NanoTrack, which is published in three versions."""
+"""Rejects state dicts of NanoTrackV1 and NanoTrackV2."""
 
 from collections.abc import Mapping
 
@@ -8,11 +8,11 @@ StateDict = dict[str, np.ndarray]
 
 
 def version_3(state_dict: Mapping[str, np.ndarray]) -> StateDict:
-  """Returns the state dict unless it belongs to NanoTrackV1 or V2.
+  """Returns a copy of the state dict; refuses NanoTrackV1 and V2.
 
   Raises:
-    ValueError: The state dict belongs to NanoTrackV1 or V2, whose networks are
-      different.
+    ValueError: The state dict belongs to NanoTrackV1 or V2, which are other
+      networks.
   """
   version = _version(state_dict)
   if version in (1, 2):

@@ -7,7 +7,7 @@ import numpy as np
 
 from acm_jax.tracking.contract import Variables
 
-# Flax's leaf names to PyTorch's.
+# Name of a leaf in Flax -> name in PyTorch.
 _LEAVES = {
   'kernel': 'weight',
   'scale': 'weight',
@@ -22,13 +22,13 @@ def to_variables(
   variables: Variables,
   rename: Callable[[str], str],
 ) -> Variables:
-  """Fills every variable from a state dict, using every key.
+  """Fills all variables from a state dict, and checks that all keys are used.
 
   Args:
     state_dict: Arrays by key, in PyTorch's layouts (OIHW, OI).
     variables: Variables of the network, or their shapes.
-    rename: Function from a variable's path `module/.../leaf`, in which the leaf
-      already has PyTorch's name, to its key.
+    rename: Function that maps the path `module/.../leaf` of a variable to a
+      key; the leaf has PyTorch's name.
 
   Returns:
     New variables, float32.
@@ -55,7 +55,8 @@ def to_variables(
   faults += [f'{key} is unknown' for key in sorted(unused)]
   if faults:
     raise ValueError(
-      '`weights` do not fit the network of the config: ' + '; '.join(faults)
+      '`weights` do not fit the network of the config (shapes are HWIO or IO): '
+      + '; '.join(faults)
     )
   return flax.traverse_util.unflatten_dict(filled, sep='/')
 

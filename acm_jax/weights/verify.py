@@ -11,8 +11,9 @@ from acm_jax.tracking.contract import Tracker, Variables
 
 # Largest accepted error, relative to the largest expected value.
 TOLERANCE = 1e-3
-# Outputs in the reference; `response` is the single output of SiamFC.
+# Possible outputs in the file; `response` is the single output of SiamFC.
 _OUTPUTS = ('cls', 'loc', 'response')
+# Shapes of the inputs; None stands for any size.
 _INPUTS = {
   'template': (None, 3, None, None),
   'search': (None, 3, None, None),
@@ -24,10 +25,10 @@ def read(path: Path) -> dict[str, np.ndarray]:
   """Reads inputs of a network and the expected outputs.
 
   Args:
-    path: .npz file with `template` and `search`, float32 [n, 3, h, w], as the
-      PyTorch network takes them; `cls`, `loc` or both, or `response`, each
-      [n, o, r, r]; and, for ACM, `bbox` [n, 4] (cx, cy, w, h, px of the
-      template crop).
+    path: .npz file with the inputs `template` and `search`, float32
+      [n, 3, h, w], and for ACM `bbox` [n, 4] (cx, cy, w, h, px of the template
+      crop); and with the outputs `cls`, `loc` or both, or `response`, each
+      [n, o, r, r].
 
   Raises:
     FileNotFoundError: The file does not exist.
@@ -40,7 +41,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
     with np.load(path) as arrays:
       reference = dict(arrays)
   except Exception as error:
-    raise ValueError(f'{path}: not a readable .npz file ({error})') from error
+    raise ValueError(
+      f'{path}: not a readable .npz file ({error}); write the file again'
+    ) from error
   missing = [name for name in ('template', 'search') if name not in reference]
   if not missing and not set(reference) & set(_OUTPUTS):
     missing = [' or '.join(_OUTPUTS)]
@@ -59,7 +62,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
         f'[{wanted}]'
       )
     if not np.isfinite(array).all():
-      raise ValueError(f'{path}: {name} has values that are not finite')
+      raise ValueError(
+        f'{path}: {name} has values that are not finite; write the file again'
+      )
   return reference
 
 
@@ -101,7 +106,7 @@ def errors(
     if output.shape != expected.shape:
       raise ValueError(
         f'the reference output {name} has the shape {expected.shape}, but the '
-        f'network returns {output.shape}'
+        f'network returns {output.shape}; choose the config of the reference'
       )
     error = float(np.abs(output - expected).max())
     result[name] = (error, error / float(np.abs(expected).max()))
@@ -117,21 +122,25 @@ def describe(errors: dict[str, tuple[float, float]]) -> str:
 
 
 def check(errors: dict[str, tuple[float, float]]) -> None:
-  """Checks that every output is as expected.
+  """Checks that every output is close enough to the expected one.
 
   Raises:
     RuntimeError: The relative error of an output exceeds `TOLERANCE`.
   """
-  # Written so that an error that is NaN fails, too.
-  if not all(relative <= TOLERANCE for _, relative in errors.values()):
+  # `not <=` instead of `>`, because an error can be NaN.
+  wrong = [
+    name for name, (_, relative) in errors.items() if not relative <= TOLERANCE
+  ]
+  if wrong:
     raise RuntimeError(
-      'an output differs from the reference by more than '
-      f'{TOLERANCE} of its largest value'
+      f'an output differs from the reference by more than {TOLERANCE} of the '
+      f'largest expected value: {", ".join(wrong)}; check that the config and '
+      'the reference belong to the weights'
     )
 
 
 def _official_layout(output: np.ndarray) -> np.ndarray:
-  """Reshapes [n, r, r, ..., v] to [n, v * ..., r, r], the last axis first."""
+  """Reshapes [n, r, r, ..., v] to [n, v * ..., r, r]; the last axis leads."""
   n, rows, cols = output.shape[:3]
   channels = range(output.ndim - 1, 2, -1)
   return output.transpose(0, *channels, 1, 2).reshape(n, -1, rows, cols)

@@ -12,7 +12,7 @@ from acm_jax.timing.measure import Work, measure
 from benchmarks.accelerator_stages.settings import Row, Settings
 
 SIDE, REHEARSED_SIDE = 8192, 256
-# Type of the arrays and precision of the product, by label.
+# Keys are labels; values are the arrays' type and the product's precision.
 TYPES = {
   'bfloat16': ('bfloat16', 'default'),
   'float32 (default)': ('float32', 'default'),
@@ -35,7 +35,7 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def peak(settings: Settings, kind: str) -> float | None:
-  """Returns JAX's TFLOP/s with a type, if the stage `device` has run."""
+  """Returns the TFLOP/s in JAX with a type; None if `device` has not run."""
   for row in settings.earlier.get('device', ()):
     if row.get('type') == kind and row['form'] == 'jax':
       return row['tflops']
@@ -75,7 +75,7 @@ def _in_torch(side: int, dtype: str) -> Callable:
 
   from benchmarks.pytorch import DEVICE, Pending
 
-  # The counterpart of JAX's default precision.
+  # PyTorch's counterpart of JAX's default precision.
   torch.set_float32_matmul_precision('high')
   x = torch.from_numpy(_matrix(side)).to(DEVICE, getattr(torch, dtype))
 

@@ -1,4 +1,4 @@
-"""Speed of tracking many sequences at once, by the number of lanes."""
+"""Speed of tracking many sequences at once, for several numbers of lanes."""
 
 import dataclasses
 import importlib
@@ -26,9 +26,10 @@ from data_pipelines import synthetic
 from tests import variables
 
 COUNTS, REHEARSED_COUNTS = (1, 8, 32, 128), (1, 2)
-# Synthetic sequences, which are used if none are packed.
+# Number, frames and seed of the synthetic sequences used if none are packed.
 SEQUENCES, FRAMES, SEED = 8, 40, 7
-# Tracked frames of a packed sequence, to limit the time of a single lane.
+# Maximum number of frames to track in a packed sequence, to limit the time that
+# a single lane takes.
 MOST_FRAMES = 80
 
 
@@ -91,7 +92,7 @@ def _video(name, images, box_xywh, absent) -> Video:
 
 
 def _models(settings: Settings) -> Iterator[Model]:
-  """Yields SiamBAN-ACM with weights by formula, then the packed checkpoints."""
+  """Yields SiamBAN-ACM with formula weights, then the packed checkpoints."""
   if settings.rehearse:
     module = importlib.import_module('configs.siamban_acm')
     config = module.get_config('quickstart,tiny').to_dict()

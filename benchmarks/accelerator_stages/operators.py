@@ -1,4 +1,4 @@
-"""Speed of the operators compared with other forms of them."""
+"""Speed of the operators, and of alternative forms of the operators."""
 
 import functools
 import importlib.util
@@ -13,7 +13,7 @@ from acm_jax.timing.measure import Work, measure
 from benchmarks import forms
 from benchmarks.accelerator_stages.settings import Row, Settings
 
-# The larger batch is timed first; with the smaller the device is half idle.
+# The larger batch comes first, since the smaller leaves the device half idle.
 BATCH_SIZES = (64, 16)
 SECONDS = 0.1
 # Operators that a rehearsal times.

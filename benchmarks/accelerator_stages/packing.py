@@ -1,4 +1,4 @@
-"""Packs: folders of limited size with all that a bare machine lacks."""
+"""Packs: folders of limited size with the files that a bare machine lacks."""
 
 import os
 import shutil
@@ -46,7 +46,7 @@ def pack(
       if source is None:
         continue
       if not source.is_dir():
-        raise FileNotFoundError(f'`{name}` {source}: no such folder')
+        raise FileNotFoundError(f'`{name}`={source}: no such folder')
       shutil.copytree(source, folder / name)
     for checkpoint in checkpoints:
       _copy_weights(checkpoint, folder / CHECKPOINTS)
@@ -65,8 +65,8 @@ def pack(
 
 
 def _copy_weights(checkpoint: str, folder: Path) -> None:
-  # Imported here, because the process that runs the stages imports this module
-  # and must not start JAX on the accelerator.
+  # The process that runs the stages imports this module, and must not start JAX
+  # on the accelerator.
   from acm_jax.training import checkpoints
 
   config, variables = checkpoints.load_variables(checkpoint)

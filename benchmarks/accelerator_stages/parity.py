@@ -1,4 +1,4 @@
-"""Errors of the networks' outputs on the device, against the official code."""
+"""Errors of the networks' outputs on the device, relative to official code."""
 
 import concurrent.futures
 import functools
@@ -14,7 +14,7 @@ from acm_jax.weights import convert, verify
 from benchmarks.accelerator_stages.settings import Row, Settings
 from tests import formulas
 
-# Config, and its argument, of each reference network.
+# Keys are reference networks; values are a config and the config's argument.
 CONFIGS = {
   'nanotrack_v3': ('nanotrack', None),
   'siamban_acm_r50': ('siamban_acm', None),
@@ -30,7 +30,7 @@ _SUFFIX = '.keys.json'
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-  """Yields every output's error relative to its largest value, by precision."""
+  """Yields a row per output: for each precision, the relative error."""
   names = REHEARSED if settings.rehearse else reference_names()
   # Threads, because compilation takes most of the time.
   with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -43,7 +43,7 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def reference_names() -> list[str]:
-  """Returns the networks that have reference figures in tests/reference."""
+  """Returns the networks with reference outputs in tests/reference."""
   paths = formulas.REFERENCE.glob(f'*{_SUFFIX}')
   return sorted(path.name.removesuffix(_SUFFIX) for path in paths)
 
@@ -56,7 +56,9 @@ def model(name: str) -> tuple[dict[str, Any], Tracker, Variables]:
     ValueError: `CONFIGS` has no config for the network.
   """
   if name not in CONFIGS:
-    raise ValueError(f'tests/reference/{name}: add its config to CONFIGS')
+    raise ValueError(
+      f'tests/reference/{name}: no config; add it to CONFIGS in {__file__}'
+    )
   file, argument = CONFIGS[name]
   config = importlib.import_module(f'configs.{file}').get_config(argument)
   section = config.to_dict()['tracker']

@@ -1,9 +1,9 @@
 """Times the parts of a light tracker's training step.
 
 The parts are augmentation, the forward pass, its gradient and the whole step.
-Each is compiled separately, and all but augmentation a second time with XLA's
-grouped depthwise convolutions. A rehearsal leaves out gradient and step, which
-compile slowly.
+Each part is compiled separately. All parts but augmentation are also compiled
+with XLA's grouped depthwise convolutions. A rehearsal leaves out gradient and
+step, which compile slowly.
 """
 
 import functools
@@ -58,7 +58,7 @@ def _figures(make: Callable[[], Program], replacement: Callable | None) -> Row:
   """Times the compilation and the execution of a program.
 
   Args:
-    make: Makes the program, whose function is the result of `jax.jit`.
+    make: Makes the program; its function must be a result of `jax.jit`.
     replacement: Function to use instead of the depthwise convolution.
   """
   convolution = replacement or depthwise._depthwise

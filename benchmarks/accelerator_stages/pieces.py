@@ -2,8 +2,8 @@
 
 The pieces are consecutive parts of a tar archive; NAME.pieces.json lists them
 with their checksums. The names of the pieces contain the checksums, too, so
-that pieces of a newer state of the folder can be written next to those that are
-still listed.
+that pieces of a newer state of the folder can be written next to the pieces
+that are still listed.
 
 Example:
   python -m benchmarks.accelerator_stages.pieces \\

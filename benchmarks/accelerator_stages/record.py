@@ -1,4 +1,4 @@
-"""Results in one JSON file that is complete after every row, and tables."""
+"""File of the results, complete after every row, and tables of its rows."""
 
 import contextlib
 import dataclasses
@@ -23,7 +23,7 @@ _LEFT_OUT = {'compile_s', 'median_ms', 'rounds'}
 
 
 class Record:
-  """File with the results of one call."""
+  """Writes the results of one call to a JSON file."""
 
   def __init__(self, out: Path, about: Mapping[str, Any]):
     """Writes a file without results.
@@ -89,7 +89,7 @@ class Record:
       write(status='done')
 
   def incomplete(self) -> list[str]:
-    """Returns the stages that failed or were stopped, each with the reason."""
+    """Returns the stages that failed or were stopped, with the reasons."""
     return [
       f'{name}: {stage["error"]}'
       for name, stage in self._report['stages'].items()
@@ -127,13 +127,15 @@ def read(path: Path) -> dict[str, Any]:
     ValueError: The file is not a report.
   """
   if not path.is_file():
-    raise FileNotFoundError(f'{path}: no such file; give an {FILE}')
+    raise FileNotFoundError(f'{path}: no such file; give a file {FILE}')
   try:
     report = json.loads(path.read_text())
   except json.JSONDecodeError as error:
-    raise ValueError(f'{path}: not JSON ({error})') from None
+    raise ValueError(
+      f'{path}: not JSON ({error}); give a file {FILE}'
+    ) from None
   if not isinstance(report, dict) or 'stages' not in report:
-    raise ValueError(f'{path}: contains no stages; give an {FILE}')
+    raise ValueError(f'{path}: contains no stages; give a file {FILE}')
   return report
 
 

@@ -13,7 +13,7 @@ from benchmarks.accelerator_stages.record import Record
 from benchmarks.accelerator_stages.settings import Row, Settings
 from tests.xla_flags import FAST_COMPILE
 
-# Time for the processes of a stage to end by themselves and save a checkpoint.
+# Time that a stage's processes have to save a checkpoint and end by themselves.
 _GRACE_SECONDS = 20.0
 
 
@@ -25,13 +25,13 @@ def run(
 ) -> None:
   """Runs stages one after the other, even if some of them fail.
 
-  Each stage has a process of its own, which frees its memory on the device when
-  it ends. A stage that hangs or breaks the device's context does not affect the
-  next one.
+  Each stage has a process of its own, so that its memory on the device is free
+  afterwards, and a stage that hangs or breaks the device's context does not
+  affect the next stage.
 
   Args:
-    modules: Name of the module with the function `rows`, by stage.
-    limits: Time limit in seconds, by stage.
+    modules: Names of the modules with the functions `rows`; keys are stages.
+    limits: Time limits in seconds; keys are stages.
     settings: Settings of all stages.
     record: Record to which every row is added immediately.
   """
@@ -46,7 +46,7 @@ def _rows(module: str, limit: float, settings: Settings) -> Iterator[Row]:
 
   Raises:
     RuntimeError: The stage failed.
-    TimeoutError: It took longer than `limit` seconds.
+    TimeoutError: The stage took longer than `limit` seconds.
   """
   context = multiprocessing.get_context('spawn')
   receiver, sender = context.Pipe(duplex=False)

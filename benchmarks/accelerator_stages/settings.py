@@ -13,9 +13,9 @@ class Training:
   """Settings of the stage `train`.
 
   Attributes:
-    config: Config to train, F.py or F.py:ARG.
+    config: Config to train, as in `acm-jax train --config`.
     minutes: Time after which training is stopped and saves a checkpoint.
-    flags: Further flags of `acm_jax.train`.
+    flags: Further flags of `acm-jax train`.
   """
 
   config: str
@@ -33,7 +33,7 @@ class Settings:
     packed: Folder that `--pack` wrote, if any.
     benchmark: Benchmark of the packed sequences.
     training: Settings of the stage `train`.
-    earlier: Rows of earlier stages, by stage.
+    earlier: Rows of earlier stages; keys are names of stages.
   """
 
   out: Path

@@ -25,7 +25,7 @@ PRECISIONS = {
   'highest': 'float32 (highest)',
 }
 # Batch sizes and precision to time for each config, in order of compile time.
-# Of several sizes, only the first one that fits into memory is timed.
+# Of several batch sizes, only the first one that fits into memory is timed.
 WANTED = {
   'nanotrack': (((128,), 'bfloat16'), ((128,), 'default')),
   'siamban_acm': (
@@ -61,20 +61,20 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def plan_of(config: Mapping[str, Any], precision: str) -> Plan:
-  """Makes the plan of a config whose network computes in a precision."""
+  """Makes the plan of a config, with a network that computes in a precision."""
   tracker = config['tracker'] | {'dtype': dtype_of(precision)}
   return make_plan({**config, 'tracker': tracker, 'precision': precision})
 
 
 def dtype_of(precision: str) -> str:
-  """Returns the type that the network computes in."""
+  """Returns the type in which a network computes, given its precision."""
   return 'bfloat16' if precision == 'bfloat16' else 'float32'
 
 
 def _first_that_fits(
   plan: Plan, weights: Variables, sizes: Sequence[int], peak: float | None
 ) -> Iterator[Row]:
-  """Yields an error for each batch size that does not fit, then the figures."""
+  """Yields an error for each batch size that does not fit, then the timing."""
   for batch_size in sizes:
     try:
       figures = _figures(plan, weights, batch_size)
@@ -108,14 +108,14 @@ def _figures(plan: Plan, weights: Variables, batch_size: int) -> Row:
   return {
     'compile_s': round(compile_seconds, 1),
     **timing(row, batch_size),
-    # Counted before XLA replaces the convolutions by library calls, whose
-    # operations it does not count.
+    # Operations are counted before XLA replaces convolutions by library calls,
+    # since XLA does not count the operations in these calls.
     'tflop': round(lowered.cost_analysis()['flops'] / 1e12, 4),
   }
 
 
 def timing(row: Row, batch_size: int) -> Row:
-  """Selects the figures of a training step from a row of `measure`."""
+  """Selects the columns of a training step from a row of `measure`."""
   return {
     'median_ms': row['median_ms'],
     'least_ms': row['least_ms'],

@@ -14,8 +14,8 @@ from data_pipelines import batch
 NETWORK, TEMPLATE_SIZE, SEARCH_SIZE = 'siamban_acm', 127, 255
 # The stem and the first stage do not train, as in the config's last phase.
 FROZEN = 2
-# Batch sizes, form and type, the most informative ones first. Of several sizes,
-# only the first one that fits into memory is timed.
+# Batch sizes, form and type of each row, the most informative rows first. Of
+# several batch sizes, only the first one that fits into memory is timed.
 WANTED = (
   ((32,), 'eager, channels_last', 'bfloat16'),
   ((128, 64), 'eager, channels_last', 'bfloat16'),
@@ -27,13 +27,13 @@ REHEARSED = (((2,), 'eager', 'float32 (default)'),)
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-  """Yields a row for every form; `ratio` is its time divided by JAX's."""
+  """Yields a row for every form; `ratio` is PyTorch's time over JAX's."""
   if importlib.util.find_spec('torch') is None:
     yield {'skipped': 'PyTorch is not installed'}
     return
   import torch
 
-  # Leaves the device's memory to PyTorch.
+  # JAX must leave the device's memory to PyTorch.
   jax.config.update('jax_platforms', 'cpu')
   for sizes, form, kind in REHEARSED if settings.rehearse else WANTED:
     for batch_size in sizes:

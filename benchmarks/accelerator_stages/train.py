@@ -20,7 +20,7 @@ METRICS, LOG = 'metrics.jsonl', 'train.log'
 # Time after the signal for the last step, its validation and its checkpoint.
 CLOSING_SECONDS = 90.0
 _EVERY_SECONDS = 5.0
-# The data, and a checkpoint that is being written.
+# Paths that pieces leave out: the data, and checkpoints that are incomplete.
 _LEFT_OUT = 'data', 'checkpoints/*.orbax-checkpoint-tmp*'
 
 
@@ -58,9 +58,9 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def _link_synthetic(settings: Settings, workdir: Path) -> None:
-  """Links the packed synthetic set, which a quick start would write otherwise.
+  """Links the packed synthetic set to where a quick start would write it.
 
-  Writing the set requires TensorFlow.
+  The quick start then does not write the set, which would need TensorFlow.
   """
   data = settings.packed_folder(packing.DATA)
   if data and (data / 'synthetic').is_dir():
@@ -98,7 +98,10 @@ def _train(settings: Settings, workdir: Path) -> None:
         process.send_signal(signal.SIGTERM)
         break
     if not _ended(process, CLOSING_SECONDS):
-      raise RuntimeError('training did not end after the signal')
+      raise RuntimeError(
+        f'training did not end within {CLOSING_SECONDS:.0f} s of the signal; '
+        f'see {log}'
+      )
   finally:
     if process.poll() is None:
       process.kill()

@@ -9,6 +9,6 @@
     )
 
 An example is a track: the published frames and the boxes of one target.
-Training reads clip sets (`data_pipelines.prepare`), which hold crops, instead.
-`dummy_data` writes the small official files that the tests read.
+Training does not read these examples, but clip sets, which `acm-jax prepare`
+writes. `dummy_data` writes the small official files that the tests read.
 """

@@ -1,8 +1,9 @@
-"""Writes tiny official files of every data set, including special cases.
+"""Writes tiny files in the official layout of every data set.
 
     python -m data_pipelines.builders.dummy_data
 
-The output is deterministic and equals the files in the repository.
+The files include special cases. The output is deterministic and equals the
+files in the repository.
 """
 
 import json
@@ -37,7 +38,10 @@ def _frames(folder: Path, numbers: range, name: str = '{:08d}.jpg') -> None:
 
 
 def got10k(root: Path) -> None:
-  """Writes two videos, one of them with an absent and a covered frame."""
+  """Writes two videos.
+
+  In one frame of the second, the target is absent and fully covered.
+  """
   for number, absent, cover in ((1, '000', '888'), (2, '010', '808')):
     folder = root / 'train' / f'GOT-10k_Train_{number:06d}'
     _frames(folder, range(1, 4))
@@ -51,7 +55,7 @@ def got10k(root: Path) -> None:
 
 
 def lasot(root: Path) -> None:
-  """Writes training videos, one with surplus images, and a test video."""
+  """Writes two training videos, one with surplus images, and a test video."""
   for name, images in (('airplane-2', 3), ('airplane-1', 3), ('monkey-1', 5)):
     folder = root / name.partition('-')[0] / name
     _frames(folder / 'img', range(1, images + 1))
@@ -118,7 +122,7 @@ def imagenet_det(root: Path) -> None:
 
 
 def coco(root: Path) -> None:
-  """Writes a crowd, a box of no area and an image without annotations."""
+  """Writes a crowd, an empty box and an image without annotations."""
   boxes = ((1, [4.5, 5.25, 16.0, 10.0], 0), (1, [0, 0, 40, 30], 1))
   boxes += ((2, [10.0, 8.0, 0.0, 20.0], 0), (2, [10.0, 8.0, 12.0, 20.0], 0))
   content = {
@@ -144,7 +148,7 @@ def coco(root: Path) -> None:
 
 
 def youtube_bb(root: Path) -> None:
-  """Writes a target that leaves, a missing frame and a missing video."""
+  """Writes rows of a target that leaves, a lost image and a lost video."""
   rows = [
     'v1_a-,0,3,cat,0,present,0.1,0.5,0.25,0.75',
     'v1_a-,1000,3,cat,0,absent,-1,-1,-1,-1',
@@ -159,7 +163,10 @@ def youtube_bb(root: Path) -> None:
 
 
 def davis(root: Path) -> None:
-  """Writes masks as in 2017 (two objects, one leaves) and 2016 (one object)."""
+  """Writes a video with masks as in 2017 and one with masks as in 2016.
+
+  The first has two objects, one of which leaves; the second has one object.
+  """
   images = root / 'JPEGImages' / '480p'
   masks = root / 'Annotations' / '480p'
   for name in ('two', 'one'):
@@ -179,7 +186,7 @@ def davis(root: Path) -> None:
 
 
 def crop511(root: Path) -> None:
-  """Writes both forms of a row, and a key that is not a frame."""
+  """Writes rows of four and of two numbers, and a key that is no frame."""
   rows = {'000000': [10, 20, 50, 40], '000003': [40, 20], 'meta': []}
   table = {'a/v1': {'00': rows, '01': {'000000': [0, 0, 0, 10]}}}
   _put(root / 'train.json', json.dumps(table))
@@ -188,7 +195,7 @@ def crop511(root: Path) -> None:
 
 
 def folder(root: Path) -> None:
-  """Writes rows with three kinds of separators, and marks of absence."""
+  """Writes rows with three kinds of separators, and absence labels."""
   rows = {'a': '3,4,10,8\n4,4,10,8\n', 'b': '3\t4\t10\t8\n4 4 10 8\n'}
   for name, text in rows.items():
     _frames(root / name / 'img', range(1, 3), '{:04d}.jpg')

@@ -1,4 +1,4 @@
-"""Base class of the builders, whose examples are one target in one video."""
+"""Base class of the builders; an example is one target in one video."""
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -26,8 +26,8 @@ class TrackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   def _info(self) -> tfds.core.DatasetInfo:
     """Describes the features of an example.
 
-    Frames keep their published bytes. Boxes are in px, 0-based, and NaN in
-    frames without one.
+    Frames keep their published bytes. Boxes are in px, 0-based; NaN where no
+    box is annotated.
     """
     image = {'shape': (None, None, None, 3), 'encoding_format': 'jpeg'}
     return self.dataset_info_from_configs(

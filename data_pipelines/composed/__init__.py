@@ -1,9 +1,9 @@
 """Composed sequences: cutouts of objects, rendered over photographs on demand.
 
-A library of cutouts and photographs is written once (`python -m
-data_pipelines.composed`). `composed_set.ComposedSet` then renders sequences in
-which a cutout moves over a photograph, among other objects of its class and
-behind occluders. A frame is a pure function of seed, sequence and frame number.
+A library of cutouts and photographs is written once (`acm-jax composed`).
+`composed_set.ComposedSet` then renders sequences in which a cutout moves over a
+photograph, among other objects of its class and behind occluders. A frame
+depends only on the seed and the numbers of the sequence and the frame.
 
 Source: cut-and-paste synthesis of Dwibedi et al. (arXiv:1708.01642), extended
 from images to sequences.

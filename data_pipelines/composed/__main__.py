@@ -1,11 +1,11 @@
-"""Writes a composed set: cutouts of objects and photographs as backgrounds.
+"""Writes a composed set: objects cut out of images, and backgrounds for them.
 
 Objects are cut out of photographs with the polygons of COCO and out of videos
-with the masks of DAVIS. The output folder holds the objects and the photographs
-behind them; training renders the sequences.
+with the masks of DAVIS. The output folder holds the objects and the background
+photographs; training renders sequences from them.
 
 Example:
-  python -m data_pipelines.composed --photographs COCO --masks DAVIS \\
+  acm-jax composed --photographs COCO --masks DAVIS \\
     --exclude camel,parkour --out data/composed
 """
 
@@ -20,11 +20,11 @@ from data_pipelines.composed import library_writer
 from data_pipelines.composed.library_writer import Settings, Sources
 
 _HELP = {
-  'sequences': 'Number of sequences.',
+  'sequences': 'Number of sequences that training renders.',
   'frames': 'Number of frames in each sequence.',
   'seed': 'Random seed, 0 or more.',
-  'crop_size': 'Side of the crops, px.',
-  'longest': 'Maximum side of a photograph, px; larger ones are shrunk.',
+  'crop_size': 'Side of the rendered crops, px.',
+  'longest': 'Maximum side of a photograph, px; larger photographs are shrunk.',
   'quality': 'Quality of the JPEGs, 0 to 100.',
   'objects': 'Maximum number of objects cut out of photographs.',
   'scenes': 'Maximum number of photographs used as backgrounds.',
@@ -35,9 +35,18 @@ def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   on = {'flag_values': values}
   flags.DEFINE_string(
-    'photographs', None, 'Folder in the layout of COCO.', required=True, **on
+    'photographs',
+    None,
+    'Folder or archive of images and polygons in the layout of COCO.',
+    required=True,
+    **on,
   )
-  flags.DEFINE_string('masks', None, 'Folder in the layout of DAVIS.', **on)
+  flags.DEFINE_string(
+    'masks',
+    None,
+    'Folder or archive of videos and masks in the layout of DAVIS.',
+    **on,
+  )
   flags.DEFINE_list(
     'backgrounds', [], 'Comma-separated folders of further photographs.', **on
   )

@@ -1,4 +1,4 @@
-"""Draws the cast of a composed sequence: its cutouts and photographs."""
+"""Samples the cutouts and photographs of a composed sequence."""
 
 import collections
 from typing import NamedTuple
@@ -12,12 +12,12 @@ from data_pipelines.composed.library import Library
 # outline's height and width, px.
 POLE = -1
 POLE_HW = (144, 24)
-# Ratio of the sides above which an object is slim, and the weight of drawing a
-# slim one: slim targets are rare, and their size is hard to learn.
+# Ratio of the sides above which an object is slim, and weight of slim targets,
+# which are rare and hard to learn.
 SLIM = 2.5
 _SLIM_WEIGHT = 3.0
-# Number of photographs that textures are taken from; few enough to stay in the
-# cache of decoded photographs.
+# Number of photographs that textures are taken from; few enough for all of them
+# to stay in the cache of decoded photographs.
 _TEXTURES = 200
 
 
@@ -34,7 +34,7 @@ class Extra(NamedTuple):
 
 
 class Roles(NamedTuple):
-  """Roles of a sequence and the pictures that play them.
+  """Pictures of a sequence, by role.
 
   Attributes:
     target: Cutout of the target in the first frame.
@@ -52,7 +52,7 @@ class Roles(NamedTuple):
 
 
 class Cast:
-  """Draws objects, cutouts and photographs from a library."""
+  """Samples objects, cutouts and photographs from a library."""
 
   def __init__(self, library: Library):
     self._library = library
@@ -65,13 +65,13 @@ class Cast:
     self._in_photograph = _grouped(library.object_home)
 
   def roles(self, rng: np.random.Generator) -> Roles:
-    """Draws the pictures of a sequence.
+    """Samples the pictures of a sequence.
 
     Only the target's own cutout shows the target object, unless the library has
     no other object.
     """
     target = self.target(rng)
-    # The object that is the target; the other pictures must not show it.
+    # No picture other than the target's may show the target object, the hero.
     hero = int(self._library.cutout_object[target])
     return Roles(
       target=target,
@@ -103,14 +103,14 @@ class Cast:
     return list(dict.fromkeys(shown))
 
   def target(self, rng: np.random.Generator) -> int:
-    """Draws a cutout for a target; slim cutouts have a higher weight."""
+    """Samples a cutout for a target; slim cutouts have a higher weight."""
     cutout = np.searchsorted(self._cumulative, rng.random(), side='right')
     return int(min(cutout, len(self._cumulative) - 1))
 
   def cutouts(
     self, rng: np.random.Generator, first: int, frames: int
   ) -> Int[np.ndarray, 't']:
-    """Draws the cutouts of an object in each frame.
+    """Samples the cutout of an object in each frame.
 
     Args:
       rng: Source of randomness.
@@ -123,7 +123,7 @@ class Cast:
     if not last:
       return np.full(frames, first)
     begin = int(library.object_first[number])
-    # Goes back and forth through the object's video.
+    # The cutouts go back and forth through the object's video.
     speed = rng.choice([-1, 1]) * rng.uniform(0.3, 1.0)
     position = first - begin + speed * np.arange(frames)
     return begin + np.rint(last - abs(position % (2 * last) - last)).astype(int)
@@ -134,7 +134,7 @@ class Cast:
     )
 
   def _occluder(self, rng: np.random.Generator, hero: int) -> Extra:
-    """Draws a pole, a piece of a photograph or, rarely, another object."""
+    """Samples a pole, a piece of a photograph or, rarely, another object."""
     kind = rng.choice(['pole', 'piece', 'object'], p=[0.6, 0.2, 0.2])
     if kind == 'pole':
       return Extra(POLE, self._texture(rng, hero))
@@ -142,7 +142,7 @@ class Cast:
     return Extra(cutout, self._texture(rng, hero) if kind == 'piece' else None)
 
   def _cutout_like(self, rng: np.random.Generator, hero: int) -> int:
-    """Draws a cutout of another object, of the hero's class if there is one.
+    """Samples a cutout of another object, of the hero's class if possible.
 
     Objects of unknown class never count as the same class.
     """
@@ -152,10 +152,10 @@ class Cast:
     return self._cutout_of(rng, candidates, hero)
 
   def _cutout_of(self, rng: np.random.Generator, objects, hero: int) -> int:
-    """Draws a cutout of one of the objects other than the hero, if any."""
+    """Samples a cutout of one of the objects other than the hero, if any."""
     drawn = hero
     if len(objects) > 1:
-      # The last object is not drawn itself but replaces the hero.
+      # The last object is left out of the sampling and replaces the hero.
       drawn = int(objects[rng.integers(len(objects) - 1)])
       drawn = int(objects[-1]) if drawn == hero else drawn
     first = int(self._library.object_first[drawn])
@@ -164,13 +164,13 @@ class Cast:
   def _photograph(
     self, rng: np.random.Generator, hero: int, first: int | None = None
   ) -> int:
-    """Draws a photograph that does not show the hero.
+    """Samples a photograph that does not show the hero.
 
     Args:
       rng: Source of randomness.
       hero: Object to avoid.
-      first: Number of photographs to choose from, the library's first ones
-        (default: all).
+      first: Number of photographs, from the start of the library, to choose
+        from (default: all).
     """
     home = int(self._library.object_home[hero])
     count = len(self._library.photograph_size[:first])

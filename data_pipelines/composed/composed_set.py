@@ -9,6 +9,7 @@ from etils import epath
 from jaxtyping import Float, Int
 
 from acm_jax.datasets import crops
+from data_pipelines import manifests
 from data_pipelines.composed import library as libraries
 from data_pipelines.composed import plan as plans
 from data_pipelines.composed.cast import Cast
@@ -16,7 +17,7 @@ from data_pipelines.composed.library import Library
 from data_pipelines.composed.plan import Plan
 from data_pipelines.composed.render import render
 
-# Side of a coding block of a JPEG whose colours have half the resolution, px.
+# Side of a coding block of a JPEG with colours at half resolution, px.
 _BLOCK = 16
 
 
@@ -28,19 +29,19 @@ class ComposedSet:
     crop_size: Side of the crops, px.
     stride: Distance between consecutive frames of a track, always 1.
     cheap_reads: Whether reading a crop needs no rendering, always False.
-    box: Target in each crop, cx, cy, w, h, px.
+    box: Box of the target in each crop, cx, cy, w, h, px.
     frame_number: Position of each frame in its sequence.
     track_first: First frame of each track; a track is a sequence.
     track_count: Number of frames in each track.
     track_name: Name of each track, for messages.
-    track_video: Number of each track's video, which is the track's own number.
+    track_video: Number of each track's video: the track's own number.
     track_category: Class of each track's target; empty if unknown.
-    track_objects: Numbers of the objects that each track can show, its target
-      first, padded with -1.
+    track_objects: Numbers of the objects that each track can show: the track's
+      target first, then others, padded with -1.
   """
 
   def __init__(self, folder: epath.PathLike):
-    """Reads the library of a composed set and draws its objects and boxes.
+    """Reads the library of a composed set; samples objects and boxes.
 
     Args:
       folder: Path of the set, local or at an address that etils.epath supports.
@@ -57,8 +58,8 @@ class ComposedSet:
     count, frames = manifest['sequences'], manifest['frames']
     cast, seed = Cast(library), manifest['seed']
 
-    # Planning a whole sequence takes longer than drawing its box. It is done
-    # when the sequence is first read.
+    # Planning a whole sequence takes longer than sampling its boxes, and waits
+    # until the sequence is first read.
     @functools.cache
     def plan(number: int) -> Plan:
       return plans.make(library, cast, seed, number, frames)
@@ -89,8 +90,8 @@ class ComposedSet:
     Args:
       frame: Number of the frame.
       side: Side of the centre that the caller needs, px (default: the whole
-        crop). The JPEG is slightly larger, so that the centre has the pixels
-        that it has in the JPEG of the whole crop.
+        crop). The JPEG is slightly larger, so that the pixels of the centre are
+        the same as in the JPEG of the whole crop.
 
     Raises:
       ValueError: A picture of the library cannot be decoded.
@@ -105,19 +106,19 @@ class ComposedSet:
     return cv2.imencode('.jpg', bgr, flags)[1].tobytes()
 
   def jpeg_error(self, frame: int) -> ValueError:
-    """Returns the error to raise for a frame whose JPEG cannot be decoded."""
+    """Returns the error to raise if the JPEG of a frame cannot be decoded."""
     number, t = divmod(int(frame), int(self.track_count[0]))
     return ValueError(
       f'{self.folder}: frame {t} of {self.track_name[number]} cannot be '
-      'decoded; write the folder again'
+      f'decoded; {manifests.ADVICE}'
     )
 
 
 def _coded_side(crop_size: int, side: int) -> int:
   """Returns the side of the centre that a JPEG must hold, px.
 
-  The coded centre begins at a block of the whole crop's JPEG. It holds every
-  block that overlaps the requested centre, and the blocks next to these, since
+  The coded centre begins at a block of the whole crop's JPEG. It holds the
+  blocks that overlap the requested centre, and the blocks around them, since
   the upsampling of the colours reads a pixel beyond a block's edge.
 
   Args:

@@ -16,12 +16,12 @@ LONGEST = 144
 _MARGIN = 3
 # Minimum of an object's longer side in the image, px.
 _LEAST_SIDE = 40
-# Smallest fraction of its box that an object fills.
+# Minimum fraction of its box that an object must fill.
 _LEAST_FILL = 0.2
-# Largest area outside an object's main piece, as a fraction of that piece.
-# Objects behind a fence, for instance, are in several pieces.
+# Maximum area outside an object's largest piece, as a fraction of that piece.
+# An object behind a fence, for instance, has several pieces.
 _MOST_APART = 0.1
-# Distance between the frames taken from a video; neighbours hardly differ.
+# Every fourth frame of a video is used, since successive frames hardly differ.
 _EVERY = 4
 
 
@@ -91,7 +91,8 @@ def of_photograph(
 def of_video(tree: Tree, unit: source.Unit) -> Iterator[Object]:
   """Yields the objects of a video of DAVIS, with unknown classes.
 
-  The video's name is no class, since a video may show a rider and a bicycle.
+  The name of the video is not used as a class, since a video may show several
+  objects, such as a rider and a bicycle.
 
   Args:
     tree: Tree of the data set.
@@ -168,7 +169,7 @@ def _reduced(
   rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
   mask = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
   mask = cv2.threshold(mask, 127, 255, cv2.THRESH_BINARY)[1]
-  # An outline at the border could not get a soft edge.
+  # A mask at the border could not get a soft edge.
   mask[[0, -1]] = 0
   mask[:, [0, -1]] = 0
   near = cv2.dilate(mask, np.ones((7, 7), np.uint8))

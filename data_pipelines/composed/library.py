@@ -52,7 +52,7 @@ class Library:
     folder: Path of the composed set.
     object_name: Name of each object.
     object_category: Class of each object; empty if unknown.
-    object_home: Photograph that shows each object; -1 if none in the library.
+    object_home: Photograph that shows each object; -1 if the library has none.
     object_first: First cutout of each object.
     object_count: Number of cutouts of each object, at least 1.
     cutout_object: Object that each cutout shows.
@@ -88,7 +88,7 @@ class Library:
     outlines = [self._outline(number) for number in range(len(self._cutouts))]
     self.hull: list[Float[np.ndarray, 'k 2']] = [hull for hull, _ in outlines]
     self.side: Float[np.ndarray, 'c'] = np.sqrt([area for _, area in outlines])
-    # Methods with caches, which all threads share.
+    # All threads share the caches of these methods.
     self.photograph = functools.lru_cache(_CACHED_PHOTOGRAPHS)(self._photograph)
     self.cutout = functools.lru_cache(_CACHED_CUTOUTS)(self._cutout)
 
@@ -97,8 +97,7 @@ class Library:
     data = (self.folder / name).read_bytes()
     if hashlib.sha256(data).hexdigest() != manifest['files'][name]['sha256']:
       raise ValueError(
-        f'{self.folder / name}: damaged (wrong checksum); write the folder '
-        'again'
+        f'{self.folder / name}: damaged (wrong checksum); {manifests.ADVICE}'
       )
     return data
 
@@ -130,7 +129,7 @@ class Library:
     points = cv2.findNonZero(inside)
     if points is None:
       raise ValueError(
-        f'{self.folder}: cutout {number} is empty; write the folder again'
+        f'{self.folder}: cutout {number} is empty; {manifests.ADVICE}'
       )
     # The hull includes the pixels' corners, half a pixel from their centres.
     hull = cv2.convexHull(points)[:, 0].astype(np.float32)
@@ -144,7 +143,7 @@ class Library:
     if image is None:
       raise ValueError(
         f'{self.folder / IMAGES}: the image at byte {start} cannot be decoded; '
-        'write the folder again'
+        f'{manifests.ADVICE}'
       )
     return image
 
@@ -168,7 +167,7 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
 def read_names(folder: epath.PathLike) -> list[str]:
   """Returns the names of the objects and photographs of a composed set.
 
-  Every photograph gives the names of its file and of its parent folders.
+  A photograph has the names of its file and of the file's parent folders.
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.
@@ -193,7 +192,7 @@ def _columns(
       return {name: columns[name] for name in names}
   except (ValueError, KeyError, zipfile.BadZipFile) as error:
     raise ValueError(
-      f'{folder / INDEX}: damaged ({error}); write the folder again'
+      f'{folder / INDEX}: damaged ({error}); {manifests.ADVICE}'
     ) from None
 
 

@@ -23,8 +23,8 @@ from data_pipelines.composed.cutouts import Object
 NOWHERE = -1
 # Minimum side of the photographs in the library, px.
 _LEAST_SIDE = 100
-# Number of last parts of a photograph's path that identify the video it belongs
-# to, as in camel/img/00001.jpg.
+# Number of trailing parts of a photograph's path that can name its video, as in
+# camel/img/00001.jpg.
 _PARTS = 3
 
 
@@ -59,9 +59,9 @@ class Settings:
   Attributes:
     sequences: Number of sequences.
     frames: Number of frames in each sequence.
-    seed: Random seed for choosing the pictures and drawing the sequences.
+    seed: Random seed for choosing the pictures and sampling the sequences.
     crop_size: Side of the crops, px.
-    longest: Maximum side of a photograph, px; larger ones are shrunk.
+    longest: Maximum side of a photograph, px; larger photographs are shrunk.
     quality: Quality of the JPEGs, 0 to 100.
     objects: Maximum number of objects cut out of photographs.
     scenes: Maximum number of photographs used as backgrounds.
@@ -115,9 +115,9 @@ def write(out: Path, sources: Sources, settings: Settings) -> dict[str, Any]:
     columns = pictures.columns()
     if not len(columns['object_name']) or len(columns['photograph']) < 2:
       raise ValueError(
-        f'{sources.photographs}: {len(columns["object_name"])} objects to cut '
-        f'out and {len(columns["photograph"])} photographs as backgrounds; at '
-        'least one object with an outline and two photographs are needed'
+        f'{sources.photographs}: has {len(columns["object_name"])} objects to '
+        f'cut out and {len(columns["photograph"])} photographs as backgrounds; '
+        'at least one object with an outline and two photographs are needed'
       )
     np.savez_compressed(folder / library.INDEX, **columns)
     manifest = _manifest(folder, sources, settings, columns)
@@ -220,7 +220,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 class _Pictures:
-  """Writer of the file of pictures, which collects the columns of its index."""
+  """Writes images.bin, and collects the columns of index.npz."""
 
   def __init__(self, file, settings: Settings):
     self._file, self._settings = file, settings

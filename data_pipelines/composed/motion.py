@@ -12,7 +12,7 @@ _WAVES = 3
 def waves(
   rng: np.random.Generator, frames: int, count: int
 ) -> Float[np.ndarray, 't n']:
-  """Draws smooth paths of mean 0 and variance 1.
+  """Samples smooth paths of mean 0 and variance 1.
 
   Slow waves have the largest amplitudes.
 
@@ -38,10 +38,10 @@ def folded(path: Float[np.ndarray, '*n']) -> Float[np.ndarray, '*n']:
 def deformation(
   rng: np.random.Generator, frames: int
 ) -> Float[np.ndarray, 't 2 2']:
-  """Draws the rotation, mirroring, stretching and scaling of an object.
+  """Samples the rotation, mirroring, stretching and scaling of an object.
 
-  The rotation is a few degrees in most sequences and up to about 30 degrees in
-  one of five.
+  The rotation is a few degrees in most sequences, and up to about 30 degrees in
+  one sequence out of five.
   """
   path = waves(rng, frames, 3)
   most = 0.3 if rng.random() < 0.2 else 0.05
@@ -60,7 +60,7 @@ def pan(
   frames: int,
   size_hw: Float[np.ndarray, '2'],
 ) -> Float[np.ndarray, 't 4']:
-  """Draws the window of a photograph that the camera shows, x, y, w, h, px."""
+  """Samples the part of a photograph that the camera shows, x, y, w, h, px."""
   whole = size_hw[::-1]
   part = np.floor(whole * rng.uniform(0.75, 1.0))
   reach = rng.choice([0.0, 0.15, 0.5])

@@ -47,8 +47,8 @@ class Plan(NamedTuple):
   Attributes:
     photograph: Photograph in the background.
     window: Part of the photograph that the camera shows, x, y, w, h.
-    mirrored: Whether the window is continued by reflection beyond its border
-      instead of a plain colour.
+    mirrored: Whether a reflection of the window, rather than a plain colour,
+      fills the crop outside the window.
     behind: Layers behind the target, from back to front.
     target: Layer of the target.
     before: Layers in front of the target, from back to front.
@@ -77,7 +77,7 @@ class Plan(NamedTuple):
 def make(
   library: Library, cast: Cast, seed: int, number: int, frames: int
 ) -> Plan:
-  """Draws the plan of a sequence, a pure function of the arguments.
+  """Samples the plan of a sequence; equal arguments give equal plans.
 
   Args:
     library: Pictures to choose from.
@@ -92,11 +92,11 @@ def make(
 def make_box(
   library: Library, cast: Cast, seed: int, number: int, frames: int
 ) -> tuple[list[int], Float[np.ndarray, 't 4']]:
-  """Draws only the objects and the box of a sequence.
+  """Samples only the objects and the box of a sequence.
 
   Returns:
-    Objects that the sequence can show, the target first, and the box in the
-    plan that `make` draws for the same arguments.
+    Objects that the sequence can show, the target first, and the box of the
+    plan that `make` returns for the same arguments.
   """
   script = _Script(library, cast, seed, number, frames)
   return cast.objects(script.roles), script.box()
@@ -126,7 +126,7 @@ class _Actor(NamedTuple):
     )
 
   def repeated(self, frames: int) -> '_Actor':
-    """Returns an actor of one frame as one that keeps still for many."""
+    """Repeats an actor of one frame, which keeps still in all frames."""
     return _Actor(
       cutout=np.repeat(self.cutout, frames),
       linear=np.repeat(self.linear, frames, axis=0),
@@ -136,7 +136,7 @@ class _Actor(NamedTuple):
 
 
 class _Script:
-  """Draws the parts of one sequence, the target first.
+  """Samples the parts of one sequence, the target first.
 
   Attributes:
     roles: Pictures of the sequence.
@@ -163,13 +163,12 @@ class _Script:
     return np.concatenate([self._center, 2 * self._target.half], axis=1)
 
   def plan(self) -> Plan:
-    """Draws the rest of the sequence."""
+    """Samples the rest of the sequence."""
     rng, frames = self._rng, self._frames
     target = self._layer(self._target, self._center)
     behind, before = self._surroundings()
-    # Light, focus and coding are independent between frames. If the frames of a
-    # sequence shared them, a tracker could tell positive from negative pairs by
-    # them.
+    # Light, focus and coding are independent between frames. If they were equal
+    # in a sequence, a tracker could use them to recognise positive pairs.
     light = rng.normal(0, 0.12, (frames, 1)) + rng.normal(0, 0.05, (frames, 3))
     coarse = rng.random(frames) < 0.4
     return Plan(
@@ -188,7 +187,7 @@ class _Script:
     )
 
   def _surroundings(self) -> tuple[list, list]:
-    """Draws the layers behind the target and those in front of it."""
+    """Samples the layers behind the target and those in front of it."""
     behind = [self._decoy(extra) for extra in self.roles.decoys]
     before = []
     for extra in self.roles.distractors:
@@ -198,7 +197,7 @@ class _Script:
     return behind, before
 
   def _actor(self, cutout: Int[np.ndarray, 't'], side: float) -> _Actor:
-    """Draws the shape of an object whose area is about side x side."""
+    """Samples the shape of an object with an area of about side x side."""
     library, frames = self._library, len(cutout)
     linear = motion.deformation(self._rng, frames)
     linear = linear * (side / library.side[cutout])[:, None, None]
@@ -219,7 +218,7 @@ class _Script:
     return actor.scaled(min(1.0, float(largest)))
 
   def _path(self, half, window_wh) -> Float[np.ndarray, 't 2']:
-    """Draws the path of a target's centre in the window, x, y, px."""
+    """Samples the path of a target's centre in the window, x, y, px."""
     rng = self._rng
     free = window_wh - 2 * half
     side = 2 * np.sqrt(half.prod(axis=1).mean())
@@ -244,7 +243,7 @@ class _Script:
     return Layer(actor.cutout, texture, matrix, center, color)
 
   def _distractor(self, extra: Extra) -> Layer:
-    """Draws the motion of an object that stays near the target."""
+    """Samples the motion of an object that stays near the target."""
     rng = self._rng
     side = np.sqrt(np.abs(np.linalg.det(self._target.linear[0])))
     side = side * self._library.side[self._target.cutout[0]]
@@ -259,7 +258,7 @@ class _Script:
     return self._layer(other, self._center + distance[:, None] * offset)
 
   def _decoy(self, extra: Extra) -> Layer:
-    """Draws a decoy, which rests and has the same soft edges as the target."""
+    """Samples a decoy, which rests and has soft edges, as the target has."""
     rng = self._rng
     side = 2 * np.sqrt(self._target.half.prod(axis=1).mean())
     other = self._actor(np.array([extra.cutout]), side * rng.uniform(0.3, 1.2))
@@ -269,7 +268,7 @@ class _Script:
     return self._layer(other.repeated(self._frames), center, extra.texture)
 
   def _occluder(self, extra: Extra) -> Layer:
-    """Draws the motion of an occluder, which the target passes behind."""
+    """Samples the motion of an occluder, which the target passes behind."""
     rng = self._rng
     size = 2 * self._target.half.mean(axis=0)
     axis = int(rng.integers(2))
@@ -286,7 +285,7 @@ class _Script:
     return self._layer(other, self._center + offset * size, extra.texture)
 
   def _pole(self, size: Float[np.ndarray, '2'], axis: int) -> _Actor:
-    """Draws a pole across the direction in which the target passes it.
+    """Samples a pole across the direction in which the target passes it.
 
     Args:
       size: Width and height of the target, px.
@@ -310,7 +309,7 @@ _LUMA = np.array([0.114, 0.587, 0.299])
 
 
 def _look(rng: np.random.Generator) -> Float[np.ndarray, '4 4']:
-  """Draws a colour map: saturation, contrast, colour cast and brightness."""
+  """Samples a colour map: saturation, contrast, colour cast and brightness."""
   saturation = np.exp(rng.normal(0, 0.15))
   contrast = np.exp(rng.normal(0, 0.1))
   gain = contrast * np.exp(rng.normal(0, 0.04, (3, 1)))

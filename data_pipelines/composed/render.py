@@ -132,14 +132,14 @@ class _Canvas:
     bgr = cv2.LUT(self.bgr, np.rint(table).astype(np.uint8)[None])
     blur = self._scale * plan.defocus[t]
     if blur > 0.3:
-      # Leaves out the fill outside the photograph, which must not blur into it.
+      # The fill outside the photograph must not blur into the photograph.
       (x, y), (right, bottom) = self._low, self._high
       inside = bgr[y:bottom, x:right]
       bgr[y:bottom, x:right] = cv2.GaussianBlur(inside, (0, 0), blur)
     return bgr
 
   def patch(self, layer: Layer) -> _Patch | None:
-    """Returns the visible part of a layer; None if nothing of it is visible."""
+    """Returns the visible part of a layer; None if no part is visible."""
     t, sprite = self._t, self._sprite(layer)
     matrix = self._scale * layer.matrix[t]
     matrix[:, 2] += self._shift

@@ -77,7 +77,7 @@ def test_a_pack_has_the_data_and_only_the_weights_of_a_run(
   expected_config, expected = checkpoints.load_variables(tiny_run)
   assert config == expected_config
   jax.tree.map(np.testing.assert_array_equal, variables, expected)
-  # What only a resumed run needs, such as the momentum, is left out.
+  # State that only a resumed run needs, such as the momentum, is left out.
   parts = [path.name for path in out.glob('checkpoints/tiny/checkpoints/0/*')]
   assert 'model' in parts
   assert 'progress' not in parts
@@ -96,7 +96,7 @@ def test_a_pack_beyond_the_size_limit_is_refused(
 def test_a_pack_of_a_missing_folder_is_refused(refuse, tmp_path):
   wheels = tmp_path / 'wheels'
   argv = f'--pack={tmp_path / "pack"}', f'--wheels={wheels}'
-  refuse(accelerator, *argv, message=f'--wheels {wheels}: no such folder')
+  refuse(accelerator, *argv, message=f'--wheels={wheels}: no such folder')
 
 
 def test_wheels_of_a_pack_can_be_imported(tmp_path, monkeypatch):

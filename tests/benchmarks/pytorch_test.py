@@ -21,11 +21,11 @@ def torch():
   torch.set_num_threads(threads)
 
 
-def test_outputs_are_the_official_ones(torch):
+def test_outputs_equal_the_official_ones(torch):
   from benchmarks import pytorch
 
   weights = formulas.state_dict('siamban_acm_r50')
-  # The device `meta` skips the random weights, which are replaced anyway.
+  # The device `meta` skips the random weights, which would be replaced anyway.
   with torch.device('meta'):
     network = pytorch.Network().eval()
   counters = network.load_state_dict(
@@ -44,19 +44,19 @@ def test_outputs_are_the_official_ones(torch):
   with torch.no_grad():
     outputs = network(template, box_size, search)
   for name, output in zip(('cls', 'loc'), outputs, strict=True):
-    # float32 against the float64 figures; measured 5e-7 on a CPU.
+    # Rounding to float32 changes outputs by 5e-7 of the maximum on a CPU.
     tolerance = 1e-5 * np.abs(figures[name]).max()
     np.testing.assert_allclose(output, figures[name], rtol=0, atol=tolerance)
 
 
-def test_the_loss_is_the_official_one(torch):
+def test_the_loss_equals_the_official_one(torch):
   from benchmarks import pytorch
 
-  draw, shape = formulas.rng('loss'), (3, 25, 25)
-  cls = draw.standard_normal((3, 2, 25, 25))
-  loc = np.exp(draw.standard_normal((3, 4, 25, 25)) + 3)
-  label = draw.integers(-1, 2, shape)
-  distances = np.exp(draw.standard_normal((3, 4, 25, 25)) + 3)
+  rng, shape = formulas.rng('loss'), (3, 25, 25)
+  cls = rng.standard_normal((3, 2, 25, 25))
+  loc = np.exp(rng.standard_normal((3, 4, 25, 25)) + 3)
+  label = rng.integers(-1, 2, shape)
+  distances = np.exp(rng.standard_normal((3, 4, 25, 25)) + 3)
   arrays = {
     'cls': cls,
     'loc': loc,
@@ -67,7 +67,7 @@ def test_the_loss_is_the_official_one(torch):
   loss = pytorch.loss(**{k: torch.from_numpy(v) for k, v in arrays.items()})
   figures = formulas.load('losses_ban')
   expected = figures['cls_loss'] + figures['loc_loss']
-  # Both are computed in float64, but the figures are stored in float32.
+  # The reference values are computed in float64 but stored in float32.
   np.testing.assert_allclose(float(loss), float(expected), rtol=1e-6)
 
 
@@ -82,13 +82,13 @@ def test_a_step_trains_all_but_the_frozen_stages(torch):
   after = network.state_dict()
   same = {key for key in after if torch.equal(after[key], before[key])}
   frozen = ('backbone.conv1.', 'backbone.bn1.', 'backbone.layer1.')
-  # SGD changes every weight, at least by weight decay, except zeros.
+  # SGD changes every weight except zeros, at least by weight decay.
   still = {k for k in same if not k.startswith(frozen) and before[k].any()}
   assert not still
   assert {key for key in after if key.startswith(frozen)} <= same
 
 
-def test_its_step_is_timed_next_to_ours(monkeypatch):
+def test_the_step_in_pytorch_is_timed_next_to_ours(monkeypatch):
   timed = {}
 
   def steps(name, make, batch_size, others):

@@ -19,14 +19,14 @@ from benchmarks.accelerator_stages import (
   step,
 )
 
-# Bodies of stages that behave differently.
+# Keys are stages; values are the bodies of the functions `rows`.
 ROW = "yield {'number': 1, 'nothing': None}\n"
 STAGES = {
   'good': ROW,
   'fails': f'{ROW}  raise ValueError("no such thing\\nand more")\n',
   'killed': f'{ROW}  import os, signal\n  os.kill(os.getpid(), signal.SIGKILL)',
   'endless': 'import threading\n  threading.Event().wait()\n  yield {}\n',
-  'looks_back': "yield {'rows before': len(settings.earlier['good'])}\n",
+  'reads_earlier': "yield {'rows before': len(settings.earlier['good'])}\n",
 }
 
 
@@ -52,18 +52,18 @@ def run_stages(settings, monkeypatch):
 def test_a_failed_stage_keeps_its_rows_and_does_not_stop_the_rest(
   run_stages, capfd
 ):
-  stages = run_stages(['fails', 'killed', 'good', 'looks_back'])
+  stages = run_stages(['fails', 'killed', 'good', 'reads_earlier'])
   assert {name: stage['status'] for name, stage in stages.items()} == {
     'fails': 'failed',
     'killed': 'failed',
     'good': 'done',
-    'looks_back': 'done',
+    'reads_earlier': 'done',
   }
   assert stages['fails']['error'] == 'ValueError: no such thing'
   assert stages['killed']['error'] == 'exit code -9'
   for name in ('fails', 'killed', 'good'):
     assert stages[name]['rows'] == [{'number': 1, 'nothing': None}]
-  assert stages['looks_back']['rows'] == [{'rows before': 1}]
+  assert stages['reads_earlier']['rows'] == [{'rows before': 1}]
   # The log has the traceback.
   assert 'no such thing' in capfd.readouterr().err
 
@@ -121,10 +121,10 @@ why
 @pytest.mark.parametrize(
   ('argv', 'message'),
   [
-    ((), '--out is missing'),
-    (('--stage=device,paint',), '--stage paint: unknown; choose from device'),
-    (('--stage=train',), '--config is missing'),
-    (('--packed=nowhere',), '--packed nowhere: no such folder'),
+    ((), '--out: missing'),
+    (('--stage=device,paint',), '--stage=paint: unknown; choose from device'),
+    (('--stage=train',), '--config: missing'),
+    (('--packed=nowhere',), '--packed=nowhere: no such folder'),
     (('--report=nowhere.json',), 'nowhere.json: no such file'),
     (('--stage=device', '--limit=0'), 'limit'),
   ],
@@ -190,7 +190,7 @@ def test_a_timing_on_an_accelerator_is_the_mean_of_several_calls(monkeypatch):
 
 @pytest.mark.slow
 def test_the_rehearsal_runs_every_stage(run_command, tmp_path):
-  # It takes under three minutes on two idle cores, and longer on busy ones.
+  # The rehearsal takes under three minutes on two idle cores.
   argv = '--rehearse', '--limit=900', f'--out={tmp_path}'
   code, _, errors = run_command(accelerator, *argv)
   stages = record.read(tmp_path / record.FILE)['stages']
@@ -198,7 +198,7 @@ def test_the_rehearsal_runs_every_stage(run_command, tmp_path):
   assert list(stages) == list(accelerator.STAGES)
   assert all(stage['rows'] for stage in stages.values())
   for row in stages['parity']['rows']:
-    # float32 against the float64 figures, as in the tests of the networks.
+    # float32 outputs differ from the float64 reference by rounding.
     assert row['highest'] < 1e-5
   pieces.join(tmp_path / 'siamban_acm.pieces.json', tmp_path / 'joined')
   config, _ = checkpoints.load_variables(tmp_path / 'joined')

@@ -1,4 +1,4 @@
-"""The stage that trains: what it leaves behind, however training ends."""
+"""The stage `train`: the files that it writes, however training ends."""
 
 import dataclasses
 import sys
@@ -87,7 +87,7 @@ def test_pieces_are_written_at_every_checkpoint(
   monkeypatch.setattr(pieces, 'split', watched)
   monkeypatch.setattr(train, '_EVERY_SECONDS', 0.01)
   train_with(listing, CHECKPOINTS)
-  # The call after the failure, and the one at the end; the same checkpoint is
-  # not written again in between.
+  # After the failed first call, one call writes the checkpoint and one the
+  # final state; the same checkpoint is not written again in between.
   assert len(calls) == 3
   assert list(contents(tmp_path / 'joined')) == ['checkpoints/4/weights']

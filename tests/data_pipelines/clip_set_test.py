@@ -124,7 +124,7 @@ def test_a_truncated_file_is_named_when_the_set_is_opened(
 ):
   file = two_tracks / name
   file.write_bytes(file.read_bytes()[: int(fraction * file.stat().st_size)])
-  with pytest.raises(ValueError, match=f'{name}: .* bytes, not .* write'):
+  with pytest.raises(ValueError, match=f'{name}: has .* bytes, but .* write'):
     ClipSet(two_tracks)
 
 
@@ -189,7 +189,11 @@ def test_verify_names_a_changed_file(two_tracks):
   ('text', 'error', 'message'),
   [
     (None, FileNotFoundError, 'not a clip set'),
-    ('{"version": 0}', ValueError, 'version 0, not 4; write'),
+    (
+      '{"version": 0}',
+      ValueError,
+      'format version 0, but .* version 4; write',
+    ),
     ('{', ValueError, r'manifest.json: not JSON'),
   ],
   ids=['missing', 'older', 'half'],

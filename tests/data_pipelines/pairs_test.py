@@ -1,4 +1,4 @@
-"""Pairs are pure functions of their number and have the requested rates."""
+"""Pairs depend only on seed and number, and have the requested rates."""
 
 import numpy as np
 import pytest
@@ -18,22 +18,22 @@ def dataset(counts, weight=1.0, gap=100, stride=1, video=None):
   return SetIndex(first, counts, video, numbers, weight, gap)
 
 
-def draw(datasets, count=2000, seed=0, negative=0.2, same_category=0.0):
+def sample(datasets, count=2000, seed=0, negative=0.2, same_category=0.0):
   sampler = PairSampler(datasets, seed, negative, same_category)
   return [sampler[i] for i in range(count)]
 
 
 def test_a_pair_depends_only_on_seed_and_number():
   data = [dataset([30, 40])]
-  forward = draw(data, 50)
+  forward = sample(data, 50)
   sampler = PairSampler(data, 0, 0.2)
   assert [sampler[i] for i in reversed(range(50))] == forward[::-1]
-  assert draw(data, 50, seed=1) != forward
+  assert sample(data, 50, seed=1) != forward
   assert len(set(forward)) > 40
 
 
 def test_the_gap_is_a_distance_of_frame_numbers():
-  pairs = draw([dataset([50, 3], gap=20, stride=7)], 300, negative=0.0)
+  pairs = sample([dataset([50, 3], gap=20, stride=7)], 300, negative=0.0)
   numbers = dataset([50, 3], stride=7).frame_number
   distance = [
     numbers[p.search.frame] - numbers[p.template.frame] for p in pairs
@@ -43,13 +43,13 @@ def test_the_gap_is_a_distance_of_frame_numbers():
 
 
 def test_a_gap_of_zero_pairs_a_frame_with_itself():
-  pairs = draw([dataset([5, 5], gap=0)], 50, negative=0.0)
+  pairs = sample([dataset([5, 5], gap=0)], 50, negative=0.0)
   assert all(p.template == p.search for p in pairs)
 
 
 def test_exactly_the_positive_pairs_show_one_track():
   data = [dataset([4, 9]), dataset([2, 2, 2])]
-  for pair in draw(data, 500):
+  for pair in sample(data, 500):
     assert pair.positive == (track_of(pair.template) == track_of(pair.search))
     for frame in (pair.template, pair.search):
       index = data[frame.dataset]
@@ -59,36 +59,38 @@ def test_exactly_the_positive_pairs_show_one_track():
 
 def test_videos_are_equally_likely_whatever_their_number_of_targets():
   crowded = dataset([5] * 5, video=[0, 0, 0, 0, 1])
-  pairs = draw([crowded], 1000, negative=0.0)
+  pairs = sample([crowded], 1000, negative=0.0)
   fraction = np.mean([pair.template.track == 4 for pair in pairs])
-  # Five standard deviations of a fair coin.
+  # The fraction is random; five standard deviations are allowed.
   assert abs(fraction - 0.5) < 5 * 0.5 / len(pairs) ** 0.5
   others = {pair.template.track for pair in pairs} - {4}
   assert others == {0, 1, 2, 3}
 
 
-def test_rates_are_those_requested():
+def test_pairs_have_the_requested_rates():
   data = [
     dataset([9, 9], weight=3.0),
     dataset([9] * 4),
     dataset([9], weight=0.0),
   ]
-  pairs = draw(data)
-  # Four standard deviations of 2000 draws, and of the 400 negatives.
+  pairs = sample(data)
+  # Rates are random; four standard deviations are allowed, for 2000 pairs or
+  # for the 400 negative pairs.
   assert np.mean([not p.positive for p in pairs]) == pytest.approx(
     0.2, abs=0.036
   )
   sets = np.array([p.template.dataset for p in pairs])
   assert np.mean(sets == 0) == pytest.approx(0.75, abs=0.04)
   assert not (sets == 2).any()
-  # The targets of negative searches come equally from all sets with a weight.
+  # All sets with a weight are equally likely to give the search frame of a
+  # negative pair.
   negatives = [p.search.dataset for p in pairs if not p.positive]
   assert np.mean(np.array(negatives) == 1) == pytest.approx(1 / 2, abs=0.1)
   assert 2 not in negatives
 
 
 def test_a_negative_of_a_lone_track_comes_from_another_set():
-  pairs = draw([dataset([9]), dataset([9])], 50, negative=1.0)
+  pairs = sample([dataset([9]), dataset([9])], 50, negative=1.0)
   found = {(p.template.dataset, p.search.dataset) for p in pairs}
   assert found == {(0, 1), (1, 0)}
 
@@ -96,11 +98,11 @@ def test_a_negative_of_a_lone_track_comes_from_another_set():
 def test_known_classes_do_not_change_the_pairs_unless_requested():
   classes = np.array(['a', 'b'] * 3)
   known = dataset([4] * 6)._replace(track_category=classes)
-  assert draw([known], 50) == draw([dataset([4] * 6)], 50)
-  # Pairs of the sampler before it knew classes.
+  assert sample([known], 50) == sample([dataset([4] * 6)], 50)
+  # The sampler returned these pairs before it supported classes.
   found = [
     (p.template.frame, p.search.dataset, p.search.frame, p.positive)
-    for p in draw([known, dataset([3] * 2)], 4, negative=0.5)
+    for p in sample([known, dataset([3] * 2)], 4, negative=0.5)
   ]
   assert found == [
     (12, 1, 3, False),
@@ -114,7 +116,7 @@ def test_same_class_negatives_span_two_videos_at_the_requested_rate():
   classes = np.array(['cat', 'dog', 'cat', '', 'cat', 'dog'])
   data = dataset([4] * 6, video=[0, 0, 0, 1, 2, 3])
   data = data._replace(track_category=classes)
-  pairs = draw([data], 1000, negative=1.0, same_category=0.6)
+  pairs = sample([data], 1000, negative=1.0, same_category=0.6)
   tracks = np.array([[p.template.track, p.search.track] for p in pairs])
   alike = classes[tracks[:, 0]] == classes[tracks[:, 1]]
   apart = data.track_video[tracks[:, 0]] != data.track_video[tracks[:, 1]]
@@ -124,7 +126,7 @@ def test_same_class_negatives_span_two_videos_at_the_requested_rate():
   fraction = chosen[tracks[:, 0] != 3].mean()
   # The remaining 40% of the pairs have the same class by chance.
   assert 0.6 < fraction < 0.8
-  always = draw([data], 200, negative=1.0, same_category=1.0)
+  always = sample([data], 200, negative=1.0, same_category=1.0)
   for pair in always:
     first, second = pair.template.track, pair.search.track
     if first != 3:
@@ -138,7 +140,7 @@ def test_tracks_of_the_same_object_form_no_negative_pair():
     track_objects=np.array([0, 0, 0, 1, 2, 2])[:, None],
   )
   for same_category in (0.0, 1.0):
-    for pair in draw([data], 300, negative=1.0, same_category=same_category):
+    for pair in sample([data], 300, negative=1.0, same_category=same_category):
       first, second = pair.template.track, pair.search.track
       assert data.track_objects[first] != data.track_objects[second]
       if same_category and first < 4:
@@ -152,7 +154,7 @@ def test_no_search_track_of_a_negative_pair_shows_the_target():
     track_category=np.array(['cat', 'cat', 'cat', 'dog']), track_objects=objects
   )
   for same_category in (0.0, 1.0):
-    pairs = draw([data], 300, negative=1.0, same_category=same_category)
+    pairs = sample([data], 300, negative=1.0, same_category=same_category)
     found = {(p.template.track, p.search.track) for p in pairs}
     assert all(objects[a, 0] not in objects[b] for a, b in found)
   # The cats always get a track of their class that does not show the target.
@@ -162,7 +164,7 @@ def test_no_search_track_of_a_negative_pair_shows_the_target():
 
 def test_the_rate_of_same_class_negatives_is_a_fraction():
   with pytest.raises(ValueError, match=r'`same_category`=1.5: must be between'):
-    draw([dataset([9, 9])], 1, same_category=1.5)
+    sample([dataset([9, 9])], 1, same_category=1.5)
 
 
 @pytest.mark.parametrize(

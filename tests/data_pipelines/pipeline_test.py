@@ -1,4 +1,4 @@
-"""Batches: equal from both sources, resumable, with named errors."""
+"""Batches: the sources agree, runs resume, and errors name the culprit."""
 
 import builtins
 import itertools
@@ -57,7 +57,7 @@ def test_both_sources_give_the_same_pairs(clip_folder):
     for name in a._fields:
       x, y = getattr(a, name), getattr(b, name)
       if name in IMAGES:
-        # Two decoders round differently, mostly in the subsampled chroma.
+        # The decoders round differently, mostly in the subsampled colours.
         assert abs(x.astype(float) - y).mean() < 3
       else:
         np.testing.assert_array_equal(x, y, err_msg=name)
@@ -85,8 +85,8 @@ def test_processes_read_disjoint_parts_of_one_batch(clip_folder, source):
   assert_same(whole, joined)
 
 
-# Fewer workers than tasks in a batch, and more. The batches are more than the
-# slots, so that slots are filled again while their first batches are compared.
+# One worker is fewer, and three are more, than the tasks of a batch. With more
+# batches than slots, slots are filled again while first batches are compared.
 @pytest.mark.parametrize('workers', [1, 3])
 def test_workers_give_the_batches_of_threads(clip_folder, workers):
   settings = {'source': 'memory', 'first_step': 1, 'batch_size': 7}
@@ -95,7 +95,7 @@ def test_workers_give_the_batches_of_threads(clip_folder, workers):
   assert not multiprocessing.active_children()
 
 
-def test_the_error_for_a_killed_worker_says_what_to_do(clip_folder):
+def test_the_error_for_a_killed_worker_suggests_fewer_workers(clip_folder):
   batches = train_batches(
     [{'path': clip_folder, 'gap': 5}], source='memory', workers=1
   )
@@ -124,7 +124,7 @@ def test_sets_are_mixed_by_their_weights(clip_folder):
   batches = train_batches(
     sets, batch_size=60, template_room=31, search_room=63, source='memory'
   )
-  # 45 are expected; the bounds are more than three standard deviations away.
+  # The mean is 45; the bounds are more than three standard deviations away.
   assert 30 < next(batches).sample_id[:, 0].sum() < 57
   batches.close()
 

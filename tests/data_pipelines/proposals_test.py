@@ -15,14 +15,14 @@ def overlaps(box_xywh, truth):
 @pytest.mark.parametrize('pan', [0, 3], ids=['static', 'panning'])
 def test_a_moving_object_is_proposed_first(pan):
   found = proposals.propose(shots.moving_square(30, pan=pan), 4, seed=0)
-  # Closing gaps and tolerating a pixel move each side by a pixel or two.
+  # Each edge moves by 1 or 2 px: gaps are closed, and 1 px is tolerated.
   assert overlaps(found[:1], shots.square_at(0))[0] > 0.8
 
 
 def test_a_textured_object_is_proposed_without_motion():
   frames = shots.moving_square(1, flat=True)
   found = proposals.propose(frames, 4, seed=0)
-  # Windows have few sizes and positions.
+  # Windows fit only roughly, as they have few sizes and positions.
   assert overlaps(found, shots.square_at(0)).max() > 0.4
 
 

@@ -16,13 +16,13 @@ def square_at(t: int) -> np.ndarray:
 def moving_square(
   count: int, seed: int = 0, pan: int = 0, flat: bool = False
 ) -> list[np.ndarray]:
-  """Draws a red patterned square that moves over a background of blobs.
+  """Renders a red patterned square that moves over a background of blobs.
 
   Args:
     count: Number of frames, 240 x 320 px.
     seed: Random seed of the background and its colour.
     pan: Shift of the background per frame, px.
-    flat: Whether to draw the background without blobs.
+    flat: Whether to render the background without blobs.
   """
   rng = np.random.default_rng(seed)
   blobs = rng.integers(0, 120, (30, 60, 3)) + rng.permutation([0, 60, 135])

@@ -38,7 +38,7 @@ def test_a_cut_between_skipped_frames_still_ends_a_stretch():
   assert numbers(two_shots, 20, every=2) == [[0, 2, 4], [5, 7, 9]]
 
 
-def test_stretches_begin_only_at_the_given_starts():
+def test_stretches_begin_only_at_the_requested_starts():
   frames = shots.moving_square(12)
   assert numbers(frames, 4, starts={1, 3, 9}) == [
     [1, 2],

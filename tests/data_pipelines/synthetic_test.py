@@ -23,7 +23,7 @@ def photographs(tmp_path):
 
 
 @pytest.mark.parametrize('photos', [False, True], ids=['procedural', 'photos'])
-def test_a_sequence_is_a_function_of_its_seed(photographs, photos):
+def test_a_sequence_depends_only_on_its_seed(photographs, photos):
   textures = photographs if photos else None
   first, again, other = (
     synthetic.generate(seed, 4, SIZE, textures) for seed in ((1, 2), (1, 2), 3)
@@ -67,7 +67,7 @@ def test_repeating_the_first_box_is_a_weak_baseline():
     scene = synthetic_scene.Scene(
       np.random.default_rng(seed), 40, SIZE, Textures()
     )
-    # Any frame can be drawn without the others; every fourth one is enough.
+    # Any frame can be rendered on its own; every fourth frame is enough.
     views = [scene.render(t) for t in range(0, 40, 4)]
     box_xywh = np.array([box for _, box, _ in views])
     shown = [shown for _, _, shown in views]
@@ -90,7 +90,7 @@ def test_the_command_writes_the_folder_layout(tmp_path, run_command, refuse):
   np.testing.assert_allclose(written[1].box_xywh, video.box_xywh)
   np.testing.assert_array_equal(written[1].visible, video.visible)
   frame = sequences.read_frame(written[1].frame_paths[2])
-  # The error of JPEG for a noisy image.
+  # JPEG changes a noisy image by up to 10 levels on average.
   assert abs(frame.astype(float) - video.frames[2]).mean() < 10
   refuse(synthetic, *argv, message='already exists')
 
@@ -98,7 +98,7 @@ def test_the_command_writes_the_folder_layout(tmp_path, run_command, refuse):
 @pytest.mark.parametrize(
   ('extra', 'message'),
   [
-    (['--frames', '0'], '--sequences and --frames must be at least 1'),
+    (['--frames', '0'], '--frames=0: must be at least 1'),
     (['--textures', 'nowhere'], 'nowhere: no such folder'),
     (['--textures', '.'], '.: no images'),
   ],

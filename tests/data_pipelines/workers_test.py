@@ -15,10 +15,10 @@ import pytest
 from data_pipelines import workers
 
 ROOT = Path(__file__).parents[2]
-# Seconds; more than a busy machine needs. Only a failing test waits that long.
+# Maximum time to wait, in seconds. Only a failing test waits that long.
 PATIENCE = 60.0
-# Has no guard for its main module: workers that imported it would start workers
-# of their own.
+# The program's main module has no guard: workers that imported it would start
+# workers of their own.
 PROGRAM = """
 import multiprocessing, signal, sys
 import jax
@@ -46,7 +46,7 @@ for _ in sys.stdin:
 
 @pytest.fixture
 def program(clip_folder, tmp_path):
-  """Program that prints its workers' process ids for each line of input."""
+  """Program that prints its workers' process ids for every line of input."""
   path = tmp_path / 'program.py'
   path.write_text(PROGRAM)
   with subprocess.Popen(

@@ -12,11 +12,11 @@ def test_the_target_is_at_the_centre_of_the_crop():
   crop, box = crops.context_crop(image, np.array([120, 80, 31, 21.0]), 255)
   ys, xs = np.nonzero(crop[..., 0] > 127)
   assert crop.shape == (255, 255, 3)
-  # Half a crop pixel, for rounding at the edges of the target.
+  # Rounding at the target's edges shifts the mean by up to half a pixel.
   np.testing.assert_allclose([xs.mean(), ys.mean()], 127, atol=0.5)
   np.testing.assert_array_equal(box[:2], 127)
   extent = [np.ptp(xs) + 1, np.ptp(ys) + 1]
-  # Interpolation spreads an edge over an image pixel, which is 2.5 px here.
+  # Interpolation spreads an edge over an image pixel, 2.5 px of the crop.
   np.testing.assert_allclose(extent, box[2:], atol=2.6)
 
 

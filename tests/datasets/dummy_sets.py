@@ -1,4 +1,4 @@
-"""Dummy files of all training sets, and reading of their tracks."""
+"""Functions that write the dummy files of training sets and read tracks."""
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ WRITERS = {write.__name__: write for write in dummy_data.SETS}
 
 
 def read(name, root) -> dict[str, Track]:
-  """Reads the tracks of a set by name."""
+  """Reads the tracks of a set; keys are the tracks' names."""
   tree, source = trees.open_tree(root), sources.make(name)
   tracks = {}
   for unit in source.units(tree):
@@ -27,6 +27,6 @@ def boxes(track: Track) -> list[list[float]]:
 
 
 def image(number: int) -> np.ndarray:
-  """Decodes the dummy image of a number to RGB."""
+  """Decodes dummy image `number` to RGB."""
   data = np.frombuffer(dummy_data.image(number), np.uint8)
   return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]

@@ -34,7 +34,7 @@ def write_text(path, text):
 
 
 def rows(count, x=1):
-  """Makes annotation rows whose x grows by one."""
+  """Makes annotation rows with x growing by one."""
   return ''.join(f'{x + i},1,2,2\n' for i in range(count))
 
 
@@ -50,7 +50,7 @@ def test_a_real_sequence_is_read(real_data, layout, folder, name, frames, box):
   (sequence,) = [s for s in layouts.read(layout, root) if s.name == name]
   assert len(sequence) == frames
   assert sequence.visible.all()
-  # Half of the last digit in the files.
+  # The expected boxes are rounded to two decimals.
   np.testing.assert_allclose(sequence.box_xywh[0], box, atol=0.006)
   h, w, _ = sequences.read_frame(sequence.frame_paths[0]).shape
   x, y, width, height = sequence.box_xywh[0]

@@ -123,7 +123,7 @@ def test_a_bad_row_of_crop511_is_named(write_set, targets, message):
 def test_a_crop_of_another_size_is_named(write_set):
   root = write_set('crop511')
   (root / CROP).write_bytes(dummy_data.image(0))
-  with pytest.raises(ValueError, match=r'00.x.jpg: 48x32, not a crop of 511'):
+  with pytest.raises(ValueError, match=r'00.x.jpg: has 48x32 px, not 511'):
     read('crop511', root)['a/v1.00'].image(1)
 
 

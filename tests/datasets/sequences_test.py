@@ -1,4 +1,4 @@
-"""Reading of annotation files and frames, and messages on bad ones."""
+"""Reading of annotation files and frames, and errors for malformed files."""
 
 from pathlib import Path
 

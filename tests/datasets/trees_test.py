@@ -19,7 +19,7 @@ def write_folder(root):
 
 @pytest.fixture(params=['folder', 'zip', 'tar', 'zip in a folder', 'parts'])
 def tree(request, tmp_path):
-  """The tree of `FILES` in a folder or in archives."""
+  """Tree of `FILES` in a folder or in archives."""
   source = tmp_path / 'source'
   write_folder(source)
   if request.param == 'folder':
@@ -64,7 +64,7 @@ def test_a_tree_can_be_pickled(tree):
   assert again.text('a/b/1.txt') == 'one'
 
 
-def test_a_zip_further_down_is_a_folder_of_its_name(tmp_path):
+def test_a_zip_in_a_deeper_folder_appears_as_a_folder(tmp_path):
   (tmp_path / 'zips').mkdir()
   with zipfile.ZipFile(tmp_path / 'zips' / 'v.zip', 'w') as archive:
     archive.writestr('0.jpg', 'x')

@@ -8,7 +8,7 @@ import pytest
 from tests.datasets.dummy_sets import boxes, image, read
 
 
-def test_got10k_counts_pixels_from_1_and_drops_absent_and_covered(write_set):
+def test_got10k_is_1_based_and_hides_absent_and_covered_frames(write_set):
   first, second = read('got10k', write_set('got10k')).values()
   assert first.name == 'GOT-10k_Train_000001'
   assert boxes(first)[0] == [4.5, 5.25, 12, 9]

@@ -1,4 +1,4 @@
-"""The anchor experiment: its rules, and the figures of vot-toolkit."""
+"""The anchor experiment: rules for failures, and figures of vot-toolkit."""
 
 from pathlib import Path
 
@@ -15,14 +15,14 @@ from tests.evaluation import walks
 BOX = np.array([10.0, 10, 20, 20])
 AWAY = np.array([60.0, 60, 20, 20])
 SIZE = (100, 100)
-# The toolkit sums in another order.
+# The toolkit sums in another order, so float64 sums differ by rounding.
 SUMMATION = 1e-12
 
 
 def run(codes):
   """Creates a run from characters: . on target, x off target, - no region."""
-  drawn = {'.': BOX, 'x': AWAY, '-': np.zeros(0)}
-  return unbroken([drawn[c] for c in codes])
+  region = {'.': BOX, 'x': AWAY, '-': np.zeros(0)}
+  return unbroken([region[c] for c in codes])
 
 
 def progress(codes, truth=None):
@@ -61,8 +61,8 @@ def test_overlap_after_a_failure_is_0():
     ],
     length=6,
   )
-  # From frame 3 on only the failed run counts, whose only overlap is 1. Past
-  # its end, at frame 4, the divisor is one less than the index of the frame.
+  # From position 3 on, only the failed run counts, with a single overlap of 1.
+  # It has 4 frames, so from position 4 on, the divisor is smaller by one.
   expected = [0, 0.75, 0.5, 1 / 3, 1 / 3, 1 / 4]
   np.testing.assert_allclose(sums.overlap / sums.count, expected)
 

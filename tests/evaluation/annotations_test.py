@@ -16,13 +16,13 @@ def read(benchmark, path):
 
 
 def write_json(path, sequences):
-  """Writes entries by sequence; returns the path."""
+  """Writes a JSON file with the entry of each sequence; returns the path."""
   path.write_text(json.dumps(sequences))
   return path
 
 
 def write_texts(folder, texts):
-  """Creates a folder of text files, by the name of the sequence."""
+  """Creates a folder with a text file for each sequence."""
   folder.mkdir()
   for name, text in texts.items():
     (folder / f'{name}.txt').write_text(text)
@@ -69,10 +69,9 @@ def test_a_folder_of_text_files_has_boxes_and_absence_labels(tmp_path, labels):
   truth = read('tinytlp', tmp_path)['a']
   np.testing.assert_array_equal(truth.box_xywh, [BOXES[0], [np.nan] * 4])
   np.testing.assert_array_equal(truth.absent, [False, True])
-  # Without absence labels, only the boxes decide.
-  (tmp_path / 'annotations' / 'a.txt').rename(
-    tmp_path / 'annotations' / 'bike1.txt'
-  )
+  # UAV123 does not label absence, so the file of labels is ignored.
+  for folder in (tmp_path / 'annotations', tmp_path / 'absent'):
+    (folder / 'a.txt').rename(folder / 'bike1.txt')
   assert not read('uav123_10fps', tmp_path)['bike1'].absent.any()
 
 
@@ -114,17 +113,21 @@ def test_official_folders_keep_the_pixel_base_of_their_files(
   ('content', 'message'),
   [
     ('not json', 'not a JSON'),
-    ('[1, 2]', 'not a JSON object of sequences'),
+    ('[1, 2]', 'not a JSON object; the keys must be names of sequences'),
     ('{}', 'no annotations of folder'),
-    ('{"a": {"init_rect": [1, 2, 3, 4]}}', 'a: gt_rect must hold'),
-    ('{"a": 3}', 'a: gt_rect must hold'),
-    ('{"a": {"gt_rect": [[1, 2, 3, 4], [1]]}}', 'a: gt_rect row 2 must hold'),
-    ('{"a": {"gt_rect": [[1,2,3,4,5,6,7]]}}', 'a: gt_rect row 1 must hold'),
+    ('{"a": {"init_rect": [1, 2, 3, 4]}}', 'a: gt_rect is missing'),
+    ('{"a": 3}', 'a: gt_rect is missing'),
+    (
+      '{"a": {"gt_rect": [[1, 2, 3, 4], [1]]}}',
+      r'a: gt_rect row 2 is \[1\]; give x, y, w, h',
+    ),
+    ('{"a": {"gt_rect": [[1,2,3,4], 5]}}', 'a: gt_rect row 2 is 5'),
+    ('{"a": {"gt_rect": [[1,2,3,4,5,6,7]]}}', r'a: gt_rect row 1 is \[1, 2'),
     (
       '{"a": {"gt_rect": [[1,2,3,4]], "absent": [1, 1]}}',
       'a: 2 absence labels',
     ),
-    ('{"a": {"gt_rect": [[1,2,3,null]]}}', 'a: gt_rect row 1 must hold'),
+    ('{"a": {"gt_rect": [[1,2,3,null]]}}', r'a: gt_rect row 1 is .*None\]'),
     (
       '{"a": {"gt_rect": [[1,2,3,4]], "img_names": ["1", "2"]}}',
       'a: gt_rect has 1 rows, but img_names has 2',
@@ -150,7 +153,7 @@ def test_official_folders_keep_the_pixel_base_of_their_files(
     ),
     (
       '{"a": {"gt_rect": [[1,2,3,4]], "init_rect": "1,2,3,4"}}',
-      'a: init_rect must hold four numbers',
+      "a: init_rect is '1,2,3,4'; give x, y, w, h",
     ),
     ('{"a": {"gt_rect": [[1,2,0,4]]}}', 'a row 1: trackers are started on'),
     ('{"a": {"gt_rect": [[NaN,2,3,4]]}}', 'a row 1: trackers are started on'),
@@ -164,6 +167,7 @@ def test_official_folders_keep_the_pixel_base_of_their_files(
     'no_boxes',
     'no_entry',
     'ragged',
+    'number',
     'odd',
     'labels',
     'null',

@@ -1,4 +1,4 @@
-"""Archives for servers: the accepted form, and errors that name the fault."""
+"""Archives for servers: the accepted form, and errors in other forms."""
 
 import zipfile
 
@@ -12,12 +12,12 @@ ROWS = '1.00,2.00,3.00,4.00\n' * 2
 
 
 def pack(path, benchmark, changes=None):
-  """Writes an archive that the server accepts, apart from the changes.
+  """Writes an archive that the server accepts, with changes to its members.
 
   Args:
     path: Path of the archive.
     benchmark: Benchmark of the archive.
-    changes: Content by member; None leaves the member out.
+    changes: Content of members that differ; None leaves the member out.
   """
   members = {}
   for name in benchmark.sequences:
@@ -87,7 +87,7 @@ def test_results_inside_a_folder_are_refused(tmp_path):
     archives.check(path, TRACKINGNET)
 
 
-def test_a_file_of_no_sequence_is_refused(tmp_path):
+def test_a_file_that_belongs_to_no_sequence_is_refused(tmp_path):
   path = pack(tmp_path / 'a.zip', TRACKINGNET)
   with zipfile.ZipFile(path, 'a') as archive:
     archive.writestr('readme.txt', 'hello')
@@ -97,12 +97,17 @@ def test_a_file_of_no_sequence_is_refused(tmp_path):
     archives.check(path, TRACKINGNET)
 
 
-def test_a_file_that_no_server_reads_is_refused(tmp_path):
+def test_missing_and_unreadable_archives_are_refused(
+  tmp_path,
+):
   (tmp_path / 'a.zip').write_text('no')
   with pytest.raises(ValueError, match='not a zip archive'):
     archives.check(tmp_path / 'a.zip', TRACKINGNET)
   with pytest.raises(FileNotFoundError, match='no such archive'):
     archives.check(tmp_path / 'b.zip', TRACKINGNET)
+
+
+def test_a_benchmark_without_a_server_is_refused(tmp_path):
   with pytest.raises(ValueError, match='otb100: has no server'):
     archives.check(tmp_path / 'a.zip', benchmarks.get('otb100'))
 

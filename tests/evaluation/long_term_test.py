@@ -1,4 +1,4 @@
-"""The long-term experiment: its rules, and the figures of the toolkits."""
+"""The long-term experiment: rules for scores, and figures of the toolkits."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ BOX = np.array([10.0, 10, 20, 20])
 AWAY = np.array([60.0, 60, 20, 20])
 NOWHERE = np.full(4, np.nan)
 SIZE = (100, 100)
-# The toolkits sum in another order.
+# The toolkits sum in another order, so float64 sums differ by rounding.
 SUMMATION = 1e-12
 
 
@@ -21,7 +21,7 @@ def figures(precision, recall, f_score):
 
 
 @pytest.mark.parametrize('score', [long_term.pysot, long_term.vot_toolkit])
-def test_confidences_that_tell_hits_from_misses_give_full_precision(score):
+def test_confidences_that_separate_hits_from_misses_give_full_precision(score):
   length = 400
   on_target = np.arange(length) % 2 == 1
   truth = Truth((BOX,) * length, size=SIZE)
@@ -54,7 +54,7 @@ def test_figures_are_those_of_vot_toolkit():
 
 
 def test_figures_are_those_of_pysot():
-  """Compares with pysot's own thresholds and scores of our overlaps."""
+  """Compares with the scores that pysot's code gives to the same overlaps."""
   total = long_term.pysot(walks.results(), walks.truths()).total
   expected = figures(
     0.5240112279662663, 0.49756599865889695, 0.5104463238924124
@@ -66,8 +66,8 @@ def test_all_confidences_are_thresholds_if_they_are_few():
   result = unbroken((BOX, BOX, AWAY, BOX), np.array([np.nan, 0.9, 0.8, 0.7]))
   truth = Truth((BOX,) * 4, size=SIZE)
   total = long_term.vot_toolkit({'a': [result]}, {'a': truth}).total
-  # At 0.9, one of four frames is found, with precision 1. At 0.7, which is the
-  # best threshold, two are found, with precision 2 / 3.
+  # At threshold 0.9, the target is found in one of four frames, with precision
+  # 1. At 0.7, the best threshold, it is found in two, with precision 2 / 3.
   assert total.figures == pytest.approx(figures(2 / 3, 1 / 2, 4 / 7))
 
 

@@ -1,11 +1,11 @@
-"""One-pass metrics, against cases computed by hand."""
+"""One-pass metrics, compared with values computed by hand."""
 
 import numpy as np
 import pytest
 
 from acm_jax.evaluation import metrics
 
-# Overlaps are quotients of small integers, exact up to rounding in float64.
+# The expected values are exact; float64 results differ by rounding only.
 EXACT = 1e-12
 
 
@@ -80,7 +80,7 @@ def test_success_never_rises_and_precision_never_falls():
 
 
 def test_curves_equal_counts_at_each_threshold():
-  # Multiples of half the step of thresholds, so that ties occur.
+  # Values are multiples of half a threshold step, so some equal a threshold.
   rng = np.random.default_rng(1)
   overlap = rng.integers(0, 41, 300) / 40
   distance = rng.integers(0, 120, 300) / 2

@@ -1,4 +1,4 @@
-"""Overlaps in pixels, against those of the toolkits for the same regions."""
+"""Overlaps in pixels, compared with the toolkits' overlaps of the regions."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def overlap(form, a, b):
   return form(np.array(a, float), np.array(b, float), BOUNDS)
 
 
-# Overlaps of these regions in vot-toolkit 0.9.0 and in pysot.
+# The expected overlaps are those that vot-toolkit 0.9.0 and pysot compute.
 @pytest.mark.parametrize(
   ('a', 'b', 'vot_toolkit', 'pysot'),
   [
@@ -69,7 +69,7 @@ def overlap(form, a, b):
 def test_overlaps_are_those_of_the_toolkits(a, b, vot_toolkit, pysot):
   found = overlap(regions.vot_toolkit_overlap, a, b)
   assert found == pytest.approx(vot_toolkit, abs=1e-12)
-  # pysot computes in float32.
+  # pysot computes in float32, so the overlaps differ by rounding.
   found = overlap(regions.pysot_overlap, a, b)
   assert found == pytest.approx(pysot, abs=1e-7)
 
@@ -106,5 +106,5 @@ def test_overlap_is_symmetric_and_close_to_the_iou_of_the_areas(form):
     exact = common.prod() / (a[2:].prod() + b[2:].prod() - common.prod())
     found = form(a, b, BOUNDS)
     assert found == form(b, a, BOUNDS)
-    # Each edge is off by at most one pixel, and sides have at least 15.
+    # Rounding moves an edge by up to 1 px; the sides are at least 15 px long.
     assert found == pytest.approx(exact, abs=0.2)

@@ -1,4 +1,4 @@
-"""The reset experiment: its rules on small runs, and published figures."""
+"""The reset experiment: rules on small runs, and figures of published runs."""
 
 import json
 import subprocess
@@ -21,15 +21,15 @@ SIZE = (100, 100)
 
 
 def run(codes, region=BOX):
-  """Creates a run from characters: 1, 2, 0, . on target or x off target."""
+  """Creates a run from codes: 0, 1, 2, or . on target, or x off target."""
   events = [TRACKED if c in '.x' else int(c) for c in codes]
-  drawn = {'.': region, 'x': AWAY}
-  region = tuple(drawn.get(c, np.zeros(0)) for c in codes)
-  return Run(region, np.array(events))
+  known = {'.': region, 'x': AWAY}
+  regions = tuple(known.get(c, np.zeros(0)) for c in codes)
+  return Run(regions, np.array(events))
 
 
 def analyse(score, *codes, lengths=(2, 4)):
-  """Scores a run per sequence; sequences are called 0, 1, ..."""
+  """Scores one run for each of the sequences '0', '1', ..."""
   runs = {str(i): [run(c)] for i, c in enumerate(codes)}
   truths = {
     str(i): Truth((BOX,) * len(c), size=SIZE) for i, c in enumerate(codes)
@@ -102,14 +102,14 @@ def test_fragments_begin_and_end_by_the_rules_of_each_toolkit():
   codes = '1...200001...'
   # At length 4, both fragments have an overlap of 1.
   assert eao(reset.pysot, codes, 4) == 1.0
-  # At length 7, only the first fragment counts, with 3 of 6 frames.
+  # At length 7, only the first fragment counts, tracked in 3 of 6 frames.
   assert eao(reset.pysot, codes, 7) == 0.5
-  # Here, the second fragment is tracked for 6 frames.
+  # In this run, the second fragment is tracked for 6 frames.
   assert eao(reset.vot_toolkit, codes + '...', 6) == 0.75
 
 
 def test_a_sequence_that_fails_too_late_to_restart_has_one_fragment():
-  # The fragment reaches the end, with an overlap in 3 of 4 frames.
+  # The fragment is tracked in 3 of 4 frames.
   assert eao(reset.pysot, '1...2', 5) == 0.75
 
 
@@ -133,7 +133,7 @@ class Published(NamedTuple):
   eao: float
 
 
-# By pysot's own code and by vot-toolkit 0.8.0.
+# Figures computed by pysot's own code and by vot-toolkit 0.8.0.
 PUBLISHED = {
   'VOT2018': {
     'NanoTrackV1': {
@@ -158,8 +158,8 @@ PUBLISHED = {
 }
 
 
-# Runs in a process of its own, without the type checks of the test suite, which
-# check the region of every frame and make this take several times as long.
+# Scores in a separate process, without the test suite's type checks: a check of
+# the region in every frame would take several times as long as scoring.
 SCORE = """
 import json, sys
 from pathlib import Path
@@ -193,11 +193,11 @@ def test_published_runs_get_the_figures_of_both_toolkits(
   ran = subprocess.run(command, capture_output=True, text=True, check=True)
   found = json.loads(ran.stdout)
   assert not found['missing']
-  # The figures have eight decimals; pysot computes in float32.
+  # The published figures have eight decimals, and pysot computes in float32.
   bound = {'vot_toolkit': 2e-8, 'pysot': 2e-6}[protocol]
   for tracker, by_toolkit in published.items():
     own, expected = found['trackers'][tracker], by_toolkit[protocol]
-    # pysot's number of failures is their sum.
+    # pysot reports only the sum of the failures over all sequences.
     assert sum(own['failures']) == by_toolkit['pysot'].failures
     total = own['total']
     assert total['failures'] == pytest.approx(expected.failures, abs=1e-7)
@@ -212,7 +212,7 @@ def without_eao(scores):
 def test_figures_are_those_of_vot_toolkit():
   """Compares with vot-toolkit 0.9.0 on the files of `walks.write`."""
   outcome = reset.vot_toolkit(walks.resets(), walks.truths(), (20, 60))
-  # The toolkit computes parts of EAO in float32.
+  # The toolkit computes parts of EAO in float32, so EAO differs by rounding.
   assert outcome.total['eao'] == pytest.approx(0.21663445079229707, rel=1e-7)
   for scores, accuracy, robustness, failures in (
     (
@@ -229,7 +229,7 @@ def test_figures_are_those_of_vot_toolkit():
       'robustness': robustness,
       'failures': failures,
     }
-    # The toolkit sums in another order.
+    # The toolkit sums in another order, so float64 sums differ by rounding.
     assert without_eao(scores) == pytest.approx(expected, rel=1e-12)
 
 

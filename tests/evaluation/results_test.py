@@ -1,4 +1,4 @@
-"""Reading, refusing and writing of result files."""
+"""Result files: reading, writing, and the refusal of malformed files."""
 
 import numpy as np
 import pytest
@@ -117,7 +117,7 @@ def test_missing_rows_are_misses_and_additional_rows_are_ignored(rows):
     ('1,2,3,4\n1,2,nan,4\n', 'row 2: a box must be finite numbers; repeat'),
   ],
 )
-def test_the_fault_of_a_row_is_explained(tmp_path, text, message):
+def test_an_error_explains_what_is_wrong_with_a_row(tmp_path, text, message):
   (tmp_path / 'a.txt').write_text(text)
   with pytest.raises(ValueError, match=rf'a\.txt {message}'):
     read(tmp_path / 'a.txt', frames=3)
@@ -130,7 +130,7 @@ def test_a_byte_order_mark_is_ignored(tmp_path):
 
 
 def find(folder, names):
-  """Finds the results of sequences directly in a folder."""
+  """Finds the results of the named sequences in a folder."""
   match = benchmarks.matcher(benchmarks.get('folder'), names)
   return results.find_results(folder, folder, match)
 
@@ -185,9 +185,7 @@ def test_runs_are_found_in_the_layouts_of_all_toolkits(tmp_path):
   ],
   ids=['nested', 'two_runs', 'others', 'baseline'],
 )
-def test_an_error_says_which_folder_to_give_instead(
-  tmp_path, files, folder, message
-):
+def test_an_error_suggests_another_folder(tmp_path, files, folder, message):
   for name in files:
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text('1,2,3,4\n')
@@ -236,7 +234,7 @@ def test_a_folder_without_results_is_refused(tmp_path):
 def test_results_of_other_sequences_are_refused(tmp_path):
   (tmp_path / 'bike1.txt').write_text('1,2,3,4\n')
   with pytest.raises(
-    ValueError, match=r'bike1\.txt, for example, matches none'
+    ValueError, match=r'bike1\.txt, for example, matches no sequence'
   ):
     find(tmp_path, ['Couple'])
 

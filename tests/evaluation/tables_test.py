@@ -27,7 +27,7 @@ def test_rows_are_ranked_and_undefined_figures_are_a_dash():
   assert tables.rows(TRACKERS, 'tracker', FIGURES, 'success_auc') == ROWS
 
 
-def test_a_tracker_whose_ranking_figure_is_undefined_comes_last():
+def test_a_tracker_with_an_undefined_ranking_figure_comes_last():
   figures = {
     'a': {'accuracy': 0.9, 'eao': 0.1},
     'b': {'accuracy': 0.1, 'eao': 0.2},
@@ -71,14 +71,14 @@ def test_intervals_contain_the_mean_and_shrink_with_more_sequences():
     values = rng.uniform(0, 1, count)
     low, high = tables.interval(tables.draws(count) @ values / count)
     assert low < values.mean() < high
-    # The mean of many draws is nearly normal: 1.96 standard deviations per
-    # side.
+    # The means of draws are nearly normal, so 95% of them are within 1.96
+    # standard deviations.
     expected = 2 * 1.96 * values.std() / np.sqrt(count)
     np.testing.assert_allclose(high - low, expected, rtol=0.05)
     widths[count] = high - low
   assert widths[400] < widths[25] / 3
 
 
-def test_a_draw_has_the_number_of_sequences_and_is_reproducible():
+def test_draws_keep_the_number_of_sequences_and_are_reproducible():
   assert (tables.draws(7).sum(axis=1) == 7).all()
   np.testing.assert_array_equal(tables.draws(7), tables.draws(7))

@@ -1,4 +1,4 @@
-"""Definitions of one-pass scores in the toolkits, rule by rule."""
+"""One-pass scores as the toolkits define them; each test covers one rule."""
 
 import numpy as np
 import pytest
@@ -115,7 +115,7 @@ def test_a_missing_row_is_a_miss_in_every_toolkit(protocol):
 
 
 # Success, precision and normalised precision of two frames: a perfect one, and
-# one whose true box is NaN, outside the image or empty, with a result near it.
+# one with a true box that is NaN, outside the image or empty (None: undefined).
 @pytest.mark.parametrize(
   ('protocol', 'benchmark', 'nan', 'outside', 'empty'),
   [
@@ -175,7 +175,7 @@ def test_pytracking_replaces_a_box_without_area_by_the_box_before():
 def test_got10k_takes_the_area_under_the_normalised_curve_of_lasot():
   true = [ROW, ROW]
   scores = score([ROW, NEXT], true, protocol='got10k', benchmark='lasot')
-  # At a distance of 0.2 sides, a hit at 31 of the 51 thresholds.
+  # A frame with a distance of 0.2 sides is a hit at 31 of the 51 thresholds.
   assert scores['normalized_precision_20'] == pytest.approx((1 + 31 / 51) / 2)
   assert scores['precision_20'] == 1.0
 
@@ -200,8 +200,8 @@ def test_got10k_clips_boxes_of_its_own_set_and_pools_the_frames():
 def test_trackingnet_rounds_boxes_and_takes_areas_under_curves():
   # Rounding reduces the distance of 10.4 px to 10 px.
   scores = score([ROW, [60.4, 50, 10, 10]], [ROW, ROW], protocol='trackingnet')
-  # Half of the frames are hits at 0 px and all from 10 px on, at 21 thresholds
-  # that are 2.5 px apart.
+  # Half of the frames are hits at 0 px, and all frames from 10 px on; the 21
+  # thresholds are 2.5 px apart.
   assert scores['precision_20'] == pytest.approx(1 - 0.5 * 8.75 / 50)
   perfect = score([ROW] * 2, [ROW] * 2, protocol='trackingnet')
   assert perfect['success_auc'] == pytest.approx(1.0)
@@ -210,9 +210,9 @@ def test_trackingnet_rounds_boxes_and_takes_areas_under_curves():
 def test_the_example_of_the_trackingnet_devkit_gets_its_scores():
   """Scores results that are equivalent to the devkit's example files.
 
-  These are seven perfect results, one with 432 of 480 rows, and one of zeros.
-  The devkit scores them with coverage 88.956, precision and normalised
-  precision 87.802, and success 88.080.
+  There are seven perfect results, one with 432 of 480 rows, and one of zeros.
+  The devkit's scores are 88.956 for coverage, 87.802 for precision and for
+  normalised precision, and 88.080 for success.
   """
   toolkit = toolkits.get('trackingnet', 'trackingnet')
 

@@ -1,8 +1,8 @@
-"""Sequences and results by formula, which vot-toolkit has scored.
+"""Random sequences and results that vot-toolkit has scored.
 
-`write` documents where the toolkit's figures in the tests come from. It writes
-a workspace for vot-toolkit's `multistart`, `unsupervised` and `supervised`
-experiments, which the toolkit analysed.
+The figures of vot-toolkit in the tests are from the workspace that `write`
+writes, analysed with the experiments `multistart`, `unsupervised` and
+`supervised`.
 """
 
 from pathlib import Path
@@ -35,32 +35,32 @@ def truths() -> dict[str, Truth]:
 def runs() -> dict[str, list[Run]]:
   """Returns results of the anchor experiment.
 
-  Anchors are the last frame and every 50th one. Runs go forward or backward,
-  whichever is longer.
+  The anchors are every 50th frame and the last frame. A run goes forward or
+  backward, whichever is longer.
   """
   found = {}
   for name, length in LENGTHS.items():
     boxes, found[name] = _boxes(name), []
     for anchor in sorted({*range(0, length, 50), length - 1}):
       step = 1 if length - 1 - anchor >= anchor else -1
-      draw = formulas.rng(f'run {name} {anchor}')
-      fails = draw.integers(10, 400)
+      rng = formulas.rng(f'run {name} {anchor}')
+      fails = rng.integers(10, 400)
       drift, regions = np.zeros(2), [np.zeros(0)]
       rest = boxes[anchor::step][1:]
       for frame, box in enumerate(rest, 1):
-        drift = drift + draw.normal(0, 1.5, 2) + (frame > fails) * np.ones(2)
-        drift *= draw.random() > 0.08
-        drift += (draw.random() < 0.02) * draw.normal(0, 30, 2)
-        regions.append(_moved(box, drift, draw))
+        drift = drift + rng.normal(0, 1.5, 2) + (frame > fails) * np.ones(2)
+        drift *= rng.random() > 0.08
+        drift += (rng.random() < 0.02) * rng.normal(0, 30, 2)
+        regions.append(_moved(box, drift, rng))
       found[name].append(unbroken(regions, start=anchor, step=step))
   return found
 
 
 def resets() -> dict[str, list[Run]]:
-  """Returns results of the reset experiment, for the sequences without gaps."""
+  """Returns results of the reset experiment, for sequences a and d."""
   found = {}
   for name in 'ad':
-    boxes, draw = _boxes(name), formulas.rng(f'reset {name}')
+    boxes, rng = _boxes(name), formulas.rng(f'reset {name}')
     length = len(boxes)
     event, region = [], []
     while len(event) < length:
@@ -68,13 +68,13 @@ def resets() -> dict[str, list[Run]]:
       event.append(INITIALISED)
       region.append(np.zeros(0))
       for box in boxes[len(event) :]:
-        drift = drift + draw.normal(0, 6, 2)
+        drift = drift + rng.normal(0, 6, 2)
         if np.abs(drift).max() > 60:
           event += [FAILED, *[SKIPPED] * 4]
           region += [np.zeros(0)] * 5
           break
         event.append(TRACKED)
-        region.append(_moved(box, drift, draw))
+        region.append(_moved(box, drift, rng))
     found[name] = [Run(tuple(region[:length]), np.array(event[:length]))]
   return found
 
@@ -83,12 +83,12 @@ def results() -> dict[str, list[Run]]:
   """Returns results of the long-term experiment."""
   found = {}
   for name in LENGTHS:
-    draw = formulas.rng(f'long {name}')
+    rng = formulas.rng(f'long {name}')
     drift, regions, confidences = np.zeros(2), [np.zeros(0)], [np.nan]
     for true, box in zip(_boxes(name, True)[1:], _boxes(name)[1:], strict=True):
-      drift = 0.95 * drift + draw.normal(0, 3, 2)
-      regions.append(_moved(box, drift, draw))
-      confidence = draw.uniform(0.6, 1) / (1 + np.hypot(*drift) / 20)
+      drift = 0.95 * drift + rng.normal(0, 3, 2)
+      regions.append(_moved(box, drift, rng))
+      confidence = rng.uniform(0.6, 1) / (1 + np.hypot(*drift) / 20)
       if np.isnan(true).any():
         confidence *= 0.4
       confidences.append(round(confidence, 5))
@@ -97,19 +97,19 @@ def results() -> dict[str, list[Run]]:
 
 
 def _boxes(name, gaps=False):
-  """Returns a random walk of boxes; with `gaps`, frames have no target."""
-  draw = formulas.rng(f'walk {name}')
+  """Returns a random walk of boxes; with `gaps`, some boxes are NaN."""
+  rng = formulas.rng(f'walk {name}')
   length = LENGTHS[name]
-  steps = draw.normal(0, 2, (length, 2))
+  steps = rng.normal(0, 2, (length, 2))
   corners = np.array([130, 90]) + np.cumsum(steps, axis=0)
-  boxes = np.concatenate([corners, draw.normal(40, 0.2, (length, 2))], axis=1)
+  boxes = np.concatenate([corners, rng.normal(40, 0.2, (length, 2))], axis=1)
   if gaps and name in 'bc':
     boxes[ABSENT] = np.nan
   return boxes.round(4)
 
 
-def _moved(box, drift, draw):
-  sides = box[2:] * np.exp(draw.normal(0, 0.1, 2))
+def _moved(box, drift, rng):
+  sides = box[2:] * np.exp(rng.normal(0, 0.1, 2))
   return np.concatenate([box[:2] + drift, sides]).round(4)
 
 

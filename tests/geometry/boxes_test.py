@@ -1,4 +1,4 @@
-"""Boxes, sides of crops and grids, compared with values by hand."""
+"""Boxes, sides of crops and grids, compared with values computed by hand."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -33,7 +33,7 @@ def test_conversions_between_formats_keep_the_box(xp):
   ],
   ids=['same', 'half', 'touching', 'inside', 'swapped corners'],
 )
-def test_iou_has_the_value_by_hand(xp, other, expected):
+def test_iou_equals_the_value_computed_by_hand(xp, other, expected):
   box = xp.asarray([0.0, 0.0, 10.0, 10.0])
   other = xp.asarray(other, dtype=box.dtype)
   assert float(boxes.iou(box, other)) == pytest.approx(expected)

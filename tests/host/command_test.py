@@ -1,4 +1,4 @@
-"""The runner of all commands: exit codes and errors in one line."""
+"""Tests of the runner of all commands: exit codes and one-line errors."""
 
 import logging
 import types
@@ -11,7 +11,7 @@ from acm_jax.host import command
 
 
 def program(error=None):
-  """Makes a command with a required flag, which fails with `error`."""
+  """Returns a command with a required flag `n` that raises `error`, if any."""
 
   def define(values):
     flags.DEFINE_integer('n', None, 'N.', required=True, flag_values=values)
@@ -88,7 +88,8 @@ def test_logs_of_orbax_are_silenced():
 def test_help_shows_an_example_and_every_flag(run_command, module):
   code, printed, errors = run_command(module, '--help')
   assert (code, errors) == (0, [])
-  assert f'python -m {module.__name__} --' in '\n'.join(printed)
+  name = module.__name__.removeprefix('acm_jax.')
+  assert any(line.startswith(f'  acm-jax {name} --') for line in printed)
   assert any('--debug: ' in line for line in printed)
 
 

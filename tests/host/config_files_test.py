@@ -32,7 +32,8 @@ def test_a_config_of_the_package_is_found_from_any_folder(
 def test_a_path_has_precedence_over_a_name(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   (tmp_path / 'configs').mkdir()
-  (tmp_path / 'configs' / 'siamban.py').write_text('')
+  text = 'def get_config(arg=None): ...'
+  (tmp_path / 'configs' / 'siamban.py').write_text(text)
   assert config_files.find('configs/siamban.py').resolve().parent.parent == (
     tmp_path.resolve()
   )
@@ -41,6 +42,14 @@ def test_a_path_has_precedence_over_a_name(tmp_path, monkeypatch):
 @pytest.mark.parametrize('name', ['siamban_acn', 'mine/siamban.py'])
 def test_an_unknown_config_is_refused_with_the_known_ones(name):
   with pytest.raises(FileNotFoundError, match=rf'{name}: no such file; .*siam'):
+    config_files.find(name)
+
+
+@pytest.mark.parametrize('name', ['common', 'presets', 'mine.py'])
+def test_a_file_without_get_config_is_refused(tmp_path, monkeypatch, name):
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'mine.py').write_text('x = 1\n')
+  with pytest.raises(FileNotFoundError, match=rf'{name}: defines no get_conf'):
     config_files.find(name)
 
 

@@ -1,4 +1,4 @@
-"""Backbones: sizes of their features, frozen stages, and names."""
+"""Tests of feature sizes, frozen stages and names of the backbones."""
 
 import functools
 

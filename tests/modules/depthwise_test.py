@@ -38,7 +38,7 @@ def test_depthwise_convolution_equals_its_definition(grid, cells, size):
   x, kernel = arrays(size, cells)
   ours = jax.jit(lambda x, k: depthwise_conv(x, k, **grid))(x, kernel)
   expected = oracles.depthwise_conv(*map(np.asarray, (x, kernel)), **grid)
-  # Sums of up to 25 products in float32.
+  # float32 sums of up to 25 products differ by rounding.
   np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -64,18 +64,19 @@ def test_gradient_equals_that_of_the_grouped_convolution(grid, cells):
   slope = jnp.asarray(slope, jnp.float32)
   _, ours = jax.vjp(lambda x, k: depthwise_conv(x, k, **grid), x, kernel)
   for mine, other in zip(ours(slope), pull(slope), strict=True):
-    # Sums of up to 600 products in float32.
+    # float32 sums of up to 600 products differ by rounding.
     np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-4)
 
 
 @every_grid
-def test_both_kernel_gradients_are_the_same(grid):
-  # Only one of the two runs on any given backend.
+def test_both_forms_of_the_kernel_gradient_are_equal(grid):
+  # Outside of tests, a backend runs only one of the two forms.
   x, kernel = arrays(12)
   slope = depthwise_conv(x, kernel, **grid)
   taps = depthwise._Taps(3, **grid)
   on_cpu = jax.jit(lambda: depthwise._by_kernel_on_cpu(x, slope, taps=taps))()
   on_accelerators = jax.jit(lambda: depthwise._by_kernel(x, slope, taps=taps))()
+  # Only the order of float32 sums differs.
   np.testing.assert_allclose(on_cpu, on_accelerators, rtol=1e-5, atol=1e-4)
 
 

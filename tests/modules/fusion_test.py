@@ -8,8 +8,7 @@ import pytest
 from acm_jax.modules import fusion
 from tests import oracles
 
-# Batch, template cells, search cells, channels: as in SiamBAN and SiamFC, for
-# a template of one cell, and for a search region as large as the template.
+# Name -> (batch, template cells, search cells, channels).
 SHAPES = {
   'siamban': (2, 5, 29, 16),
   'siamfc': (3, 6, 22, 8),
@@ -19,7 +18,7 @@ SHAPES = {
 shapes = pytest.mark.parametrize('shape', SHAPES.values(), ids=SHAPES)
 
 
-def draw(rng, shape):
+def normal(rng, shape):
   return jnp.asarray(rng.standard_normal(shape), jnp.float32)
 
 
@@ -27,13 +26,13 @@ def features(shape):
   batch, template, search, channels = shape
   rng = np.random.default_rng(7)
   return (
-    draw(rng, (batch, template, template, channels)),
-    draw(rng, (batch, search, search, channels)),
+    normal(rng, (batch, template, template, channels)),
+    normal(rng, (batch, search, search, channels)),
   )
 
 
 def close(ours, expected):
-  # Sums of up to 800 products in float32 against float64.
+  # float32 sums of up to 800 products differ from float64 sums by rounding.
   scale = np.abs(expected).max()
   np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5 * scale)
 
@@ -43,7 +42,7 @@ def test_acm_equals_convolution_over_concatenation(shape):
   template, search = features(shape)
   cells, channels = shape[1], shape[3]
   rng = np.random.default_rng(1)
-  theta = 0.05 * draw(rng, (cells, cells, 2 * channels, 6))
+  theta = 0.05 * normal(rng, (cells, cells, 2 * channels, 6))
   theta_z, theta_x = theta[:, :, :channels], theta[:, :, channels:]
   split = fusion.valid_conv(template, theta_z)
   split += fusion.valid_conv(search, theta_x)
@@ -55,7 +54,7 @@ def test_acm_gradient_equals_that_of_concatenation(shape):
   template, search = features(shape)
   cells, channels = shape[1], shape[3]
   rng = np.random.default_rng(1)
-  theta = 0.05 * draw(rng, (cells, cells, 2 * channels, 6))
+  theta = 0.05 * normal(rng, (cells, cells, 2 * channels, 6))
 
   def split(template, search, theta):
     half = theta.shape[2] // 2
@@ -124,7 +123,7 @@ def test_acm_is_two_convolutions_and_their_sum():
 def kernels(shape, outputs=3):
   batch, cells, _, channels = shape
   rng = np.random.default_rng(3)
-  return draw(rng, (batch, cells, cells, channels, outputs))
+  return normal(rng, (batch, cells, cells, channels, outputs))
 
 
 @shapes

@@ -1,4 +1,4 @@
-"""Tests of annotated videos: tracking that ends early, frames of the sheet."""
+"""Tests of annotated videos: early ends, and the frames of the sheet."""
 
 import itertools
 
@@ -68,5 +68,5 @@ def test_the_sheet_spans_a_video_of_any_length(count):
   assert len(chosen) == min(8, count)
   assert chosen == sorted(set(chosen))
   assert chosen[0] == 0
-  # Up to an eighth at the end may be missing, since the length is not known.
+  # The length is unknown in advance, so up to an eighth at the end is missing.
   assert chosen[-1] >= (count - 1) * 7 / 8

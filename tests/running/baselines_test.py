@@ -21,7 +21,7 @@ def moving_square(frames):
 
 
 def follow(name, frames):
-  """Tracks the patch with a baseline; returns the boxes after the first."""
+  """Tracks the patch with a baseline; returns the boxes after the first one."""
   first, *rest = moving_square(frames)
   follower = BaselineFollower(name)
   follower.start(first, {0: BOX})
@@ -44,7 +44,7 @@ def test_mil_follows_the_target_and_is_deterministic():
   boxes = follow('mil', 8)
   true = BOX[None] + np.array([14, 7, 0, 0])
   first = overlaps(BOX[None].astype(float), true.astype(float))
-  # MIL samples boxes several px apart, so it follows coarsely.
+  # MIL samples boxes several px apart, so it follows the target coarsely.
   assert overlaps(boxes[-1:], true.astype(float)) > 2 * first
   again = follow('mil', 8)
   np.testing.assert_array_equal(boxes, again)

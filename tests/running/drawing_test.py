@@ -13,7 +13,7 @@ def black(h=60, w=80):
   return np.zeros((h, w, 3), np.uint8)
 
 
-def test_only_the_outline_is_drawn():
+def test_only_the_outline_of_a_box_is_drawn():
   frame = black()
   drawing.draw_box(frame, np.array([20.0, 15, 30, 20]), RED)
   for x, y in ((20, 25), (50, 25), (35, 15), (35, 35)):
@@ -40,7 +40,7 @@ def test_a_box_that_is_not_finite_is_not_drawn():
 def test_a_video_has_the_frames_and_rate_that_were_written(tmp_path, fps):
   path = tmp_path / 'a.mp4'
   writer = drawing.VideoWriter(path, fps)
-  # Odd sides, from which OpenCV's encoder cuts a row and a column.
+  # The sides are odd, so OpenCV's encoder cuts off a row and a column.
   frame = np.full((61, 83, 3), RED, np.uint8)
   for _ in range(5):
     writer.write(frame)
@@ -51,8 +51,8 @@ def test_a_video_has_the_frames_and_rate_that_were_written(tmp_path, fps):
   while (decoded := capture.read()[1]) is not None:
     frames.append(decoded)
   assert len(frames) == 5
-  # The codec is lossy; swapped channels would differ by 255.
   assert frames[0].shape == (60, 82, 3)
+  # The codec is lossy; swapped channels would differ by 255.
   assert np.abs(frames[0][..., ::-1].astype(int) - RED).max() < 20
 
 
@@ -61,7 +61,7 @@ def test_a_sheet_has_four_frames_of_equal_width_per_row(tmp_path):
   drawing.write_sheet([black(), black(30, 80), *[black()] * 4], path)
   sheet = cv2.imread(str(path))
   assert sheet.shape == (2 * 240, 4 * 320, 3)
-  # Space below a frame of less height and after the last frame is white.
+  # Space below a lower frame and after the last frame is white.
   assert (sheet[130:240, 320:640] == 255).all()
   assert (sheet[240:, 640:] == 255).all()
   assert [p.name for p in tmp_path.iterdir()] == ['sheet.png']

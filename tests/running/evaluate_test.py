@@ -22,7 +22,9 @@ def folder_task(sequences):
   return Task(FOLDER, sequences, benchmarks.sequences(FOLDER, sequences))
 
 
-def test_result_files_count_pixels_as_the_benchmark_does(sequences, tmp_path):
+def test_result_files_have_the_coordinates_of_the_benchmark(
+  sequences, tmp_path
+):
   of_folder = benchmarks.sequences(FOLDER, sequences)
   first_box = BaselineFollower('first_box')
   matlab = dataclasses.replace(FOLDER, name='matlab', first_pixel=1)
@@ -41,7 +43,7 @@ def test_result_files_count_pixels_as_the_benchmark_does(sequences, tmp_path):
 
 
 class Failing(BaselineFollower):
-  """Baseline that counts its targets, and fails once, on target number `at`."""
+  """Baseline that counts targets, and fails once, on target number `at`."""
 
   def __init__(self, at):
     super().__init__('first_box')
@@ -102,6 +104,7 @@ def test_the_number_of_lanes_does_not_change_results(
     assert speed['programs'] == 3
     assert speed['frames_per_second'] >= speed['frames_per_second_with_decode']
   for one, other in zip(*files, strict=True):
+    # Only the order of float32 sums differs, so boxes agree to 1e-3 px.
     np.testing.assert_allclose(one, other, atol=1e-3)
 
 

@@ -39,7 +39,7 @@ def root(tmp_path):
     folder = root / name / 'color'
     folder.mkdir(parents=True)
     for number in range(1, count + 1):
-      # The grey level encodes the frame number.
+      # The grey level encodes the number of the frame.
       image = np.full((48, 64, 3), 5 * number, np.uint8)
       cv2.imwrite(str(folder / f'{number:08d}.png'), image)
     (root / name / 'groundtruth.txt').write_text(f'{region}\n' * count)
@@ -48,10 +48,10 @@ def root(tmp_path):
 
 
 class Losing:
-  """Follower that loses its target `after` frames from each start.
+  """Follower that loses its target `after` frames after each start.
 
   Attributes:
-    seen: Numbers of the frames in the order of tracking; negative for a start.
+    seen: Frame numbers in the order of tracking; negative if tracking started.
   """
 
   def __init__(self, lanes, after):
@@ -121,7 +121,7 @@ def test_sequences_with_results_are_skipped(root, tmp_path):
 
 
 def drive(root, protocol_of, follower):
-  """Runs a protocol on the first sequence, and returns the outcome."""
+  """Runs a protocol on the first sequence; returns the outcome."""
   (sequence, *_) = benchmarks.sequences(VOT, root)
   (done,) = scheduler.drive(follower, [Job(sequence, protocol_of(sequence))])
   return done
@@ -134,8 +134,8 @@ def test_protocols_run_on_baselines(root):
     return EXPERIMENTS['reset'].protocol(sequence, Truth(tuple(truth)))
 
   done = drive(root, protocol, BaselineFollower('first_box'))
-  # The target is lost in frame 4, where its annotation jumps, and is held after
-  # the second start.
+  # The target is lost in frame 4, where the annotation jumps, and is not lost
+  # after the second start.
   assert done.runs[0].event.tolist() == [
     1,
     *[-1] * 3,
@@ -173,7 +173,7 @@ def write_anchors(root):
     path.write_text('\n'.join(map(str, signs)) + '\n')
 
 
-def test_each_anchor_is_tracked_to_its_end_of_the_sequence(root, tmp_path):
+def test_runs_from_anchors_end_at_the_last_or_first_frame(root, tmp_path):
   write_anchors(root)
   benchmark = benchmarks.get('vot2022_stb')
   task = Task(benchmark, root, benchmarks.sequences(benchmark, root))
@@ -211,7 +211,7 @@ def test_the_long_term_protocol_writes_confidences(root, tmp_path):
   file = folder / 'longterm' / 'bag' / 'bag_001_confidence.value'
   assert read_confidence(file)[1:].tolist() == [0.25] * 8
   scores = scoring.compute('vot_lt', root, [folder]).trackers['ours']
-  # Of nine frames, the first has the given box, and the last shows no target.
+  # The first of nine frames does not count, and the last shows no target.
   assert scores.sequences['bag']['precision'] < 7 / 8
 
 
@@ -219,13 +219,11 @@ class Backward(Experiment):
   """Experiment that tracks from the last frame to the first."""
 
   title = 'backward tracking'
-  place = 'backward'
-  plots = (
-    Points('ends', 'home', 'Ends', 'home', 'home', 'Overlap', 'Overlap'),
-  )
+  subfolder = 'backward'
+  plots = (Points('ends', 'end', 'Ends', 'end', 'end', 'Overlap', 'Overlap'),)
 
   def recognises(self, folder):
-    return (folder / self.place).is_dir()
+    return (folder / self.subfolder).is_dir()
 
   def protocol(self, sequence, truth):
     last = truth.frames - 1
@@ -236,15 +234,15 @@ class Backward(Experiment):
     return [boxes_alone(boxes)._replace(start=last, step=-1)]
 
   def files(self, folder, name, truth, benchmark):
-    return {folder / self.place / f'{name}.txt': truth.frames}
+    return {folder / self.subfolder / f'{name}.txt': truth.frames}
 
   def read(self, path, name, truth, benchmark):
     boxes = boxes_alone(np.loadtxt(path, delimiter=','))
     return boxes._replace(start=truth.frames - 1, step=-1)
 
   def write(self, folder, name, runs, benchmark):
-    (folder / self.place).mkdir(parents=True, exist_ok=True)
-    path = folder / self.place / f'{name}.txt'
+    (folder / self.subfolder).mkdir(parents=True, exist_ok=True)
+    path = folder / self.subfolder / f'{name}.txt'
     np.savetxt(path, runs[0].region, delimiter=',')
 
   def analysis(self, benchmark, name):
@@ -253,16 +251,16 @@ class Backward(Experiment):
     def score(runs, truths):
       scores = {}
       for name, (run,) in runs.items():
-        (home,) = overlaps(run.region[-1:], truths[name].box_xywh[:1])
-        scores[name] = Scores({'home': float(home)})
-      homes = np.array([each['home'] for each in scores.values()])
+        (end,) = overlaps(run.region[-1:], truths[name].box_xywh[:1])
+        scores[name] = Scores({'end': float(end)})
+      ends = np.array([each['end'] for each in scores.values()])
       return Outcome(
-        Scores({'home': float(homes.mean())}),
+        Scores({'end': float(ends.mean())}),
         scores,
-        lambda drawn: drawn @ homes / drawn.sum(axis=1),
+        lambda counts: counts @ ends / counts.sum(axis=1),
       )
 
-    return Analysis(score, {'home': Figure('overlap at home')}, 'home', False)
+    return Analysis(score, {'end': Figure('overlap at the end')}, 'end', False)
 
 
 def test_an_experiment_can_be_added_as_one_class(root, tmp_path, monkeypatch):
@@ -274,9 +272,9 @@ def test_an_experiment_can_be_added_as_one_class(root, tmp_path, monkeypatch):
   evaluate.evaluate({'ours': follower}, task, tmp_path / 'out')
   assert follower.seen[:14] == [-14, *range(13, 0, -1)]
   scores = json.loads((tmp_path / 'out' / 'scores.json').read_text())
-  # Boxes equal the starting box, which for a polygon is its bounding box.
-  assert scores['trackers']['ours']['home'] == 1.0
-  assert 'overlap at home' in (tmp_path / 'out' / 'table.md').read_text()
+  # Boxes equal the first box, which is the bounding box of a polygon.
+  assert scores['trackers']['ours']['end'] == 1.0
+  assert 'overlap at the end' in (tmp_path / 'out' / 'table.md').read_text()
   assert (tmp_path / 'out' / 'ends.png').is_file()
   assert (tmp_path / 'out' / 'vot2018' / 'tracked.png').is_file()
 
@@ -299,11 +297,11 @@ START = Start(12, np.array(BOX))
 @pytest.mark.parametrize(
   ('requests', 'message'),
   [
-    ([START, Next(), Next()], 'a frame after the last one'),
+    ([START, Next(), Next()], 'a frame after the last one; it must return'),
     ([START._replace(frame=13), Next()], 'a frame after the last one'),
     ([START._replace(frame=1, step=-1), Next(), Next()], 'after the last one'),
-    ([Next()], 'the first request of a protocol must be a Start'),
-    ([], 'the first request of a protocol must be a Start'),
+    ([Next()], r'the protocol began with Next\(\); its first yield must be'),
+    ([], r'began with a return; its first yield must be Start\(\.\.\.\)'),
     ([START, Next], "class .*Next'> is not a request; a protocol must yield"),
     ([START, None], 'None is not a request'),
     ([START._replace(frame=14)], '`frame` must be from 0 to 13'),
@@ -336,7 +334,7 @@ def test_errors_of_a_protocol_name_the_sequence(root):
 
   for protocol, message in (
     (refuses, 'ants1: no anchors'),
-    (returns_nothing, 'ants1: a protocol must return a list of runs'),
+    (returns_nothing, 'ants1: the protocol returned None; it must return a'),
   ):
     with pytest.raises(ValueError, match=message):
       drive(root, protocol, Losing(1, 99))
@@ -370,7 +368,7 @@ def test_annotations_for_another_number_of_frames_are_refused(root, tmp_path):
     run(task, Losing(1, 99), tmp_path)
 
 
-def test_the_first_box_of_a_polygon_has_its_area_plus_a_pixel_per_side():
+def test_the_first_box_has_the_area_of_the_polygon_plus_a_pixel_per_side():
   square = np.array([20, 10, 30, 20, 20, 30, 10, 20], float)
   side = np.sqrt(200) + 1
   expected = [20 - (side - 1) / 2, 20 - (side - 1) / 2, side, side]

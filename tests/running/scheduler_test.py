@@ -1,4 +1,4 @@
-"""Tests of the scheduler: independent lanes, busy lanes and recorded times."""
+"""Tests of the scheduler: independence and use of lanes, recorded times."""
 
 import collections
 
@@ -16,12 +16,12 @@ from acm_jax.tracking.engine import Engine, Programs, initial_result
 from tests import formulas
 
 BOX = np.array([100, 80, 60, 40], np.float32)
-# More videos than lanes, of two buckets, one with a single frame.
+# Lengths of videos: more videos than lanes, one of them with a single frame.
 LENGTHS = (5, 9, 1, 3, 7)
 
 
 def write(folder, number, length, size=None):
-  """Writes a video; its number determines frames, box and bucket."""
+  """Writes a video; `number` determines the frames, box and bucket."""
   size = size or ((240, 320) if number % 2 else (300, 400))
   paths = []
   for i in range(length):
@@ -61,7 +61,7 @@ def test_a_lane_tracks_as_if_its_video_were_the_only_one(
     frames = map(sequences.read_frame, video.frame_paths)
     alone = video_tracker.follow(tiny_model, frames, video.box_xywh[:1])
     expected = [tracked.box_xywh for (tracked,) in alone]
-    # The documented bound; only the order of float32 sums differs.
+    # Only the order of float32 sums differs, so boxes agree to 1e-3 px.
     np.testing.assert_allclose(done[index].runs[0].region, expected, atol=1e-3)
 
 
@@ -69,7 +69,8 @@ def test_programs_are_few_and_reused(videos, tiny_model):
   programs = Programs()
   engine = Engine(tiny_model, 2, programs=programs)
   drive(engine, videos)
-  # A start and a step for each of two buckets, and one to assign a lane.
+  # Each of two buckets has a program to start and a program to step; one more
+  # program assigns a lane.
   assert len(programs) == 5
   drive(engine, videos)
   assert len(programs) == 5

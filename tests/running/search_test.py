@@ -28,7 +28,7 @@ def folder_task(sequences):
 
 @pytest.fixture
 def run_search(tiny_model, folder_task, tmp_path):
-  """Returns a function that searches, and returns the folder of results."""
+  """Returns a function that runs a search and returns the results folder."""
 
   def run_search(budget, task=folder_task, hparams=OWN):
     model = dataclasses.replace(tiny_model, hparams=hparams)
@@ -59,7 +59,7 @@ def test_candidates_fill_the_spans_of_the_tracker(name):
     values = np.array([getattr(each, field) for each in others])
     assert low <= values.min() < low + 0.1 * (high - low)
     assert high - 0.1 * (high - low) < values.max() <= high
-  # Hyper-parameters that are not searched are the model's.
+  # Hyper-parameters that are not searched keep the model's values.
   assert {each.lost_score for each in others} == {0.5}
 
 
@@ -78,11 +78,11 @@ def test_evaluate_reproduces_the_results_of_a_candidate(
 ):
   programs = Programs()
   monkeypatch.setattr(search, 'Programs', lambda: programs)
-  # Three candidates in four lanes, then the last candidate in one lane: two
-  # programs for each number of lanes, and one that starts a target.
+  # Three candidates run in four lanes, then the last candidate in one lane: two
+  # programs for each number of lanes, and one program that starts a target.
   folder = run_search(Budget(4, lanes=3))
   assert len(programs) == 5
-  # The best values include those that are not searched.
+  # The best values include hyper-parameters that are not searched.
   name, lost_score = content(folder)['best'].rsplit(',', 1)
   assert lost_score == 'lost_score=0.5'
   assert name in {path.name for path in folder.iterdir() if path.is_dir()}
@@ -97,6 +97,7 @@ def test_evaluate_reproduces_the_results_of_a_candidate(
   assert code == 0, errors
   (own,) = (tmp_path / 'folder').glob('tiny-*')
   for path in own.glob('*.txt'):
+    # Only the order of float32 sums differs, so boxes agree to 1e-3 px.
     np.testing.assert_allclose(
       read_boxes(folder / name / path.name), read_boxes(path), atol=1e-3
     )
@@ -128,7 +129,7 @@ def test_candidates_are_ranked_including_the_values_of_the_checkpoint(
 
 
 def test_existing_results_are_not_computed_again(run_search, folder_task):
-  # As after an interrupt: two candidates have results of one sequence.
+  # After an interrupt, two candidates have results of one sequence.
   first = dataclasses.replace(folder_task, sequences=folder_task.sequences[:1])
   folder = run_search(Budget(2), first)
   before = times_of_writing(folder)
@@ -180,12 +181,12 @@ def test_a_benchmark_that_cannot_be_searched_is_refused(
 @pytest.mark.parametrize(
   ('flags', 'message'),
   [
-    (['--budget=3'], '--budget: needs --search'),
+    (['--budget=3'], '--budget: needs --search; add --search or leave --bu'),
     (['--seed=0'], '--seed: needs --search'),
     (['--search', '--budget=0'], '--budget=0: give at least 1'),
     (['--search', '--lanes=0'], '--lanes=0: give at least 1'),
     (['--search', '--seed=-1'], '--seed=-1: give at least 0'),
-    (['--search', '--baseline=mil'], '--baseline: no baseline has hyper-para'),
+    (['--search', '--baseline=mil'], '--baseline: baselines have no hyper-p'),
   ],
 )
 def test_an_invalid_request_is_refused_in_one_line(

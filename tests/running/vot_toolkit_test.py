@@ -1,4 +1,4 @@
-"""Tests that runs on real sequences get the scores of VOT's toolkit."""
+"""Tests that scores on real sequences equal those of VOT's toolkit."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def workspaces(real_data, tmp_path_factory):
 
 
 @pytest.mark.parametrize('workspace', SCORES)
-def test_first_box_gets_the_scores_of_the_toolkit(
+def test_scores_of_first_box_equal_those_of_the_toolkit(
   workspaces, tmp_path, workspace
 ):
   name, expected = SCORES[workspace]
@@ -35,5 +35,5 @@ def test_first_box_gets_the_scores_of_the_toolkit(
     'first_box', BaselineFollower('first_box'), task, tmp_path
   )
   total = task.score({'first_box': folder}).trackers['first_box'].total
-  # The expected scores are rounded to six digits.
+  # The expected scores are rounded to six decimals.
   assert tuple(total.figures.values()) == pytest.approx(expected, abs=6e-7)

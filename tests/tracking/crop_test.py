@@ -1,4 +1,4 @@
-"""Tests that both implementations of crops agree, also with OpenCV."""
+"""Tests that both implementations of crops agree with OpenCV."""
 
 import cv2
 import jax
@@ -25,7 +25,7 @@ def frame(h=160, w=210):
 
 
 def by_opencv(pixels, center, side, out_size):
-  """Crops a frame padded with the fill colour at whole pixels, and resizes."""
+  """Pads a frame with the fill colour, crops at whole pixels, and resizes."""
   side = int(side)
   pad = 600
   padded = cv2.copyMakeBorder(
@@ -45,7 +45,8 @@ def test_crops_equal_those_of_opencv(square, out_size):
     image, jnp.array(center), jnp.float32(side), out_size, FILL
   )
   truth = by_opencv(np.asarray(image.pixels), center, side, out_size)
-  # OpenCV uses 11-bit weights and rounds to whole grey levels.
+  # OpenCV rounds weights to 11 bits and results to whole grey levels, so values
+  # differ by up to 2.
   difference = np.abs(np.asarray(ours) - truth)
   assert difference.max() <= 2
   assert difference.mean() < 0.5
@@ -60,7 +61,7 @@ def test_matrix_products_equal_gathers(square):
   cols = crop.taps(x - side / 2 + offset, image.shape[1])
   gathered = crop._by_gather(image, rows, cols, FILL)
   multiplied = jax.jit(crop._by_matrix)(image, rows, cols, FILL)
-  # Tolerance of float32 sums of grey levels up to 255.
+  # float32 sums of grey levels up to 255 differ by rounding.
   np.testing.assert_allclose(gathered, multiplied, atol=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""Tests that lanes of the engine are independent and programs few."""
+"""Tests of the engine: lanes are independent, and few programs compile."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ BOXES = np.array(
 
 @pytest.fixture(params=['one_by_one', 'together'])
 def form(request, monkeypatch):
-  """Runs a test with both implementations of the step, on any platform."""
+  """Runs a test with each implementation of the step, on any platform."""
   step = getattr(lanes, request.param)
   monkeypatch.setattr(lanes, 'step_on', lambda platform: step)
 
@@ -50,15 +50,15 @@ def test_frames_of_other_lanes_do_not_affect_a_lane(tiny_model):
     images = {1: image(i)} | ({0: image(9 - i), 2: image(i)} if i % 2 else {})
     actual.append(engine.advance(images)()[1])
   for one, other in zip(actual, expected, strict=True):
-    # The documented bound; only the order of float32 sums differs.
+    # Only the order of float32 sums differs, so boxes agree to 1e-3 px.
     np.testing.assert_allclose(one.box_xywh, other.box_xywh, atol=1e-3)
 
 
 @pytest.mark.usefixtures('form')
-def test_lanes_with_wide_search_equal_single_lanes(tiny_model):
+def test_lanes_with_wide_search_are_independent(tiny_model):
   plain = follow(Engine(tiny_model, 3), BOXES, 8)
-  # Put the threshold into the widest gap between scores, so that targets are
-  # lost and found, and rounding does not decide when.
+  # The threshold lies in the widest gap between scores, so that targets are
+  # lost and found, and rounding cannot change when.
   ordered = np.sort(plain.score, axis=None)
   gap = np.argmax(np.diff(ordered)[3:-3]) + 3
   middle = float(ordered[gap : gap + 2].mean())
@@ -72,12 +72,12 @@ def test_lanes_with_wide_search_equal_single_lanes(tiny_model):
   programs = Programs()
   together = follow(Engine(model, 3, programs=programs), BOXES, 8)
   assert any(0 < sum(row) < 3 for row in together.lost)
-  # Two programs that start a target, and a step for each size of region.
+  # Two programs start a target, and two step, one for each size of region.
   assert len(programs) == 4
   for n in range(3):
     alone = follow(Engine(model, programs=programs), BOXES[n : n + 1], 8)
     np.testing.assert_array_equal(together.lost[:, n], alone.lost[:, 0])
-    # The documented bound; only the order of float32 sums differs.
+    # Only the order of float32 sums differs, so boxes agree to 1e-3 px.
     np.testing.assert_allclose(
       together.box_xywh[:, n], alone.box_xywh[:, 0], atol=1e-3
     )
@@ -95,7 +95,7 @@ def test_frames_of_one_bucket_share_programs(tiny_model):
 
 
 def test_models_with_a_common_cache_run_their_own_programs(tiny_model):
-  """Uses models whose arrays have equal shapes, but whose boxes differ."""
+  """Uses models with arrays of equal shapes, but with different boxes."""
   moved = dataclasses.replace(tiny_model.tracker, pixel_shift=9.0)
   models = [
     tiny_model,
@@ -125,8 +125,8 @@ def test_invalid_calls_are_refused_and_change_no_lane(tiny_model):
   engine.start(image(0), {0: BOXES[0]})
   for refused in (
     lambda: engine.advance({1: image(1)}),
-    # Lane 1 must not be started if another lane of the call is invalid; the
-    # second `advance` checks that it has no target.
+    # These calls must not start lane 1, because another lane is invalid; the
+    # next `advance` checks that lane 1 has no target.
     lambda: engine.start(image(0), {1: BOXES[0], 2: BOXES[0]}),
     lambda: engine.start(image(0), {1: BOXES[0], 0: np.zeros(4)}),
     lambda: engine.advance({1: image(1)}),
@@ -156,5 +156,5 @@ def test_an_image_that_is_not_an_array_is_refused():
     ((20000, 8), (20000, 256)),
   ],
 )
-def test_sides_are_padded_to_those_of_the_bucket(size, bucket):
+def test_sides_are_rounded_up_to_those_of_a_bucket(size, bucket):
   assert bucket_of(np.zeros((*size, 3), np.uint8)) == bucket

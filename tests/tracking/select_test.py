@@ -36,7 +36,7 @@ def test_an_unchanged_box_is_not_penalised():
   np.testing.assert_allclose(chosen.box_cxcywh, [50, 60, 20, 30], rtol=1e-6)
 
 
-def test_the_window_alone_selects_the_middle():
+def test_a_window_influence_of_1_selects_the_middle():
   inputs = candidates()
   chosen = select.select(inputs, STATE, Hparams(0.1, 1.0, 0.0), jnp.float32(2))
   assert chosen.score == inputs.score[2, 2]

@@ -32,7 +32,7 @@ def scalars(result):
   return result.score, result.lost, result.margin
 
 
-def test_update_and_track_return_the_same(tracker):
+def test_update_and_track_return_the_same_results(tracker):
   by_update = update_all(tracker, frames(6), BOX)
   for ahead in (0, 1, 3):
     by_track = list(tracker.track(iter(frames(6)), [BOX], ahead=ahead))
@@ -54,16 +54,16 @@ def test_a_result_is_a_box_and_plain_numbers(tracker):
     result.box[:] += 1
 
 
-def test_several_targets_at_once_equal_single_targets(tracker):
+def test_targets_tracked_together_get_the_boxes_of_separate_runs(tracker):
   together = list(tracker.track(frames(6), [BOX, OTHER]))
   for n, box in enumerate((BOX, OTHER)):
     alone = list(tracker.track(frames(6), [box]))
     for both, (one,) in zip(together, alone, strict=True):
-      # The documented bound; only the order of float32 sums differs.
+      # Only the order of float32 sums differs, so boxes agree to 1e-3 px.
       np.testing.assert_allclose(both[n].box, one.box, atol=1e-3)
 
 
-def test_without_reading_ahead_each_frame_is_answered_first(tracker):
+def test_with_ahead_0_results_come_before_the_next_frame_is_read(tracker):
   numbers_read = []
 
   def camera():
@@ -92,7 +92,7 @@ def test_each_target_can_have_its_own_hyper_parameters(tiny_model):
   for n in range(2):
     own = jax.tree.map(lambda x, n=n: x[n : n + 1], hparams)
     alone = follow([BOX], own)
-    # The documented bound; only the order of float32 sums differs.
+    # Only the order of float32 sums differs, so boxes agree to 1e-3 px.
     np.testing.assert_allclose(together[:, n], alone[:, 0], atol=1e-3)
   # The hyper-parameters make a difference.
   assert np.ptp(together, axis=1).max() > 1
@@ -101,7 +101,7 @@ def test_each_target_can_have_its_own_hyper_parameters(tiny_model):
 def test_interleaved_trackers_are_independent_and_change_no_global_setting(
   tiny_model,
 ):
-  """Checks that no precision is set while a generator waits for a frame."""
+  """Checks that `track` sets no global precision between two frames."""
   one, other = (VideoTracker(tiny_model) for _ in range(2))
   alone = list(one.track(frames(4), [BOX]))
   with jax.default_matmul_precision('default'):
@@ -189,7 +189,7 @@ def test_a_frame_of_another_size_is_refused_and_named(tracker):
   images = [*frames(3), formulas.frame(3)[:200]]
   message = 'the frame has 320 x 200 pixels but the first frame 320 x 240'
   results = tracker.track(images, [BOX])
-  # Results of the frames before it come first.
+  # The results of the previous frames come first.
   for _ in range(3):
     next(results)
   with pytest.raises(

@@ -1,4 +1,4 @@
-"""Tests of the modes that search a larger region."""
+"""Tests of the rules that decide when to search a larger region."""
 
 import types
 
@@ -17,7 +17,7 @@ from tests import formulas
 
 FRAME = Frame(jnp.asarray(formulas.frame(0)), jnp.array([240, 320]))
 BOX = jnp.array([150.0, 100.0, 24.0, 24.0])
-# No penalty and no smoothing; tests set the window if they need it.
+# No penalty, no smoothing and no window; one test sets a window.
 HPARAMS = Hparams(0.0, 0.0, 1.0, lost_score=0.8, found_score=0.998)
 
 
@@ -26,12 +26,13 @@ step = jax.jit(loop.step, static_argnums=0, static_argnames='wide')
 
 
 class Peaks(nn.Module):
-  """Network that sees 40 px targets at given cells, with given scores.
+  """Network that finds targets of 40 px at cells and with scores of its input.
 
-  Cells are counted from the middle of the response map.
+  The variables `peaks` hold column, row and score of each target; cells are
+  counted from the middle of the response map.
   """
 
-  # Only the stride of the backbone is used.
+  # Only the stride of the backbone is read.
   backbone = types.SimpleNamespace(stride=8)
 
   def encode(self, template, box_size, **_):
@@ -49,7 +50,7 @@ class Peaks(nn.Module):
 
 
 def run(mode, frames, hparams=HPARAMS):
-  """Tracks through frames of peaks (x, y, score), as the engine does.
+  """Tracks like the engine, through frames of peaks (x, y, score).
 
   Returns:
     The states, beginning with the initial one, and for each frame the result
@@ -80,7 +81,7 @@ def test_a_target_is_lost_below_one_score_and_found_above_another():
   np.testing.assert_allclose([t.score for t in results], scores, rtol=1e-5)
 
 
-def test_a_lost_target_moves_only_to_scores_above_the_first_threshold():
+def test_a_lost_target_moves_only_to_scores_of_at_least_lost_score():
   frames = [[(3, 0, 0.5)], [(-4, 2, 0.9)]]
   (start, lost, doubtful), results, _ = run(wide.make('long_term'), frames)
   np.testing.assert_array_equal(lost.center, start.center)
@@ -91,7 +92,7 @@ def test_a_lost_target_moves_only_to_scores_above_the_first_threshold():
   np.testing.assert_allclose(doubtful.center - start.center, moved, rtol=1e-5)
 
 
-def test_without_a_mode_lost_targets_are_flagged_but_still_move():
+def test_without_wide_search_lost_targets_are_flagged_but_still_move():
   states, results, were_wide = run(None, [[(3, 0, 0.5)], [(0, 0, 0.9)]])
   assert [bool(t.lost) for t in results] == [True, True]
   assert were_wide == [False, False]
@@ -105,8 +106,8 @@ def test_with_equal_thresholds_the_flag_depends_only_on_the_frame():
 
 
 def test_the_larger_region_reaches_further_and_uses_almost_no_window():
-  # The first peak lies outside of a region of 255 px; a window of 0.9 would
-  # select the second one in the middle.
+  # The first peak lies outside a search region of 255 px; a window influence of
+  # 0.9 would select the second peak, in the middle.
   frames = [[(0, 0, 0.5)], [(40, -40, 0.85), (0, 0, 0.7)]]
   hparams = HPARAMS.replace(window_influence=0.9)
   _, results, were_wide = run(wide.make('long_term'), frames, hparams)
@@ -139,7 +140,7 @@ def test_the_margin_is_the_lead_over_the_best_score_outside_the_box():
   assert margins == pytest.approx([0.3, 0.5], abs=1e-5)
 
 
-def test_modes_are_selected_by_name():
+def test_rules_are_selected_by_name():
   tracker = trackers.make('siamban', wide_search='fast_motion')
   assert tracker.wide_search.search_size == 510
   assert trackers.make('siamban').wide_search is None

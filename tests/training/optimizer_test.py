@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from acm_jax.training import optimizer
+from acm_jax.training import expressions, optimizer
 
 RATES = (('a/', 0.1), ('b/frozen', 0.0), ('', 1.0))
 FACTOR = {'a/w': 0.1, 'b/frozen': 0.0, 'b/w': 1.0}
@@ -107,13 +107,15 @@ def test_an_optimizer_is_chosen_by_name_and_defaults_to_sgd():
   assert isinstance(optimizer.make('adamw', **values), optimizer.AdamW)
   with pytest.raises(ValueError, match="unknown optimizer 'lion'; choose one"):
     optimizer.make('lion', **values)
+  with pytest.raises(ValueError, match=r"sgd: has no 'b1'; give weight"):
+    optimizer.make('sgd', b1=0.9, **values)
 
 
 def test_a_parameter_without_a_group_is_named():
-  with pytest.raises(ValueError, match='matches the parameter b/frozen'):
-    optimizer.group_of(random_tree(0, 1.0), (('a/', 1.0),))
+  with pytest.raises(ValueError, match='selects the parameter b/frozen'):
+    expressions.assign('rates', ['a/'], random_tree(0, 1.0))
 
 
 def test_an_expression_that_matches_nothing_is_named():
-  with pytest.raises(ValueError, match="no parameter is left for 'c/'"):
-    optimizer.group_of(random_tree(0, 1.0), (('c/', 0.1), ('', 1.0)))
+  with pytest.raises(ValueError, match="'c/' decides for no parameter"):
+    expressions.assign('rates', ['c/', ''], random_tree(0, 1.0))

@@ -88,12 +88,12 @@ def test_an_unknown_and_a_missing_section_are_named():
     (
       'phases.unfrozen.rates',
       (('spine/', 0.1), ('', 1.0)),
-      "phases.unfrozen: rates: no parameter is left for 'spine/'",
+      "phases.unfrozen: rates: 'spine/' decides for no parameter",
     ),
     (
       'phases.unfrozen.rates',
       (('backbone/', 0.1),),
-      'phases.unfrozen: rates: no expression matches the parameter head/Batch',
+      'phases.unfrozen: rates: no expression selects the parameter head/Batch',
     ),
     (
       'optimizer',
@@ -103,19 +103,39 @@ def test_an_unknown_and_a_missing_section_are_named():
     (
       'sharding',
       {'rules': (('', 'zero'),)},
-      "sharding: rules: unknown rule 'zero' (for ''); choose one of replic",
+      "sharding: rules: unknown rule 'zero' for ''; choose from replicate",
     ),
     ('sharding', {'rules': (('(', 'fsdp'),)}, "sharding: rules: '(' is not a"),
-    ('sharding', {'fsdp': 0}, 'sharding: fsdp=0: give 1 or more'),
+    (
+      'phases.frozen.rates',
+      (('head/', 1.0), ('head/', 0.1), ('', 0.0)),
+      "phases.frozen: rates: 'head/' occurs twice; remove one of them",
+    ),
+    (
+      'phases.frozen.rates',
+      (('', -1.0),),
+      "phases.frozen: rates: -1.0 for '': give a factor of 0 or more",
+    ),
+    (
+      'phases.frozen.rates',
+      (('', float('nan')),),
+      "phases.frozen: rates: nan for '': give a factor of 0 or more",
+    ),
+    ('precision', 'half', "precision: unknown precision 'half'; choose from "),
+    (
+      'sharding',
+      {'fsdp': 0},
+      'sharding: fsdp=0: give a whole number',
+    ),
     (
       'sharding',
       {'rules': (('', 'fsdp'), ('head/', 'replicate'))},
-      "sharding: rules: no parameter is left for 'head/'",
+      "sharding: rules: 'head/' decides for no parameter",
     ),
     (
       'sharding',
       {'rules': (('head/', 'fsdp'),)},
-      'sharding: rules: no expression matches the parameter backbone/',
+      'sharding: rules: no expression selects the parameter backbone/',
     ),
   ],
   ids=lambda value: value if isinstance(value, str) else '',

@@ -10,7 +10,7 @@ import pytest
 
 from acm_jax.modules import mode
 from acm_jax.training import plan as plans
-from acm_jax.training import sharding
+from acm_jax.training import schedule, sharding
 from data_pipelines import batch
 from tests.training import fakes
 
@@ -143,9 +143,9 @@ def test_the_average_follows_all_steps_that_are_not_skipped(eight):
 
 
 def test_a_finite_gradient_that_breaks_the_weights_is_skipped(eight):
-  step = eight.plan.step_function(eight.plan.phase(0))
+  plan = dataclasses.replace(eight.plan, rate=np.array([np.inf]))
   # A rate above the largest float32 becomes infinite.
-  broken = jax.jit(functools.partial(step, rate_per_epoch=jnp.array([jnp.inf])))
+  broken = jax.jit(plan.step_function(plan.phase(0)))
   after, metrics = broken(eight.first, eight.raw())
   assert np.isfinite([metrics['loss'], metrics['grad_norm']]).all()
   jax.tree.map(np.testing.assert_array_equal, after.params, eight.first.params)
@@ -200,6 +200,20 @@ def test_frozen_statistics_are_used_and_kept_while_scales_train(eight):
   norm = slope['backbone']['BatchNorm_0']
   assert jnp.any(norm['scale'])
   assert jnp.any(norm['bias'])
+
+
+def test_a_frozen_module_inside_a_part_that_trains_keeps_its_statistics(eight):
+  phase = schedule.make_phase(
+    'some', from_epoch=0, rates=(('head/BatchNorm_0', 0.0), ('', 1.0))
+  )
+  state = jax.jit(lambda: eight.plan.initial_state(phase))()
+  step = jax.jit(eight.plan.step_function(phase))
+  after, _ = step(state, eight.raw())
+  same = jax.tree.map(
+    lambda a, b: bool((a == b).all()), state.batch_stats, after.batch_stats
+  )
+  assert same['head']['BatchNorm_0'] == {'mean': True, 'var': True}
+  assert same['backbone']['BatchNorm_0'] == {'mean': False, 'var': False}
 
 
 def test_dropout_differs_between_steps_but_not_between_runs():

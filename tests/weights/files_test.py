@@ -8,7 +8,7 @@ import pytest
 from acm_jax.weights import files
 
 
-def test_npz_files_are_read_and_the_prefix_removed(tmp_path):
+def test_npz_files_are_read_and_the_prefix_is_removed(tmp_path):
   np.savez(tmp_path / 'w.npz', **{'module.a.weight': np.ones((2, 3))})
   assert files.read(tmp_path / 'w.npz').arrays['a.weight'].shape == (2, 3)
 
@@ -26,7 +26,9 @@ class RunsCode:
     return print, ('ran',)
 
 
-def test_an_npz_file_with_objects_is_refused_and_not_run(tmp_path, capsys):
+def test_an_npz_file_with_objects_is_refused_without_running_code(
+  tmp_path, capsys
+):
   np.savez(tmp_path / 'w.npz', a=np.array([RunsCode()], dtype=object))
   capsys.readouterr()
   with pytest.raises(ValueError, match='not a readable'):

@@ -1,4 +1,4 @@
-"""Tests that converted ImageNet classifiers compute the same."""
+"""Tests that ImageNet classifiers compute the same after conversion."""
 
 import functools
 
@@ -34,7 +34,7 @@ def test_a_1x1_shortcut_becomes_the_centre_of_a_3x3_kernel():
     assert np.count_nonzero(kernel) == np.count_nonzero(middle)
 
 
-def test_weights_that_take_bgr_already_are_unchanged():
+def test_weights_of_pysot_are_unchanged():
   pysot = imagenet.resnet(classifiers.resnet50())
   again = imagenet.resnet(pysot)
   for key, value in pysot.items():
@@ -82,7 +82,7 @@ def test_the_backbone_computes_the_same_as_the_classifier():
   )
   _, state = jax.jit(apply)(filled, bgr)
   actual = state['intermediates']['layer1_0']['__call__'][0][0, 1:-1, 1:-1]
-  # float32 against float64; the measured error is 4e-6 of the largest value.
+  # float32 outputs differ from float64 by 4e-6 of the largest value.
   np.testing.assert_allclose(
     actual, expected, rtol=0, atol=1e-5 * np.abs(expected).max()
   )
@@ -107,11 +107,11 @@ def variables_of(weights):
   )
 
 
-def test_a_state_dict_of_another_network_is_no_mobilenet():
+def test_a_state_dict_of_another_network_is_refused_as_mobilenet():
   with pytest.raises(ValueError, match='not a MobileNetV2 state dict'):
     imagenet.mobilenet_v2({'conv1.weight': np.zeros((64, 3, 7, 7))})
 
 
-def test_a_state_dict_without_batch_norms_is_no_resnet():
+def test_a_state_dict_without_batch_norms_is_refused_as_resnet():
   with pytest.raises(ValueError, match=r'bn1.* is missing.*not a ResNet'):
     imagenet.resnet({'conv1.weight': np.zeros((64, 3, 7, 7))})

@@ -30,7 +30,7 @@ def dotted(path):
   return path.replace('/', '.')
 
 
-def test_layouts_are_converted():
+def test_arrays_are_converted_to_the_layouts_of_flax():
   filled = state_dict.to_variables(weights(), SHAPES, dotted)
   part = filled['params']['part']
   assert (

@@ -1,12 +1,12 @@
 """Readers of the folder layouts that tracking benchmarks are published in.
 
 A reader takes the official root folder and returns the sequences that it finds.
-The docstring of a reader states the pixel convention of the files; only the
-reader converts it.
+The docstring of a reader states whether pixel coordinates in the files are
+0-based or 1-based; only the reader converts them.
 
 Sources: the official layouts of OTB-100 (TPAMI 2015), VOT (votchallenge.net),
 UAV123 (ECCV 2016), NfS (arXiv:1703.05884), TColor-128 (TIP 2015) and TinyTLP
-(arXiv:1811.01508). Benchmarks that are also training sets have their readers in
+(arXiv:1811.01508). The readers of benchmarks that are also training sets are in
 `sources`.
 """
 
@@ -33,10 +33,13 @@ def read(layout: str, root: Path) -> list[Sequence]:
     known = ', '.join(sorted(LAYOUTS))
     raise ValueError(f'unknown layout {layout!r}; choose one of {known}')
   if not root.is_dir():
-    raise FileNotFoundError(f'{root}: no such folder')
+    raise FileNotFoundError(f'{root}: no such folder; check the path')
   found = sorted(LAYOUTS[layout](root), key=lambda sequence: sequence.name)
   if not found:
-    raise ValueError(f'{root}: no sequence in the layout {layout}')
+    raise ValueError(
+      f'{root}: no sequence in the layout {layout}; give the root folder of '
+      'the benchmark'
+    )
   return found
 
 

@@ -1,4 +1,4 @@
-"""Functions of all layouts: folders of sequences, and images by number."""
+"""Helpers of the readers: find folders of sequences, and images by number."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""NfS at both of its frame rates."""
+"""NfS at 30 and at 240 frames per second."""
 
 from pathlib import Path
 
@@ -20,12 +20,11 @@ def nfs240(root: Path) -> list[Sequence]:
 
 
 def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
-  """Reads `<seq>/<rate>/{<seq>/%05d.jpg, <seq>.txt}`, first pixel 0.
+  """Reads `<seq>/<rate>/{<seq>/%05d.jpg, <seq>.txt}`; boxes are 0-based.
 
   Rows are `track xmin ymin xmax ymax frame lost ...`. There is a row for every
-  frame at 240 frames per second, even if the images have the lower rate. Their
-  numbers may differ: one row more than images is dropped, and so are images
-  beyond the last row.
+  frame at 240 frames per second, even if the images have the lower rate. One
+  row more than images is dropped, and so are images beyond the last row.
   """
   found = []
   for folder in folders_with(root, rate):

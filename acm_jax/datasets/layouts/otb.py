@@ -10,7 +10,7 @@ from acm_jax.datasets import sequences
 from acm_jax.datasets.layouts.files import folders_with, frames_from
 from acm_jax.datasets.sequences import Sequence
 
-# Number of the first annotated image where it is not the first image.
+# First annotated image of the sequences that do not begin at image 1.
 _OTB_FIRST = {
   'BlurCar1': 247,
   'BlurCar3': 3,
@@ -36,12 +36,12 @@ _OTB_ROWS = {'Tiger1': _Rows(354, 349)}
 
 
 def otb(root: Path) -> list[Sequence]:
-  """Reads `<Seq>/{img/%04d.jpg, groundtruth_rect*.txt}`, first pixel 1.
+  """Reads `<Seq>/{img/%04d.jpg, groundtruth_rect*.txt}`; boxes are 1-based.
 
   Two targets in one video are the sequences `<Seq>-1` and `<Seq>-2`, whether
-  they share a folder or each has a copy of it with that name. A target with an
-  empty file (the first one of Human4) is skipped. The optional file `attrs.txt`
-  lists the attributes.
+  both are in the folder `<Seq>` or each is in a folder with the sequence's
+  name. A target with an empty file (the first one of Human4) is skipped. The
+  optional file `attrs.txt` lists the attributes.
   """
   found = []
   for folder in folders_with(root, 'img'):
@@ -70,7 +70,7 @@ def otb(root: Path) -> list[Sequence]:
 
 
 def _from_first(boxes: np.ndarray, name: str, file: Path) -> np.ndarray:
-  """Drops the rows before the first frame that is used."""
+  """Drops the rows before the first annotated image."""
   if name not in _OTB_ROWS:
     return boxes
   rows = _OTB_ROWS[name]

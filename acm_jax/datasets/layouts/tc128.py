@@ -12,8 +12,8 @@ from acm_jax.datasets.sequences import Sequence
 def tc128(root: Path) -> list[Sequence]:
   """Reads `<Seq>/{img/%04d.jpg, <Seq>_gt.txt, <Seq>_frames.txt}`.
 
-  The first pixel is 1; `_frames.txt` has the numbers of the first and the last
-  image.
+  Boxes are in 1-based pixel coordinates; `_frames.txt` holds the numbers of the
+  first and the last image.
   """
   found = []
   for folder in folders_with(root, 'img'):
@@ -23,7 +23,8 @@ def tc128(root: Path) -> list[Sequence]:
     numbers = sequences.read_rows(span, (2,))
     if len(numbers) != 1 or not np.isfinite(numbers).all():
       raise ValueError(
-        f'{span}: must be one row, the numbers of the first and the last image'
+        f'{span}: {len(numbers)} rows; give one row with the numbers of the '
+        'first and the last image'
       )
     first, last = map(int, numbers[0])
     frames = frames_from(folder / 'img', first, last)

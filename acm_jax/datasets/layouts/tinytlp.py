@@ -10,7 +10,7 @@ from acm_jax.datasets.sequences import Sequence
 
 
 def tinytlp(root: Path) -> list[Sequence]:
-  """Reads `<Seq>/{img/, groundtruth_rect.txt}`, first pixel 0.
+  """Reads `<Seq>/{img/, groundtruth_rect.txt}`; boxes are 0-based.
 
   Rows are `frame,x,y,w,h,lost`; frames are counted from 1.
   """

@@ -1,4 +1,4 @@
-"""Benchmarks that are parts of training sets, read by the same readers."""
+"""Benchmarks that are parts of training sets, read with the sets' readers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +44,7 @@ def got10k_val(root: Path) -> list[Sequence]:
 
 
 def got10k_test(root: Path) -> list[Sequence]:
-  """Reads GOT-10k's test set, of which only the first boxes are public."""
+  """Reads GOT-10k's test set; only the first box of a sequence is public."""
   tree = trees.Folder(epath.Path(root))
   folders = source.find_folders(tree, r'GOT-10k_Test_\d+')
   return [
@@ -56,8 +56,8 @@ def got10k_test(root: Path) -> list[Sequence]:
 def trackingnet(root: Path) -> list[Sequence]:
   """Reads TrackingNet's test set: `[TEST/]{anno,frames}/`.
 
-  Only the first boxes are public. Videos without a folder of frames are left
-  out.
+  Only the first box of a video is public. Videos without a folder of frames are
+  left out.
   """
   part = root / 'TEST' if (root / 'TEST').is_dir() else root
   return [
@@ -91,7 +91,7 @@ def of_source(name: str) -> Callable[[Path], list[Sequence]]:
 
 
 def davis(root: Path) -> list[Sequence]:
-  """Reads DAVIS; a sequence begins with the first frame that has its target."""
+  """Reads DAVIS; sequences begin with the first frame that shows the target."""
   return [
     Sequence(
       sequence.name,

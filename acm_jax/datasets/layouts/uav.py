@@ -10,7 +10,7 @@ from acm_jax.datasets.sequences import Sequence
 # First image of those parts of UAV123_10fps videos that do not start at the
 # last image of the previous part.
 _UAV_FIRST = {'bird1_2': 259, 'bird1_3': 525, 'uav1_3': 825}
-# In the order of the annotation files.
+# Attributes, in the order of the columns of the annotation files.
 _ATTRIBUTES = (
   'SV',  # Scale variation.
   'ARC',  # Aspect ratio change.
@@ -28,9 +28,9 @@ _ATTRIBUTES = (
 
 
 def uav123(root: Path) -> list[Sequence]:
-  """Reads UAV123: `data_seq/`, `anno/`, first pixel 1, NaN where absent.
+  """Reads UAV123: `data_seq/`, `anno/`; boxes are 1-based, NaN if absent.
 
-  A table lists the images of each sequence.
+  The table `uav123` lists the images of each sequence.
   """
   return _uav(root, 'uav123', 'UAV123')
 
@@ -61,7 +61,7 @@ def _uav(root: Path, table: str, annotations: str) -> list[Sequence]:
 
 
 def _attributes(boxes: Path) -> list[str]:
-  """Reads `att/<seq>.txt`, which has a 1 or 0 for each attribute.
+  """Reads `att/<seq>.txt`: one row with 0 or 1 for each attribute.
 
   Args:
     boxes: File of the sequence's boxes, `<seq>.txt`.
@@ -76,7 +76,7 @@ def _attributes(boxes: Path) -> list[str]:
 
 
 def uav123_10fps(root: Path) -> list[Sequence]:
-  """Reads UAV123_10fps: `data_seq/`, `anno/`, first pixel 1, NaN where absent.
+  """Reads UAV123_10fps: `data_seq/`, `anno/`; boxes as in UAV123.
 
   Some videos are cut into parts `<folder>_<k>`. Part k starts at the last image
   of part k - 1, except for three parts that start later.

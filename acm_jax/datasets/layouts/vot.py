@@ -1,4 +1,4 @@
-"""VOT: short-term and long-term, for regions that are boxes or polygons."""
+"""VOT, short-term and long-term; regions are boxes or polygons."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +17,8 @@ class Regions(NamedTuple):
   Attributes:
     region: Region in each frame: x, y, w, h or four corners.
     first: Path of the first image.
-    anchors: Frames at which trackers are started since 2020, and the direction
-      of each: 1 forward, -1 backward.
+    anchors: Frames at which runs start since VOT2020. Values are the directions
+      of the runs, 1 forward or -1 backward.
   """
 
   region: tuple[np.ndarray, ...]
@@ -38,11 +38,11 @@ def vot(root: Path) -> list[Sequence]:
 
 
 def regions(root: Path) -> dict[str, Regions]:
-  """Reads VOT's annotations: `list.txt`, `<seq>/`, first pixel 0.
+  """Reads VOT's annotations: `list.txt`, `<seq>/`; regions are 0-based.
 
-  Images are in `<seq>/color/%08d.jpg`, before 2016 in `<seq>/` itself. Since
-  2020 `<seq>/anchor.value` has the anchors. Listed sequences without a folder
-  are left out.
+  Images are `<seq>/color/%08d.jpg`, or before 2016 `<seq>/%08d.jpg`. Since
+  2020, `<seq>/anchor.value` marks the frames at which runs start (anchors).
+  Listed sequences without a folder are left out.
   """
   listing = root / 'list.txt'
   if not listing.is_file():
@@ -65,9 +65,10 @@ def regions(root: Path) -> dict[str, Regions]:
 
 
 def _anchors(file: Path, frames: int) -> dict[int, int]:
-  """Reads one number per frame, whose sign is the direction of an anchor.
+  """Reads the anchors, one number per frame; keys are frames.
 
-  Zeros at the end of the file may be missing.
+  The sign of a number is the direction of the run; 0 marks other frames. Zeros
+  at the end of the file may be missing.
   """
   if not file.is_file():
     return {}
@@ -81,7 +82,7 @@ def _anchors(file: Path, frames: int) -> dict[int, int]:
   if len(signs) > frames:
     raise ValueError(
       f'{file}: {len(signs)} rows for {frames} annotated frames; remove the '
-      'rows beyond'
+      f'last {len(signs) - frames}'
     )
   return {frame: int(sign) for frame, sign in enumerate(signs) if sign}
 

@@ -2,8 +2,8 @@
 
     annotations/instances_train2017.json, train2017/<image>.jpg
 
-The first pixel is 0. Every annotated object is a track of one frame. Boxes of
-crowds are not used.
+Boxes are in 0-based pixel coordinates. Every annotated object is a track of
+one frame. Boxes of crowds are not used.
 
 Source: Lin et al., ECCV 2014 (arXiv:1405.0312).
 """
@@ -44,8 +44,8 @@ def annotated(tree: Tree) -> Iterator[tuple[str, list[Annotation]]]:
   """Yields the annotated images, as names in the tree, and their annotations.
 
   Raises:
-    ValueError: The annotation file is not COCO's; the message says which
-      annotation is wrong.
+    ValueError: The annotation file is not COCO's; the message names the wrong
+      annotation.
   """
   root = find(tree, 'annotations')
   name = join(root or '', _ANNOTATIONS)
@@ -77,7 +77,7 @@ def annotated(tree: Tree) -> Iterator[tuple[str, list[Annotation]]]:
 def _annotation(entry: dict, names: dict[int, str]) -> Annotation:
   x, y, width, height = map(float, entry['bbox'])
   outline = entry.get('segmentation', ())
-  # The outline of a crowd is a run-length code instead.
+  # The outline of a crowd is a run-length code, not a list of polygons.
   polygons = tuple(outline) if isinstance(outline, list) else ()
   return Annotation(
     number=entry['id'],

@@ -3,9 +3,9 @@
     [crop511/]<video>/<frame:06d>.<track:02d>.x.jpg, train.json
 
 The target is at the centre of a crop of 511 px, at the same scale as in our
-clip sets, so that the images are kept unchanged. By video, track and frame,
-train.json has x1, y1, x2, y2 or w, h, of which only the size is used. Every
-frame is kept, because the distance between frames is that of the original set.
+clip sets, so that the images are kept unchanged. For each video, track and
+frame, train.json has x1, y1, x2, y2 or w, h; only the size is used. Every frame
+is kept, because the distance between frames is that of the original set.
 
 Source: the released code of pysot.
 """
@@ -75,7 +75,8 @@ def _crop(tree: Tree, files: tuple[str, ...], i: int) -> bytes:
   height, width, _ = sequences.decode(data, where).shape
   if (height, width) != (crops.CROP_SIZE, crops.CROP_SIZE):
     raise ValueError(
-      f'{where}: {width}x{height}, not a crop of {crops.CROP_SIZE} px'
+      f'{where}: has {width}x{height} px, not {crops.CROP_SIZE} px per side; '
+      'cut the crops again'
     )
   if not data.startswith(b'\xff\xd8'):
     raise ValueError(f'{where}: not a JPEG; convert it')

@@ -2,10 +2,11 @@
 
     JPEGImages/480p/<video>/%05d.jpg, Annotations/480p/<video>/%05d.png
 
-The first pixel is 0. All videos are read, including those of the validation
-set; to evaluate on these, leave them out with --exclude. Every object in the
-masks is a target with the bounding box of its mask. If boxes/<video>.txt
-exists, its boxes are used instead.
+Boxes are in 0-based pixel coordinates. All videos are read, also those of the
+validation set; to evaluate on the validation set, leave out its videos in
+training, with `acm-jax prepare --exclude`. Every object in the masks is a
+target; its box is the bounding box of its mask. If boxes/<video>.txt exists,
+its boxes are used instead.
 
 Source: Pont-Tuset et al. (arXiv:1704.00675).
 """
@@ -68,7 +69,7 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
 
 
 def masks(tree: Tree, name: str) -> dict[int, UInt8[np.ndarray, 'h w']]:
-  """Reads the masks (0 or 1) of an annotation image by number of the object.
+  """Reads the masks (0 or 1) in an annotation image; keys are object numbers.
 
   Raises:
     OSError: The file does not exist.
@@ -88,7 +89,7 @@ def masks(tree: Tree, name: str) -> dict[int, UInt8[np.ndarray, 'h w']]:
 
 
 def _boxes(tree: Tree, name: str) -> dict[int, np.ndarray]:
-  """Returns the boxes in an annotation image by number of the object."""
+  """Returns the boxes in an annotation image; keys are object numbers."""
   return {
     number: np.array(cv2.boundingRect(mask))
     for number, mask in masks(tree, name).items()

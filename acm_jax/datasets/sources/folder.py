@@ -2,7 +2,7 @@
 
     <sequence>/{img/, groundtruth.txt, [absent.txt]}
 
-Rows are x,y,w,h in px, and the first pixel is 0; absent.txt has 0 or 1 per row.
+Rows are x,y,w,h in px, 0-based; absent.txt has 0 or 1 per row.
 The image numbers may have gaps if there are as many rows as images.
 """
 

@@ -3,9 +3,9 @@
     [train/]GOT-10k_Train_%06d/{%08d.jpg, groundtruth.txt, absence.label,
                                 cover.label}
 
-The first pixel is 1 and the first image 00000001.jpg. A frame is used if the
-target is not absent and partly visible (cover 1 to 8). The parts of the
-download may stay packed.
+Boxes are in 1-based pixel coordinates; the first image is 00000001.jpg. A frame
+is used if the target is present and at least partly visible (cover 1 to 8). The
+parts of the download may stay packed.
 
 Source: Huang et al., TPAMI 2021 (arXiv:1810.11981).
 """

@@ -3,8 +3,8 @@
     {Data,Annotations}/DET/train/{ILSVRC2013_train/<wnid>, ILSVRC2014_train_*}/
         <image>.JPEG, <image>.xml
 
-The first pixel is 0. Every object is a track of one frame; an image may have no
-objects.
+Boxes are in 0-based pixel coordinates. Every object is a track of one frame;
+an image may have no objects.
 
 Source: Russakovsky et al., IJCV 2015 (arXiv:1409.0575).
 """

@@ -3,7 +3,8 @@
     {Data,Annotations}/VID/train/ILSVRC2015_VID_train_000?/<video>/
         000000.JPEG, 000000.xml
 
-The first pixel is 0. Boxes of one trackid in a video are one target.
+Boxes are in 0-based pixel coordinates. In a video, boxes with the same trackid
+belong to one target.
 
 Source: Russakovsky et al., IJCV 2015 (arXiv:1409.0575).
 """
@@ -43,7 +44,7 @@ def units(tree: Tree) -> Iterator[Unit]:
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
-  """Returns the targets of a video, each in the frames that annotate it."""
+  """Returns the targets of a video, each with its annotated frames only."""
   root = unit.notes
   folder = join(root, _ANNOTATIONS, unit.name)
   stems = sorted(

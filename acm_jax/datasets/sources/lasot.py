@@ -3,9 +3,9 @@
     [<class>/]<class>-<n>/{img/%08d.jpg, groundtruth.txt, full_occlusion.txt,
                            out_of_view.txt}
 
-The first pixel is 1 and the first image 00000001.jpg. Frames in which the
-target is fully occluded or out of view are not used. The archives of the
-classes may stay packed.
+Boxes are in 1-based pixel coordinates; the first image is 00000001.jpg. Frames
+in which the target is fully occluded or out of view are not used. The archives
+of the classes may stay packed.
 
 Source: Fan et al., CVPR 2019 (arXiv:1809.07845).
 """

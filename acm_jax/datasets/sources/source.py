@@ -1,4 +1,4 @@
-"""A common form of the readers of training sets, and functions they share."""
+"""Common interface of the readers of training sets, and shared functions."""
 
 import functools
 import json
@@ -19,7 +19,7 @@ class Unit(NamedTuple):
 
   Attributes:
     name: Name of the unit, unique in the data set.
-    notes: What the reader needs to find the unit's files and annotations.
+    notes: Data with which the reader finds the unit's files and annotations.
   """
 
   name: str
@@ -33,9 +33,9 @@ class Source(NamedTuple):
     units: Function that returns the training videos or images, in a fixed
       order.
     tracks: Function that returns the targets of one unit.
-    per_shard: Number of units in one file of records.
+    per_shard: Number of units in a shard of a clip set.
     gap: Largest distance between the frames of a training pair in the official
-      recipes; 0 if it depends on where the frames are from.
+      recipes; 0 if it depends on the origin of the frames.
   """
 
   units: Callable[[Tree], Iterable[Unit]]
@@ -64,12 +64,12 @@ def track(
     box_xywh: One row per image, px, 0-based; NaN where none is annotated.
     where: Annotation file, for messages.
     absent: True for each row without the target.
-    first: Number of the first image, if the data set defines it; then no
-      number may be missing.
+    first: Number of the first image, if the data set defines it; in this case,
+      no number may be missing.
 
   Raises:
     ValueError: An image is missing, so that rows would be assigned to wrong
-      images, or `absent` has another length.
+      images, or `absent` has another length than `box_xywh`.
   """
   rows, numbers = len(box_xywh), list(files)
   if len(files) < rows:
@@ -110,7 +110,7 @@ def picked(
   box_xywh: np.ndarray,
   frame_number: Sequence[int] | np.ndarray,
 ) -> Track:
-  """Makes a track of images that each come with a box and a frame number."""
+  """Makes a track of images, each with a box and a frame number."""
   box_xywh = np.reshape(box_xywh, (-1, 4)).astype(np.float32)
   return Track(
     name,
@@ -159,7 +159,7 @@ def boxes(
 
 
 def marks(tree: Tree, name: str) -> Bool[np.ndarray, 'n'] | None:
-  """Reads one label per frame, all in one row or in one row each.
+  """Reads one label per frame, in one row or in one row per frame.
 
   Returns:
     Whether each label is positive; None if the file does not exist.
@@ -175,13 +175,14 @@ def marks(tree: Tree, name: str) -> Bool[np.ndarray, 'n'] | None:
 
 
 def images(tree: Tree, folder: str) -> dict[int, str]:
-  """Returns the images of a folder by the number at the end of their names.
+  """Returns the images of a folder, in ascending order.
 
-  The numbers are in ascending order.
+  The keys are the numbers at the end of the images' names.
 
   Raises:
     FileNotFoundError: The folder has no images.
-    ValueError: A name does not end in a number, or two end in the same one.
+    ValueError: A name does not end in a number, or two names end in the same
+      number.
   """
   found = {}
   for file in tree.files(folder):
@@ -227,7 +228,7 @@ def table(text: str, where: str) -> Any:
 
 
 def find_folders(tree: Tree, pattern: str, depth: int = 3) -> dict[str, str]:
-  """Finds the folders whose name matches a pattern, sorted by name.
+  """Finds folders with names that match a pattern, sorted by name.
 
   Args:
     tree: Tree to search.
@@ -235,7 +236,7 @@ def find_folders(tree: Tree, pattern: str, depth: int = 3) -> dict[str, str]:
     depth: Number of levels to search.
 
   Returns:
-    Full name of each folder in the tree, by the name of the folder.
+    Full names of the folders in the tree; keys are the folders' own names.
 
   Raises:
     FileNotFoundError: No folder matches.

@@ -2,8 +2,8 @@
 
     TRAIN_<k>/{anno/<video>.txt, frames/<video>/%d.jpg, zips/<video>.zip}
 
-The first image is 0.jpg; numbers have no leading zeros. A video whose frames
-are not unpacked is read from its zip.
+The first image is 0.jpg; numbers have no leading zeros. If the frames of a
+video are not unpacked, they are read from the video's zip.
 
 Deviation: no source states the coordinate of the first pixel; 0 is assumed.
 

@@ -1,9 +1,12 @@
-"""Official lists of the sequences of benchmarks, and their parts of videos.
+"""Official lists of the sequences of benchmarks.
 
-A table has one row per sequence, in the official order or by name. Columns are
-the name; where known, the number of frames in the official annotation; and
-where several sequences are cut from one video, its folder and the numbers of
-the first and the last image.
+A table has one row per sequence, in the official order or sorted by name, and
+the columns
+
+    sequence             name of the sequence
+    frames               number of frames in the official annotation, if known
+    folder, first, last  folder of the video, and numbers of the first and the
+                         last image, if several sequences share a video
 """
 
 import csv
@@ -32,7 +35,7 @@ def names(table: str) -> tuple[str, ...]:
 
 
 def frames(table: str) -> dict[str, int]:
-  """Returns the number of annotated frames by sequence, if it is known."""
+  """Returns the number of annotated frames of each sequence, if known."""
   rows = _rows(table)
   if 'first' in rows[0]:
     return {name: p.last - p.first + 1 for name, p in parts(table).items()}
@@ -42,7 +45,7 @@ def frames(table: str) -> dict[str, int]:
 
 
 def parts(table: str) -> dict[str, VideoPart]:
-  """Returns the parts of videos by sequence, for benchmarks that cut videos."""
+  """Returns the part of a video that forms each sequence of a benchmark."""
   return {
     row['sequence']: VideoPart(
       row['folder'], int(row['first']), int(row['last'])

@@ -1,7 +1,7 @@
-"""The experiments, by the names that benchmarks use for them.
+"""Registry of experiments; keys are the values of `Benchmark.experiment`.
 
-Each experiment is one file, which defines how trackers are run, the form of the
-result files, how these are scored, and the plots of the scores.
+The file of an experiment defines how trackers are run, the form of result
+files, how results are scored, and the plots of the scores.
 """
 
 from pathlib import Path
@@ -30,7 +30,8 @@ def of_results(folder: Path, benchmark: Benchmark) -> Experiment:
   """Returns the experiment that a tracker's results are from.
 
   If several experiments recognise the results, prefers the benchmark's, then
-  the first in `EXPERIMENTS`. If none does, returns the benchmark's.
+  the first in `EXPERIMENTS`. If no experiment recognises the results, returns
+  the benchmark's.
   """
   own = of_benchmark(benchmark)
   others = [each for each in EXPERIMENTS.values() if each is not own]
@@ -55,12 +56,13 @@ def analysis(
   own = of_benchmark(benchmark)
   if experiment is not own and name not in experiment.for_all:
     raise ValueError(
-      f'`results`: these are from the {experiment.title} experiment, but on '
-      f'{benchmark.name} `protocol` {name} scores the {own.title} experiment'
+      f'`results`: the files are from the {experiment.title} experiment, but '
+      f'on {benchmark.name} `protocol` {name} scores the {own.title} '
+      'experiment; choose the `benchmark` of the results, or another `protocol`'
     )
   return experiment.analysis(benchmark, name)
 
 
 def plot_names() -> list[str]:
-  """Returns the names of all files that plots of the experiments may have."""
+  """Returns the names, without suffixes, of the plots of all experiments."""
   return [plot.name for each in EXPERIMENTS.values() for plot in each.plots]

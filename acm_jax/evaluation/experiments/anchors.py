@@ -1,13 +1,13 @@
 """The anchor experiment: short-term tracking in VOT since 2020.
 
 A tracker is started at every anchor frame of a sequence and follows the target
-forward to the end or backward to the start, whichever is longer. It fails where
-it loses the target and does not recover soon. It is not restarted; the frames
-after the failure do not count. Result files are
+forward to the end or backward to the start, whichever is longer. The run fails
+where the tracker loses the target and does not recover soon. There is no
+restart; the frames after the failure do not count. Result files are
 `<tracker>/baseline/<sequence>/<sequence>_<anchor>.txt`.
 
 Source: Kristan et al., 2020 (The eighth visual object tracking challenge). The
-details are those of vot-toolkit, found by scoring chosen runs with it.
+details are those of vot-toolkit, found by scoring chosen runs with vot-toolkit.
 """
 
 import functools
@@ -45,8 +45,8 @@ from acm_jax.evaluation.runs import (
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 
-# The target is lost in frames with at most this overlap. The tracker has failed
-# if it stays lost for this number of frames.
+# _LOST: largest overlap at which the target counts as lost. _GRACE: number of
+# successive lost frames that make a failure.
 _LOST, _GRACE = 0.1, 10
 
 _FIGURES = {
@@ -60,19 +60,19 @@ class Anchors(Experiment):
   """Experiment with a run from each anchor."""
 
   title = 'anchor'
-  place = 'baseline'
+  subfolder = 'baseline'
   plots = (ACCURACY_ROBUSTNESS,)
   repeats = False
 
   def length(self, truth: Truth) -> int:
-    """Returns the number of frames of all runs."""
+    """Returns the total number of frames of all runs."""
     return sum(
       _length(anchor, step, truth) for anchor, step in truth.anchors.items()
     )
 
   def recognises(self, folder: Path) -> bool:
-    """Returns whether `baseline/` has files that name anchors."""
-    return names_anchors(folder / self.place)
+    """Returns whether `baseline/` has files of anchor runs."""
+    return names_anchors(folder / self.subfolder)
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
     """Yields requests to follow the target from each anchor."""
@@ -96,9 +96,9 @@ class Anchors(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns a file for each anchor, with its frame in the name."""
+    """Returns a file for each anchor; the name ends in the anchor's frame."""
     return {
-      folder / self.place / name / f'{name}_{anchor:08d}.txt': _length(
+      folder / self.subfolder / name / f'{name}_{anchor:08d}.txt': _length(
         anchor, step, truth
       )
       for anchor, step in _anchors(name, truth).items()
@@ -107,7 +107,7 @@ class Anchors(Experiment):
   def read(
     self, path: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> Run:
-    """Reads a file whose rows are 1, then regions, or 0 for no region."""
+    """Reads a file with 1 in row 1, and a region or 0 (none) in other rows."""
     digits = re.search(r'_(\d{8})$', path.stem)
     anchor, anchors = int(digits[1]) if digits else None, _anchors(name, truth)
     if anchor not in anchors:
@@ -147,7 +147,7 @@ class Anchors(Experiment):
     """Writes a file for each run."""
     for run in runs:
       file = f'{name}_{run.start:08d}.txt'
-      write_run(folder / self.place / name / file, run)
+      write_run(folder / self.subfolder / name / file, run)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
     """Returns the analysis of vot-toolkit."""
@@ -166,7 +166,7 @@ def _anchors(name: str, truth: Truth) -> Mapping[int, int]:
 
 
 def _length(anchor: int, step: int, truth: Truth) -> int:
-  """Returns the number of frames from an anchor on, which is included."""
+  """Returns the number of frames of a run, including the anchor."""
   return truth.frames - anchor if step > 0 else anchor + 1
 
 
@@ -176,7 +176,7 @@ def _scores(accuracy, robustness, eao=float('nan')) -> Scores:
   Args:
     accuracy: Mean overlap before failures.
     robustness: Fraction of the frames before failures.
-    eao: Expected average overlap; defined for all sequences together only.
+    eao: Expected average overlap; only defined for all sequences together.
   """
   return Scores(
     {
@@ -188,11 +188,12 @@ def _scores(accuracy, robustness, eao=float('nan')) -> Scores:
 
 
 class Followed(NamedTuple):
-  """Overlaps of a run, and its failure.
+  """Overlaps of a run, and where the run fails.
 
   Attributes:
-    overlap: Overlap in each frame; 0 in the first.
-    progress: Number of frames before the failure; all frames without one.
+    overlap: Overlap in each frame; 0 in the first frame.
+    progress: Number of frames before the failure, or of all frames if the run
+      does not fail.
   """
 
   overlap: Float[np.ndarray, 'n']
@@ -211,13 +212,14 @@ def vot_toolkit(
 ) -> Outcome:
   """Scores runs as vot-toolkit does.
 
-  Total accuracy is a mean weighted by the frames before failures, total
-  robustness a mean weighted by the lengths of the sequences. EAO counts lengths
-  that no run reaches as 0.
+  Total accuracy and robustness are means over sequences. The weight in accuracy
+  is the number of frames before failures, the weight in robustness the length
+  of the sequence. In EAO, lengths that no run reaches count as 0.
 
   Args:
     runs: Runs of each sequence.
-    truths: Truth of each sequence; an empty or NaN region is no target.
+    truths: Ground truth of each sequence; a region is empty or NaN in frames
+      without a target.
     lengths: First and last of the run lengths that EAO averages over.
   """
   scores, progress, frames, sums = {}, [], [], []
@@ -247,9 +249,9 @@ def vot_toolkit(
 
 
 def overlaps_of(run: Run, truth: Truth) -> Followed:
-  """Computes the overlaps of a run, and where it fails.
+  """Computes the overlaps of a run, and where the run fails.
 
-  Frames without a target have an overlap of 0, but the target is not lost.
+  In frames without a target, the overlap is 0, but the target is not lost.
   """
   indices = run.start + run.step * np.arange(len(run.region))
   overlap, visible = np.zeros(len(indices)), truth.visible[indices]
@@ -268,12 +270,12 @@ def overlaps_of(run: Run, truth: Truth) -> Followed:
 
 
 def overlap_sums(followed: Sequence[Followed], length: int) -> Sums:
-  """Computes the sums for the EAO from the runs of one sequence.
+  """Computes, for each length i, the sum and number of runs' mean overlaps.
 
-  Entry i, for i below `length`, covers the runs that reach frame i and those
-  that failed. It sums their mean overlaps in frames 1 to i, where overlaps
-  after a failure are 0. If a run has failed and frame i is past the end of the
-  sequence, its mean divides by i - 1, as in the toolkit.
+  Position i (0 to `length` - 1) uses every run with more than i frames, and
+  every failed run. A run's mean overlap is over frames 1 to i; after a failure,
+  the overlap is 0. For a failed run with i frames or fewer, the divisor is
+  i - 1 instead of i, as in the toolkit.
   """
   overlap = np.zeros((len(followed), length))
   for row, run in zip(overlap, followed, strict=True):

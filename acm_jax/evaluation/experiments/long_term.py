@@ -1,16 +1,16 @@
 """The long-term experiment of VOT: precision, recall and F-score.
 
-A tracker reports in each frame its confidence that the target is visible. At
-each threshold of the confidence, precision is the mean overlap over the frames
-that are reported as visible, and recall is the sum of the same overlaps divided
-by the number of frames in which the target is visible. The F-score is that of
-the best threshold. Result files are
-`<tracker>/longterm/<sequence>/<sequence>_001.txt`, with confidences in
-`<sequence>_001_confidence.value` next to them.
+In each frame, a tracker reports a confidence that the target is visible. The
+target counts as reported in frames with a confidence of at least a threshold.
+Precision is the mean overlap over the reported frames; recall is the sum of
+these overlaps divided by the number of frames in which the target is visible.
+The scores are those at the threshold with the best F-score. Result files are
+`<tracker>/longterm/<sequence>/<sequence>_001.txt`; confidences are in
+`<sequence>_001_confidence.value` in the same folder.
 
 Source: Lukezic et al., 2018 (arXiv:1804.07056). The toolkits differ, so each
-has its own function. The details of vot-toolkit were found by scoring chosen
-results with it.
+toolkit has its own function. The details of vot-toolkit were found by scoring
+chosen results with vot-toolkit.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ from acm_jax.evaluation.runs import (
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 
-# Number of thresholds.
+# Number of thresholds of the confidence.
 _RESOLUTION = 100
 
 _FIGURES = {
@@ -60,7 +60,7 @@ class LongTerm(Experiment):
   """Experiment with one pass, in which the tracker reports its confidence."""
 
   title = 'long-term'
-  place = 'longterm'
+  subfolder = 'longterm'
   plots = (
     Points(
       name='precision_recall',
@@ -75,7 +75,7 @@ class LongTerm(Experiment):
 
   def recognises(self, folder: Path) -> bool:
     """Returns whether the folder has `longterm/`."""
-    return (folder / self.place).is_dir()
+    return (folder / self.subfolder).is_dir()
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
     """Yields requests to follow the first box to the end of the sequence."""
@@ -90,14 +90,14 @@ class LongTerm(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the file of the regions and that of the confidences."""
-    path = folder / self.place / name / f'{name}_001.txt'
+    """Returns the file of regions and the file of confidences."""
+    path = folder / self.subfolder / name / f'{name}_001.txt'
     return {path: truth.frames, _confidence_path(path): truth.frames}
 
   def read(
     self, path: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> Run:
-    """Reads a file whose rows are 1, then regions, or 0 for no region."""
+    """Reads a file with 1 in row 1, and a region or 0 (none) in other rows."""
     run = read_run(path, (SKIPPED, INITIALISED), truth.frames)
     file = _confidence_path(path)
     confidence = read_confidence(file)
@@ -111,20 +111,21 @@ class LongTerm(Experiment):
   def read_all(
     self, files: Files, truths: Truths, benchmark: Benchmark
   ) -> dict[str, list[Run]]:
-    """Reads all files of a tracker; each sequence must have only one."""
+    """Reads all files of a tracker; each sequence must have only one run."""
     for first, *others in files.values():
       if others:
         raise ValueError(
-          f'{others[0]}: is a second run, next to {first.name}; remove one'
+          f'{others[0]}: is a second run, next to {first.name}; remove one of '
+          'the two'
         )
     return super().read_all(files, truths, benchmark)
 
   def write(
     self, folder: Path, name: str, runs: Sequence[Run], benchmark: Benchmark
   ) -> None:
-    """Writes the confidences first: regions never exist without them."""
+    """Writes confidences first, so that regions never exist without them."""
     (run,) = runs
-    path = folder / self.place / name / f'{name}_001.txt'
+    path = folder / self.subfolder / name / f'{name}_001.txt'
     path.parent.mkdir(parents=True, exist_ok=True)
     write_confidence(_confidence_path(path), run.confidence)
     write_run(path, run)
@@ -156,7 +157,7 @@ def pysot(runs: Runs, truths: Truths) -> Outcome:
   delta = len(known) // count
   indices = np.linspace(delta - 1, len(known) - delta, count)
   thresholds = known[np.floor(indices + 0.5).astype(int)]
-  # At the lowest threshold, all frames with a positive confidence count.
+  # At the lowest threshold, all frames with a positive confidence are reported.
   smallest = np.nextafter(0.0, 1.0)
   return _scores(
     runs, truths, [smallest, *thresholds, np.inf], regions.pysot_overlap

@@ -1,8 +1,8 @@
 """The one-pass experiment: from the first box to the end of the sequence.
 
 Result files are `<tracker>/<sequence>.txt`, or `<sequence>/<sequence>_001.txt`
-for GOT-10k, with a row x,y,w,h per frame. They are in the benchmark's own pixel
-base, and are scored in it.
+for GOT-10k, with a row x,y,w,h per frame. Boxes are written and scored in the
+benchmark's own pixel base.
 """
 
 import functools
@@ -62,11 +62,11 @@ class OnePass(Experiment):
   searchable = True
 
   def recognises(self, folder: Path) -> bool:
-    """Returns whether text files are directly in the folder."""
+    """Returns whether the folder itself contains text files."""
     return any(folder.glob('*.txt'))
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
-    """Yields requests to follow the first box; the run includes this box."""
+    """Yields requests to follow the first box, which the run includes."""
     del truth
     answer = yield Start(0, sequence.box_xywh[0])
     boxes = [answer.box_xywh]
@@ -78,7 +78,7 @@ class OnePass(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the only file, with a row per frame."""
+    """Returns the only file, which has a row per frame."""
     return {result_path(folder, name, benchmark): truth.frames}
 
   def read(
@@ -94,7 +94,7 @@ class OnePass(Experiment):
     if not finite.all():
       raise ValueError(
         f'{path} row {finite.argmin() + 1}: a box must be finite numbers; '
-        'repeat the box before if the tracker has none'
+        'repeat the previous box if the tracker finds none'
       )
     if len(boxes) > truth.frames and name not in benchmark.cut:
       raise ValueError(
@@ -146,7 +146,7 @@ def _score(toolkit: Toolkit, runs: Runs, truths: Truths) -> Outcome:
   by_sequence = list(scores.values())
   success = np.array([each['success_auc'] for each in by_sequence])
   weights = np.array([toolkit.weight(each) for each in by_sequence])
-  # As in the total, sequences without a defined success are left out.
+  # Sequences with undefined success are left out, as in the total.
   weights = np.where(np.isnan(success), 0.0, weights)
   sums = weights * np.nan_to_num(success)
 
@@ -160,7 +160,7 @@ def _score(toolkit: Toolkit, runs: Runs, truths: Truths) -> Outcome:
 
 
 def _padded(run: Run, frames: int) -> Float[np.ndarray, '{frames} 4']:
-  """Returns `frames` boxes of a run; those past its end are NaN."""
+  """Returns `frames` boxes of a run; boxes past the end of the run are NaN."""
   boxes = run.region[:frames]
   return np.pad(
     boxes, ((0, frames - len(boxes)), (0, 0)), constant_values=np.nan

@@ -1,10 +1,10 @@
 """The reset experiment of VOT 2015 to 2019: accuracy, failures and EAO.
 
-A tracker that loses its target is restarted five frames later. Result files are
+A tracker that loses the target is restarted five frames later. Result files are
 `<tracker>/baseline/<sequence>/<sequence>_001.txt`, with a row per frame.
 
 Source: Kristan et al., TPAMI 2016 (arXiv:1503.01313). The toolkits differ, so
-each has its own function.
+each toolkit has its own function.
 """
 
 import functools
@@ -47,10 +47,10 @@ from acm_jax.evaluation.truth import Truth
 
 # Number of frames from a failure to the next start.
 SKIP = 5
-# Number of frames from a start on that accuracy leaves out.
+# Number of frames, from each start on, that accuracy leaves out.
 BURN_IN = 10
-# Number of frames for which vot-toolkit's robustness is the probability of
-# tracking without a failure.
+# vot-toolkit's robustness is the probability of tracking for this number of
+# frames without a failure.
 _SENSITIVITY = 30
 
 _FIGURES = {
@@ -65,12 +65,12 @@ class Reset(Experiment):
   """Experiment with a restart after each failure."""
 
   title = 'reset'
-  place = 'baseline'
+  subfolder = 'baseline'
   plots = (ACCURACY_ROBUSTNESS,)
 
   def recognises(self, folder: Path) -> bool:
-    """Returns whether `baseline/` exists and no file in it names an anchor."""
-    results = folder / self.place
+    """Returns whether `baseline/` exists and has no files of anchor runs."""
+    results = folder / self.subfolder
     return results.is_dir() and not names_anchors(results)
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
@@ -94,8 +94,8 @@ class Reset(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the only file, with a row per frame."""
-    return {folder / self.place / name / f'{name}_001.txt': truth.frames}
+    """Returns the only file, which has a row per frame."""
+    return {folder / self.subfolder / name / f'{name}_001.txt': truth.frames}
 
   def read(
     self, path: Path, name: str, truth: Truth, benchmark: Benchmark
@@ -109,7 +109,7 @@ class Reset(Experiment):
   ) -> None:
     """Writes the only run."""
     (run,) = runs
-    write_run(folder / self.place / name / f'{name}_001.txt', run)
+    write_run(folder / self.subfolder / name / f'{name}_001.txt', run)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
     """Returns the analysis of pysot or of vot-toolkit."""
@@ -119,11 +119,11 @@ class Reset(Experiment):
 
 
 def first_box(region: Float[np.ndarray, '_']) -> Float[np.ndarray, '4']:
-  """Returns the box x, y, w, h that a tracker is started from.
+  """Returns the box x, y, w, h on which a tracker is started.
 
-  For a polygon, the box has the aspect ratio of the polygon's bounding box and
-  the polygon's area, is centred on the mean of the corners, and is then a pixel
-  wider and higher.
+  For a polygon, the box is centred on the mean of the corners. It has the area
+  of the polygon and the aspect ratio of the polygon's bounding box, before a
+  pixel is added to width and height.
 
   Source: the released code of pysot.
   """
@@ -144,9 +144,10 @@ def _scores(accuracy, robustness, failures, eao=float('nan')) -> Scores:
     accuracy: Mean overlap.
     robustness: In pysot, failures per hundred frames; in vot-toolkit, the
       probability of tracking 30 frames without a failure.
-    failures: Mean number of failures of the runs. Over many sequences, their
-      sum in pysot and their mean weighted by length in vot-toolkit.
-    eao: Expected average overlap; defined for all sequences together only.
+    failures: Mean number of failures per run. For all sequences together, the
+      sum over sequences in pysot, and the mean weighted by length in
+      vot-toolkit.
+    eao: Expected average overlap; only defined for all sequences together.
   """
   return Scores(
     {
@@ -161,13 +162,13 @@ def _scores(accuracy, robustness, failures, eao=float('nan')) -> Scores:
 def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
   """Scores runs as pysot does.
 
-  Accuracy is the mean over the frames of all sequences. For EAO, a fragment
-  starts 5 frames after a failure and ends where the next one starts; frames in
-  it that were not tracked have an overlap of 0.
+  Accuracy is the mean over the frames of all sequences. For EAO, a run is cut
+  into fragments 5 frames after each failure; frames of a fragment that were not
+  tracked have an overlap of 0.
 
   Args:
     runs: Runs of each sequence.
-    truths: Truth of each sequence.
+    truths: Ground truth of each sequence.
     lengths: First and last of the run lengths that EAO averages over.
   """
   rated, scores, sums = [], {}, []
@@ -178,7 +179,7 @@ def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
     sizes = (width, height), (width - 1, height - 1)
     overlaps, fragments = [], []
     for run in own:
-      # pysot counts EAO in an image that is a pixel narrower and lower.
+      # For EAO, pysot takes the image to be a pixel narrower and lower.
       whole, smaller = _pysot_overlaps(run, truth, sizes)
       overlaps.append(_after_burn_in(run, whole))
       fragments += _pysot_fragments(run, np.nan_to_num(smaller))
@@ -212,7 +213,7 @@ def vot_toolkit(
 
   Args:
     runs: Runs of each sequence.
-    truths: Truth of each sequence.
+    truths: Ground truth of each sequence.
     lengths: First and last of the run lengths that EAO averages over.
   """
   scores, sums, weights, longest = {}, [], [], []
@@ -234,8 +235,8 @@ def vot_toolkit(
     np.average([each[figure] for each in scores.values()], weights=weights)
     for figure in ('accuracy', 'failures')
   )
-  # The toolkit derives robustness from the mean number of failures, rather than
-  # taking the mean of the sequences' robustness.
+  # The toolkit derives total robustness from the mean number of failures; it
+  # does not average the robustness of the sequences.
   robustness = np.exp(-_SENSITIVITY * failures / np.mean(weights))
 
   def redraw(drawn):
@@ -252,10 +253,10 @@ def vot_toolkit(
 
 
 class Fragment(NamedTuple):
-  """Part of a run that EAO counts as a run of its own.
+  """Part of a run that EAO treats as a separate run.
 
   Attributes:
-    overlap: Overlap in each of its frames.
+    overlap: Overlap in each frame of the fragment.
     failed: Whether a failure ended the fragment, so that all later frames count
       with an overlap of 0.
   """
@@ -265,11 +266,12 @@ class Fragment(NamedTuple):
 
 
 def overlap_sums(fragments: Sequence[Fragment], length: int) -> Sums:
-  """Computes the sums for the EAO from the fragments of one sequence.
+  """Computes, for each length i, the sum and number of mean overlaps.
 
-  Entry i, for i below `length`, covers the fragments that reach frame i and
-  those that failed before it. It sums their mean overlaps in frames 1 to i.
-  Frame 0 is left out because the tracker is started in it.
+  Position i (0 to `length` - 1) uses every fragment with more than i frames,
+  and every failed fragment. A fragment's mean overlap is over frames 1 to i;
+  after a failure, the overlap is 0. Frame 0 is left out because the tracker is
+  started in frame 0.
   """
   reach = np.array([len(f.overlap) for f in fragments])
   reach[[f.failed for f in fragments]] = length
@@ -286,8 +288,8 @@ def overlap_sums(fragments: Sequence[Fragment], length: int) -> Sums:
 def _pysot_fragments(run, overlap):
   restarts = np.flatnonzero(run.event == FAILED) + SKIP
   starts = [0, *restarts[restarts < len(overlap)]]
-  # pysot counts the last fragment as complete, even if it fails so late that
-  # the tracker is not restarted.
+  # pysot never counts the last fragment as failed, even if the fragment ends in
+  # a failure that is too late for a restart.
   return [
     *(
       Fragment(overlap[start:end], failed=True)
@@ -306,9 +308,9 @@ def _vot_toolkit_fragments(run, overlap):
 
 
 def _pysot_overlaps(run, truth, sizes):
-  """Returns overlaps [images, frames] in images of several sizes.
+  """Returns overlaps [sizes, frames] in images of several sizes.
 
-  Frames that were not tracked are NaN.
+  The overlap is NaN in frames that were not tracked.
   """
   untracked = [np.nan] * len(sizes)
   return np.array(
@@ -324,7 +326,7 @@ def _pysot_overlaps(run, truth, sizes):
 
 
 def _vot_toolkit_overlaps(run, truth):
-  """Returns the overlap in each frame; NaN if the frame was not tracked."""
+  """Returns the overlap in each frame; NaN in frames that were not tracked."""
   return np.array(
     [
       regions.vot_toolkit_overlap(found, true, truth.bounds)
@@ -338,7 +340,7 @@ def _vot_toolkit_overlaps(run, truth):
 
 
 def _after_burn_in(run, overlap):
-  """Returns a copy in which the first frames after each start are NaN."""
+  """Returns a copy in which `BURN_IN` frames from each start on are NaN."""
   rated = overlap.copy()
   for start in np.flatnonzero(run.event == INITIALISED):
     rated[start : start + BURN_IN] = np.nan

@@ -44,7 +44,14 @@ def _pad_to_fit(
   return jnp.pad(search, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
 
 
-class _Adapted(Fusion):
+class _Padded(Fusion):
+  """A fusion that pads the search features."""
+
+  def response_size(self, search_cells):
+    return search_cells - 1
+
+
+class _Adapted(_Padded):
   """A fusion that adapts both inputs by 1x1 convolutions with batch norm."""
 
   def setup(self):
@@ -99,7 +106,7 @@ class MiddleXCorr(_Adapted):
     return depthwise_xcorr(_pad_to_fit(search, kernel.shape[1]), kernel)
 
 
-class NanoXCorr(Fusion):
+class NanoXCorr(_Padded):
   """Pixel-wise and depth-wise correlation, mixed by a 1x1 convolution.
 
   Source: the released NanoTrackV3.

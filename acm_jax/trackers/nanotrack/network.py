@@ -1,5 +1,6 @@
 """NanoTrack network, which fuses one level and has a tower for each output."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from acm_jax.modules.backbone import Backbone
+from acm_jax.modules.fusion import Fusion
 from acm_jax.modules.layers import Conv, normal_fan_out
 from acm_jax.modules.mode import EVAL, Mode
 from acm_jax.modules.separable import SeparableConv
@@ -14,12 +16,40 @@ from acm_jax.trackers.nanotrack.fusion import NanoAcm, NanoXCorr
 from acm_jax.trackers.siamese import Outputs
 
 Kernel = dict[str, Any]
+# Class of each part of a fusion.
+PARTS: dict[str, type[Fusion]] = {'xcorr': NanoXCorr, 'acm': NanoAcm}
 # Name of a fusion -> parts whose responses are summed.
 FUSIONS = {
   'nano_xcorr': ('xcorr',),
   'acm': ('acm',),
   'residual_acm': ('xcorr', 'acm'),
 }
+
+
+def make_parts(
+  fusion: str,
+  features: int,
+  template_cells: int,
+  acm_options: Sequence[tuple[str, int]] = (),
+) -> dict[str, Fusion]:
+  """Builds the parts of a fusion, by name.
+
+  Args:
+    fusion: Name of the fusion, a key of `FUSIONS`.
+    features: Channels of the features.
+    template_cells: Number of cells per side of the template features.
+    acm_options: Arguments of `NanoAcm`, as (name, value) pairs.
+  """
+  options = {'acm': dict(acm_options)}
+  return {
+    part: PARTS[part](
+      features=features,
+      template_cells=template_cells,
+      parent=None,
+      **options.get(part, {}),
+    )
+    for part in FUSIONS[fusion]
+  }
 
 
 class NanoBranch(nn.Module):
@@ -46,12 +76,11 @@ class NanoBranch(nn.Module):
   depth: int = 6
 
   def setup(self):
-    parts = FUSIONS[self.fusion]
-    sizes = {'features': self.hidden, 'template_cells': self.template_cells}
-    if 'xcorr' in parts:
-      self.xcorr = NanoXCorr(**sizes)
-    if 'acm' in parts:
-      self.acm = NanoAcm(**sizes, **dict(self.acm_options))
+    parts = make_parts(
+      self.fusion, self.hidden, self.template_cells, self.acm_options
+    )
+    for name, part in parts.items():
+      setattr(self, name, part)
     if len(parts) > 1:
       zeros = nn.initializers.zeros
       self.join = Conv(self.hidden, kernel_init=zeros)
@@ -127,7 +156,14 @@ class NanoTrackNetwork(nn.Module):
 
   def response_size(self, search_size: int) -> int:
     """Returns the cells per side of the output for a `search_size` px crop."""
-    return self.backbone.cells(search_size) - 1
+    parts = make_parts(self.fusion, 1, self.template_cells, self.acm_options)
+    sizes = {
+      part.response_size(self.backbone.cells(search_size))
+      for part in parts.values()
+    }
+    # The responses of all parts are summed.
+    (size,) = sizes
+    return size
 
   def encode(
     self,

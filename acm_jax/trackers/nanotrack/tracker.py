@@ -1,8 +1,14 @@
 """NanoTrack as a `Tracker`: SiamBAN with another network."""
 
 from acm_jax.modules import backbone as backbones
+from acm_jax.modules import fusion as fusions
 from acm_jax.trackers.nanotrack.fusion import MIDDLE
-from acm_jax.trackers.nanotrack.network import FUSIONS, NanoTrackNetwork
+from acm_jax.trackers.nanotrack.network import (
+  FUSIONS,
+  PARTS,
+  NanoTrackNetwork,
+  make_parts,
+)
 from acm_jax.trackers.siamban.tracker import SiamBan
 
 
@@ -71,6 +77,10 @@ def make(
       f'`fusion_options`: cells={cells} must be an even number from 2 to '
       f'{template_cells}, the cells per side of the template features'
     )
+  for part in make_parts(
+    fusion, hidden, template_cells, network.acm_options
+  ).values():
+    fusions.check(part)
   return NanoTrack(
     network=network,
     template_size=template_size,
@@ -83,11 +93,6 @@ def _as_pairs(
   fusion: str, options: dict[str, int]
 ) -> tuple[tuple[str, int], ...]:
   """Returns options as (name, value) pairs; refuses unknown options."""
-  known = ('cells', 'prior', 'extra_conv') if fusion != 'nano_xcorr' else ()
-  if unknown := sorted(set(options) - set(known)):
-    raise ValueError(
-      f'`fusion_options`: the fusion {fusion} has no option '
-      f'{", ".join(unknown)}; '
-      + (f'choose from {", ".join(known)}' if known else 'it takes none')
-    )
+  known = fusions.options(PARTS['acm']) if 'acm' in FUSIONS[fusion] else ()
+  fusions.check_options(fusion, options, known)
   return tuple(sorted(options.items()))

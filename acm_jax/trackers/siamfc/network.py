@@ -56,7 +56,9 @@ class SiamFcNetwork(nn.Module):
 
   def response_size(self, search_size: int) -> int:
     """Returns the cells per side of the output for a `search_size` px crop."""
-    fusion = fusions.make(self.fusion, 1, self.template_cells)
+    fusion = fusions.make(
+      self.fusion, 1, self.template_cells, **dict(self.fusion_options)
+    )
     return fusion.response_size(self.backbone.cells(search_size))
 
   def encode(

@@ -117,15 +117,19 @@ def make(
       f"`fusion`={fusion!r}: equals 'xcorr' for the single output of siamfc; "
       "use 'xcorr'"
     )
-  # Otherwise an unknown option fails only when Flax runs the network.
-  fusions.check(fusions.make(fusion, 8, 4, **options))
+  network = SiamFcNetwork(
+    backbone=backbones.make(backbone, levels=tuple(levels), width=width),
+    template_size=template_size,
+    fusion=fusion,
+    fusion_options=tuple(sorted(options.items())),
+  )
+  # Otherwise a fusion that does not fit fails only when Flax runs the network.
+  features = network.backbone.features(network.backbone.levels[0])
+  fusions.check(
+    fusions.make(fusion, features, network.template_cells, **options)
+  )
   return SiamFc(
-    network=SiamFcNetwork(
-      backbone=backbones.make(backbone, levels=tuple(levels), width=width),
-      template_size=template_size,
-      fusion=fusion,
-      fusion_options=tuple(sorted(options.items())),
-    ),
+    network=network,
     template_size=template_size,
     search_size=search_size,
     context_amount=context_amount,

@@ -98,14 +98,14 @@ def test_both_sources_give_the_same_pairs(folder, thread_batches):
     for name in a._fields:
       x, y = getattr(a, name), getattr(b, name)
       if name in IMAGES:
-        # Two decoders round differently, mostly in the subsampled chroma.
+        # The decoders round differently, mostly in the subsampled colours.
         assert abs(x.astype(float) - y).mean() < 3
       else:
         np.testing.assert_array_equal(x, y, err_msg=name)
 
 
 def visible(library, plan):
-  """Returns the objects of which any layer of a sequence has pixels."""
+  """Returns the objects that are visible in any layer of a sequence."""
   layers = [*plan.behind, plan.target, *plan.before]
   objects = {shown(library, x) for x in layers if x.texture is None}
   photographs = [x.texture.photograph for x in layers if x.texture is not None]
@@ -133,7 +133,9 @@ def test_no_negative_pair_shows_the_object_of_its_template(
     assert hero not in objects[pair.search.track]
 
 
-def test_negatives_have_one_class_wherever_possible(folder, library, plans):
+def test_targets_of_negative_pairs_have_the_same_class_if_possible(
+  folder, library, plans
+):
   heroes = [shown(library, plan.target) for plan in plans]
   category = library.object_category[heroes]
   objects = [visible(library, plan) for plan in plans]
@@ -157,5 +159,5 @@ def test_a_set_is_opened_as_the_kind_in_its_manifest(folder, clip_folder):
   for path in (folder, clip_folder):
     manifest = training_set.read_manifest(path)
     assert (manifest['template_size'], manifest['context_amount']) == (127, 0.5)
-  with pytest.raises(ValueError, match='the kind composed, not clips'):
+  with pytest.raises(ValueError, match="'composed', but 'clips' is needed"):
     ClipSet(folder)

@@ -1,4 +1,4 @@
-"""Fixtures of a small composed set; nothing may change them."""
+"""Fixtures of a small composed set, which tests must not change."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def folder(originals, tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def composed(folder):
-  """The composed set, opened."""
+  """The opened composed set."""
   return ComposedSet(folder)
 
 

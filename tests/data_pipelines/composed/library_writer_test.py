@@ -1,4 +1,4 @@
-"""Writing composed sets: bounds, held-out videos and refused requests."""
+"""Writing of composed sets: limits, held-out videos and refused requests."""
 
 import dataclasses
 import itertools

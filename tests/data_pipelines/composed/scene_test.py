@@ -14,13 +14,14 @@ from tests.data_pipelines.composed.small_set import FRAMES, shown
 def test_boxes_are_the_bounds_of_the_rendered_target(library, plans):
   for number, plan in enumerate(plans):
     t = number % FRAMES
-    # A motion blur would leave no edge to compare with.
+    # Motion blur, which would soften the edges, is switched off.
     crop = render(library, plan._replace(shutter=0.0), t, 255)
     x, y, w, h = cv2.boundingRect((crop.coverage >= 128).astype(np.uint8))
     size = plan.box[t, 2:] * crops.scale_of(plan.box[t, 2:])
     found = np.array([x - 0.5, y - 0.5, x + w - 0.5, y + h - 0.5])
     expected = 127 + np.concatenate([-size, size]) / 2
-    # Half a pixel of the cutout, at twice its size, and half one of the crop.
+    # Edges are off by up to half a pixel of the cutout, which is rendered at up
+    # to twice its size, and half a pixel of the crop.
     assert np.abs(found - expected).max() < 1.5
 
 
@@ -54,7 +55,7 @@ def test_most_targets_have_another_object_of_their_class_nearby(library, plans):
     # The search region reaches two sides of the target in every direction.
     near.append(any(d.max(axis=1).min() < 2 for d in distances))
   assert len(near) > 30
-  # One in six sequences has no such object, and some objects stay away.
+  # One sequence in six has no such object, and some objects stay at a distance.
   assert np.mean(near) > 0.65
 
 
@@ -76,7 +77,7 @@ def test_at_most_half_of_a_target_is_hidden(library, plans):
     if plan.before
     for t in (0, 3)
   ]
-  # The sums have a rounding error.
+  # Sums of coverage differ by rounding.
   assert max(hidden) <= 0.5 + 1e-9
   assert np.mean(np.array(hidden) > 0.05) > 0.2
 
@@ -98,7 +99,7 @@ def test_light_and_focus_change_photograph_and_layers_alike(library, plans):
   sharp = render(library, clear, 2, 255)
   plain = sharp.bgr
   dark = render(library, clear._replace(gamma=np.full(FRAMES, 2.0)), 2, 255)
-  # Pixels are rounded.
+  # Pixels are rounded to whole levels.
   np.testing.assert_allclose(dark.bgr, plain.astype(float) ** 2 / 255, atol=0.5)
   dim = render(library, clear._replace(light=np.full((FRAMES, 3), 0.5)), 2, 255)
   np.testing.assert_allclose(dim.bgr, plain / 2, atol=0.5)
@@ -116,11 +117,12 @@ def test_frames_of_a_sequence_do_not_share_light_focus_or_coding(plans):
   for name in ('light', 'gamma', 'defocus', 'quality'):
     values = [np.reshape(getattr(p, name), (FRAMES, -1))[:, 0] for p in plans]
     first, second = np.array(values)[:, :2].T
-    # Independent draws: four standard deviations of the correlation.
+    # Correlations of independent values vary; four standard deviations are
+    # allowed.
     assert abs(np.corrcoef(first, second)[0, 1]) < 4 / len(plans) ** 0.5
 
 
-def test_slim_targets_are_drawn_three_times_as_often(library):
+def test_slim_targets_are_sampled_three_times_as_often(library):
   extent = np.array([np.ptp(hull, axis=0) for hull in library.hull])
   slim = extent.max(axis=1) > cast.SLIM * extent.min(axis=1)
   sampler, rng = Cast(library), np.random.default_rng(0)
@@ -128,7 +130,7 @@ def test_slim_targets_are_drawn_three_times_as_often(library):
   # With three times the weight, a fraction f becomes 3 f / (1 + 2 f).
   fraction = slim.mean()
   assert 0 < fraction < 0.5
-  # Four standard deviations of 2000 draws.
+  # The fraction is random; four standard deviations are allowed.
   assert drawn == pytest.approx(3 * fraction / (1 + 2 * fraction), abs=0.045)
 
 
@@ -137,7 +139,7 @@ def test_the_target_stays_in_the_picture(plans):
     low = plan.box[:, :2] - plan.box[:, 2:] / 2
     high = plan.box[:, :2] + plan.box[:, 2:] / 2
     corner = plan.window[:, :2]
-    # The sums have a rounding error.
+    # Positions differ by rounding.
     assert (low >= corner - 1e-6).all()
     assert (high <= corner + plan.window[:, 2:] + 1e-6).all()
 

@@ -55,8 +55,8 @@ def one_video_per_shard(monkeypatch):
 
 @pytest.fixture
 def run_prepare(run_command):
-  """Runs the command; returns its exit code, stdout and stderr's lines."""
-  # TensorFlow prints to stderr when it is imported first.
+  """Returns a function that runs `prepare`: exit code, stdout, stderr lines."""
+  # The first import of TensorFlow prints to stderr.
   host_tensorflow.load()
 
   def run(*argv):

@@ -2,7 +2,7 @@
 
     python -m tests.data_pipelines.preparation.forks VIDEOS OUT
 
-The forks inherit TensorFlow, whose import takes longer than all their work. One
+The forks inherit TensorFlow, since importing it takes longer than all work. One
 run is killed at each of `MOMENTS`; the last run uses two processes. Each run
 writes its clip set to OUT/NAME/set.
 """
@@ -23,7 +23,7 @@ TWO_PROCESSES = 'two processes'
 
 
 def kill_at(moment):
-  """Has this process killed at a moment of writing its third shard."""
+  """Arranges that this process is killed while it writes its third shard."""
   save, saved = np.savez, []
 
   def savez(file, **columns):

@@ -10,7 +10,7 @@ def job(source, **cut):
 
 
 def content(out):
-  """Returns what training reads of a clip set."""
+  """Returns the parts of a clip set that training reads."""
   clips = ClipSet(out)
   jpegs = [clips.jpeg(i) for i in range(len(clips.frame_number))]
   return jpegs, clips.box.tolist(), clips.track_name.tolist()

@@ -1,4 +1,4 @@
-"""Preparing clip sets: equal from all workers, locally and remotely."""
+"""Preparation: all kinds of workers and folders give equal clip sets."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ def test_beam_writes_the_same_set(videos, whole, tmp_path):
   assert content(tmp_path / 'set') == content(whole)
 
 
-# Only returns the shards' numbers, since writing would import TensorFlow.
+# The replaced function only returns numbers, as writing would load TensorFlow.
 ORPHANS = """
 import os, signal
 from data_pipelines import preparation

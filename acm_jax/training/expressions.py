@@ -1,0 +1,106 @@
+"""Regular expressions that select parameters by their paths.
+
+The path of a parameter consists of the names of its modules and its own name,
+joined by '/'. An expression selects the paths that begin with a match.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+
+def check_pairs(name: str, pairs: Any, kind: type) -> None:
+  """Checks pairs of a regular expression and a value.
+
+  Args:
+    name: Name of the argument.
+    pairs: Value of the argument.
+    kind: Type of the second items.
+
+  Raises:
+    ValueError: The argument has another form, or an expression is malformed or
+      occurs twice.
+  """
+  example = "('backbone/', 0.1)" if kind is float else "('backbone/', 'fsdp')"
+  wanted = (int, float) if kind is float else kind
+
+  def is_pair(pair):
+    is_two = isinstance(pair, tuple | list) and len(pair) == 2
+    return is_two and isinstance(pair[1], wanted)
+
+  if isinstance(pairs, str) or not all(map(is_pair, pairs)):
+    raise ValueError(f'{name}={pairs!r}: give a tuple of pairs like {example}')
+  check(name, [pattern for pattern, _ in pairs])
+
+
+def check(name: str, patterns: Any) -> None:
+  """Checks that an argument is a tuple of different regular expressions.
+
+  Args:
+    name: Name of the argument.
+    patterns: Value of the argument.
+
+  Raises:
+    ValueError: An expression is malformed or occurs twice, or the argument is
+      no tuple.
+  """
+  if isinstance(patterns, str):
+    raise ValueError(f'{name}={patterns!r}: give a tuple of expressions')
+  for pattern in patterns:
+    try:
+      re.compile(pattern)
+    except (re.error, TypeError) as error:
+      raise ValueError(
+        f'{name}: {pattern!r} is not a regular expression ({error})'
+      ) from None
+  if repeated := sorted({p for p in patterns if list(patterns).count(p) > 1}):
+    raise ValueError(
+      f'{name}: {", ".join(map(repr, repeated))} occurs twice; remove one of '
+      'them'
+    )
+
+
+def named(tree: Any) -> list[tuple[str, Any]]:
+  """Lists the leaves of a tree with their paths, such as 'head/kernel'."""
+  return [
+    (jax.tree_util.keystr(path, simple=True, separator='/'), leaf)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+  ]
+
+
+def assign(name: str, patterns: Sequence[str], tree: Any) -> Any:
+  """Finds the first expression that selects each parameter.
+
+  Args:
+    name: Name of the argument that holds the expressions.
+    patterns: Regular expressions.
+    tree: Parameters, as arrays or shapes.
+
+  Returns:
+    The expressions, as a tree with the structure of `tree`.
+
+  Raises:
+    ValueError: No expression selects a parameter; or an expression decides for
+      no parameter, because it selects none or earlier ones select the same.
+  """
+
+  def first(path, _):
+    path = jax.tree_util.keystr(path, simple=True, separator='/')
+    matching = [pattern for pattern in patterns if re.match(pattern, path)]
+    if not matching:
+      raise ValueError(
+        f"{name}: no expression selects the parameter {path}; add '' as the "
+        'last expression, which selects all that remain'
+      )
+    return matching[0]
+
+  assigned = jax.tree_util.tree_map_with_path(first, tree)
+  used = set(jax.tree.leaves(assigned))
+  if unused := [pattern for pattern in patterns if pattern not in used]:
+    raise ValueError(
+      f'{name}: {", ".join(map(repr, unused))} decides for no parameter; '
+      'correct or remove the expression, or move it up'
+    )
+  return assigned
