@@ -12,21 +12,21 @@ import numpy as np
 from data_pipelines import host_tensorflow
 
 
-def bare_decode(pairs, rooms):
+def bare_decode(pairs, sides):
   """Returns a function that only decodes the training images, with tf.data.
 
   Args:
     pairs: JPEGs of template and search image.
-    rooms: Sides of the centred regions to decode, px.
+    sides: Sides of the centred regions to decode, px.
   """
   tf = host_tensorflow.load()
   jpegs = tf.constant([list(pair) for pair in pairs])
 
   def decode(pair):
     images = []
-    for i, room in enumerate(rooms):
-      corner = (tf.image.extract_jpeg_shape(pair[i])[0] - room) // 2
-      window = tf.stack([corner, corner, room, room])
+    for i, side in enumerate(sides):
+      corner = (tf.image.extract_jpeg_shape(pair[i])[0] - side) // 2
+      window = tf.stack([corner, corner, side, side])
       images.append(tf.image.decode_and_crop_jpeg(pair[i], window, channels=3))
     return tuple(images)
 
@@ -40,7 +40,7 @@ def bare_decode(pairs, rooms):
   return run
 
 
-def official_operations(pairs, rooms):
+def official_operations(pairs, sides):
   """Returns a function with the operations of pysot's loader, in one thread.
 
   For each pair, the function reads and warps two images, adds colour noise,
@@ -48,9 +48,9 @@ def official_operations(pairs, rooms):
 
   Args:
     pairs: JPEGs of template and search image.
-    rooms: Not used; whole images are decoded.
+    sides: Not used; whole images are decoded.
   """
-  del rooms
+  del sides
   folder = Path(tempfile.mkdtemp())
   files = []
   for number, pair in enumerate(pairs):

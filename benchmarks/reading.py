@@ -43,7 +43,7 @@ def main(values: flags.FlagValues) -> None:
       batch_size=BATCH_SIZE,
       seed=plan.train.seed,
       last_step=values.batches,
-      **plan.rooms,
+      **plan.crop_sides,
       **sections['data'] | {'workers': workers},
     )
     next(batches)

@@ -57,7 +57,7 @@ _EXPERIMENTS = {
 def get_config(arg: str | None = None, fusion: str = 'dw_xcorr') -> ConfigDict:
   """Returns the config; `configs.presets` describes `arg`."""
   config = common.recipe()
-  config.tracker.update(name='siamrpn', loc_share=1.2)
+  config.tracker.update(name='siamrpn', loc_factor=1.2)
   # Our choice: below 0.5, the location is more likely background.
   config.hparams = ConfigDict(
     {**_HPARAMS['resnet50'], 'lost_score': 0.5, 'found_score': 0.5}

@@ -53,16 +53,16 @@ class Order(NamedTuple):
 
 def fake(
   batch_size: int,
-  template_room: int = 137,
-  search_room: int = 431,
+  template_side: int = 137,
+  search_side: int = 431,
   seed: int = 0,
 ) -> RawBatch:
   """Returns a random batch of valid shapes, for tests and shape checks.
 
   Args:
     batch_size: Number of pairs.
-    template_room: Side of the template images, px.
-    search_room: Side of the search images, px.
+    template_side: Side of the template images, px.
+    search_side: Side of the search images, px.
     seed: Random seed.
   """
   rng = np.random.default_rng(seed)
@@ -76,10 +76,10 @@ def fake(
     return np.concatenate([center, size], axis=1).astype(np.float32)
 
   return RawBatch(
-    template=image(template_room),
-    search=image(search_room),
-    template_box=box(template_room),
-    search_box=box(search_room),
+    template=image(template_side),
+    search=image(search_side),
+    template_box=box(template_side),
+    search_box=box(search_side),
     positive=np.arange(batch_size) % 5 != 4,
     sample_id=np.stack(
       [np.zeros(batch_size), np.arange(batch_size)], axis=1

@@ -23,7 +23,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float, Int
 
-from acm_jax.host.staging import is_here
+from acm_jax.host.staging import is_local
 from data_pipelines import manifests
 
 VERSION = 4
@@ -58,7 +58,7 @@ def read_names(folder: epath.PathLike) -> list[str]:
 def _column(path: epath.Path) -> np.ndarray:
   """Opens a column of the index, memory-mapped if the file is local."""
   try:
-    if is_here(path):
+    if is_local(path):
       # The view is a plain array, since indexing a memmap is slow.
       return np.load(os.fspath(path), mmap_mode='r').view(np.ndarray)
     return np.load(io.BytesIO(path.read_bytes()))
@@ -72,7 +72,7 @@ def _span(path: str, start: int, length: int) -> bytes:
   The file is opened every time, as a set may have more files than a process can
   keep open.
   """
-  if not is_here(path):
+  if not is_local(path):
     with epath.Path(path).open('rb') as file:
       file.seek(start)
       return file.read(length)
@@ -120,7 +120,7 @@ class ClipSet:
     manifests.check_sizes(self.folder, manifest)
     self.crop_size: int = manifest['crop_size']
     self.stride: int = manifest['stride']
-    self.cheap_reads = is_here(self.folder)
+    self.cheap_reads = is_local(self.folder)
     columns = {
       name: _column(self.folder / INDEX / f'{name}.npy') for name in COLUMNS
     }

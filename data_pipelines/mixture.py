@@ -9,7 +9,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float, UInt8
 
-from acm_jax.host.staging import is_here
+from acm_jax.host.staging import is_local
 from data_pipelines.pairs import FrameRef, Pair, PairSampler, SetIndex
 from data_pipelines.training_set import TrainingSet, open_set
 
@@ -174,7 +174,7 @@ def _check(data_set: DataSet, clips: TrainingSet, side: int) -> None:
 
 
 def _kept(path: epath.PathLike, keep: Keep) -> bool:
-  return keep == 'all' or (keep == 'remote' and not is_here(path))
+  return keep == 'all' or (keep == 'remote' and not is_local(path))
 
 
 def _weight(data_set: DataSet, clips: TrainingSet) -> float:

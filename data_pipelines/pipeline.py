@@ -29,8 +29,8 @@ def train_batches(
   sets: Sequence[DataSet | Mapping[str, Any]],
   *,
   batch_size: int,
-  template_room: int,
-  search_room: int,
+  template_side: int,
+  search_side: int,
   seed: int,
   negative: float = 0.2,
   same_category: float = 0.0,
@@ -46,8 +46,8 @@ def train_batches(
   Args:
     sets: Data sets of the mixture: `DataSet`s or mappings of their fields.
     batch_size: Number of pairs in a step, over all processes.
-    template_room: Side of the template images, px.
-    search_room: Side of the search images, px.
+    template_side: Side of the template images, px.
+    search_side: Side of the search images, px.
     seed: Random seed; pair i is a function of `seed` and i.
     negative: Fraction of the pairs that show two different targets.
     same_category: Fraction of the negative pairs in which both targets have the
@@ -88,7 +88,7 @@ def train_batches(
       f'`workers`={workers}: must be 0, or a number of processes with '
       'source=memory'
     )
-  sides = Sides(template_room, search_room)
+  sides = Sides(template_side, search_side)
   open_mixture = functools.partial(
     Mixture, sets, sides, seed, negative, same_category
   )

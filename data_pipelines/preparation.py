@@ -28,7 +28,7 @@ from etils import epath
 from acm_jax.datasets import sources, trees
 from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.host.progress import Progress
-from acm_jax.host.staging import is_here, replacing
+from acm_jax.host.staging import is_local, replacing
 from data_pipelines import clip_set, clip_writer
 from data_pipelines.clips import Cut
 
@@ -91,7 +91,7 @@ def prepare(
     ValueError: An annotation is malformed, `out` exists, or an earlier run left
       files that were made with other settings.
   """
-  out, local = epath.Path(out), is_here(out)
+  out, local = epath.Path(out), is_local(out)
   # A remote folder cannot be renamed atomically, so it has its final name from
   # the start. It is no clip set before the manifest, which is written last.
   begun = not local and (out / _CLAIM).exists()
@@ -318,7 +318,7 @@ def _claimed(folder: epath.Path, settings: dict[str, Any]) -> Iterator[dict]:
     if not earlier:
       with replacing(claim) as path:
         path.write_text(json.dumps(settings))
-    for temporary in Path(folder).glob('.*') if is_here(folder) else ():
+    for temporary in Path(folder).glob('.*') if is_local(folder) else ():
       temporary.unlink()
     try:
       yield settings
@@ -330,7 +330,7 @@ def _claimed(folder: epath.Path, settings: dict[str, Any]) -> Iterator[dict]:
 
 def _discard(folder: epath.Path) -> None:
   """Removes a local folder, or this program's files from a remote folder."""
-  if is_here(folder):
+  if is_local(folder):
     folder.rmtree()
     return
   for pattern in (_CLAIM, 'units-*.pickle', 'clips-*.tfrecord'):
@@ -341,7 +341,7 @@ def _discard(folder: epath.Path) -> None:
 @contextlib.contextmanager
 def _locked(folder: epath.Path) -> Iterator[None]:
   """Locks a folder against other processes, unless the folder is remote."""
-  if not is_here(folder):
+  if not is_local(folder):
     yield
     return
   descriptor = os.open(folder, os.O_RDONLY)

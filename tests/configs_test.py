@@ -52,7 +52,7 @@ def abstract_step(name):
   state = jax.eval_shape(functools.partial(plan.initial_state, phase))
   raw = jax.eval_shape(
     lambda: batch.RawBatch(
-      *map(jax.numpy.asarray, batch.fake(1, *plan.rooms.values()))
+      *map(jax.numpy.asarray, batch.fake(1, *plan.crop_sides.values()))
     )
   )
   raw = jax.tree.map(

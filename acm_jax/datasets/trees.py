@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from etils import epath
 
-from acm_jax.host.staging import is_here
+from acm_jax.host.staging import is_local
 
 ARCHIVES = ('.zip', '.tar')
 _PACKED = ('.gz', '.tgz', '.bz2', '.xz')
@@ -170,7 +170,7 @@ class Folder(Tree):
     folder = self._path / parent
     if not folder.is_dir():
       return [], []
-    if is_here(folder):
+    if is_local(folder):
       with os.scandir(folder) as entries:
         kinds = [(entry.name, entry.is_dir()) for entry in entries]
     else:

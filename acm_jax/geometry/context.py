@@ -17,7 +17,7 @@ def context_side(w, h, context_amount: float = 0.5):
   return ((w + margin) * (h + margin)) ** 0.5
 
 
-def room(size: int, shift: float, scale: float) -> int:
+def padded_side(size: int, shift: float, scale: float) -> int:
   """Returns the side of the centred region that augmentation can reach, px.
 
   The region contains a crop of `size` px that is stretched by up to 1 + scale

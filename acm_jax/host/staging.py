@@ -44,7 +44,7 @@ def replacing(path: epath.PathLike) -> Iterator[Path]:
   Args:
     path: Final path, local or a remote address that etils.epath supports.
   """
-  if not is_here(path):
+  if not is_local(path):
     with tempfile.TemporaryDirectory() as folder:
       temporary = Path(folder) / os.path.basename(path)
       yield temporary
@@ -61,6 +61,6 @@ def replacing(path: epath.PathLike) -> Iterator[Path]:
     temporary.unlink(missing_ok=True)
 
 
-def is_here(path: epath.PathLike) -> bool:
+def is_local(path: epath.PathLike) -> bool:
   """Returns whether a path is on the local file system."""
   return '://' not in os.fspath(path)

@@ -32,8 +32,8 @@ def inputs(
     batch_size: Number of pairs per batch.
     steps: Number of batches per run.
   """
-  template_room, search_room = (
-    context.room(**image) for image in (TEMPLATE, SEARCH)
+  template_side, search_side = (
+    context.padded_side(**image) for image in (TEMPLATE, SEARCH)
   )
   data_set, seed = DataSet(clips, gap=GAP), 0
 
@@ -41,8 +41,8 @@ def inputs(
     batches = train_batches(
       [data_set],
       batch_size=batch_size,
-      template_room=template_room,
-      search_room=search_room,
+      template_side=template_side,
+      search_side=search_side,
       seed=seed,
       negative=0.0,
       last_step=steps,
@@ -52,10 +52,10 @@ def inputs(
   pairs = _jpegs(ClipSet(clips), seed, batch_size * steps)
   labels = {
     'pairs': str(batch_size * steps),
-    'rooms': f'{template_room} {search_room}',
+    'sides': f'{template_side} {search_side}',
   }
-  rooms = template_room, search_room
-  rest = {name: make(pairs, rooms) for name, make in others.items()}
+  sides = template_side, search_side
+  rest = {name: make(pairs, sides) for name, make in others.items()}
   # Times longer than usual, because decoding on several cores is noisy.
   yield Work(labels, {'ours': ours, **rest}, seconds=10.0)
 

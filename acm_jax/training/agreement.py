@@ -25,7 +25,7 @@ _STILL = 0.3
 
 # Outcomes of a track, as reports print them.
 KEPT = 'kept'
-NOT_HOME = 'did not return to the start'
+NOT_RETURNED = 'did not return to the start'
 TOO_FEW = 'agreed in too few frames'
 STILL = 'stood still'
 
@@ -76,7 +76,7 @@ def outcome(
     agrees: Whether both passes agree, for each frame.
   """
   if not agrees[0]:
-    return NOT_HOME
+    return NOT_RETURNED
   if agrees.sum() < max(LEAST_FRAMES, LEAST_FRACTION * len(agrees)):
     return TOO_FEW
   return STILL if stands_still(box_xywh[agrees]) else KEPT

@@ -60,9 +60,9 @@ class Ranges:
     for name in ('color', 'blur', 'flip'):
       _check_probability(name, getattr(self, name))
 
-  def room(self, size: int) -> int:
+  def padded_side(self, size: int) -> int:
     """Returns the side, px, of the context crop for crops of `size` px."""
-    return context.room(size, self.shift, self.scale)
+    return context.padded_side(size, self.shift, self.scale)
 
 
 def _check_probability(name: str, value: float) -> None:
@@ -149,10 +149,10 @@ def augment(
 def _distort(images, boxes_cxcywh, greyed, key, *, size, ranges):
   """Augments the templates or the search images of a batch."""
   side = images.shape[1]
-  if side < ranges.room(size):
+  if side < ranges.padded_side(size):
     raise ValueError(
       f'context crops of {side} px are too small: a crop of {size} px needs '
-      f'{ranges.room(size)} px with shift={ranges.shift} and '
+      f'{ranges.padded_side(size)} px with shift={ranges.shift} and '
       f'scale={ranges.scale}; give larger crops or reduce the ranges'
     )
   distort = functools.partial(distort_one, size=size, ranges=ranges)

@@ -90,16 +90,16 @@ class Plan:
     return self.train.search_size or self.tracker.search_size
 
   @property
-  def rooms(self) -> dict[str, int]:
+  def crop_sides(self) -> dict[str, int]:
     """Side of each crop that a step takes, px, by argument of `train_batches`.
 
     The sides include the margin that the augmentation can reach.
     """
     template, search = self.tracker.template_size, self.search_size
     if self.distortion:
-      template = self.distortion.template.room(template)
-      search = self.distortion.search.room(search)
-    return {'template_room': template, 'search_room': search}
+      template = self.distortion.template.padded_side(template)
+      search = self.distortion.search.padded_side(search)
+    return {'template_side': template, 'search_side': search}
 
   def phase(self, number: int) -> Phase:
     """Returns the phase of a step, by the number of steps before it."""

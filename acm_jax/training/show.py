@@ -46,7 +46,7 @@ def write_sheet(
       batch_size=pairs,
       seed=plan.train.seed,
       last_step=1,
-      **plan.rooms,
+      **plan.crop_sides,
       **arguments,
     )
   )

@@ -97,7 +97,7 @@ def _make_synthetic(
     return
   if processes.is_first():
     with section('synthetic'):
-      crop_size = max(plan.rooms.values())
+      crop_size = max(plan.crop_sides.values())
       data.make_synthetic(sections['synthetic'], workdir, crop_size)
   processes.wait('synthetic')
 
@@ -118,6 +118,6 @@ def _batches(
       last_step=plan.total_steps,
       process_index=jax.process_index(),
       process_count=jax.process_count(),
-      **plan.rooms,
+      **plan.crop_sides,
       **arguments,
     )

@@ -84,7 +84,9 @@ def _grouped(x, kernel, taps):
 
 
 def _augment(plan: Plan, size: int) -> Program:
-  raw = batch.fake(size, plan.rooms['template_room'], plan.rooms['search_room'])
+  raw = batch.fake(
+    size, plan.crop_sides['template_side'], plan.crop_sides['search_side']
+  )
   return Program(jax.jit(plan.distort), (raw, jax.random.key(0)))
 
 

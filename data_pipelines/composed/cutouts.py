@@ -102,7 +102,7 @@ def of_video(tree: Tree, unit: source.Unit) -> Iterator[Object]:
     OSError: An image is missing.
     ValueError: An image or a mask cannot be decoded.
   """
-  root, video = unit.notes, unit.name
+  root, video = unit.handle, unit.name
   files = source.images(tree, join(root, 'JPEGImages/480p', video))
   masks = source.images(tree, join(root, 'Annotations/480p', video))
   rows = join(root, 'boxes', f'{video}.txt')

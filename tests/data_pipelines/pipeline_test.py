@@ -18,8 +18,8 @@ IMAGES = ('template', 'search')
 def train_batches(sets, **changes):
   settings = {
     'batch_size': 6,
-    'template_room': 137,
-    'search_room': 201,
+    'template_side': 137,
+    'search_side': 201,
     'seed': 3,
   }
   return pipeline.train_batches(sets, **{**settings, **changes})
@@ -110,7 +110,7 @@ def test_the_error_for_a_killed_worker_suggests_fewer_workers(clip_folder):
 
 def test_a_box_has_its_size_in_the_clip_and_is_centred(clip_folder):
   clip_set = ClipSet(clip_folder)
-  (taken,) = take(clip_folder, 1, source='memory', template_room=136)
+  (taken,) = take(clip_folder, 1, source='memory', template_side=136)
   track = taken.sample_id[0, 1]
   first = clip_set.track_first[track]
   sizes = clip_set.box[first : first + clip_set.track_count[track], 2:]
@@ -122,7 +122,7 @@ def test_a_box_has_its_size_in_the_clip_and_is_centred(clip_folder):
 def test_sets_are_mixed_by_their_weights(clip_folder):
   sets = [{'path': clip_folder}, pipeline.DataSet(clip_folder, weight=3.0)]
   batches = train_batches(
-    sets, batch_size=60, template_room=31, search_room=63, source='memory'
+    sets, batch_size=60, template_side=31, search_side=63, source='memory'
   )
   # The mean is 45; the bounds are more than three standard deviations away.
   assert 30 < next(batches).sample_id[:, 0].sum() < 57
@@ -166,7 +166,7 @@ def test_a_truncated_jpeg_is_named_without_a_traceback(
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [
-    ({'search_room': 257}, r'crops of 255 px are smaller than the 257 px'),
+    ({'search_side': 257}, r'crops of 255 px are smaller than the 257 px'),
     ({'batch_size': 0}, r'`batch_size`=0'),
     ({'process_count': 4}, r'multiple of the 4 processes'),
     ({'workers': 2}, r'`workers`=2: must be 0, or .* source=memory'),

@@ -29,8 +29,8 @@ for number in (signal.SIGINT, signal.SIGTERM):
 batches = train_batches(
   [{'path': sys.argv[1], 'gap': 5}],
   batch_size=8,
-  template_room=31,
-  search_room=63,
+  template_side=31,
+  search_side=63,
   seed=0,
   source='memory',
   workers=2,

@@ -68,7 +68,7 @@ def test_context_side_of_a_square_is_twice_its_side():
 def test_the_region_of_augmentation_contains_the_farthest_crop(
   size, shift, scale
 ):
-  side = context.room(size, shift, scale)
+  side = context.padded_side(size, shift, scale)
   farthest = (size - 1) / 2 * (1 + scale) + shift
   assert side % 2 == 1
   assert farthest + 1 <= (side - 1) / 2 < farthest + 2

@@ -91,7 +91,7 @@ def by_value(array, values):
 
 def test_the_total_loss_weights_its_parts_as_the_official_loss(tracker):
   weights = formulas.load('losses_rpn')['weights']
-  assert (1.0, tracker.loc_share) == tuple(weights)
+  assert (1.0, tracker.loc_factor) == tuple(weights)
 
 
 def test_l1_is_summed_over_locations_and_averaged_over_samples():

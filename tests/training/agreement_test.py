@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from acm_jax.training import agreement
-from acm_jax.training.agreement import KEPT, NOT_HOME, STILL, TOO_FEW, Passes
+from acm_jax.training.agreement import (
+  KEPT,
+  NOT_RETURNED,
+  STILL,
+  TOO_FEW,
+  Passes,
+)
 
 FRAMES = 30
 
@@ -57,7 +63,7 @@ def test_a_track_that_agrees_everywhere_is_kept():
 
 
 def test_a_track_that_does_not_return_to_its_start_is_dropped():
-  assert outcome([False] + [True] * (FRAMES - 1)) == NOT_HOME
+  assert outcome([False] + [True] * (FRAMES - 1)) == NOT_RETURNED
 
 
 @pytest.mark.parametrize('count', [9, 10], ids=['fewer', 'just enough'])

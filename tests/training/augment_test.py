@@ -128,7 +128,9 @@ def test_the_official_ranges_are_filled_evenly():
   ranges = {name: Ranges(**config[name]) for name in sizes}
   assert ranges['template'] == Ranges(4.0, 0.05, color=1.0, blur=0.0)
   assert ranges['search'] == Ranges(64.0, 0.18, color=1.0, blur=0.2)
-  with_margins = [ranges[name].room(size) for name, size in sizes.items()]
+  with_margins = [
+    ranges[name].padded_side(size) for name, size in sizes.items()
+  ]
   raw = batch.fake(500, *with_margins)
   augmented = distorted(
     raw,

@@ -169,7 +169,7 @@ class Batches:
     part = plan.train.batch_size // jax.process_count()
     first = jax.process_index() * part
     while True:
-      raw = batch.fake(plan.train.batch_size, *plan.rooms.values(), step)
+      raw = batch.fake(plan.train.batch_size, *plan.crop_sides.values(), step)
       if step in self.broken:
         raw = raw._replace(search_box=np.full_like(raw.search_box, np.nan))
       step += 1

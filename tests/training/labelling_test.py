@@ -8,7 +8,7 @@ from acm_jax.datasets.trees import open_tree
 from acm_jax.tracking.engine import check_box
 from acm_jax.tracking.video_tracker import Result, VideoTracker
 from acm_jax.training import data, labelling
-from acm_jax.training.agreement import KEPT, NOT_HOME, STILL
+from acm_jax.training.agreement import KEPT, NOT_RETURNED, STILL
 from acm_jax.training.labelling import Clip, Settings
 from data_pipelines import training_set
 from data_pipelines.pipeline import DataSet
@@ -159,7 +159,7 @@ def test_a_track_whose_backward_pass_ends_elsewhere_is_dropped(tracker):
   # to be the square.
   start = np.float32([shots.square_at(0), [34, 84, 20, 20]])
   labels = labelling.follow(tracker, frames, start, SETTINGS)
-  assert labels.outcomes == [KEPT, NOT_HOME]
+  assert labels.outcomes == [KEPT, NOT_RETURNED]
 
 
 def test_short_and_empty_stretches_are_counted_but_not_labelled(label):
@@ -196,7 +196,7 @@ def test_a_start_outside_the_video_is_refused(label, starts, message):
 
 def test_reports_add_up_and_print_as_one_line():
   one = labelling.Report('a.mp4', 60, 50, 2.0)
-  one.tracks.update([KEPT, NOT_HOME])
+  one.tracks.update([KEPT, NOT_RETURNED])
   one.stretches.update([labelling.FOLLOWED])
   both = labelling.total([one, one])
   assert str(both) == (

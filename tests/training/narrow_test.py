@@ -40,7 +40,7 @@ def narrow_config():
 
 def same_batch(plan):
   """Yields the same batch forever."""
-  raw = batch.fake(plan.train.batch_size, *plan.rooms.values())
+  raw = batch.fake(plan.train.batch_size, *plan.crop_sides.values())
   yield from itertools.repeat(raw)
 
 

@@ -36,7 +36,7 @@ class Run:
 
   def raw(self, seed=0):
     return batch.fake(
-      self.plan.train.batch_size, *self.plan.rooms.values(), seed
+      self.plan.train.batch_size, *self.plan.crop_sides.values(), seed
     )
 
   def step(self, state, raw):

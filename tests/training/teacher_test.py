@@ -34,7 +34,7 @@ def test_the_loss_compares_outputs_for_the_same_crops_on_eight_devices():
   plan = dataclasses.replace(plan, teacher=teacher)
   phase, weights = plan.phase(0), teacher.model.variables
   state = jax.jit(lambda: plan.initial_state(phase), out_shardings=everywhere)()
-  raw = batch.fake(8, *plan.rooms.values())
+  raw = batch.fake(8, *plan.crop_sides.values())
   step = jax.jit(plan.step_function(phase))
 
   def run(weights):

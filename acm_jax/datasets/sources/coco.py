@@ -98,7 +98,7 @@ def units(tree: Tree) -> Iterator[Unit]:
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the objects of an image."""
-  path, annotations = unit.notes
+  path, annotations = unit.handle
   result = []
   for annotation in annotations:
     name = f'{unit.name}.{annotation.number}'

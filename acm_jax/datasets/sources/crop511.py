@@ -39,7 +39,7 @@ def units(tree: Tree) -> Iterator[Unit]:
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the targets of a video."""
-  folder, where, targets = unit.notes
+  folder, where, targets = unit.handle
   if not isinstance(targets, dict):
     raise ValueError(
       f'{where}: {unit.name} must be a JSON object with an entry per target'

@@ -39,7 +39,7 @@ def units(tree: Tree) -> Iterator[Unit]:
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the objects of a video."""
-  root, name = unit.notes, unit.name
+  root, name = unit.handle, unit.name
   files = source.images(tree, join(root, 'JPEGImages/480p', name))
   rows = join(root, 'boxes', f'{name}.txt')
   if rows in tree:

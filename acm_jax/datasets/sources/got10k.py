@@ -26,7 +26,7 @@ def units(tree: Tree) -> Iterator[Unit]:
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the single target of a video."""
-  folder = unit.notes
+  folder = unit.handle
   rows = join(folder, 'groundtruth.txt')
   box_xywh = source.boxes(tree, rows, first_pixel=1)
   absent = source.marks(tree, join(folder, 'absence.label'))

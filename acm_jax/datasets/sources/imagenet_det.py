@@ -38,7 +38,7 @@ def units(tree: Tree) -> Iterator[Unit]:
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the objects of an image."""
-  root = unit.notes
+  root = unit.handle
   annotation = join(root, _ANNOTATIONS, f'{unit.name}.xml')
   image = join(root, 'Data/DET/train', f'{unit.name}.JPEG')
   return [

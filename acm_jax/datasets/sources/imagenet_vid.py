@@ -45,7 +45,7 @@ def units(tree: Tree) -> Iterator[Unit]:
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the targets of a video, each with its annotated frames only."""
-  root = unit.notes
+  root = unit.handle
   folder = join(root, _ANNOTATIONS, unit.name)
   stems = sorted(
     stem

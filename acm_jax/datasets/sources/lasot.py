@@ -29,7 +29,7 @@ def units(tree: Tree) -> Iterator[Unit]:
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the single target of a video."""
-  folder = unit.notes
+  folder = unit.handle
   rows = join(folder, 'groundtruth.txt')
   occluded = source.marks(tree, join(folder, 'full_occlusion.txt'))
   out = source.marks(tree, join(folder, 'out_of_view.txt'))

@@ -19,11 +19,11 @@ class Unit(NamedTuple):
 
   Attributes:
     name: Name of the unit, unique in the data set.
-    notes: Data with which the reader finds the unit's files and annotations.
+    handle: Data with which the reader finds the unit's files and annotations.
   """
 
   name: str
-  notes: Any = None
+  handle: Any = None
 
 
 class Source(NamedTuple):

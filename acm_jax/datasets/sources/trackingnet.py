@@ -37,7 +37,7 @@ def units(tree: Tree) -> Iterator[Unit]:
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the single target of a video."""
-  part = unit.notes
+  part = unit.handle
   frames = join(part, 'frames', unit.name)
   if not tree.files(frames):
     frames = join(part, 'zips', f'{unit.name}.zip')

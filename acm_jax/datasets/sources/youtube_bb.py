@@ -56,8 +56,8 @@ def units(tree: Tree) -> Iterator[Unit]:
       target, row = _row(values, f'{tree.where(name)} row {number}')
       targets[target] += row
   for target in sorted(targets):
-    notes = (root, target, bytes(targets[target]))
-    yield Unit(f'{target.kind}/{target.video}.{target.number}', notes)
+    handle = (root, target, bytes(targets[target]))
+    yield Unit(f'{target.kind}/{target.video}.{target.number}', handle)
 
 
 def _row(values: list[str], where: str) -> tuple[_Target, bytes]:
@@ -78,7 +78,7 @@ def _row(values: list[str], where: str) -> tuple[_Target, bytes]:
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the single target, in the frames that exist."""
-  root, (kind, video, number), packed = unit.notes
+  root, (kind, video, number), packed = unit.handle
   rows = np.sort(np.frombuffer(packed, _ROW), order='milliseconds')
   folder = join(root, _NAME, kind)
   files = [

@@ -28,14 +28,14 @@ class SiamRpn(Tracker):
   Attributes:
     scales: Sizes of the anchors in strides.
     ratios: Heights of the anchors divided by their widths.
-    loc_share: Weight of the localisation loss.
+    loc_factor: Weight of the localisation loss.
 
   Source: Li et al., CVPR 2018; SiamRPN++ (arXiv:1812.11703).
   """
 
   scales: tuple[float, ...] = (8.0,)
   ratios: tuple[float, ...] = (0.33, 0.5, 1.0, 2.0, 3.0)
-  loc_share: float = 1.2
+  loc_factor: float = 1.2
 
   def preprocess(self, rgb):
     """Converts RGB to BGR in 0..255, without normalisation."""
@@ -61,7 +61,7 @@ class SiamRpn(Tracker):
   def loss(self, outputs, targets: Targets):
     cls = losses.balanced_nll(outputs.cls, targets.cls, targets.cls_weight)
     loc = losses.weighted_l1(outputs.loc, targets.loc, targets.loc_weight)
-    return cls + self.loc_share * loc, {'cls': cls, 'loc': loc}
+    return cls + self.loc_factor * loc, {'cls': cls, 'loc': loc}
 
   def label_map(self, targets: Targets):
     # A location is positive if any of its anchors is positive.
@@ -98,7 +98,7 @@ def make(
   context_amount: float = 0.5,
   anchor_scales: tuple[float, ...] = (8.0,),
   anchor_ratios: tuple[float, ...] = (0.33, 0.5, 1.0, 2.0, 3.0),
-  loc_share: float = 1.2,
+  loc_factor: float = 1.2,
   **network,
 ) -> SiamRpn:
   """Builds SiamRPN; the default arguments build SiamRPN++.
@@ -109,7 +109,7 @@ def make(
     context_amount: Amount of context in the crops; see `geometry.context`.
     anchor_scales: Sizes of the anchors in strides.
     anchor_ratios: Heights of the anchors divided by their widths.
-    loc_share: Weight of the localisation loss.
+    loc_factor: Weight of the localisation loss.
     **network: Arguments of `trackers.siamese.make_network`.
 
   Raises:
@@ -125,5 +125,5 @@ def make(
     context_amount=context_amount,
     scales=tuple(anchor_scales),
     ratios=tuple(anchor_ratios),
-    loc_share=loc_share,
+    loc_factor=loc_factor,
   )

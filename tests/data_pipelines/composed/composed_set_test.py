@@ -67,8 +67,8 @@ def read_batches(folder, source, workers=0):
   batches = pipeline.train_batches(
     [{'path': folder, 'gap': FRAMES}],
     batch_size=6,
-    template_room=137,
-    search_room=255,
+    template_side=137,
+    search_side=255,
     seed=0,
     negative=0.5,
     same_category=0.5,
