@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ['Model', 'Result', 'VideoTracker', 'adapters', 'load']
 
-# Modules are imported on first access, so that code without JAX starts fast.
+# Modules are imported on first access, so that code that needs no JAX starts
+# fast.
 _MODULES = {
   'Model': 'acm_jax.tracking.model',
   'Result': 'acm_jax.tracking.video_tracker',
@@ -42,7 +43,7 @@ def load(
       section `tuned`.
     wide_search: When to search a larger region: `never`; `long_term`, while the
       target is lost; `fast_motion`, after the target has jumped (default: the
-      config's).
+      value in the config).
 
   Raises:
     OSError: The folder does not exist.

@@ -30,8 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Runs a command and returns its exit code.
 
   Args:
-    argv: Name of the command, followed by its arguments (default: those of the
-      process).
+    argv: Name of the command, followed by its arguments (default:
+      `sys.argv[1:]`).
   """
   name, *rest = (sys.argv[1:] if argv is None else argv) or ['--help']
   if name in ('--help', '-h', '-help', 'help'):
@@ -57,7 +57,7 @@ def _file_of(module: str) -> tuple[str, Path]:
 
 
 def _overview() -> str:
-  """Lists the commands with their docstrings, without importing them."""
+  """Lists the commands and their summaries, without importing them."""
   lines = [__doc__, '', 'Commands (COMMAND --help shows the flags):']
   for name, module in _COMMANDS.items():
     docstring = ast.get_docstring(ast.parse(_file_of(module)[1].read_text()))

@@ -1,9 +1,10 @@
 """Converts PyTorch weights to a checkpoint.
 
-The conversion is strict: if a key is not used or a parameter not filled,
-nothing is written. ImageNet classifiers (resnet, mobilenet) are the exception:
-they become a backbone for `acm-jax train --init_from`, and keys that the
-backbone does not need are only listed.
+The conversion is strict: nothing is written if a key of the weights is not used
+or a parameter of the tracker is not filled. ImageNet classifiers (resnet,
+mobilenet) are the exception. They become a backbone for
+`acm-jax train --init_from`, and keys that the backbone does not need are only
+listed.
 
 Example:
   acm-jax convert --source siamban_acm --weights model.pth \\

@@ -1,10 +1,10 @@
 """Runs a tracker on a benchmark and scores its results.
 
 Writes result files in the benchmark's layout to OUT/BENCHMARK/TRACKER, then
-scores.json, tables and plots to OUT, as `acm-jax score` does. OUT/BENCHMARK
-also gets a copy of these files, since the next benchmark replaces those in OUT,
-and tracked.png, a sheet of frames. Sequences that already have results are not
-tracked again.
+scores.json, tables and plots to OUT, as `acm-jax score` does. The next
+benchmark replaces these files in OUT; OUT/BENCHMARK keeps a copy. OUT/BENCHMARK
+also gets tracked.png, a sheet of frames. Sequences that already have results
+are not tracked again.
 
 Each benchmark uses the protocol of its toolkit. VOT has three: restarts after
 failures (vot2016 to vot2019), runs from several start frames, called anchors
@@ -13,7 +13,7 @@ sequence in one pass. For the test sets of GOT-10k and TrackingNet, the command
 writes an archive to submit to the benchmark's server instead of scores.
 
 With --search, the command tries values of penalty_k, window_influence and
-size_lr: the checkpoint's values and random ones. It ranks these candidates by
+size_lr: the checkpoint's values and random values. It ranks these candidates by
 the success score (AUC) and writes the results of each candidate, a table and a
 plot to OUT/BENCHMARK/TRACKER.search. Candidates that already have results are
 not tracked again.
@@ -81,7 +81,7 @@ def define(values: flags.FlagValues) -> None:
 
 
 def main(values: flags.FlagValues) -> None:
-  """Evaluates the checkpoint and the baselines, or searches."""
+  """Evaluates the checkpoint and baselines, or searches hyper-parameters."""
   benchmark, root = benchmarks.get(values.benchmark), Path(values.data_dir)
   baselines = {name: BaselineFollower(name) for name in values.baseline}
   for flag in ('budget', 'seed'):

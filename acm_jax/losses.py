@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 def masked_mean(
   values: Float[Array, '*s'], weight: Float[Array, '*s']
 ) -> Float[Array, '']:
-  """Computes the weighted mean, and divides by 1 if the weights sum to less."""
+  """Computes the weighted mean. A sum of weights below 1 counts as 1."""
   return jnp.sum(values * weight) / jnp.maximum(jnp.sum(weight), 1)
 
 
@@ -21,7 +21,7 @@ def balanced_nll(
   label: Int[Array, '*s'],
   weight: Float[Array, '*s'],
 ) -> Float[Array, '']:
-  """Averages the mean log losses of the positives and of the negatives.
+  """Averages two mean log losses: of positive and of negative locations.
 
   Both means are over the whole batch, so that a sample with few positives
   weighs less than a sample with many.
@@ -84,10 +84,10 @@ def balanced_divergence(
       loss = sum(p_i D_i) / (2 sum(p_i)) + sum((1 - p_i) D_i) / (2 sum(1 - p_i))
 
   Here p and q are the teacher's and the student's probability of the target.
-  Every location counts. The weights balance the few locations that the teacher
-  considers target against the many that it considers background, over the
-  whole batch. The loss is 0 for q = p. A divisor sum(p_i) or sum(1 - p_i) below
-  1 is replaced by 1.
+  Every location counts, and the sums run over the whole batch. The two terms
+  have equal weight, although the teacher considers few locations target and
+  many background. The loss is 0 for q = p. A divisor sum(p_i) or sum(1 - p_i)
+  below 1 is replaced by 1.
 
   Args:
     logits: Student's logits of background and target.
@@ -107,7 +107,7 @@ def weighted_iou(
   weight: Float[Array, '*s'],
   threshold: float = 0.5,
 ) -> Float[Array, '']:
-  """Computes the weighted mean of 1 - IoU with a teacher's boxes.
+  """Computes the weighted mean of 1 - IoU of a student's and a teacher's boxes.
 
   IoU is computed as in `linear_iou`.
 

@@ -1,11 +1,12 @@
 """Times operators, whole steps or the input pipeline.
 
-The part `fusion` times every fusion and MobileNet's depthwise convolutions;
-`step`, a training step and a tracking step of every tracker; `input`, reading
-pairs from --clips. The implementations of an operation take turns, so that
-noise of the machine affects all of them alike. Writes the JSON file OUT with
-the keys device, threads, jax, part, batch_size and rows, and prints the rows as
-a table.
+--part fusion times every fusion and MobileNet's depthwise convolutions.
+--part step times a training step and a tracking step of every tracker.
+--part input times reading pairs from --clips.
+
+The implementations of an operation take turns, so that noise of the machine
+affects all implementations alike. Writes the JSON file OUT with the keys
+device, threads, jax, part, batch_size and rows, and prints the rows as a table.
 
 Example:
   acm-jax speed --part fusion --against benchmarks/forms.py --out speed.json

@@ -2,8 +2,8 @@
 
 The folder gets config.json, checkpoints/, metrics.jsonl and TensorBoard
 events. SIGINT or SIGTERM ends the run with a checkpoint, from which the same
-command resumes the run. The run keeps its newest checkpoints and the best
-validated one; other commands read the latter as DIR@best.
+command resumes the run. The run keeps its newest checkpoints and the one
+with the best validation result, which other commands read as DIR@best.
 
 Example:
   acm-jax train --config siamban_acm:quickstart --workdir runs/quickstart

@@ -42,7 +42,7 @@ class Tracker:
 
     Args:
       image: Path of the image.
-      target: Box x, y, w, h, px, 0-based, and a dict of its properties.
+      target: Box x, y, w, h, px, 0-based; and a dict of target properties.
 
     Raises:
       OSError: The image does not exist.

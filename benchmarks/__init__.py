@@ -1,1 +1,1 @@
-"""Alternative forms of operators, and measurements on an accelerator."""
+"""Alternative implementations of operators, and scripts that measure speed."""

@@ -1,13 +1,13 @@
 """Runs all measurements that need an accelerator.
 
 Each stage runs in its own process and with a time limit. Every result is
-written to OUT/accelerator.json immediately, so that an interrupted call keeps
-its results. At the end, the results are printed as Markdown tables. Exit code 1
-means that a stage failed or was stopped; the other stages have run
-nevertheless.
+written to OUT/accelerator.json immediately, so that the results survive an
+interruption. At the end, the results are printed as Markdown tables. If a stage
+fails or is stopped, the other stages run nevertheless, and the exit code is 1.
 
-Without TensorFlow, a rehearsal trains on the clip set `synthetic` of the pack,
-which must be the set that the config siamban_acm:quickstart,tiny creates.
+A rehearsal on a machine without TensorFlow cannot generate training data. It
+needs a pack with the clip set `synthetic` that the config
+siamban_acm:quickstart,tiny generates.
 
 Examples:
   PYTHONPATH=. python benchmarks/accelerator.py --rehearse --out /tmp/rehearsal
@@ -44,7 +44,8 @@ STAGES = (
 )
 # This training ends by itself, in less than a minute on two idle cores.
 _REHEARSED_CONFIG, _REHEARSED_MINUTES = 'siamban_acm.py:quickstart,tiny', 15.0
-# Time for the start, the last checkpoint and the pieces, added to the minutes.
+# Added to the time limit of training: time for the start, the last checkpoint
+# and the pieces.
 _TRAINING_MARGIN_SECONDS = 120.0
 
 

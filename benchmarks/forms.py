@@ -1,7 +1,7 @@
-"""Alternative forms of the operators, for `acm-jax speed --against`.
+"""Alternative implementations of operators, for `acm-jax speed --against`.
 
-The forms have the results of the package's operators (tests/timing_test.py),
-but each is slower on some device, so that the package does not use it.
+They give the same results as the package's operators (tests/timing_test.py).
+The package does not use them, because each is slower on some device.
 """
 
 import functools
@@ -16,7 +16,7 @@ _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
 
 
 def vmapped_grouped(search, kernel):
-  """Computes depthwise correlation by a grouped convolution per sample."""
+  """Computes depthwise correlation by one grouped convolution per sample."""
 
   def one(search, kernel):
     return jax.lax.conv_general_dilated(
@@ -53,7 +53,7 @@ def one_grouped(search, kernel):
 
 
 def vmapped_convolution(search, kernels):
-  """Correlates each sample with its own kernels [y x c o], by vmap."""
+  """Correlates each sample with its own kernels [y x c o], using `jax.vmap`."""
 
   def one(search, kernels):
     return jax.lax.conv_general_dilated(
@@ -77,7 +77,7 @@ def grouped_depthwise(x, kernel, *, stride, padding, dilation):
 
 
 def torch_depthwise(**settings) -> Form:
-  """Makes the form in PyTorch, with channels first, as PyTorch prefers."""
+  """Makes the depthwise convolution in PyTorch, with channels first."""
   import torch
 
   from benchmarks.pytorch import DEVICE, Pending

@@ -34,14 +34,14 @@ def bare_decode(pairs, sides):
     images = tf.data.Dataset.from_tensor_slices(jpegs).map(
       decode, num_parallel_calls=len(os.sched_getaffinity(0))
     )
-    # TensorFlow counts the images, so that none is passed to Python.
+    # TensorFlow counts the images itself, so that no image is passed to Python.
     return int(images.reduce(0, lambda count, _: count + 1))
 
   return run
 
 
 def official_operations(pairs, sides):
-  """Returns a function with the operations of pysot's loader, in one thread.
+  """Returns a function that does the work of pysot's loader, in one thread.
 
   For each pair, the function reads and warps two images, adds colour noise,
   blurs one image in five and makes label maps.
@@ -94,7 +94,7 @@ _COLOURS = np.array([[0.5, 0.3, 0.1], [0.2, 0.4, 0.2], [0.1, 0.3, 0.6]])
 
 
 def _anchors():
-  """Returns the corners of five anchors at 25 x 25 cells, [4, 5, 25, 25]."""
+  """Returns the corners of five anchors per cell, [4, 5, 25, 25]."""
   ratios = np.array([0.33, 0.5, 1, 2, 3])
   w, h = 64 / np.sqrt(ratios), 64 * np.sqrt(ratios)
   centers = 8 * (np.arange(25) - 12) + 127

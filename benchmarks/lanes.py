@@ -1,10 +1,11 @@
-"""Compares speed and boxes between numbers of lanes (sequences at once).
+"""Compares speed and boxes of tracking with different numbers of lanes.
 
-In every round, each number of lanes tracks all sequences of a benchmark;
-compilation is not timed. For each number, prints the frames/s (median of the
-rounds) and, relative to the first number, the ratio of the speeds in a round
-(median), the largest difference of a coordinate, and the change of the average
-overlap.
+The number of lanes is the number of sequences that are tracked at once. All
+sequences of a benchmark are tracked with each number of lanes, in several
+rounds; compilation is not timed. For each number of lanes, the script prints
+the frames/s (median over rounds). It also compares with the first number of
+lanes: ratio of the speeds (median over rounds), largest difference of a
+coordinate, and change of the average overlap.
 
 Example:
   PYTHONPATH=. python benchmarks/lanes.py --checkpoint runs/quickstart \\
@@ -47,7 +48,10 @@ def define(values: flags.FlagValues) -> None:
 def track(
   engine: Engine, sequences: list[Sequence]
 ) -> tuple[list[np.ndarray], float]:
-  """Tracks the sequences; returns boxes, and frames/s including decoding."""
+  """Tracks the sequences; returns their boxes, and the speed in frames/s.
+
+  The speed includes decoding.
+  """
   one_pass = EXPERIMENTS['one_pass']
   jobs = [
     Job(sequence, one_pass.protocol(sequence, Truth.of(sequence)))
@@ -64,7 +68,7 @@ def track(
 def largest_difference(
   boxes: list[np.ndarray], others: list[np.ndarray]
 ) -> float:
-  """Returns the largest difference between coordinates, px."""
+  """Returns the largest difference of a coordinate of two results, px."""
   return float(np.abs(np.concatenate(boxes) - np.concatenate(others)).max())
 
 

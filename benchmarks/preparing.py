@@ -1,7 +1,8 @@
-"""Compares the time to prepare a set with the time for its image operations.
+"""Compares the time to prepare a data set with that of its image operations.
 
-The image operations are decoding, warping and encoding of every frame. The two
-run alternately in one process, three times each; the shortest times count.
+The image operations are decoding, warping and encoding of every frame.
+Preparing and image operations run alternately in one process, three times each;
+the shortest times count.
 
 Example:
   python benchmarks/preparing.py --dataset davis --source DAVIS
@@ -37,7 +38,7 @@ class Frame(NamedTuple):
 
 
 def visible_frames(name: str, source: str) -> list[Frame]:
-  """Returns every frame of a data set from which a crop is cut."""
+  """Returns all frames of a data set that show a target."""
   tree, reader = trees.open_tree(source), sources.make(name)
   return [
     Frame(tree, file, box)
@@ -80,7 +81,7 @@ def define(values: flags.FlagValues) -> None:
 
 
 def main(values: flags.FlagValues) -> None:
-  """Times preparing and image operations; prints the ratio."""
+  """Times preparing and the image operations; prints the ratio of the times."""
   frames = visible_frames(values.dataset, values.source)
   job = preparation.Job(values.dataset, values.source, CUT)
   times = {'preparing': [], 'image operations': []}

@@ -1,7 +1,7 @@
 """SiamBAN-ACM with ResNet-50, and its training step, in PyTorch.
 
-The network has the official state-dict keys and outputs
-(tests/benchmarks/pytorch_test.py), so that its training step can be compared
+The network has the state-dict keys and outputs of the official code
+(tests/benchmarks/pytorch_test.py). Its training step can therefore be compared
 with the training step in JAX.
 
 Example:
@@ -24,7 +24,8 @@ from torch import nn
 # Number of classes and of distances at each location.
 OUTPUTS = {'cls': 2, 'loc': 4}
 LEVELS, TEMPLATE_CELLS = (2, 3, 4), 7
-# Number of locations sampled in an image, as in the official training code.
+# Number of positive and of negative locations that are sampled in an image, as
+# in the official code.
 POSITIVES, NEGATIVES = 16, 48
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 
@@ -97,7 +98,7 @@ class Backbone(nn.Module):
 
 
 class Branch(nn.Module):
-  """Adapters, ACM and head of one output of one level."""
+  """Adapters, ACM and head for one output at one level of the backbone."""
 
   def __init__(self, c, outputs):
     super().__init__()
@@ -209,7 +210,7 @@ def _mean(values, weight):
 
 
 class Pending:
-  """Pending work of the device, with the interface of a JAX array."""
+  """Pending work of the device, for which one can wait as for a JAX array."""
 
   def block_until_ready(self) -> None:
     """Waits until the device has finished."""
@@ -219,7 +220,7 @@ class Pending:
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-  """Settings of a training step; a call returns the step.
+  """Settings of a training step; calling an instance returns the step.
 
   Attributes:
     bfloat16: Whether convolutions compute in bfloat16, by autocast.
@@ -264,7 +265,8 @@ class Form:
       return loss(cls, loc, label, distances, mask)
 
     if self.compiled:
-      # By default, PyTorch compiles a second batch size for arbitrary sizes.
+      # By default, PyTorch would compile the second batch size that it meets
+      # for arbitrary sizes.
       loss_of = torch.compile(loss_of, dynamic=False)
     weights = [weight for group in groups for weight in group['params']]
 
@@ -304,7 +306,9 @@ def _inputs(raw) -> list[torch.Tensor]:
 
 
 def _targets(count: int, cells: int = 25) -> list[torch.Tensor]:
-  """Makes random labels and distances, and a mask of locations as in training.
+  """Makes random labels, distances and masks of sampled locations.
+
+  The mask selects as many locations as in training.
 
   Args:
     count: Number of images.

@@ -1,4 +1,4 @@
-"""Times the reading of training pairs by worker processes.
+"""Times how fast worker processes read training pairs.
 
 Reads the mixture of configs/nanotrack_acm.py:sets=composed+davis as training
 does, and prints the pairs per second for each number of workers.

@@ -1,9 +1,9 @@
 """Writes two workspaces to compare VOT's toolkit with `acm-jax evaluate`.
 
 OUT/stb has sequences with several start frames (anchors). OUT/lt has sequences
-in which the target is temporarily absent. The sequences are the beginnings of
-sequences of VOT2018, OTB100 and TinyTLP; images are links. docs/evaluation.md
-lists the commands to run next.
+in which the target is temporarily absent. The sequences are cut from the
+beginning of sequences of VOT2018, OTB100 and TinyTLP; their images are symbolic
+links. docs/evaluation.md lists the commands to run next.
 
 Example:
   PYTHONPATH=. python benchmarks/vot_workspaces.py --data_dir DATA --out OUT
@@ -31,7 +31,7 @@ class Cut(NamedTuple):
     root: Name of the benchmark's folder in the data folder.
     name: Name of the sequence.
     frames: Number of frames to keep.
-    absent: Frames in which to remove the annotation.
+    absent: Frames whose annotation is removed, as if the target were absent.
   """
 
   benchmark: str
@@ -92,7 +92,7 @@ def write(data: Path, out: Path, trackers: Sequence[str] = ()) -> None:
 
   Raises:
     OSError: A sequence does not exist.
-    ValueError: `out` exists, or a sequence is shorter than its cut.
+    ValueError: `out` exists, or a sequence has too few frames.
   """
   with staged(out) as folder:
     for name, cuts in (('stb', WITH_ANCHORS), ('lt', LONG_TERM)):
@@ -130,7 +130,7 @@ def _write_sequence(cut: Cut, data: Path, folder: Path, anchors: bool) -> None:
   if anchors:
     last = cut.frames - 1
     anchors_at = {*range(0, cut.frames, STEP), last}
-    # Each run goes in the direction that has more frames.
+    # From each anchor, the tracker runs in the direction that has more frames.
     directions = [
       (1 if last - frame >= frame else -1) if frame in anchors_at else 0
       for frame in range(cut.frames)

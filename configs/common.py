@@ -1,4 +1,4 @@
-"""Recipe that all configs start from: SiamRPN++'s, which SiamBAN adopted.
+"""Recipe of SiamRPN++, which SiamBAN adopted; all configs start from it.
 
 Each section of a config holds the keyword arguments of a function or class:
 
@@ -29,7 +29,7 @@ computes in.
 
 from ml_collections import ConfigDict, config_dict
 
-# Attributes of the optimizers, by name.
+# Config section `optimizer` for each optimizer; keys are names.
 OPTIMIZERS = {
   'sgd': {
     'name': 'sgd',
@@ -46,7 +46,7 @@ OPTIMIZERS = {
     'clip_norm': 10.0,
   },
 }
-# Phase in which the backbone is frozen.
+# Config of a phase in which the backbone is frozen.
 FROZEN = {
   'from_epoch': 0,
   'rates': (('backbone/', 0.0), ('', 1.0)),
@@ -54,7 +54,9 @@ FROZEN = {
 
 
 def recipe() -> ConfigDict:
-  """Returns the recipe for ResNet-50, without hparams, tuned and fusion.
+  """Returns the recipe for ResNet-50.
+
+  The sections `hparams` and `tuned` and the fusion are left to the caller.
 
   Source: the released code of pysot (arXiv:1812.11703).
   """
@@ -82,8 +84,8 @@ def recipe() -> ConfigDict:
     }
   )
   config.phases = _phases()
-  # The official code clips the norm of the gradients' sum over all GPUs; this
-  # library clips the norm of the mean gradient over the batch.
+  # The official code sums the gradients of all GPUs and clips the norm of the
+  # sum. This library clips the norm of the mean gradient of the batch.
   config.train = ConfigDict(
     {
       'epochs': 20,
@@ -125,7 +127,7 @@ def _tracker() -> ConfigDict:
 def _sets() -> ConfigDict:
   """Returns the data sets.
 
-  `num_use` is the number of pairs per epoch, or -1 for one pair per video;
+  `num_use` is the number of pairs per epoch; -1 stands for one pair per video.
   `gap` is the largest distance between the frames of a pair.
   """
   return ConfigDict(
@@ -203,12 +205,12 @@ _ALEXNET = {
   'data': {'negative': 0.05},
   'schedule': {'first_rate': 5e-3, 'peak_rate': 1e-2, 'last_rate': 5e-4},
   'phases': unfrozen_at(10, '[45]', 1.0),
-  # 128 pairs on each of 16 GPUs, with a smaller search crop than in tracking.
+  # 128 pairs on each of 16 GPUs. The search crop is smaller than in tracking.
   'train': {'epochs': 50, 'batch_size': 2048, 'search_size': 255},
 }
 # Changes of the recipe for each backbone. Source: the released experiments of
-# pysot. No experiment trains MobileNetV2: its phases are our choice. No
-# experiment has the smaller ResNets: they use the recipe of ResNet-50.
+# pysot. They do not train MobileNetV2, so that its phases are our choice. They
+# do not include the smaller ResNets, which use the recipe of ResNet-50.
 BACKBONES = {
   'resnet18': {},
   'resnet34': {},

@@ -24,7 +24,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     arg: 'tiny', or nothing for the official recipe.
 
   Raises:
-    ValueError: `arg` is neither.
+    ValueError: `arg` is unknown.
   """
   config = recipe()
   if arg == 'tiny':
@@ -37,7 +37,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
 
 
 def recipe() -> ConfigDict:
-  """Returns the official recipe as a config that is not locked."""
+  """Returns the official recipe as a config that can still be changed."""
   config = common.recipe()
   config.tracker = ConfigDict(
     {
@@ -82,7 +82,7 @@ def recipe() -> ConfigDict:
 
 
 def tiny(config: ConfigDict) -> None:
-  """Reduces a recipe to a few steps of a narrow network on synthetic data."""
+  """Reduces a recipe to a few steps with a narrow network on synthetic data."""
   config.tracker.update(width=0.25, hidden=16)
   presets.only_synthetic(config, 4)
   config.synthetic.frames = 6

@@ -14,12 +14,13 @@ Arguments after the colon:
     whole                  also trains the backbone
     tiny                   trains a narrow network for a few seconds
 
-By default ACM works in parallel to the correlations, and its last layer starts
-at zero: a run that starts from NanoTrackV3 equals NanoTrackV3 at step 0.
+By default, ACM works in parallel to the correlations, and its last layer starts
+at zero. A run that starts from the weights of NanoTrackV3 therefore has the
+outputs of NanoTrackV3 at step 0.
 
-The recipe is our choice, for little data. The backbone is frozen, the other
-pretrained parts have a low learning rate and keep their batch-norm statistics,
-NanoTrackV3 is the teacher, and the best checkpoint is chosen by tracking five
+The recipe is our choice, for little data. The backbone is frozen. The other
+pretrained parts have a low learning rate and keep their batch-norm statistics.
+NanoTrackV3 is the teacher. The best checkpoint is chosen by tracking in five
 held-out sequences of DAVIS.
 """
 
@@ -27,10 +28,10 @@ from ml_collections import ConfigDict
 
 from configs import common, nanotrack
 
-# For each fusion: the rates of the parts that start from random weights, the
-# rate of the pretrained parts, and the batch norms with frozen statistics. The
-# pure swap freezes no statistics of the towers, because NanoTrackV3's towers
-# have other inputs.
+# For each fusion: the factors on the learning rate of the parts that start from
+# random weights, the factor of the pretrained parts, and the batch norms with
+# frozen statistics. With fusion=acm, the statistics of the towers are not
+# frozen, because the towers get other inputs than in NanoTrackV3.
 _RATES = {
   'residual_acm': (
     (('(cls|loc)/(acm|join)/', 1.0),),
@@ -54,7 +55,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
   """Returns the config.
 
   Args:
-    arg: Arguments of the module's docstring, separated by commas.
+    arg: Comma-separated arguments, as in the docstring of this module.
 
   Raises:
     ValueError: An argument, data set or fusion is unknown.
@@ -107,7 +108,7 @@ def _transfer(
   *,
   whole: bool,
 ) -> None:
-  """Sets up training from NanoTrackV3, which is also the teacher."""
+  """Sets up a run that starts from NanoTrackV3, with NanoTrackV3 as teacher."""
   config.sets = ConfigDict(
     {
       'composed': {'weight': 0.5, 'gap': 24},

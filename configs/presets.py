@@ -17,7 +17,7 @@ from ml_collections import ConfigDict, config_dict
 
 from configs import common
 
-# Changed values of a config: section -> key -> value.
+# Changes of a config: section -> key -> new value.
 Changes = dict[str, dict]
 _VALUES = {'backbone', 'fusion', 'optimizer', 'sets'}
 PRESETS = ('quickstart', 'quickstart,tiny', 'small')
@@ -35,9 +35,9 @@ def apply(
   Args:
     config: Config of the tracker with its default backbone.
     arg: Arguments as in the docstring of this module.
-    fusion: Fusion to use if `arg` names none.
-    backbones: Changes of the config for each backbone, by name.
-    experiments: Changes of the config for each experiment, by name.
+    fusion: Fusion to use if `arg` does not name a fusion.
+    backbones: Changes of the config for each backbone; keys are names.
+    experiments: Changes of the config for each experiment; keys are names.
 
   Returns:
     The same config.
@@ -94,8 +94,8 @@ def _parse(
 
 
 def _change(config: ConfigDict, changes: Changes) -> None:
-  # A change may replace one int by a tuple (one width per level), which
-  # ConfigDict refuses as a change of type.
+  # By default, ConfigDict refuses to change the type of a value. But a change
+  # may replace one width by a tuple of widths, one per level.
   with config.ignore_type():
     config.update(changes)
 
@@ -145,7 +145,7 @@ def _set(tracker: ConfigDict, **values) -> None:
 
 def _quickstart(config: ConfigDict) -> None:
   """Sets up a narrow AlexNet that trains in minutes on two CPU cores."""
-  # Tuned on synthetic sequences other than the held-out ones.
+  # Tuned on synthetic sequences that are not the held-out ones.
   config.hparams.update(penalty_k=0.2, window_influence=0.1, size_lr=0.25)
   # 16 channels in the first layer, multiples of 8 in the others.
   _set(
@@ -169,22 +169,22 @@ def _quickstart(config: ConfigDict) -> None:
   config.train.update(
     epochs=10, pairs_per_epoch=640, batch_size=16, search_size=0
   )
-  # The result of so few steps varies a lot: without an average of the weights,
-  # the overlap on held-out sequences was 0.27 to 0.38, depending on the machine
-  # and on changes of the code that should not matter.
+  # After so few steps, results vary a lot. Without averaging the weights, the
+  # overlap on held-out sequences was between 0.27 and 0.38: it depended on the
+  # machine, and on changes of the code that should not matter.
   config.train.ema_decay = 0.99
   config.log.every = 10
   config.checkpoints.every = 100
 
 
 def only_synthetic(config: ConfigDict, sequences: int) -> None:
-  """Replaces all data sets by procedural sequences, which the run generates."""
+  """Replaces all data sets by synthetic sequences, which the run generates."""
   config.synthetic = _synthetic(sequences)
   config.sets = ConfigDict({'synthetic': {'weight': 1.0, 'gap': 20}})
 
 
 def _tiny(config: ConfigDict) -> None:
-  """Reduces `quickstart` to a few steps that only test that everything runs."""
+  """Reduces `quickstart` to a few steps, to test only that everything runs."""
   _set(config.tracker, width=1 / 12, hidden=16)
   config.synthetic.update(sequences=4, frames=6)
   config.train.update(epochs=2, pairs_per_epoch=32, batch_size=8)
@@ -192,7 +192,7 @@ def _tiny(config: ConfigDict) -> None:
 
 
 def _small(config: ConfigDict) -> None:
-  """Sets up over an hour of training (two cores) with an ImageNet backbone.
+  """Sets up training with an ImageNet backbone, over an hour on two CPU cores.
 
   Requires a converted MobileNetV2 (`--init_from`), the data set davis in
   `--data_dir`, and photographs for the synthetic sequences
@@ -201,7 +201,7 @@ def _small(config: ConfigDict) -> None:
   # Tuned on DAVIS and on synthetic sequences of another seed.
   config.hparams.update(penalty_k=0.4, window_influence=0.4, size_lr=0.1)
   if config.tracker.name == 'siamfc':
-    # SiamFC has no weights outside of the backbone, apart from its fusion.
+    # In SiamFC, only the backbone and the fusion have weights.
     raise ValueError(
       "config argument 'small' freezes the backbone, which leaves nothing to "
       'train in SiamFC; use quickstart'
@@ -214,7 +214,8 @@ def _small(config: ConfigDict) -> None:
       'davis': {'weight': 0.35, 'gap': 40},
     }
   )
-  # A frozen backbone costs a third of the work and forgets nothing.
+  # With a frozen backbone, training takes a third of the time, and the backbone
+  # forgets nothing.
   config.phases = ConfigDict({'frozen': common.FROZEN})
   config.schedule.update(
     warmup_epochs=1, first_rate=5e-3, peak_rate=1.5e-2, last_rate=2e-4

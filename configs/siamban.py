@@ -15,8 +15,8 @@ from ml_collections import ConfigDict
 
 from configs import common, presets
 
-# Tuned by SiamBAN's authors on the named benchmarks. The values for SiamBAN-ACM
-# are not public.
+# Hyper-parameters that the authors of SiamBAN tuned; keys are the benchmarks.
+# The values for SiamBAN-ACM are not public.
 _TUNED = {
   'vot2018': {
     'penalty_k': 0.08513642556896711,

@@ -6,8 +6,8 @@
 The full recipe has not been run yet.
 
 Source of all values: got-10k/siamfc, a port of SiamFC (arXiv:1606.09549).
-Deviation: that code shifts the crops by up to 4 px but not the label map; this
-library moves the label map with the target.
+Deviation: got-10k/siamfc shifts the crops by up to 4 px but leaves the label
+map unchanged. This library moves the label map with the target.
 """
 
 from ml_collections import ConfigDict, config_dict
@@ -17,7 +17,7 @@ from configs import common, presets
 _BACKBONES = {
   'alexnet_v1': {},
   'alexnet': {},
-  # The other backbones are our choice and have not been trained.
+  # Configs with these backbones are our choice and have not been trained.
   'mobilenet_v2': {'tracker': {'levels': (5,)}},
   'resnet18': {'tracker': {'levels': (3,)}},
   'resnet34': {'tracker': {'levels': (3,)}},

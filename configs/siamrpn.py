@@ -17,14 +17,16 @@ from ml_collections import ConfigDict
 
 from configs import common, presets
 
-# Tuned by the authors on benchmarks.
+# Hyper-parameters that the authors of pysot tuned on benchmarks; keys are
+# backbones.
 _HPARAMS = {
   'resnet50': {'penalty_k': 0.05, 'window_influence': 0.42, 'size_lr': 0.38},
   'mobilenet_v2': {'penalty_k': 0.04, 'window_influence': 0.4, 'size_lr': 0.5},
   'alexnet': {'penalty_k': 0.16, 'window_influence': 0.4, 'size_lr': 0.3},
 }
 _HPARAMS['alexnet_legacy'] = _HPARAMS['alexnet']
-# Tuned on the named benchmarks, for a model trained by mmtracking.
+# Hyper-parameters that mmtracking tuned for its trained model; keys are the
+# benchmarks.
 _TUNED = {
   'otb100': {'penalty_k': 0.4, 'window_influence': 0.5, 'size_lr': 0.4},
   'uav123': {'penalty_k': 0.1, 'window_influence': 0.1, 'size_lr': 0.5},
@@ -39,8 +41,8 @@ _EXPERIMENTS = {
     # 16 pairs on each of 8 GPUs.
     'train': {'batch_size': 128},
   },
-  # pysot has no training experiment for the long-term model; this one uses the
-  # recipe of SiamRPN++.
+  # pysot has no training experiment for its long-term tracker. Here, it is
+  # trained with the recipe of SiamRPN++.
   'long_term': {
     'tracker': {'hidden': (128, 256, 512), 'wide_search': 'long_term'},
     'hparams': {

@@ -1,4 +1,4 @@
-"""The batch contract between the data sources and the trackers."""
+"""Training batches, in the form in which the input pipeline returns them."""
 
 from typing import NamedTuple
 
@@ -7,21 +7,22 @@ from jaxtyping import Bool, Float, UInt8, UInt32
 
 
 class RawBatch(NamedTuple):
-  """Training pairs as the host delivers them: decoded and cropped only.
+  """A batch of training pairs, decoded but not yet augmented.
 
-  Each image is the centre of a context crop of the target (RGB). It is larger
-  than the tracker's input (usually 127 and 255 px) by the margin that shift and
-  scale augmentation can reach. The device augments, cuts and labels the images.
-  The arrays are NumPy's, or JAX's once they are on a device.
+  Each image is the centre of a context crop around a target, in RGB. The
+  trackers take smaller images, usually 127 px for the template and 255 px for
+  the search region; the margin is for shift and scale augmentation. The device
+  augments, cuts and labels the images. The arrays are NumPy arrays on the host
+  and JAX arrays on a device.
 
   Attributes:
     template: Crop around the target in the template frame.
-    search: Crop around the target in the search frame; in a negative pair, the
-      target of another track or another data set.
-    template_box: Box of the target in `template`, cx, cy, w, h, px of the crop.
-    search_box: Box of the target in `search`, cx, cy, w, h, px of the crop.
+    search: Crop around the target in the search frame. In a negative pair, the
+      crop is around the target of another track.
+    template_box: Box of the target in `template`: cx, cy, w, h, px.
+    search_box: Box of the target in `search`: cx, cy, w, h, px.
     positive: Whether both crops show the same target.
-    sample_id: Data set number and track number of the template, for messages.
+    sample_id: Numbers of the template's data set and track, for messages.
   """
 
   template: UInt8[np.ndarray, 'b ht ht 3']
@@ -33,11 +34,13 @@ class RawBatch(NamedTuple):
 
 
 class Order(NamedTuple):
-  """Assignment of consecutive pairs to steps and processes.
+  """Assignment of numbered pairs to steps and to processes.
+
+  Every step takes the next `batch_size` pairs.
 
   Attributes:
     batch_size: Number of pairs in a step, over all processes.
-    offset: Position in the step of the first pair that this process reads.
+    offset: Number of pairs of a step that come before this process's pairs.
     count: Number of pairs that this process reads in a step.
   """
 

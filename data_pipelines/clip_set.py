@@ -7,8 +7,9 @@ A clip set is a folder of
                               number and the box
     index/*.npy               position of every JPEG in its shard, boxes, frame
                               numbers, and the frames of each track
-    manifest.json             settings; counts of tracks, frames and frames left
-                              out; size and checksum of every other file
+    manifest.json             settings; numbers of tracks, of frames and of
+                              omitted frames; size and checksum of every other
+                              file
 
 The index allows random reads of single frames without TensorFlow. In a local
 folder, the index is memory-mapped rather than loaded. `clip_writer` writes clip
@@ -59,7 +60,7 @@ def _column(path: epath.Path) -> np.ndarray:
   """Opens a column of the index, memory-mapped if the file is local."""
   try:
     if is_local(path):
-      # The view is a plain array, since indexing a memmap is slow.
+      # View the memmap as a plain array, which is faster to index.
       return np.load(os.fspath(path), mmap_mode='r').view(np.ndarray)
     return np.load(io.BytesIO(path.read_bytes()))
   except (EOFError, ValueError) as error:
@@ -69,14 +70,14 @@ def _column(path: epath.Path) -> np.ndarray:
 def _span(path: str, start: int, length: int) -> bytes:
   """Reads part of a file.
 
-  The file is opened every time, as a set may have more files than a process can
-  keep open.
+  The file is opened and closed each time, since a set may have more files than
+  a process can keep open.
   """
   if not is_local(path):
     with epath.Path(path).open('rb') as file:
       file.seek(start)
       return file.read(length)
-  # Reading through a file object takes twice as long.
+  # `os.pread` takes half the time of reading through a file object.
   descriptor = os.open(path, os.O_RDONLY)
   try:
     return os.pread(descriptor, length, start)
@@ -90,17 +91,17 @@ class ClipSet:
   Attributes:
     folder: Path of the clip set.
     crop_size: Side of the crops, px.
-    stride: Distance between consecutive frames of a track in its video.
+    stride: Sampling step: a track has every `stride`-th frame of its video.
     cheap_reads: Whether the set is local, so that reads are fast.
-    box: Box of the target in each crop, cx, cy, w, h, px.
+    box: Box of the target in each crop: cx, cy, w, h, px.
     frame_number: Position of each frame in its video, ascending in a track.
-    track_first: First frame of each track.
+    track_first: Index of each track's first frame.
     track_count: Number of frames in each track.
     track_name: Name of each track, for messages.
-    track_video: Number of each track's video, ascending.
+    track_video: Index of each track's video, ascending.
     track_category: Class of each track's target; empty if unknown.
-    track_objects: Number of the only object of each track: every track has an
-      object of its own, with the track's number.
+    track_objects: Index of the object that each track shows. It equals the
+      track's index, since every track counts as a different object.
   """
 
   def __init__(self, folder: epath.PathLike, in_memory: bool = False):
@@ -144,8 +145,8 @@ class ClipSet:
     """Returns the JPEG of a frame.
 
     Args:
-      frame: Number of the frame.
-      side: Not used: JPEGs are returned as they were written.
+      frame: Index of the frame in the set.
+      side: Ignored, since every JPEG holds a whole crop.
 
     Raises:
       ValueError: The JPEG is truncated.

@@ -1,8 +1,9 @@
-"""Writes clip sets: shards of records one by one, then a common index.
+"""Writes clip sets: first the shards, then one index of all shards.
 
-A shard is a pure function of its tracks. The shard's part of the index is
-written after the shard, so that a shard with a part is complete. Interrupted
-work can therefore resume, and several processes can write at the same time.
+A shard depends only on its tracks and on the settings for cutting them. Next to
+each shard is a temporary file with the shard's part of the index. This file is
+written after the shard, so a shard that has one is complete. Interrupted work
+can therefore resume, and several processes can write at the same time.
 """
 
 import io
@@ -23,10 +24,10 @@ from acm_jax.host.staging import replacing, staged
 from data_pipelines import clip_set, clips, host_tensorflow, manifests
 from data_pipelines.clips import Clip, Cut, Report
 
-# A TFRecord is a length (8 bytes), the length's checksum (4), the data and the
-# data's checksum (4).
+# A TFRecord holds the length of the data (8 bytes), a checksum of the length (4
+# bytes), the data, and a checksum of the data (4 bytes).
 _RECORD_HEAD, _RECORD_TAIL = 12, 4
-# Number of leading bytes of a JPEG that are searched for in its record.
+# Number of bytes at the start of a JPEG that are searched for in its record.
 _HEAD = 16
 _TRACKS_PER_SHARD = 64
 
@@ -46,16 +47,17 @@ def write(
     tracks: Tracks to write; iterated over once.
     out: Folder of the clip set.
     total: Number of tracks, for the progress display.
-    cut: Settings for cutting the tracks (default: `Cut()`).
-    settings: Origin of the tracks, kept in the manifest.
-    replace: Whether to replace an existing clip set.
+    cut: Settings for cutting the tracks into clips (default: `Cut()`).
+    settings: Description of where the tracks are from, for the manifest.
+    replace: Whether to replace an existing folder.
 
   Returns:
     The manifest.
 
   Raises:
     RuntimeError: TensorFlow is not installed.
-    ValueError: `out` exists, or no frame is left.
+    ValueError: `out` exists and `replace` is false, all frames are left out, or
+      a track is invalid (see `write_shard`).
   """
   cut, waiting = cut or Cut(), iter(tracks)
   with (
@@ -78,7 +80,7 @@ def shard_name(number: int) -> str:
 
 
 def part_name(number: int) -> str:
-  """Returns the file name of a shard's part of the index."""
+  """Returns the name of the file that holds a shard's part of the index."""
   return f'part-{number:05d}.npz'
 
 
@@ -91,12 +93,12 @@ def write_shard(
     folder: Output folder, local or at an address that etils.epath supports.
     number: Number of the shard.
     tracks: Tracks of the shard; iterated over once.
-    cut: Settings for cutting the tracks.
+    cut: Settings for cutting the tracks into clips.
 
   Raises:
     RuntimeError: TensorFlow is not installed.
-    ValueError: A track has crops of another size than `cut.crop_size`, or two
-      tracks have the same name.
+    ValueError: The images of a track are already crops, but not of the size
+      `cut.crop_size`; or two tracks have the same name.
   """
   folder, report, seen = epath.Path(folder), Report(), set()
   with replacing(folder / shard_name(number)) as path:
@@ -139,7 +141,7 @@ def is_whole(folder: epath.PathLike, number: int) -> bool:
   try:
     with np.load(io.BytesIO(part.read_bytes())) as columns:
       summary = json.loads(str(columns['report']))
-  # A kill or a power failure may leave a truncated file.
+  # The file is truncated if a process was killed or the power failed.
   except (OSError, ValueError, KeyError, zipfile.BadZipFile):
     return False
   return shard.stat().length == summary['bytes']
@@ -152,14 +154,14 @@ def merge(
   settings: dict[str, Any],
   named: epath.PathLike,
 ) -> dict[str, Any]:
-  """Merges the shards' parts into one index, then writes the manifest.
+  """Merges the shards' parts of the index, then writes the manifest.
 
   Args:
-    folder: Folder of the shards and their parts.
+    folder: Folder that holds the shards and their parts of the index.
     shards: Number of shards.
-    cut: Settings with which the tracks were cut.
-    settings: Origin of the tracks.
-    named: Final name of the folder, for messages.
+    cut: Settings with which the tracks were cut into clips.
+    settings: Description of where the tracks are from, for the manifest.
+    named: Final path of the folder, for messages.
 
   Returns:
     The manifest.
@@ -204,7 +206,7 @@ def merge(
 
 
 def remove_parts(folder: epath.PathLike, shards: int) -> None:
-  """Removes the shards' parts of the index, once they are merged."""
+  """Removes the files that `merge` has read: the shards' parts of the index."""
   for number in range(shards):
     (epath.Path(folder) / part_name(number)).unlink(missing_ok=True)
 
@@ -216,10 +218,10 @@ def _write_index(
 
   Args:
     folder: Folder of the clip set.
-    parts: Columns of each shard.
+    parts: Columns of the index, one mapping per shard.
 
   Returns:
-    Entries of the files in the manifest.
+    Entry of each file in the manifest, by name of the file.
   """
   index = folder / clip_set.INDEX
   index.mkdir(exist_ok=True)
@@ -255,7 +257,7 @@ _DTYPES = {
 
 
 class _Records:
-  """Writes a file of TFRecords, and collects the columns of its index."""
+  """Writes a shard, and collects the columns of its part of the index."""
 
   def __init__(self, path: Path):
     self._tf = host_tensorflow.load()
@@ -272,7 +274,7 @@ class _Records:
     self._file.close()
 
   def begin(self, track: Track) -> None:
-    """Starts a track, to which the clips added next belong."""
+    """Starts a track; all clips up to the next call belong to this track."""
     self._track = track
 
   def add(self, clip: Clip) -> None:
@@ -292,9 +294,9 @@ class _Records:
     columns['box'] += clip.boxes
     columns['frame_number'] += clip.numbers
     for jpeg in clip.jpegs:
-      # A protobuf message holds the JPEGs unchanged and in order. Searching for
-      # all bytes of a JPEG would be slow, since all JPEGs begin alike. So only
-      # the first bytes are searched for, and the rest is compared.
+      # The record holds the JPEGs unchanged and in order. Searching for a whole
+      # JPEG would be slow, since all JPEGs begin alike. So only the first bytes
+      # are searched for, and all bytes at that position are compared.
       begin = data.index(jpeg[:_HEAD], end)
       end = begin + len(jpeg)
       if data[begin:end] != jpeg:
@@ -308,7 +310,7 @@ class _Records:
     self._position += _RECORD_HEAD + len(data) + _RECORD_TAIL
 
   def columns(self) -> dict[str, np.ndarray]:
-    """Returns the columns of the written frames; the column `shard` is 0."""
+    """Returns the columns for all clips; `merge` sets the column `shard`."""
     shapes = {'box': (-1, 4)}
     return {
       name: np.array(values, _DTYPES.get(name, np.int64)).reshape(

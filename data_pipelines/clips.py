@@ -1,8 +1,9 @@
-"""Cuts tracks into clips: short runs of context crops as JPEG.
+"""Cuts tracks into clips: short runs of context crops, stored as JPEG.
 
-A clip is a record of a clip set. Its frames are a stride apart. The stride is
-chosen such that a full clip spans at least twice the largest distance between
-the frames of a pair. The clip keeps the numbers of the frames in the video.
+A clip is one record of a clip set. It takes every Nth frame of a track, where N
+is the stride, and it holds the frame numbers. `stride_for` chooses a stride for
+which a full clip spans at least twice the largest distance between the two
+frames of a training pair.
 """
 
 import collections
@@ -17,7 +18,7 @@ from acm_jax.datasets import crops
 from acm_jax.datasets.track import Track
 
 FRAMES_PER_CLIP = 64
-# Maximum number of problems that are reported one by one.
+# Maximum number of error messages in a report; further errors are only counted.
 MOST_PROBLEMS = 100
 
 
@@ -26,7 +27,7 @@ class Cut:
   """Settings for cutting tracks into clips.
 
   Attributes:
-    stride: Take every Nth frame of a track.
+    stride: Sampling step: every `stride`-th frame of a track is used.
     crop_size: Side of the crops, px.
     quality: Quality of the JPEGs, 0 to 100.
   """
@@ -45,18 +46,22 @@ class Cut:
 
 
 def stride_for(gap: int) -> int:
-  """Returns the smallest stride at which a full clip spans twice the gap."""
+  """Returns the smallest stride for which a full clip spans at least 2 * `gap`.
+
+  Args:
+    gap: Largest distance between the two frames of a training pair.
+  """
   return max(1, -(-2 * gap // (FRAMES_PER_CLIP - 1)))
 
 
 class Clip(NamedTuple):
-  """A record of a clip set: consecutive frames of one track.
+  """A record of a clip set: successive frames of one track.
 
   Attributes:
     track: Name of the track.
     jpegs: Context crops as JPEG.
-    boxes: Box of the target in each crop, cx, cy, w, h, px.
-    numbers: Positions of the frames in the source's video, ascending.
+    boxes: Box of the target in each crop: cx, cy, w, h, px.
+    numbers: Position of each frame in the video, ascending.
   """
 
   track: str
@@ -69,8 +74,8 @@ class Report:
   """Report of the frames that were left out.
 
   Attributes:
-    dropped: Number of frames left out, by reason.
-    problems: Messages about unusable files, at most `MOST_PROBLEMS`.
+    dropped: Number of frames that were left out for each reason.
+    problems: Error messages of unreadable images, at most `MOST_PROBLEMS`.
   """
 
   def __init__(self):
@@ -78,7 +83,7 @@ class Report:
     self.problems: list[str] = []
 
   def unreadable(self, error: Exception) -> None:
-    """Counts a frame, since its image cannot be read."""
+    """Records that a frame is left out because its image cannot be read."""
     self.dropped['unreadable'] += 1
     if len(self.problems) < MOST_PROBLEMS:
       self.problems.append(str(error))
@@ -87,13 +92,14 @@ class Report:
 def cut(track: Track, settings: Cut, report: Report) -> Iterator[Clip]:
   """Yields the clips of a track in order.
 
-  Frames are left out, and counted in the report by reason, if
+  A frame is left out, and counted in the report by the reason in parentheses,
+  if
 
   - the target is not visible (the track's `reason`),
-  - the box is not finite, or thinner than a pixel ('degenerate'),
+  - the box is not finite, or is less than a pixel wide or high ('degenerate'),
   - the box is outside the image ('outside'),
   - the image is missing or damaged ('unreadable'), or
-  - the image comes after the annotation's last row ('without a row').
+  - the annotation ends before the frame ('without a row').
   """
   if track.spare:
     report.dropped['without a row'] += track.spare
@@ -116,7 +122,7 @@ def cut(track: Track, settings: Cut, report: Report) -> Iterator[Clip]:
 def _crop(
   track: Track, i: int, settings: Cut, report: Report
 ) -> tuple[bytes, np.ndarray] | None:
-  """Returns the crop of frame i as JPEG, and the box in the crop.
+  """Returns the crop of frame i as JPEG, and the target's box in the crop.
 
   If the frame must be left out, counts it in the report and returns None.
   """

@@ -4,7 +4,12 @@ import os
 
 
 def load():
-  """Imports TensorFlow and hides the accelerators from it, for JAX to use.
+  """Imports TensorFlow and hides the accelerators from it.
+
+  Only JAX uses the accelerators.
+
+  Returns:
+    The module `tensorflow`.
 
   Raises:
     RuntimeError: TensorFlow is not installed.

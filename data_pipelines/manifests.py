@@ -1,7 +1,7 @@
-"""Manifests, which describe folders of training data.
+"""Reads and writes manifests: files that describe folders of training data.
 
-The file `manifest.json` of a folder is written last. It lists the size and the
-checksum of every other file, so that damage can be found.
+A folder's manifest is the file `manifest.json`, which is written last. It lists
+the size and the checksum of every other file, so that damage can be detected.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from acm_jax.host.staging import replacing
 NAME = 'manifest.json'
 # Number of simultaneous requests to a remote file system.
 REQUESTS = 32
-# Advice in the errors for damaged folders.
+# Advice at the end of error messages about damaged folders.
 ADVICE = (
   'write the folder again with the command that made it, such as '
   'acm-jax prepare'
@@ -25,11 +25,11 @@ ADVICE = (
 
 
 def load(folder: epath.PathLike) -> dict[str, Any]:
-  """Reads a manifest of any kind and version.
+  """Reads the manifest of a folder, whatever its kind and version.
 
   Raises:
     FileNotFoundError: The folder has no manifest, so it is not a clip set.
-    ValueError: The manifest is not JSON.
+    ValueError: The manifest is not a JSON object.
   """
   path = epath.Path(folder) / NAME
   if not path.exists():
@@ -52,7 +52,7 @@ def kind_of(manifest: dict[str, Any]) -> str:
 
 
 def read(folder: epath.PathLike, kind: str, version: int) -> dict[str, Any]:
-  """Reads a manifest of one kind and version.
+  """Reads the manifest of a folder and checks its kind and version.
 
   Raises:
     FileNotFoundError: The folder has no manifest, so it is not a clip set.
@@ -74,28 +74,28 @@ def read(folder: epath.PathLike, kind: str, version: int) -> dict[str, Any]:
 
 
 def write(folder: epath.PathLike, manifest: dict[str, Any]) -> None:
-  """Writes the manifest of a folder; all other files must be complete."""
+  """Writes the manifest of a folder, after all other files are complete."""
   with replacing(epath.Path(folder) / NAME) as path:
     path.write_text(json.dumps(manifest, indent=2) + '\n')
 
 
 def fingerprint(path: Path) -> dict[str, Any]:
-  """Computes a file's entry in the manifest: its size and SHA-256 checksum."""
+  """Computes the manifest's entry for a file: size and SHA-256 checksum."""
   with path.open('rb') as file:
     digest = hashlib.file_digest(file, 'sha256').hexdigest()
   return {'bytes': path.stat().st_size, 'sha256': digest}
 
 
 def check_sizes(folder: epath.PathLike, manifest: dict[str, Any]) -> None:
-  """Checks that every file of a manifest exists and has the listed size.
+  """Checks that every listed file exists and has the listed size.
 
   Raises:
     FileNotFoundError: A file is missing.
     ValueError: A file has another size.
   """
   folder, files = epath.Path(folder), manifest['files']
-  # On a remote file system, every size costs a request; threads send many at
-  # the same time.
+  # On a remote file system, every size costs a request. Threads send many
+  # requests at the same time.
   with ThreadPoolExecutor(REQUESTS) as pool:
     sizes = list(pool.map(lambda name: _size(folder / name), files))
   for (name, entry), size in zip(files.items(), sizes, strict=True):
@@ -109,7 +109,7 @@ def check_sizes(folder: epath.PathLike, manifest: dict[str, Any]) -> None:
 
 
 def verify(folder: epath.PathLike, manifest: dict[str, Any]) -> None:
-  """Checks the size and the checksum of every file of a manifest.
+  """Checks the size and the checksum of every file that a manifest lists.
 
   Raises:
     FileNotFoundError: A file is missing.

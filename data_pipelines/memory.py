@@ -1,9 +1,12 @@
-"""Training batches that OpenCV decodes: the source 'memory'.
+"""Reads training batches with OpenCV: the source 'memory'.
 
-Decoding runs in threads of this process, or in worker processes for data sets
-that need Python code, which would hold the interpreter's lock. The slots of one
-buffer are filled in turn, a batch per slot. Worker processes share the buffer's
-memory, since pickling the images would take four times as long as copying them.
+Images are decoded by threads of this process or by worker processes. Workers
+are for data sets that run much Python code. Threads would wait for each other
+in such code, because of the interpreter's lock.
+
+A buffer has several slots, which are filled in turn. Each slot holds one batch.
+Worker processes write into the buffer through shared memory, since pickling the
+images would take four times as long as copying them.
 """
 
 import collections
@@ -21,14 +24,14 @@ from data_pipelines import workers
 from data_pipelines.batch import Order, RawBatch
 from data_pipelines.mixture import Mixture, Sides
 
-# Number of pairs in a task; several pairs share the overhead of one task.
+# Number of pairs that one task decodes; several pairs share a task's overhead.
 _PAIRS = 4
 
 
 def read_batches(
   mixture: Mixture, order: Order, steps: range, ahead: int
 ) -> Iterator[RawBatch]:
-  """Decodes batches in threads; OpenCV releases the interpreter's lock.
+  """Decodes batches in threads, as OpenCV releases the interpreter's lock.
 
   Args:
     mixture: Source of the pairs.
@@ -58,7 +61,7 @@ def read_batches_in_workers(
   steps: range,
   ahead: int,
 ) -> Iterator[RawBatch]:
-  """Decodes the batches that `read_batches` would, in worker processes.
+  """Decodes the same batches as `read_batches`, but in worker processes.
 
   Args:
     count: Number of processes.
@@ -85,7 +88,7 @@ def read_batches_in_workers(
 
 
 def _pair_type(sides: Sides) -> np.dtype:
-  """Returns the structured type of one row of a RawBatch."""
+  """Returns a NumPy data type for one pair, with the fields of RawBatch."""
   fields = [
     ('template', np.uint8, (sides.template, sides.template, 3)),
     ('search', np.uint8, (sides.search, sides.search, 3)),
@@ -103,8 +106,12 @@ def _open_fill(
   sides: Sides,
   open_mixture: Callable[[], Mixture],
 ) -> Callable[[int, int, Sequence[int]], None]:
-  """Returns `_fill` for a worker, bound to the shared slots and a mixture."""
-  # The worker processes already use all cores.
+  """Opens the mixture in a worker.
+
+  Returns:
+    The function `_fill`, with the arguments `slots` and `mixture` bound.
+  """
+  # One thread is enough, since the workers together use all cores.
   cv2.setNumThreads(1)
   slots = np.frombuffer(memory, _pair_type(sides)).reshape(shape)
   return functools.partial(_fill, slots, open_mixture())
@@ -120,10 +127,10 @@ def _fill(
   """Decodes pairs into consecutive rows of a slot.
 
   Args:
-    slots: Buffer of all slots.
+    slots: Buffer of pairs, indexed by slot and row.
     mixture: Source of the pairs.
-    slot: Number of the slot.
-    first: Row of the first pair.
+    slot: Index of the slot.
+    first: Row for the first pair.
     numbers: Numbers of the pairs.
   """
   for row, number in enumerate(numbers, first):
@@ -136,11 +143,11 @@ def _batches(
   order: Order,
   steps: range,
 ) -> Iterator[RawBatch]:
-  """Fills the slots in turn and yields a copy of each.
+  """Decodes each batch into a slot, and yields a copy of the slot.
 
   Args:
     submit: Function that schedules `_fill(slot, first, numbers)`.
-    slots: Buffer of all slots.
+    slots: Buffer of pairs, indexed by slot and row.
     order: Assignment of pairs to batches.
     steps: Numbers of the batches.
   """
@@ -161,7 +168,7 @@ def _batches(
 
 
 def _finished(rows: np.ndarray, tasks: Sequence[Future]) -> RawBatch:
-  """Waits for the tasks that fill the rows of a slot, and copies the rows."""
+  """Waits until the tasks have filled the rows; returns a copy of the rows."""
   for task in tasks:
     task.result()
   return RawBatch(*(rows[name].copy() for name in RawBatch._fields))

@@ -1,4 +1,4 @@
-"""The mixture of data sets that training reads pairs from."""
+"""Mixture of data sets from which training reads pairs of frames."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ class DataSet:
 
   Attributes:
     path: Folder of the set, local or at an address that etils.epath supports.
-    weight: Number of pairs with a template from this set, relative to the other
-      sets' weights.
-    num_use: Number of pairs per epoch, as in pysot; -1 means the number of
-      videos of the set, and 0 that `weight` is used instead.
-    gap: Largest distance between the frames of a positive pair, in frame
+    weight: Relative frequency of templates from this set: twice the weight of
+      another set means twice as many templates.
+    num_use: Number of pairs per epoch, as in pysot; used in place of `weight`.
+      -1 stands for the number of videos in the set; 0 means to use `weight`.
+    gap: Largest distance between the two frames of a positive pair, in frame
       numbers.
   """
 
@@ -42,7 +42,7 @@ class Sides(NamedTuple):
 
 
 class Sample(NamedTuple):
-  """A pair with the fields of RawBatch; images are JPEGs or decoded."""
+  """A pair, with the fields of RawBatch; the images may still be JPEGs."""
 
   template: bytes | UInt8[np.ndarray, 'ht ht 3']
   search: bytes | UInt8[np.ndarray, 'hs hs 3']
@@ -52,16 +52,16 @@ class Sample(NamedTuple):
   sample_id: np.ndarray
 
 
-# Which sets are read completely when they are opened, and kept in memory.
+# Which clip sets are read into memory when they are opened.
 Keep = Literal['none', 'remote', 'all']
 
 
 class Mixture:
-  """Data sets, and the pairs sampled from them.
+  """Data sets, and the pairs that are sampled from them.
 
   Attributes:
-    slow: Whether reading a JPEG takes long in at least one of the sets.
-    pairs: Pairs by number.
+    slow: Whether at least one set is slow to read: remote, or rendered.
+    pairs: Sampler of the pairs; `pairs[i]` is pair number i.
     sides: Sides of the images, px.
   """
 
@@ -77,7 +77,7 @@ class Mixture:
     """Opens the sets.
 
     Args:
-      sets: `DataSet`s or mappings of their fields.
+      sets: Data sets, each as a `DataSet` or as a mapping with its fields.
       sides: Sides of the images, px.
       seed: See `PairSampler`.
       negative: See `PairSampler`.
@@ -86,8 +86,8 @@ class Mixture:
 
     Raises:
       FileNotFoundError: A data set is missing.
-      ValueError: An argument is out of range, or a set has too small crops or
-        frames that are too far apart.
+      ValueError: An argument is out of range, the crops of a set are too small,
+        or the frames of a set are too far apart for its gap.
     """
     sets = [s if isinstance(s, DataSet) else DataSet(**s) for s in sets]
     if not sets:
@@ -118,7 +118,7 @@ class Mixture:
     self.sides = sides
 
   def read(self, pair: Pair) -> Sample:
-    """Reads a pair with images as JPEG."""
+    """Reads a pair without decoding its images, which are JPEGs."""
     template, search = pair.template, pair.search
     return Sample(
       self._clips[template.dataset].jpeg(template.frame, self.sides.template),
@@ -154,10 +154,15 @@ class Mixture:
 
 
 def _check(data_set: DataSet, clips: TrainingSet, side: int) -> None:
-  """Checks that the crops of a set are large, and its frames close, enough.
+  """Checks that a set's crops are large enough and its frames close enough.
+
+  Args:
+    data_set: Settings of the set, with the gap that its frames must not exceed.
+    clips: The opened set.
+    side: Minimum side of the crops, px.
 
   Raises:
-    ValueError: The set's crops are too small or its frames too far apart.
+    ValueError: The crops are too small, or the frames are too far apart.
   """
   if clips.crop_size < side:
     raise ValueError(
@@ -184,5 +189,8 @@ def _weight(data_set: DataSet, clips: TrainingSet) -> float:
 
 
 def _corner(crop_size: int, side: int) -> int:
-  """Returns the first row and column of a crop's central `side` px."""
+  """Returns the first row of a crop's central square of `side` px.
+
+  The first column has the same number.
+  """
   return (crop_size - side) // 2

@@ -1,9 +1,9 @@
-"""Samples the two frames of a training pair from the indices of data sets.
+"""Samples training pairs, which are two frames each, from data sets.
 
-Pair number i of a run is a pure function of (seed, i) and independent of the
-pairs before it, so that a resumed run and several hosts read the same pairs.
+Pair number i depends only on the data sets, the seed and i, not on other pairs.
+Resumed runs and several hosts therefore read the same pairs.
 
-All videos of a set are equally likely, and so are the tracks of a video.
+All videos of a set are equally likely, and so are all tracks of a video.
 
 Source: the pair sampling of SiamFC (arXiv:1606.09549), with the negative pairs
 of DaSiamRPN (arXiv:1808.06048).
@@ -20,19 +20,20 @@ class SetIndex(NamedTuple):
   """Index of a data set, from which pairs are sampled.
 
   Attributes:
-    track_first: First frame of each track.
+    track_first: Index of each track's first frame.
     track_count: Number of frames in each track, at least 1.
-    track_video: Number of each track's video, ascending from 0.
+    track_video: Index of each track's video, ascending from 0.
     frame_number: Position of each frame in its video, ascending in a track.
-    weight: Number of pairs with a template from this data set, relative to the
-      other sets' weights.
-    gap: Largest distance between the frames of a positive pair, in frame
+    weight: Relative frequency of templates from this data set: twice the weight
+      of another set means twice as many templates.
+    gap: Largest distance between the two frames of a positive pair, in frame
       numbers.
     track_category: Class of each track's target, empty if unknown; None if all
       classes are unknown.
-    track_objects: Numbers of the objects that each track can show, its target
-      first, padded with -1; None if every track shows only its own target. The
-      search track of a negative pair never shows the template's target.
+    track_objects: Indices of the objects that each track can show. The track's
+      target comes first; -1 fills the rest. None if every track shows only its
+      own target. A track that can show the template's target is never the
+      search track of a negative pair.
   """
 
   track_first: Int[np.ndarray, 't']
@@ -46,7 +47,13 @@ class SetIndex(NamedTuple):
 
 
 class FrameRef(NamedTuple):
-  """Reference to a frame by the numbers of its data set, track and frame."""
+  """Reference to a frame.
+
+  Attributes:
+    dataset: Index of the data set.
+    track: Index of the track in the data set.
+    frame: Index of the frame in the data set.
+  """
 
   dataset: int
   track: int
@@ -54,7 +61,7 @@ class FrameRef(NamedTuple):
 
 
 class Pair(NamedTuple):
-  """Two frames that show the same target (positive) or different ones."""
+  """Two frames: of the same target if positive, else of different targets."""
 
   template: FrameRef
   search: FrameRef
@@ -62,7 +69,7 @@ class Pair(NamedTuple):
 
 
 class PairSampler:
-  """Samples the pairs of an endless run by their numbers."""
+  """Samples pairs by number: `sampler[i]` is pair i of an endless sequence."""
 
   def __init__(
     self,
@@ -71,16 +78,16 @@ class PairSampler:
     negative: float,
     same_category: float = 0.0,
   ):
-    """Checks the mixture.
+    """Checks the arguments.
 
     Args:
-      datasets: Indices of the data sets, which are numbered in this order.
+      datasets: Index of each data set; `FrameRef.dataset` counts in this order.
       seed: Random seed of the run, 0 or more.
       negative: Fraction of the pairs that show two different targets.
       same_category: Fraction of the negative pairs in which both targets have
-        the same class and come from two videos of one data set. (In the same
-        video, the search image might show the template's target, too.) A target
-        without such a counterpart gets a negative pair of any class.
+        the same class. They come from two videos of one data set, since another
+        frame of the template's video might show the template's target. If the
+        data set has no such second target, the classes may differ.
 
     Raises:
       ValueError: `datasets` is empty, a weight or gap is negative, no weight is
@@ -122,15 +129,15 @@ class PairSampler:
       for d in datasets
     ]
     self._cumulative = np.cumsum(weights / weights.sum())
-    # Sets with a weight of 0 give no pairs.
+    # Sets with a weight of 0 are never sampled.
     self._drawn = np.flatnonzero(weights)
     self._seed = seed
     self._negative = negative
     self._same_category = same_category
 
   def __getitem__(self, number: int) -> Pair:
-    """Returns the pair of a given number, from 0."""
-    # Each pair has 2**64 blocks of the generator's counter to itself.
+    """Returns the pair of the given number, counted from 0."""
+    # The counter leaves 2**64 blocks of random numbers to each pair.
     rng = np.random.Generator(
       np.random.Philox(key=self._seed, counter=[0, number, 0, 0])
     )
@@ -139,8 +146,8 @@ class PairSampler:
     template = self._any_frame(rng, dataset)
     if rng.random() >= self._negative:
       return Pair(template, self._nearby(rng, template), positive=True)
-    # No random number is drawn for a fraction of 0, so that the pairs of runs
-    # without classes stay the same.
+    # With a fraction of 0, no random number is drawn, so the pairs are those of
+    # a sampler without classes.
     if self._same_category and rng.random() < self._same_category:
       search = self._same_class(rng, template)
       if search is not None:
@@ -159,7 +166,11 @@ class PairSampler:
   def _same_class(
     self, rng: np.random.Generator, template: FrameRef
   ) -> FrameRef | None:
-    """Samples a frame of another target of the same class in another video."""
+    """Samples a frame of another target of the template's class.
+
+    The frame is from another video of the same data set. Returns None if the
+    data set has no such frame.
+    """
     video = self._datasets[template.dataset].track_video
     tracks = self._classes[template.dataset].like(template.track)
     other_video = video[tracks] != video[template.track]
@@ -172,12 +183,15 @@ class PairSampler:
   def _shows(
     self, tracks: int | Int[np.ndarray, 'k'], template: FrameRef
   ) -> np.bool_ | Bool[np.ndarray, 'k']:
-    """Returns whether tracks of the template's data set show its target."""
+    """Returns whether tracks can show the template's target.
+
+    The tracks must belong to the template's data set.
+    """
     objects = self._objects[template.dataset]
     return (objects[tracks] == objects[template.track, 0]).any(axis=-1)
 
   def _any_frame(self, rng: np.random.Generator, dataset: int) -> FrameRef:
-    """Samples a video of a data set, a track of the video and a frame of it."""
+    """Samples a video, then a track of the video, then a frame of the track."""
     videos = self._videos[dataset]
     video = rng.integers(len(videos) - 1)
     track = int(rng.integers(videos[video], videos[video + 1]))
@@ -192,7 +206,7 @@ class PairSampler:
     return FrameRef(dataset, track, int(frame))
 
   def _nearby(self, rng: np.random.Generator, template: FrameRef) -> FrameRef:
-    """Samples a frame of the template's track within the gap."""
+    """Samples a frame of the template's track, at most the gap away."""
     index = self._datasets[template.dataset]
     first = index.track_first[template.track]
     count = index.track_count[template.track]
@@ -210,7 +224,7 @@ def _objects(index: SetIndex) -> Int[np.ndarray, 't k']:
 
 
 def _everywhere(objects: Int[np.ndarray, 't k']) -> bool:
-  """Returns whether the target of any one track appears in all tracks."""
+  """Returns whether all tracks of a data set can show one common target."""
   targets = np.intersect1d(objects[0], objects[:, 0])
   return any((objects == target).any(axis=1).all() for target in targets)
 
@@ -228,7 +242,10 @@ class _Classes:
     )
 
   def like(self, track: int) -> Int[np.ndarray, 'k']:
-    """Returns all tracks of a track's class; none if the class is unknown."""
+    """Returns all tracks of the same class as a track.
+
+    Returns no track if the class is unknown.
+    """
     if not len(self._number) or not self._names[self._number[track]]:
       return self._order[:0]
     number = self._number[track]

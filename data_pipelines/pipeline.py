@@ -1,11 +1,12 @@
-"""Training batches from clip sets and composed sets: `train_batches(...)`.
+"""Reads training batches from clip sets and composed sets.
 
 Two sources read the same folders and yield the same pairs and boxes:
 
-    records  a tf.data pipeline, which decodes only the requested centre
-    memory   shards kept in memory and decoded by OpenCV, without TensorFlow
+    records  a tf.data pipeline, which decodes only the centre of each JPEG
+    memory   OpenCV, without TensorFlow; keeps clip sets in memory
 
-The pixels differ by less than a level on average, since the decoders differ.
+The pixels from the two sources differ by less than one level on average, since
+their JPEG decoders differ.
 """
 
 import atexit
@@ -19,7 +20,7 @@ from data_pipelines import memory, records
 from data_pipelines.batch import Order, RawBatch
 from data_pipelines.mixture import DataSet, Mixture, Sides
 
-# Number of batches that are decoded ahead of the one being trained on.
+# Number of batches that are decoded ahead of the current step.
 _AHEAD = 2
 
 _SOURCES = ('records', 'memory')
@@ -41,31 +42,32 @@ def train_batches(
   process_index: int = 0,
   process_count: int = 1,
 ) -> Iterator[RawBatch]:
-  """Yields batches of pairs; batch k does not depend on the batches before it.
+  """Yields batches of pairs; no batch depends on the batches before it.
 
   Args:
-    sets: Data sets of the mixture: `DataSet`s or mappings of their fields.
+    sets: Data sets, each as a `DataSet` or as a mapping with its fields.
     batch_size: Number of pairs in a step, over all processes.
     template_side: Side of the template images, px.
     search_side: Side of the search images, px.
-    seed: Random seed; pair i is a function of `seed` and i.
+    seed: Random seed, 0 or more; pair i is a function of the seed and i.
     negative: Fraction of the pairs that show two different targets.
     same_category: Fraction of the negative pairs in which both targets have the
-      same class and come from the same data set, provided that the set has
-      classes and the class has a second target.
+      same class and come from the same data set. If the data set has no second
+      target of that class, the classes may differ.
     source: 'records' or 'memory'.
-    workers: Number of processes that read and decode for 'memory', each of
-      which opens the sets; 0 uses threads of this process. The batches do not
-      depend on the number.
+    workers: Number of worker processes that read and decode batches, only with
+      the source 'memory'. Each worker opens the sets. With 0, threads of this
+      process do the work. The batches are the same for any number.
     first_step: Number of the first batch, for resuming.
     last_step: Number of the batch before which to stop (default: endless).
       Runs should set `last_step`, since tf.data takes most of a minute to
       abandon batches that it reads ahead.
-    process_index: Index of the part of each batch that this process reads.
-    process_count: Number of equal parts that a batch is divided into.
+    process_index: Index of this process, from 0.
+    process_count: Number of processes, each of which reads an equal part of
+      every batch.
 
   Yields:
-    The batch_size / process_count pairs of a step that this process reads.
+    This process's part of a batch: `batch_size` / `process_count` pairs.
 
   Raises:
     FileNotFoundError: A data set is missing.
@@ -92,8 +94,8 @@ def train_batches(
   open_mixture = functools.partial(
     Mixture, sets, sides, seed, negative, same_category
   )
-  # The sets are opened even if only workers read them, so that an invalid
-  # request fails at once.
+  # The sets are opened even if only workers read them, so that invalid
+  # arguments fail at once.
   keep = 'all' if source == 'memory' and not workers else 'none'
   mixture = open_mixture(keep)
   part = batch_size // process_count
@@ -119,7 +121,7 @@ def train_batches(
 def _close_at_exit(batches: Generator) -> None:
   """Registers an exit handler that closes a generator.
 
-  tf.data's threads call Python; a thread still in such a call when the
+  tf.data's threads call Python. A thread that is still in such a call when the
   interpreter ends would keep the process from ending.
   """
   alive = weakref.ref(batches)

@@ -1,10 +1,12 @@
 """Prepares a clip set from a data set's official files, shard by shard.
 
-The units of a data set, in a fixed order, are divided into shards. Each shard
-is written independently, by this process, a worker process, or a worker of
-Apache Beam; then the shards' parts are merged into one index. Before that, the
-files of a local set are in a temporary folder next to the output folder. A
-repeated run skips the shards that are complete.
+A data set is a list of units, which are videos or images. The units are divided
+into shards in a fixed order. This process, worker processes or the workers of
+Apache Beam write the shards independently of each other. Then the shards' parts
+of the index are merged into one index.
+
+Until a local set is complete, its files are in a temporary folder next to the
+output folder. A repeated run skips the shards that are complete.
 """
 
 import concurrent.futures
@@ -40,7 +42,7 @@ class Job:
   Attributes:
     name: Name of the data set, one of `sources.names()`.
     source: Folder or archive of the official files.
-    cut: Settings for cutting the tracks.
+    cut: Settings for cutting the tracks into clips.
   """
 
   name: str
@@ -50,7 +52,9 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-  """A file of records to write; a file next to it lists the units.
+  """A shard to write.
+
+  A file in the same folder lists the shard's videos or images.
 
   Attributes:
     job: Job that the shard is a part of.
@@ -73,14 +77,14 @@ def prepare(
   workers: Workers,
   exclude: Collection[str] = frozenset(),
 ) -> dict[str, Any]:
-  """Writes the clip set of a data set.
+  """Writes a data set as a clip set.
 
   Args:
     job: Description of the clip set.
     out: Folder of the clip set, local or at an address that etils.epath
       supports; must not exist.
-    workers: Function that writes the shards.
-    exclude: Names of units to leave out.
+    workers: Function that writes the shards, such as `processes()`.
+    exclude: Names of videos or images to leave out.
 
   Returns:
     The manifest.
@@ -93,7 +97,7 @@ def prepare(
   """
   out, local = epath.Path(out), is_local(out)
   # A remote folder cannot be renamed atomically, so it has its final name from
-  # the start. It is no clip set before the manifest, which is written last.
+  # the start. It becomes a clip set with the manifest, which is written last.
   begun = not local and (out / _CLAIM).exists()
   if out.exists() and not begun:
     raise ValueError(f'{out}: already exists; remove it or name another folder')
@@ -127,7 +131,7 @@ def prepare(
 
 
 def _units(job: Job, source: Source, exclude: frozenset[str]) -> Iterator[Unit]:
-  """Yields the units of the source except the excluded ones."""
+  """Yields the videos or images of a job except the excluded ones."""
   seen: set[str] = set()
   for unit in source.units(trees.open_tree(job.source)):
     if unit.name in seen:
@@ -160,11 +164,12 @@ def _is_whole(folder: epath.Path) -> bool:
 def _write(
   shards: Sequence[Shard], counts: Sequence[int], workers: Workers, label: str
 ) -> None:
-  """Passes the missing shards to the workers and shows the progress.
+  """Has the workers write shards, and shows the progress.
 
   Args:
     shards: Shards to write.
-    counts: Number of units in every shard of the job.
+    counts: Number of videos or images in each shard of the job, including
+      shards that are already complete.
     workers: Function that writes the shards.
     label: Label of the progress display.
   """
@@ -181,7 +186,7 @@ def _units_name(number: int) -> str:
 
 
 def write_shard(shard: Shard) -> int:
-  """Reads the units of a shard, writes its records and returns its number."""
+  """Writes a shard and returns the number of the shard."""
   source = sources.make(shard.job.name)
   tree = _tree(shard.job.source)
   # Unpickling is safe, since `prepare` wrote the file.
@@ -242,7 +247,11 @@ def processes(count: int | None = None) -> Workers:
 
 
 def _end_with_parent(parent: int) -> None:
-  """Arranges that this process ends when its parent is killed."""
+  """Arranges that this process ends when its parent is killed.
+
+  Args:
+    parent: Process ID of the parent.
+  """
   with contextlib.suppress(OSError, AttributeError):
     # 1 is Linux's PR_SET_PDEATHSIG.
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
@@ -281,7 +290,7 @@ def beam(flags: Sequence[str]) -> Workers:
   return work
 
 
-# File that holds the settings of a run while its work is unfinished.
+# File with the settings of a run, which exists until the clip set is complete.
 _CLAIM = 'job.json'
 
 
@@ -298,9 +307,10 @@ def _settings(job: Job, units: Sequence[Unit]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _claimed(folder: epath.Path, settings: dict[str, Any]) -> Iterator[dict]:
-  """Claims the folder of unfinished work for one run and its settings.
+  """Reserves the folder of an unfinished clip set for one run.
 
-  If the work fails, the folder is kept only if a shard is complete.
+  Yields the settings. If the run fails, the folder is kept only if at least one
+  shard is complete.
 
   Raises:
     ValueError: The folder was left by a run with other settings, or another
@@ -329,7 +339,10 @@ def _claimed(folder: epath.Path, settings: dict[str, Any]) -> Iterator[dict]:
 
 
 def _discard(folder: epath.Path) -> None:
-  """Removes a local folder, or this program's files from a remote folder."""
+  """Removes the folder of an unfinished clip set.
+
+  If the folder is remote, removes only the files that `prepare` writes.
+  """
   if is_local(folder):
     folder.rmtree()
     return

@@ -57,7 +57,7 @@ def define(values: flags.FlagValues) -> None:
 
 
 def main(values: flags.FlagValues) -> None:
-  """Prepares a clip set, verifies one, or lists the layouts."""
+  """Prepares or verifies a clip set, or lists the layouts of the data sets."""
   if values.list:
     print(_layouts())
     return

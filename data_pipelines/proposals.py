@@ -1,8 +1,8 @@
 """Proposes boxes of objects in unlabelled video, without a detector.
 
-Two cues are used: motion against the background, and more corners than in the
-surroundings. Both are weak; tracking the boxes shows which of them contain an
-object.
+A region is proposed if it moves against the background, or if it has more
+corners than its surroundings. Both cues are weak. Tracking the boxes shows
+which of them contain an object.
 """
 
 from collections.abc import Sequence
@@ -13,33 +13,34 @@ from jaxtyping import Float, UInt8
 
 from acm_jax.geometry import boxes
 
-# Longest side, px, to which images are shrunk before the search for proposals.
+# Maximum side of the images that are searched, px; larger images are shrunk.
 _LONGEST = 640
-# Number of later frames with which the first frame is compared, and the
-# distance of the last one from the first, in frames.
+# Number of later frames that are compared with the first frame. Distance of the
+# last of these frames from the first frame, in frames.
 _NEIGHBOURS, _REACH = 5, 24
 # Number of corners needed to estimate the camera's motion.
 _LEAST_CORNERS = 12
-# Difference between a moving object and the background, grey levels.
+# Difference above which a pixel counts as changed, grey levels.
 _LEAST_CHANGE = 18
-# Windows that are searched for texture: square root of the area, as a fraction
-# of the image's shorter side, and width divided by height.
+# Sizes of the windows that are searched for texture. A scale is the square root
+# of the window's area, as a fraction of the image's shorter side. An aspect is
+# the window's width divided by its height.
 _SCALES, _ASPECTS = (0.1, 0.16, 0.25, 0.4), (0.4, 0.7, 1.0, 1.8)
 # Standard deviation of the grey levels below which a box counts as flat.
 _LEAST_CONTRAST = 10.0
-# Minimum side of a box, px of the video, and maximum width and height, as
-# fractions of the image's width and height.
+# Minimum side of a box, px of the video. Maximum width and maximum height of a
+# box, as fractions of the image's width and height.
 _LEAST_SIDE, _MOST_SIDE = 12, 0.7
 # Largest gap between parts of one moving object, as a fraction of the image's
 # longest side.
 _GAP = 1 / 60
-# Area below which a connected region of changed pixels counts as noise, px of
-# the searched image.
+# Area below which a connected region of changed pixels counts as noise, in
+# pixels of the searched image.
 _LEAST_AREA = 8
 # Distance from the image border below which an object is probably cut off, px.
 _BORDER = 3
-# IoU above which two proposals count as the same, and fraction of a proposal's
-# area above which the proposal counts as inside another one.
+# IoU above which two boxes count as the same. A box counts as a part of another
+# box if more than the fraction _INSIDE of its area is inside the other box.
 _SAME, _INSIDE = 0.3, 0.7
 
 
@@ -48,7 +49,7 @@ def propose(
   count: int,
   seed: int | tuple[int, ...],
 ) -> Float[np.ndarray, 'n 4']:
-  """Proposes boxes in the first of several frames.
+  """Proposes boxes of objects in the first of several frames.
 
   Moving objects come first, in descending order of size. The rest are textured
   regions, sampled from the best 2 * `count` for variety.
@@ -81,15 +82,17 @@ def propose(
 def moving_boxes(
   first: UInt8[np.ndarray, 'h w'], others: Sequence[UInt8[np.ndarray, 'h w']]
 ) -> Float[np.ndarray, 'n 4']:
-  """Finds regions that differ in all or all but one of the later images.
+  """Finds moving regions of an image by comparison with later images.
 
-  The later images are first aligned by homographies, which model a rotating
-  camera or a distant scene. A moving object is found only where it is in the
-  first image, since few images differ at the locations that it moves to.
+  A pixel counts as changed if it differs from all later images, with at most
+  one exception. The later images are first aligned by homographies, which model
+  a rotating camera or a distant scene. A moving object is found only at its
+  location in the first image, since each location that it moves to differs in
+  few of the later images.
 
   Args:
     first: Grey image.
-    others: Later images of the same size; without any, nothing moves.
+    others: Later grey images of the same size; if empty, no box is returned.
 
   Returns:
     Boxes x, y, w, h, px, in descending order of the changed area.
@@ -100,7 +103,7 @@ def moving_boxes(
   aligned = [_aligned(other, first, corners) for other in others]
   changes = [_change(first, other) for other in aligned]
   change = np.sort(changes, axis=0)[min(1, len(changes) - 1)]
-  # An object may cover several changed regions; the gaps are closed.
+  # Close the gaps, since one object may cause several changed regions.
   side = max(3, round(_GAP * max(first.shape)))
   joined = cv2.morphologyEx(
     np.uint8(change > _LEAST_CHANGE),
@@ -116,9 +119,11 @@ def moving_boxes(
 def textured_boxes(image: UInt8[np.ndarray, 'h w']) -> Float[np.ndarray, 'n 4']:
   """Finds windows with more corners than their surroundings.
 
-  The score of a window with k corners that covers a fraction p of a larger
-  window with n corners is (k - n p) / sqrt(n p + 1), which measures how
-  unlikely k is by chance. The best windows shrink to the corners inside them.
+  Each window is compared with a larger window around it. If the window has k
+  corners, the larger one has n corners, and the window covers a fraction p of
+  the larger one, the score is (k - n p) / sqrt(n p + 1). The score is high if
+  so many corners are unlikely by chance. The best windows are shrunk to the
+  corners inside them.
 
   Returns:
     Boxes x, y, w, h, px, in descending order of the score.
@@ -148,9 +153,14 @@ def _tight(box_xywh, corners) -> Float[np.ndarray, '4']:
 
 
 def _scored_windows(counts, size) -> Float[np.ndarray, 'n 5']:
-  """Returns the windows of a size with a locally maximal score above 1.
+  """Returns windows of one size, at local maxima of the score that exceed 1.
 
-  Each row is x, y, w, h, score.
+  Args:
+    counts: Number of corners at each pixel.
+    size: Width and height of the windows, px.
+
+  Returns:
+    Rows of x, y, w, h, score.
   """
   w, h = (max(3, round(side)) for side in size)
   around = 2 * w, 2 * h
@@ -160,7 +170,8 @@ def _scored_windows(counts, size) -> Float[np.ndarray, 'n 5']:
   )
   expected = outside * (w * h) / (around[0] * around[1])
   score = (inside - expected) / np.sqrt(expected + 1)
-  # Small increments make the last pixel of a plateau its only maximum.
+  # Tiny increments break ties: only the last of several equal scores remains a
+  # maximum.
   score = score + 1e-9 * np.arange(score.size).reshape(score.shape)
   best = cv2.dilate(score, np.ones((h, w), np.uint8)) == score
   y, x = np.nonzero(best & (score > 1))
@@ -184,7 +195,15 @@ def _corners(image, most: int) -> Float[np.ndarray, 'n 2']:
 
 
 def _aligned(other, first, corners) -> UInt8[np.ndarray, 'h w']:
-  """Aligns an image with the first and fills missing pixels from the first."""
+  """Aligns an image with the first image, which also fills missing pixels.
+
+  Returns the image unchanged if too few corners can be tracked.
+
+  Args:
+    other: Image to align.
+    first: Image to align with.
+    corners: Corners of the first image, x, y, px.
+  """
   if len(corners) < _LEAST_CORNERS:
     return other
   moved, tracked, _ = cv2.calcOpticalFlowPyrLK(first, other, corners, None)
@@ -211,10 +230,10 @@ def _at_least(box_xywh, side: float) -> Float[np.ndarray, 'n 4']:
 
 
 def _change(first, other) -> UInt8[np.ndarray, 'h w']:
-  """Computes the grey levels by which `first` is outside the range of `other`.
+  """Computes how far each pixel of `first` is outside the range of `other`.
 
-  The range at a pixel covers the pixel and its neighbours, so that images may
-  be misaligned by one pixel.
+  The range is that of the pixel and its neighbours in `other`, so that the
+  images may be misaligned by one pixel. Distances are in grey levels.
   """
   around = np.ones((3, 3), np.uint8)
   return np.maximum(
@@ -245,7 +264,7 @@ def _contrast(image, box_xywh) -> float:
 
 
 def distinct(box_xywh: Float[np.ndarray, 'n 4']) -> Float[np.ndarray, 'm 4']:
-  """Leaves out boxes that largely overlap, or are mostly in, an earlier box.
+  """Leaves out boxes that strongly overlap or mostly lie in an earlier box.
 
   Args:
     box_xywh: Boxes in descending order of preference.

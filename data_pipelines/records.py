@@ -1,4 +1,4 @@
-"""Training batches read through tf.data: the source 'records'."""
+"""Reads training batches with tf.data: the source 'records'."""
 
 import itertools
 import os
@@ -16,7 +16,7 @@ from data_pipelines.mixture import Mixture, Sample
 def read_batches(
   mixture: Mixture, order: Order, steps: range, ahead: int
 ) -> Iterator[RawBatch]:
-  """Reads and decodes batches inside tf.data, in order.
+  """Reads and decodes batches with tf.data, in order.
 
   Args:
     mixture: Source of the pairs.
@@ -90,7 +90,8 @@ def read_batches(
     .batch(order.count, drop_remainder=True)
     .prefetch(ahead)
   )
-  # The threads that decode images then also copy them into their batch.
+  # With this option, the threads that decode images also copy them into the
+  # batch.
   options = tf.data.Options()
   options.experimental_optimization.map_and_batch_fusion = True
   batches = batches.with_options(options)
@@ -102,8 +103,8 @@ def read_batches(
       yield RawBatch(*fields)
       done += 1
   except tf.errors.InvalidArgumentError as error:
-    # TensorFlow's error does not name the JPEG. `mixture.decode` raises an
-    # error that names it, when it decodes the batches after the last good one.
+    # TensorFlow's error does not name the JPEG. The batches after the last good
+    # one are decoded again with `mixture.decode`: its error names the JPEG.
     for step in itertools.islice(steps, done, done + ahead + 2):
       for number in order.pairs(step):
         mixture.decode(number)
@@ -117,7 +118,7 @@ def read_batches(
 
 
 def _blank(side: int) -> Sample:
-  """Returns a stand-in for a pair that cannot be read."""
+  """Returns a pair of black images, used if a pair cannot be read."""
   jpeg = cv2.imencode('.jpg', np.zeros((side, side, 3), np.uint8))[1].tobytes()
   box = np.zeros(4, np.float32)
   return Sample(jpeg, jpeg, box, box, False, np.zeros(2, np.uint32))

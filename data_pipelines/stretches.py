@@ -1,4 +1,7 @@
-"""Stretches of a video: runs of frames from one shot that fit in memory."""
+"""Splits videos into stretches.
+
+A stretch is a run of frames of one shot that is short enough for memory.
+"""
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
@@ -7,8 +10,8 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-# Side of the thumbnails that are compared, px, and number of levels per colour
-# channel in the thumbnails' histograms.
+# Side of the thumbnails that are compared, px. Number of levels per colour
+# channel in the histograms of the thumbnails.
 _SIDE, _LEVELS = 32, 8
 # At a cut, the histograms have less than _LEAST_SHARED of the pixels in common,
 # and the thumbnails differ by more than _MOST_DIFFERENCE levels on average.
@@ -16,7 +19,7 @@ _LEAST_SHARED, _MOST_DIFFERENCE = 0.5, 20
 
 
 class Stretch(NamedTuple):
-  """Frames of one shot and one size.
+  """Run of frames of one shot, all of the same size.
 
   Attributes:
     frames: RGB frames, in order.
@@ -33,15 +36,15 @@ def stretches(
   every: int = 1,
   starts: Collection[int] | None = None,
 ) -> Iterator[Stretch]:
-  """Splits a video into stretches, which end at hard cuts.
+  """Splits a video into stretches, none of which contains a hard cut.
 
   Args:
     frames: RGB frames of a video; a change of their size counts as a cut.
     length: Maximum number of frames in a stretch.
-    every: Take every Nth frame of the video.
-    starts: Frame numbers at which stretches begin; frames between the end of a
-      stretch and the next start are left out. By default each stretch begins
-      where the previous one ended.
+    every: Sampling step: every `every`-th frame of the video is used.
+    starts: Numbers of the frames at which stretches begin. Frames between the
+      end of a stretch and the next start are left out. By default, each stretch
+      begins where the previous one ended.
   """
   stretch, before = Stretch([], []), None
   for number, frame in enumerate(frames):

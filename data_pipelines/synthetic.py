@@ -32,8 +32,8 @@ class Video(NamedTuple):
 
   Attributes:
     frames: RGB frames.
-    box_xywh: Bounds of the whole target, even if it is occluded, clipped to the
-      frame, px; NaN where the target is outside the frame.
+    box_xywh: Bounds of the target, x, y, w, h, px. They include occluded parts
+      but are clipped to the frame; NaN where the target is outside the frame.
     visible: Whether at least a tenth of the target is visible.
   """
 
@@ -51,7 +51,7 @@ def generate(
   """Generates a sequence; equal arguments give equal sequences.
 
   Args:
-    seed: Random seed, one number or several.
+    seed: Random seed: one number, or several.
     frames: Number of frames.
     size: Height and width of the frames, px.
     textures: Folder of photographs to cut the textures from (default:
@@ -85,9 +85,9 @@ def write_folder(
 
   Args:
     out: Output folder; must not exist.
-    sequences: Number of sequences; number i is `generate((seed, i), ...)`.
+    sequences: Number of sequences.
     frames: Number of frames in each sequence.
-    seed: First part of every sequence's seed.
+    seed: Random seed; sequence i is `generate((seed, i), ...)`.
     textures: Folder of photographs to cut the textures from (default:
       procedural textures).
 

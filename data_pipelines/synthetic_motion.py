@@ -1,4 +1,4 @@
-"""Smooth random motion of the sprites of a synthetic sequence."""
+"""Samples smooth random motion of sprites and camera in synthetic sequences."""
 
 import dataclasses
 
@@ -29,7 +29,7 @@ def wander(rng: np.random.Generator, frames: int, keep: float) -> np.ndarray:
   Args:
     rng: Source of randomness.
     frames: Length of the path.
-    keep: Correlation of consecutive frames.
+    keep: Correlation between the values in consecutive frames.
   """
   noise = rng.normal(0, 1, frames)
   path = np.empty(frames)
@@ -76,7 +76,7 @@ def crossing(
 ) -> Motion:
   """Samples the motion of an obstacle that the target passes behind.
 
-  The obstacle nearly rests in the scene, which moves with the camera.
+  The obstacle is almost at rest in the scene, which shifts with the camera.
 
   Args:
     rng: Source of randomness.
@@ -95,7 +95,7 @@ def crossing(
 
 
 def pan(rng: np.random.Generator, frames: int) -> Float[np.ndarray, 't 2']:
-  """Samples the shift of the scene, due to the camera, in each frame, px."""
+  """Samples how far a moving camera has shifted the scene in each frame, px."""
   speed = rng.choice([0.0, 0.5, 2.0])
   steps = np.stack([wander(rng, frames, 0.9) for _ in range(2)], -1)
   return np.cumsum(speed * steps, axis=0)
@@ -108,5 +108,5 @@ def _trend(rng, frames, size):
 
 
 def _fold(path, limit):
-  """Reflects a path at 0 and at `limit`."""
+  """Keeps a path between 0 and `limit` by reflecting it at both."""
   return limit - abs(path % (2 * limit) - limit)

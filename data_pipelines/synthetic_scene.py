@@ -25,7 +25,10 @@ class _Actor:
 
 
 class Scene:
-  """Background, distractors, target and obstacles, from back to front."""
+  """Scene of a sequence.
+
+  From back to front: background, distractors, target, obstacles.
+  """
 
   def __init__(self, rng, frames, size, textures: Textures):
     """Samples the actors and their motion."""
@@ -36,7 +39,7 @@ class Scene:
     self._tilt *= rng.integers(2)
     backdrop = textures.scene(rng, h * 3 // 2, w * 3 // 2)
     self._backdrop = _defocus(rng, backdrop, 1.5)
-    # Fraction of the time between frames in which the shutter is open.
+    # Fraction of the interval between frames during which the shutter is open.
     self._shutter = max(0.0, rng.uniform(-0.5, 0.7))
     family = textures.family(rng, _SPRITE_SIDE, 5)
     outline = synthetic_textures.shape(rng, _SPRITE_SIDE)
@@ -59,7 +62,7 @@ class Scene:
         self._before.append(_Actor(image, motion))
 
   def _distractor(self, rng, texture, outline, side, frames) -> _Actor:
-    """Samples an actor with a related texture, often of the target's shape."""
+    """Samples a distractor, which may have the outline of the target."""
     if rng.random() < 0.5:
       outline = synthetic_textures.shape(rng, _SPRITE_SIDE)
     side = side * np.exp(rng.normal(0, 0.2))
@@ -67,7 +70,11 @@ class Scene:
     return _Actor(synthetic_textures.sprite(texture, outline), motion)
 
   def render(self, t: int) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Renders a frame; returns image, target's box and target's visibility."""
+    """Renders frame t.
+
+    Returns:
+      Image, box of the target, and whether the target is visible.
+    """
     image = self._background(t)
     for actor in self._behind:
       self._paint(image, actor, t)
@@ -108,8 +115,8 @@ class Scene:
     """Blends an actor into the image.
 
     Returns:
-      Region of the image that was painted and the actor's coverage in the
-      region; (None, None) if the actor is outside the frame.
+      Painted region of the image, and the actor's coverage of the pixels in
+      this region; (None, None) if the actor is outside the frame.
     """
     motion = actor.motion
     step = motion.center[t] - motion.center[max(t - 1, 0)]
@@ -170,23 +177,31 @@ class Camera:
 
 
 def _apart(a: Motion, b: Motion) -> bool:
-  """Returns whether two objects are apart in the first frame.
+  """Returns whether two sprites do not overlap in the first frame.
 
-  The target must be visible in the first frame, from which trackers start.
+  Obstacles must not overlap the target there, since trackers start from the
+  first frame.
   """
   gap = abs(a.center[0] - b.center[0]) - (a.size[0] + b.size[0]) / 2
   return bool((gap > 0).any())
 
 
 def _pose(size, angle):
-  """Returns the linear map from sprite to frame, and half the extent, px."""
+  """Returns the pose of a sprite.
+
+  Returns:
+    Linear map from the sprite's image to the frame, and half the width and
+    height of the sprite's bounds in the frame, px.
+  """
   c, s = np.cos(angle), np.sin(angle)
   turn = np.array([[c, -s], [s, c]]) * (size / _SPRITE_SIDE)
   return turn, abs(turn) @ np.full(2, _SPRITE_SIDE / 2)
 
 
 def _bounds(coverage, region):
-  """Returns the box of the pixels that are at least half covered, or NaN.
+  """Returns the box around the pixels that are at least half covered.
+
+  Returns NaN if there are no such pixels.
 
   Args:
     coverage: Coverage of the pixels of a region.
@@ -201,7 +216,7 @@ def _bounds(coverage, region):
 
 
 def _streak(smear):
-  """Returns the kernel of a motion blur along a vector, px."""
+  """Returns the kernel for a motion blur along the vector `smear`, px."""
   half = int(np.ceil(abs(smear).max() / 2))
   kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
   start, end = (

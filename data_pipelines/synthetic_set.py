@@ -19,7 +19,10 @@ def tracks(
   seed: int,
   textures: Path | None = None,
 ) -> Iterator[Track]:
-  """Yields tracks of procedural sequences; number i has the seed (seed, i)."""
+  """Yields the tracks of procedural sequences.
+
+  Sequence i is generated with the seed (`seed`, i).
+  """
   for i in range(count):
     video = synthetic.generate((seed, i), frames, size, textures)
     yield Track(

@@ -62,7 +62,7 @@ class Textures:
   def family(
     self, rng: np.random.Generator, side: int, members: int
   ) -> list[Rgb]:
-    """Samples textures of side x side px that resemble each other."""
+    """Samples several textures of side x side px that resemble each other."""
     if not self._images:
       large = procedural(rng, 2 * side, 2 * side)
       return [_piece(rng, large, side) for _ in range(members)]
@@ -87,7 +87,7 @@ def procedural(rng: np.random.Generator, h: int, w: int) -> Rgb:
     weight = rng.uniform(0.3, 0.8)
     level = weight * pattern + (1 - weight) * level
   colors = rng.uniform(0, 255, (rng.integers(2, 5), 3))
-  # Move the colours towards the mean, since a surface has similar colours.
+  # Move the colours towards their mean, since a surface has similar colours.
   colors = colors.mean(0) + (colors - colors.mean(0)) * rng.uniform(0.4, 1.0)
   stops = np.linspace(0, 1, len(colors))
   table = [np.interp(np.linspace(0, 1, 256), stops, c) for c in colors.T]
@@ -96,7 +96,11 @@ def procedural(rng: np.random.Generator, h: int, w: int) -> Rgb:
 
 
 def shape(rng: np.random.Generator, side: int) -> Alpha:
-  """Renders a random shape: coverage, 0 to 255, clear of the square's edges."""
+  """Renders a random shape in a square image, clear of the image's edges.
+
+  Returns:
+    Coverage of each pixel by the shape, 0 to 255.
+  """
   # Rendering at twice the size and downsampling makes the edge soft.
   large = np.zeros((2 * side, 2 * side), np.uint8)
   angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
@@ -122,7 +126,10 @@ def shape(rng: np.random.Generator, side: int) -> Alpha:
 
 
 def sprite(texture: Rgb, alpha: Alpha) -> UInt8[np.ndarray, 'h w 4']:
-  """Joins RGB, premultiplied by the coverage for blending, and coverage."""
+  """Returns an image of four channels, ready for blending.
+
+  The channels are RGB, multiplied by the coverage `alpha`, and `alpha` itself.
+  """
   rgb = cv2.multiply(texture, cv2.merge([alpha] * 3), scale=1 / 255)
   return cv2.merge([rgb, alpha])
 
@@ -139,7 +146,7 @@ def _fractal(rng: np.random.Generator, h: int, w: int) -> np.ndarray:
 
 
 def _axes(rng, h, w):
-  """Samples a direction; returns the coordinates along and across it, px."""
+  """Samples a direction; returns coordinates along it and across it, px."""
   angle = rng.uniform(0, np.pi)
   y, x = np.mgrid[:h, :w].astype(np.float32)
   c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))

@@ -20,18 +20,18 @@ class TrainingSet(Protocol):
   Attributes:
     folder: Path of the set.
     crop_size: Side of the crops, px.
-    stride: Distance between consecutive frames of a track in its video.
+    stride: Sampling step: a track has every `stride`-th frame of its video.
     cheap_reads: Whether reading a crop needs neither a remote request nor
       rendering.
-    box: Box of the target in each crop, cx, cy, w, h, px.
+    box: Box of the target in each crop: cx, cy, w, h, px.
     frame_number: Position of each frame in its video, ascending in a track.
-    track_first: First frame of each track.
+    track_first: Index of each track's first frame.
     track_count: Number of frames in each track.
     track_name: Name of each track, for messages.
-    track_video: Number of each track's video, ascending.
+    track_video: Index of each track's video, ascending.
     track_category: Class of each track's target; empty if unknown.
-    track_objects: Numbers of the objects that each track can show: the track's
-      target first, then others, padded with -1.
+    track_objects: Indices of the objects that each track can show. The track's
+      target comes first; -1 fills the rest.
   """
 
   folder: epath.Path
@@ -51,7 +51,7 @@ class TrainingSet(Protocol):
     """Returns the crop of a frame, or at least its centre, as JPEG.
 
     Args:
-      frame: Number of the frame.
+      frame: Index of the frame in the set.
       side: Side of the centre that the caller needs, px. The decoded pixels of
         that centre are the same whether or not the JPEG holds the whole crop.
 
@@ -68,7 +68,7 @@ def open_set(folder: epath.PathLike, in_memory: bool = False) -> TrainingSet:
 
   Args:
     folder: Path of the set, local or at an address that etils.epath supports.
-    in_memory: Whether to read all of a clip set now and keep it in memory.
+    in_memory: Whether to read a whole clip set now and keep it in memory.
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.
@@ -94,8 +94,8 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
 def read_names(folder: epath.PathLike) -> list[str]:
   """Returns the names in a set, without opening the whole set.
 
-  A clip set has names of tracks. A composed set has names of objects,
-  photographs and folders of photographs.
+  In a clip set, tracks have names. In a composed set, objects, photographs and
+  the folders of the photographs have names.
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.

@@ -1,4 +1,4 @@
-"""Worker processes that call one function: `start(count, make)`.
+"""Worker processes that all call the same function.
 
 Workers are spawned and import only the module of the function, so that no
 worker loads JAX or the program's other imports. Workers ignore the signals that
@@ -34,9 +34,10 @@ def start(
       function, and may hold shared memory.
 
   Yields:
-    `submit(*arguments)`, which has a worker call the function and returns a
-    future of the result. The future raises the error that `make` or the
-    function raised, or RuntimeError if the worker died.
+    Function `submit`. `submit(*arguments)` has a worker call the function with
+    these arguments and returns a future of the result. The future raises the
+    error that `make` or the function raised, or RuntimeError if the worker
+    died.
   """
   processes, idle = [], queue.SimpleQueue()
   # One thread per worker waits for the worker's answers.
@@ -63,14 +64,15 @@ def _start_one(make: Callable[[], Callable]):
   ours, theirs = context.Pipe()
   process = context.Process(target=_serve, args=(theirs, make), daemon=True)
   process.start()
-  # Without this copy, the worker's end of the pipe closes when the worker dies.
+  # Close the program's copy of the worker's end, so that the pipe breaks when
+  # the worker dies.
   theirs.close()
   return process, ours
 
 
 @contextlib.contextmanager
 def _isolated() -> Iterator[None]:
-  """Isolates processes that are started in this context from the program.
+  """Isolates the processes that are started within this context.
 
   The processes do not import the program's main module, which may import JAX
   or, without a guard, start the program's work again. The processes never
@@ -91,7 +93,7 @@ def _isolated() -> Iterator[None]:
 
 
 def _serve(connection: Connection, make: Callable[[], Callable]) -> None:
-  """Answers each task with (result, error) until the program closes its end."""
+  """Answers each task with (result, error) until the connection is closed."""
   function = None
   with contextlib.suppress(EOFError, OSError):
     while True:
@@ -100,7 +102,7 @@ def _serve(connection: Connection, make: Callable[[], Callable]) -> None:
         function = function or make()
         answer = function(*task), None
       except Exception as error:
-        # Pickling an error loses its traceback.
+        # Keep the traceback as a note, since pickling an error loses it.
         error.add_note(traceback.format_exc())
         answer = None, error
       connection.send(answer)

@@ -126,13 +126,21 @@ def test_the_tracking_step_lowers_for_tpu_and_cuda(name):
 )
 @pytest.mark.parametrize('name', [name for name in LARGE if 'acm' in name])
 def test_every_tracker_works_with_every_backbone(name, backbone):
-  plan = get_plan(name, f'backbone={backbone}')
-  tracker, variables = plan.tracker, plan.shapes
-  image = jax.ShapeDtypeStruct((1, *2 * (tracker.search_size,), 3), 'float32')
-  template = jax.ShapeDtypeStruct((1, 127, 127, 3), 'float32')
+  config = get_config(name, f'backbone={backbone}')
+  tracker = trackers.make(**config.tracker.to_dict())
+  images = (
+    jax.ShapeDtypeStruct((1, size, size, 3), 'float32')
+    for size in (tracker.template_size, tracker.search_size)
+  )
+  template, search = images
   box_size = jax.ShapeDtypeStruct((1, 2), 'float32')
+  # One trace gives outputs and variables.
   outputs, _ = jax.eval_shape(
-    tracker.apply, variables, template, box_size, image
+    tracker.network.init_with_output,
+    jax.random.key(0),
+    template,
+    box_size,
+    search,
   )
   cells = tracker.network.response_size(tracker.search_size)
   for output in jax.tree.leaves(outputs):

@@ -1,8 +1,8 @@
 """Context crops of targets, as stored in clip sets.
 
-The target's box is at the centre of its crop. The scale is such that the
-template crop, the box with context of `CONTEXT_AMOUNT`, has a side of
-`TEMPLATE_SIZE` px.
+The target's box is at the centre of its crop. A tracker's template crop is the
+box plus a margin that `CONTEXT_AMOUNT` sets. All images are scaled so that this
+template crop has a side of `TEMPLATE_SIZE` px.
 """
 
 import cv2
@@ -40,7 +40,7 @@ def context_crop(
   box_xywh: Float[np.ndarray, '4'],
   crop_size: int = CROP_SIZE,
 ) -> tuple[UInt8[np.ndarray, 'c c 3'], Float[np.ndarray, '4']]:
-  """Cuts out the square around a target in which the template crop has 127 px.
+  """Cuts out a square around a target, scaled to a template crop of 127 px.
 
   The centre of the box's pixels becomes the centre of the crop's pixels.
   Outside the image, the crop has the image's mean colour.

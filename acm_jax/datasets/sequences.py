@@ -1,4 +1,4 @@
-"""A common form of annotated videos, and readers of their files."""
+"""One form for annotated videos of all benchmarks, and readers of files."""
 
 import collections
 import concurrent.futures
@@ -24,8 +24,8 @@ class Sequence:
     frame_paths: Image file of each frame, in order.
     box_xywh: Box in each frame, px, 0-based; NaN where none is annotated.
     absent: Whether the target is labelled as absent, for each frame.
-    attributes: Challenges in the sequence, such as occlusion, in the
-      benchmark's words; empty if unknown.
+    attributes: Challenges in the sequence, such as occlusion, as the benchmark
+      names them; empty if unknown.
   """
 
   name: str
@@ -43,7 +43,11 @@ class Sequence:
 
   @property
   def visible(self) -> Bool[np.ndarray, 'n']:
-    """Whether each frame has a box with an area and no label of absence."""
+    """Whether the target is visible in each frame.
+
+    It is visible if its box has a positive area and no label says that it is
+    absent.
+    """
     return (
       np.isfinite(self.box_xywh).all(axis=1)
       & (self.box_xywh[:, 2:] > 0).all(axis=1)
@@ -61,14 +65,14 @@ def make(
 ) -> Sequence:
   """Makes a sequence after checking that frames and rows match.
 
-  Frames beyond the last row are left out, as in all toolkits.
+  Frames without a row at the end are left out, as in all benchmark toolkits.
 
   Args:
     name: Name of the sequence.
     frame_paths: Image files in order.
-    box_xywh: One row per frame, px, 0-based.
+    box_xywh: Annotated box of each frame, one per row, px, 0-based.
     source: Annotation file, for messages.
-    absent: 1 or True for each frame without the target.
+    absent: 1 or True for each frame that does not show the target.
     attributes: Challenges in the sequence.
 
   Raises:
@@ -218,7 +222,7 @@ def read_text(path: Path) -> str:
 def parse_rows(
   text: str, where: str, columns: tuple[int, ...]
 ) -> list[list[float]]:
-  """Parses the text of the file `where` as `read_rows` does."""
+  """Parses a text as `read_rows` does; messages name the file `where`."""
   rows = []
   for number, line in enumerate(text.rstrip().splitlines(), 1):
     fields = re.split(r'\s*,\s*|\s+', line.strip())
@@ -246,7 +250,7 @@ def read_boxes(path: Path, first_pixel: int = 0) -> Float[np.ndarray, 'n 4']:
   """Reads boxes x, y, w, h from an annotation file and makes them 0-based.
 
   Args:
-    path: Text file with four values per row; NaN where the target is absent.
+    path: Text file with four values per row; NaN if the target is absent.
     first_pixel: Coordinate of the first pixel in the file: 0, or 1 as in
       Matlab.
 

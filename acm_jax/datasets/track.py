@@ -1,4 +1,4 @@
-"""A common form of annotated targets in videos, for all training sets."""
+"""Annotated targets in the videos of all training sets, in one form."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,17 +14,16 @@ class Track(NamedTuple):
     name: Name of the track, unique in its data set.
     box_xywh: Box in each frame, px, 0-based; NaN where none is annotated.
     visible: Whether the box of each frame may be used.
-    frame_number: Position of each frame in the source's video, ascending.
-    image: Function that returns the RGB image of frame i, or the bytes of a
-      JPEG for a cropped track. It raises OSError or ValueError, naming the
-      file, if the image cannot be read.
+    frame_number: Position of each frame in the original video, ascending.
+    image: Function that returns the RGB image of frame i. If the track is
+      cropped, it returns the bytes of a JPEG instead. If the image cannot be
+      read, it raises OSError or ValueError with the name of the file.
     files: Names of the image files, for readers of the original bytes.
-    reason: Word for the frames that are not visible, for reports.
-    cropped: Whether the images are context crops already, centred on the
-      target.
+    reason: Reason for frames not being visible, in one word, for reports.
+    cropped: Whether the images are already context crops around the target.
     video: Name of the video; empty if the video has no other track. Tracks of
       the same video must be consecutive.
-    category: Class of the target in its data set's words; empty if unknown.
+    category: Class of the target, as the data set names it; empty if unknown.
     spare: Number of images beyond the last row of the annotation.
   """
 

@@ -1,9 +1,10 @@
 """Read-only trees of files: a local or remote folder, or an archive.
 
 The parts of a name in a tree are separated by slashes, without a leading slash;
-the root is the empty name. Archives in the root of a folder or in one of its
-direct subfolders appear as if they were unpacked where they are. A zip archive
-further down appears as a folder with the archive's name: `zips/a.zip/0.jpg`.
+the root is the empty name. If a folder is opened, archives directly in it or in
+one of its subfolders appear as if they were unpacked at their location. A zip
+archive further down appears as a folder with the archive's name:
+`zips/a.zip/0.jpg`.
 """
 
 import abc
@@ -39,11 +40,11 @@ class Tree(abc.ABC):
 
   @abc.abstractmethod
   def folders(self, parent: str = '') -> list[str]:
-    """Returns the names of a folder's subfolders, sorted; may be none."""
+    """Returns the sorted names of a folder's subfolders, if any."""
 
   @abc.abstractmethod
   def files(self, parent: str = '') -> list[str]:
-    """Returns the names of a folder's files, sorted; may be none."""
+    """Returns the sorted names of a folder's files, if any."""
 
   @abc.abstractmethod
   def read(self, name: str) -> bytes:
@@ -77,12 +78,12 @@ class Tree(abc.ABC):
 
 
 def join(*parts: str) -> str:
-  """Joins the parts of a name; empty parts, which are the root, are skipped."""
+  """Joins the parts of a name; skips empty parts, which stand for the root."""
   return '/'.join(part for part in parts if part)
 
 
 def find(tree: Tree, name: str, depth: int = 3) -> str | None:
-  """Finds the uppermost folder that contains a file or folder of a name."""
+  """Finds the uppermost folder that contains a file or folder `name`."""
   parents = ['']
   for _ in range(depth + 1):
     for parent in parents:
@@ -104,8 +105,8 @@ def open_tree(source: epath.PathLike) -> Tree:
     base = Folder(path)
     layers = [('', _archive(path / name)) for name in _archives(base, '')]
     folders = base.folders()
-    # The parts of a data set, such as train/, may be packed separately.
-    # Thousands of subfolders would be videos instead.
+    # The parts of a data set, such as train/, may be packed separately. If
+    # there are many subfolders, they are videos rather than parts.
     for folder in folders if len(folders) <= _MAX_PARTS else ():
       layers += [
         (folder, _archive(path / folder / name))
@@ -201,14 +202,15 @@ class Folder(Tree):
     return path.exists() and not path.is_dir()
 
   def _inside(self, name: str) -> tuple[Tree, str] | None:
-    """Splits a name that leads into a zip archive into archive and member."""
+    """Returns archive and member if a name leads into a zip archive."""
     end = name.find('.zip')
     if end < 0 or (self._path / name[: end + 4]).is_dir():
       return None
     archive, rest = name[: end + 4], name[end + 5 :]
     if not (self._path / archive).exists():
       return None
-    # One archive is kept open, as the frames of a video are read in sequence.
+    # The last archive is kept open, because the frames of a video are read one
+    # after the other.
     opened_name, opened = self._opened
     if opened_name != archive:
       opened = _archive(self._path / archive)
@@ -224,7 +226,8 @@ class _Archive(Tree):
 
     Args:
       path: Path of the archive.
-      members: Name of each file, and data with which `read` finds the file.
+      members: Pairs of the name of a file and the data with which `read` finds
+        it.
     """
     self._path, self.label = path, str(path)
     self._folders: dict[str, set[str]] = {'': set()}
@@ -256,7 +259,8 @@ class _Archive(Tree):
     return self._files[folder][leaf]
 
   def __reduce__(self):
-    # Unpickling opens the file again, since another process must do so.
+    # Unpickling opens the file again, because processes cannot share an open
+    # file.
     return type(self), (self._path,)
 
 
@@ -329,7 +333,7 @@ class Tar(_Archive):
 
 
 class _Layers(Tree):
-  """Several trees joined into one, each at a folder of the first tree."""
+  """Trees joined into one; each appears in a folder of the first tree."""
 
   def __init__(self, layers: list[tuple[str, Tree]]):
     _, self._base = layers[0]
@@ -377,7 +381,7 @@ class _Layers(Tree):
   def _holder(self, name: str) -> tuple[Tree, str]:
     """Finds the tree that contains a file, and the file's name in that tree.
 
-    A file that does not exist gets the tree of the folder without archives.
+    If the file does not exist, the result is the tree without archives.
     """
     for tree, inner in self._inside(name):
       if inner in tree:

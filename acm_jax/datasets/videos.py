@@ -60,7 +60,7 @@ def open_video(source: str) -> Video:
       f'{path}: no such video, folder or camera number; check the path'
     )
   if path.suffix.lower() in _TEXT:
-    # FFmpeg would render the text as frames.
+    # FFmpeg would render the text as a video.
     raise ValueError(
       f'{path}: a text file, not a video; give a video file or a folder of '
       'images'
@@ -91,7 +91,8 @@ def _capture(source: int | str, failure: str) -> Video:
     finally:
       capture.release()
     if count < length:
-      # Not an error: the headers of some files state too many frames.
+      # This is only a warning, because the headers of some files state too many
+      # frames.
       logging.warning(
         '%s: %d of %d frames could be decoded', source, count, length
       )

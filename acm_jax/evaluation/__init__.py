@@ -1,1 +1,1 @@
-"""Scoring of tracking results, in NumPy only, so that nothing is compiled."""
+"""Scores tracking results. Uses NumPy without JAX, so nothing is compiled."""

@@ -25,16 +25,17 @@ class _Annotation(NamedTuple):
   """Annotation of one sequence, as read from its file.
 
   Attributes:
-    where: File and sequence, for messages.
+    where: File and name of the sequence, for error messages.
     name: Name of the sequence in the file.
     regions: Region in each frame: x, y, w, h, or the corners of a polygon.
-    absent: Whether the target is labelled as absent in each frame; None without
-      labels.
-    size: Width and height of the images, px, if known.
-    frame: Path of an image of the sequence, if available.
+    absent: For each frame, whether the target is labelled as absent. None if
+      the file has no such labels.
+    size: Width and height of the images, px; None if unknown.
+    frame: Path of one of the images, or None. The size is read from this image
+      if `size` is None.
     attributes: Attributes of the sequence, such as occlusion, as the benchmark
       names them; empty if not annotated.
-    anchors: Anchors, as in `Truth`.
+    anchors: Direction of tracking from each anchor; see `Truth.anchors`.
   """
 
   where: str
@@ -52,11 +53,11 @@ def read(benchmark: Benchmark, path: Path) -> dict[str, Truth]:
 
   Args:
     benchmark: Benchmark of the annotations.
-    path: One of: a JSON file of pysot or DaSiamRPN (both keep the coordinates
-      of the official files); a folder with one such file; a folder with
-      `annotations/<sequence>.txt` and, if absence is labelled,
-      `absent/<sequence>.txt` (1 = absent); the root folder of the official
-      benchmark.
+    path: One of: a JSON file of pysot or DaSiamRPN; a folder with one such
+      file; a folder with `annotations/<sequence>.txt` and, if absence is
+      labelled, `absent/<sequence>.txt` (1 = absent); the root folder of the
+      official benchmark. Coordinates in the JSON files are those of the
+      official files.
 
   Returns:
     Ground truth by sequence.
@@ -189,8 +190,8 @@ def _json_annotation(path: Path, name: str, entry: Any) -> _Annotation:
   first = entry.get('init_rect', rows[0])
   if not _is_region(first):
     raise ValueError(f'{where}: init_rect is {first!r}; give x, y, w, h')
-  # Only boxes are compared: each toolkit has its own rule for the box of a
-  # polygon.
+  # Polygons are not compared, because toolkits derive the first box from a
+  # polygon by different rules.
   if len(rows[0]) == 4 == len(first) and not np.allclose(
     first, rows[0], rtol=0, atol=1, equal_nan=True
   ):
@@ -299,7 +300,7 @@ def _annotation(where, name, regions, absent, size=None) -> _Annotation:
 
 
 def _official(found, benchmark, path) -> dict[str, _Annotation]:
-  """Selects the benchmark's sequences; the keys are the official names."""
+  """Returns the annotations of a benchmark's sequences, by official name."""
   match = matcher(benchmark, benchmark.sequences)
   whole = BENCHMARKS.get(benchmark.whole)
   match_whole = matcher(whole, whole.sequences) if whole else match

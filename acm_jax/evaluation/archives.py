@@ -1,7 +1,8 @@
 """Archives of results for benchmarks that only a server can score.
 
-At its top level, an archive for GOT-10k has a folder of boxes and times for
-each sequence; an archive for TrackingNet has a file of boxes for each sequence.
+An archive for GOT-10k contains one folder per sequence, with a file of boxes
+and a file of times. An archive for TrackingNet contains one file of boxes per
+sequence. These folders or files are at the top level of the archive.
 """
 
 import re
@@ -18,16 +19,16 @@ from acm_jax.host.staging import replacing
 
 
 def write(folder: Path, benchmark: Benchmark, path: Path) -> str:
-  """Packs a tracker's results for the server of a benchmark.
+  """Packs a tracker's results into an archive for the benchmark's server.
 
   Args:
-    folder: Results of the tracker, as `running.evaluate.run` writes them.
+    folder: Folder of the tracker's results, written by `running.evaluate.run`.
     benchmark: Benchmark of the results.
     path: Path of the archive.
 
   Returns:
     Summary for the user, with the number of missing sequences. The archive is
-    written even if it is incomplete, although the server then refuses it.
+    written even if sequences are missing, but the server refuses such archives.
 
   Raises:
     ValueError: A result does not have the form that the server expects.
@@ -60,23 +61,25 @@ def check(
   named: Path | None = None,
   frames: Mapping[str, int] = MappingProxyType({}),
 ) -> str:
-  """Checks that an archive, from any tool, has the form that its server reads.
+  """Checks that an archive has the form that the benchmark's server reads.
+
+  The archive may have been written by any tool.
 
   Args:
     path: Path of the archive.
     benchmark: Benchmark of the results.
-    only: Sequences that the archive must have (default: all).
-    named: Path of the archive in messages (default: `path`).
-    frames: Number of frames of each sequence, where known.
+    only: Names of the sequences that the archive must have (default: all).
+    named: Path that messages show for the archive (default: `path`).
+    frames: Number of frames by sequence; may leave out sequences.
 
   Returns:
     Summary for the user.
 
   Raises:
     FileNotFoundError: The archive is missing.
-    ValueError: The benchmark has no server, the file is not an archive, or a
-      member is missing, superfluous or malformed; the message names the member
-      and the row.
+    ValueError: The benchmark has no server, `path` is not an archive, or a file
+      in the archive is missing, superfluous or malformed. The message names the
+      file in the archive and, if a row is malformed, the row.
   """
   if not benchmark.hidden:
     raise ValueError(
@@ -115,7 +118,7 @@ def check(
 
 
 def _members(name: str, benchmark: Benchmark) -> list[str]:
-  """Lists the files of a sequence in an archive, the boxes first."""
+  """Returns the names of a sequence's files in an archive, boxes first."""
   if benchmark.folder_each:
     return [f'{name}/{name}_001.txt', f'{name}/{name}_time.txt']
   return [f'{name}.txt']
@@ -137,7 +140,7 @@ def _check_names(members: set[str], wanted: set[str], named: Path) -> None:
 
 
 def _check_rows(data: bytes, where: str) -> int:
-  """Checks and counts the rows of a file of boxes or times."""
+  """Checks the rows of a file of boxes or times; returns their number."""
   timed = where.endswith('_time.txt')
   rows = data.decode('utf-8', 'replace').rstrip('\n').splitlines()
   for number, line in enumerate(rows, 1):

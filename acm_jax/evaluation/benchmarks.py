@@ -1,4 +1,4 @@
-"""Benchmarks: their folder layouts, pixel bases and lists of sequences."""
+"""Benchmarks, with their folder layout, first pixel and list of sequences."""
 
 import dataclasses
 import re
@@ -19,25 +19,28 @@ class Benchmark:
       `acm_jax.datasets.layouts.LAYOUTS`.
     first_pixel: Coordinate of the first pixel in annotations and result files,
       0 or 1.
-    labels_absence: Whether absent targets are labelled. If so, the labels
-      decide in scores, rather than only the boxes.
-    sequences: Official list of sequences, in order (default: taken from
+    labels_absence: Whether the annotations label frames in which the target is
+      absent. If so, scoring uses the labels in addition to the boxes.
+    sequences: Names of the official sequences, in order (default: taken from
       `table`). If empty, all annotated sequences count.
-    table: Name of the table in `acm_jax.datasets.tables` with the official
-      number of frames of each sequence; empty if there is none.
-    protocol: Default scoring protocol, which is the name of a toolkit.
+    table: Name of a table in `acm_jax.datasets.tables`, which lists the
+      official sequences and the number of frames of each. Empty if the
+      benchmark has no table.
+    protocol: Name of the default scoring protocol, which is the toolkit that
+      defines the scores.
     prefix: Prefix of sequence names in pytracking's results.
-    experiment: Name of the experiment that trackers are run in, a key of
+    experiment: Name of the experiment in which trackers are run, a key of
       `experiments.EXPERIMENTS`.
-    lengths: First and last of the run lengths that EAO averages over.
-    cut: Sequences with more images than annotated frames; rows of results past
-      the annotation are ignored.
-    hidden: Whether only a server has the annotations.
-    whole: Name of the benchmark that this one is a subset of.
+    lengths: First and last of the run lengths, in frames, over which the
+      expected average overlap (EAO) is averaged; None if EAO is not scored.
+    cut: Sequences with more images than annotated frames. In results of these
+      sequences, rows without an annotation are ignored.
+    hidden: Whether only the benchmark's server has the annotations.
+    whole: Name of the benchmark that this one is a subset of; empty if none.
     validation: Whether the benchmark is for choosing between trackers, rather
       than for reporting scores.
     decimals: Number of decimals in result files.
-    folder_each: Whether the results of each sequence have their own folder.
+    folder_each: Whether each sequence has its own folder of results.
   """
 
   name: str
@@ -62,7 +65,7 @@ class Benchmark:
       object.__setattr__(self, 'sequences', tables.names(self.table))
 
   def frames(self) -> dict[str, int]:
-    """Returns the official number of frames of each sequence, if known."""
+    """Returns the official number of frames by sequence; empty if unknown."""
     return tables.frames(self.table) if self.table else {}
 
 
@@ -233,7 +236,7 @@ def sequences(
 
 
 def official(benchmark: Benchmark, found: list[Sequence]) -> list[Sequence]:
-  """Selects a benchmark's sequences; renames them to the official names."""
+  """Returns the sequences of a benchmark, renamed to the official names."""
   if not benchmark.sequences:
     return found
   match = matcher(benchmark, benchmark.sequences)
@@ -244,24 +247,25 @@ def official(benchmark: Benchmark, found: list[Sequence]) -> list[Sequence]:
 def matcher(
   benchmark: Benchmark, names: Iterable[str]
 ) -> Callable[[str], str | None]:
-  """Creates a function that finds a sequence by any toolkit's spelling.
+  """Creates a function that recognises a name in the spelling of any toolkit.
 
   For example, Jogging-1, jogging_1, Jogging.1 and Jogging1 are one sequence,
   and nfs_Gymnastics in pytracking's results is Gymnastics.
 
   Args:
     benchmark: Benchmark of the sequences.
-    names: Names of the sequences.
+    names: Names of the sequences to recognise.
 
   Returns:
     A function from a spelling to one of `names`, or to None if none matches.
   """
   spelled = {_spelling(name): name for name in names}
-  # The dash before the number of a target may be missing.
+  # Some toolkits omit the dash before the number of a target.
   joined = {
     re.sub(r'-(\d)$', r'\1', name): own for name, own in spelled.items()
   }
-  # An exact spelling wins, so that bird1_2 is not bird12 if both exist.
+  # Exact spellings take precedence, so that bird1_2 is not taken for bird12 if
+  # both exist.
   known = joined | spelled
 
   def match(name: str) -> str | None:
@@ -274,5 +278,5 @@ def matcher(
 
 
 def _spelling(name: str) -> str:
-  """Reduces a name to a form that is the same for all spellings."""
+  """Normalises case and separators, in which spellings differ."""
   return name.casefold().replace('_', '-').replace('.', '-')

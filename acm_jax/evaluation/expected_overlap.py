@@ -27,7 +27,8 @@ class Sums(NamedTuple):
   """Sums over runs; `overlap / count` is the expected overlap at each length.
 
   Attributes:
-    overlap: At position i, sum of the runs' mean overlaps in frames 1 to i.
+    overlap: Sum over runs at each length. At position i, each run adds the mean
+      of its overlaps in frames 1 to i.
     count: Number of runs in each sum of `overlap`.
   """
 
@@ -40,16 +41,16 @@ def redrawn(
 ) -> Callable[[Num[np.ndarray, 'd s']], Float[np.ndarray, 'd']]:
   """Creates a function that computes the EAO of resampled sequences.
 
-  EAO is the mean over lengths of the expected overlap. Lengths that no run
+  EAO is the expected overlap, averaged over run lengths. Lengths that no run
   reaches are left out.
 
   Args:
-    sums: Sums over the runs of each sequence.
-    kept: Lengths to average over, as positions in the sums.
+    sums: Sums of each sequence, over the runs of that sequence.
+    kept: Run lengths to average over, as a slice of the positions in the sums.
 
   Returns:
-    A function from counts [draws, sequences], the number of times that each
-    sequence is drawn, to the EAO of each draw.
+    A function that returns the EAO of each draw. The argument
+    [draws, sequences] counts how often each sequence occurs in each draw.
   """
   overlap = np.stack([each.overlap[kept] for each in sums])
   count = np.stack([each.count[kept] for each in sums])

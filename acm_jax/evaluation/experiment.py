@@ -1,4 +1,4 @@
-"""Interface of experiments; each file of `experiments/` has one experiment."""
+"""Interface of experiments. Each file in `experiments/` defines one of them."""
 
 import abc
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,14 +24,15 @@ Truths = Mapping[str, Truth]
 
 
 class Analysis(NamedTuple):
-  """Scoring of an experiment's results under one scoring protocol.
+  """Scoring function of a scoring protocol, and the figures that it returns.
 
   Attributes:
     score: Function that scores a tracker's runs against the ground truth.
-    figures: Figures of the scores by name, in the order of a table's columns.
+    figures: Figures that `score` returns, by name. Tables have one column per
+      figure, in this order.
     rank: Name of the figure that ranks trackers.
-    needs_sizes: Whether regions are clipped to the images, so that scores
-      differ slightly from the toolkit's if the size of the images is unknown.
+    needs_sizes: Whether regions are clipped to the images. If so, scores differ
+      slightly from the toolkit's when the size of the images is unknown.
   """
 
   score: Callable[[Runs, Truths], Outcome]
@@ -44,7 +45,8 @@ class Curve(NamedTuple):
   """A plot with a curve for each tracker.
 
   Attributes:
-    name: Name of the curve in `Scores.curves`, and of the PNG and CSV files.
+    name: Name of the curve in `Scores.curves`. The PNG and CSV files have the
+      same name.
     rank: Name of the figure that ranks the trackers.
     title: Title of the plot.
     axis: Label of the horizontal axis, with the unit of the thresholds.
@@ -87,13 +89,13 @@ class Experiment(abc.ABC):
     title: Name in messages, without the word "experiment".
     subfolder: Subfolder of a tracker's folder that contains the result files.
     plots: Plots of the scores.
-    repeats: Whether several result files of a sequence are repeated runs, to be
-      averaged.
-    for_all: Names of the scoring protocols that score the results on any
-      benchmark, not only on benchmarks with this experiment.
-    searchable: Whether hyper-parameters can be searched. The tracker must then
-      follow the first box to the end, so that all candidates are tracked on the
-      same frames.
+    repeats: Whether several result files of one sequence are repetitions of the
+      same run. If so, the scores of the repetitions are averaged.
+    for_all: Names of the scoring protocols that can score this experiment's
+      results on every benchmark, even if the benchmark has another experiment.
+    searchable: Whether hyper-parameters can be searched with this experiment.
+      This requires that the tracker follows the first box to the end, so that
+      all candidates track the same frames.
   """
 
   title: ClassVar[str]
@@ -119,7 +121,7 @@ class Experiment(abc.ABC):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the number of rows of each result file of a sequence."""
+    """Returns the number of rows in a sequence's result files, by file."""
 
   def find(
     self, folder: Path, match: Callable[[str], str | None]
@@ -170,26 +172,26 @@ class Experiment(abc.ABC):
 
   @abc.abstractmethod
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """Returns the analysis under a scoring protocol.
+    """Returns the scoring function and the figures of a scoring protocol.
 
     Args:
       benchmark: Benchmark of the sequences.
       name: Name of the scoring protocol.
 
     Raises:
-      ValueError: The experiment has no such scoring protocol; the message lists
-        the known ones.
+      ValueError: No scoring protocol of this name scores the experiment. The
+        message lists the protocols that do.
     """
 
   def chosen(self, known: Mapping[str, Callable], name: str) -> Callable:
     """Returns the scoring function of a scoring protocol.
 
     Args:
-      known: Scoring functions, by the name of the scoring protocol.
+      known: Scoring functions; keys are the names of scoring protocols.
       name: Name of the scoring protocol.
 
     Raises:
-      ValueError: The name is unknown; the message lists the known names.
+      ValueError: The name is not in `known`; the message lists the names.
     """
     if name not in known:
       raise ValueError(
@@ -199,7 +201,7 @@ class Experiment(abc.ABC):
     return known[name]
 
   def length(self, truth: Truth) -> int:
-    """Returns the number of frames that are tracked if no failure occurs."""
+    """Returns the number of frames to track in a sequence without failures."""
     return truth.frames
 
   def is_done(
@@ -214,6 +216,9 @@ class Experiment(abc.ABC):
   def boxes(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> Float[np.ndarray, 'n 4']:
-    """Returns the boxes of the first run, px, 0-based; NaN where missing."""
+    """Returns the boxes of the first run of a sequence, px, 0-based.
+
+    The row of a frame without a box is NaN.
+    """
     path = next(iter(self.files(folder, name, truth, benchmark)))
     return self.read(path, name, truth, benchmark).boxes(truth.frames)

@@ -1,4 +1,4 @@
-"""One-pass metrics of boxes; the toolkits decide which frames count."""
+"""One-pass metrics of boxes. `toolkits` decides which frames count."""
 
 import numpy as np
 from jaxtyping import Float
@@ -17,14 +17,15 @@ def overlaps(
   iou = boxes.iou(
     boxes.xywh_to_xyxy(predicted_xywh), boxes.xywh_to_xyxy(true_xywh)
   )
-  # A rounding error may give an IoU above 1, which exceeds every threshold.
+  # A rounding error may raise the IoU above 1, which would exceed the threshold
+  # of 1.
   return np.minimum(iou, 1.0)
 
 
 def center_distances(
   predicted_xywh: Float[np.ndarray, 'n 4'], true_xywh: Float[np.ndarray, 'n 4']
 ) -> Float[np.ndarray, 'n']:
-  """Returns distances between the central pixels, px; NaN if a box is NaN."""
+  """Returns the centre distance of each pair, px; NaN if a box is NaN."""
   offset = boxes.pixel_center(predicted_xywh) - boxes.pixel_center(true_xywh)
   return np.hypot(offset[:, 0], offset[:, 1])
 
@@ -36,12 +37,13 @@ def normalized_distances(
 ) -> Float[np.ndarray, 'n']:
   """Returns centre distances in units of the true box's width and height.
 
-  The distance is NaN or infinite where the true box has no area.
+  The x offset is divided by the width, and the y offset by the height. The
+  distance is NaN or infinite where the divisor is 0.
 
   Args:
     predicted_xywh: Boxes of the result, px.
     true_xywh: Annotated boxes, px.
-    least_side: Lower bound of the width and height to divide by, px.
+    least_side: Lower bound of the divisors, px; smaller sides are replaced.
   """
   offset = boxes.pixel_center(predicted_xywh) - boxes.pixel_center(true_xywh)
   with np.errstate(divide='ignore', invalid='ignore'):
@@ -54,12 +56,12 @@ def success_curve(
 ) -> Float[np.ndarray, '21']:
   """Returns the fraction of frames with an overlap above 0, 0.05, ... 1.
 
-  The comparison is strict and no overlap is above 1, so that a perfect result
-  has a mean of 20 / 21.
+  The comparison is strict and no overlap is above 1, so the mean of the curve
+  is 20 / 21 for a perfect result.
 
   Args:
-    overlap: Overlaps.
-    frames: Number of frames to divide by.
+    overlap: Overlap in each frame that may be a hit.
+    frames: Number of frames to divide by; all other frames are misses.
   """
   ordered = np.sort(overlap)
   below = np.searchsorted(ordered, OVERLAP_THRESHOLDS, side='right')
@@ -81,10 +83,10 @@ def precision_curve(
 def normalized_precision_curve(
   distance: Float[np.ndarray, 'n'], frames: int
 ) -> Float[np.ndarray, '51']:
-  """Returns the fraction of frames within 0, 0.01, ... 0.5 sides of the target.
+  """Returns the fraction of frames with a distance of at most 0, 0.01, ... 0.5.
 
   Args:
-    distance: Normalised centre distances.
+    distance: Normalised centre distances, in sides of the target.
     frames: Number of frames to divide by.
 
   Source: Müller et al., TrackingNet (arXiv:1803.10794).
@@ -93,7 +95,7 @@ def normalized_precision_curve(
 
 
 def average_overlap(overlap: Float[np.ndarray, 'n']) -> float:
-  """Returns the mean overlap; NaN without frames.
+  """Returns the mean overlap; NaN if `overlap` is empty.
 
   Source: Huang et al., GOT-10k (arXiv:1810.11981).
   """
@@ -101,7 +103,7 @@ def average_overlap(overlap: Float[np.ndarray, 'n']) -> float:
 
 
 def success_rate(overlap: Float[np.ndarray, 'n'], threshold: float) -> float:
-  """Returns the fraction of overlaps above a threshold; NaN without frames."""
+  """Returns the fraction of overlaps above a threshold; NaN without any."""
   return average_overlap((overlap > threshold).astype(float))
 
 
@@ -112,7 +114,7 @@ def fraction_at_most(
 ) -> Float[np.ndarray, 't']:
   """Divides the number of values at or below each threshold by `frames`.
 
-  NaN is above every threshold.
+  NaN counts as above every threshold.
   """
   # NumPy sorts NaN to the end.
   ordered = np.sort(values)
@@ -126,6 +128,6 @@ def fraction_at_least(
 ) -> Float[np.ndarray, 't']:
   """Divides the number of values at or above each threshold by `frames`.
 
-  NaN is below every threshold.
+  NaN counts as below every threshold.
   """
   return fraction_at_most(-values, -thresholds, frames)

@@ -1,4 +1,4 @@
-"""Scores of a sequence and of a tracker, as all experiments return them."""
+"""Types for the scores of a sequence and of a tracker, in any experiment."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +11,14 @@ from jaxtyping import Float, Num
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scores:
-  """Scores of one or of several sequences; undefined numbers are NaN.
+  """Scores of one sequence, or of several together; undefined scores are NaN.
 
   Attributes:
-    figures: Numbers that reports print, by their names in scores.json.
-    curves: Fraction of frames at each threshold, by the name of the curve.
-    rated: Number of frames that the figures average over; 0 if the figures are
-      not means over frames.
+    figures: Scores that are single numbers. Keys are the names in scores.json.
+    curves: Scores that are curves, by name. A curve has the fraction of frames
+      at each threshold.
+    rated: Number of frames over which the figures are averaged; 0 if the
+      figures are not means over frames.
   """
 
   figures: Mapping[str, float]
@@ -40,7 +41,7 @@ def mean(scores: Sequence[Scores]) -> Scores:
 
 
 def pooled(scores: Sequence[Scores]) -> Scores:
-  """Returns the mean over all rated frames of all sequences."""
+  """Returns the mean over sequences, weighted by the number of rated frames."""
   return _weighted(scores, np.array([score.rated for score in scores]))
 
 
@@ -73,13 +74,13 @@ class Outcome(NamedTuple):
   Attributes:
     total: Scores over all sequences.
     sequences: Scores of each sequence.
-    redraw: Function that computes the ranking figure of each draw, for
-      confidence intervals. The argument [draws, sequences] counts how often
-      each sequence occurs in each draw; see `tables.draws`.
-    short: Number of rows, by sequence, of each result that ends before the
-      annotation.
-    long: Number of rows, by sequence, of each result that continues past the
-      annotation; the additional rows are not scored.
+    redraw: Function that recomputes the figure `Analysis.rank` on resampled
+      sequences, for confidence intervals. The argument [draws, sequences]
+      counts how often each sequence occurs in each draw; see `tables.draws`.
+    short: Results with fewer rows than the annotation: the number of rows, by
+      sequence. The missing rows count as misses.
+    long: Results with more rows than the annotation: the number of rows, by
+      sequence. The additional rows are not scored.
   """
 
   total: Scores

@@ -1,4 +1,4 @@
-"""Marks a result folder as one tracker's, so that results are never mixed."""
+"""Marks a folder of results with its tracker, so that results never mix."""
 
 import json
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ def check(folder: Path, about: Mapping[str, Any]) -> None:
 
   Args:
     folder: Folder of results; may be missing.
-    about: Description that identifies the tracker: names with JSON values.
+    about: Description that identifies the tracker, with JSON values.
 
   Raises:
-    ValueError: The folder has results of another or of an unknown tracker. The
-      message names what differs.
+    ValueError: The folder has results of another tracker, or of an unknown one.
+      The message lists the names of the values that differ.
   """
   path = folder / _FILE
   if path.is_file():
@@ -36,7 +36,7 @@ def check(folder: Path, about: Mapping[str, Any]) -> None:
 
 
 def mark(folder: Path, about: Mapping[str, Any]) -> None:
-  """Creates and marks a folder; to be called before results are written."""
+  """Creates a folder and stores `about` in it. Call before writing results."""
   folder.mkdir(parents=True, exist_ok=True)
   if not (folder / _FILE).is_file():
     with replacing(folder / _FILE) as path:
@@ -44,7 +44,7 @@ def mark(folder: Path, about: Mapping[str, Any]) -> None:
 
 
 def _differences(path: Path, about: Mapping[str, Any]) -> list[str]:
-  """Lists the names with different values in the file and in `about`."""
+  """Returns the names of the values that differ between file and `about`."""
   try:
     before = dict(json.loads(path.read_text()))
   except (ValueError, TypeError):

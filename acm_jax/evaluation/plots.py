@@ -11,7 +11,7 @@ from acm_jax.evaluation.experiment import Curve, Points
 from acm_jax.evaluation.outcome import Scores
 from acm_jax.host.staging import replacing
 
-# Name of the files that `write_attributes` writes.
+# Name, without suffix, of the files that `write_attributes` writes.
 ATTRIBUTES = 'attributes'
 
 # Okabe and Ito's colours, which colour-blind readers can distinguish. Once all
@@ -34,7 +34,9 @@ def write(
   heading: str,
   out: Path,
 ) -> None:
-  """Writes each plot as PNG and CSV files; skips curves that are undefined.
+  """Writes a PNG and a CSV file for each plot.
+
+  A plot with curves is skipped if the curve of any tracker is undefined.
 
   Args:
     plots: Plots to write.
@@ -66,10 +68,10 @@ def _write_curve(plot, scores, heading, out):
 def write_attributes(
   success: Mapping[str, Mapping[str, float]], heading: str, out: Path
 ) -> None:
-  """Writes success by attribute as a radar plot and a CSV file.
+  """Writes a radar plot and a CSV file of the success on each attribute.
 
   Args:
-    success: Success of each tracker, by attribute.
+    success: Success by attribute, then by tracker.
     heading: Description of what was scored, printed above the plot.
     out: Existing output folder.
   """
@@ -115,11 +117,12 @@ def write_search(
   heading: str,
   path: Path,
 ) -> None:
-  """Writes success against each hyper-parameter as a PNG file.
+  """Writes a PNG file that plots success against each hyper-parameter.
 
   Args:
-    values: Values of each hyper-parameter, one per candidate, best first.
-    success: Success of each candidate.
+    values: Values of each hyper-parameter, one per candidate. The best
+      candidate is first.
+    success: Success of each candidate, in the same order.
     given: Index of the candidate that the search started from.
     heading: Description of the search, printed above the plot.
     path: Path of the file.
@@ -187,7 +190,7 @@ def _curve_figure(plot, ranked, heading):
       linestyle=_LINES[i // len(_COLORS) % len(_LINES)],
       linewidth=1.8,
       label=f'{scores[plot.rank]:.3f}  {name}',
-      # Curves lie on the border of the axes, which would cut their lines.
+      # Lines on the border of the axes would be cut in half.
       clip_on=False,
     )
   axes.set(
@@ -202,7 +205,8 @@ def _curve_figure(plot, ranked, heading):
 
 def _figure(width: float, height: float):
   """Creates an empty Matplotlib figure; width and height are in inches."""
-  # Matplotlib takes as long to import as everything else that scoring needs.
+  # Importing Matplotlib takes as long as importing everything else for scoring,
+  # so it is only imported for plots.
   from matplotlib.backends.backend_agg import FigureCanvasAgg
   from matplotlib.figure import Figure
 

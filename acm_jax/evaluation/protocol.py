@@ -40,7 +40,7 @@ class Start(NamedTuple):
 
 
 class Next(NamedTuple):
-  """Request to track the target in the next frame, one `step` further."""
+  """Request to track in the next frame, `Start.step` after the previous one."""
 
 
 class Answer(NamedTuple):
@@ -55,5 +55,5 @@ class Answer(NamedTuple):
   score: float
 
 
-# A protocol returns its runs: one for each start that has a result file.
+# A tracking protocol returns one run for each result file.
 Protocol = Generator[Start | Next, Answer, list[Run]]

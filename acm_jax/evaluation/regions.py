@@ -1,11 +1,11 @@
-"""Overlap of regions in pixels, by the rules of the VOT challenge's toolkits.
+"""Overlap of regions, counted in pixels as in the VOT challenge's toolkits.
 
 A region is x, y, w, h or the corners x1, y1, x2, y2, ... of a polygon, px,
-0-based. Each row of a region is filled from the leftmost to the rightmost
-point, which also fills the dents of a concave polygon.
+0-based. Each row of pixels is filled from the leftmost to the rightmost point
+of the region. This also fills the dents of a concave polygon.
 
-pysot and vot-toolkit rasterise differently. The rules of both were found by
-experiment, from the overlaps that the toolkits return for chosen regions.
+pysot and vot-toolkit rasterise differently. The rules of each were found by
+experiment, from the overlaps that the toolkit returns for chosen regions.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,12 @@ def pysot_overlap(
   b: Float[np.ndarray, '_'],
   bounds: tuple[int, int],
 ) -> float:
-  """Returns the IoU of two regions in pixels, by pysot's rules.
+  """Returns the IoU of two regions, counted in pixels by pysot's rules.
 
-  A rectangle counts as a polygon. Corners are rounded, halves away from 0.
-  Edges belong to the polygon, but a row of a single point does not. The image
-  has one row and one column more than `bounds`.
+  A rectangle is treated as a polygon. Corners are rounded to whole pixels, with
+  halves rounded away from 0. Edges belong to the polygon, but a row in which
+  the polygon is a single point does not. Regions are clipped to an image with
+  one row and one column more than `bounds`.
 
   Args:
     a: First region.
@@ -40,7 +41,7 @@ def pysot_overlaps(
   b: Float[np.ndarray, '_'],
   bounds: Sequence[tuple[int, int]],
 ) -> list[float]:
-  """Returns `pysot_overlap` for several image sizes; rasterises once."""
+  """Returns `pysot_overlap` for each image size; rasterises only once."""
   corners_a, corners_b = _corners(a), _corners(b)
   low_a, high_a = _floored_extent(corners_a)
   low_b, high_b = _floored_extent(corners_b)
@@ -62,7 +63,7 @@ def _floored_extent(corners):
 
 def _pysot_rows(corners):
   rows = _rasterised(np.trunc(corners + np.copysign(0.5, corners)))
-  # A row of a single point does not belong to the polygon.
+  # A row in which the polygon is a single point does not belong to the polygon.
   right = np.where(rows.left < rows.right, rows.right, -np.inf)
   return rows._replace(right=right)
 
@@ -72,13 +73,14 @@ def vot_toolkit_overlap(
   b: Float[np.ndarray, '_'],
   bounds: tuple[int, int],
 ) -> float:
-  """Returns the IoU of two regions in pixels, by vot-toolkit's rules.
+  """Returns the IoU of two regions, counted in pixels by vot-toolkit's rules.
 
-  The sides of a rectangle are rounded to whole pixels; a polygon includes the
-  edges. Halves are rounded to even. Where an edge of a polygon crosses a row at
-  a whole pixel, a floating-point error may truncate the crossing to the pixel
-  on the left. The error depends on the direction of the edge and on the origin
-  of x, which is the leftmost pixel of the two regions inside the image.
+  The numbers x, y, w, h of a rectangle and the corners of a polygon are rounded
+  to whole pixels, with halves rounded to even. Edges belong to a polygon. Where
+  an edge of a polygon crosses a row at a whole pixel, a floating-point error
+  may truncate the crossing to the pixel on the left. The error depends on the
+  direction of the edge and on the origin of x, which is the leftmost pixel of
+  the two regions inside the image.
 
   Args:
     a: First region.
@@ -123,13 +125,13 @@ def _corners(region):
 
 
 def _crossings(x, y, next_x, next_y, rows):
-  """Returns the x at which edges cross rows; undefined for horizontal edges."""
+  """Returns where edges cross rows, as x; undefined for horizontal edges."""
   rise = np.where(next_y == y, 1, next_y - y)
   return x + (rows - y) * (next_x - x) / rise
 
 
 def _rasterised(corners, crossings=_crossings):
-  """Returns the rows of a polygon with integer corners; does not round."""
+  """Returns the rows of a polygon with integer corners; does not round ends."""
   x, y = corners.T
   rows = np.arange(y.min(), y.max() + 1)[:, None]
   next_x, next_y = np.roll(x, -1), np.roll(y, -1)

@@ -20,30 +20,32 @@ _NAMED = 5
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-  """Scores of trackers on a benchmark, and how they were obtained.
+  """Scores of trackers on a benchmark, and how the scores were obtained.
 
   Attributes:
     benchmark: Name of the benchmark.
     protocol: Name of the scoring protocol, which is the toolkit that defines
       the scores.
     experiment: Experiment that the results are from.
-    analysis: Analysis that scored the results.
-    missing: Sequences of the benchmark that were not scored, because they have
-      no annotation or because a tracker has no result.
+    analysis: Scoring function and figures of the scoring protocol.
+    missing: Sequences of the benchmark that were not scored for any tracker. A
+      sequence is not scored if it was not requested, if it has no annotation,
+      or if at least one tracker has no result (see `lacking`).
     trackers: Scores by tracker.
-    ignored: Text files that match no sequence, by tracker.
-    lacking: Annotated sequences without a result, by tracker.
-    short: Number of rows, by tracker and sequence, of each result that ends
-      before the annotation. The missing rows count as misses.
-    long: Number of rows, by tracker and sequence, of each result that continues
-      past the annotation. The additional rows are not scored.
-    runs: Number of runs, by tracker and sequence, over which the scores are
-      averaged; only sequences with several runs.
+    ignored: Text files of each tracker that match no sequence.
+    lacking: Annotated sequences for which a tracker has no result, by tracker.
+      These sequences are also in `missing`.
+    short: Results with fewer rows than the annotation: the number of rows, by
+      tracker and sequence. The missing rows count as misses.
+    long: Results with more rows than the annotation: the number of rows, by
+      tracker and sequence. The additional rows are not scored.
+    runs: Sequences with several runs: the number of runs, by tracker and
+      sequence. Scores are averaged over the runs.
     unbounded: Sequences with an unknown image size. Regions in these sequences
       are not clipped to the images, although the scoring protocol clips them.
-    cropped: Number of annotated frames and number of official frames, for each
-      sequence in which the two numbers differ.
-    attributes: Scored sequences with each attribute, if attributes are known.
+    cropped: Sequences with annotations for fewer or more frames than the
+      official number: the annotated and the official number, by sequence.
+    attributes: Scored sequences by attribute; empty if attributes are unknown.
   """
 
   benchmark: str
@@ -71,11 +73,11 @@ class Report:
   def table(
     self, values: Mapping[str, Mapping[str, float]] | None = None
   ) -> list[list[str]]:
-    """Returns a table with a row of figures for each name; see `tables.rows`.
+    """Returns a row of headings, then a row for each name, best first.
 
     Args:
-      values: Figures of each row, by the name of the row (default: the
-        trackers' figures).
+      values: Figures of each row, by the name in the first column (default: the
+        figures of each tracker).
     """
     analysis = self.analysis
     values = self.figures() if values is None else values
@@ -88,9 +90,9 @@ class Report:
     return list(first.sequences)
 
   def by_attribute(self) -> dict[str, dict[str, float]]:
-    """Returns the ranking figure of each tracker, for each attribute."""
+    """Returns the figure that ranks trackers, by attribute, then by tracker."""
     names = self.names
-    # One draw per attribute: each sequence with the attribute, once.
+    # One draw per attribute, which has each sequence with the attribute once.
     draws = {
       attribute: np.isin(names, own)[None].astype(float)
       for attribute, own in self.attributes.items()
@@ -105,11 +107,11 @@ class Report:
 
   @functools.cached_property
   def intervals(self) -> dict[str, dict[str, tuple[float, float]]]:
-    """95% confidence intervals of the ranking figure, by tracker, best first.
+    """95% confidence intervals of each tracker; the best tracker is first.
 
-    Each tracker has two intervals: `own`, of the figure, and `behind`, of the
-    best tracker's lead. Empty if only one sequence is scored; trackers with an
-    undefined figure are left out.
+    `own` is the interval of the figure that ranks trackers; `behind` is the
+    interval of the best tracker's lead in this figure. Empty if only one
+    sequence is scored; trackers with an undefined figure are left out.
     """
     if len(self.names) < 2:
       return {}
@@ -137,7 +139,7 @@ class Report:
     return f'{self.benchmark}, {self.coverage()}, protocol {self.protocol}'
 
   def coverage(self) -> str:
-    """Returns the scored part, for example '5 of 100 sequences'."""
+    """Returns how much is scored, for example '5 of 100 sequences'."""
     scored = len(self.names)
     return f'{scored} of {scored + len(self.missing)} sequences'
 
@@ -190,7 +192,7 @@ class Report:
 
 
 def write(report: Report, out: Path) -> None:
-  """Writes plots, tables and, last of all, scores.json into `out`.
+  """Writes plots and tables into `out`, then scores.json.
 
   Removes the plots of an earlier report first, since this report may not
   overwrite all of them.
@@ -230,7 +232,7 @@ def _write_tables(report: Report, out: Path) -> None:
 
 
 def show(report: Report) -> None:
-  """Prints the table of scores, the best tracker first, and remarks."""
+  """Prints the table of scores, best tracker first, and then remarks."""
   table = report.table()
   tables.show(table, report.heading(), _remarks(report))
 
@@ -282,7 +284,7 @@ def _remarks(report):
 
 
 def _listed(names):
-  """Joins the first names and the number of remaining names."""
+  """Joins the first `_NAMED` names; adds the number of the others."""
   shown = ', '.join(names[:_NAMED])
   rest = len(names) - _NAMED
   return f'{shown}, and {rest} more' if rest > 0 else shown

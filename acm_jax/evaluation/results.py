@@ -15,16 +15,17 @@ from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.runs import lines
 from acm_jax.host.staging import replacing
 
-# Endings of the names of text files that have times or confidences, not boxes.
+# Text files with names that end like this contain times or confidences, not
+# boxes.
 _NO_BOXES = ('_time', '_times', '_confidence', '_value')
 
 
 def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
   """Reads boxes from a text file with commas, tabs or spaces as separators.
 
-  The boxes keep the pixel base of the file, whereas `sequences.read_boxes`
-  returns 0-based boxes. NaN is permitted, since annotations have NaN in frames
-  without a target.
+  The boxes keep the pixel base of the file, 0 or 1, whereas
+  `sequences.read_boxes` returns 0-based boxes. NaN is permitted, since
+  annotations have NaN in frames without a target.
 
   Raises:
     OSError: The file cannot be read.
@@ -48,7 +49,7 @@ def find_results(
   """Finds the result files of each sequence in a tracker's folder.
 
   Each run has one file: `<sequence>.txt`, `<sequence>_001.txt` and so on, or
-  `<sequence>_00000050.txt` if it was started at frame 50. The files are in
+  `<sequence>_00000050.txt` if the run starts at frame 50. The files are in
   `root` or in a subfolder named like the sequence. Files of times and
   confidences are left out.
 
@@ -71,7 +72,7 @@ def find_results(
     path
     for path in sorted([*root.glob('*.txt'), *root.glob('*/*.txt')])
     if path.parent.name != 'times'
-    # The name of a sequence may end in this way, too.
+    # A file that matches a sequence has boxes even if its name ends like this.
     and (match(path.stem) or not path.stem.endswith(_NO_BOXES))
   ]
   if not files and any(root.glob('*/*.bin')):
@@ -108,7 +109,7 @@ def find_results(
     runs[run] = file
   if not found:
     raise ValueError(
-      f'{folder}: no result of a sequence of the benchmark; '
+      f'{folder}: contains no results for sequences of the benchmark; '
       f'{_advice(files, root, match)}'
     )
   return {name: list(runs.values()) for name, runs in found.items()}, others
@@ -117,7 +118,7 @@ def find_results(
 def _advice(
   files: list[Path], root: Path, match: Callable[[str], str | None]
 ) -> str:
-  """Returns the advice for an error of `find_results` that no file matched.
+  """Returns advice for the user if no result file matches a sequence.
 
   The advice names subfolders that have results, or a file that does not match.
   """
@@ -142,9 +143,10 @@ def write_times(
 ) -> None:
   """Writes the seconds per frame, without and with the decoding of the image.
 
-  Times without decoding, which GOT-10k's toolkit expects, go to
-  `times/<sequence>_time.txt`, or next to the result if each sequence has a
-  folder. Times with decoding go to `times/<sequence>_with_decode.txt`.
+  Times without decoding go to `times/<sequence>_time.txt`. If each sequence has
+  its own folder of results, they go to `<sequence>/<sequence>_time.txt`, where
+  GOT-10k's toolkit expects them. Times with decoding go to
+  `times/<sequence>_with_decode.txt`.
   """
   times = folder / 'times'
   official = folder / sequence if benchmark.folder_each else times

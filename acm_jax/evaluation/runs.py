@@ -1,4 +1,4 @@
-"""Runs of a tracker, and text files of runs in the form of the VOT challenge.
+"""Runs of a tracker, and the VOT challenge's text files of runs.
 
 A file has a row per frame: a box x,y,w,h, the corners of a polygon, or a code
 for a frame without a region.
@@ -28,7 +28,7 @@ class Run(NamedTuple):
     region: Region in each frame, px: x, y, w, h or the corners of a polygon;
       empty in frames without a region, such as the frame of a start. An array
       [n, 4] if all regions are boxes.
-    event: Event in each frame: TRACKED or a code.
+    event: Event in each frame: TRACKED, INITIALISED, FAILED or SKIPPED.
     confidence: Confidence that the region is the target in each frame; NaN if
       unknown. None if the experiment does not use confidences.
     start: Index of the first frame.
@@ -94,7 +94,7 @@ def read_run(
   frames: int,
   which: str = 'annotated frames',
 ) -> Run:
-  """Reads one run.
+  """Reads the file of one run.
 
   Args:
     path: Path of the file.
@@ -143,7 +143,8 @@ def _row(path, number, line, codes):
   return row
 
 
-# Messages for rows that cannot follow the previous row, by the row's event.
+# Messages for a row that cannot follow the previous row. Keys are the event of
+# the row.
 _MISPLACED = {
   SKIPPED: '0, a skipped frame, is only permitted after 2, a failure, or 0',
   INITIALISED: '1, a start, is only permitted in row 1 and after 2, a failure',
@@ -168,7 +169,10 @@ def _check_single_start(path, events):
 
 
 def names_anchors(root: Path) -> bool:
-  """Returns whether any file name in a subfolder ends in an anchor's frame."""
+  """Returns whether a subfolder of `root` has files of anchor runs.
+
+  The names of such files end in the frame of the anchor, with 8 digits.
+  """
   files = root.glob('*/*.txt')
   return any(re.search(r'_\d{8}$', file.stem) for file in files)
 

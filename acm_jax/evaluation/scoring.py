@@ -23,7 +23,8 @@ def score(
   Args:
     benchmark: Name of the benchmark, a key of `benchmarks.BENCHMARKS`.
     annotation_path: Path of the annotations; see `annotations.read`.
-    results: Folder of each tracker's results, named like the tracker.
+    results: Folders of results, one per tracker. The name of a folder is the
+      name of the tracker.
     out: Output folder for scores.json, plots as PNG and CSV, and tables.
     protocol: Scoring protocol, which is the name of the toolkit that defines
       the scores, such as `pysot` (default: the benchmark's own).
@@ -33,7 +34,7 @@ def score(
 
   Raises:
     OSError: A file cannot be read or written.
-    ValueError: The arguments or the files do not fit together; nothing is
+    ValueError: The arguments or the files do not fit together. Nothing has been
       written in this case.
   """
   scored = compute(benchmark, annotation_path, results, protocol)
@@ -52,8 +53,8 @@ def compute(
   settings, folders = benchmarks.get(benchmark), _by_tracker(results)
   experiment = _experiment(folders, settings)
   protocol = protocol or settings.protocol
-  # A wrong request is refused before annotations are read: annotations of
-  # another benchmark would give a less helpful error.
+  # Check the protocol before reading annotations: if `benchmark` is wrong, the
+  # error about annotations would be less helpful.
   experiments.analysis(experiment, settings, protocol)
   truths = annotations.read(settings, annotation_path)
   return compare(settings, experiment, truths, folders, protocol)
@@ -76,7 +77,7 @@ def compare(
     benchmark: Benchmark of the sequences.
     experiment: Experiment that the results are from.
     truths: Ground truth by sequence.
-    folders: Folder of results by tracker.
+    folders: Folder of each tracker's results; keys are names of trackers.
     protocol: Scoring protocol, as in `score`.
     only: Names of the sequences to score (default: all that have results).
 
@@ -185,7 +186,7 @@ def _check_public(benchmark: Benchmark, truths: Truths) -> None:
 def _cropped(
   benchmark: Benchmark, truths: Truths
 ) -> dict[str, tuple[int, int]]:
-  """Returns the annotated and official frame counts that are not equal."""
+  """Returns the annotated and the official frame count where they differ."""
   official = benchmark.frames()
   lengths = {
     name: (truth.frames, official.get(name, truth.frames))
@@ -199,7 +200,7 @@ def _cropped(
 
 
 def _by_attribute(truths: Truths) -> dict[str, list[str]]:
-  """Returns the sequences with each attribute, in alphabetical order."""
+  """Returns the sequences with each attribute; the attributes are sorted."""
   found: dict[str, list[str]] = {}
   for name, truth in truths.items():
     for attribute in truth.attributes:

@@ -1,4 +1,4 @@
-"""Tables of scores for several formats, and confidence intervals."""
+"""Tables of scores in several formats, and confidence intervals."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ _DRAWS = 10_000
 
 
 class Figure(NamedTuple):
-  """A score of a tracker, as a column of tables.
+  """Heading of a score in tables, and whether higher or lower is better.
 
   Attributes:
     heading: Heading of the column.
@@ -34,8 +34,8 @@ def ranked(trackers: Mapping[str, Mapping[str, float]], by: str) -> list[str]:
   """Returns the trackers' names, best first; ranks undefined figures as 0.
 
   Args:
-    trackers: Values of the figures by tracker.
-    by: Figure that ranks the trackers.
+    trackers: Figures by tracker.
+    by: Name of the figure that ranks the trackers.
   """
   return sorted(trackers, key=lambda name: -np.nan_to_num(trackers[name][by]))
 
@@ -52,7 +52,7 @@ def rows(
     trackers: Values of the figures by tracker; undefined values become '-'.
     name: Heading of the first column.
     figures: Figures in the columns after the first.
-    by: Figure that ranks the trackers.
+    by: Name of the figure that ranks the trackers.
   """
   return [
     [name, *(figure.heading for figure in figures.values())],
@@ -150,8 +150,8 @@ def show(
 def draws(sequences: int, seed: int = 0) -> Int[np.ndarray, 'd {sequences}']:
   """Resamples the sequences with replacement, many times.
 
-  The figure varies over the draws as it would over other samples of sequences;
-  `interval` turns this variation into a confidence interval.
+  A figure that is recomputed on each draw varies as it would over other samples
+  of sequences. `interval` turns this variation into a confidence interval.
 
   Args:
     sequences: Number of sequences.
@@ -168,7 +168,7 @@ def draws(sequences: int, seed: int = 0) -> Int[np.ndarray, 'd {sequences}']:
 
 
 def interval(figures: Float[np.ndarray, 'd']) -> tuple[float, float]:
-  """Returns the 95% confidence interval of a figure, from resampled values.
+  """Returns the 95% confidence interval of a figure.
 
   Args:
     figures: Value of the figure in each draw of `draws`.

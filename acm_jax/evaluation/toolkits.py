@@ -1,9 +1,9 @@
-"""One-pass scores, as the toolkits define them.
+"""One-pass scores, as each toolkit defines them.
 
 For the same result files, scores of different toolkits differ by up to four
 points. Toolkits differ in which frames count, and in what counts as a hit; each
-function documents the rules of one toolkit. The name of a toolkit in `TOOLKITS`
-is a *scoring* protocol, for the argument `protocol` of `evaluation.scoring` and
+function documents the rules of one toolkit. Each key of `TOOLKITS` is the name
+of a *scoring* protocol, for the argument `protocol` of `evaluation.scoring` and
 the flag --protocol. A *tracking* protocol, in contrast, is how an experiment
 runs a tracker (`evaluation.protocol`).
 
@@ -16,8 +16,8 @@ centre distance within each of `metrics.DISTANCE_THRESHOLDS`; and
 `metrics.NORMALIZED_THRESHOLDS`. The figures `success_auc`, `precision_20` and
 `normalized_precision_20` are the toolkit's own success, precision and
 normalised precision. The figures `average_overlap`, `success_rate_50` and
-`success_rate_75` are over the rated frames: those of `rated_overlaps`, unless
-the toolkit's function documents others.
+`success_rate_75` are computed on the rated frames, which are the frames of
+`rated_overlaps` unless the toolkit's function documents others.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ HEADINGS = {
 
 
 class _Errors(NamedTuple):
-  """Overlaps and centre errors, by frame.
+  """Overlap and centre errors in each frame.
 
   Attributes:
     overlap: Overlap of the boxes.
@@ -70,9 +70,9 @@ def _errors(predicted, true) -> _Errors:
 def pysot(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
   """Computes one-pass scores as pysot defines them.
 
-  All fractions are of all frames, and the first row of the result counts. A
-  frame that is labelled absent is a miss. In other frames, an invalid true box
-  decides:
+  Success and precision are fractions of all frames. The first row of the result
+  is scored like other rows. A frame that is labelled absent is a miss. In other
+  frames, an invalid true box makes the frame a hit or a miss:
 
   * success: a true box without an area, or with a NaN, is a miss;
   * precision: a true box with a centre coordinate that is NaN or not positive
@@ -99,9 +99,9 @@ def pysot(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
 def otb(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
   """Computes one-pass scores as OTB's Matlab code defines them.
 
-  The first row is replaced by the true box. A true box with a value that is not
-  positive is a miss in success and a hit in precision. Absence labels are
-  ignored, and there is no normalised precision.
+  The first row of the result is replaced by the true box. A true box with a
+  value that is not positive is a miss in success and a hit in precision.
+  Absence labels are ignored, and there is no normalised precision.
   """
   unlabelled = dataclasses.replace(truth, absent=np.zeros(truth.frames, bool))
   return _matlab(predicted_xywh, unlabelled, normalized=False)
@@ -112,8 +112,8 @@ def lasot_official(
 ) -> Scores:
   """Computes one-pass scores as LaSOT's Matlab code defines them.
 
-  The rules are those of `otb`, except that a frame labelled absent is a miss in
-  every score, and that normalised precision, at 0.2, is defined.
+  The rules of `otb` apply, with two exceptions: a frame labelled absent is a
+  miss in every score, and normalised precision is defined, at 0.2.
   """
   return _matlab(predicted_xywh, truth, normalized=True)
 
@@ -140,10 +140,11 @@ def pytracking(
 ) -> Scores:
   """Computes one-pass scores as pytracking defines them.
 
-  The first row is replaced by the true box, and a predicted box without area by
-  the previous box with an area. A true box with a value that is not positive is
-  a miss in success and precision, and a hit in normalised precision. A frame
-  labelled absent is a miss in every score.
+  The first row of the result is replaced by the true box. A predicted box
+  without an area is replaced by the latest previous box with an area. A true
+  box with a value that is not positive is a miss in success and precision, and
+  a hit in normalised precision. A frame labelled absent is a miss in every
+  score.
   """
   return _pytracking(predicted_xywh, truth, distance_of_invalid=np.inf)
 
@@ -170,10 +171,11 @@ def _pytracking(predicted_xywh, truth, distance_of_invalid):
 
 
 def got10k(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
-  """Computes scores as GOT-10k's toolkit does on other benchmarks.
+  """Computes scores as GOT-10k's toolkit does on benchmarks except GOT-10k.
 
-  The first row is replaced by the true box. Frames with a true box of NaN are
-  left out, absence labels are ignored, and there is no normalised precision.
+  The first row of the result is replaced by the true box. Frames in which the
+  true box is NaN are left out. Absence labels are ignored, and there is no
+  normalised precision.
   """
   return _got10k_one_pass(predicted_xywh, truth, normalized=False)
 
@@ -228,11 +230,12 @@ def trackingnet(
 ) -> Scores:
   """Computes one-pass scores as TrackingNet's devkit defines them.
 
-  The first row is replaced by the true box, and all numbers are rounded.
-  Success, precision and normalised precision are areas under curves with 21
-  thresholds: overlaps from 0 to 1, where an overlap equal to the threshold is a
-  hit; distances from 0 to 50 px; and normalised distances from 0 to 0.5. All
-  frames are rated, and the average overlap is over all frames of all videos.
+  The first row of the result is replaced by the true box, and all coordinates
+  are rounded to whole numbers. Success, precision and normalised precision are
+  areas under curves with 21 thresholds: overlaps from 0 to 1, where an overlap
+  equal to the threshold is a hit; distances from 0 to 50 px; and normalised
+  distances from 0 to 0.5. All frames are rated. The average overlap is the mean
+  over all frames of all videos.
   """
   predicted = np.round(_with_first(predicted_xywh, truth))
   errors, frames = _errors(predicted, np.round(truth.box_xywh)), truth.frames
@@ -276,7 +279,7 @@ def _with_first(predicted_xywh, truth):
 
 
 def _is_positive(values):
-  """Returns, for each row, whether all values are positive; NaN is not."""
+  """Returns whether all values in a row are positive; NaN is not positive."""
   return (values > 0).all(axis=1)
 
 
@@ -285,8 +288,9 @@ def rated_overlaps(
 ) -> Float[np.ndarray, '_']:
   """Returns the overlaps in the rated frames.
 
-  All frames are rated, except frame 0 and frames without a target or without a
-  valid true box. The mean of the returned overlaps is the average overlap.
+  A frame is not rated if it is labelled absent, or if the true box is not
+  finite or has no area. Frame 0 is not rated, either. The mean of the returned
+  overlaps is the average overlap.
   """
   counted = ~truth.absent & np.isfinite(truth.box_xywh).all(axis=1)
   counted &= (truth.box_xywh[:, 2:] > 0).all(axis=1)
@@ -334,8 +338,9 @@ class Toolkit(NamedTuple):
     score: Function that scores one sequence.
     total: Function that combines the scores of many sequences.
     weight: Function that returns the weight of a sequence in the total success.
-    headings: Headings in tables that replace those of `HEADINGS`.
-    needs_sizes: Whether boxes are clipped to the image.
+    headings: Headings of figures in tables, where they differ from `HEADINGS`.
+    needs_sizes: Whether boxes are clipped to the image, which requires the size
+      of the image.
   """
 
   score: Callable[[np.ndarray, Truth], Scores]

@@ -16,19 +16,19 @@ class Truth:
 
   Attributes:
     region: Region of the target in each frame, px, in the benchmark's own pixel
-      base: x, y, w, h, or the corners x1, y1, x2, y2, ... of a polygon; NaN or
-      without an area in frames without a target. An array [n, 4] if all regions
-      are boxes.
-    absent: Whether the benchmark labels the target as absent in each frame;
-      False everywhere by default.
-    size: Width and height of the images, px; if None, regions are not clipped
+      base: x, y, w, h, or the corners x1, y1, x2, y2, ... of a polygon. In
+      frames without a target, the region is NaN or has no area. An array [n, 4]
+      if all regions are boxes.
+    absent: For each frame, whether the benchmark labels the target as absent
+      (default: False in all frames).
+    size: Width and height of the images, px. If None, regions are not clipped
       at the right and bottom borders.
     attributes: Attributes of the sequence, such as occlusion, as the benchmark
       names them; empty if not annotated.
     first_pixel: Coordinate of the first pixel in `region`.
-    anchors: Direction of tracking, 1 forward or -1 backward, from each anchor,
-      which is a frame in which trackers are started. Keys are frame indices;
-      empty if the benchmark has no anchors.
+    anchors: Anchors are the frames in which trackers are started. Keys are
+      frame indices, and values are the direction of tracking: 1 forward or -1
+      backward. Empty if the benchmark has no anchors.
   """
 
   region: Float[np.ndarray, 'n 4'] | Sequence[np.ndarray]
@@ -49,7 +49,7 @@ class Truth:
 
   @classmethod
   def of(cls, sequence: Sequence_) -> 'Truth':
-    """Creates the ground truth of a sequence, 0-based."""
+    """Creates the ground truth of a sequence, in 0-based coordinates."""
     return cls(sequence.box_xywh, sequence.absent)
 
   def region_at(self, frame: int) -> np.ndarray:
@@ -60,19 +60,19 @@ class Truth:
 
   @property
   def box_xywh(self) -> Float[np.ndarray, 'n 4']:
-    """Boxes, or bounding boxes of polygons, in the pixel base of `region`."""
+    """Box, or bounding box of the polygon, in the pixel base of `region`."""
     if isinstance(self.region, np.ndarray):
       return self.region
     return np.stack([region_box(region) for region in self.region])
 
   @property
   def visible(self) -> Bool[np.ndarray, 'n']:
-    """Whether each frame has a finite region; absence labels are ignored."""
+    """Whether each frame has a finite region; absence labels have no effect."""
     return np.array(
       [len(r) > 1 and bool(np.isfinite(r).all()) for r in self.region]
     )
 
   @property
   def bounds(self) -> tuple[int, int]:
-    """Width and height of the images; larger than any region if unknown."""
+    """Width and height of the images; a size above any region if unknown."""
     return self.size or (1 << 20, 1 << 20)

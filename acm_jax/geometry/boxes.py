@@ -6,7 +6,7 @@ uses the coordinates of a benchmark's files unchanged, as the official toolkits
 do (see `evaluation.truth`). Conversions between formats treat coordinates as
 continuous (`xyxy` = x, y, x + w, y + h). `pixel_center` is the centre of a
 box's *pixels*, x + (w - 1) / 2: official trackers start from this centre, and
-precision is the distance between two such centres.
+the precision score measures the distance between two such centres.
 
 The last axis of a box array holds the four numbers; any leading axes are
 allowed.
@@ -52,7 +52,7 @@ def iou(a_xyxy: Num[object, '*#b 4'], b_xyxy: Num[object, '*#b 4']):
   """Computes the intersection over union of pairs of boxes.
 
   Args:
-    a_xyxy: Boxes; negative extents count as empty.
+    a_xyxy: Boxes; a box with swapped corners counts as empty.
     b_xyxy: Boxes in a shape that broadcasts against `a_xyxy`.
 
   Returns:

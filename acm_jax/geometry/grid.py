@@ -4,7 +4,7 @@ import numpy as np
 
 
 def response_size(search_cells: int, template_cells: int) -> int:
-  """Returns the cells per side of the response to a template."""
+  """Returns the number of cells per side of the response to a template."""
   return search_cells - template_cells + 1
 
 
@@ -39,7 +39,8 @@ def anchors(
     ratios: Heights divided by widths.
 
   Returns:
-    float32 array [ratios * scales, 2] of (w, h); the scale varies fastest.
+    float32 array [number of ratios * number of scales, 2] of (w, h); the scale
+    varies fastest.
 
   Source: the released SiamRPN++ code.
   """

@@ -4,15 +4,15 @@ A command consists of a docstring (what it does, with an example), a function
 that defines its flags on a `FlagValues` of its own, and a function that does
 the work. Importing a command has no side effects, and no flag is global.
 
-An invalid *request* raises ValueError or, for a path of the wrong kind, one of
-`MISNAMED`; its message says what is wrong, where, and how to fix it. The exit
-code is 2. Any other error means that the work failed, for example because the
-disk is full. The exit code is 1. In both cases stderr gets one line; `--debug`
-prints the traceback instead.
+An invalid *request* raises ValueError, or one of `MISNAMED` if a path is of the
+wrong kind. The message says what is wrong, where, and how to fix it. The exit
+code is then 2. Any other error means that the work failed, for example because
+the disk is full. The exit code is then 1. In both cases stderr gets one line;
+`--debug` prints the traceback instead.
 
-In such messages functions put the names of their arguments in backticks. Where
-the command has a flag of that name, the runner prints the flag: `data_dir`
-becomes --data_dir.
+Error messages put the names of a function's arguments in backticks. If the
+command has a flag of the same name, the runner prints the flag instead:
+`data_dir` becomes --data_dir.
 """
 
 import logging
@@ -48,7 +48,8 @@ def run(
 
   Args:
     define: Function that defines the command's flags on a `FlagValues`.
-    main: Function that does the work; its errors follow the module's rules.
+    main: Function that does the work. It raises errors as the docstring of this
+      module describes.
     doc: Text that `--help` prints above the flags.
     argv: Command line, program name first (default: `sys.argv`).
   """
@@ -81,16 +82,16 @@ def run(
 
 
 def _flags_help(values: flags.FlagValues) -> str:
-  """Describes the command's own flags; absl would add its own flags."""
+  """Describes the command's flags, without those that absl itself defines."""
   texts = []
   for name in values:
     flag = values[name]
     text = ' '.join(flag.help.split()).removesuffix('.')
-    # absl puts the values of an enum before its text,
+    # absl puts the values of an enum flag before the flag's text.
     if values_and_text := re.fullmatch(r'<(.+?)>: (.+)', text):
       choices = values_and_text[1].replace('|', ', ')
       text = f'{values_and_text[2]}: {choices}'
-    # and a remark behind that of a flag that may be repeated.
+    # absl appends a remark to the text of a flag that may be repeated.
     remark = r'\.?; repeat this option to specify a list of values'
     text = re.sub(remark, '; may be repeated', text)
     if flag.default not in (None, [], '') and flag.default is not False:
@@ -103,8 +104,8 @@ def _flags_help(values: flags.FlagValues) -> str:
 
 
 def _quiet() -> None:
-  """Silences libraries that log the error that the one line reports."""
-  # For a damaged checkpoint they list every missing array, over pages.
+  """Silences libraries that would log the error a second time."""
+  # For a damaged checkpoint, they list every missing array, on many pages.
   logging.getLogger('asyncio').setLevel(logging.CRITICAL)
   logging.getLogger('absl').addFilter(_not_orbax)
   warnings.filterwarnings('ignore', module='orbax')

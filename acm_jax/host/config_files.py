@@ -44,7 +44,7 @@ def find(config: str) -> Path:
       comes with the package, independent of the working folder.
 
   Raises:
-    FileNotFoundError: The file does not exist or is no config; the message
+    FileNotFoundError: The file does not exist or is not a config. The message
       lists the configs of the package.
   """
   packaged = folder()
@@ -57,7 +57,7 @@ def find(config: str) -> Path:
   if path.is_file() and _is_whole(path):
     return path
   problem = 'defines no get_config(arg)' if path.is_file() else 'no such file'
-  # Other files of the package are only imported by these.
+  # Configs import the other files of the folder, which are not configs.
   known = ', '.join(
     path.stem for path in sorted(packaged.glob('*.py')) if _is_whole(path)
   )
@@ -67,15 +67,15 @@ def find(config: str) -> Path:
 
 
 def _is_whole(path: Path) -> bool:
-  """Returns whether a file is a config, not a part of configs."""
+  """Returns whether a file is a config, not a module that configs import."""
   return 'get_config' in path.read_text()
 
 
 def resolve(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
   """Replaces the names of configs on a command line by their paths.
 
-  The files can import their neighbours, and the configs of the package, as
-  `configs.NAME`.
+  A config can then import files in its own folder and the configs of the
+  package as `configs.NAME`.
 
   Args:
     values: Flags of the command; only a flag `--config` of ml_collections is
@@ -104,10 +104,10 @@ def resolve(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
 
 
 def check(values: flags.FlagValues) -> None:
-  """Checks that the config of a command, if any, is of the right type.
+  """Checks the type of the command's config, if the command has a config.
 
   Raises:
-    ValueError: `get_config` has returned something else than a ConfigDict.
+    ValueError: `get_config` has returned something other than a ConfigDict.
   """
   if 'config' not in values or not _is_config(values['config']):
     return
@@ -125,7 +125,7 @@ def _is_config(flag: flags.Flag) -> bool:
 
 
 def _make_importable(own: Path) -> None:
-  """Makes the configs of `own` and of the package importable from `configs`."""
+  """Makes files in `own` and packaged configs importable as `configs.NAME`."""
   package = sys.modules.get('configs')
   if package is None:
     spec = importlib.util.spec_from_loader('configs', None, is_package=True)

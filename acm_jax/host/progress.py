@@ -59,9 +59,12 @@ class Progress(contextlib.ExitStack):
       self._line()
 
   def leave_out(self, done: int) -> None:
-    """Excludes the time until now, when `done` items are done, from the rate.
+    """Excludes the time until now from the next line's rate.
 
-    Slow phases, such as compilation, would distort the next line's rate.
+    Slow phases, such as compilation, would distort the rate.
+
+    Args:
+      done: Number of items done until now.
     """
     self._mark = done, time.monotonic()
 
@@ -112,7 +115,7 @@ class _Rate(rich_progress.ProgressColumn):
 def progress(
   items: Iterable[T], label: str, total: int | None, unit: str
 ) -> Iterator[T]:
-  """Yields the items and shows `Progress` meanwhile."""
+  """Yields the items, and shows how many have been processed."""
   with Progress(label, total, unit) as shown:
     for count, item in enumerate(items, 1):
       yield item

@@ -12,9 +12,10 @@ from etils import epath
 
 @contextlib.contextmanager
 def staged(out: Path, replace: bool = False) -> Iterator[Path]:
-  """Yields an empty folder next to `out` and renames it to `out` at the end.
+  """Yields an empty folder, which is renamed to `out` after the block.
 
-  If the block raises, the folder is removed and `out` stays as it was.
+  The folder is next to `out`. If the block raises, the folder is removed and
+  `out` stays as it was.
 
   Args:
     out: Final path of the folder.
@@ -39,10 +40,10 @@ def staged(out: Path, replace: bool = False) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing(path: epath.PathLike) -> Iterator[Path]:
-  """Yields a local path to write to; the file becomes `path` on success.
+  """Yields a local path to write to, and moves the file to `path` on success.
 
   Args:
-    path: Final path, local or a remote address that etils.epath supports.
+    path: Final path, or remote address that etils.epath supports.
   """
   if not is_local(path):
     with tempfile.TemporaryDirectory() as folder:

@@ -16,7 +16,7 @@ from acm_jax.modules.mode import Mode
 
 
 class _Layer(NamedTuple):
-  """A convolution, and whether a 3x3 pooling of stride 2 follows."""
+  """A convolution. If `pooled`, a 3x3 pooling of stride 2 follows."""
 
   features: int
   size: int

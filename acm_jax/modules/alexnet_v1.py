@@ -19,7 +19,7 @@ _BatchNorm = functools.partial(BatchNorm, momentum=0.95, epsilon=1e-6)
 
 
 class _Layer(NamedTuple):
-  """A convolution, and whether a 3x3 pooling of stride 2 follows."""
+  """A convolution. If `pooled`, a 3x3 pooling of stride 2 follows."""
 
   features: int
   size: int

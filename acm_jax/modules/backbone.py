@@ -26,12 +26,12 @@ _BACKBONES = {
 
 
 class Backbone(nn.Module):
-  """Feature extractor with levels of one spatial size.
+  """Feature extractor. The features of all levels have the same spatial size.
 
   Attributes:
     levels: Stages to take features from, numbered as in the papers.
-    width: Factor on the number of channels of every layer; 1 is the published
-      network.
+    width: Factor that multiplies the number of channels of every layer. The
+      published network has width 1.
     stride: Distance between neighbouring feature cells, px of the image.
   """
 
@@ -78,7 +78,7 @@ def make(name: str, **kwargs) -> Backbone:
   """Builds a backbone by name.
 
   Raises:
-    ValueError: The name is unknown, or the width is no positive number.
+    ValueError: The name is unknown, or the width is not a positive number.
   """
   width = kwargs.get('width', 1.0)
   if not isinstance(width, int | float) or width <= 0:

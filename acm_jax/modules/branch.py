@@ -1,4 +1,4 @@
-"""Branches, which compute one output at one level of the backbone."""
+"""Branches. Each computes one output at one level of the backbone."""
 
 import abc
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class Branch(nn.Module):
   Attributes:
     outputs: Channels of the output.
     hidden: Channels of the inner layers.
-    fusion: Fusion of the adapted features into a response.
+    fusion: Fusion that computes the response from the adapted features.
   """
 
   outputs: int
@@ -51,13 +51,15 @@ class Branch(nn.Module):
 class HeadBranch(Branch):
   """A branch with a head after the fusion.
 
-  Template and search features each pass a 3x3 adapter of this branch, so that
-  classification and regression can use different features. The fusion and the
-  head follow; the head is two convolutions with batch norm and ReLU in between.
+  Template and search features each pass through an adapter, a 3x3 convolution.
+  Every branch has its own adapters, so that classification and localisation can
+  use different features. The fusion and the head follow. The head is two
+  convolutions with batch norm and ReLU in between.
 
   Attributes:
     head_size: Width and height of the head's kernels: 1 for depth-wise
-      correlation; 3 in the released ACM head, whose convolutions have a bias.
+      correlation, 3 in the released ACM head. If the head size is larger than
+      1, both convolutions have a bias; otherwise only the second has a bias.
   """
 
   head_size: int = 1
@@ -144,7 +146,7 @@ def make(
 def check(
   name: str, hidden: int, template_cells: int, options: Mapping[str, bool]
 ) -> None:
-  """Checks that a branch's fusion exists and has the response it declares.
+  """Checks that a fusion exists and that its response has the declared shape.
 
   Args:
     name: Name of the fusion.
@@ -153,7 +155,8 @@ def check(
     options: Further arguments of the fusion.
 
   Raises:
-    ValueError: The name or an option is unknown, or see `fusion.check`.
+    ValueError: The name or an option is unknown, or the response has another
+      shape than the fusion's class declares.
   """
   cells = template_cells - ADAPTER + 1
   fusion = fusions.make(name, hidden, cells, **options)

@@ -69,8 +69,8 @@ def _pad(x, edges):
 def _windows(x, kernel, edges, stride, dilation):
   """Pads the image once, then adds one weighted, strided window per tap.
 
-  If instead each product were padded, XLA would repeat the operations that
-  precede the convolution for each tap.
+  If each product were padded instead, XLA would repeat all operations before
+  the convolution for every tap.
   """
   x = _pad(x.astype(jnp.float32), edges)
   weights = kernel.astype(jnp.float32)[:, :, None, None]

@@ -1,8 +1,8 @@
 """Fusions of template and search features into a response map.
 
 A fusion encodes the template once per sequence (`encode`) and fuses it with the
-search region once per frame (`fuse`). Its class declares whether the response
-needs a head and how large the response is.
+search region once per frame (`fuse`). The class of a fusion declares whether
+the response needs a head and how large the response is.
 """
 
 import abc
@@ -27,7 +27,7 @@ from acm_jax.modules.layers import (
 def valid_conv(
   x: Float[Array, 'b h w c'], kernel: Float[Array, 'y x c f']
 ) -> Float[Array, 'b i j f']:
-  """Computes the valid cross-correlation with stride 1."""
+  """Computes the cross-correlation with stride 1 and without padding."""
   return jax.lax.conv_general_dilated(
     x, kernel, (1, 1), 'VALID', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
   )
@@ -38,9 +38,9 @@ def depthwise_xcorr(
 ) -> Float[Array, 'b i j c']:
   """Correlates every channel of every sample with its own kernel.
 
-  Sums shifted products over the taps of the kernel, which XLA fuses into one
-  pass. The grouped convolution is 50 to 80 times slower on a CPU. Sums are
-  accumulated in float32 for all types.
+  Adds one shifted product per tap of the kernel; XLA fuses the sum into one
+  pass. XLA's grouped convolution is 50 to 80 times slower on a CPU. Sums are
+  accumulated in float32, whatever the type of `search`.
   """
   rows = search.shape[1] - kernel.shape[1] + 1
   cols = search.shape[2] - kernel.shape[2] + 1
@@ -56,11 +56,11 @@ def depthwise_xcorr(
 def xcorr(
   search: Float[Array, 'b h w c'], kernel: Float[Array, 'b y x c o']
 ) -> Float[Array, 'b i j o']:
-  """Correlates every sample with its own kernels, summed over channels.
+  """Correlates every sample with its own kernels, and sums over channels.
 
-  One matrix product computes the scores of all cells with all taps; the scores
-  of each window are then summed. A convolution with one group per sample would
-  process only a few channels at a time.
+  One matrix product multiplies all cells by all taps of the kernels. The
+  products of each window are then summed. A convolution with one group per
+  sample would process only a few channels at a time.
   """
   rows = search.shape[1] - kernel.shape[1] + 1
   cols = search.shape[2] - kernel.shape[2] + 1
@@ -80,8 +80,8 @@ class Fusion(nn.Module):
       the response is the output, and the fusion has an attribute `outputs`.
     head_size: Default width and height of the head's kernels.
     features: Channels of the search features.
-    template_cells: Number of cells per side of the template features, which the
-      network computes from the backbone and the template size.
+    template_cells: Number of cells per side of the template features. The
+      network computes this number from the backbone and the template size.
   """
 
   has_head: ClassVar[bool] = True
@@ -130,7 +130,7 @@ class Fusion(nn.Module):
     *,
     train: bool,
   ) -> Float[Array, 'b r r o']:
-    """Computes the response of search features to the kernel of `encode`."""
+    """Computes the response of search features, given `encode`'s kernel."""
 
   def __call__(
     self,
@@ -159,12 +159,12 @@ class DepthwiseXCorr(Fusion):
 
 
 class XCorr(Fusion):
-  """Cross-correlation: the inner product of the template with every window.
+  """Cross-correlation: inner products of the template with search windows.
 
   The response has a single channel.
 
-  Source: SiamFC (arXiv:1606.09549), section 3.1; `SCALE` is from its released
-  code.
+  Source: SiamFC (arXiv:1606.09549), section 3.1; `SCALE` is from SiamFC's
+  released code.
   """
 
   SCALE = 1e-3
@@ -187,7 +187,7 @@ class UpXCorr(Fusion):
   `features` channels per kernel.
 
   Attributes:
-    outputs: Number of kernels.
+    outputs: Number of kernels, and of channels of the response.
 
   Source: SiamRPN (CVPR 2018), section 4.2.
   """
@@ -209,7 +209,7 @@ class UpXCorr(Fusion):
 
 
 class BoxPrior(nn.Module):
-  """Three-layer perceptron on the box size in the first frame.
+  """Three-layer perceptron that takes the box size in the first frame.
 
   Attributes:
     features: Output channels.
@@ -232,7 +232,7 @@ class BoxPrior(nn.Module):
         name=f'dense{index}',
       )(x)
 
-    # Raw pixels, as in the official code: the batch norms normalise them.
+    # Raw pixels, as in the official code; batch norms follow.
     x = box_size
     for layer in range(2):
       x = dense(x, self.hidden, layer)
@@ -253,7 +253,7 @@ class Acm(Fusion):
 
   `encode` computes the terms of the template and the prior once per sequence.
   `fuse` computes one convolution per frame; the sum broadcasts over locations.
-  The kernels are as large as the template features.
+  theta_z and theta_x are as large as the template features.
 
   Deviation: the paper mentions no convolution after the sum. The tail in the
   released code is batch norm, ReLU, a 3x3 convolution, batch norm and ReLU.
@@ -325,7 +325,7 @@ def get(name: str) -> type[Fusion]:
 
 
 def options(kind: type[Fusion]) -> tuple[str, ...]:
-  """Returns the names of the arguments that a fusion has beyond `Fusion`."""
+  """Returns the names of the arguments that a class adds to `Fusion`."""
   base = {field.name for field in dataclasses.fields(Fusion)}
   return tuple(
     field.name for field in dataclasses.fields(kind) if field.name not in base
@@ -335,7 +335,7 @@ def options(kind: type[Fusion]) -> tuple[str, ...]:
 def check_options(
   name: str, given: Mapping[str, Any], known: Collection[str]
 ) -> None:
-  """Checks the names of a fusion's further arguments.
+  """Checks that all `given` arguments of a fusion are `known`.
 
   Raises:
     ValueError: A name is unknown.
@@ -351,14 +351,14 @@ def check_options(
 def make(name: str, features: int, template_cells: int, **kwargs) -> Fusion:
   """Builds a fusion by name.
 
-  The fusion has no parent; the module that it is assigned to becomes its
-  parent.
+  The fusion has no parent module yet. The module that the fusion is assigned to
+  becomes its parent.
 
   Args:
     name: Name of the fusion.
     features: Channels of the search features.
     template_cells: Number of cells per side of the template features.
-    **kwargs: Further arguments of the fusion's class.
+    **kwargs: Arguments that the fusion's class adds to `Fusion`.
 
   Raises:
     ValueError: The name or an argument is unknown.
@@ -371,9 +371,9 @@ def make(name: str, features: int, template_cells: int, **kwargs) -> Fusion:
 
 
 def check(fusion: Fusion) -> None:
-  """Checks that the response of a fusion has the size that its class declares.
+  """Checks that a fusion's response has the shape that its class declares.
 
-  The head and the targets are built for the declared size.
+  The head and the targets are built for the declared shape.
 
   Raises:
     ValueError: The response has another size or another number of channels.

@@ -1,8 +1,7 @@
-"""Convolution and batch norm with the settings of the PyTorch trackers.
+"""Convolution and batch norm with the settings of the official trackers.
 
-In the official code, neck, fusion and heads use PyTorch's default
-initialisation: weights and biases are drawn from
-U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
+The official trackers initialise neck, fusion and heads with PyTorch's defaults:
+weights and biases are drawn from U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
 """
 
 import contextlib
@@ -20,11 +19,11 @@ from acm_jax.modules.mode import Mode
 uniform_fan_in = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
 normal_fan_out = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
 
-# Momentum and epsilon are PyTorch's. Two things differ from PyTorch: under a
-# sharded jit, statistics are computed over the global batch, not per GPU, and
-# the running variance is the biased estimate. Flax's fast variance,
-# E[x^2] - E[x]^2, suffers from cancellation when the mean is far from 0, as it
-# is for box sizes in px.
+# Momentum and epsilon are PyTorch's. There are two differences from PyTorch.
+# Under a sharded jit, statistics are computed over the global batch, not per
+# GPU. The running variance is the biased estimate.
+# Flax's fast variance, E[x^2] - E[x]^2, is not used: it suffers from
+# cancellation if the mean is far from 0, like the mean of box sizes in px.
 BatchNorm = functools.partial(
   nn.BatchNorm, momentum=0.9, epsilon=1e-5, use_fast_variance=False
 )
@@ -33,10 +32,10 @@ BatchNorm = functools.partial(
 def freezing_statistics(mode: Mode) -> contextlib.AbstractContextManager:
   """Returns a context manager that freezes the statistics selected by `mode`.
 
-  Inside the context, batch norms that do not train, and those with frozen
-  statistics, use their running statistics, even if they are called with
-  `use_running_average=False`. Modules must pass `use_running_average` in the
-  call, not to the constructor. Scale and bias still receive gradients.
+  Inside the context, a batch norm that does not train or has frozen statistics
+  uses its running statistics, even if it is called with
+  `use_running_average=False`. Its scale and bias still receive gradients.
+  Modules must pass `use_running_average` in the call, not to the constructor.
   """
 
   def intercept(call, args, kwargs, context):

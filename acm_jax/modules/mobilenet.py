@@ -139,7 +139,7 @@ class MobileNetV2(Backbone):
     return self.channels(_LAYERS[level - 1].features)
 
   def channels(self, features: int) -> int:
-    """Returns `features` times `width`, at least 1; rounds down as pysot."""
+    """Returns `features` times `width`, rounded down like pysot, at least 1."""
     return max(1, int(features * self.width))
 
 
@@ -149,7 +149,7 @@ def mobilenet_v2(
   """Builds the light backbone of SiamRPN++, which uses `width` 1.4.
 
   Raises:
-    ValueError: A level is not among layers 3 to 7.
+    ValueError: There is no level, or a level is not among layers 3 to 7.
   """
   if not set(levels) <= {3, 4, 5, 6, 7} or not levels:
     raise ValueError(

@@ -1,7 +1,7 @@
 """MobileNetV3-Small up to its ninth block, with stride 16.
 
-The ninth block, the last one, has stride 1; in the ImageNet network it has
-stride 2.
+The ninth block is the last one of this network and has stride 1. In the
+ImageNet network, the ninth block has stride 2.
 
 Source: MobileNetV3 (arXiv:1905.02244), table 2; the released NanoTrackV3 for
 its use in a tracker.
@@ -61,7 +61,7 @@ def _multiple_of_8(channels: float | int) -> int:
 
 
 class SqueezeExcite(nn.Module):
-  """Multiplies channels by weights, computed from the means of all channels.
+  """Multiplies each channel by a weight computed from all channels' means.
 
   Source: Squeeze-and-Excitation (arXiv:1709.01507), with the hard sigmoid of
   MobileNetV3.
@@ -98,8 +98,8 @@ class InvertedResidual(nn.Module):
     block, inputs = self.block, x.shape[-1]
     inner = _multiple_of_8(inputs * block.expansion)
     activate = nn.hard_swish if block.hard_swish else nn.relu
-    # A block without expansion activates before squeeze-and-excite, the others
-    # after it.
+    # Blocks without an expansion layer activate before squeeze-and-excite; all
+    # other blocks activate after squeeze-and-excite.
     expands = inner != inputs
 
     def conv(features, name):
@@ -167,7 +167,7 @@ def mobilenet_v3_small(
   """Builds the backbone of NanoTrackV3.
 
   Raises:
-    ValueError: A level is not among blocks 4 to 9.
+    ValueError: There is no level, or a level is not among blocks 4 to 9.
   """
   known = range(_FIRST_LEVEL, len(_BLOCKS) + 1)
   if not set(levels) <= set(known) or not levels:

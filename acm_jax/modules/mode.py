@@ -1,4 +1,4 @@
-"""Mode of a network: which parts train. It is static under jit."""
+"""Mode of a network: the parts that train. A mode is static under jit."""
 
 import dataclasses
 import re
@@ -9,15 +9,15 @@ from collections.abc import Sequence
 class Mode:
   """Parts of a network that train.
 
-  Batch norms of these parts use and update batch statistics. Paths in the
-  attributes are names of nested modules, joined by '/'.
+  Batch norms in parts that train use and update batch statistics. A path
+  consists of the names of nested modules, joined by '/'.
 
   Attributes:
     training: Whether any part trains.
     frozen: Paths of the modules that do not train.
-    frozen_statistics: Regular expressions that match the beginnings of paths.
-      Matching batch norms use their running statistics without updating them,
-      even in parts that train.
+    frozen_statistics: Regular expressions. If one of them matches the beginning
+      of a batch norm's path, the batch norm uses its running statistics without
+      updating them, even in a part that trains.
   """
 
   training: bool = False

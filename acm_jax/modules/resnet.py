@@ -24,7 +24,7 @@ class Residual(nn.Module):
     stride: Stride of the first 3x3 convolution; if 2, the convolution has no
       padding.
     dilation: Dilation of the first 3x3 convolution.
-    later_dilation: Dilation of a second 3x3 convolution.
+    later_dilation: Dilation of the second 3x3 convolution, if there is one.
     projection: Kernel size of the shortcut's convolution; 0 for the identity.
     EXPANSION: Ratio of output to inner channels.
   """
@@ -97,7 +97,7 @@ class BasicBlock(Residual):
 
 
 class Bottleneck(Residual):
-  """1x1 and 3x3 convolutions, and a 1x1 convolution to 4 times the channels."""
+  """1x1, 3x3 and 1x1 convolutions; the last has 4 times the channels."""
 
   EXPANSION = 4
 
@@ -115,7 +115,7 @@ class Bottleneck(Residual):
 
 
 class ResNet(Backbone):
-  """Dilated ResNet. Its levels are stages 1 to 4, with stride 8 from stage 2.
+  """Dilated ResNet. Its levels are stages 1 to 4; stages 2 to 4 have stride 8.
 
   Attributes:
     blocks: Number of residual blocks in each stage.

@@ -1,7 +1,8 @@
 """Siamese network with several levels; trackers define its outputs.
 
-Template and search region pass the same backbone and neck. At every level, two
-branches fuse the features: one classifies locations, the other predicts boxes.
+Template and search region pass through the same backbone and neck. At every
+level of the backbone, two branches fuse the features: one classifies locations,
+the other predicts boxes.
 """
 
 from typing import Any
@@ -27,12 +28,12 @@ class SiameseNetwork(nn.Module):
     template_size: Side of the template crop, px.
     fusion: Name of the fusion.
     hidden: Channels of neck, fusion and head at each level.
-    outputs: Channels of the classification and of the localisation.
+    outputs: Output channels of the classification and of the localisation.
     fusion_options: Further arguments of the fusion, as (name, value) pairs.
     head_size: Width and height of the head's kernels.
     has_neck: Whether a neck maps the levels to `hidden` channels.
-    weighted: Whether learned weights mix the levels; otherwise the levels are
-      averaged.
+    weighted: Whether learned weights mix the outputs of the levels; otherwise
+      the outputs are averaged.
     largest_template: Number of cells per side to which larger template features
       are cropped.
 
@@ -84,7 +85,7 @@ class SiameseNetwork(nn.Module):
     return min(self.backbone.cells(self.template_size), self.largest_template)
 
   def response_size(self, search_size: int) -> int:
-    """Returns the cells per side of the output for a `search_size` px crop."""
+    """Returns the number of cells per side of the output for a search crop."""
     return branches.response_size(
       self.fusion,
       self.backbone.cells(search_size),
@@ -95,7 +96,7 @@ class SiameseNetwork(nn.Module):
   def features(
     self, image: Float[Array, 'b h h 3'], *, mode: Mode
   ) -> tuple[Float[Array, 'b y y _'], ...]:
-    """Computes the features of every level."""
+    """Computes the features of every level of the backbone."""
     features = self.backbone(image, mode=mode)
     if self.has_neck:
       return self.neck(features, train=mode.trains(self.neck.path))
@@ -175,6 +176,9 @@ class SiameseNetwork(nn.Module):
 def _weighted_sum(
   levels: Float[Array, 'b r r o l'], weight: Float[Array, 'l']
 ) -> Float[Array, 'b r r o']:
-  """Mixes levels, without a matrix product, whose precision may be reduced."""
+  """Computes the sum of the levels, weighted by the softmax of `weight`.
+
+  A matrix product is avoided, because its precision may be reduced.
+  """
   normalised = jax.nn.softmax(weight)[None, None, None, None]
   return jnp.sum(levels * normalised, axis=-1)

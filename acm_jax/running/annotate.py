@@ -28,8 +28,8 @@ def annotate(
 
   boxes.csv has one row per frame and target: frame, target, x, y, w, h (px,
   0-based), score, lost (0 or 1), margin (see `Result`). tracked.png is a sheet
-  of frames for a quick look. An interrupt ends tracking and keeps all frames
-  tracked so far, so that recording from a camera can be ended.
+  of frames for a quick look. To end a recording from a camera, interrupt it:
+  all frames tracked so far are kept.
 
   Args:
     tracker: Tracker that follows the targets.
@@ -38,7 +38,7 @@ def annotate(
     out: Folder for the three files.
 
   Returns:
-    The number of frames.
+    Number of tracked frames.
 
   Raises:
     ValueError: A box or a frame is invalid; see `VideoTracker.track`.

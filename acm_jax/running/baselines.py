@@ -13,7 +13,7 @@ from acm_jax.tracking.engine import Programs, initial_result
 
 
 class Baseline(abc.ABC):
-  """Single-target tracker; images are RGB, boxes px, 0-based."""
+  """Tracker of one target. Images are RGB; boxes are in px, 0-based."""
 
   @abc.abstractmethod
   def init(
@@ -27,7 +27,7 @@ class Baseline(abc.ABC):
 
 
 class FirstBox(Baseline):
-  """Repeats the first box."""
+  """Baseline that repeats the first box in every frame."""
 
   def init(self, image, box_xywh):
     self._box_xywh = np.asarray(box_xywh, np.float64)
@@ -69,10 +69,10 @@ BASELINES: dict[str, type[Baseline]] = {'first_box': FirstBox, 'mil': Mil}
 
 
 class BaselineFollower:
-  """`Follower` with a single lane, in which a baseline tracks.
+  """`Follower` that tracks one target at a time, with a baseline.
 
-  A step runs only when its result is fetched, so that a discarded step takes
-  no time.
+  The baseline tracks a frame only when the result is fetched, so that results
+  that are never fetched take no time.
   """
 
   lanes = 1
@@ -96,14 +96,14 @@ class BaselineFollower:
   def start(
     self, image: np.ndarray, boxes_xywh: Mapping[int, np.ndarray]
   ) -> None:
-    """Starts the lane on a target."""
+    """Starts tracking a target in the only lane."""
     (box_xywh,) = boxes_xywh.values()
     self._baseline.init(image, box_xywh)
 
   def advance(
     self, images: Mapping[int, np.ndarray]
   ) -> Callable[[], dict[int, Tracked]]:
-    """Returns a function that advances the lane by a frame when called."""
+    """Returns a function that tracks the target in the image when called."""
     ((lane, image),) = images.items()
 
     def fetch():

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 
 from acm_jax.host.staging import replacing
 
-# RGB. Palette of Okabe and Ito, which the colour-blind can distinguish, too.
+# RGB. Okabe and Ito's colours, which colour-blind readers can distinguish.
 COLORS = (
   (230, 159, 0),
   (86, 180, 233),
@@ -29,7 +29,7 @@ def draw_box(
   color: tuple[int, int, int],
   text: str = '',
 ) -> None:
-  """Draws a box, and a text at the box's top left corner, into a frame.
+  """Draws a box into a frame, with a text at the box's top left corner.
 
   The frame is changed in place. A box that is not finite is not drawn.
   """
@@ -82,7 +82,7 @@ class VideoWriter:
 def write_sheet(
   frames: Sequence[UInt8[np.ndarray, '_ _ 3']], path: Path
 ) -> None:
-  """Writes frames, scaled to equal width, as a grid to a PNG file.
+  """Scales frames to equal width, and writes them as a grid to a PNG file.
 
   Raises:
     RuntimeError: The file cannot be written.

@@ -30,7 +30,7 @@ SHEET_SEQUENCES, SHEET_FRAMES = 6, 4
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Task:
-  """Sequences of a benchmark on which trackers are run.
+  """Task of running trackers on sequences of a benchmark.
 
   Attributes:
     benchmark: Benchmark that the sequences belong to.
@@ -49,7 +49,7 @@ class Task:
 
   @functools.cached_property
   def truths(self) -> Truths:
-    """Annotations by name of the sequence.
+    """Ground truth of each sequence in the root folder, by name.
 
     Raises:
       OSError: The annotations cannot be read.
@@ -74,7 +74,7 @@ class Task:
     """Scores trackers on the sequences of the task.
 
     Args:
-      folders: Folder of each tracker's results, by name of the tracker.
+      folders: Folder of each tracker's results; keys are names of trackers.
     """
     names = [sequence.name for sequence in self.sequences]
     return scoring.compare(
@@ -83,7 +83,7 @@ class Task:
 
 
 def evaluate(trackers: Mapping[str, Follower], task: Task, out: Path) -> None:
-  """Runs and scores trackers, and draws boxes of the first tracker.
+  """Runs trackers, scores them, and draws the first tracker's boxes.
 
   If only the benchmark's server has the annotations, archives to submit are
   written instead of scores.
@@ -91,9 +91,9 @@ def evaluate(trackers: Mapping[str, Follower], task: Task, out: Path) -> None:
   Args:
     trackers: Trackers by name.
     task: Sequences to run the trackers on.
-    out: Output folder. Receives the report and a folder with the name of the
-      benchmark. The latter holds a copy of the report, `tracked.png` and, for
-      each tracker, a folder of results.
+    out: Output folder for the report. A subfolder, named like the benchmark,
+      has a copy of the report, `tracked.png`, and a folder of results for each
+      tracker.
   """
   folders = [run(name, each, task, out) for name, each in trackers.items()]
   benchmark = task.benchmark
@@ -112,7 +112,7 @@ def evaluate(trackers: Mapping[str, Follower], task: Task, out: Path) -> None:
 
 
 def run(name: str, follower: Follower, task: Task, out: Path) -> Path:
-  """Runs one tracker on the sequences; returns the folder of the results.
+  """Runs one tracker on a task; returns the folder of the results.
 
   Sequences that already have complete results of this tracker are skipped.
 
@@ -148,7 +148,7 @@ def run(name: str, follower: Follower, task: Task, out: Path) -> Path:
       results.write_times(
         folder, sequence, benchmark, seconds, seconds_with_decode
       )
-      # Written last, because a sequence with result files counts as done.
+      # Write runs after times, because a sequence with runs counts as done.
       experiment.write(folder, sequence, each.runs, benchmark)
       timings.append(
         _Timing(each.answers, seconds.sum(), seconds_with_decode.sum())

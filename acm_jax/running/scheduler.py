@@ -1,8 +1,9 @@
-"""Runs the protocols of several sequences at once, one sequence per lane.
+"""Runs the tracking protocols of several sequences at once.
 
-Each step advances all lanes by a frame, and threads decode the coming images.
-A step begins before the results of the previous step are known, because a
-protocol nearly always requests the next frame. If a protocol then requests
+A tracker has a fixed number of lanes, and each lane tracks one sequence at a
+time. A step advances all lanes by a frame, while threads decode the coming
+images. A step begins before the results of the previous step are known, because
+a protocol nearly always requests the next frame. If a protocol requests
 something else, the result of its lane is discarded. Sequences with frames that
 are padded to the same size (a bucket) run together, so that few programs are
 compiled.
@@ -38,11 +39,11 @@ _AHEAD = 4
 
 @typing.runtime_checkable
 class Follower(typing.Protocol):
-  """Interface of `tracking.engine.Engine` and of `BaselineFollower`.
+  """Tracker that `drive` runs: an `Engine` or a `BaselineFollower`.
 
   Attributes:
     lanes: Number of targets that are tracked at once.
-    programs: Compiled programs.
+    programs: Programs that the tracker has compiled.
     about: Description of everything that the results depend on.
   """
 
@@ -53,16 +54,19 @@ class Follower(typing.Protocol):
   def start(
     self, image: np.ndarray, boxes_xywh: Mapping[int, np.ndarray]
   ) -> None:
-    """Assigns targets to lanes, given the box of each lane's target."""
+    """Starts lanes on new targets, given each target's box in the image."""
 
   def advance(
     self, images: Mapping[int, np.ndarray]
   ) -> Callable[[], Mapping[int, Tracked]]:
-    """Advances lanes by a frame; returns a function that fetches results."""
+    """Advances lanes to their next images, without waiting for the results.
+
+    The returned function waits for the results, and returns them by lane.
+    """
 
 
 class Job(NamedTuple):
-  """Sequence and the protocol to run on it."""
+  """Sequence, and the tracking protocol to run on it."""
 
   sequence: sequences.Sequence
   protocol: Protocol
@@ -71,11 +75,11 @@ class Job(NamedTuple):
 class Times(NamedTuple):
   """Seconds spent on each frame of a sequence.
 
-  The time is 0 for a frame that was not tracked, and the sum for a frame that
-  was tracked more than once.
+  The time of a frame that was not tracked is 0. If a frame was tracked more
+  than once, the times are summed.
 
   Attributes:
-    seconds: Seconds without the wait for the image to be decoded.
+    seconds: Seconds without waiting for the image to be decoded.
     seconds_with_decode: Seconds including the wait for the image.
   """
 
@@ -84,12 +88,12 @@ class Times(NamedTuple):
 
 
 class Done(NamedTuple):
-  """Outcome of a job.
+  """Results of a finished job.
 
   Attributes:
-    index: Index of the job.
+    index: Index of the job in the argument of `drive`.
     runs: Runs that the protocol returned.
-    answers: Number of the protocol's requests that were answered.
+    answers: Number of requests of the protocol that were answered.
     times: Seconds spent on each frame.
   """
 
@@ -104,10 +108,10 @@ def drive(
   jobs: Sequence[Job],
   on_frames: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Done]:
-  """Runs protocols to completion; yields the outcome of each job when done.
+  """Runs jobs to completion; yields the results of each job once it is done.
 
   Args:
-    follower: Tracker that answers the protocols' requests.
+    follower: Tracker that answers the requests of the protocols.
     jobs: Jobs to run.
     on_frames: Callback that receives the number of newly answered requests.
 
@@ -160,7 +164,7 @@ class _ActiveJob:
     self.size: tuple[int, int] | None = None
 
   def answer(self, frame: int, tracked: Tracked) -> None:
-    """Sends the protocol a result, and receives its next request."""
+    """Sends a result to the protocol, and receives the next request."""
     box_xywh = np.asarray(tracked.box_xywh, np.float64)
     if not np.isfinite(box_xywh).all():
       raise self.error(
@@ -205,7 +209,7 @@ class _ActiveJob:
 
 
 def _check(active: _ActiveJob) -> tuple[int, int]:
-  """Checks the first request of a job; returns the bucket of the image."""
+  """Checks the first request of a job; returns the size to pad frames to."""
   start = active.wanted
   image = active.job.sequence.frame(start.frame)
   try:
@@ -216,7 +220,7 @@ def _check(active: _ActiveJob) -> tuple[int, int]:
 
 
 class _Frames:
-  """Images of a sequence in the order of the requests, decoded ahead."""
+  """Images of a sequence from the latest start on, decoded ahead by threads."""
 
   def __init__(self, sequence: sequences.Sequence, pool):
     self._sequence, self._pool = sequence, pool
@@ -242,7 +246,7 @@ class _Frames:
 
   @property
   def number(self) -> int:
-    """Number of the frame that `take` returns next."""
+    """Index of the frame that `take` returns next."""
     return self._numbers[0]
 
   def take(self) -> np.ndarray:
@@ -255,10 +259,10 @@ class _Frames:
 
 @dataclasses.dataclass
 class _Step:
-  """Step with pending results.
+  """Step with results that have not been fetched yet.
 
   Attributes:
-    moved: Job and frame number by lane.
+    moved: Job and index of the frame for each lane that takes part.
     fetch: Function that waits for the results and returns them by lane.
   """
 
@@ -267,7 +271,7 @@ class _Step:
 
 
 class _Group:
-  """Runner of all jobs of one bucket."""
+  """Runner of the jobs with images that are padded to the same size."""
 
   def __init__(self, follower: Follower, jobs, on_frames):
     self._follower, self._on_frames = follower, on_frames
@@ -292,11 +296,11 @@ class _Group:
         if active and active.wanted is None:
           self._lanes[lane] = None
           yield active.done()
-          # Time that the caller spends on the outcome must not count.
+          # The clock must not count the time that the caller spends on results.
           self._clock.start()
 
   def _fill(self, lane: int) -> None:
-    """Assigns the next job to a free lane, and serves requests to start."""
+    """Gives a free lane the next job, and answers requests to start."""
     if self._lanes[lane] is None and self._waiting:
       self._lanes[lane] = self._waiting.popleft()
     active = self._lanes[lane]
@@ -331,7 +335,7 @@ class _Group:
       raise
 
   def _settle(self, pending: _Step) -> None:
-    """Waits for a step, and answers requests with its results."""
+    """Waits for the results of a step, and answers requests with them."""
     if pending.moved:
       results = pending.fetch()
       self._answer(
@@ -342,7 +346,7 @@ class _Group:
       )
 
   def _discard(self, begun: _Step | None) -> None:
-    """Removes from a step the lanes that did not request the next frame."""
+    """Removes lanes from the step if their jobs do not want the next frame."""
     moved = begun.moved if begun else {}
     for lane, active in enumerate(self._lanes):
       if active and not isinstance(active.wanted, Next):
@@ -385,7 +389,10 @@ class _Clock:
     self._waited += time.perf_counter() - begun
 
   def lap(self) -> tuple[float, float]:
-    """Returns the seconds since the start, without and with waits; restarts."""
+    """Returns the seconds since the start, and restarts.
+
+    The first number excludes the waits for images; the second includes them.
+    """
     total = time.perf_counter() - self._begun
     total -= self._programs.seconds - self._compiled
     without_waits = total - self._waited

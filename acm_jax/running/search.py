@@ -4,7 +4,7 @@ Candidates are taken from a scrambled Halton sequence, so that a search with a
 larger budget extends a search with a smaller one. Each candidate has a folder
 of result files; the name of the folder states the candidate's values in the
 format of `acm-jax evaluate --hparams`. Existing results are not computed again.
-`acm-jax score` can compare the folders like those of different trackers.
+`acm-jax score` can compare these folders as if each were a different tracker.
 """
 
 import dataclasses
@@ -56,7 +56,7 @@ class Budget:
 
 
 def candidates(model: Model, budget: Budget) -> dict[str, Hparams]:
-  """Returns candidates by name: the model's values, then random values."""
+  """Returns candidates by name: first the model's own, then random ones."""
   spans = model.tracker.hparam_spans
   halton = qmc.Halton(len(spans), rng=budget.seed)
   low, high = zip(*spans.values(), strict=True)
@@ -144,7 +144,7 @@ def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
 
 
 def _follow(model, values, sequence, programs) -> list[Run]:
-  """Tracks a sequence with several candidates; reads each frame once."""
+  """Tracks a sequence with several candidates; reads each frame only once."""
   stacked = jax.tree.map(lambda *x: np.array(x, np.float32), *values)
   boxes = np.tile(sequence.box_xywh[:1], (len(values), 1))
   frames = read_ahead(sequence.frame_paths)
@@ -177,7 +177,7 @@ def _write(
     for f in fields
     if f.name not in spans
   }
-  # Hyper-parameters that are not searched follow, unless they are 0.
+  # Append the hyper-parameters that are not searched, unless they are 0.
   best = ','.join([ranked[0], *(f'{k}={v!r}' for k, v in fixed.items() if v)])
   values = {k: [float(getattr(tried[k], n)) for n in spans] for k in ranked}
   heading = f'{scored.heading()}, {len(tried)} candidates, seed {budget.seed}'

@@ -1,1 +1,1 @@
-"""Timing of operators, steps and input, side by side in one run."""
+"""Timing of alternative implementations of operators, steps and input."""

@@ -1,4 +1,4 @@
-"""Implementations ("forms") of an operator, ready to be timed."""
+"""Implementations of an operator to be timed, called forms."""
 
 import dataclasses
 import functools
@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# Function that does the work once, and returns the arrays to wait for.
+# Function that computes once and returns its results; timing waits for them.
 Run = Callable[[], Any]
 
 
@@ -19,10 +19,11 @@ class Form:
   """Implementation of an operator.
 
   Attributes:
-    forward: Function from the operator's arrays to a run that computes the
-      result.
-    gradient: Function from the operator's arrays to a run that computes the
-      result and, for a random cotangent, the gradients by all arrays.
+    forward: Function that takes the operator's arrays. It returns a `Run`,
+      which computes the result.
+    gradient: Function that takes the operator's arrays. It returns a `Run`,
+      which computes the result and, for a random cotangent, the gradients with
+      respect to all arrays.
   """
 
   forward: Callable[..., Run]
@@ -30,7 +31,7 @@ class Form:
 
 
 def in_jax(function: Callable) -> Form:
-  """Returns a form that compiles and runs a JAX function of arrays."""
+  """Returns the form that computes a JAX function of arrays with `jax.jit`."""
   compiled = jax.jit(function)
 
   def forward(*arrays):
@@ -51,7 +52,10 @@ def in_jax(function: Callable) -> Form:
 
 
 def normal(shape: tuple[int, ...]) -> jax.Array:
-  """Samples normal numbers with a fixed seed; repeats them after 2^20."""
+  """Returns normal random numbers of a fixed seed.
+
+  Only 2^20 numbers are sampled; larger arrays repeat them.
+  """
   count = min(math.prod(shape), 2**20)
   values = np.random.default_rng(0).standard_normal(count, np.float32)
   return jnp.asarray(np.resize(values, shape))

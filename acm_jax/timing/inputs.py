@@ -21,16 +21,16 @@ def inputs(
   batch_size: int,
   steps: int = 64,
 ) -> Iterator[Work]:
-  """Yields the work of reading the same pairs with every implementation.
+  """Yields a `Work` that reads the same pairs in every implementation.
 
   Args:
     clips: Folder of a clip set.
-    others: Additional implementations by name. Each is a function that takes
-      the JPEG bytes of pairs (template image, search image) and the sides of
-      the regions to decode (of the template, of the search image), px; and
-      returns a run.
+    others: Additional implementations; keys are names. Each is a function with
+      two arguments: the JPEG bytes of all pairs (template image, search image),
+      and the sides of the regions to decode in these two images, px. It returns
+      the function to time.
     batch_size: Number of pairs per batch.
-    steps: Number of batches per run.
+    steps: Number of batches that are read in one timing.
   """
   template_side, search_side = (
     context.padded_side(**image) for image in (TEMPLATE, SEARCH)
@@ -56,7 +56,8 @@ def inputs(
   }
   sides = template_side, search_side
   rest = {name: make(pairs, sides) for name, make in others.items()}
-  # Times longer than usual, because decoding on several cores is noisy.
+  # The time budget is larger than usual, because decoding on several cores is
+  # noisy.
   yield Work(labels, {'ours': ours, **rest}, seconds=10.0)
 
 

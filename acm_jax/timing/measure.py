@@ -1,4 +1,4 @@
-"""Timing of several forms of the same work.
+"""Timing of several implementations (forms) of the same computation (work).
 
 The forms take turns, so that noise of the machine affects all of them alike.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-# Minimum and maximum number of rounds of a form.
+# Minimum and maximum number of rounds in which a form is timed.
 LEAST_ROUNDS, MOST_ROUNDS = 3, 100
 # Default of `Work.seconds`.
 SECONDS = 2.0
@@ -24,13 +24,14 @@ _MOST_CALLS = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-  """Work that can be done in several forms.
+  """Computation that several implementations, called forms, can do.
 
   Attributes:
-    labels: Description of the work, by column of the table.
-    forms: Functions without arguments by name, beginning with the reference.
-      Timing waits for the arrays that a function returns.
-    seconds: Total time of a form after which no further round begins.
+    labels: Description of the work; keys are columns of the table.
+    forms: Functions to time, by name; the first is the reference. They take no
+      arguments. Timing waits for the arrays that they return.
+    seconds: Time budget of each form. Once it is spent, the form runs no
+      further rounds, but it always runs at least `LEAST_ROUNDS`.
   """
 
   labels: Mapping[str, str]
@@ -41,22 +42,22 @@ class Work:
 def measure(
   works: Iterable[Work], *, seconds: float | None = None
 ) -> list[dict[str, Any]]:
-  """Times every form of every work.
+  """Times every form of the given works.
 
-  All forms of a work run once to be compiled, and then take turns in rounds. On
-  an accelerator, a timing is the mean of several consecutive calls, so that the
-  host starts a call while the device runs the previous one. The result is then
-  at least the time that the host needs to start a call, about 20 us.
+  First, every form of a work is called once, which compiles it. Then the forms
+  are timed in rounds: in each round, one after the other. On an accelerator, a
+  timing is the mean of several consecutive calls, so that the host starts a
+  call while the device runs the previous one. No result can be shorter than the
+  time that the host needs to start a call, about 20 us.
 
   Args:
     works: Works to time.
-    seconds: Time per form that replaces `Work.seconds`; at least `LEAST_ROUNDS`
-      rounds run in any case.
+    seconds: Time budget of each form (default: `Work.seconds`).
 
   Returns:
-    A row for each form: the work's labels, `form`, `compile_s` (time of the
-    first call), `least_ms`, `median_ms`, `rounds`, and `ratio`, the least time
-    relative to that of the first form.
+    A row for each form: the labels of the work, `form`, `compile_s` (time of
+    the first call), `least_ms`, `median_ms`, `rounds` (number of rounds), and
+    `ratio` (`least_ms` over that of the first form).
   """
   rows = []
   for work in works:

@@ -16,14 +16,14 @@ from acm_jax.modules.mode import EVAL
 from acm_jax.timing.form import Form, in_jax, normal
 from acm_jax.timing.measure import Work
 
-# Additional implementations to time: operator -> name -> function from the
-# operator's settings to a Form.
+# Additional implementations to time: operator -> name -> function that takes
+# the settings of the operator and returns a `Form`.
 Others = Mapping[str, Mapping[str, Callable[..., Form]]]
 DTYPES = ('float32', 'bfloat16')
-# Shapes of the features in the heads of SiamRPN++ and SiamBAN, after the
-# adapters.
+# Cells per side of template and search features, and number of channels, in the
+# heads of SiamRPN++ and SiamBAN, after the adapters.
 TEMPLATE_CELLS, SEARCH_CELLS, FEATURES = 5, 29, 256
-# Output channels of a classification with five RPN anchors.
+# Number of output channels of a classification with five RPN anchors.
 OUTPUTS = 10
 
 
@@ -35,11 +35,11 @@ def fusions(
   features: int = FEATURES,
   search_cells: int = SEARCH_CELLS,
 ) -> Iterator[Work]:
-  """Yields the work of every fusion, with batch norms in training mode.
+  """Yields a `Work` for every fusion, with batch norms in training mode.
 
   Args:
-    others: Additional forms; the forms of a fusion take template features and
-      search features.
+    others: Additional implementations, as in `Others`. Those of a fusion take
+      template features and search features.
     batch_size: Number of samples per batch.
     only: Prefixes of the names of the fusions to time.
     features: Number of channels.
@@ -63,7 +63,7 @@ def fusions(
 def _trained(
   module: nn.Module, template: jax.Array, search: jax.Array
 ) -> tuple[Callable, Any]:
-  """Returns a function that computes a fusion, and the initial parameters.
+  """Returns a function that computes a fusion, and its initial parameters.
 
   The function takes template features, search features and parameters.
   """
@@ -87,13 +87,14 @@ def _trained(
 def depthwise(
   others: Others, batch_size: int, only: tuple[str, ...] = ('',)
 ) -> Iterator[Work]:
-  """Yields the work of every depthwise convolution of a MobileNetV2.
+  """Yields a `Work` for every depthwise convolution of a MobileNetV2.
 
   The network has a width of 1.4 and an input of 255 px.
 
   Args:
-    others: Additional forms of `depthwise_conv`; the settings are stride,
-      padding and dilation, and the forms take image and kernel.
+    others: Additional implementations of `depthwise_conv`, as in `Others`. The
+      settings are stride, padding and dilation; the arrays are image and
+      kernel.
     batch_size: Number of samples per batch.
     only: Prefixes of the names of the convolutions to time.
   """
@@ -115,7 +116,7 @@ def depthwise(
 
 
 def depthwise_shapes() -> list[tuple[tuple[int, ...], dict[str, int]]]:
-  """Returns the distinct convolutions of the network in `depthwise`.
+  """Returns the distinct depthwise convolutions of the network in `depthwise`.
 
   Returns:
     Input shape (height, width, channels) and settings of each convolution.
@@ -145,7 +146,7 @@ def depthwise_shapes() -> list[tuple[tuple[int, ...], dict[str, int]]]:
 def _works(
   operator: str, forms: Mapping[str, tuple[Form, Any]]
 ) -> Iterator[Work]:
-  """Yields the work of forward pass and gradient, in every dtype."""
+  """Yields a `Work` for forward pass and gradient, in every dtype."""
   for dtype in DTYPES:
     runs = {'forward': {}, 'gradient': {}}
     for name, (form, arrays) in forms.items():

@@ -1,4 +1,4 @@
-"""Parts to time, by name, and the JSON report of the timings."""
+"""Parts of the library to time, and the JSON report of the timings."""
 
 import dataclasses
 import functools
@@ -27,8 +27,8 @@ class Request:
     part: Name of the part, a key of `PARTS`.
     batch_size: Number of samples per batch.
     only: Prefixes of the names of the operators or trackers to time.
-    against: Python file with a variable OTHERS that defines additional forms to
-      time; see `operators.Others`.
+    against: Python file with additional implementations to time, in a variable
+      OTHERS; see `operators.Others`.
     clips: Folder of a clip set, for the part `input`.
   """
 
@@ -40,7 +40,7 @@ class Request:
 
   @functools.cached_property
   def others(self) -> operators.Others:
-    """Additional forms from the file `against`.
+    """Additional implementations from the file `against`.
 
     Raises:
       FileNotFoundError: The file does not exist.
@@ -104,7 +104,7 @@ def run(request: Request, out: Path) -> str:
   """Times a part and writes the report.
 
   Args:
-    request: Request to time a part.
+    request: Part to time, and its settings.
     out: JSON file to write.
 
   Returns:
@@ -112,7 +112,7 @@ def run(request: Request, out: Path) -> str:
 
   Raises:
     FileNotFoundError: A file of the request does not exist.
-    ValueError: The request is invalid, or no name starts with a prefix.
+    ValueError: The request is invalid, or no name starts with a given prefix.
   """
   rows = measure(PARTS[request.part](request))
   if not rows:

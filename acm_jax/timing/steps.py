@@ -33,16 +33,16 @@ def steps(
   batch_size: int,
   others: Mapping[str, Callable[[RawBatch], Run]] | None = None,
 ) -> Iterator[Work]:
-  """Yields the work of a training step and of a tracking step, in both dtypes.
+  """Yields a `Work` for training step and tracking step, in both dtypes.
 
   The training step trains all weights, and includes no augmentation.
 
   Args:
     name: Name of the tracker.
-    make: Function from a dtype to the tracker.
+    make: Function that takes a dtype and returns the tracker.
     batch_size: Number of pairs in the training step.
-    others: Additional forms of the training step: name -> function from a batch
-      to a run.
+    others: Additional implementations of the training step: name -> function
+      that takes a batch and returns the function to time.
   """
   both = {dtype: make(dtype) for dtype in ('float32', 'bfloat16')}
   variables = jax.jit(both['float32'].init_variables)(jax.random.key(0))

@@ -10,7 +10,7 @@ from acm_jax.modules import fusion as fusions
 from acm_jax.modules.siamese import SiameseNetwork
 from acm_jax.tracking.contract import struct
 
-# Largest numbers of positive locations and of all locations of a sample that
+# Per sample, at most POSITIVES positive locations and at most TOTAL locations
 # count in the loss.
 POSITIVES = 16
 TOTAL = 64
@@ -65,28 +65,29 @@ def make_network(
   weighted: bool = True,
   **kwargs,
 ) -> SiameseNetwork:
-  """Builds a network.
+  """Builds the network of SiamRPN or SiamBAN.
 
   Args:
     kind: Class of the network.
     template_size: Side of the template crop, px.
     backbone: Name of the backbone.
     levels: Levels of the backbone that are fused.
-    width: Factor on the backbone's channels.
+    width: Factor that multiplies the backbone's channels.
     neck: Whether a neck maps the levels to `hidden` channels.
     hidden: Channels of neck, fusion and head: one number for all levels, or one
       per level.
     fusion: Name of the fusion; see `modules.fusion`.
     fusion_options: Further arguments of the fusion.
-    head_size: Width and height of the head's kernels (default: that of the
-      fusion).
-    weighted: Whether learned weights mix the levels; otherwise the levels are
-      averaged.
+    head_size: Width and height of the head's kernels (default: the fusion's
+      `head_size`).
+    weighted: Whether learned weights mix the outputs of the levels; otherwise
+      the outputs are averaged.
     **kwargs: Further attributes of `kind`.
 
   Raises:
     ValueError: A name is unknown, the backbone lacks a level, `hidden` does not
-      have one number per level, or the response has a single channel.
+      have one number per level, `head_size` is not odd, or the response has a
+      single channel.
   """
   options, levels = fusion_options or {}, tuple(levels)
   hidden = (hidden,) * len(levels) if isinstance(hidden, int) else tuple(hidden)
@@ -127,16 +128,16 @@ def make_network(
 def subsample(
   dense: Targets, positive: Bool[Array, ''], rng: jax.Array
 ) -> Targets:
-  """Draws the locations of a sample that count in the loss.
+  """Chooses at random which locations of a sample count in the loss.
 
-  A positive pair keeps at most 16 positive and 48 negative locations, a
-  negative pair at most 16 negative locations. `loc_weight` is 1 for the
+  A positive pair keeps at most 16 positive and 48 negative locations. A
+  negative pair keeps at most 16 negative locations. `loc_weight` is 1 for the
   positive locations that are kept.
 
   Args:
-    dense: Targets of one sample with all labelled locations.
+    dense: Targets of one sample, in which all labelled locations count.
     positive: Whether both crops show the same target.
-    rng: Key for drawing the locations.
+    rng: Key for the random choice.
   """
   positive_key, negative_key = jax.random.split(rng)
   counts = dense.cls_weight > 0
@@ -153,7 +154,7 @@ def subsample(
 def _draw(
   key, candidates: Bool[Array, '*cells'], most
 ) -> Bool[Array, '*cells']:
-  """Draws a random subset of at most `most` candidates, as a mask."""
+  """Returns the mask of a random subset of at most `most` candidates."""
   lottery = jax.random.uniform(key, candidates.shape)
   lottery = jnp.where(candidates, lottery, 2.0)
   order = jnp.argsort(jnp.argsort(lottery.ravel())).reshape(candidates.shape)

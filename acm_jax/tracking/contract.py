@@ -2,7 +2,7 @@
 
 A tracker defines its network, its training targets and how outputs are decoded
 to boxes. Training and the tracking loop depend on this interface only, not on
-anchors, points or scales, so that adding a tracker means adding a folder under
+anchors, points or scales. A new tracker therefore only needs a folder under
 `trackers/`.
 """
 
@@ -32,22 +32,22 @@ Targets = Any
 def struct(cls: type) -> type:
   """Turns a class into a frozen dataclass that is a pytree.
 
-  Annotations state the types of a single instance. The types are not checked,
-  because instances also hold stacked arrays, tracers, shapes and shardings.
+  The annotations describe an unstacked instance. They are not checked, because
+  fields may also hold stacked arrays, tracers, shapes or shardings.
   """
   return typing.no_type_check(flax.struct.dataclass(cls))
 
 
 @struct
 class Batch:
-  """Augmented pairs of crops in the input sizes of the network.
+  """Batch of augmented pairs of crops, in the input sizes of the network.
 
   Attributes:
     template: Template crops, RGB in 0..255.
     search: Search crops, RGB in 0..255.
     template_box: Boxes cx, cy, w, h of the targets in the template crops, px.
     search_box: Boxes cx, cy, w, h of the targets in the search crops, px.
-    positive: Whether both crops of a pair show the same target.
+    positive: For each pair, whether both crops show the same target.
   """
 
   template: Float[Array, 'b ht ht 3']
@@ -63,7 +63,7 @@ class Candidates:
 
   Attributes:
     box_cxcywh: Boxes relative to the centre of the search crop, px of the crop.
-    score: Probability that the box shows the target.
+    score: Probability that each box shows the target.
   """
 
   box_cxcywh: Float[Array, '*cells 4']
@@ -72,17 +72,17 @@ class Candidates:
 
 @struct
 class Hparams:
-  """Hyper-parameters of tracking, which are tuned without training.
+  """Hyper-parameters of tracking. Changing them needs no training.
 
   Values may be arrays, so that one vmap evaluates many settings.
 
   Attributes:
     penalty_k: Strength of the penalty on changes of size and aspect ratio.
     window_influence: Weight of the cosine window in the final score, 0 to 1.
-    size_lr: Rate at which the target's size follows the selected candidate.
+    size_lr: Rate at which the target's size moves to the selected candidate's.
     lost_score: Score below which the target is lost.
-    found_score: Score above which a lost target is found again; the score must
-      also reach `lost_score`.
+    found_score: Score that a lost target must exceed to be found again. The
+      score must also be at least `lost_score`.
   """
 
   penalty_k: Float[Array, ''] | float
@@ -112,10 +112,10 @@ class TrackState:
   Attributes:
     center: Centre (x, y) of the target, px of the frame.
     size: Size (w, h) of the target, px of the frame.
-    fill: Colour of crops outside the frame: mean RGB of the first frame.
+    fill: Colour that surrounds the frame in crops: mean RGB of the first frame.
     kernel: Output of `Tracker.encode` for the template.
     lost: Whether the target was lost and has not been found again.
-    wide: Whether the next frame is searched in the larger region.
+    wide: Whether to search the larger region of `WideSearch` in the next frame.
   """
 
   center: Float[Array, '2']
@@ -128,13 +128,13 @@ class TrackState:
 
 @struct
 class Found:
-  """Candidate that is selected in a frame.
+  """Candidate that the tracker selects in a frame.
 
   Attributes:
-    box_cxcywh: New box of the target, px of the frame, not clipped to it.
+    box_cxcywh: New box of the target, px of the frame; may reach outside it.
     score: Score of the selected location, without penalty and window.
-    margin: `score` minus the highest score at a location outside the box; the
-      latter counts as 0 if all locations are in the box.
+    margin: `score` minus the highest score of the locations outside the box. If
+      all locations are in the box, the margin is `score`.
   """
 
   box_cxcywh: Float[Array, '4']
@@ -151,7 +151,7 @@ class Tracked:
     score: Score of the selected location, without penalty and window.
     lost: Whether the score has fallen below `Hparams.lost_score`, and has not
       risen above `Hparams.found_score` since.
-    margin: Margin of `Found`; a small margin indicates a distractor.
+    margin: `Found.margin`; a small margin indicates a distractor.
   """
 
   box_xywh: Float[Array, '4']
@@ -164,13 +164,13 @@ class Tracked:
 class WideSearch(abc.ABC):
   """Rule that decides when to search a larger region.
 
-  The step with the larger search crop is compiled separately; the host selects
-  one of the two steps before each frame.
+  The tracking step is compiled twice: with the usual and with the larger search
+  crop. Before each frame, the host selects one of the two compiled steps.
 
   Attributes:
     search_size: Side of the larger search crop, px.
-    window_influence: Value that replaces `Hparams.window_influence` in the
-      larger region; None keeps the value of `Hparams`.
+    window_influence: Value that replaces `Hparams.window_influence` when the
+      larger region is searched. None keeps the value of `Hparams`.
     holds: Whether the target keeps its previous box in frames with a score
       below `Hparams.lost_score`.
   """
@@ -187,19 +187,19 @@ class WideSearch(abc.ABC):
     lost: Bool[Array, ''],
     side: Float[Array, ''],
   ) -> Bool[Array, '']:
-    """Returns whether to search the next frame in the larger region.
+    """Returns whether to search the larger region in the next frame.
 
     Args:
       state: State before the current frame.
-      found: Candidate that is selected in the current frame.
+      found: Candidate that the tracker selects in the current frame.
       lost: Whether the target is lost after the current frame.
-      side: Side of a template crop for the size in `state`, px of the frame.
+      side: Side of a template crop for a target of `state.size`, frame px.
     """
 
 
 @dataclasses.dataclass(frozen=True)
 class Tracker(abc.ABC):
-  """Tracking algorithm; hashable, so that it can be static under jit.
+  """Tracking algorithm. It is hashable, so that it can be static under jit.
 
   Attributes:
     network: Module with `encode(template, box_size, mode=)`,
@@ -209,14 +209,14 @@ class Tracker(abc.ABC):
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
     context_amount: Amount of context in the crops; see `geometry.context`.
-    search_scales: Factors on the side of the search region. Each frame is
-      cropped once per factor.
-    pixel_shift: Offset added to the centres of the first box and of every crop,
-      px. With 0.5, the centre of a box x, y, w, h is at x + w / 2 and crops are
-      centred there. With 0, as in SiamRPN's descendants, both are 0.5 px off.
-    wide_search: Rule that decides when to search a larger region; None: never.
+    search_scales: Factors that multiply the side of the search region. Each
+      frame is cropped once per factor.
+    pixel_shift: Offset that is added to the centres of the first box and of all
+      crops, px. With 0.5, the centre of a box and of its crops is x + w / 2.
+      With 0, as in SiamRPN's descendants, both centres are 0.5 px off.
+    wide_search: Rule that decides when to search a larger region, or None.
     dtype: Type that the network computes in; stored weights are float32.
-    hparam_spans: Hyper-parameters that a search varies, and their ranges.
+    hparam_spans: Ranges of the hyper-parameters that a search varies, by name.
   """
 
   hparam_spans: ClassVar[Mapping[str, tuple[float, float]]] = {
@@ -236,7 +236,7 @@ class Tracker(abc.ABC):
 
   @property
   def stride(self) -> int:
-    """Distance between neighbouring cells of the response, px of the crop."""
+    """Distance between neighbouring response cells, px of the search crop."""
     return self.network.backbone.stride
 
   @abc.abstractmethod
@@ -256,7 +256,7 @@ class Tracker(abc.ABC):
   def loss(
     self, outputs: Outputs, targets: Targets
   ) -> tuple[Float[Array, ''], dict[str, Float[Array, '']]]:
-    """Computes the total loss, and its parts by name for the log."""
+    """Returns the total loss, and its parts by name, which are logged."""
 
   def imitation(
     self,
@@ -271,14 +271,14 @@ class Tracker(abc.ABC):
       outputs: Outputs of the student.
       teacher: Outputs of the teacher, in the shapes and the parametrisation of
         the student's outputs.
-      positive: Whether both crops of a pair show the same target.
-      **weights: Factors on the parts, by name.
+      positive: For each pair, whether both crops show the same target.
+      **weights: Weight of each part of the loss, by name.
 
     Returns:
-      The total loss, and its parts by name, without the factors.
+      The total loss, and its unweighted parts by name.
 
     Raises:
-      ValueError: The tracker has no such loss.
+      ValueError: The tracker defines no loss against a teacher.
     """
     raise ValueError(
       f'{type(self).__name__} has no loss against a teacher; train without '
@@ -304,11 +304,11 @@ class Tracker(abc.ABC):
     """Selects the target's new box.
 
     Args:
-      outputs: Outputs for the search crops, one crop per search scale.
-      state: Previous state of the target; the crops have the same centre.
+      outputs: Outputs for the search crops of a frame, one per scale.
+      state: State of the target before the frame. The crops have its centre.
       hparams: Strengths of penalty, window and smoothing.
-      scale: Pixels of the template crop, and of the search crop of scale 1, per
-        pixel of the frame.
+      scale: Pixels of the template crop per pixel of the frame. The search crop
+        of scale 1 has the same resolution.
     """
 
   def init_variables(self, rng: jax.Array, *, mode: Mode = EVAL) -> Variables:
@@ -324,7 +324,7 @@ class Tracker(abc.ABC):
     template: Float[Array, 'b ht ht 3'],
     box_size: Float[Array, 'b 2'],
   ) -> Any:
-    """Encodes templates; a sequence needs this only once.
+    """Encodes templates, once per sequence.
 
     Args:
       variables: Weights and statistics of the network.
@@ -344,7 +344,7 @@ class Tracker(abc.ABC):
   def respond(
     self, variables: Variables, kernel: Any, search: Float[Array, 'b hs hs 3']
   ) -> Outputs:
-    """Computes outputs for RGB search crops from the kernel of `encode`."""
+    """Computes outputs for RGB search crops, given the kernel from `encode`."""
     outputs = self.network.apply(
       self._cast(variables), kernel, self._image(search), method='respond'
     )
@@ -360,7 +360,7 @@ class Tracker(abc.ABC):
     mode: Mode = EVAL,
     rng: jax.Array | None = None,
   ) -> tuple[Outputs, Variables]:
-    """Computes outputs for pairs of crops, and updated batch statistics.
+    """Returns outputs for pairs of crops, and the updated batch statistics.
 
     Args:
       variables: Weights and statistics of the network.

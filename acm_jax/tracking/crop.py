@@ -1,9 +1,9 @@
 """Square crops by separable bilinear interpolation, on the device.
 
-An axis-aligned crop is rows @ image @ cols^T, where both matrices are sparse
-with two entries per row. `Taps` represents one such matrix. On a CPU or GPU,
-the pixels for these entries are gathered. On a TPU, where gathers are slow, the
-matrices are built and multiplied.
+An axis-aligned crop is rows @ image @ cols^T. The matrices `rows` and `cols`
+have two non-zero entries per row; `Taps` represents one such matrix. On a CPU
+or GPU, the pixels for the non-zero entries are gathered. On a TPU, where
+gathers are slow, the matrices are built and multiplied.
 """
 
 import functools
@@ -17,7 +17,7 @@ from acm_jax.tracking.contract import Frame, struct
 
 @struct
 class Taps:
-  """Source pixels and weights of each output pixel along one axis.
+  """Two source pixels and their weights for each output pixel of one axis.
 
   Attributes:
     index: Source pixel of the first tap; the second tap is the next pixel.
@@ -52,7 +52,7 @@ def resample(
   cols: Taps,
   fill: Float[Array, 'c'],
 ) -> Float[Array, 'y x c']:
-  """Samples an image on a grid, given the taps of its rows and columns."""
+  """Samples an image on a grid, given the taps of the grid's two axes."""
   return jax.lax.platform_dependent(
     image, rows, cols, fill, default=_by_gather, tpu=_by_matrix
   )

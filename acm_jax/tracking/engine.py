@@ -1,4 +1,4 @@
-"""Host side of tracking: passes frames to programs and returns results."""
+"""Host side of tracking: passes frames to the device, returns results."""
 
 import concurrent.futures
 import time
@@ -52,15 +52,15 @@ class Programs:
 
     Args:
       function: Function to compile, wrapped by `jax.jit`.
-      fixed: Leading static arguments: the tracker, if the function takes one.
+      fixed: Static arguments that precede `args`: the tracker, or none.
       precision: Precision of matrix products in the compiled function.
-      shapes: Key for the shapes of `args`. Calls that agree in this key, the
-        function and all static arguments must agree in the shapes.
-      *args: Remaining positional arguments; only their shapes matter.
+      shapes: Key that represents the shapes of `args`. Calls with the same key,
+        function and static arguments must have `args` of the same shapes.
+      *args: Other positional arguments; only their shapes matter.
       **static: Static keyword arguments.
 
     Returns:
-      The compiled function of `args`.
+      The compiled function, which takes only `args`.
     """
     key = (function, fixed, precision, shapes, *static.items())
     if key not in self._compiled:
@@ -78,8 +78,7 @@ class Engine:
   A lane holds the state of one target on the device. `start` assigns a target
   to a lane, and `advance` moves lanes to their next frames. Lanes are
   independent of each other and may track in different videos. A lane searches
-  the larger region of `Tracker.wide_search` if `TrackState.wide` of the lane is
-  true.
+  the larger region of `Tracker.wide_search` if its `TrackState.wide` is true.
   """
 
   def __init__(
@@ -90,7 +89,7 @@ class Engine:
     programs: Programs | None = None,
     hparams: Hparams | None = None,
   ):
-    """Creates the lanes, without compiling anything yet.
+    """Creates lanes without targets. Compiles nothing yet.
 
     Args:
       model: Tracker, variables, hyper-parameters and precision.
@@ -125,11 +124,11 @@ class Engine:
     return self._model.about()
 
   def start(self, image: Image, boxes_xywh: Mapping[int, np.ndarray]) -> None:
-    """Assigns targets to lanes, given the box of each target in an image.
+    """Starts lanes on new targets, given each target's box in an image.
 
     Args:
       image: RGB image.
-      boxes_xywh: Box of each target by lane, px, 0-based.
+      boxes_xywh: Box of the new target for each lane to start, px, 0-based.
 
     Raises:
       ValueError: The image is not RGB of uint8, a box cannot be tracked, or a
@@ -176,9 +175,9 @@ class Engine:
     """Advances lanes by a frame; returns before the device has finished.
 
     Args:
-      images: RGB frame of each lane to advance, by lane; all frames must be in
-        one bucket (see `bucket_of`). Or a single frame for all lanes with a
-        target.
+      images: RGB frame for each lane to advance. All frames must be in one
+        bucket (see `bucket_of`). A single image instead of a mapping is the
+        frame of all lanes that have a target.
 
     Returns:
       A function that waits for the results and returns them by lane, as NumPy
@@ -223,10 +222,10 @@ class Engine:
   def _steps(
     self, frames: Frame, active: np.ndarray
   ) -> list[tuple[np.ndarray, Tracked]]:
-    """Advances lanes, in one step for each of the two sizes of search region.
+    """Advances lanes, with one step for each size of search region in use.
 
     Returns:
-      For each step, the mask of the lanes that it advanced, and the results.
+      For each step, the mask of the lanes that advanced, and their results.
     """
     wants_wide = np.zeros_like(active)
     if self._model.tracker.wide_search:

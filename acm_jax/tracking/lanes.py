@@ -24,12 +24,12 @@ init = jax.jit(loop.init, static_argnums=0)
 def put(
   states: TrackState, state: TrackState, lane: Int[Array, '']
 ) -> TrackState:
-  """Puts the state of one target into a lane of `states`, which is donated."""
+  """Puts the state of one target into a lane. `states` is donated."""
   return jax.tree.map(lambda all_, x: all_.at[lane].set(x), states, state)
 
 
 def step_on(platform: str) -> Callable:
-  """Returns the faster step for a platform: `together` or `one_by_one`.
+  """Returns `together` or `one_by_one`, whichever is faster on a platform.
 
   On a CPU, a batch takes as long as its samples in turn, and `one_by_one` saves
   the work for inactive lanes. On an accelerator, batches are faster.
@@ -83,7 +83,7 @@ def one_by_one(
   *,
   wide: bool = False,
 ) -> tuple[TrackState, Tracked]:
-  """Advances n lanes like `together`, but in turn, skipping inactive lanes."""
+  """Advances lanes like `together`, but in turn. Skips inactive lanes."""
   step = functools.partial(loop.step, tracker, variables, wide=wide)
   shared = _shared(frames)
 

@@ -1,4 +1,4 @@
-"""Tracking loop for a single target, as pure functions of its state.
+"""Tracking loop for a single target, as pure functions of the target's state.
 
 The module `lanes` applies `init` and `step` to many targets.
 """
@@ -100,7 +100,7 @@ def step(
   )
   outputs = tracker.respond(variables, kernel, search)
   found = tracker.select(outputs, state, hparams, tracker.template_size / side)
-  # Negated comparisons, so that a NaN score counts as unsure.
+  # The comparisons are negated, so that a NaN score counts as unsure.
   unsure = ~(found.score >= hparams.lost_score)
   lost = unsure | (state.lost & ~(found.score > hparams.found_score))
   box, wanted = found.box_cxcywh, state.wide

@@ -11,7 +11,8 @@ import numpy as np
 
 from acm_jax.tracking.contract import Hparams, Tracker, Variables
 
-# Values of `jax.default_matmul_precision` that differ on some device.
+# Supported values of `jax.default_matmul_precision`. Their results differ on
+# some devices.
 PRECISIONS = (
   'default',
   'bfloat16',
@@ -81,12 +82,12 @@ def _version() -> str:
   try:
     return importlib.metadata.version('acm-jax')
   except importlib.metadata.PackageNotFoundError:
-    # The source is used without an installation.
+    # The source code is used without being installed.
     return 'unknown'
 
 
 def _described(value: Any) -> Any:
-  """Converts a tracker or a module, with all fields, to values of JSON."""
+  """Converts a tracker or a module and all of its fields to JSON values."""
   if isinstance(value, type):
     return f'{value.__module__}.{value.__qualname__}'
   if dataclasses.is_dataclass(value):

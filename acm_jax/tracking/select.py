@@ -17,16 +17,17 @@ def select(
   """Selects the best candidate, and smooths the target's size.
 
   Scores are multiplied by the penalty exp(-(r s - 1) penalty_k), and then
-  blended with a cosine window. In the penalty, r and s are the relative changes
-  of aspect ratio and of size; r and s are at least 1. The new centre is the
-  centre of the selected candidate. The size moves towards the candidate's size
-  at the rate penalty * score * size_lr.
+  blended with a cosine window. In the penalty, r is the factor by which the
+  aspect ratio changes and s the factor by which the size changes. A factor
+  below 1 is inverted. The new centre is the centre of the selected candidate.
+  The target's size moves towards the candidate's size by the fraction
+  penalty * score * size_lr.
 
   Args:
     candidates: Boxes relative to the centre of the search crop, px of the crop.
-    state: Previous state of the target.
+    state: State of the target before the frame.
     hparams: Strengths of penalty, window and smoothing.
-    scale: Pixels of the crop per pixel of the frame.
+    scale: Pixels of the search crop per pixel of the frame.
 
   Source: SiamRPN (CVPR 2018), section 4.3; constants as in its descendants.
   """
@@ -57,7 +58,8 @@ def margin(
 ) -> Float[Array, '']:
   """Returns a box's score minus the highest score outside the box.
 
-  If no candidate is outside the box, the highest score counts as 0.
+  A candidate is outside the box if its centre is outside. If no candidate
+  is outside, the highest score counts as 0.
 
   Args:
     centers: Centres x, y of the candidates, px.

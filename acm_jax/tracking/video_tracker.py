@@ -22,8 +22,8 @@ class Result(NamedTuple):
 
   Attributes:
     box: Box x, y, w, h, px of the frame, 0-based.
-    score: Probability, 0 to 1, that the box shows the target, without the
-      penalty on changes of size and without the window.
+    score: Probability that the box shows the target, 0 to 1. The penalty on
+      changes of size and the cosine window are not included.
     lost: Whether the score has fallen below the model's `lost_score` and has
       not risen above its `found_score` since.
     margin: Difference between the score and the highest score outside of the
@@ -43,9 +43,9 @@ class VideoTracker:
       tracker.init(image, (120, 80, 60, 40))
       box = tracker.update(image).box
 
-  Images are RGB, uint8 [h, w, 3]. Convert images from OpenCV, which are BGR,
-  with `image[..., ::-1]`: swapped channels cannot be detected, and boxes become
-  worse. A tracker must not be used by several threads at once.
+  Images are RGB, uint8 [h, w, 3]. Images from OpenCV are BGR; convert them with
+  `image[..., ::-1]`. Swapped channels raise no error, but make the boxes worse.
+  A tracker must not be used by several threads at once.
 
   Attributes:
     model: Tracker, weights, hyper-parameters and precision.
@@ -105,8 +105,8 @@ class VideoTracker:
       frames: RGB frames of one size.
       boxes: Box x, y, w, h of each target in the first frame, px, 0-based.
       ahead: Number of frames that are read ahead while the device works, so
-        that decoding and tracking overlap. With 0, which suits a camera, the
-        results of each frame are yielded before the next frame is read.
+        that decoding and tracking overlap. Use 0 for a camera: the results of
+        each frame are then yielded before the next frame is read.
 
     Yields:
       Results of all targets, frame by frame. Results of the first frame are the

@@ -16,7 +16,8 @@ class LongTerm(WideSearch):
   below `lost_score`, the target keeps its previous position and size.
 
   Deviation: pysot's long-term tracker clips the returned box to the frame, but
-  not the state. `loop.step` clips both, like pysot's short-term tracker.
+  not the box in the state. `loop.step` clips both boxes, like pysot's
+  short-term tracker.
 
   Source: the long-term SiamRPN++ of pysot.
   """
@@ -53,7 +54,7 @@ _MODES = {'never': None, 'long_term': LongTerm(), 'fast_motion': FastMotion()}
 
 
 def make(name: str) -> WideSearch | None:
-  """Returns the rule with a name; None for 'never'.
+  """Returns the rule called `name`, or None for 'never'.
 
   Raises:
     ValueError: The name is unknown.

@@ -1,13 +1,13 @@
 """Decides which boxes of a tracker to trust, by tracking in both directions.
 
 A target is tracked forward through some frames, and then backward from its last
-box. The boxes of a frame are trusted if the passes agree and both scores are
-high. A track is dropped if the backward pass does not end where the forward
-pass began.
+box. A box is trusted if both passes agree on it and both scores are high. A
+track is dropped if the backward pass does not end where the forward pass began.
 
 Source: forward-backward error, Kalal et al., "Forward-Backward Error: Automatic
 Detection of Tracking Failures" (ICPR 2010).
-Deviation: boxes are compared by overlap, instead of points by distance.
+Deviation: this module compares boxes by overlap; the paper compares points by
+distance.
 """
 
 from typing import NamedTuple
@@ -17,10 +17,11 @@ from jaxtyping import Bool, Float
 
 from acm_jax.geometry import boxes
 
-# Number and fraction of the frames that must agree for a track to be kept.
+# A track is kept only if both passes agree in at least this number and this
+# fraction of its frames.
 LEAST_FRAMES, LEAST_FRACTION = 8, 1 / 3
-# Motion and change of size up to which a target counts as still, as fractions
-# of the target's size.
+# A target counts as still if its motion and its change of size are at most this
+# fraction of its size.
 _STILL = 0.3
 
 # Outcomes of a track, as reports print them.
@@ -35,7 +36,8 @@ class Passes(NamedTuple):
 
   Attributes:
     box_xywh: Boxes of both passes, px.
-    score: Scores of both passes; 1 in the frame that a pass starts from.
+    score: Scores of both passes. The score is 1 in the first frame of a pass,
+      whose box is given.
   """
 
   box_xywh: Float[np.ndarray, '2 t n 4']
@@ -69,7 +71,10 @@ def labels(passes: Passes) -> Float[np.ndarray, 't n 4']:
 def outcome(
   box_xywh: Float[np.ndarray, 't 4'], agrees: Bool[np.ndarray, 't']
 ) -> str:
-  """Returns the outcome of a track; `STILL` leaves the decision to the caller.
+  """Returns why a track is kept or dropped.
+
+  The result is `KEPT`, `NOT_RETURNED`, `TOO_FEW` or `STILL`. For `STILL`, the
+  caller decides whether to keep the track.
 
   Args:
     box_xywh: Boxes of one target, px.

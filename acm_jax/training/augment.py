@@ -1,8 +1,9 @@
 """Augmentation of training pairs on the device, inside the training step.
 
-SiamFC's descendants apply grey, shift and scale, colour, blur and flip, in this
-order. This implementation applies grey after shift and scale, to fewer pixels;
-the operations are linear and commute, so that the result is equal.
+Trackers derived from SiamFC apply grey, shift and scale, colour, blur and flip,
+in this order. This implementation applies grey after shift and scale, where
+there are fewer pixels. The result is the same, because these operations are
+linear and commute.
 """
 
 import dataclasses
@@ -18,9 +19,9 @@ from acm_jax.tracking import crop
 from acm_jax.tracking.contract import Batch
 from data_pipelines.batch import RawBatch
 
-# Square root of the colour covariance of ImageNet, grey levels. Rows are R, G
-# and B; columns are independent noises. Source: the training code of SiamFC, as
-# in pysot.
+# Square root of the covariance matrix of colours in ImageNet, in grey levels.
+# Rows are R, G and B. Columns are independent noises. Source: the training code
+# of SiamFC, as in pysot.
 _COLOR = np.array(
   [
     [-0.55919361, 0.98062831, -0.41940627],
@@ -30,7 +31,8 @@ _COLOR = np.array(
   np.float32,
 )
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-# Range of the blur's radius; the kernels have 2 radius + 1 pixels, 5 to 45.
+# Smallest and largest radius of the blur, px. A kernel has 2 * radius + 1
+# pixels, so 5 to 45.
 _BLUR_RADIUS = (2, 22)
 
 
@@ -101,8 +103,8 @@ def augment(
   Args:
     raw: Context crops around the targets.
     rng: Random key; equal keys and crops give equal results.
-    distortion: Ranges of the augmentation; None if the crops already have the
-      right sizes, so that only the type changes.
+    distortion: Ranges of the augmentation. None if the crops already have the
+      right sizes; only their type is then converted.
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
 
@@ -205,7 +207,10 @@ def distort_one(
 
 
 def _sometimes(probability, key, function, value):
-  """Applies a function with a fixed probability; at 0, compiles nothing."""
+  """Applies a function with a fixed probability.
+
+  The function is not compiled if the probability is 0.
+  """
   if probability == 0:
     return value
   applies = jax.random.bernoulli(key, probability)
@@ -225,7 +230,8 @@ def shift_scale(
   Args:
     image: Context crop; the centre is pixel h // 2.
     box_cxcywh: Target in `image`, px.
-    scale: Distance between the pixels of the crop along x and y, px of `image`.
+    scale: Distance of neighbouring pixels of the crop along x and y, px of
+      `image`.
     shift: Displacement from the centre along x and y, px of `image`.
     size: Side of the crop, px.
 
@@ -251,12 +257,14 @@ def _random_blur(image, key):
 def cross_blur(
   image: Float[Array, 'h w 3'], radius, vertical_weight
 ) -> Float[Array, 'h w 3']:
-  """Blurs an image: mixes the means along vertical and horizontal lines.
+  """Blurs an image by moving means along vertical and horizontal lines.
+
+  The result is a weighted sum of both means.
 
   Args:
     image: Image; beyond an edge, the pixels are mirrored without repeating the
       edge pixel.
-    radius: Radius of the lines; a line has 2 radius + 1 pixels.
+    radius: Radius of the lines; a line has 2 * radius + 1 pixels.
     vertical_weight: Weight of the vertical means, 0 to 1; the weight of the
       horizontal means is 1 - vertical_weight.
   """
@@ -268,7 +276,7 @@ def cross_blur(
 
 
 def _line_mean(length: int, radius) -> Float[Array, 'l l']:
-  """Builds the banded matrix of a moving mean over 2 radius + 1 pixels."""
+  """Builds the banded matrix of a moving mean over 2 * radius + 1 pixels."""
   out = jnp.arange(length)[:, None]
   source = jnp.arange(length)[None]
   last = length - 1

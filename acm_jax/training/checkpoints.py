@@ -1,8 +1,9 @@
 """Checkpoints of a run: saved during training, and restored to any mesh.
 
 A checkpoint has two parts: `model`, which is sufficient for tracking, and
-`progress`, which a resumed run needs in addition. If a run averages its
-weights, `model` holds the average and `progress` the weights that train.
+`progress`, which is also needed to resume a run. If a run averages its weights,
+`model` holds the average, and `progress` holds the weights that are being
+trained.
 """
 
 import contextlib
@@ -22,8 +23,8 @@ from acm_jax.training.state import TrainState
 
 # Validation metric that ranks the checkpoints.
 CRITERION = 'validation_average_overlap'
-# Key of the settings that the other metrics of a checkpoint depend on; see
-# `resuming.measured`.
+# Key under which the metrics of a checkpoint also store the settings of their
+# validation; see `resuming.measured`.
 _MEASURED = 'measured'
 _FOLDER = 'checkpoints'
 _MODEL = ('params', 'batch_stats')
@@ -40,10 +41,10 @@ class Checkpoints:
 
     Args:
       workdir: Folder of the run.
-      keep: Count of newest checkpoints to keep, in addition to the best one
-        (default: all).
-      measured: Settings that the metrics of new checkpoints depend on, in
-        addition to the weights; see `resuming.measured`.
+      keep: Number of newest checkpoints to keep (default: all). The best
+        checkpoint is always kept.
+      measured: Settings of the validation, which are stored with the metrics of
+        new checkpoints; see `resuming.measured`.
     """
     policies = ocp.training.preservation_policies
     policy = policies.AnyPreservationPolicy([policies.LatestN(keep), _Best()])
@@ -73,8 +74,9 @@ class Checkpoints:
   def best(self) -> int | None:
     """Step of the best validated checkpoint; None if none was validated.
 
-    Compares only checkpoints that were measured with the settings of the newest
-    validated checkpoint. Of equally good checkpoints, the newest is the best.
+    Compares only checkpoints that were validated with the same settings as the
+    newest validated checkpoint. If several are equally good, the newest is the
+    best.
     """
     return _best(self._checkpointer.checkpoints)
 
@@ -102,7 +104,7 @@ class Checkpoints:
       )
 
   def save_model(self, step: int, variables: Variables) -> None:
-    """Saves only weights and statistics, from which no run can be resumed."""
+    """Saves only weights and statistics; no run can be resumed from them."""
     self._checkpointer.save_checkpointables(
       step, {'model': {name: variables[name] for name in _MODEL}}
     )
@@ -195,7 +197,7 @@ def _best(checkpoints: Sequence[Any]) -> int | None:
   ranked = [
     (c.metrics[CRITERION], c.step)
     for c in validated
-    # Checkpoints of earlier versions do not include the settings.
+    # Checkpoints that earlier versions of this library wrote lack the settings.
     if c.metrics.get(_MEASURED, measured) == measured
   ]
   return max(ranked)[1]
@@ -214,7 +216,8 @@ def newest_step(workdir: Path) -> int | None:
 def _reason(error: Exception) -> str:
   """Returns the beginning of an error's message.
 
-  Orbax raises errors of many types, including KeyError, which quotes its text.
+  Orbax raises errors of many types, including KeyError, whose text is in
+  quotes.
   """
   return str(error).strip('\'" ').split('\n')[0][:200]
 
@@ -230,7 +233,7 @@ def _parts(state: TrainState) -> dict[str, dict[str, Any]]:
 def save_variables(
   folder: Path, config: dict[str, Any], variables: Variables
 ) -> None:
-  """Writes a model that belongs to no run, for `load_variables` to read.
+  """Writes a model without a training run, in the format of `load_variables`.
 
   Args:
     folder: Folder to write.

@@ -11,7 +11,7 @@ from acm_jax.datasets import crops
 from data_pipelines import synthetic_set, training_set
 from data_pipelines.pipeline import DataSet
 
-# Name of the data set that is generated instead of prepared.
+# Name of the data set that a run generates itself; all others must be prepared.
 SYNTHETIC = 'synthetic'
 
 
@@ -23,7 +23,7 @@ def find_sets(
   """Finds the data sets of a mixture.
 
   Args:
-    sets: Arguments of `DataSet` except the path, by name of the data set.
+    sets: Arguments of `DataSet` except the path. Keys are names of data sets.
     data_dir: Folder with a subfolder for each data set, local or at an address
       that etils.epath supports.
     workdir: Folder of the run, whose subfolder data/ holds the synthetic set.
@@ -94,8 +94,8 @@ def _scale(data_set: DataSet) -> Mapping[str, Any]:
 def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
   """Checks that no video of the validation is used for training.
 
-  The targets of a video are named VIDEO.NUMBER, or with several numbers in
-  automatically labelled videos.
+  The name of a target consists of the name of its video and a number
+  (VIDEO.NUMBER), or several numbers if the video was labelled automatically.
 
   Args:
     sets: Data sets, which exist unless they are synthetic.
@@ -106,7 +106,7 @@ def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
   """
   held_out = {_video(name) for name in sequences}
   for data_set in sets:
-    # A synthetic sequence can only have the same name by chance.
+    # If the name of a synthetic sequence is the same, that is a coincidence.
     if epath.Path(data_set.path).name == SYNTHETIC:
       continue
     names = training_set.read_names(data_set.path)

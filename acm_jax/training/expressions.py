@@ -1,7 +1,8 @@
 """Regular expressions that select parameters by their paths.
 
 The path of a parameter consists of the names of its modules and its own name,
-joined by '/'. An expression selects the paths that begin with a match.
+joined by '/'. An expression selects a parameter if it matches the beginning of
+the parameter's path.
 """
 
 import re
@@ -20,8 +21,8 @@ def check_pairs(name: str, pairs: Any, kind: type) -> None:
     kind: Type of the second items.
 
   Raises:
-    ValueError: The argument has another form, or an expression is malformed or
-      occurs twice.
+    ValueError: The argument is not a sequence of such pairs, or an expression
+      is malformed or occurs twice.
   """
   example = "('backbone/', 0.1)" if kind is float else "('backbone/', 'fsdp')"
   wanted = (int, float) if kind is float else kind
@@ -43,8 +44,8 @@ def check(name: str, patterns: Any) -> None:
     patterns: Value of the argument.
 
   Raises:
-    ValueError: An expression is malformed or occurs twice, or the argument is
-      no tuple.
+    ValueError: The argument is not a tuple, or an expression is malformed or
+      occurs twice.
   """
   if isinstance(patterns, str):
     raise ValueError(f'{name}={patterns!r}: give a tuple of expressions')
@@ -79,11 +80,11 @@ def assign(name: str, patterns: Sequence[str], tree: Any) -> Any:
     tree: Parameters, as arrays or shapes.
 
   Returns:
-    The expressions, as a tree with the structure of `tree`.
+    A tree with the structure of `tree`; its leaves are the expressions found.
 
   Raises:
-    ValueError: No expression selects a parameter; or an expression decides for
-      no parameter, because it selects none or earlier ones select the same.
+    ValueError: A parameter is not selected by any expression. Or an expression
+      is never the first one that selects a parameter.
   """
 
   def first(path, _):

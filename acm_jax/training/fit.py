@@ -43,14 +43,14 @@ def fit(
 ) -> TrainState:
   """Trains to the end of a plan, or until a hook stops training.
 
-  The step is compiled once per phase. All hooks are called after a step, even
-  if one of them stops training.
+  The step is compiled once per phase. After each step, all hooks are called,
+  even if one of them stops training.
 
   Args:
     plan: Tracker, optimizer and schedule.
     state: State to start from, on `mesh`; its memory is reused.
-    batches: Batches of the remaining steps; with several processes, the part of
-      each batch that belongs to this process.
+    batches: Batches of the remaining steps. If several processes train
+      together, only the part of each batch that belongs to this process.
     mesh: Mesh of the devices to train on.
     hooks: Functions to call after every step.
 

@@ -18,7 +18,7 @@ class Labels(NamedTuple):
 
   Attributes:
     box_xywh: Box in each frame, px, 0-based.
-    agrees: Whether both passes agree on the box.
+    agrees: Whether the forward and the backward pass agree on the box.
     outcomes: Outcome of each track, a constant of `agreement`.
   """
 
@@ -31,8 +31,8 @@ def write(prefix: Path, stretch: Stretch, labels: Labels) -> int:
   """Writes a sequence for each kept track of a stretch.
 
   Args:
-    prefix: Beginning of the sequences' paths, including the name and the number
-      of the video.
+    prefix: Beginning of the paths of the sequences. It contains the name and
+      the number of the video.
     stretch: Frames of the stretch.
     labels: Tracks of the stretch.
 
@@ -63,7 +63,7 @@ def write(prefix: Path, stretch: Stretch, labels: Labels) -> int:
 def _write_image(
   path: Path, frame: UInt8[np.ndarray, 'h w 3'], images: dict[str, Path]
 ) -> None:
-  """Writes a frame, or links to the image of another track.
+  """Writes a frame, or links to the image that another track has written.
 
   Args:
     path: Image to write.
@@ -74,7 +74,7 @@ def _write_image(
     try:
       os.link(same, path)
     except OSError:
-      # The file system has no hard links.
+      # The file system may not support hard links.
       shutil.copyfile(same, path)
   elif cv2.imwrite(str(path), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)):
     images[path.name] = path

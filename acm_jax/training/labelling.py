@@ -1,8 +1,9 @@
 """Labels unlabelled video with a trained tracker.
 
-In each stretch of a video, targets are tracked forward and backward. They start
-from proposed boxes or from boxes of the user. Boxes in which both passes agree
-(see `agreement`) are written in the layout `folder`, for `acm-jax prepare`.
+In each stretch of a video, targets are tracked forward and backward. Tracking
+starts from boxes that are proposed automatically or given by the user. Boxes on
+which both passes agree (see `agreement`) are written in the layout `folder`,
+for `acm-jax prepare`.
 """
 
 import collections
@@ -27,15 +28,16 @@ from acm_jax.training.label_writer import Labels
 from data_pipelines import proposals
 from data_pipelines.stretches import Stretch, stretches
 
-# Number of frames in the shortest stretch; the last frame never agrees.
+# Number of frames in the shortest stretch that is tracked. One frame more than
+# must agree, because the last frame never counts; see `agreement.agreed`.
 _SHORTEST = agreement.LEAST_FRAMES + 1
-# Number of moving targets that must be kept for each target that stands still.
-# A target that stands still teaches little, because template and search region
-# show the same location.
+# One target that stands still is kept for this number of moving targets. Few
+# are kept because they teach little: template and search region show the same
+# location.
 _MOVING_PER_STILL = 3
-# _SETTLE: number of times that the first frame is searched for a proposed
-# target, so that the box settles on an object. _CANDIDATES: number of proposals
-# for each target.
+# _SETTLE: Number of times that a proposed target is tracked in the first frame,
+# so that its box settles on an object. _CANDIDATES: Number of proposals,
+# relative to the number of targets.
 _SETTLE, _CANDIDATES = 8, 2
 # Names that benchmarks give to the folder of a video's images.
 _IMAGE_FOLDERS = ('img', 'color')
@@ -49,11 +51,12 @@ class Settings:
   """Settings of tracking and of the selection of tracks.
 
   Attributes:
-    targets: Number of targets that are tracked at once, and maximum number of
-      targets that are proposed in a stretch.
+    targets: Number of targets that are tracked at once. Also the maximum number
+      of targets that are proposed in a stretch.
     length: Maximum number of frames in a stretch.
-    every: Distance between the frames of a stretch, in frames of the video.
-    overlap: Minimum IoU of the boxes of both passes.
+    every: Distance between consecutive frames of a stretch, in frames of the
+      video.
+    overlap: Minimum IoU of the boxes of the forward and the backward pass.
     score: Score that the scores of both passes must exceed.
     seed: Random seed for sampling proposals.
   """
@@ -83,7 +86,8 @@ class Clip(NamedTuple):
 
   Attributes:
     source: Video file or folder of images.
-    starts: Boxes x, y, w, h, px, by frame number; None to propose boxes.
+    starts: Boxes x, y, w, h, px; keys are frame numbers. None to propose boxes
+      automatically.
   """
 
   source: str
@@ -111,8 +115,8 @@ class Report:
     frames: Number of frames in which targets were tracked.
     labels: Number of boxes that were written.
     seconds: Duration of the work.
-    stretches: Number of stretches by outcome.
-    tracks: Number of tracks by outcome.
+    stretches: Number of stretches with each outcome.
+    tracks: Number of tracks with each outcome.
   """
 
   name: str
@@ -166,17 +170,18 @@ def label(
 ) -> list[Report]:
   """Labels videos, and writes a sequence for each track that is kept.
 
-  A sequence is named VIDEO.NUMBER.FRAME.TARGET, after the name and the number
-  of the video, the first frame, and the target. The name lets training refuse
-  sequences from held-out videos (see `training.data.check_held_out`). Images
-  are numbered like the frames of the video and end with the last labelled
-  frame. The tracks of a stretch share their images as hard links if the file
-  system supports them.
+  Sequences are named VIDEO.NUMBER.FRAME.TARGET: the name of the video, its
+  number, the first frame, and the target. By this name, training recognises and
+  refuses sequences from held-out videos (see `training.data.check_held_out`).
+  The images of a sequence have the numbers of the video's frames and end with
+  the last labelled frame. The tracks of a stretch share their images as hard
+  links if the file system supports them.
 
   Args:
     tracker: Tracker to label with.
     clips: Videos to label.
-    out: Output folder, which must not exist; created once all is written.
+    out: Output folder, which must not exist. It appears only when all sequences
+      are complete.
     settings: Settings of tracking and of the selection of tracks.
 
   Returns:
@@ -263,7 +268,7 @@ def follow(
 
 
 def _read_starts(path: Path) -> dict[int, Float[np.ndarray, 'n 4']]:
-  """Reads initial boxes, by frame number."""
+  """Reads initial boxes; keys of the result are frame numbers."""
   rows = sequences.read_rows(path, (5,))
   if not rows:
     raise ValueError(f'{path}: no boxes in it; give rows frame,x,y,w,h')
@@ -330,7 +335,7 @@ def _label_clip(
 def _starts(
   tracker: VideoTracker, clip: Clip, stretch: Stretch, settings: Settings
 ) -> Float[np.ndarray, 'n 4']:
-  """Returns initial boxes in a stretch: those of the clip, or proposed ones."""
+  """Returns the initial boxes of a stretch, from the clip or proposed."""
   if clip.starts is None:
     return _proposed(tracker, stretch, settings)
   number, size_hw = stretch.numbers[0], stretch.frames[0].shape[:2]

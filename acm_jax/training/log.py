@@ -20,7 +20,7 @@ _PATIENCE = 10
 
 
 class RunLog(contextlib.ExitStack):
-  """Context manager that writes metrics and stops a run that cannot train.
+  """Context manager that writes metrics, and stops a run that diverges.
 
   The metrics of a step are fetched after the next step was started, so that the
   device never waits for the host. With several processes, every process checks
@@ -43,7 +43,7 @@ class RunLog(contextlib.ExitStack):
       first_step: Number of steps that the run starts from.
       total_steps: Number of steps of the whole run.
       batch_size: Number of pairs in a step, over all processes.
-      every: Number of steps between rows of metrics.
+      every: Number of steps from one row of metrics to the next.
     """
     super().__init__()
     self._writes = processes.is_first()
@@ -56,7 +56,7 @@ class RunLog(contextlib.ExitStack):
     self._every = every
     self._last_step = total_steps
     self._pending = None
-    # Metrics that the progress shows, by name.
+    # Metrics to show with the progress; keys are names.
     self._shown: dict[str, float] = {}
     self._rows: list[Values] = []
     # Step and time from which the training speed is computed; None until the
@@ -64,7 +64,9 @@ class RunLog(contextlib.ExitStack):
     self._mark: tuple[int, float] | None = None
 
   def add(self, done: Done) -> bool:
-    """Adds a step, which may still be running, and lets training continue.
+    """Adds a step, which may still be running.
+
+    Returns False, so that training continues.
 
     Raises:
       RuntimeError: Ten consecutive steps were skipped.

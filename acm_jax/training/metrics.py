@@ -21,9 +21,10 @@ class Writer:
   def __init__(self, workdir: Path, first_step: int):
     """Opens the files of a run.
 
-    Rows after `first_step` come from a run that was killed after its last
-    checkpoint. These rows are removed, since the resumed run repeats the steps;
-    TensorBoard keeps the events and shows the steps twice.
+    If a run was killed, metrics.jsonl may have rows of steps after its last
+    checkpoint. A resumed run repeats these steps, so the rows after
+    `first_step` are removed. TensorBoard keeps its events and shows such steps
+    twice.
 
     Args:
       workdir: Folder of the run.

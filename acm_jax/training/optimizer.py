@@ -20,8 +20,8 @@ class Optimizer(abc.ABC):
       direction = f(clip(g), w);  update = -factor direction
 
   The learning rate multiplies the updates, not the state of the optimizer, so
-  that a change of the rate takes effect at once. The gradient norm that is
-  clipped is that of all training parameters together.
+  that a change of the rate takes effect at once. The gradients of all
+  parameters that train are clipped by their common norm.
 
   Attributes:
     weight_decay: Weight decay, which also applies to biases and batch norms.
@@ -33,10 +33,10 @@ class Optimizer(abc.ABC):
 
   @abc.abstractmethod
   def direction(self) -> tuple[optax.GradientTransformation, ...]:
-    """Returns the transformations from a clipped gradient to the direction."""
+    """Returns the transformations of clipped gradients into directions."""
 
   def of(self, params: Any, rates: Rates) -> optax.GradientTransformation:
-    """Builds the transformation for a network's parameters.
+    """Builds the transformation of gradients into updates for a network.
 
     Args:
       params: Parameters, as arrays or shapes.
@@ -67,7 +67,7 @@ class Optimizer(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class Sgd(Optimizer):
-  """SGD with momentum, with the same order of operations as in PyTorch.
+  """SGD with momentum; the operations have the same order as in PyTorch.
 
       v = momentum v + g + weight_decay w;  direction = v
 

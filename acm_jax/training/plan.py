@@ -28,14 +28,16 @@ from acm_jax.training.step import Metrics
 from acm_jax.training.teacher import Teacher
 from data_pipelines.batch import RawBatch
 
-# Function of a state, a batch, and the variables of the teacher or None.
+# Training step: takes a state, a batch, and the variables of the teacher (None
+# if there is no teacher).
 StepFunction = Callable[..., tuple[TrainState, Metrics]]
-# `sets` and `data` are used by `train`.
+# Required sections. `sets` and `data` are used in the module `train`.
 _SECTIONS = {
   *('tracker', 'hparams', 'sets', 'data', 'augment', 'optimizer', 'schedule'),
   *('phases', 'precision', 'train', 'log', 'checkpoints'),
 }
-# `tuned` is used in tracking, `synthetic` by `train`.
+# Optional sections. `tuned` is used in tracking, and `synthetic` in the module
+# `train`.
 _OPTIONAL = {'sharding', 'synthetic', 'teacher', 'tuned', 'validation'}
 
 
@@ -46,14 +48,14 @@ class Plan:
   Attributes:
     tracker: Tracker to train.
     hparams: Hyper-parameters of tracking.
-    train: Number of epochs, size of batches and random seed.
+    train: Length of the training and settings of the step.
     rate: Learning rate of each epoch.
     phases: Phases, in which different parts of the network train.
     distortion: Ranges of the augmentation; None if the crops already have the
       sizes of the tracker.
     optimizer: Optimizer that turns gradients into updates.
-    log: Interval of the metrics.
-    saving: Interval and number of the checkpoints.
+    log: Number of steps from one row of metrics to the next.
+    saving: Number of steps between checkpoints, and how many to keep.
     sharding: Rules that split arrays over devices.
     precision: Precision of matrix products, one of `model.PRECISIONS`.
     validation: Held-out sequences to track at every checkpoint, if any.
@@ -74,10 +76,10 @@ class Plan:
   validation: Validation | None = None
   teacher: Teacher | None = None
 
-  @functools.cached_property
+  @property
   def shapes(self) -> Variables:
     """Shapes of the network's variables."""
-    return jax.eval_shape(self.tracker.init_variables, jax.random.key(0))
+    return _shapes(self.tracker)
 
   @property
   def total_steps(self) -> int:
@@ -91,9 +93,9 @@ class Plan:
 
   @property
   def crop_sides(self) -> dict[str, int]:
-    """Side of each crop that a step takes, px, by argument of `train_batches`.
+    """Sides of the crops in a batch, px; keys are arguments of `train_batches`.
 
-    The sides include the margin that the augmentation can reach.
+    The sides include the margin for shift and scale.
     """
     template, search = self.tracker.template_size, self.search_size
     if self.distortion:
@@ -102,7 +104,7 @@ class Plan:
     return {'template_side': template, 'search_side': search}
 
   def phase(self, number: int) -> Phase:
-    """Returns the phase of a step, by the number of steps before it."""
+    """Returns the phase of the step that follows `number` steps."""
     return schedule.phase_at(self.phases, number // self.train.steps_per_epoch)
 
   def phase_before(self, step: int) -> Phase:
@@ -148,7 +150,7 @@ class Plan:
     return states.create(variables, self.optimizer_of(phase), averaged=averaged)
 
   def enter(self, phase: Phase, before: TrainState) -> TrainState:
-    """Replaces the optimizer's state by a new one for another phase."""
+    """Returns `before` with a new state for the optimizer of `phase`."""
     fresh = self.optimizer_of(phase).init(before.params)
     return before.replace(opt_state=fresh)
 
@@ -169,11 +171,18 @@ class Plan:
     )
 
     def train_step(state, raw, teacher_variables=None):
-      # Applies while JAX traces, whatever the setting of the process is.
+      # JAX reads the precision while it traces the step, so that the global
+      # setting of the process has no effect.
       with jax.default_matmul_precision(self.precision):
         return take(state, raw, teacher_variables)
 
     return train_step
+
+
+@functools.lru_cache(maxsize=8)
+def _shapes(tracker: Tracker) -> Variables:
+  """Traces the initialisation of a network, which takes seconds."""
+  return jax.eval_shape(tracker.init_variables, jax.random.key(0))
 
 
 def make_plan(
@@ -226,7 +235,7 @@ def make_plan(
 
 
 def _check_expressions(plan: Plan) -> None:
-  """Checks all expressions now, so that no phase fails late in the run."""
+  """Checks the regular expressions of all phases before the run starts."""
   for phase in plan.phases:
     plan.optimizer_of(phase)
   schedule.check_statistics(plan.phases, plan.shapes.get('batch_stats', {}))

@@ -6,21 +6,22 @@ from collections.abc import Mapping
 import jax
 from jax.experimental import multihost_utils
 
-# Environment variables with the number of processes that a launcher started.
+# Environment variables in which launchers store the number of processes that
+# they started.
 _COUNTS = ('SLURM_STEP_NUM_TASKS', 'OMPI_COMM_WORLD_SIZE')
 # Environment variable with the comma-separated hosts of a TPU slice.
 _HOSTS = 'TPU_WORKER_HOSTNAMES'
-# Environment variable that JAX sets on machines without a TPU, and that hosted
-# notebooks set on machines with a local TPU.
+# Environment variable that is set where there is no TPU pod: by JAX on machines
+# without a TPU, and by hosted notebooks on machines with a local TPU.
 _NO_POD = 'TPU_SKIP_MDS_QUERY'
 
 
 def join() -> None:
   """Connects the processes of a run, if there are several.
 
-  Must be called before JAX is used in any other way. JAX finds the processes
-  without any settings on TPU pods, under SLURM and under Open MPI. A single
-  process is not connected, because JAX would restrict the process to one GPU.
+  Must be called before JAX is used in any other way. On TPU pods, under SLURM
+  and under Open MPI, JAX finds the processes without any settings. Does nothing
+  for a single process, because JAX would restrict that process to one GPU.
   """
   several = (
     any(int(os.environ.get(name, 1)) > 1 for name in _COUNTS)
@@ -43,7 +44,7 @@ def say(text: str) -> None:
 
 
 def agree(values: Mapping[str, float]) -> dict[str, float]:
-  """Returns, in every process, the values of the first process."""
+  """Returns the values of the first process in every process."""
   if jax.process_count() == 1:
     return dict(values)
   shared = multihost_utils.broadcast_one_to_all(dict(values))

@@ -1,6 +1,7 @@
-"""Decides with which changes to its config a run can be resumed.
+"""Decides whether a run can be resumed with a changed config.
 
-A change is permitted if the steps so far would have been the same with it.
+A change is permitted if it would not have changed the steps that the run has
+already taken.
 """
 
 import json
@@ -13,26 +14,27 @@ from jaxtyping import Float
 from acm_jax.training import schedule
 from acm_jax.training.sections import Train
 
-# Keys that the metrics of a validation depend on, besides the weights.
+# Keys that the metrics of a validation depend on, in addition to the weights.
 _MEASURES = ('hparams', 'tracker.wide_search', 'validation')
-# Keys that no step depends on. The number of workers depends on the machine.
+# Keys that no training step depends on. The number of workers is included,
+# because it depends on the machine.
 _FREE = (
   *_MEASURES,
   *('checkpoints', 'data.workers', 'log', 'sharding', 'tuned'),
 )
-# Keys of which only the values in epochs that have begun matter.
+# Keys whose values may change for epochs that have not begun.
 _BY_EPOCH = ('phases', 'schedule', 'train.epochs')
-# Key that is not compared until the teacher is loaded.
+# Key that is compared only after the teacher is loaded.
 _FINGERPRINT = 'teacher.fingerprint'
-# Tolerated relative difference of learning rates, which the step holds as
-# float32.
+# Tolerated relative difference of learning rates. It reflects the precision of
+# float32, in which the step computes.
 _TOLERANCE = 1e-6
 _ADVICE = (
   'choose another `workdir`, with `init_from` to start from the weights of '
   'this run'
 )
-# The decision to remove the folder is left to the user, because another process
-# may be about to write the first checkpoint.
+# The folder is not removed automatically, because another process may be about
+# to write the first checkpoint to it.
 _ADVICE_UNSAVED = (
   'remove the folder, which has no checkpoint, or choose another `workdir`'
 )
@@ -41,7 +43,7 @@ Config = Mapping[str, Any]
 
 
 def changes(old: Config, new: Config) -> dict[str, str]:
-  """Describes the differences between two configs, by key."""
+  """Describes the differences between two configs; keys are config keys."""
   before, after = _flat(old), _flat(new)
   keys = before.keys() | after.keys()
   if _FINGERPRINT not in after:
@@ -127,8 +129,9 @@ def measured(config: Config) -> str:
 
 
 def _schedule_advice(rates: Float[np.ndarray, 'e'], epochs: int) -> str:
-  """Describes a schedule that gives the same rates in `epochs` epochs."""
-  # Further epochs continue with the factor between the last two rates.
+  """Describes a schedule of `epochs` epochs that repeats the given rates."""
+  # In further epochs, the rate keeps changing by the factor between the last
+  # two rates.
   factor = rates[-1] / rates[-2] if len(rates) > 1 else 1.0
   last_rate = rates[-1] * factor ** (epochs - len(rates))
   return (

@@ -39,16 +39,16 @@ def run(
   """Trains to the end of the schedule and writes the folder of the run.
 
   The network is validated at the start, at every regular checkpoint and at the
-  end. SIGINT and SIGTERM end the run after the current step, with a checkpoint
-  that is validated only if a regular one was due.
+  end. SIGINT and SIGTERM end the run after the current step. A checkpoint is
+  saved then, but validated only if one was due at that step anyway.
 
   Args:
     plan: Plan of the run.
-    sections: Config that the plan was built from, to be written.
+    sections: Config of the plan, which is written to config.json.
     workdir: Folder of the run: config.json, checkpoints/, metrics.jsonl and
       TensorBoard events.
-    batches_from: Function that returns the batches of all steps after a given
-      number of steps.
+    batches_from: Function that takes a number of steps and returns the batches
+      of all later steps.
     mesh: Mesh of the devices to train on.
     source: Variables that a new run starts from (default: random variables).
     validator: Validator of the network; None to train without validation.
@@ -67,7 +67,8 @@ def run(
     state = _begin(plan, mesh, checkpoints, source)
     first_step = int(state.step)
     batches = batches_from(first_step)
-    # Only now, so that a request that fails above does not claim the folder.
+    # The folder is claimed only now, so that a request that fails above leaves
+    # it unchanged.
     if processes.is_first():
       changes = workdirs.claim(workdir, sections, newest_step(workdir))
       if changes:
@@ -84,7 +85,8 @@ def run(
     with contextlib.closing(batches), log:
       save = _Save(plan, checkpoints, validator, log)
       if validator and not checkpoints.steps:
-        # The initial weights may turn out to be the best.
+        # The initial weights are saved too, since they may turn out to be the
+        # best.
         save(state)
       state = fit(plan, state, batches, mesh, (log.add, save.when_due, stop))
       log.flush()
@@ -112,7 +114,7 @@ class _Save:
     self.checkpoints.save(state, metrics)
 
   def when_due(self, done: Done) -> bool:
-    """Saves the state at regular intervals and after the last step; a hook."""
+    """Hook that saves the state regularly and after the last step."""
     last = done.step == self.plan.total_steps
     if last or done.step % self.plan.saving.every == 0:
       self(done.state)
@@ -169,7 +171,7 @@ class _Stop:
 
 
 class _StopTogether:
-  """Hook that stops several processes after the same step.
+  """Hook that stops all processes of a run after the same step.
 
   JAX makes the processes agree on a step after one of them received a SIGTERM.
 

@@ -1,4 +1,4 @@
-"""Learning rates by epoch, and phases, in which different parameters train."""
+"""Learning rates of the epochs, and phases that train different parameters."""
 
 import dataclasses
 import math
@@ -71,7 +71,7 @@ class Phase:
   frozen_statistics: tuple[str, ...] = ()
 
   def mode(self, params: Any) -> Mode:
-    """Derives from the rates which modules of a network train.
+    """Returns which modules of a network train, according to the rates.
 
     Args:
       params: Parameters, as arrays or shapes.
@@ -91,7 +91,7 @@ class Phase:
 
 
 def _frozen(trains: Any, path: str = '') -> Iterator[str]:
-  """Yields the paths of the largest parts of a tree in which nothing trains."""
+  """Yields the paths of the largest subtrees in which nothing trains."""
   if path and not any(jax.tree.leaves(trains)):
     yield path
   elif isinstance(trains, Mapping):
@@ -167,7 +167,7 @@ def check_statistics(phases: Sequence[Phase], batch_stats: Any) -> None:
     ValueError: An expression matches no batch norm.
   """
   leaves = jax.tree_util.tree_leaves_with_path(batch_stats)
-  # The last name of a path is that of the mean or the variance.
+  # The last name in a path, which is dropped, is `mean` or `var`.
   norms = {
     jax.tree_util.keystr(path[:-1], simple=True, separator='/')
     for path, _ in leaves

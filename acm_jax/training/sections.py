@@ -1,4 +1,4 @@
-"""Config sections that training itself uses, and errors that name a section."""
+"""Config sections of the training loop, and errors that name a section."""
 
 import contextlib
 import dataclasses
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def section(name: str) -> Iterator[None]:
-  """Adds the name of a config section to errors that are raised inside.
+  """Adds the name of a config section to errors raised in the `with` block.
 
   Raises:
-    ValueError: The code inside raised ValueError, or TypeError, as for a
-      missing or unknown argument.
+    ValueError: The block raised ValueError or TypeError, which is the error for
+      a missing or unknown argument.
   """
   try:
     yield
@@ -28,10 +28,10 @@ class Train:
     pairs_per_epoch: Number of pairs in an epoch, rounded down to whole batches.
     batch_size: Number of pairs in a step, over all devices.
     seed: Random seed of the whole run.
-    search_size: Side of the search crop in training, px; 0 stands for the
-      search size of the tracker.
-    ema_decay: Decay of the moving average of the weights, which tracking uses,
-      for example 0.999; 0 for no average.
+    search_size: Side of the search crop in training, px; 0 stands for the side
+      in tracking.
+    ema_decay: Decay of the moving average of the weights, for example 0.999.
+      Tracking uses the average. 0 for no average.
   """
 
   epochs: int
@@ -64,7 +64,7 @@ class Log:
   """Section `log`.
 
   Attributes:
-    every: Number of steps between rows of metrics.
+    every: Number of steps from one row of metrics to the next.
   """
 
   every: int
@@ -78,8 +78,8 @@ class Saving:
   """Section `checkpoints`.
 
   Attributes:
-    every: Number of steps between checkpoints.
-    keep: Number of the newest checkpoints to keep.
+    every: Number of steps from one checkpoint to the next.
+    keep: Number of newest checkpoints to keep, in addition to the best.
   """
 
   every: int
@@ -95,9 +95,9 @@ class Validation:
 
   Attributes:
     benchmark: Name of the benchmark, as in `acm_jax.evaluate`.
-    sequences: Names of sequences of the benchmark, held out of training.
-    pairs: Number of pairs for measuring the gap between right and wrong
-      templates.
+    sequences: Names of the sequences to track; training must not use them.
+    pairs: Number of pairs of frames for comparing right with wrong templates;
+      see `template_gap`.
   """
 
   benchmark: str

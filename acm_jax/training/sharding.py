@@ -25,7 +25,7 @@ def _replicate(shape: tuple[int, ...], parts: int) -> PartitionSpec:
 
 
 def _split_largest(shape: tuple[int, ...], parts: int) -> PartitionSpec:
-  """Splits the largest axis that can be split, or none."""
+  """Splits the largest axis that is a multiple of `parts`, if there is one."""
   if parts == 1:
     return PartitionSpec()
   fits = [axis for axis, size in enumerate(shape) if size % parts == 0]
@@ -70,13 +70,13 @@ class Sharding:
         )
 
   def specs(self, params: Any) -> dict[str, PartitionSpec]:
-    """Returns how each parameter is split, by the first rule that selects it.
+    """Returns how the rules split each parameter; the first match decides.
 
     Args:
       params: Parameters, as arrays or shapes.
 
     Returns:
-      Partition of each parameter, by its path.
+      Partition of each parameter; keys are paths.
 
     Raises:
       ValueError: See `expressions.assign`.

@@ -29,9 +29,9 @@ def write_sheet(
 ) -> None:
   """Plots the first pairs of a run as a PNG file.
 
-  A pair is shown as the template, the search image, and the search image under
-  the label map: green marks positive locations, red negative ones, and
-  locations that the loss ignores are unchanged.
+  Each pair is shown in three images: the template, the search image, and the
+  search image with its label map. Positive locations are green, negative
+  locations are red, and locations that the loss ignores are unchanged.
 
   Args:
     plan: Plan of the run.
@@ -87,12 +87,12 @@ def _xywh(box_cxcywh: np.ndarray) -> np.ndarray:
 def _with_labels(
   search: np.ndarray, labels: Int[np.ndarray, 'r r'], stride: int
 ) -> np.ndarray:
-  """Returns a copy of the search image under its label map."""
+  """Returns a copy of the search image, coloured by its label map."""
   positive, negative = labels == 1, labels == 0
   tint = np.zeros((*positive.shape, 3), np.float32)
   tint[positive], tint[negative] = POSITIVE, NEGATIVE
   opacity = 0.5 * (positive | negative).astype(np.float32)
-  # The map covers the centre of the image.
+  # The label map covers only the centre of the image.
   side = min(stride * len(tint), len(search))
   size, corner = (side, side), (len(search) - side) // 2
   tint = cv2.resize(tint, size, interpolation=cv2.INTER_NEAREST)

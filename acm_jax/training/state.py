@@ -20,7 +20,8 @@ class TrainState:
     batch_stats: Running statistics of the batch norms.
     opt_state: Optimizer's state for the parameters that train in this phase.
     skipped: Number of skipped steps; see `step.train_step`.
-    skipped_in_a_row: Number of consecutive skipped steps up to now.
+    skipped_in_a_row: Number of skipped steps since the last step that was not
+      skipped.
     average: Moving average of `params` and `batch_stats`; None if the run does
       not average its weights.
   """
@@ -80,8 +81,8 @@ def fill(state: TrainState, variables: Variables) -> TrainState:
   state = state.replace(**variables)
   if state.average is None:
     return state
-  # A copy, because the step reuses the memory of every array and cannot reuse
-  # that of a shared array twice.
+  # A copy, because the step reuses the memory of every array. It could not
+  # reuse the memory of a shared array twice.
   return state.replace(average=jax.tree.map(jnp.copy, state.variables))
 
 
@@ -92,9 +93,9 @@ def average(state: TrainState, decay: float) -> TrainState:
       d = min(decay, (1 + n) / (10 + n))
 
   Here n is the number of earlier steps that were not skipped. The average
-  starts from the initial weights, which may be pretrained, and moves away from
-  them quickly at first. An average that starts from zero would have to be
-  debiased wherever it is read.
+  starts from the initial weights, which may be pretrained, and at first moves
+  away from them quickly. It does not start from zero, because it would then
+  have to be debiased wherever it is read.
   """
   count = state.step - state.skipped
   decay = jnp.minimum(decay, (1 + count) / (10 + count))

@@ -16,7 +16,8 @@ from acm_jax.training.teacher import Teacher
 from data_pipelines.batch import RawBatch
 
 Metrics = dict[str, Float[Array, '']]
-# A step with a larger loss is skipped, as in the official code.
+# A step with a larger loss is skipped, as in the official code of SiamRPN++ and
+# SiamBAN.
 _LARGEST_LOSS = 1e4
 
 
@@ -39,14 +40,15 @@ def train_step(
   """Trains on one batch.
 
   A step is skipped if the loss, the gradient norm, the learning rate or the new
-  statistics are not finite, or if the loss exceeds 1e4: the state keeps its
-  parameters, statistics, momentum and average. Every state is therefore finite.
+  statistics are not finite, or if the loss exceeds 1e4. The state then keeps
+  its parameters, statistics, momentum and average. Every state is therefore
+  finite.
 
   Args:
     state: State before the step.
     raw: Batch as the host delivers it.
     teacher_variables: Weights and statistics of the teacher.
-    tracker: Network, targets and loss.
+    tracker: Tracker that provides the network, its targets and its loss.
     distortion: Ranges of the augmentation; see `augment`.
     search_size: Side of the search crop in training, px.
     optimizer: Transformation of gradients into updates at learning rate 1.
@@ -100,9 +102,9 @@ def train_step(
     new = states.average(new, ema_decay)
   grad_norm = optax.tree.norm(grads)
   ok = jnp.isfinite(grad_norm) & (loss <= _LARGEST_LOSS)
-  # No weight can overflow if the norm, and therefore its square, is finite, at
-  # the learning rates that `rate_per_epoch` permits. Checking every weight
-  # tripled the time that XLA takes to compile the step.
+  # The new weights need no check. They cannot overflow if the gradient norm is
+  # finite, because its square is then finite and `rate_per_epoch` limits the
+  # learning rates. Checking every weight tripled the compile time of the step.
   ok &= jnp.isfinite(rate) & _finite(batch_stats)
   state = states.advance(state, new, ok)
   return state, {

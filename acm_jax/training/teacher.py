@@ -28,7 +28,7 @@ class Teacher:
 
   Attributes:
     model: Tracker, variables and precision.
-    weights: Factors on the parts of the loss; see `Tracker.imitation`.
+    weights: Factor on each part of the loss; see `Tracker.imitation`.
   """
 
   model: Model
@@ -40,7 +40,7 @@ class Teacher:
     return self.model.fingerprint
 
   def outputs(self, variables: Variables, batch: Batch) -> Outputs:
-    """Computes outputs as in tracking, at the teacher's own precision."""
+    """Computes the teacher's outputs as in tracking, at its own precision."""
     with jax.default_matmul_precision(self.model.precision):
       outputs, _ = self.model.tracker.apply(
         variables, batch.template, batch.template_box[:, 2:], batch.search
@@ -63,7 +63,7 @@ class Teacher:
       positive: Whether both crops of a pair show the same target.
 
     Returns:
-      The loss, and its parts by name for the log.
+      The loss, and its parts for the log; keys are names.
     """
     loss, parts = student.imitation(
       outputs, teacher_outputs, positive, **self.weights
@@ -88,8 +88,9 @@ def load(
 
   Raises:
     OSError: The folder does not exist or has no checkpoint.
-    ValueError: Only one of `checkpoint` and `weights` is given, or the crops or
-      outputs of the trackers differ, or the student has no such loss.
+    ValueError: Only one of `checkpoint` and `weights` is given, the trackers
+      differ in their crops or outputs, or the student lacks a loss that
+      `weights` names.
   """
   if checkpoint is None and weights is None:
     return None
@@ -114,7 +115,7 @@ def with_fingerprint(
 ) -> dict[str, Any]:
   """Adds the fingerprint of a teacher to the section `teacher` of a config.
 
-  It makes sure that a run is not resumed with another teacher.
+  The fingerprint prevents resuming a run with another teacher.
   """
   section = {**sections['teacher'], 'fingerprint': teacher.fingerprint}
   return {**sections, 'teacher': section}
@@ -150,7 +151,7 @@ def _check(
       )
     return teacher.loss(student, outputs, teacher_outputs, batch.positive)
 
-  # Evaluates shapes only, to raise errors of the loss before the first step.
+  # Evaluates only shapes, so that the loss raises its errors before training.
   jax.eval_shape(
     compare,
     jax.random.key(0),

@@ -1,8 +1,8 @@
 """Measures whether a tracker uses its template.
 
-A tracker may learn to find any salient object, and its loss hardly shows that.
-Such a tracker finds the target equally well with the template of another
-target.
+A tracker may learn to find any salient object instead of the target in the
+template. The loss hardly reveals this. But such a tracker finds a target
+equally well with the template of another target.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from acm_jax.tracking.contract import (
 from acm_jax.tracking.engine import Programs
 from acm_jax.tracking.model import Model
 
-# Largest distance between the frames of a pair.
+# Largest distance between the two frames of a pair, in frames.
 _GAP = 60
 # Largest offset of the target from the centre of the search crop, as a fraction
 # of the crop's side.
@@ -43,8 +43,8 @@ class Pairs(NamedTuple):
     box_size: Width and height of the targets in the template crops, px.
     search: Search crops, RGB.
     truth: Targets in the search crops, cx, cy, w, h relative to the centre, px.
-    other: Index of a pair from another sequence, which provides the wrong
-      template.
+    other: For each pair, the index of a pair from another sequence. The
+      template of that pair is the wrong template.
   """
 
   template: UInt8[np.ndarray, 'n ht ht 3']
@@ -60,8 +60,8 @@ def draw(
   """Samples pairs of frames that are at most 60 frames apart.
 
   Args:
-    videos: Sequences that contribute equally; at least two, each with a visible
-      target in some frame.
+    videos: Sequences, which contribute equally many pairs. There must be at
+      least two, and the target must be visible somewhere in each.
     tracker: Tracker that determines the sizes of the crops.
     count: Number of pairs, at least 2, so that a wrong template exists.
 
@@ -98,7 +98,7 @@ def draw(
 
 
 def _crop(sequence, frame, size, offset=(0.0, 0.0)):
-  """Cuts a context crop that shows the target `offset` px off the centre."""
+  """Cuts a context crop with the target `offset` px away from the centre."""
   box = sequence.box_xywh[frame].copy()
   box[:2] -= np.asarray(offset, np.float32) / crops.scale_of(box[2:])
   image = sequences.read_frame(sequence.frame_paths[frame])
@@ -108,8 +108,9 @@ def _crop(sequence, frame, size, offset=(0.0, 0.0)):
 def measure(model: Model, pairs: Pairs, programs: Programs) -> dict[str, float]:
   """Compares the predictions of a tracker with right and wrong templates.
 
-  The prediction for a pair is the box that the tracker selects in its next
-  frame, without window and penalty and with the largest change of size.
+  The prediction for a pair is the box that the tracker selects if the search
+  crop is the frame after the template. Window and penalty are off, and
+  `size_lr` is 1.
 
   Args:
     model: Model to measure.
@@ -117,9 +118,9 @@ def measure(model: Model, pairs: Pairs, programs: Programs) -> dict[str, float]:
     programs: Cache of compiled programs.
 
   Returns:
-    `iou` and `iou_wrong`, the mean IoUs of predictions and targets with the
-    right and the wrong templates; and `iou_gap` and `score_gap`, the mean IoU
-    and score with the right templates minus those with the wrong templates.
+    `iou` and `iou_wrong`: mean IoU of prediction and target, with the right and
+    with the wrong templates. `iou_gap` and `score_gap`: mean IoU and mean score
+    with the right templates, minus those with the wrong templates.
   """
   truth = boxes.cxcywh_to_xyxy(pairs.truth)
 
@@ -152,7 +153,7 @@ def _track(
   box_size: Float[Array, 'n 2'],
   search: UInt8[Array, 'n hs hs 3'],
 ) -> tuple[Float[Array, 'n 4'], Float[Array, 'n']]:
-  """Finds the target of each pair, as if the search crop were the next frame.
+  """Finds the target of each pair in its search crop.
 
   Returns:
     Boxes cx, cy, w, h relative to the centre of the crop, px, and scores.

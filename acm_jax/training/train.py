@@ -29,17 +29,19 @@ def train(
   teacher: str | None = None,
   validation_dir: str | None = None,
 ) -> None:
-  """Trains to the end of the schedule, from the newest checkpoint if any.
+  """Trains to the end of the schedule.
+
+  Resumes from the newest checkpoint in `workdir`, if there is one.
 
   Args:
-    config: Config of `configs/`. A run can be resumed with another config,
-      provided that its steps so far would have been the same; see `resuming`.
+    config: Config from `configs/`. A run can be resumed with another config if
+      the change would not have changed its steps so far; see `resuming`.
     workdir: Folder of the run; see `run`.
     data_dir: Folder of the prepared data sets.
-    init_from: Run or conversion (FOLDER, FOLDER@STEP or FOLDER@best) that a new
-      run takes its weights from.
-    teacher: Run or conversion to imitate, with the losses of the config section
-      `teacher`; also required to resume the run.
+    init_from: Source of the initial weights of a new run: a run or a conversion
+      (FOLDER, FOLDER@STEP or FOLDER@best).
+    teacher: Run or conversion to imitate. The config section `teacher` sets the
+      losses. Also required to resume the run.
     validation_dir: Root folder of the benchmark that the config section
       `validation` names; also required to resume the run.
 

@@ -23,16 +23,16 @@ def load(
   Args:
     checkpoint: Folder of a training run or of a converted model; DIR@STEP or
       DIR@best selects a checkpoint of a run.
-    hparams: Hyper-parameters to change, as `{'penalty_k': 0.1}` or
-      `penalty_k=0.1,size_lr=0.4`. The text may also contain names of entries in
-      the config's section `tuned`.
-    wide_search: Name of a wide search that replaces the config's; see
-      `tracking.wide`.
+    hparams: Hyper-parameters to change, as a mapping `{'penalty_k': 0.1}` or as
+      text `penalty_k=0.1,size_lr=0.4`. The text may also contain names of
+      entries of the config section `tuned`.
+    wide_search: Name of a wide search to use instead of the one in the config;
+      see `tracking.wide`.
 
   Raises:
     OSError: The folder does not exist or has no checkpoint.
-    ValueError: The selected checkpoint does not exist, is damaged or is not
-      that of a tracker, or a hyper-parameter is invalid.
+    ValueError: The checkpoint does not exist, is damaged or does not belong to
+      a tracker, or a hyper-parameter is invalid.
   """
   config, variables = checkpoints.load_variables(checkpoint)
   for name, kind in (('tracker', dict), ('hparams', dict), ('precision', str)):
@@ -64,7 +64,7 @@ def load(
   return Model(
     name='-'.join(filter(None, parts)),
     tracker=tracker,
-    # Variables on the device can be shared by all engines.
+    # Once on the device, the variables are shared by all engines.
     variables=jax.device_put(variables),
     hparams=Hparams(**original | changes),
     precision=config['precision'],
@@ -72,7 +72,7 @@ def load(
 
 
 def _modules(tracker: Tracker) -> set[str]:
-  """Names the modules of a tracker's network; SiamFC has only a backbone."""
+  """Returns the names of a network's modules; SiamFC has only a backbone."""
   return set(
     jax.eval_shape(tracker.init_variables, jax.random.key(0))['params']
   )
@@ -82,7 +82,7 @@ def _changes(
   hparams: str | Mapping[str, float],
   tuned: Mapping[str, Mapping[str, float]],
 ) -> dict[str, float]:
-  """Reads the changes of hyper-parameters, by name; see `load`."""
+  """Reads the hyper-parameters to change, as in `load`; keys are names."""
   changes = {}
   if isinstance(hparams, Mapping):
     changes |= hparams

@@ -9,7 +9,7 @@ import numpy as np
 
 from acm_jax.tracking.contract import Variables
 
-# Number of arrays of another shape that an error message lists.
+# Number of arrays with a wrong shape that an error message lists.
 _LISTED = 3
 
 
@@ -37,13 +37,14 @@ def fill(variables: Variables, source: Variables) -> tuple[Variables, str]:
     source: Variables of the other network, which may have more or fewer parts.
 
   Returns:
-    The variables, and a summary: the number of replaced arrays and of all
-    arrays in each part of this network, the modules that keep their values
-    (new), and the modules of the other network that are not used (unused).
+    The variables, and a summary. For each part of this network, it gives the
+    number of replaced arrays and of all arrays. It lists the modules of this
+    network that keep their values (new), and the modules of the other network
+    that are not used (unused).
 
   Raises:
-    ValueError: The networks have no path in common, an array has another shape
-      in the other network, or a value is not finite.
+    ValueError: The networks have no path in common, two arrays with the same
+      path differ in shape, or a value is not finite.
   """
   own, others = _by_path(variables), _by_path(source)
   shared = [path for path in own if path in others]
@@ -67,7 +68,7 @@ def fill(variables: Variables, source: Variables) -> tuple[Variables, str]:
 
 
 def _check_shapes(pairs: dict[Path, tuple[Any, Any]]) -> None:
-  """Checks that the two arrays of each path, other and own, fit."""
+  """Checks that the shapes at each path agree; pairs are (other, own)."""
   differ = [
     f'{path} has shape {np.shape(other)} instead of {np.shape(own)}'
     for path, (other, own) in pairs.items()

@@ -41,7 +41,7 @@ class Validator:
   programs: Programs = dataclasses.field(default_factory=Programs)
 
   def measure(self, variables: Variables) -> dict[str, float]:
-    """Returns the metrics of a network; keys are names in metrics.jsonl."""
+    """Returns the metrics of a network, named as in metrics.jsonl."""
     # A copy on a single device, independent of the mesh of the run.
     variables = jax.device_put(
       jax.device_get(variables), jax.local_devices()[0]
@@ -111,7 +111,7 @@ def load(
 
 
 def _find(config: Validation, root: Path) -> list[Sequence]:
-  """Finds the held-out sequences and checks that they suit a validation."""
+  """Finds the held-out sequences and checks that they suit validation."""
   benchmark = benchmarks.get(config.benchmark)
   if not benchmark.validation:
     suited = [b.name for b in benchmarks.BENCHMARKS.values() if b.validation]

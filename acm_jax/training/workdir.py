@@ -1,4 +1,4 @@
-"""The config in the folder of a run, and the configs of its earlier steps."""
+"""The config in the folder of a run, and configs that it has replaced."""
 
 import json
 import shutil
@@ -22,8 +22,8 @@ def check(
     step: Step of the newest checkpoint; None if there is no checkpoint.
 
   Raises:
-    ValueError: The steps so far would have been different with this config; the
-      message names the differences.
+    ValueError: This config would have changed the steps so far; the message
+      names the differences.
   """
   if not (workdir / CONFIG).exists():
     return
@@ -52,8 +52,8 @@ def claim(
     step: Step of the newest checkpoint; None if there is no checkpoint.
 
   Returns:
-    A description of the changes to the previous config; empty if there are
-    none, or no previous config.
+    A description of the changes to the previous config; empty if nothing has
+    changed or there was no config.
 
   Raises:
     ValueError: See `check`.
@@ -74,8 +74,8 @@ def claim(
 def _keep(path: Path, step: int | None) -> None:
   """Copies the config of the steps up to `step`."""
   kept = path.with_name(f'config.until_{step}.json')
-  # An existing file holds the config that these steps were trained with; `path`
-  # was written later, and no checkpoint followed.
+  # If the copy exists, it holds the config that these steps were trained with.
+  # In this case `path` was written later, and no checkpoint followed.
   if step and not kept.exists():
     with replacing(kept) as partial:
       shutil.copyfile(path, partial)
@@ -88,7 +88,7 @@ def read_config(workdir: Path) -> dict[str, Any]:
     workdir: Folder of the run or the conversion.
 
   Returns:
-    The config, with tuples for lists, as in config files.
+    The config, with tuples in place of lists, as in config files.
 
   Raises:
     FileNotFoundError: The folder does not exist or has no config.
@@ -116,7 +116,7 @@ def read_config(workdir: Path) -> dict[str, Any]:
 
 
 def _as_read(config: dict[str, Any]) -> dict[str, Any]:
-  """Returns a config as `read_config` would return it after writing."""
+  """Returns a config as it would be after writing and `read_config`."""
   return _tuples(json.loads(json.dumps(config)))
 
 

@@ -18,7 +18,7 @@ _BACKBONE = 'backbone'
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-  """Source with the weights of a whole tracker.
+  """Codebase that provides the weights of whole trackers.
 
   Attributes:
     tracker: Name of the tracker in `acm_jax.trackers`.
@@ -33,11 +33,12 @@ class Model:
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-  """Source with the weights of a backbone only.
+  """Codebase that provides the weights of backbones only.
 
   Attributes:
-    backbones: Names of the possible backbones in `acm_jax.modules`.
-    adapt: Function that converts a state dict to that of a pysot backbone.
+    backbones: Names of the backbones that it provides, as in `acm_jax.modules`.
+    adapt: Function that converts a state dict to the keys and values of a pysot
+      backbone.
   """
 
   backbones: tuple[str, ...]
@@ -66,9 +67,9 @@ def convert(
     section: Section `tracker` of the config.
 
   Returns:
-    The variables, and the modules with weights that are ignored: layers of a
-    classifier that the backbone lacks, and modules that the official network
-    never uses.
+    The variables, and the names of modules whose weights are ignored. These are
+    layers of a classifier that the backbone lacks, and modules that the
+    official network never uses.
 
   Raises:
     ValueError: The weights do not fit the tracker; the message lists all keys
@@ -101,12 +102,12 @@ def convert(
 
 
 def _modules(keys: set[str]) -> tuple[str, ...]:
-  """Returns the distinct first two parts of keys: `backbone.layer6`, ..."""
+  """Returns the distinct first two parts of keys, such as `backbone.layer6`."""
   return tuple(sorted({'.'.join(key.split('.')[:2]) for key in keys}))
 
 
 def _expect(source: str, key: str, wanted: tuple[str, ...], value: str) -> None:
-  """Checks that a value of the config is one that the source provides."""
+  """Checks that a codebase provides what the config requires."""
   if value not in wanted:
     raise ValueError(
       f'`source`={source}: provides weights of {" or ".join(wanted)}, but '

@@ -1,4 +1,4 @@
-"""Reading of state dicts from files, without running code in the files."""
+"""Readers of state dicts in files, which never run code from the files."""
 
 import pickle
 from pathlib import Path
@@ -21,8 +21,8 @@ class Weights(NamedTuple):
   ignored: tuple[str, ...] = ()
 
 
-# Types that torch may load: the learning rates in a saved optimizer may be
-# NumPy scalars, which run no code.
+# Additional types that torch may load. Learning rates in a saved optimizer may
+# be NumPy scalars; loading them runs no code.
 _NUMPY_SCALARS = (
   (np._core.multiarray.scalar, 'numpy.core.multiarray.scalar'),
   (np._core.multiarray.scalar, 'numpy._core.multiarray.scalar'),

@@ -1,9 +1,9 @@
 """Conversion of ImageNet classifiers to backbones of trackers.
 
-The functions return state dicts with the names of the official trackers'
-backbones. Those backbones take BGR in 0..255 and the classifiers normalised
-RGB, so the first layer is rescaled and its channels reversed. Classifier keys
-that a backbone does not have are kept, except `fc` of a ResNet.
+The functions return state dicts with the keys of pysot's backbones. A backbone
+takes BGR in 0..255, but a classifier takes normalised RGB. Therefore the first
+layer is rescaled and its channels are reversed. Keys that only the classifier
+has are kept, except `fc` of a ResNet.
 """
 
 import re
@@ -27,8 +27,8 @@ _MOBILENET_BLOCKS = (1, 2, 3, 4, 3, 3, 1)
 def mobilenet_v2(state_dict: Mapping[str, np.ndarray]) -> StateDict:
   """Converts a MobileNetV2 classifier to a backbone with pysot's names.
 
-  The backbone computes the same as the classifier, except for the zero padding
-  of strided convolutions and for dilation in place of strides.
+  The backbone computes the same as the classifier, with two exceptions: the
+  zero padding of strided convolutions, and dilation in place of strides.
 
   Args:
     state_dict: State dict of torchvision or timm, or one with keys
@@ -104,7 +104,7 @@ def resnet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
 
 
 def _flat_mobilenet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
-  """Renames the keys of any known naming to `features.NUMBER.conv.INDEX`."""
+  """Renames the keys of all known codebases to `features.NUMBER.conv.INDEX`."""
   if 'conv_stem.weight' in state_dict:
     rename = _from_timm
   elif 'features.1.conv.0.0.weight' in state_dict:
@@ -120,7 +120,7 @@ def _from_torchvision(key: str) -> str:
   if nested:
     index = 3 * int(nested[2]) + int(nested[3])
     return f'{nested[1]}.{index}.{nested[4]}'
-  # The projection follows one or two inner Sequentials.
+  # The projection at the end of a block follows one or two inner Sequentials.
   last = re.fullmatch(r'(features\.\d+\.conv)\.(\d)\.(\w+)', key)
   if last:
     groups = 1 if last[1] == 'features.1.conv' else 2
@@ -143,7 +143,7 @@ def _from_timm(key: str) -> str:
 
 
 def _see_bgr(state_dict: StateDict, conv: str, bn: str) -> None:
-  """Moves input normalisation and channel order into the first layer.
+  """Makes the first layer take BGR in 0..255 instead of normalised RGB.
 
   This is exact, because the first convolution of the trackers has no padding.
   """
@@ -158,7 +158,8 @@ def _see_bgr(state_dict: StateDict, conv: str, bn: str) -> None:
 def _identity(prefix: str, features: int) -> StateDict:
   """Returns a 1x1 convolution and batch norm that compute the identity.
 
-  The ReLU6 that follows changes nothing either: the input comes from a ReLU6.
+  The ReLU6 after them changes nothing either, because the input comes from a
+  ReLU6.
   """
   ones, zeros = np.ones(features), np.zeros(features)
   return {

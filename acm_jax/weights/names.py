@@ -6,7 +6,8 @@ from typing import Any
 
 Rules = Sequence[tuple[str, str]]
 
-# Rules are applied in order to a path `module/.../leaf`; then `/` becomes `.`.
+# Rules are pairs of a pattern and its replacement. They are applied in order to
+# a path `module/.../leaf`; then `/` becomes `.`.
 _RESNET = (
   (r'^backbone/stem/conv', 'backbone/conv1'),
   (r'^backbone/stem/bn', 'backbone/bn1'),
@@ -27,8 +28,8 @@ _MOBILENET = (
   (r'^(backbone/.*)/project/conv', r'\1/6'),
   (r'^(backbone/.*)/project/bn', r'\1/7'),
 )
-# The numbers are indices in the Sequential of a block. The first block has no
-# expansion, so that its indices differ.
+# The numbers are indices in the Sequential of a block. They differ in the first
+# block, which has no expansion.
 _MOBILENET_V3 = (
   (r'^backbone/stem/conv', 'backbone/features/0/0'),
   (r'^backbone/stem/bn', 'backbone/features/0/1'),
@@ -157,7 +158,8 @@ _TRACKERS = {
 }
 
 
-# huanglianghua/siamfc-pytorch counts layers, and modules within a layer.
+# In huanglianghua/siamfc-pytorch, a key has the number of a layer and the
+# number of a module in the layer.
 _SIAMFC_LAYERS = {
   f'backbone.conv{layer}.{offset}.': f'feature.{index}.'
   for (layer, offset), index in _ALEXNET_INDICES.items()
@@ -199,7 +201,8 @@ def naming(
       f'{", ".join(_BACKBONES)}'
     )
   rules = (*_BACKBONES[backbone], *_TRACKERS[tracker])
-  # The official code numbers the fused levels from 2 on, whichever they are.
+  # The official code always numbers the fused levels from 2, whatever their
+  # numbers are in the backbone.
   numbers = {str(level): str(2 + i) for i, level in enumerate(sorted(levels))}
 
   def renumber(match):

@@ -8,7 +8,7 @@ StateDict = dict[str, np.ndarray]
 
 
 def version_3(state_dict: Mapping[str, np.ndarray]) -> StateDict:
-  """Returns a copy of the state dict; refuses NanoTrackV1 and V2.
+  """Returns a copy of a state dict of NanoTrackV3; refuses other versions.
 
   Raises:
     ValueError: The state dict belongs to NanoTrackV1 or V2, which are other
@@ -24,7 +24,7 @@ def version_3(state_dict: Mapping[str, np.ndarray]) -> StateDict:
 
 
 def _version(state_dict: Mapping[str, np.ndarray]) -> int | None:
-  """Detects the version from the head's correlations; None if unknown."""
+  """Returns the version, given the head's correlations; None if unknown."""
 
   def has(module: str) -> bool:
     return any(key.startswith(f'ban_head.{module}.') for key in state_dict)

@@ -7,7 +7,7 @@ import numpy as np
 
 from acm_jax.tracking.contract import Variables
 
-# Name of a leaf in Flax -> name in PyTorch.
+# Last name of a parameter in Flax -> last name in PyTorch.
 _LEAVES = {
   'kernel': 'weight',
   'scale': 'weight',
@@ -27,8 +27,8 @@ def to_variables(
   Args:
     state_dict: Arrays by key, in PyTorch's layouts (OIHW, OI).
     variables: Variables of the network, or their shapes.
-    rename: Function that maps the path `module/.../leaf` of a variable to a
-      key; the leaf has PyTorch's name.
+    rename: Function that maps the path `module/.../leaf` of a variable to a key
+      of the state dict. The leaf already has its name in PyTorch.
 
   Returns:
     New variables, float32.
@@ -68,7 +68,7 @@ def keys(variables: Variables, rename: Callable[[str], str]) -> set[str]:
 
 
 def _torch_path(path: str) -> str:
-  """Removes the collection from a path, and renames the leaf."""
+  """Removes the collection from a path and gives the leaf its PyTorch name."""
   _, *modules, leaf = path.split('/')
   return '/'.join([*modules, _LEAVES.get(leaf, leaf)])
 

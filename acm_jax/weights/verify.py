@@ -13,7 +13,7 @@ from acm_jax.tracking.contract import Tracker, Variables
 TOLERANCE = 1e-3
 # Possible outputs in the file; `response` is the single output of SiamFC.
 _OUTPUTS = ('cls', 'loc', 'response')
-# Shapes of the inputs; None stands for any size.
+# Shapes of the inputs; None allows any size.
 _INPUTS = {
   'template': (None, 3, None, None),
   'search': (None, 3, None, None),
@@ -25,10 +25,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
   """Reads inputs of a network and the expected outputs.
 
   Args:
-    path: .npz file with the inputs `template` and `search`, float32
-      [n, 3, h, w], and for ACM `bbox` [n, 4] (cx, cy, w, h, px of the template
-      crop); and with the outputs `cls`, `loc` or both, or `response`, each
-      [n, o, r, r].
+    path: .npz file. Its inputs are `template` and `search`, float32 [n, 3, h,
+      w], and for ACM `bbox` [n, 4] (cx, cy, w, h, px of the template crop). Its
+      outputs are `cls`, `loc` or both, or only `response`, each [n, o, r, r].
 
   Raises:
     FileNotFoundError: The file does not exist.
@@ -74,7 +73,9 @@ def errors(
   reference: dict[str, np.ndarray],
   precision: str = 'highest',
 ) -> dict[str, tuple[float, float]]:
-  """Computes the errors of the network's outputs, bypassing `preprocess`.
+  """Computes the errors of a network's outputs.
+
+  The inputs go to the network directly, without `preprocess`.
 
   Args:
     tracker: Tracker that the network belongs to.
@@ -88,7 +89,7 @@ def errors(
     largest expected value.
 
   Raises:
-    ValueError: An output differs in shape from the expected one.
+    ValueError: The shape of an output is not that of the expected output.
   """
   no_box = np.ones((len(reference['template']), 4))
   with jax.default_matmul_precision(precision):
@@ -140,7 +141,10 @@ def check(errors: dict[str, tuple[float, float]]) -> None:
 
 
 def _official_layout(output: np.ndarray) -> np.ndarray:
-  """Reshapes [n, r, r, ..., v] to [n, v * ..., r, r]; the last axis leads."""
+  """Reshapes [n, r, r, ..., v] to [n, v * ..., r, r].
+
+  The last axis varies slowest among the channels.
+  """
   n, rows, cols = output.shape[:3]
   channels = range(output.ndim - 1, 2, -1)
   return output.transpose(0, *channels, 1, 2).reshape(n, -1, rows, cols)

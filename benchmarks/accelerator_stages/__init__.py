@@ -1,5 +1,5 @@
-"""Stages of `benchmarks.accelerator`, which measure or train.
+"""Stages of `benchmarks.accelerator`: measurements, and a training run.
 
-A stage is a module with a function `rows(settings)` that yields its results row
-by row, as plain values. `runner` runs each stage in its own process.
+A stage is a module with a function `rows(settings)`, which yields the results
+as rows of plain values. `runner` runs each stage in its own process.
 """

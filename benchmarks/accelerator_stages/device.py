@@ -12,7 +12,8 @@ from acm_jax.timing.measure import Work, measure
 from benchmarks.accelerator_stages.settings import Row, Settings
 
 SIDE, REHEARSED_SIDE = 8192, 256
-# Keys are labels; values are the arrays' type and the product's precision.
+# Keys are labels. Values are the type of the matrices and the precision of
+# their product.
 TYPES = {
   'bfloat16': ('bfloat16', 'default'),
   'float32 (default)': ('float32', 'default'),
@@ -21,7 +22,7 @@ TYPES = {
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-  """Yields the device, then a row for each type and framework."""
+  """Yields a row with the device, then a row for each type and framework."""
   side = REHEARSED_SIDE if settings.rehearse else SIDE
   has_torch = importlib.util.find_spec('torch') is not None
   yield _device(has_torch)
@@ -35,7 +36,10 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def peak(settings: Settings, kind: str) -> float | None:
-  """Returns the TFLOP/s in JAX with a type; None if `device` has not run."""
+  """Returns the TFLOP/s of JAX's matrix product, from the stage `device`.
+
+  Returns None if the stage has not run.
+  """
   for row in settings.earlier.get('device', ()):
     if row.get('type') == kind and row['form'] == 'jax':
       return row['tflops']
@@ -59,7 +63,7 @@ def _device(has_torch: bool) -> Row:
 
 
 def _matrix(side: int) -> np.ndarray:
-  # Random values, because some devices are faster on zeros.
+  # The values are random, because some devices are faster on zeros.
   return np.random.default_rng(0).standard_normal((side, side), np.float32)
 
 

@@ -26,10 +26,11 @@ from data_pipelines import synthetic
 from tests import variables
 
 COUNTS, REHEARSED_COUNTS = (1, 8, 32, 128), (1, 2)
-# Number, frames and seed of the synthetic sequences used if none are packed.
+# Synthetic sequences, which are used if none are packed: number of sequences,
+# number of frames in each, and random seed.
 SEQUENCES, FRAMES, SEED = 8, 40, 7
-# Maximum number of frames to track in a packed sequence, to limit the time that
-# a single lane takes.
+# Maximum number of frames to track in a packed sequence. It limits the time of
+# tracking with a single lane.
 MOST_FRAMES = 80
 
 
@@ -92,7 +93,7 @@ def _video(name, images, box_xywh, absent) -> Video:
 
 
 def _models(settings: Settings) -> Iterator[Model]:
-  """Yields SiamBAN-ACM with formula weights, then the packed checkpoints."""
+  """Yields SiamBAN-ACM with weights from a formula, then packed checkpoints."""
   if settings.rehearse:
     module = importlib.import_module('configs.siamban_acm')
     config = module.get_config('quickstart,tiny').to_dict()
@@ -122,7 +123,9 @@ def _with_precisions(
 def _track(
   model: Model, videos: list[Video], count: int
 ) -> tuple[Row, list[Float[np.ndarray, 't 4']]]:
-  """Tracks the videos, each several times if there are more lanes than videos.
+  """Tracks the videos in `count` lanes.
+
+  If there are more lanes than videos, videos are tracked several times.
 
   Returns:
     Speed and overlap, and the boxes in every tracked video.

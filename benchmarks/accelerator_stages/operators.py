@@ -1,4 +1,4 @@
-"""Speed of the operators, and of alternative forms of the operators."""
+"""Speed of the operators and of their alternative implementations."""
 
 import functools
 import importlib.util
@@ -13,7 +13,8 @@ from acm_jax.timing.measure import Work, measure
 from benchmarks import forms
 from benchmarks.accelerator_stages.settings import Row, Settings
 
-# The larger batch comes first, since the smaller leaves the device half idle.
+# The larger batch comes first, because it is more informative: the smaller one
+# leaves the device half idle.
 BATCH_SIZES = (64, 16)
 SECONDS = 0.1
 # Operators that a rehearsal times.
@@ -23,8 +24,8 @@ REHEARSED = ('dw_xcorr', 'depthwise 31x31x264')
 def rows(settings: Settings) -> Iterator[Row]:
   """Yields the rows of `acm_jax.timing.measure`, each with its batch size.
 
-  The first row times a single addition: an operator that takes no longer is
-  limited by the time that the host needs to launch it.
+  The first row times a single addition. An operator that is as fast as the
+  addition is limited by the time that the host needs to launch it.
   """
   sizes, only, seconds, small = BATCH_SIZES, ('',), SECONDS, {}
   if settings.rehearse:
@@ -46,7 +47,7 @@ def _addition() -> Work:
 
 
 def _others() -> operators.Others:
-  """Returns the other forms, without PyTorch's if it is not installed."""
+  """Returns the alternatives; those in PyTorch only if it is installed."""
   if importlib.util.find_spec('torch') is not None:
     return forms.OTHERS
   return {

@@ -30,7 +30,7 @@ def pack(
     data: Folder of clip sets.
     sequences: Root folder of a benchmark's sequences.
     wheels: Folder of wheels.
-    checkpoints: Runs or conversions, of which only the weights are packed.
+    checkpoints: Runs or conversions. Only their weights and configs are packed.
 
   Returns:
     Size of each part, bytes.
@@ -65,8 +65,8 @@ def pack(
 
 
 def _copy_weights(checkpoint: str, folder: Path) -> None:
-  # The process that runs the stages imports this module, and must not start JAX
-  # on the accelerator.
+  # Imported only here, because the process that runs the stages imports this
+  # module and must not start JAX on the accelerator.
   from acm_jax.training import checkpoints
 
   config, variables = checkpoints.load_variables(checkpoint)

@@ -1,4 +1,4 @@
-"""Errors of the networks' outputs on the device, relative to official code."""
+"""Errors of the networks' outputs on the device, compared to official code."""
 
 import concurrent.futures
 import functools
@@ -14,7 +14,8 @@ from acm_jax.weights import convert, verify
 from benchmarks.accelerator_stages.settings import Row, Settings
 from tests import formulas
 
-# Keys are reference networks; values are a config and the config's argument.
+# Keys are networks with reference outputs. Values are the name of a config and
+# its argument.
 CONFIGS = {
   'nanotrack_v3': ('nanotrack', None),
   'siamban_acm_r50': ('siamban_acm', None),
@@ -30,9 +31,10 @@ _SUFFIX = '.keys.json'
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-  """Yields a row per output: for each precision, the relative error."""
+  """Yields a row for each output, with the relative error in each precision."""
   names = REHEARSED if settings.rehearse else reference_names()
-  # Threads, because compilation takes most of the time.
+  # Networks run in parallel threads, because compilation takes most of the
+  # time.
   with concurrent.futures.ThreadPoolExecutor() as pool:
     waiting = {pool.submit(_errors, name): name for name in names}
     for done in concurrent.futures.as_completed(waiting):
@@ -50,7 +52,9 @@ def reference_names() -> list[str]:
 
 @functools.cache
 def model(name: str) -> tuple[dict[str, Any], Tracker, Variables]:
-  """Makes the config, tracker and formula weights of a reference network.
+  """Returns config, tracker and weights of a network with reference outputs.
+
+  The weights are computed by a formula.
 
   Raises:
     ValueError: `CONFIGS` has no config for the network.

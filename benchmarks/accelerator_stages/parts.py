@@ -1,9 +1,9 @@
 """Times the parts of a light tracker's training step.
 
 The parts are augmentation, the forward pass, its gradient and the whole step.
-Each part is compiled separately. All parts but augmentation are also compiled
-with XLA's grouped depthwise convolutions. A rehearsal leaves out gradient and
-step, which compile slowly.
+Each part is compiled separately. All parts except augmentation are timed a
+second time, with depthwise convolutions computed by XLA's grouped convolution.
+A rehearsal leaves out gradient and step, which compile slowly.
 """
 
 import functools
@@ -39,7 +39,7 @@ class Program(NamedTuple):
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-  """Yields a row for every part and form."""
+  """Yields a row for every part and each form of the depthwise convolution."""
   size, argument, parts = BATCH_SIZE, 'whole', PARTS
   if settings.rehearse:
     size, argument, parts = 2, 'tiny', REHEARSED
@@ -58,8 +58,10 @@ def _figures(make: Callable[[], Program], replacement: Callable | None) -> Row:
   """Times the compilation and the execution of a program.
 
   Args:
-    make: Makes the program; its function must be a result of `jax.jit`.
-    replacement: Function to use instead of the depthwise convolution.
+    make: Function that makes the program. The program's function must be a
+      result of `jax.jit`.
+    replacement: Function to use instead of this library's depthwise
+      convolution; None for no replacement.
   """
   convolution = replacement or depthwise._depthwise
   with mock.patch.object(depthwise, '_depthwise', convolution):

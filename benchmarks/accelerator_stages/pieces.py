@@ -1,9 +1,9 @@
 """Splits a folder into files of limited size, and joins them again.
 
-The pieces are consecutive parts of a tar archive; NAME.pieces.json lists them
-with their checksums. The names of the pieces contain the checksums, too, so
-that pieces of a newer state of the folder can be written next to the pieces
-that are still listed.
+The pieces are consecutive parts of a tar archive. The file NAME.pieces.json
+lists the pieces and their checksums. The names of the pieces contain the
+checksums, too. Pieces of a newer state of the folder can therefore be written
+next to the older pieces, while these are still listed.
 
 Example:
   python -m benchmarks.accelerator_stages.pieces \\
@@ -25,7 +25,7 @@ from absl import flags
 from acm_jax.host import command
 from acm_jax.host.staging import replacing, staged
 
-# Some machines return only files below 16 MiB.
+# Some remote machines return only files below 16 MiB.
 PIECE_BYTES = 15 * 2**20
 _SUFFIX = '.pieces.json'
 
@@ -51,8 +51,8 @@ def split(
 ) -> Written:
   """Writes a folder as pieces NAME.tar.000.CHECKSUM, ... and their list.
 
-  The listed pieces exist at any time: pieces of an earlier call are removed
-  after the new list is written.
+  At any time, all pieces in the list exist: the pieces of an earlier call are
+  removed only after the new list is written.
 
   Args:
     folder: Folder to split.

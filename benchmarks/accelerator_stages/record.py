@@ -1,4 +1,4 @@
-"""File of the results, complete after every row, and tables of its rows."""
+"""JSON file of the results, updated after every row, and tables of the rows."""
 
 import contextlib
 import dataclasses
@@ -30,7 +30,7 @@ class Record:
 
     Args:
       out: Folder of the file.
-      about: Further entries of the file.
+      about: Further entries to write to the file.
 
     Raises:
       ValueError: The file exists already.
@@ -49,14 +49,16 @@ class Record:
     self._write()
 
   def with_earlier(self, settings: Settings) -> Settings:
-    """Returns the settings with the rows recorded so far."""
+    """Returns a copy of the settings with the rows recorded so far."""
     stages = self._report['stages']
     earlier = {name: list(stage['rows']) for name, stage in stages.items()}
     return dataclasses.replace(settings, earlier=earlier)
 
   @contextlib.contextmanager
   def stage(self, name: str, limit: float) -> Iterator[Callable[[Row], None]]:
-    """Yields a function that adds a row, and records how the stage ends.
+    """Records a stage.
+
+    Yields a function that adds a row; afterwards, records how the stage ended.
 
     A RuntimeError or TimeoutError of the stage is recorded and suppressed.
     """

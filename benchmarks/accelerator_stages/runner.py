@@ -13,7 +13,7 @@ from benchmarks.accelerator_stages.record import Record
 from benchmarks.accelerator_stages.settings import Row, Settings
 from tests.xla_flags import FAST_COMPILE
 
-# Time that a stage's processes have to save a checkpoint and end by themselves.
+# Time that the processes of a stopped stage have to save a checkpoint and end.
 _GRACE_SECONDS = 20.0
 
 
@@ -25,13 +25,13 @@ def run(
 ) -> None:
   """Runs stages one after the other, even if some of them fail.
 
-  Each stage has a process of its own, so that its memory on the device is free
-  afterwards, and a stage that hangs or breaks the device's context does not
-  affect the next stage.
+  Each stage has a process of its own. Its memory on the device is therefore
+  free afterwards. And a stage that hangs, or breaks the context of the device,
+  does not affect the next stage.
 
   Args:
-    modules: Names of the modules with the functions `rows`; keys are stages.
-    limits: Time limits in seconds; keys are stages.
+    modules: Name of the module of each stage; keys are names of stages.
+    limits: Time limit of each stage in seconds; keys are names of stages.
     settings: Settings of all stages.
     record: Record to which every row is added immediately.
   """

@@ -14,7 +14,7 @@ class Training:
 
   Attributes:
     config: Config to train, as in `acm-jax train --config`.
-    minutes: Time after which training is stopped and saves a checkpoint.
+    minutes: Time after which training is stopped; it then saves a checkpoint.
     flags: Further flags of `acm-jax train`.
   """
 
@@ -30,7 +30,7 @@ class Settings:
   Attributes:
     out: Folder of the results.
     rehearse: Whether all stages run at toy size.
-    packed: Folder that `--pack` wrote, if any.
+    packed: Folder of a pack, which `--pack` wrote, if any.
     benchmark: Benchmark of the packed sequences.
     training: Settings of the stage `train`.
     earlier: Rows of earlier stages; keys are names of stages.

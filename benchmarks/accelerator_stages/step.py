@@ -18,14 +18,15 @@ from benchmarks.accelerator_stages import device
 from benchmarks.accelerator_stages.settings import Row, Settings
 from tests import variables
 
-# Name in `device.TYPES` of each precision of a config.
+# Keys are precisions of a config; values are keys of `device.TYPES`.
 PRECISIONS = {
   'bfloat16': 'bfloat16',
   'default': 'float32 (default)',
   'highest': 'float32 (highest)',
 }
-# Batch sizes and precision to time for each config, in order of compile time.
-# Of several batch sizes, only the first one that fits into memory is timed.
+# For each config: pairs of batch sizes and a precision, in order of compile
+# time. If there are several batch sizes, only the first one that fits into
+# memory is timed.
 WANTED = {
   'nanotrack': (((128,), 'bfloat16'), ((128,), 'default')),
   'siamban_acm': (
@@ -42,7 +43,8 @@ SECONDS = 1.5
 
 def rows(settings: Settings) -> Iterator[Row]:
   """Yields a row for every tracker, batch size and precision."""
-  # Nothing else uses the device, and the largest batches need most of it.
+  # The largest batches need most of the memory, and no other process uses the
+  # device.
   os.environ['XLA_PYTHON_CLIENT_MEM_FRACTION'] = '0.92'
   for name, wanted in (REHEARSED if settings.rehearse else WANTED).items():
     if importlib.util.find_spec(f'configs.{name}') is None:
@@ -61,20 +63,23 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def plan_of(config: Mapping[str, Any], precision: str) -> Plan:
-  """Makes the plan of a config, with a network that computes in a precision."""
+  """Makes the plan of a config, whose network computes in `precision`."""
   tracker = config['tracker'] | {'dtype': dtype_of(precision)}
   return make_plan({**config, 'tracker': tracker, 'precision': precision})
 
 
 def dtype_of(precision: str) -> str:
-  """Returns the type in which a network computes, given its precision."""
+  """Returns the type of the numbers in which a network computes."""
   return 'bfloat16' if precision == 'bfloat16' else 'float32'
 
 
 def _first_that_fits(
   plan: Plan, weights: Variables, sizes: Sequence[int], peak: float | None
 ) -> Iterator[Row]:
-  """Yields an error for each batch size that does not fit, then the timing."""
+  """Yields the timing for the first batch size that fits into memory.
+
+  Before it, yields an error for each batch size that does not fit.
+  """
   for batch_size in sizes:
     try:
       figures = _figures(plan, weights, batch_size)
@@ -86,7 +91,7 @@ def _first_that_fits(
 
 
 def rates(figures: Row, peak: float | None) -> Row:
-  """Computes a step's TFLOP/s, and their fraction of the device's peak."""
+  """Computes the TFLOP/s of a step, absolute and relative to the `peak`."""
   rate = figures['tflop'] / figures['least_ms'] * 1e3
   return {
     'tflops': round(rate, 3),
@@ -108,8 +113,9 @@ def _figures(plan: Plan, weights: Variables, batch_size: int) -> Row:
   return {
     'compile_s': round(compile_seconds, 1),
     **timing(row, batch_size),
-    # Operations are counted before XLA replaces convolutions by library calls,
-    # since XLA does not count the operations in these calls.
+    # Operations are counted in the program before compilation. Later, XLA
+    # replaces convolutions by library calls, whose operations it does not
+    # count.
     'tflop': round(lowered.cost_analysis()['flops'] / 1e12, 4),
   }
 

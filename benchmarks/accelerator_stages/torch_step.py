@@ -12,10 +12,12 @@ from benchmarks.accelerator_stages.settings import Row, Settings
 from data_pipelines import batch
 
 NETWORK, TEMPLATE_SIZE, SEARCH_SIZE = 'siamban_acm', 127, 255
-# The stem and the first stage do not train, as in the config's last phase.
+# Number of stages that do not train, including the stem, as in the last phase
+# of the config.
 FROZEN = 2
-# Batch sizes, form and type of each row, the most informative rows first. Of
-# several batch sizes, only the first one that fits into memory is timed.
+# Batch sizes, form and type to time; the most informative entries come first.
+# If there are several batch sizes, only the first one that fits into memory is
+# timed.
 WANTED = (
   ((32,), 'eager, channels_last', 'bfloat16'),
   ((128, 64), 'eager, channels_last', 'bfloat16'),
@@ -27,7 +29,7 @@ REHEARSED = (((2,), 'eager', 'float32 (default)'),)
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-  """Yields a row for every form; `ratio` is PyTorch's time over JAX's."""
+  """Yields a row for every form; `ratio` is the time relative to JAX."""
   if importlib.util.find_spec('torch') is None:
     yield {'skipped': 'PyTorch is not installed'}
     return
@@ -49,7 +51,7 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def _compared(settings: Settings, labels: Row, figures: Row) -> Row:
-  """Compares with the same step in JAX, if the stage `step` has timed it."""
+  """Adds the ratio to the step in JAX, if the stage `step` has timed it."""
   same = ('network', 'batch', 'type')
   for ours in settings.earlier.get('step', ()):
     if 'error' not in ours and all(ours[key] == labels[key] for key in same):
@@ -73,7 +75,8 @@ def _figures(settings: Settings, batch_size: int, form: str, kind: str) -> Row:
     network=network,
   )
   run = make(batch.fake(batch_size, TEMPLATE_SIZE, SEARCH_SIZE))
-  # PyTorch chooses its algorithms in the first steps.
+  # The first steps are not timed, because PyTorch chooses its algorithms in
+  # them.
   for _ in range(0 if settings.rehearse else 2):
     run()
   (row,) = measure([Work({}, {form: run})], seconds=step.SECONDS)

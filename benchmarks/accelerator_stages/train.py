@@ -1,4 +1,4 @@
-"""Trains a config for some minutes and writes its run in pieces."""
+"""Trains a config for some minutes and writes the run's folder in pieces."""
 
 import json
 import os
@@ -17,7 +17,8 @@ from benchmarks.accelerator_stages import packing, pieces
 from benchmarks.accelerator_stages.settings import Row, Settings
 
 METRICS, LOG = 'metrics.jsonl', 'train.log'
-# Time after the signal for the last step, its validation and its checkpoint.
+# Time that training has, after the signal to stop, for the last step,
+# validation and checkpoint.
 CLOSING_SECONDS = 90.0
 _EVERY_SECONDS = 5.0
 # Paths that pieces leave out: the data, and checkpoints that are incomplete.
@@ -27,12 +28,13 @@ _LEFT_OUT = 'data', 'checkpoints/*.orbax-checkpoint-tmp*'
 def rows(settings: Settings) -> Iterator[Row]:
   """Trains, writes the folder of the run in pieces, and yields one row.
 
-  During training the metrics are copied regularly and the pieces are written at
-  every checkpoint, so that an interrupted call has both. The output of training
-  goes to train.log.
+  During training, the metrics are copied regularly, and the pieces are written
+  after every checkpoint. An interrupted call therefore leaves both. The output
+  of training goes to train.log.
 
   Raises:
-    RuntimeError: Training failed; the checkpoints that exist are in pieces.
+    RuntimeError: Training failed. The checkpoints so far have been written in
+      pieces.
   """
   training = settings.training
   name = Path(training.config.partition(':')[0]).stem
@@ -58,9 +60,10 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def _link_synthetic(settings: Settings, workdir: Path) -> None:
-  """Links the packed synthetic set to where a quick start would write it.
+  """Links the packed synthetic set to the path that a quick start writes to.
 
-  The quick start then does not write the set, which would need TensorFlow.
+  The quick start then finds the set and does not write it, which would require
+  TensorFlow.
   """
   data = settings.packed_folder(packing.DATA)
   if data and (data / 'synthetic').is_dir():
@@ -113,7 +116,7 @@ def _train(settings: Settings, workdir: Path) -> None:
 
 
 def _ended(process: subprocess.Popen, seconds: float) -> bool:
-  """Waits up to some seconds for a process; returns whether it has ended."""
+  """Waits at most `seconds` for a process; returns whether it has ended."""
   try:
     process.wait(max(0.0, seconds))
   except subprocess.TimeoutExpired:

@@ -9,6 +9,7 @@
     )
 
 An example is a track: the published frames and the boxes of one target.
-Training does not read these examples, but clip sets, which `acm-jax prepare`
-writes. `dummy_data` writes the small official files that the tests read.
+Training does not read these examples. It reads clip sets, which `acm-jax
+prepare` writes. `dummy_data` writes small files in the official layouts, which
+the tests read.
 """

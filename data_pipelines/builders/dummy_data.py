@@ -2,8 +2,8 @@
 
     python -m data_pipelines.builders.dummy_data
 
-The files include special cases. The output is deterministic and equals the
-files in the repository.
+The files include special cases. The output is deterministic, and the repository
+contains it.
 """
 
 import json
@@ -40,7 +40,7 @@ def _frames(folder: Path, numbers: range, name: str = '{:08d}.jpg') -> None:
 def got10k(root: Path) -> None:
   """Writes two videos.
 
-  In one frame of the second, the target is absent and fully covered.
+  In one frame of the second video, the target is absent and fully covered.
   """
   for number, absent, cover in ((1, '000', '888'), (2, '010', '808')):
     folder = root / 'train' / f'GOT-10k_Train_{number:06d}'
@@ -55,7 +55,10 @@ def got10k(root: Path) -> None:
 
 
 def lasot(root: Path) -> None:
-  """Writes two training videos, one with surplus images, and a test video."""
+  """Writes two training videos and a test video.
+
+  One of the training videos has more images than its annotation has rows.
+  """
   for name, images in (('airplane-2', 3), ('airplane-1', 3), ('monkey-1', 5)):
     folder = root / name.partition('-')[0] / name
     _frames(folder / 'img', range(1, images + 1))
@@ -84,7 +87,7 @@ def trackingnet(root: Path) -> None:
 
 
 def _xml(objects: list[tuple[str, tuple[int, int, int, int]]]) -> str:
-  """Returns a Pascal annotation with the box edges in ImageNet VID's order."""
+  """Returns a Pascal VOC annotation, with box edges in ImageNet VID's order."""
   inside = ''.join(
     f'<object>{f"<trackid>{track}</trackid>" if track else ""}<name>n0</name>'
     f'<bndbox><xmax>{x2}</xmax><xmin>{x1}</xmin><ymax>{y2}</ymax>'
@@ -95,7 +98,7 @@ def _xml(objects: list[tuple[str, tuple[int, int, int, int]]]) -> str:
 
 
 def imagenet_vid(root: Path) -> None:
-  """Writes a video with two targets, one of them missing from a frame."""
+  """Writes a video of two targets, one of which is missing from one frame."""
   video = 'ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000'
   data = root / 'ILSVRC2015' / 'Data' / 'VID' / 'train' / video
   annotations = root / 'ILSVRC2015' / 'Annotations' / 'VID' / 'train' / video
@@ -108,7 +111,7 @@ def imagenet_vid(root: Path) -> None:
 
 
 def imagenet_det(root: Path) -> None:
-  """Writes images of both years, one with two objects and one with none."""
+  """Writes three images, from 2013 and 2014, with two, one and no objects."""
   data = root / 'ILSVRC' / 'Data' / 'DET' / 'train'
   annotations = root / 'ILSVRC' / 'Annotations' / 'DET' / 'train'
   two = [('', (4, 5, 20, 15)), ('', (10, 8, 30, 28))]
@@ -122,7 +125,7 @@ def imagenet_det(root: Path) -> None:
 
 
 def coco(root: Path) -> None:
-  """Writes a crowd, an empty box and an image without annotations."""
+  """Writes images with a crowd, with an empty box, and without annotations."""
   boxes = ((1, [4.5, 5.25, 16.0, 10.0], 0), (1, [0, 0, 40, 30], 1))
   boxes += ((2, [10.0, 8.0, 0.0, 20.0], 0), (2, [10.0, 8.0, 12.0, 20.0], 0))
   content = {
@@ -148,7 +151,11 @@ def coco(root: Path) -> None:
 
 
 def youtube_bb(root: Path) -> None:
-  """Writes rows of a target that leaves, a lost image and a lost video."""
+  """Writes the annotation of two videos, and some images of the first video.
+
+  The target of the first video leaves and returns. One image of the first video
+  and all images of the second are missing.
+  """
   rows = [
     'v1_a-,0,3,cat,0,present,0.1,0.5,0.25,0.75',
     'v1_a-,1000,3,cat,0,absent,-1,-1,-1,-1',
@@ -186,7 +193,7 @@ def davis(root: Path) -> None:
 
 
 def crop511(root: Path) -> None:
-  """Writes rows of four and of two numbers, and a key that is no frame."""
+  """Writes rows of two and of four numbers, and a key that names no frame."""
   rows = {'000000': [10, 20, 50, 40], '000003': [40, 20], 'meta': []}
   table = {'a/v1': {'00': rows, '01': {'000000': [0, 0, 0, 10]}}}
   _put(root / 'train.json', json.dumps(table))
@@ -195,7 +202,7 @@ def crop511(root: Path) -> None:
 
 
 def folder(root: Path) -> None:
-  """Writes rows with three kinds of separators, and absence labels."""
+  """Writes two sequences, with three kinds of separators and absence labels."""
   rows = {'a': '3,4,10,8\n4,4,10,8\n', 'b': '3\t4\t10\t8\n4 4 10 8\n'}
   for name, text in rows.items():
     _frames(root / name / 'img', range(1, 3), '{:04d}.jpg')

@@ -10,24 +10,25 @@ class TrackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   """Builder that reads a data set through `acm_jax.datasets.sources`.
 
   Attributes:
-    SOURCE: Name of the reader, set by each builder.
+    SOURCE: Name of the reader in `acm_jax.datasets.sources`; every subclass
+      sets it.
   """
 
   VERSION = tfds.core.Version('1.0.0')
-  # TFDS declares the attribute the same way.
+  # A mutable class attribute, as in the base class of TFDS.
   RELEASE_NOTES = {'1.0.0': 'First version.'}  # noqa: RUF012
   SOURCE: str
 
   def __init_subclass__(cls, **kwargs):
-    # The reader's docstring describes the layout of the files.
+    # The description is the reader's docstring, with the layout of the files.
     cls.MANUAL_DOWNLOAD_INSTRUCTIONS = sources.described(cls.SOURCE)
     super().__init_subclass__(**kwargs)
 
   def _info(self) -> tfds.core.DatasetInfo:
     """Describes the features of an example.
 
-    Frames keep their published bytes. Boxes are in px, 0-based; NaN where no
-    box is annotated.
+    Frames are stored as published, without encoding them again. Boxes are x, y,
+    w, h, px, 0-based; NaN where no box is annotated.
     """
     image = {'shape': (None, None, None, 3), 'encoding_format': 'jpeg'}
     return self.dataset_info_from_configs(

@@ -8,12 +8,12 @@ from jaxtyping import Int
 
 from data_pipelines.composed.library import Library
 
-# Number that stands for the outline of a pole, which is in no library, and the
-# outline's height and width, px.
+# Used as the index of a cutout for the outline of a pole, which is in no
+# library. Height and width of this outline, px.
 POLE = -1
 POLE_HW = (144, 24)
-# Ratio of the sides above which an object is slim, and weight of slim targets,
-# which are rare and hard to learn.
+# Ratio of longer to shorter side above which a cutout is slim. Relative
+# frequency of slim targets, which are rare and hard to learn.
 SLIM = 2.5
 _SLIM_WEIGHT = 3.0
 # Number of photographs that textures are taken from; few enough for all of them
@@ -22,11 +22,12 @@ _TEXTURES = 200
 
 
 class Extra(NamedTuple):
-  """Pictures of an object other than the target.
+  """Pictures that show an object other than the target.
 
   Attributes:
-    cutout: Cutout that gives the outline in the first frame, or POLE.
-    texture: Photograph that fills the outline; None keeps the cutout's pixels.
+    cutout: Cutout with the outline of the object in the first frame, or POLE.
+    texture: Photograph that fills the outline. If None, the outline keeps the
+      pixels of the cutout.
   """
 
   cutout: int
@@ -34,12 +35,12 @@ class Extra(NamedTuple):
 
 
 class Roles(NamedTuple):
-  """Pictures of a sequence, by role.
+  """Pictures that a sequence is composed of.
 
   Attributes:
     target: Cutout of the target in the first frame.
     photograph: Photograph in the background.
-    decoys: Pieces of photographs behind the target.
+    decoys: Pieces of photographs that lie behind the target.
     distractors: Other objects, of the target's class where possible.
     occluders: Objects that pass in front of the target.
   """
@@ -67,11 +68,11 @@ class Cast:
   def roles(self, rng: np.random.Generator) -> Roles:
     """Samples the pictures of a sequence.
 
-    Only the target's own cutout shows the target object, unless the library has
+    No other picture shows the object that is the target, unless the library has
     no other object.
     """
     target = self.target(rng)
-    # No picture other than the target's may show the target object, the hero.
+    # The hero is the object that is the target. Other pictures avoid the hero.
     hero = int(self._library.cutout_object[target])
     return Roles(
       target=target,
@@ -88,9 +89,9 @@ class Cast:
     )
 
   def objects(self, roles: Roles) -> list[int]:
-    """Returns the objects that a sequence can show, the target first.
+    """Returns the objects that a sequence can show, beginning with the target.
 
-    Every object in a photograph that the sequence uses is included.
+    All objects in the photographs that the sequence uses are included.
     """
     extras = (*roles.decoys, *roles.distractors, *roles.occluders)
     cutouts = [roles.target]
@@ -123,7 +124,7 @@ class Cast:
     if not last:
       return np.full(frames, first)
     begin = int(library.object_first[number])
-    # The cutouts go back and forth through the object's video.
+    # Play the cutouts of the object's video back and forth.
     speed = rng.choice([-1, 1]) * rng.uniform(0.3, 1.0)
     position = first - begin + speed * np.arange(frames)
     return begin + np.rint(last - abs(position % (2 * last) - last)).astype(int)
@@ -152,10 +153,13 @@ class Cast:
     return self._cutout_of(rng, candidates, hero)
 
   def _cutout_of(self, rng: np.random.Generator, objects, hero: int) -> int:
-    """Samples a cutout of one of the objects other than the hero, if any."""
+    """Samples a cutout of one of the objects, but not of the hero.
+
+    If there is only one object, the cutout is of the hero.
+    """
     drawn = hero
     if len(objects) > 1:
-      # The last object is left out of the sampling and replaces the hero.
+      # Sample among all objects but the last, which takes the hero's place.
       drawn = int(objects[rng.integers(len(objects) - 1)])
       drawn = int(objects[-1]) if drawn == hero else drawn
     first = int(self._library.object_first[drawn])
@@ -169,8 +173,8 @@ class Cast:
     Args:
       rng: Source of randomness.
       hero: Object to avoid.
-      first: Number of photographs, from the start of the library, to choose
-        from (default: all).
+      first: Number of photographs to choose from, counted from the start of the
+        library (default: all).
     """
     home = int(self._library.object_home[hero])
     count = len(self._library.photograph_size[:first])
@@ -184,7 +188,7 @@ class Cast:
 
 
 def _grouped(labels: np.ndarray) -> dict[object, list[int]]:
-  """Groups objects by their labels; returns the numbers for each label."""
+  """Maps each label to the indices of the objects that have the label."""
   groups = collections.defaultdict(list)
   for number, label in enumerate(labels.tolist()):
     groups[label].append(number)

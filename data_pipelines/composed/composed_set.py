@@ -27,21 +27,21 @@ class ComposedSet:
   Attributes:
     folder: Path of the set.
     crop_size: Side of the crops, px.
-    stride: Distance between consecutive frames of a track, always 1.
-    cheap_reads: Whether reading a crop needs no rendering, always False.
-    box: Box of the target in each crop, cx, cy, w, h, px.
+    stride: Sampling step, always 1: a track has all frames of its sequence.
+    cheap_reads: Always False, since every crop must be rendered.
+    box: Box of the target in each crop: cx, cy, w, h, px.
     frame_number: Position of each frame in its sequence.
-    track_first: First frame of each track; a track is a sequence.
+    track_first: Index of each track's first frame; a track is a sequence.
     track_count: Number of frames in each track.
     track_name: Name of each track, for messages.
-    track_video: Number of each track's video: the track's own number.
+    track_video: Index of each track's video, equal to the index of the track.
     track_category: Class of each track's target; empty if unknown.
-    track_objects: Numbers of the objects that each track can show: the track's
-      target first, then others, padded with -1.
+    track_objects: Indices of the objects that each track can show. The track's
+      target comes first; -1 fills the rest.
   """
 
   def __init__(self, folder: epath.PathLike):
-    """Reads the library of a composed set; samples objects and boxes.
+    """Reads the library of a composed set and samples all boxes.
 
     Args:
       folder: Path of the set, local or at an address that etils.epath supports.
@@ -58,8 +58,8 @@ class ComposedSet:
     count, frames = manifest['sequences'], manifest['frames']
     cast, seed = Cast(library), manifest['seed']
 
-    # Planning a whole sequence takes longer than sampling its boxes, and waits
-    # until the sequence is first read.
+    # A sequence is planned when it is first read, since planning takes longer
+    # than sampling only the boxes.
     @functools.cache
     def plan(number: int) -> Plan:
       return plans.make(library, cast, seed, number, frames)
@@ -88,7 +88,7 @@ class ComposedSet:
     """Renders the crop of a frame, or its centre, as JPEG.
 
     Args:
-      frame: Number of the frame.
+      frame: Index of the frame in the set.
       side: Side of the centre that the caller needs, px (default: the whole
         crop). The JPEG is slightly larger, so that the pixels of the centre are
         the same as in the JPEG of the whole crop.
@@ -115,11 +115,12 @@ class ComposedSet:
 
 
 def _coded_side(crop_size: int, side: int) -> int:
-  """Returns the side of the centre that a JPEG must hold, px.
+  """Returns the side of the part of a crop that is coded as JPEG, px.
 
-  The coded centre begins at a block of the whole crop's JPEG. It holds the
-  blocks that overlap the requested centre, and the blocks around them, since
-  the upsampling of the colours reads a pixel beyond a block's edge.
+  The part begins at the edge of a block of the whole crop's JPEG. It contains
+  the blocks that overlap the requested centre. It also contains the blocks
+  around them, since the upsampling of the colours reads a pixel beyond a
+  block's edge.
 
   Args:
     crop_size: Side of the whole crop, px.

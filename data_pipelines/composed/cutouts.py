@@ -10,16 +10,17 @@ from jaxtyping import Num, UInt8
 from acm_jax.datasets.sources import coco, davis, source
 from acm_jax.datasets.trees import Tree, join
 
-# Longest side of a cutout, px; a template crop of 127 px shows no more detail.
+# Maximum side of a cutout, px; a template crop of 127 px shows no more detail.
 LONGEST = 144
 # Margin around an object for a soft edge, px.
 _MARGIN = 3
-# Minimum of an object's longer side in the image, px.
+# Minimum length of an object's longer side, px of the image.
 _LEAST_SIDE = 40
-# Minimum fraction of its box that an object must fill.
+# Minimum fraction of its bounding box that an object fills.
 _LEAST_FILL = 0.2
-# Maximum area outside an object's largest piece, as a fraction of that piece.
-# An object behind a fence, for instance, has several pieces.
+# Maximum area of an object's smaller pieces together, as a fraction of the area
+# of its largest piece. An object behind a fence, for instance, has several
+# pieces.
 _MOST_APART = 0.1
 # Every fourth frame of a video is used, since successive frames hardly differ.
 _EVERY = 4
@@ -29,8 +30,9 @@ class Cutout(NamedTuple):
   """Picture and outline of an object.
 
   Attributes:
-    rgb: Picture, which has the object's mean colour outside the outline.
-    mask: Mask, 255 inside the outline and 0 elsewhere, and 0 at the border.
+    rgb: Picture. All pixels far from the object have the object's mean colour.
+    mask: Mask: 255 inside the outline, 0 elsewhere. The outermost rows and
+      columns are 0.
   """
 
   rgb: UInt8[np.ndarray, 'h w 3']
@@ -58,7 +60,7 @@ def of_photograph(
   annotations: list[coco.Annotation],
   rgb: UInt8[np.ndarray, 'h w 3'],
 ) -> Iterator[Object]:
-  """Yields the complete objects of a photograph of COCO.
+  """Yields all whole and sufficiently large objects of a COCO photograph.
 
   Args:
     tree: Tree of the data set, for messages.
@@ -89,10 +91,10 @@ def of_photograph(
 
 
 def of_video(tree: Tree, unit: source.Unit) -> Iterator[Object]:
-  """Yields the objects of a video of DAVIS, with unknown classes.
+  """Yields the objects of a DAVIS video.
 
-  The name of the video is not used as a class, since a video may show several
-  objects, such as a rider and a bicycle.
+  The classes of the objects are unknown. The name of the video is not used as a
+  class, since a video may show several objects, such as a rider and a bicycle.
 
   Args:
     tree: Tree of the data set.
@@ -125,7 +127,10 @@ def of_video(tree: Tree, unit: source.Unit) -> Iterator[Object]:
 def _within(
   mask: UInt8[np.ndarray, 'h w'], box_xywh: Num[np.ndarray, '4']
 ) -> UInt8[np.ndarray, 'h w']:
-  """Clears a mask outside a box, such as the lines of a kitesurfer's kite."""
+  """Clears a mask outside a box.
+
+  This removes, for instance, the lines of a kitesurfer's kite.
+  """
   x1, y1 = np.floor(box_xywh[:2]).astype(int)
   x2, y2 = np.ceil(box_xywh[:2] + box_xywh[2:]).astype(int)
   part = np.zeros_like(mask)
@@ -137,9 +142,10 @@ def _within(
 def _cut(
   rgb: UInt8[np.ndarray, 'h w 3'], mask: UInt8[np.ndarray, 'h w']
 ) -> Cutout | None:
-  """Cuts out an object, or returns None if it is small or not in one piece.
+  """Cuts out an object.
 
-  An object at the border of the image counts as cut off.
+  Returns None if the object is too small, is in several pieces, or touches the
+  border of the image, which probably cuts it off.
   """
   count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
   if count < 2:
@@ -169,7 +175,7 @@ def _reduced(
   rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
   mask = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
   mask = cv2.threshold(mask, 127, 255, cv2.THRESH_BINARY)[1]
-  # A mask at the border could not get a soft edge.
+  # The outermost pixels are 0, since a soft edge needs a margin.
   mask[[0, -1]] = 0
   mask[:, [0, -1]] = 0
   near = cv2.dilate(mask, np.ones((7, 7), np.uint8))

@@ -26,9 +26,10 @@ from data_pipelines import manifests
 
 KIND, VERSION = 'composed', 2
 IMAGES, INDEX = 'images.bin', 'index.npz'
-# Columns of the index. A row of 'cutout' is first byte, bytes of the JPEG and
-# bytes of the mask. A row of 'photograph' is first byte, bytes, height and
-# width. A photograph's name is the last parts of its path without the suffix.
+# Columns of the index. A row of 'cutout' holds the position of the first byte,
+# the size of the JPEG and the size of the mask, in bytes. A row of 'photograph'
+# holds the position of the first byte, the size in bytes, the height and the
+# width. A photograph's name is the end of its path, without the suffix.
 COLUMNS = (
   'object_name',
   'object_category',
@@ -39,23 +40,26 @@ COLUMNS = (
   'photograph',
   'photograph_name',
 )
-# Number of decoded pictures to cache, about 300 kB per photograph and 40 kB per
-# cutout.
+# Numbers of decoded pictures to cache. A photograph takes about 300 kB, and a
+# cutout about 40 kB.
 _CACHED_PHOTOGRAPHS = 1000
 _CACHED_CUTOUTS = 3000
 
 
 class Library:
-  """Pictures by number; channels are in OpenCV's order blue, green, red.
+  """Photographs and cutouts of a composed set.
+
+  Decoded pictures have the channels in OpenCV's order: blue, green, red.
 
   Attributes:
     folder: Path of the composed set.
     object_name: Name of each object.
     object_category: Class of each object; empty if unknown.
-    object_home: Photograph that shows each object; -1 if the library has none.
-    object_first: First cutout of each object.
+    object_home: Index of the photograph that shows each object; -1 if that
+      photograph is not in the library.
+    object_first: Index of each object's first cutout.
     object_count: Number of cutouts of each object, at least 1.
-    cutout_object: Object that each cutout shows.
+    cutout_object: Index of the object that each cutout shows.
     hull: Corners of the convex hull of each cutout, x, y, px.
     side: Square root of each cutout's area, px.
     photograph_size: Height and width of each photograph, px.
@@ -102,12 +106,18 @@ class Library:
     return data
 
   def _photograph(self, number: int) -> UInt8[np.ndarray, 'h w 3']:
-    """Decodes a photograph, which callers must not modify."""
+    """Decodes a photograph.
+
+    The result is cached; callers must not modify it.
+    """
     start, length = self._photographs[number].tolist()
     return self._decoded(start, length, cv2.IMREAD_COLOR)
 
   def _cutout(self, number: int) -> UInt8[np.ndarray, 'h w 4']:
-    """Decodes a premultiplied cutout, which callers must not modify."""
+    """Decodes a cutout, with the colours multiplied by the coverage.
+
+    The result is cached; callers must not modify it.
+    """
     start, length, _ = self._cutouts[number].tolist()
     bgr = self._decoded(start, length, cv2.IMREAD_COLOR)
     return covered(bgr, self.coverage(number))
@@ -115,7 +125,7 @@ class Library:
   def coverage(self, number: int) -> UInt8[np.ndarray, 'h w']:
     """Returns a cutout's coverage with a soft edge, 0 to 255.
 
-    The edge is a pixel inside the annotated outline, since annotated outlines
+    The edge is one pixel inside the annotated outline, since annotated outlines
     include some background.
     """
     start, jpeg, length = self._cutouts[number].tolist()
@@ -131,7 +141,8 @@ class Library:
       raise ValueError(
         f'{self.folder}: cutout {number} is empty; {manifests.ADVICE}'
       )
-    # The hull includes the pixels' corners, half a pixel from their centres.
+    # The hull must include the corners of the pixels, which are half a pixel
+    # from the centres.
     hull = cv2.convexHull(points)[:, 0].astype(np.float32)
     corners = hull[:, None] + _CORNERS
     hull = cv2.convexHull(corners.reshape(-1, 2))[:, 0]
@@ -167,7 +178,7 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
 def read_names(folder: epath.PathLike) -> list[str]:
   """Returns the names of the objects and photographs of a composed set.
 
-  A photograph has the names of its file and of the file's parent folders.
+  The names of a photograph are those of its file and of the parent folders.
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.
@@ -199,7 +210,11 @@ def _columns(
 def covered(
   bgr: UInt8[np.ndarray, 'h w 3'], coverage: UInt8[np.ndarray, 'h w']
 ) -> UInt8[np.ndarray, 'h w 4']:
-  """Joins colours, premultiplied by the coverage for blending, and coverage."""
+  """Returns an image of four channels, ready for blending.
+
+  The channels are blue, green and red, multiplied by the coverage, and the
+  coverage itself.
+  """
   return cv2.merge(
     [cv2.multiply(bgr, cv2.merge([coverage] * 3), scale=1 / 255), coverage]
   )

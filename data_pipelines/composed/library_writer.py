@@ -18,13 +18,12 @@ from data_pipelines import manifests
 from data_pipelines.composed import cutouts, library
 from data_pipelines.composed.cutouts import Object
 
-# Number that stands for the photograph of an object if the photograph is not in
-# the library.
+# Used as the index of a photograph that is not in the library.
 NOWHERE = -1
 # Minimum side of the photographs in the library, px.
 _LEAST_SIDE = 100
-# Number of trailing parts of a photograph's path that can name its video, as in
-# camel/img/00001.jpg.
+# Number of parts at the end of a photograph's path that are kept as its name.
+# One of them may name a video, as in camel/img/00001.jpg.
 _PARTS = 3
 
 
@@ -35,7 +34,7 @@ class Sources:
   Attributes:
     photographs: Folder or archive in the layout of COCO.
     masks: Folder or archive in the layout of DAVIS.
-    backgrounds: Flat folders of further photographs.
+    backgrounds: Folders of further photographs; subfolders are not searched.
     exclude: Names of videos in `masks` to leave out.
   """
 
@@ -158,7 +157,7 @@ def _manifest(
 def _collect(
   pictures: '_Pictures', sources: Sources, settings: Settings
 ) -> Iterator[None]:
-  """Adds all pictures; yields after each image that is read."""
+  """Adds all pictures; yields after each image or video that has been read."""
   if sources.masks is not None:
     yield from _add_videos(pictures, open_tree(sources.masks), sources.exclude)
   tree = open_tree(sources.photographs)
@@ -204,7 +203,7 @@ def _add_videos(
 
 
 def _images(folder: Path) -> list[Path]:
-  """Returns the images directly in a folder."""
+  """Returns the images in a folder; subfolders are not searched."""
   if not folder.is_dir():
     raise FileNotFoundError(
       f'{folder}: no such folder of photographs; name an existing one'
@@ -230,10 +229,10 @@ class _Pictures:
     self._names: list[str] = []
 
   def add_photograph(self, rgb: UInt8[np.ndarray, 'h w 3'], path: Path) -> int:
-    """Adds a photograph, shrunk to the maximum size, unless it is too small.
+    """Adds a photograph unless it is too small; shrinks a large photograph.
 
     Returns:
-      Number of the photograph, or NOWHERE.
+      Index of the photograph, or NOWHERE if it was not added.
     """
     if min(rgb.shape[:2]) < _LEAST_SIDE:
       return NOWHERE
@@ -252,7 +251,7 @@ class _Pictures:
 
     Args:
       item: Object to add.
-      home: Number of the photograph that shows the object, or NOWHERE.
+      home: Index of the photograph that shows the object, or NOWHERE.
     """
     first, count = len(self._cutouts), len(item.cutouts)
     self._objects.append((item.name, item.category, home, first, count))
@@ -269,7 +268,7 @@ class _Pictures:
     return self._file.write(cv2.imencode('.jpg', bgr, flags)[1].tobytes())
 
   def columns(self) -> dict[str, np.ndarray]:
-    """Returns the index of the added pictures."""
+    """Returns the columns of the index for the pictures that were added."""
     objects = list(zip(*self._objects, strict=True)) or [()] * 5
     name, category, home, first, count = objects
     return {

@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
-# Lowest and highest number of cycles of a wave in a sequence, and number of
-# waves in a path.
+# Minimum and maximum number of cycles that a wave completes in a sequence.
+# Number of waves that are summed to a path.
 _CYCLES = (0.15, 2.0)
 _WAVES = 3
 
@@ -31,15 +31,16 @@ def waves(
 
 
 def folded(path: Float[np.ndarray, '*n']) -> Float[np.ndarray, '*n']:
-  """Reflects a path at 0 and at 1."""
+  """Keeps a path between 0 and 1 by reflecting it at both."""
   return 1 - abs(path % 2 - 1)
 
 
 def deformation(
   rng: np.random.Generator, frames: int
 ) -> Float[np.ndarray, 't 2 2']:
-  """Samples the rotation, mirroring, stretching and scaling of an object.
+  """Samples the linear map of an object in each frame.
 
+  The map rotates, stretches and scales the object; some objects are mirrored.
   The rotation is a few degrees in most sequences, and up to about 30 degrees in
   one sequence out of five.
   """
@@ -60,7 +61,11 @@ def pan(
   frames: int,
   size_hw: Float[np.ndarray, '2'],
 ) -> Float[np.ndarray, 't 4']:
-  """Samples the part of a photograph that the camera shows, x, y, w, h, px."""
+  """Samples the part of a photograph that the camera shows in each frame.
+
+  Returns:
+    Boxes of the part: x, y, w, h, px of the photograph.
+  """
   whole = size_hw[::-1]
   part = np.floor(whole * rng.uniform(0.75, 1.0))
   reach = rng.choice([0.0, 0.15, 0.5])

@@ -15,8 +15,8 @@ class Texture(NamedTuple):
 
   Attributes:
     photograph: Number of the photograph.
-    corner: First column and row of the piece, as fractions of the largest ones
-      at which the piece fits.
+    corner: Position of the piece in the photograph, x, y: from 0 at the left or
+      top edge to 1 at the right or bottom edge.
   """
 
   photograph: int
@@ -24,14 +24,17 @@ class Texture(NamedTuple):
 
 
 class Layer(NamedTuple):
-  """A moving picture.
+  """A picture of a sequence, and its motion.
 
   Attributes:
-    cutout: Cutout that gives the outline in each frame, or POLE.
-    texture: Texture that fills the outline; None keeps the cutout's pixels.
+    cutout: Cutout with the outline of the picture in each frame, or POLE.
+    texture: Texture that fills the outline. If None, the outline keeps the
+      pixels of the cutout.
     matrix: Affine map from px of the cutout to px of the background photograph.
-    center: Centre of the bounds, x, y, px of the background photograph.
-    color: Linear map of blue, green, red and coverage that changes the colours.
+    center: Centre of the picture's bounds, x, y, px of the background
+      photograph.
+    color: Linear map that changes the colours. It is applied to blue, green,
+      red and coverage.
   """
 
   cutout: Int[np.ndarray, 't']
@@ -47,16 +50,17 @@ class Plan(NamedTuple):
   Attributes:
     photograph: Photograph in the background.
     window: Part of the photograph that the camera shows, x, y, w, h.
-    mirrored: Whether a reflection of the window, rather than a plain colour,
-      fills the crop outside the window.
+    mirrored: Whether the crop outside the window is filled with a reflection of
+      the window. Otherwise, it is filled with a plain colour.
     behind: Layers behind the target, from back to front.
     target: Layer of the target.
     before: Layers in front of the target, from back to front.
-    box: Bounds of the whole target, cx, cy, w, h.
+    box: Bounds of the target, including hidden parts: cx, cy, w, h.
     light: Factors on blue, green and red.
     gamma: Exponent on the brightness, applied before `light`.
     defocus: Standard deviation of the camera's blur.
-    shutter: Fraction of the time between frames in which the shutter is open.
+    shutter: Fraction of the interval between frames during which the shutter is
+      open.
     quality: Quality of the JPEGs, 0 to 100.
   """
 
@@ -82,8 +86,8 @@ def make(
   Args:
     library: Pictures to choose from.
     cast: Sampler of the pictures.
-    seed: Random seed of all sequences, 0 or more.
-    number: Number of the sequence, from 0.
+    seed: Random seed of the composed set, 0 or more.
+    number: Index of the sequence, from 0.
     frames: Number of frames.
   """
   return _Script(library, cast, seed, number, frames).plan()
@@ -95,20 +99,20 @@ def make_box(
   """Samples only the objects and the box of a sequence.
 
   Returns:
-    Objects that the sequence can show, the target first, and the box of the
-    plan that `make` returns for the same arguments.
+    Objects that the sequence can show, beginning with the target; and the
+    field `box` of the plan that `make` returns for the same arguments.
   """
   script = _Script(library, cast, seed, number, frames)
   return cast.objects(script.roles), script.box()
 
 
 class _Actor(NamedTuple):
-  """A layer's picture and shape before it is positioned.
+  """Shape of a layer, before the layer is moved to its position.
 
   Attributes:
-    cutout: Cutout that gives the outline in each frame, or POLE.
+    cutout: Cutout with the outline of the picture in each frame, or POLE.
     linear: Linear map from px of the cutout to px of the photograph.
-    middle: Centre of the bounds after that map, x, y, px of the photograph.
+    middle: Centre of the mapped cutout's bounds, x, y, px of the photograph.
     half: Half the width and height of the bounds, px of the photograph.
   """
 
@@ -126,7 +130,7 @@ class _Actor(NamedTuple):
     )
 
   def repeated(self, frames: int) -> '_Actor':
-    """Repeats an actor of one frame, which keeps still in all frames."""
+    """Repeats an actor of one frame, which then stays still in all frames."""
     return _Actor(
       cutout=np.repeat(self.cutout, frames),
       linear=np.repeat(self.linear, frames, axis=0),
@@ -136,7 +140,7 @@ class _Actor(NamedTuple):
 
 
 class _Script:
-  """Samples the parts of one sequence, the target first.
+  """Samples the parts of one sequence, beginning with the target.
 
   Attributes:
     roles: Pictures of the sequence.
@@ -167,8 +171,9 @@ class _Script:
     rng, frames = self._rng, self._frames
     target = self._layer(self._target, self._center)
     behind, before = self._surroundings()
-    # Light, focus and coding are independent between frames. If they were equal
-    # in a sequence, a tracker could use them to recognise positive pairs.
+    # Light, focus and coding are sampled independently for each frame. If they
+    # were constant within a sequence, a tracker could use them to recognise
+    # positive pairs.
     light = rng.normal(0, 0.12, (frames, 1)) + rng.normal(0, 0.05, (frames, 3))
     coarse = rng.random(frames) < 0.4
     return Plan(
@@ -213,7 +218,7 @@ class _Script:
 
   @staticmethod
   def _fitted(actor: _Actor, window_wh: Float[np.ndarray, '2']) -> _Actor:
-    """Shrinks an actor that would not fit in the window as a whole."""
+    """Shrinks an actor if it would not fit in the window as a whole."""
     largest = (0.42 * window_wh / actor.half.max(axis=0)).min()
     return actor.scaled(min(1.0, float(largest)))
 
@@ -232,7 +237,8 @@ class _Script:
     Args:
       actor: Shape of the layer.
       center: Position of the centre in each frame, x, y, px.
-      photograph: Photograph to fill the outline with (default: none).
+      photograph: Photograph that fills the outline (default: the outline keeps
+        the pixels of the cutout).
     """
     shift = (center - actor.middle)[..., None]
     matrix = np.concatenate([actor.linear, shift], axis=2)
@@ -251,14 +257,17 @@ class _Script:
     other = self._actor(cutout, side * np.exp(rng.normal(0, 0.2)))
     path = motion.waves(rng, self._frames, 2)
     angle = rng.uniform(0, 2 * np.pi) + 0.5 * path[:, 0]
-    # The boxes touch at a distance of 1.
+    # At a distance of 1, the boxes of object and target touch.
     distance = np.maximum(rng.uniform(0.6, 2.0) + 0.2 * path[:, 1], 0.5)
     reach = (self._target.half + other.half).mean(axis=0)
     offset = np.stack([np.cos(angle), np.sin(angle)], axis=1) * reach
     return self._layer(other, self._center + distance[:, None] * offset)
 
   def _decoy(self, extra: Extra) -> Layer:
-    """Samples a decoy, which rests and has soft edges, as the target has."""
+    """Samples a decoy, which does not move and has soft edges.
+
+    The target has the same soft edges.
+    """
     rng = self._rng
     side = 2 * np.sqrt(self._target.half.prod(axis=1).mean())
     other = self._actor(np.array([extra.cutout]), side * rng.uniform(0.3, 1.2))
@@ -285,11 +294,11 @@ class _Script:
     return self._layer(other, self._center + offset * size, extra.texture)
 
   def _pole(self, size: Float[np.ndarray, '2'], axis: int) -> _Actor:
-    """Samples a pole across the direction in which the target passes it.
+    """Samples a pole, about perpendicular to the direction of passing.
 
     Args:
       size: Width and height of the target, px.
-      axis: Direction in which the target passes, 0 for x and 1 for y.
+      axis: Direction in which the target passes the pole, 0 for x and 1 for y.
     """
     rng, frames = self._rng, self._frames
     width = size[axis] * rng.uniform(0.12, 0.5)
@@ -309,12 +318,12 @@ _LUMA = np.array([0.114, 0.587, 0.299])
 
 
 def _look(rng: np.random.Generator) -> Float[np.ndarray, '4 4']:
-  """Samples a colour map: saturation, contrast, colour cast and brightness."""
+  """Samples a map that changes saturation, contrast, tint and brightness."""
   saturation = np.exp(rng.normal(0, 0.15))
   contrast = np.exp(rng.normal(0, 0.1))
   gain = contrast * np.exp(rng.normal(0, 0.04, (3, 1)))
   mixed = saturation * np.eye(3) + (1 - saturation) * _LUMA
-  # The contrast leaves a medium grey unchanged.
+  # A change of contrast leaves a medium grey unchanged.
   offset = (1 - gain) * 0.45 + rng.normal(0, 0.05)
   color = np.eye(4, dtype=np.float32)
   color[:3] = np.concatenate([gain * mixed, offset], axis=1)

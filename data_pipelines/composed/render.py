@@ -23,7 +23,8 @@ class Crop(NamedTuple):
 
   Attributes:
     bgr: Pixels, blue, green, red.
-    coverage: Coverage by the whole target, even where it is hidden, 0 to 255.
+    coverage: Coverage of each pixel by the target, 0 to 255. Hidden parts of
+      the target are included.
     hidden: Fraction of the target that is hidden.
   """
 
@@ -36,7 +37,7 @@ class _Patch(NamedTuple):
   """Visible part of a layer.
 
   Attributes:
-    bgra: Colours, premultiplied by the coverage, and coverage.
+    bgra: Blue, green and red, multiplied by the coverage, and the coverage.
     region: Rows and columns of the crop that the part covers.
   """
 
@@ -45,7 +46,7 @@ class _Patch(NamedTuple):
 
 
 def render(library: Library, plan: Plan, t: int, crop_size: int) -> Crop:
-  """Renders frame t as `crops.context_crop` would crop it."""
+  """Renders the crop of frame t that `crops.context_crop` would cut out."""
   canvas = _Canvas(library, plan, t, crop_size)
   for layer in plan.behind:
     patch = canvas.patch(layer)
@@ -91,11 +92,12 @@ class _Canvas:
       crop_size: Side of the crop, px.
 
     Returns:
-      Background, and the lowest and highest corner of the part of the crop in
-      which layers are visible, x, y, px.
+      Background, top left corner and bottom right corner. The corners, x, y,
+      px, bound the part of the crop in which layers are visible.
     """
-    # Part of the window inside the crop, in whole pixels of the photograph and
-    # of the crop; the rounding moves the photograph by less than a pixel.
+    # Find the part of the window that is inside the crop, in whole pixels of
+    # the photograph and of the crop. The rounding moves the photograph by less
+    # than a pixel.
     corner = self._scale * (window[:2] - 0.5) + self._shift + 0.5
     first = np.floor(np.maximum(-corner / self._scale, 0))
     last = np.ceil(np.minimum((crop_size - corner) / self._scale, window[2:]))
@@ -210,7 +212,7 @@ def _smeared(
 
 
 def _pole() -> UInt8[np.ndarray, 'h w']:
-  """Returns the coverage of a pole with soft sides."""
+  """Returns the coverage of a vertical pole with soft sides, 0 to 255."""
   coverage = np.zeros(POLE_HW, np.uint8)
   coverage[:, 2:-2] = 255
   return cv2.GaussianBlur(coverage, (5, 5), 0.9)

@@ -78,7 +78,7 @@ def test_davis_matches_masks_and_images_by_number(write_set):
   assert np.isnan(track.box_xywh[0]).all()
   np.testing.assert_array_equal(track.box_xywh[1], before.box_xywh[1])
   masks[1].rename(masks[1].with_name('00009.png'))
-  with pytest.raises(ValueError, match=r'00009.png: no image of that number'):
+  with pytest.raises(ValueError, match=r'00009.png: this mask has no image'):
     read('davis', root)
 
 

@@ -179,7 +179,7 @@ def test_runs_are_found_in_the_layouts_of_all_toolkits(tmp_path):
     (
       ['c.txt'],
       '',
-      r'no result of a sequence .*; c\.txt, for example, matches',
+      r'no results for sequences .*; c\.txt, for example, matches',
     ),
     (['baseline/a/a_001.txt'], 'baseline', 'give the folder of the tracker'),
   ],

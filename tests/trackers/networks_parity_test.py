@@ -48,9 +48,9 @@ NANOTRACK = {
 models = pytest.mark.parametrize('model', MODELS)
 
 
-@functools.cache
-def computed(model):
-  """Returns errors of the outputs, the features, and the official figures."""
+@functools.lru_cache(maxsize=1)
+def load(model):
+  """Returns tracker, variables, template, search crop and official figures."""
   section, figures = MODELS[model], formulas.load(model)
   tracker = trackers.make(**section)
   variables, ignored = convert.convert(
@@ -59,11 +59,29 @@ def computed(model):
   assert not ignored
   template = formulas.image('template', 127)
   search = formulas.image('search', tracker.search_size)
+  return tracker, variables, template, search, figures
+
+
+def nchw(image):
+  return np.moveaxis(image, -1, 1)
+
+
+@models
+def test_outputs_equal_the_official_ones(model):
+  tracker, variables, template, search, figures = load(model)
   inputs = {'template': nchw(template), 'search': nchw(search)}
   errors = verify.errors(tracker, variables, {**inputs, **figures})
+  assert errors.keys() == figures.keys() & {'cls', 'loc', 'response'} != set()
+  for name, (_, relative) in errors.items():
+    assert relative < RELATIVE, name
 
-  if section['name'] == 'siamfc':
-    return errors, None, figures
+
+# Each backbone once. The official figures of SiamFC include only the response.
+@pytest.mark.parametrize(
+  'model', ['siamban_acm_r50', 'siamrpn_alex', 'siamrpn_mobilev2']
+)
+def test_features_equal_the_official_ones(model):
+  tracker, variables, template, search, figures = load(model)
 
   @jax.jit
   def features(variables, template, search):
@@ -73,25 +91,7 @@ def computed(model):
       [center_crop(x, 7) for x in network.features(template, mode=EVAL)],
     )
 
-  return errors, features(variables, template, search), figures
-
-
-def nchw(image):
-  return np.moveaxis(image, -1, 1)
-
-
-@models
-def test_outputs_equal_the_official_ones(model):
-  errors, _, figures = computed(model)
-  assert errors.keys() == figures.keys() & {'cls', 'loc', 'response'} != set()
-  for name, (_, relative) in errors.items():
-    assert relative < RELATIVE, name
-
-
-# The official figures of SiamFC include only the response.
-@pytest.mark.parametrize('model', list(MODELS)[:-1])
-def test_features_equal_the_official_ones(model):
-  _, (backbone, template), figures = computed(model)
+  backbone, template = features(variables, template, search)
   for level, features in enumerate(map(np.asarray, backbone)):
     stats = [features.mean(), features.std(ddof=1), np.abs(features).max()]
     close = functools.partial(

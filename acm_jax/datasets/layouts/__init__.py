@@ -1,4 +1,4 @@
-"""Readers of the folder layouts that tracking benchmarks are published in.
+"""Readers of the folder layouts in which tracking benchmarks are published.
 
 A reader takes the official root folder and returns the sequences that it finds.
 The docstring of a reader states whether pixel coordinates in the files are
@@ -6,8 +6,8 @@ The docstring of a reader states whether pixel coordinates in the files are
 
 Sources: the official layouts of OTB-100 (TPAMI 2015), VOT (votchallenge.net),
 UAV123 (ECCV 2016), NfS (arXiv:1703.05884), TColor-128 (TIP 2015) and TinyTLP
-(arXiv:1811.01508). The readers of benchmarks that are also training sets are in
-`sources`.
+(arXiv:1811.01508). Benchmarks that are parts of training sets are read with the
+readers in `sources`.
 """
 
 from collections.abc import Callable
@@ -26,8 +26,8 @@ def read(layout: str, root: Path) -> list[Sequence]:
 
   Raises:
     FileNotFoundError: `root`, or a file that a sequence needs, is missing.
-    ValueError: The layout is unknown, `root` contains no sequence in it, or an
-      annotation is malformed.
+    ValueError: The layout is unknown, `root` contains no sequence in this
+      layout, or an annotation is malformed.
   """
   if layout not in LAYOUTS:
     known = ', '.join(sorted(LAYOUTS))

@@ -1,4 +1,4 @@
-"""Helpers of the readers: find folders of sequences, and images by number."""
+"""Functions that find the folders of sequences, and images by number."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from acm_jax.datasets import sequences
 
 
 def folders_with(root: Path, name: str) -> list[Path]:
-  """Returns the subfolders of `root` with a file or folder of that name."""
+  """Returns the subfolders of `root` that contain a file or folder `name`."""
   return [path.parent for path in sorted(root.glob(f'*/{name}'))]
 
 

@@ -10,7 +10,7 @@ from acm_jax.datasets.sequences import Sequence
 
 
 def nfs30(root: Path) -> list[Sequence]:
-  """Reads NfS at 30 frames per second: every eighth row of the annotation."""
+  """Reads NfS at 30 frames per second, using every eighth annotation row."""
   return _nfs(root, '30', 8)
 
 
@@ -22,9 +22,10 @@ def nfs240(root: Path) -> list[Sequence]:
 def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
   """Reads `<seq>/<rate>/{<seq>/%05d.jpg, <seq>.txt}`; boxes are 0-based.
 
-  Rows are `track xmin ymin xmax ymax frame lost ...`. There is a row for every
-  frame at 240 frames per second, even if the images have the lower rate. One
-  row more than images is dropped, and so are images beyond the last row.
+  Rows are `track xmin ymin xmax ymax frame lost ...`. The rows belong to frames
+  at 240 per second, even in the folders with 30 images per second; every
+  `step`-th row is used. If there is one row too many, it is dropped; images
+  beyond the last row are dropped as well.
   """
   found = []
   for folder in folders_with(root, rate):

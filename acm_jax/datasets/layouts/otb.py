@@ -21,7 +21,7 @@ _OTB_FIRST = {
 
 
 class _Rows(NamedTuple):
-  """Number of rows in the two known versions of an annotation file.
+  """Numbers of rows in the two known versions of an annotation file.
 
   Attributes:
     whole: Number of rows of a file that begins at the first image.
@@ -38,10 +38,10 @@ _OTB_ROWS = {'Tiger1': _Rows(354, 349)}
 def otb(root: Path) -> list[Sequence]:
   """Reads `<Seq>/{img/%04d.jpg, groundtruth_rect*.txt}`; boxes are 1-based.
 
-  Two targets in one video are the sequences `<Seq>-1` and `<Seq>-2`, whether
-  both are in the folder `<Seq>` or each is in a folder with the sequence's
-  name. A target with an empty file (the first one of Human4) is skipped. The
-  optional file `attrs.txt` lists the attributes.
+  If a video has two targets, they are the sequences `<Seq>-1` and `<Seq>-2`.
+  Their annotations may share the folder `<Seq>`, or each sequence may have a
+  folder of its own. A target with an empty file (the first one of Human4) is
+  skipped. The optional file `attrs.txt` lists the attributes.
   """
   found = []
   for folder in folders_with(root, 'img'):

@@ -1,4 +1,4 @@
-"""Benchmarks that are parts of training sets, read with the sets' readers."""
+"""Benchmarks that are parts of training sets; `sources` reads their files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ from acm_jax.datasets.track import Track
 
 
 def lasot(root: Path) -> list[Sequence]:
-  """Reads LaSOT's test set and LaSOT_ext; layout as in `sources.lasot`."""
+  """Reads LaSOT's test set and LaSOT_ext, in the layout of `sources.lasot`."""
   tested = {*tables.names('lasot'), *tables.names('lasot_ext')}
   tree = trees.Folder(epath.Path(root))
   folders = source.find_folders(tree, r'[a-zA-Z]+-\d+')

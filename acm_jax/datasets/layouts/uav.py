@@ -7,8 +7,8 @@ from acm_jax.datasets import sequences, tables
 from acm_jax.datasets.layouts.files import frames_from
 from acm_jax.datasets.sequences import Sequence
 
-# First image of those parts of UAV123_10fps videos that do not start at the
-# last image of the previous part.
+# Parts of UAV123_10fps videos that do not start at the last image of the
+# previous part: number of the first image.
 _UAV_FIRST = {'bird1_2': 259, 'bird1_3': 525, 'uav1_3': 825}
 # Attributes, in the order of the columns of the annotation files.
 _ATTRIBUTES = (
@@ -28,7 +28,9 @@ _ATTRIBUTES = (
 
 
 def uav123(root: Path) -> list[Sequence]:
-  """Reads UAV123: `data_seq/`, `anno/`; boxes are 1-based, NaN if absent.
+  """Reads UAV123 from `data_seq/` and `anno/`.
+
+  Boxes are 1-based, and NaN where the target is absent.
 
   The table `uav123` lists the images of each sequence.
   """
@@ -36,7 +38,7 @@ def uav123(root: Path) -> list[Sequence]:
 
 
 def uav20l(root: Path) -> list[Sequence]:
-  """Reads UAV20L: whole videos of UAV123, annotations in `anno/UAV20L/`."""
+  """Reads UAV20L: whole videos of UAV123, annotated in `anno/UAV20L/`."""
   return _uav(root, 'uav20l', 'UAV20L')
 
 
@@ -76,7 +78,7 @@ def _attributes(boxes: Path) -> list[str]:
 
 
 def uav123_10fps(root: Path) -> list[Sequence]:
-  """Reads UAV123_10fps: `data_seq/`, `anno/`; boxes as in UAV123.
+  """Reads UAV123_10fps from `data_seq/` and `anno/`; boxes are as in UAV123.
 
   Some videos are cut into parts `<folder>_<k>`. Part k starts at the last image
   of part k - 1, except for three parts that start later.
@@ -97,7 +99,7 @@ def uav123_10fps(root: Path) -> list[Sequence]:
 
 
 def _folder_and_first(images: Path, file: Path) -> tuple[Path, int]:
-  """Finds the folder of an annotation's video and its first image number."""
+  """Returns the folder of the images and the number of the first image."""
   name = file.stem
   part = re.fullmatch(r'(.+)_(\d+)', name)
   if (images / name).is_dir() or not part:

@@ -1,4 +1,4 @@
-"""VOT, short-term and long-term; regions are boxes or polygons."""
+"""VOT, short-term and long-term, with boxes or polygons as annotations."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +15,10 @@ class Regions(NamedTuple):
   """Annotation of one sequence of VOT.
 
   Attributes:
-    region: Region in each frame: x, y, w, h or four corners.
+    region: Annotated region in each frame: x, y, w, h or four corners.
     first: Path of the first image.
-    anchors: Frames at which runs start since VOT2020. Values are the directions
-      of the runs, 1 forward or -1 backward.
+    anchors: Frames at which trackers are started, since VOT2020. Values are the
+      direction of tracking from a frame, 1 forward or -1 backward.
   """
 
   region: tuple[np.ndarray, ...]
@@ -41,8 +41,8 @@ def regions(root: Path) -> dict[str, Regions]:
   """Reads VOT's annotations: `list.txt`, `<seq>/`; regions are 0-based.
 
   Images are `<seq>/color/%08d.jpg`, or before 2016 `<seq>/%08d.jpg`. Since
-  2020, `<seq>/anchor.value` marks the frames at which runs start (anchors).
-  Listed sequences without a folder are left out.
+  2020, `<seq>/anchor.value` marks the frames at which trackers are started
+  (anchors). Listed sequences without a folder are left out.
   """
   listing = root / 'list.txt'
   if not listing.is_file():
@@ -67,8 +67,8 @@ def regions(root: Path) -> dict[str, Regions]:
 def _anchors(file: Path, frames: int) -> dict[int, int]:
   """Reads the anchors, one number per frame; keys are frames.
 
-  The sign of a number is the direction of the run; 0 marks other frames. Zeros
-  at the end of the file may be missing.
+  The sign of a number is the direction of tracking from this frame. Frames that
+  are no anchors have 0. Zeros at the end of the file may be missing.
   """
   if not file.is_file():
     return {}

@@ -28,7 +28,7 @@ class Annotation(NamedTuple):
   Attributes:
     number: Id of the annotation, unique in the data set.
     box_xywh: Box of the object, px, 0-based.
-    crowd: Whether the box encloses a group instead of one object.
+    crowd: Whether the box encloses a group of objects.
     category: Name of the object's class.
     outline: Polygons x1, y1, x2, y2, ..., px; empty if there are none.
   """
@@ -41,11 +41,11 @@ class Annotation(NamedTuple):
 
 
 def annotated(tree: Tree) -> Iterator[tuple[str, list[Annotation]]]:
-  """Yields the annotated images, as names in the tree, and their annotations.
+  """Yields the name of each annotated image in the tree, and its annotations.
 
   Raises:
-    ValueError: The annotation file is not COCO's; the message names the wrong
-      annotation.
+    ValueError: The annotation file is not in COCO's format; the message names
+      the wrong annotation.
   """
   root = find(tree, 'annotations')
   name = join(root or '', _ANNOTATIONS)
@@ -77,7 +77,7 @@ def annotated(tree: Tree) -> Iterator[tuple[str, list[Annotation]]]:
 def _annotation(entry: dict, names: dict[int, str]) -> Annotation:
   x, y, width, height = map(float, entry['bbox'])
   outline = entry.get('segmentation', ())
-  # The outline of a crowd is a run-length code, not a list of polygons.
+  # The outline of a crowd is run-length encoded instead of a list of polygons.
   polygons = tuple(outline) if isinstance(outline, list) else ()
   return Annotation(
     number=entry['id'],
@@ -91,7 +91,8 @@ def _annotation(entry: dict, names: dict[int, str]) -> Annotation:
 def units(tree: Tree) -> Iterator[Unit]:
   """Yields every annotated image."""
   for path, annotations in annotated(tree):
-    # Outlines are large, and units are sent to other processes.
+    # Outlines are dropped, because they are large and units are sent to other
+    # processes.
     rows = [annotation._replace(outline=()) for annotation in annotations]
     yield Unit(path.rpartition('train2017/')[2], (path, rows))
 

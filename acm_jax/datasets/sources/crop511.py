@@ -2,10 +2,11 @@
 
     [crop511/]<video>/<frame:06d>.<track:02d>.x.jpg, train.json
 
-The target is at the centre of a crop of 511 px, at the same scale as in our
-clip sets, so that the images are kept unchanged. For each video, track and
-frame, train.json has x1, y1, x2, y2 or w, h; only the size is used. Every frame
-is kept, because the distance between frames is that of the original set.
+The target is at the centre of a crop of 511 px. The scale is that of this
+library's clip sets, so that the images are kept unchanged. For each video,
+track and frame, train.json has x1, y1, x2, y2 or w, h; only the size is used.
+Every frame is kept, because the crops keep the frame rate of the original data
+set.
 
 Source: the released code of pysot.
 """
@@ -51,7 +52,8 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
         f'{where}: {unit.name} {number} must be a JSON object with an entry '
         'per frame'
       )
-    # Like pysot's loader, ignore keys that are not numbers, such as `meta`.
+    # Keys that are not numbers, such as `meta`, are ignored, as in pysot's
+    # loader.
     frames = sorted((key for key in rows if key.isdigit()), key=int)
     sizes = np.array(
       [_size(rows[f], f'{where}: {unit.name} {number} {f}') for f in frames]

@@ -2,9 +2,9 @@
 
     JPEGImages/480p/<video>/%05d.jpg, Annotations/480p/<video>/%05d.png
 
-Boxes are in 0-based pixel coordinates. All videos are read, also those of the
-validation set; to evaluate on the validation set, leave out its videos in
-training, with `acm-jax prepare --exclude`. Every object in the masks is a
+Boxes are in 0-based pixel coordinates. All videos are read, including the
+validation set. Before an evaluation on the validation set, exclude its videos
+from training with `acm-jax prepare --exclude`. Every object in the masks is a
 target; its box is the bounding box of its mask. If boxes/<video>.txt exists,
 its boxes are used instead.
 
@@ -48,10 +48,10 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
   mask_files = source.images(tree, join(root, 'Annotations/480p', name))
   if unmatched := sorted(mask_files.keys() - files.keys()):
     raise ValueError(
-      f'{tree.where(mask_files[unmatched[0]])}: no image of that number; '
-      'restore the image'
+      f'{tree.where(mask_files[unmatched[0]])}: this mask has no image with '
+      f'the same number; restore the image in JPEGImages/480p/{name}'
     )
-  # An image without a mask has no target.
+  # If an image has no mask file, it shows no target.
   found = [
     _boxes(tree, mask_files[i]) if i in mask_files else {} for i in files
   ]
@@ -97,9 +97,10 @@ def _boxes(tree: Tree, name: str) -> dict[int, np.ndarray]:
 
 
 def _palette_index(rgb: np.ndarray) -> np.ndarray:
-  """Computes the index of colours in Pascal VOC's palette.
+  """Computes the index of each colour in Pascal VOC's palette.
 
-  The palette distributes the bits of an index over red, green and blue.
+  In this palette, the bits of an index are distributed over red, green and
+  blue.
   """
   index = np.zeros(rgb.shape[:2], int)
   for bit in range(8):

@@ -1,4 +1,4 @@
-"""A folder of your own sequences.
+"""Your own sequences in a folder.
 
     <sequence>/{img/, groundtruth.txt, [absent.txt]}
 

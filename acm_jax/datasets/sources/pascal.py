@@ -12,7 +12,8 @@ class Object(NamedTuple):
   """An annotated object in an image.
 
   Attributes:
-    track: Number of the target in its video, or of the object in a still image.
+    track: Number of the target in its video. In a still image, number of the
+      object.
     box_xywh: Box of the object, px, 0-based; the width is xmax - xmin, as in
       pysot.
   """

@@ -15,11 +15,11 @@ from acm_jax.datasets.trees import Tree, join
 
 
 class Unit(NamedTuple):
-  """A video, or an image of a set of images, with all its targets.
+  """A video or a single image, with all its targets.
 
   Attributes:
-    name: Name of the unit, unique in the data set.
-    handle: Data with which the reader finds the unit's files and annotations.
+    name: Name of the video or image, unique in the data set.
+    handle: Data with which the reader finds the files and annotations.
   """
 
   name: str
@@ -32,10 +32,11 @@ class Source(NamedTuple):
   Attributes:
     units: Function that returns the training videos or images, in a fixed
       order.
-    tracks: Function that returns the targets of one unit.
-    per_shard: Number of units in a shard of a clip set.
+    tracks: Function that returns the targets of one video or image.
+    per_shard: Number of videos or images in a shard of a clip set.
     gap: Largest distance between the frames of a training pair in the official
-      recipes; 0 if it depends on the origin of the frames.
+      recipes. 0 if the distance depends on the data set from which the frames
+      were taken.
   """
 
   units: Callable[[Tree], Iterable[Unit]]
@@ -55,21 +56,23 @@ def track(
 ) -> Track:
   """Makes a track after checking that images and rows match.
 
-  Images beyond the last row are left out, as in all toolkits, and counted.
+  Images beyond the last row are left out, as in all benchmark toolkits. The
+  track holds their number.
 
   Args:
     tree: Tree of the images.
     name: Name of the track.
     files: Image files by number, ascending.
-    box_xywh: One row per image, px, 0-based; NaN where none is annotated.
+    box_xywh: Box in each image, one per row, px, 0-based; NaN where none is
+      annotated.
     where: Annotation file, for messages.
     absent: True for each row without the target.
-    first: Number of the first image, if the data set defines it; in this case,
-      no number may be missing.
+    first: Number of the first image, if the data set defines it. In this case,
+      the numbers of the images must not have gaps.
 
   Raises:
     ValueError: An image is missing, so that rows would be assigned to wrong
-      images, or `absent` has another length than `box_xywh`.
+      images. Or `absent` and `box_xywh` differ in length.
   """
   rows, numbers = len(box_xywh), list(files)
   if len(files) < rows:
@@ -77,8 +80,8 @@ def track(
       f'{where}: {rows} rows, but {name} has only {len(files)} frames; restore '
       'the missing images'
     )
-  # With as many rows as images, the numbers may skip frames that were not
-  # annotated.
+  # Gaps are allowed if there are as many rows as images: frames that were not
+  # annotated may be missing.
   if first is not None or len(files) > rows:
     begin = numbers[0] if first is None else first
     for number, expected in zip(
@@ -110,7 +113,7 @@ def picked(
   box_xywh: np.ndarray,
   frame_number: Sequence[int] | np.ndarray,
 ) -> Track:
-  """Makes a track of images, each with a box and a frame number."""
+  """Makes a track from images, their boxes and their frame numbers."""
   box_xywh = np.reshape(box_xywh, (-1, 4)).astype(np.float32)
   return Track(
     name,
@@ -159,7 +162,7 @@ def boxes(
 
 
 def marks(tree: Tree, name: str) -> Bool[np.ndarray, 'n'] | None:
-  """Reads one label per frame, in one row or in one row per frame.
+  """Reads labels of frames, written in a single row or one per row.
 
   Returns:
     Whether each label is positive; None if the file does not exist.
@@ -207,7 +210,9 @@ def images(tree: Tree, folder: str) -> dict[int, str]:
 
 
 def table(text: str, where: str) -> Any:
-  """Parses JSON and rejects duplicate keys, which `json` would overwrite.
+  """Parses JSON, but rejects duplicate keys.
+
+  The module `json` would silently keep only the last value of a duplicate key.
 
   Raises:
     ValueError: The text is not JSON, or an object has a duplicate key.
@@ -228,7 +233,7 @@ def table(text: str, where: str) -> Any:
 
 
 def find_folders(tree: Tree, pattern: str, depth: int = 3) -> dict[str, str]:
-  """Finds folders with names that match a pattern, sorted by name.
+  """Finds the folders whose names match a pattern, sorted by name.
 
   Args:
     tree: Tree to search.

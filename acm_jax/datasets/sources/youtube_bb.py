@@ -5,8 +5,8 @@
 
 The table has no header. Columns are video, time in ms, class, class name,
 object, presence, xmin, xmax, ymin, ymax; edges are fractions of the image, -1
-if absent. Rows without an image are left out, since many videos are no longer
-available.
+if the object is absent. Rows without an image are left out, since many videos
+are no longer available.
 
 Source: Real et al., CVPR 2017 (arXiv:1702.00824).
 """
@@ -28,7 +28,7 @@ from acm_jax.datasets.trees import Tree, find, join
 
 _NAME = 'yt_bb_detection_train'
 
-# Rows are packed to save memory, as the table has millions.
+# Rows are packed to save memory, because the table has millions of rows.
 _PACK = struct.Struct('<q?4f')
 _ROW = np.dtype(
   [('milliseconds', '<i8'), ('present', '?'), ('edges', '<f4', 4)]
@@ -61,7 +61,7 @@ def units(tree: Tree) -> Iterator[Unit]:
 
 
 def _row(values: list[str], where: str) -> tuple[_Target, bytes]:
-  """Parses a row into its target and the packed rest."""
+  """Parses a row; returns its target, and the remaining values packed."""
   if len(values) != 10:
     raise ValueError(f'{where}: {len(values)} values, not 10')
   video, milliseconds, kind, _, number, presence, *edges = values
@@ -77,7 +77,7 @@ def _row(values: list[str], where: str) -> tuple[_Target, bytes]:
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
-  """Returns the single target, in the frames that exist."""
+  """Returns the single target of a unit, in the frames that have images."""
   root, (kind, video, number), packed = unit.handle
   rows = np.sort(np.frombuffer(packed, _ROW), order='milliseconds')
   folder = join(root, _NAME, kind)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 
 class VideoPart(NamedTuple):
-  """The images of a video that form a sequence.
+  """Part of a video that forms a sequence.
 
   Attributes:
     folder: Folder of the video.
@@ -45,7 +45,7 @@ def frames(table: str) -> dict[str, int]:
 
 
 def parts(table: str) -> dict[str, VideoPart]:
-  """Returns the part of a video that forms each sequence of a benchmark."""
+  """Returns the part of a video for each sequence; keys are sequence names."""
   return {
     row['sequence']: VideoPart(
       row['folder'], int(row['first']), int(row['last'])

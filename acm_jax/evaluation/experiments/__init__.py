@@ -22,16 +22,16 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 
 def of_benchmark(benchmark: Benchmark) -> Experiment:
-  """Returns the experiment of a benchmark."""
+  """Returns the experiment in which trackers are run on a benchmark."""
   return EXPERIMENTS[benchmark.experiment]
 
 
 def of_results(folder: Path, benchmark: Benchmark) -> Experiment:
   """Returns the experiment that a tracker's results are from.
 
-  If several experiments recognise the results, prefers the benchmark's, then
-  the first in `EXPERIMENTS`. If no experiment recognises the results, returns
-  the benchmark's.
+  If several experiments recognise the results, the benchmark's own experiment
+  is preferred, then the first in `EXPERIMENTS`. If none recognises the results,
+  the benchmark's own experiment is returned.
   """
   own = of_benchmark(benchmark)
   others = [each for each in EXPERIMENTS.values() if each is not own]
@@ -42,7 +42,7 @@ def of_results(folder: Path, benchmark: Benchmark) -> Experiment:
 def analysis(
   experiment: Experiment, benchmark: Benchmark, name: str
 ) -> Analysis:
-  """Returns the analysis of an experiment's results on a benchmark.
+  """Returns the analysis for an experiment's results on a benchmark.
 
   Args:
     experiment: Experiment that the results are from.
@@ -64,5 +64,5 @@ def analysis(
 
 
 def plot_names() -> list[str]:
-  """Returns the names, without suffixes, of the plots of all experiments."""
+  """Returns the names of all experiments' plots; names have no file suffix."""
   return [plot.name for each in EXPERIMENTS.values() for plot in each.plots]

@@ -1,13 +1,13 @@
 """The anchor experiment: short-term tracking in VOT since 2020.
 
 A tracker is started at every anchor frame of a sequence and follows the target
-forward to the end or backward to the start, whichever is longer. The run fails
-where the tracker loses the target and does not recover soon. There is no
-restart; the frames after the failure do not count. Result files are
-`<tracker>/baseline/<sequence>/<sequence>_<anchor>.txt`.
+forward to the end or backward to the start, whichever is longer. A run fails at
+the first of ten successive frames in which the target is lost. The tracker is
+not restarted; accuracy only counts the frames before the failure. Result files
+are `<tracker>/baseline/<sequence>/<sequence>_<anchor>.txt`.
 
 Source: Kristan et al., 2020 (The eighth visual object tracking challenge). The
-details are those of vot-toolkit, found by scoring chosen runs with vot-toolkit.
+details follow vot-toolkit; they were found by scoring chosen runs with it.
 """
 
 import functools
@@ -45,8 +45,8 @@ from acm_jax.evaluation.runs import (
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 
-# _LOST: largest overlap at which the target counts as lost. _GRACE: number of
-# successive lost frames that make a failure.
+# The target is lost in a frame if the overlap is at most _LOST. A run fails if
+# the target is lost in _GRACE successive frames.
 _LOST, _GRACE = 0.1, 10
 
 _FIGURES = {
@@ -57,7 +57,7 @@ _FIGURES = {
 
 
 class Anchors(Experiment):
-  """Experiment with a run from each anchor."""
+  """Experiment with one run from each anchor frame."""
 
   title = 'anchor'
   subfolder = 'baseline'
@@ -96,7 +96,7 @@ class Anchors(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns a file for each anchor; the name ends in the anchor's frame."""
+    """Returns one file per anchor; file names end in the anchor's frame."""
     return {
       folder / self.subfolder / name / f'{name}_{anchor:08d}.txt': _length(
         anchor, step, truth
@@ -107,7 +107,7 @@ class Anchors(Experiment):
   def read(
     self, path: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> Run:
-    """Reads a file with 1 in row 1, and a region or 0 (none) in other rows."""
+    """Reads a file: row 1 is 1; each other row is a region, or 0 for none."""
     digits = re.search(r'_(\d{8})$', path.stem)
     anchor, anchors = int(digits[1]) if digits else None, _anchors(name, truth)
     if anchor not in anchors:
@@ -128,7 +128,7 @@ class Anchors(Experiment):
   def read_all(
     self, files: Files, truths: Truths, benchmark: Benchmark
   ) -> dict[str, list[Run]]:
-    """Reads all files of a tracker; each anchor must have one."""
+    """Reads all files of a tracker; every anchor must have a file."""
     runs = super().read_all(files, truths, benchmark)
     for name, own in runs.items():
       anchors = _anchors(name, truths[name])
@@ -150,7 +150,7 @@ class Anchors(Experiment):
       write_run(folder / self.subfolder / name / file, run)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """Returns the analysis of vot-toolkit."""
+    """Returns the analysis for `vot_toolkit`, the only scoring protocol."""
     scored = self.chosen({'vot_toolkit': vot_toolkit}, name)
     score = functools.partial(scored, lengths=benchmark.lengths)
     return Analysis(score, _FIGURES, 'eao', needs_sizes=True)
@@ -166,16 +166,16 @@ def _anchors(name: str, truth: Truth) -> Mapping[int, int]:
 
 
 def _length(anchor: int, step: int, truth: Truth) -> int:
-  """Returns the number of frames of a run, including the anchor."""
+  """Returns the number of frames of an anchor's run, including the anchor."""
   return truth.frames - anchor if step > 0 else anchor + 1
 
 
 def _scores(accuracy, robustness, eao=float('nan')) -> Scores:
-  """Returns the scores of one sequence or of all.
+  """Returns the scores of one sequence, or of all sequences together.
 
   Args:
-    accuracy: Mean overlap before failures.
-    robustness: Fraction of the frames before failures.
+    accuracy: Mean overlap in the frames before failures.
+    robustness: Fraction of frames that come before a failure.
     eao: Expected average overlap; only defined for all sequences together.
   """
   return Scores(
@@ -188,7 +188,7 @@ def _scores(accuracy, robustness, eao=float('nan')) -> Scores:
 
 
 class Followed(NamedTuple):
-  """Overlaps of a run, and where the run fails.
+  """Overlaps of a run, and the frame in which the run fails.
 
   Attributes:
     overlap: Overlap in each frame; 0 in the first frame.
@@ -201,7 +201,7 @@ class Followed(NamedTuple):
 
   @property
   def failed(self) -> bool:
-    """Whether the target was lost before the end."""
+    """Whether the run fails."""
     return self.progress < len(self.overlap)
 
 
@@ -212,15 +212,15 @@ def vot_toolkit(
 ) -> Outcome:
   """Scores runs as vot-toolkit does.
 
-  Total accuracy and robustness are means over sequences. The weight in accuracy
-  is the number of frames before failures, the weight in robustness the length
-  of the sequence. In EAO, lengths that no run reaches count as 0.
+  Total accuracy and robustness are weighted means over sequences. Accuracy
+  weights a sequence by the number of frames before failures; robustness weights
+  it by the length of the sequence. EAO counts lengths that no run reaches as 0.
 
   Args:
     runs: Runs of each sequence.
     truths: Ground truth of each sequence; a region is empty or NaN in frames
       without a target.
-    lengths: First and last of the run lengths that EAO averages over.
+    lengths: First and last of the run lengths over which EAO is averaged.
   """
   scores, progress, frames, sums = {}, [], [], []
   low, high = lengths
@@ -249,9 +249,10 @@ def vot_toolkit(
 
 
 def overlaps_of(run: Run, truth: Truth) -> Followed:
-  """Computes the overlaps of a run, and where the run fails.
+  """Computes the overlaps of a run, and the frame in which the run fails.
 
-  In frames without a target, the overlap is 0, but the target is not lost.
+  In a frame without a target, the overlap is 0, but the target does not count
+  as lost.
   """
   indices = run.start + run.step * np.arange(len(run.region))
   overlap, visible = np.zeros(len(indices)), truth.visible[indices]
@@ -270,12 +271,13 @@ def overlaps_of(run: Run, truth: Truth) -> Followed:
 
 
 def overlap_sums(followed: Sequence[Followed], length: int) -> Sums:
-  """Computes, for each length i, the sum and number of runs' mean overlaps.
+  """Computes the sums over runs of the mean overlap, at each run length.
 
-  Position i (0 to `length` - 1) uses every run with more than i frames, and
-  every failed run. A run's mean overlap is over frames 1 to i; after a failure,
-  the overlap is 0. For a failed run with i frames or fewer, the divisor is
-  i - 1 instead of i, as in the toolkit.
+  Position i of the sums, from 0 to `length` - 1, includes the runs with more
+  than i frames, and the runs that failed. Each run adds the mean of its
+  overlaps in frames 1 to i, where overlaps are 0 from the failure on. For a
+  failed run with i frames or fewer, the mean divides by i - 1 instead of i, as
+  in the toolkit.
   """
   overlap = np.zeros((len(followed), length))
   for row, run in zip(overlap, followed, strict=True):

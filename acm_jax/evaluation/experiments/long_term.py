@@ -1,16 +1,16 @@
 """The long-term experiment of VOT: precision, recall and F-score.
 
-In each frame, a tracker reports a confidence that the target is visible. The
-target counts as reported in frames with a confidence of at least a threshold.
-Precision is the mean overlap over the reported frames; recall is the sum of
-these overlaps divided by the number of frames in which the target is visible.
-The scores are those at the threshold with the best F-score. Result files are
+In each frame, a tracker reports a confidence that the target is visible. A
+frame counts as reported if the confidence reaches a threshold. Precision is the
+mean overlap over the reported frames. Recall is the sum of these overlaps,
+divided by the number of frames in which the target is visible. All scores are
+taken at the threshold with the best F-score. Result files are
 `<tracker>/longterm/<sequence>/<sequence>_001.txt`; confidences are in
 `<sequence>_001_confidence.value` in the same folder.
 
-Source: Lukezic et al., 2018 (arXiv:1804.07056). The toolkits differ, so each
-toolkit has its own function. The details of vot-toolkit were found by scoring
-chosen results with vot-toolkit.
+Source: Lukezic et al., 2018 (arXiv:1804.07056). Toolkits score differently, so
+each toolkit has its own function here. The details of vot-toolkit were found by
+scoring chosen results with vot-toolkit.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ from acm_jax.evaluation.runs import (
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 
-# Number of thresholds of the confidence.
+# Number of confidence thresholds.
 _RESOLUTION = 100
 
 _FIGURES = {
@@ -97,7 +97,10 @@ class LongTerm(Experiment):
   def read(
     self, path: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> Run:
-    """Reads a file with 1 in row 1, and a region or 0 (none) in other rows."""
+    """Reads a file of regions, and the file of confidences next to it.
+
+    Row 1 of the regions is 1; each other row is a region, or 0 for none.
+    """
     run = read_run(path, (SKIPPED, INITIALISED), truth.frames)
     file = _confidence_path(path)
     confidence = read_confidence(file)
@@ -123,7 +126,10 @@ class LongTerm(Experiment):
   def write(
     self, folder: Path, name: str, runs: Sequence[Run], benchmark: Benchmark
   ) -> None:
-    """Writes confidences first, so that regions never exist without them."""
+    """Writes the file of confidences, then the file of regions.
+
+    In this order, regions never exist without confidences.
+    """
     (run,) = runs
     path = folder / self.subfolder / name / f'{name}_001.txt'
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +137,7 @@ class LongTerm(Experiment):
     write_run(path, run)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """Returns the analysis of pysot or of vot-toolkit."""
+    """Returns the analysis for the protocol `pysot` or `vot_toolkit`."""
     score = self.chosen({'pysot': pysot, 'vot_toolkit': vot_toolkit}, name)
     return Analysis(score, _FIGURES, 'f_score', needs_sizes=True)
 
@@ -211,7 +217,7 @@ def _curves(run, truth, thresholds, overlap) -> Float[np.ndarray, '2 t']:
   confidence = np.nan_to_num(run.confidence, nan=0.0)
   reported = confidence >= thresholds[:, None]
   sums, counts = reported @ overlaps, reported.sum(axis=1)
-  # Precision is perfect if no frame is reported.
+  # Precision is defined as 1 if no frame is reported.
   precision = np.where(counts > 0, sums / np.maximum(counts, 1), 1.0)
   return np.stack([precision, sums / max(visible.sum(), 1)])
 

@@ -1,8 +1,9 @@
-"""The one-pass experiment: from the first box to the end of the sequence.
+"""The one-pass experiment: trackers follow the first box to the end.
 
-Result files are `<tracker>/<sequence>.txt`, or `<sequence>/<sequence>_001.txt`
-for GOT-10k, with a row x,y,w,h per frame. Boxes are written and scored in the
-benchmark's own pixel base.
+Result files are `<tracker>/<sequence>.txt`, except in GOT-10k, where they are
+`<tracker>/<sequence>/<sequence>_001.txt`. Each row is the box x,y,w,h in one
+frame. Boxes are written and scored in the benchmark's own pixel base, which is
+0 or 1.
 """
 
 import functools
@@ -66,7 +67,7 @@ class OnePass(Experiment):
     return any(folder.glob('*.txt'))
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
-    """Yields requests to follow the first box, which the run includes."""
+    """Yields requests to follow the first box; the run includes that box."""
     del truth
     answer = yield Start(0, sequence.box_xywh[0])
     boxes = [answer.box_xywh]
@@ -78,7 +79,7 @@ class OnePass(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the only file, which has a row per frame."""
+    """Returns the only result file, which has a row per frame."""
     return {result_path(folder, name, benchmark): truth.frames}
 
   def read(
@@ -86,8 +87,8 @@ class OnePass(Experiment):
   ) -> Run:
     """Reads boxes in the benchmark's own pixel base.
 
-    A file may end before the annotation. It may continue past the annotation
-    only if the sequence has more images than annotated frames.
+    A file may have fewer rows than annotated frames. It may have more rows only
+    if the sequence has more images than annotated frames (`Benchmark.cut`).
     """
     boxes = read_boxes(path)
     finite = np.isfinite(boxes).all(axis=1)
@@ -114,7 +115,7 @@ class OnePass(Experiment):
     save(result_path(folder, name, benchmark), rows, fmt)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """Returns the analysis of a toolkit."""
+    """Returns the analysis for a scoring protocol, which is a toolkit."""
     toolkit = toolkits.get(name, benchmark.name)
     headings = toolkits.HEADINGS | toolkit.headings
     return Analysis(
@@ -126,7 +127,7 @@ class OnePass(Experiment):
 
 
 def result_path(folder: Path, name: str, benchmark: Benchmark) -> Path:
-  """Returns the path of a sequence's only run in a tracker's folder."""
+  """Returns the path of a sequence's result file in a tracker's folder."""
   if benchmark.folder_each:
     return folder / name / f'{name}_001.txt'
   return folder / f'{name}.txt'
@@ -160,7 +161,7 @@ def _score(toolkit: Toolkit, runs: Runs, truths: Truths) -> Outcome:
 
 
 def _padded(run: Run, frames: int) -> Float[np.ndarray, '{frames} 4']:
-  """Returns `frames` boxes of a run; boxes past the end of the run are NaN."""
+  """Returns the first `frames` boxes of a run; missing boxes are NaN."""
   boxes = run.region[:frames]
   return np.pad(
     boxes, ((0, frames - len(boxes)), (0, 0)), constant_values=np.nan

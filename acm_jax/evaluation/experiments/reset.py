@@ -3,8 +3,8 @@
 A tracker that loses the target is restarted five frames later. Result files are
 `<tracker>/baseline/<sequence>/<sequence>_001.txt`, with a row per frame.
 
-Source: Kristan et al., TPAMI 2016 (arXiv:1503.01313). The toolkits differ, so
-each toolkit has its own function.
+Source: Kristan et al., TPAMI 2016 (arXiv:1503.01313). Toolkits score
+differently, so each toolkit has its own function here.
 """
 
 import functools
@@ -47,7 +47,8 @@ from acm_jax.evaluation.truth import Truth
 
 # Number of frames from a failure to the next start.
 SKIP = 5
-# Number of frames, from each start on, that accuracy leaves out.
+# Number of frames that accuracy leaves out at each start, including the frame
+# in which the tracker is started.
 BURN_IN = 10
 # vot-toolkit's robustness is the probability of tracking for this number of
 # frames without a failure.
@@ -94,7 +95,7 @@ class Reset(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the only file, which has a row per frame."""
+    """Returns the only result file, which has a row per frame."""
     return {folder / self.subfolder / name / f'{name}_001.txt': truth.frames}
 
   def read(
@@ -107,23 +108,23 @@ class Reset(Experiment):
   def write(
     self, folder: Path, name: str, runs: Sequence[Run], benchmark: Benchmark
   ) -> None:
-    """Writes the only run."""
+    """Writes the file of the only run."""
     (run,) = runs
     write_run(folder / self.subfolder / name / f'{name}_001.txt', run)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """Returns the analysis of pysot or of vot-toolkit."""
+    """Returns the analysis for the protocol `pysot` or `vot_toolkit`."""
     scored = self.chosen({'pysot': pysot, 'vot_toolkit': vot_toolkit}, name)
     score = functools.partial(scored, lengths=benchmark.lengths)
     return Analysis(score, _FIGURES, 'eao', needs_sizes=True)
 
 
 def first_box(region: Float[np.ndarray, '_']) -> Float[np.ndarray, '4']:
-  """Returns the box x, y, w, h on which a tracker is started.
+  """Returns the box x, y, w, h with which a tracker is started on a region.
 
-  For a polygon, the box is centred on the mean of the corners. It has the area
-  of the polygon and the aspect ratio of the polygon's bounding box, before a
-  pixel is added to width and height.
+  For a polygon, the box is centred on the mean of the corners. Width and height
+  are chosen such that the box has the area of the polygon and the aspect ratio
+  of the polygon's bounding box. Then one pixel is added to each.
 
   Source: the released code of pysot.
   """
@@ -138,15 +139,15 @@ def first_box(region: Float[np.ndarray, '_']) -> Float[np.ndarray, '4']:
 
 
 def _scores(accuracy, robustness, failures, eao=float('nan')) -> Scores:
-  """Returns the scores of one sequence or of all.
+  """Returns the scores of one sequence, or of all sequences together.
 
   Args:
     accuracy: Mean overlap.
     robustness: In pysot, failures per hundred frames; in vot-toolkit, the
       probability of tracking 30 frames without a failure.
-    failures: Mean number of failures per run. For all sequences together, the
-      sum over sequences in pysot, and the mean weighted by length in
-      vot-toolkit.
+    failures: Mean number of failures per run. For all sequences together, pysot
+      has the sum over sequences; vot-toolkit has the mean over sequences,
+      weighted by length.
     eao: Expected average overlap; only defined for all sequences together.
   """
   return Scores(
@@ -162,14 +163,14 @@ def _scores(accuracy, robustness, failures, eao=float('nan')) -> Scores:
 def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
   """Scores runs as pysot does.
 
-  Accuracy is the mean over the frames of all sequences. For EAO, a run is cut
-  into fragments 5 frames after each failure; frames of a fragment that were not
-  tracked have an overlap of 0.
+  Total accuracy is the mean overlap in the frames of all sequences. For EAO, a
+  run is cut into fragments: a new fragment begins 5 frames after each failure.
+  Frames that were not tracked have an overlap of 0 in EAO.
 
   Args:
     runs: Runs of each sequence.
     truths: Ground truth of each sequence.
-    lengths: First and last of the run lengths that EAO averages over.
+    lengths: First and last of the run lengths over which EAO is averaged.
   """
   rated, scores, sums = [], {}, []
   low, high = lengths
@@ -179,7 +180,8 @@ def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
     sizes = (width, height), (width - 1, height - 1)
     overlaps, fragments = [], []
     for run in own:
-      # For EAO, pysot takes the image to be a pixel narrower and lower.
+      # For EAO, pysot clips regions to a smaller image than for accuracy: one
+      # column and one row fewer.
       whole, smaller = _pysot_overlaps(run, truth, sizes)
       overlaps.append(_after_burn_in(run, whole))
       fragments += _pysot_fragments(run, np.nan_to_num(smaller))
@@ -207,14 +209,14 @@ def vot_toolkit(
 ) -> Outcome:
   """Scores runs as vot-toolkit does.
 
-  Accuracy and failures are means over the sequences, weighted by length. For
-  EAO, a fragment goes from a start to the frame before the failure; lengths
-  beyond the longest fragment do not count.
+  Total accuracy and failures are means over sequences, weighted by length. For
+  EAO, a run is cut into fragments, each from a start to the frame before the
+  next failure. EAO leaves out lengths beyond the longest fragment.
 
   Args:
     runs: Runs of each sequence.
     truths: Ground truth of each sequence.
-    lengths: First and last of the run lengths that EAO averages over.
+    lengths: First and last of the run lengths over which EAO is averaged.
   """
   scores, sums, weights, longest = {}, [], [], []
   low, high = lengths
@@ -257,8 +259,8 @@ class Fragment(NamedTuple):
 
   Attributes:
     overlap: Overlap in each frame of the fragment.
-    failed: Whether a failure ended the fragment, so that all later frames count
-      with an overlap of 0.
+    failed: Whether the fragment ended in a failure. If so, EAO counts all later
+      frames with an overlap of 0.
   """
 
   overlap: Float[np.ndarray, 'n']
@@ -266,12 +268,12 @@ class Fragment(NamedTuple):
 
 
 def overlap_sums(fragments: Sequence[Fragment], length: int) -> Sums:
-  """Computes, for each length i, the sum and number of mean overlaps.
+  """Computes the sums over fragments of the mean overlap, at each length.
 
-  Position i (0 to `length` - 1) uses every fragment with more than i frames,
-  and every failed fragment. A fragment's mean overlap is over frames 1 to i;
-  after a failure, the overlap is 0. Frame 0 is left out because the tracker is
-  started in frame 0.
+  Position i of the sums, from 0 to `length` - 1, includes the fragments with
+  more than i frames, and the fragments that failed. Each fragment adds the mean
+  of its overlaps in frames 1 to i, where overlaps are 0 from the failure on.
+  Frame 0 is left out, because the tracker is started in that frame.
   """
   reach = np.array([len(f.overlap) for f in fragments])
   reach[[f.failed for f in fragments]] = length
@@ -308,7 +310,7 @@ def _vot_toolkit_fragments(run, overlap):
 
 
 def _pysot_overlaps(run, truth, sizes):
-  """Returns overlaps [sizes, frames] in images of several sizes.
+  """Returns the overlap for each image size and frame, [sizes, frames].
 
   The overlap is NaN in frames that were not tracked.
   """
@@ -340,7 +342,7 @@ def _vot_toolkit_overlaps(run, truth):
 
 
 def _after_burn_in(run, overlap):
-  """Returns a copy in which `BURN_IN` frames from each start on are NaN."""
+  """Returns a copy with NaN in the first `BURN_IN` frames of each start."""
   rated = overlap.copy()
   for start in np.flatnonzero(run.event == INITIALISED):
     rated[start : start + BURN_IN] = np.nan

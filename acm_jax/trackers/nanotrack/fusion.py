@@ -1,10 +1,10 @@
 """Fusions of NanoTrack, which pad the search features.
 
-At stride 16, the template has 8x8 cells and the search region 16x16, too few
-for a valid correlation with the whole template. Therefore the central 4x4 cells
-of the template are correlated with a padded search region, and all cells of the
-template are correlated pixel by pixel. The response has one cell less along
-each axis than the search features.
+At stride 16, the template has 8x8 cells and the search region has 16x16 cells.
+These are too few to correlate the whole template without padding. Therefore the
+central 4x4 cells of the template are correlated with a padded search region,
+and all cells of the template are correlated pixel by pixel. Along each axis,
+the response has one cell less than the search features.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ def pixelwise_xcorr(
   """Computes inner products of all search cells with all template cells.
 
   Returns:
-    One channel for each of the n = y x template cells, row by row.
+    One channel for each of the n = y * x template cells, row by row.
 
   Source: Alpha-Refine (arXiv:2012.06815), section 3.2.
   """
@@ -39,7 +39,7 @@ def pixelwise_xcorr(
 def _pad_to_fit(
   search: Float[Array, 'b h h c'], kernel_cells: int
 ) -> Float[Array, 'b y y c']:
-  """Pads search features so that the response is one cell smaller per axis."""
+  """Pads search features so that they lose only one cell per axis."""
   edge = kernel_cells // 2 - 1
   return jnp.pad(search, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
 
@@ -52,7 +52,7 @@ class _Padded(Fusion):
 
 
 class _Adapted(_Padded):
-  """A fusion that adapts both inputs by 1x1 convolutions with batch norm."""
+  """A fusion with a 1x1 convolution and batch norm on both inputs."""
 
   def setup(self):
     def adapter():
@@ -66,7 +66,7 @@ class _Adapted(_Padded):
 
 
 class ChannelAttention(nn.Module):
-  """Scales channels by weights that a perceptron computes from their means."""
+  """Multiplies each channel by a weight computed from all channels' means."""
 
   @nn.compact
   def __call__(self, x: Float[Array, 'b h w c']) -> Float[Array, 'b h w c']:
@@ -85,8 +85,8 @@ class PixelXCorr(_Adapted):
   def setup(self):
     super().setup()
     self.attention = ChannelAttention()
-    # The 2x2 kernel removes one cell per axis, which aligns the response with
-    # that of `MiddleXCorr`, whose kernels have an even size.
+    # The 2x2 kernel removes one cell per axis. This aligns the response with
+    # the response of `MiddleXCorr`, whose kernels have an even size.
     self.spread = SeparableConv(self.out_features, 2, padding=0, bias=True)
 
   def fuse(self, kernel, search, *, train):
@@ -132,7 +132,7 @@ class NanoXCorr(_Padded):
 
 
 class NanoAcm(_Adapted):
-  """ACM of the template's central cells with a padded search region.
+  """ACM that fuses the template's central cells with a padded search region.
 
   Attributes:
     cells: Number of cells per side of the template's central part and of ACM's

@@ -16,9 +16,9 @@ from acm_jax.trackers.nanotrack.fusion import NanoAcm, NanoXCorr
 from acm_jax.trackers.siamese import Outputs
 
 Kernel = dict[str, Any]
-# Class of each part of a fusion.
+# Name of a part of a fusion -> class of the part.
 PARTS: dict[str, type[Fusion]] = {'xcorr': NanoXCorr, 'acm': NanoAcm}
-# Name of a fusion -> parts whose responses are summed.
+# Name of a fusion -> names of its parts, whose responses are summed.
 FUSIONS = {
   'nano_xcorr': ('xcorr',),
   'acm': ('acm',),
@@ -32,11 +32,11 @@ def make_parts(
   template_cells: int,
   acm_options: Sequence[tuple[str, int]] = (),
 ) -> dict[str, Fusion]:
-  """Builds the parts of a fusion, by name.
+  """Builds the parts of a fusion, and returns them by name.
 
   Args:
     fusion: Name of the fusion, a key of `FUSIONS`.
-    features: Channels of the features.
+    features: Channels of the template and search features.
     template_cells: Number of cells per side of the template features.
     acm_options: Arguments of `NanoAcm`, as (name, value) pairs.
   """
@@ -55,9 +55,10 @@ def make_parts(
 class NanoBranch(nn.Module):
   """Fuses template and search features and maps the response to an output.
 
-  A second part of the fusion is added to the first through a 1x1 convolution
-  that is initialised to zero, so that a trained network without this part
-  initially keeps its outputs.
+  If the fusion has a second part, the second response passes through a 1x1
+  convolution and is added to the first response. The convolution is initialised
+  to zero, so that a network that was trained without the second part initially
+  keeps its outputs.
 
   Attributes:
     outputs: Channels of the output.
@@ -155,7 +156,7 @@ class NanoTrackNetwork(nn.Module):
     return self.backbone.cells(self.template_size)
 
   def response_size(self, search_size: int) -> int:
-    """Returns the cells per side of the output for a `search_size` px crop."""
+    """Returns the number of cells per side of the output for a search crop."""
     parts = make_parts(self.fusion, 1, self.template_cells, self.acm_options)
     sizes = {
       part.response_size(self.backbone.cells(search_size))

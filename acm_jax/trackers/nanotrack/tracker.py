@@ -39,10 +39,10 @@ def make(
     context_amount: Amount of context in the crops; see `geometry.context`.
     backbone: Name of the backbone.
     levels: Level of the backbone that is fused, as a tuple of one number.
-    width: Factor on the backbone's channels.
+    width: Factor that multiplies the backbone's channels.
     hidden: Channels of the fusion and the towers.
-    fusion: Name of the fusion. 'nano_xcorr' is the published one; 'acm'
-      replaces it by ACM, and 'residual_acm' adds ACM to it.
+    fusion: Name of the fusion. 'nano_xcorr' is the published fusion, 'acm' is
+      ACM, and 'residual_acm' is the sum of 'nano_xcorr' and 'acm'.
     fusion_options: Arguments of `nanotrack.fusion.NanoAcm`.
 
   Raises:
@@ -92,7 +92,7 @@ def make(
 def _as_pairs(
   fusion: str, options: dict[str, int]
 ) -> tuple[tuple[str, int], ...]:
-  """Returns options as (name, value) pairs; refuses unknown options."""
+  """Returns options as (name, value) pairs, after checking their names."""
   known = fusions.options(PARTS['acm']) if 'acm' in FUSIONS[fusion] else ()
   fusions.check_options(fusion, options, known)
   return tuple(sorted(options.items()))

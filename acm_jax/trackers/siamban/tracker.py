@@ -65,7 +65,7 @@ class SiamBan(Tracker):
     Args:
       outputs: Outputs of the student.
       teacher: Outputs of the teacher for the same crops.
-      positive: Whether both crops of a pair show the same target.
+      positive: For each pair, whether both crops show the same target.
       cls: Weight of the class maps.
       loc: Weight of the boxes.
     """
@@ -81,7 +81,7 @@ class SiamBan(Tracker):
     return jnp.where(targets.cls_weight > 0, targets.cls, -1)
 
   def decode(self, outputs: Outputs) -> Candidates:
-    """Converts the outputs of one sample to boxes; the inverse of `targets`."""
+    """Decodes the outputs of one sample to boxes and scores."""
     points = grid.points(outputs.loc.shape[-2], self.stride)
     loc = outputs.loc
     box_xyxy = jnp.concatenate(

@@ -19,8 +19,8 @@ class SiamFcNetwork(nn.Module):
   convolution maps the channels of the response to one logit.
 
   Deviation: the authors of ACM released no code for SiamFC-ACM. As in the
-  paper, the kernels are as large as the template features (6x6). The tail is
-  that of their released SiamBAN-ACM, without its head.
+  paper, the kernels are as large as the template features (6x6). The tail after
+  the sum is the tail of the released SiamBAN-ACM. There is no head.
 
   Attributes:
     backbone: Feature extractor of one level.
@@ -55,7 +55,7 @@ class SiamFcNetwork(nn.Module):
     return min(self.backbone.cells(self.template_size), self.largest_template)
 
   def response_size(self, search_size: int) -> int:
-    """Returns the cells per side of the output for a `search_size` px crop."""
+    """Returns the number of cells per side of the output for a search crop."""
     fusion = fusions.make(
       self.fusion, 1, self.template_cells, **dict(self.fusion_options)
     )

@@ -27,7 +27,7 @@ def locate(
   Args:
     responses: Response maps, one per scale.
     hparams: Strengths of penalty and window.
-    scales: Factors on the side of the search region.
+    scales: Factors that multiply the side of the search region.
 
   Returns:
     The index of the scale; the location (x, y) in cells from the centre; and
@@ -56,7 +56,7 @@ def locate(
 
 
 def enlarging(size: int) -> Float[np.ndarray, 'n s']:
-  """Returns the matrix that upsamples an axis cubically, as OpenCV does.
+  """Returns the matrix that upsamples an axis by OpenCV's cubic interpolation.
 
   Values are located at the centres of their cells; the values at the edges are
   repeated outwards.

@@ -27,7 +27,8 @@ class SiamFc(Tracker):
   Source: Bertinetto et al., 2016 (arXiv:1606.09549).
   """
 
-  # `penalty_k` penalises a single step of the scale, which is only 2% to 5%.
+  # `penalty_k` penalises a single step of the scale. A step changes the size by
+  # only 2% to 5%.
   hparam_spans: ClassVar[Mapping[str, tuple[float, float]]] = {
     'penalty_k': (0.0, 0.1),
     'window_influence': (0.0, 0.5),
@@ -94,10 +95,10 @@ def make(
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
     context_amount: Amount of context in the crops; see `geometry.context`.
-    search_scales: Factors on the side of the search region.
+    search_scales: Factors that multiply the side of the search region.
     backbone: Name of the backbone.
     levels: Level of the backbone that is fused, as a tuple of one number.
-    width: Factor on the backbone's channels.
+    width: Factor that multiplies the backbone's channels.
     fusion: Name of the fusion; see `modules.fusion`.
     fusion_options: Further arguments of the fusion.
 

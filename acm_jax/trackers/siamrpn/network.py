@@ -8,7 +8,7 @@ from acm_jax.trackers.siamese import Outputs
 
 
 class SiamRpnNetwork(SiameseNetwork):
-  """SiamRPN with the fusion `up_xcorr`, SiamRPN++ with `dw_xcorr`.
+  """Network of SiamRPN (fusion `up_xcorr`) and SiamRPN++ (`dw_xcorr`).
 
   Source: SiamRPN (CVPR 2018); SiamRPN++ (arXiv:1812.11703).
   """

@@ -7,12 +7,12 @@ from jaxtyping import Array, Bool, Float
 from acm_jax.geometry import boxes
 from acm_jax.trackers.siamese import Targets
 
-# IoU with the target above which an anchor is positive, and below which it is
-# negative.
+# An anchor is positive if its IoU with the target is above POSITIVE_IOU, and
+# negative if its IoU is below NEGATIVE_IOU.
 POSITIVE_IOU = 0.6
 NEGATIVE_IOU = 0.3
-# Number of cells to each side of the target's cell that are background in a
-# negative pair.
+# In a negative pair, cells are background up to this distance from the target's
+# cell, in cells along each axis.
 NEGATIVE_REACH = 3
 
 
@@ -21,7 +21,7 @@ def dense_targets(
   box_cxcywh: Float[Array, '4'],
   positive: Bool[Array, ''],
 ) -> Targets:
-  """Computes the label map of one sample, with all labelled anchors.
+  """Computes the label map of one sample; all labelled anchors count.
 
   In a negative pair, the anchors of the cells around the target are background
   and all other anchors are ignored.
@@ -32,9 +32,10 @@ def dense_targets(
     positive: Whether both crops show the same target.
 
   Returns:
-    Targets without the batch axis; `loc` holds dx and dy divided by the width
-    and height of the anchor, and the logarithms of the ratios of the widths and
-    of the heights.
+    Targets without the batch axis. `loc` holds dx, dy, dw, dh. dx and dy are
+    the offset of the target's centre from the anchor's, divided by the anchor's
+    width and height. dw is log(target's width / anchor's width), and dh is the
+    same for the heights.
 
   Source: SiamRPN (CVPR 2018), section 4.2; SiamRPN++'s released code.
   """

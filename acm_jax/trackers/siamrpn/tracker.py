@@ -26,7 +26,7 @@ class SiamRpn(Tracker):
   """Region proposal network, which predicts class and offsets of anchors.
 
   Attributes:
-    scales: Sizes of the anchors in strides.
+    scales: Sizes of the anchors, as multiples of the stride.
     ratios: Heights of the anchors divided by their widths.
     loc_factor: Weight of the localisation loss.
 
@@ -69,7 +69,7 @@ class SiamRpn(Tracker):
     return jnp.max(labels, axis=-1)
 
   def decode(self, outputs: Outputs) -> Candidates:
-    """Converts the outputs of one sample to boxes; the inverse of `targets`."""
+    """Decodes the outputs of one sample to boxes and scores."""
     anchors, offsets = self._anchors(outputs.loc.shape[-3]), outputs.loc
     center, size = anchors[..., :2], anchors[..., 2:]
     box_cxcywh = jnp.concatenate(
@@ -107,7 +107,7 @@ def make(
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
     context_amount: Amount of context in the crops; see `geometry.context`.
-    anchor_scales: Sizes of the anchors in strides.
+    anchor_scales: Sizes of the anchors, as multiples of the stride.
     anchor_ratios: Heights of the anchors divided by their widths.
     loc_factor: Weight of the localisation loss.
     **network: Arguments of `trackers.siamese.make_network`.

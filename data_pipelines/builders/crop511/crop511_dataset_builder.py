@@ -4,6 +4,6 @@ from data_pipelines.builders.track_builder import TrackBuilder
 
 
 class Builder(TrackBuilder):
-  """Builds the tracks read by `acm_jax.datasets.sources.crop511`."""
+  """Builder of tracks that `acm_jax.datasets.sources.crop511` reads."""
 
   SOURCE = 'crop511'

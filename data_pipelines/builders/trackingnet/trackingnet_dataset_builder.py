@@ -4,6 +4,6 @@ from data_pipelines.builders.track_builder import TrackBuilder
 
 
 class Builder(TrackBuilder):
-  """Builds the tracks read by `acm_jax.datasets.sources.trackingnet`."""
+  """Builder of tracks that `acm_jax.datasets.sources.trackingnet` reads."""
 
   SOURCE = 'trackingnet'
