@@ -188,6 +188,8 @@ def _tiny(config: ConfigDict) -> None:
   _set(config.tracker, width=1 / 12, hidden=16)
   config.synthetic.update(sequences=4, frames=6)
   config.train.update(epochs=2, pairs_per_epoch=32, batch_size=8)
+  # Records need TensorFlow, whose import takes longer than the training.
+  config.data.source = 'memory'
   config.log.every = 2
 
 

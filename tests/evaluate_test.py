@@ -117,7 +117,7 @@ def test_scores_of_several_benchmarks_in_one_folder_are_kept(
     ({'data_dir': 'nowhere'}, 'nowhere: no such folder'),
     ({'sequences': 'synthetic-0001,nobody'}, 'no sequence nobody; choose from'),
     ({'hparams': 'penalty=1'}, "--hparams: unknown name 'penalty'; give"),
-    ({'hparams': 'got10k'}, 'section tuned: otb100, vot2018, vot2019'),
+    ({'hparams': 'got10k'}, 'entries: otb100, vot2018, vot2019'),
     (
       {'hparams': 'penalty_k=high'},
       '--hparams: penalty_k=high is not a finite number',

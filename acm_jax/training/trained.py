@@ -94,9 +94,9 @@ def _changes(
   for name, value in changes.items():
     if name not in known:
       raise ValueError(
-        f'`hparams`: unknown name {name!r}; give NAME=VALUE with a '
-        f'name of {", ".join(known)}, or an entry of the section tuned: '
-        f'{", ".join(tuned) or "none"}'
+        f'`hparams`: unknown name {name!r}; give NAME=VALUE, or the name of an '
+        f"entry of the config's section `tuned` (names: {', '.join(known)}; "
+        f'entries: {", ".join(tuned) or "none"})'
       )
     try:
       changes[name] = float(value)

@@ -72,7 +72,7 @@ def claim(
 
 
 def _keep(path: Path, step: int | None) -> None:
-  """Copies the config of the steps up to `step`."""
+  """Keeps a copy of config.json, with which the steps so far were trained."""
   kept = path.with_name(f'config.until_{step}.json')
   # If the copy exists, it holds the config that these steps were trained with.
   # In this case `path` was written later, and no checkpoint followed.
