@@ -56,7 +56,7 @@ def abstract_step(name, arg):
   """Returns the train step of the last phase, and its arguments' shapes."""
   plan = get_plan(name, arg)
   phase = plan.phases[-1]
-  state = jax.eval_shape(functools.partial(plan.initial_state, phase))
+  state = plan.state_shapes(phase)
   raw = jax.eval_shape(
     lambda: batch.RawBatch(
       *map(jax.numpy.asarray, batch.fake(1, *plan.crop_sides.values()))

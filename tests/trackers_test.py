@@ -282,7 +282,7 @@ def test_at_most_16_positives_and_48_negatives_have_a_weight(name):
 )
 def test_networks_have_the_official_number_of_parameters(name, options, count):
   tracker = trackers.make(name, **options)
-  params = jax.eval_shape(tracker.init_variables, jax.random.key(0))['params']
+  params = trackers.shapes(tracker)['params']
   millions = sum(leaf.size for leaf in jax.tree.leaves(params)) / 1e6
   assert round(millions, 2) == count
 

@@ -1,4 +1,4 @@
-"""XLA flags with which programs compile four times as fast.
+"""XLA flags that shorten compiling.
 
 Most programs of the tests run only once, so that optimising them costs more
 time than it saves.

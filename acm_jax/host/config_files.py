@@ -47,13 +47,10 @@ def find(config: str) -> Path:
     FileNotFoundError: The file does not exist or is not a config. The message
       lists the configs of the package.
   """
-  packaged = folder()
-  if Path(config).is_file():
-    path = Path(config)
-  elif name := re.fullmatch(r'(?:configs/)?(\w+)(?:\.py)?', config):
+  packaged, path = folder(), Path(config)
+  name = re.fullmatch(r'(?:configs/)?(\w+)(?:\.py)?', config)
+  if name and not path.is_file():
     path = packaged / f'{name[1]}.py'
-  else:
-    path = Path(config)
   if path.is_file() and _is_whole(path):
     return path
   problem = 'defines no get_config(arg)' if path.is_file() else 'no such file'

@@ -1,11 +1,14 @@
 """Trackers by name: every folder of this package is a tracker."""
 
 import dataclasses
+import functools
 import importlib
 import pkgutil
 
+import jax
+
 from acm_jax.tracking import wide
-from acm_jax.tracking.contract import Tracker
+from acm_jax.tracking.contract import Tracker, Variables
 
 DTYPES = ('float32', 'bfloat16')
 
@@ -51,3 +54,12 @@ def make(
   return dataclasses.replace(
     tracker, wide_search=wide.make(wide_search), dtype=dtype
   )
+
+
+@functools.lru_cache(maxsize=8)
+def shapes(tracker: Tracker) -> Variables:
+  """Returns the shapes of the variables of a tracker's network.
+
+  The result is cached, because tracing a large network takes seconds.
+  """
+  return jax.eval_shape(tracker.init_variables, jax.random.key(0))

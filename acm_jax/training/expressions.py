@@ -12,24 +12,25 @@ from typing import Any
 import jax
 
 
-def check_pairs(name: str, pairs: Any, kind: type) -> None:
+def check_pairs(name: str, pairs: Any, example: tuple[str, Any]) -> None:
   """Checks pairs of a regular expression and a value.
 
   Args:
     name: Name of the argument.
     pairs: Value of the argument.
-    kind: Type of the second items.
+    example: Valid pair, for the message. All values must have the type of its
+      value.
 
   Raises:
     ValueError: The argument is not a sequence of such pairs, or an expression
       is malformed or occurs twice.
   """
-  example = "('backbone/', 0.1)" if kind is float else "('backbone/', 'fsdp')"
-  wanted = (int, float) if kind is float else kind
+  # A whole number is a valid float.
+  kinds = (float, int) if isinstance(example[1], float) else type(example[1])
 
   def is_pair(pair):
     is_two = isinstance(pair, tuple | list) and len(pair) == 2
-    return is_two and isinstance(pair[1], wanted)
+    return is_two and isinstance(pair[1], kinds)
 
   if isinstance(pairs, str) or not all(map(is_pair, pairs)):
     raise ValueError(f'{name}={pairs!r}: give a tuple of pairs like {example}')
@@ -63,10 +64,15 @@ def check(name: str, patterns: Any) -> None:
     )
 
 
+def joined(path: Sequence[Any]) -> str:
+  """Joins the entries of a JAX key path by '/', such as 'head/kernel'."""
+  return jax.tree_util.keystr(tuple(path), simple=True, separator='/')
+
+
 def named(tree: Any) -> list[tuple[str, Any]]:
   """Lists the leaves of a tree with their paths, such as 'head/kernel'."""
   return [
-    (jax.tree_util.keystr(path, simple=True, separator='/'), leaf)
+    (joined(path), leaf)
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
   ]
 
@@ -88,12 +94,12 @@ def assign(name: str, patterns: Sequence[str], tree: Any) -> Any:
   """
 
   def first(path, _):
-    path = jax.tree_util.keystr(path, simple=True, separator='/')
-    matching = [pattern for pattern in patterns if re.match(pattern, path)]
+    parameter = joined(path)
+    matching = [each for each in patterns if re.match(each, parameter)]
     if not matching:
       raise ValueError(
-        f"{name}: no expression selects the parameter {path}; add '' as the "
-        'last expression, which selects all that remain'
+        f'{name}: no expression selects the parameter {parameter}; add '
+        "'' as the last expression, which selects all that remain"
       )
     return matching[0]
 

@@ -79,7 +79,7 @@ class Plan:
   @property
   def shapes(self) -> Variables:
     """Shapes of the network's variables."""
-    return _shapes(self.tracker)
+    return trackers.shapes(self.tracker)
 
   @property
   def total_steps(self) -> int:
@@ -146,6 +146,13 @@ class Plan:
   def initial_state(self, phase: Phase) -> TrainState:
     """Creates a state with random weights and the optimizer of `phase`."""
     variables = self.tracker.init_variables(jax.random.key(self.train.seed))
+    return self._state(phase, variables)
+
+  def state_shapes(self, phase: Phase) -> TrainState:
+    """Returns the shapes of a state with the optimizer of `phase`."""
+    return jax.eval_shape(functools.partial(self._state, phase), self.shapes)
+
+  def _state(self, phase: Phase, variables: Variables) -> TrainState:
     averaged = self.train.ema_decay > 0
     return states.create(variables, self.optimizer_of(phase), averaged=averaged)
 
@@ -177,12 +184,6 @@ class Plan:
         return take(state, raw, teacher_variables)
 
     return train_step
-
-
-@functools.lru_cache(maxsize=8)
-def _shapes(tracker: Tracker) -> Variables:
-  """Traces the initialisation of a network, which takes seconds."""
-  return jax.eval_shape(tracker.init_variables, jax.random.key(0))
 
 
 def make_plan(

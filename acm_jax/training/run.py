@@ -91,7 +91,7 @@ def run(
       state = fit(plan, state, batches, mesh, (log.add, save.when_due, stop))
       log.flush()
       checkpoints.save(state)
-  if int(state.step) < plan.total_steps or stop.received:
+  if stop.received:
     raise KeyboardInterrupt
 
 
@@ -127,8 +127,7 @@ def _begin(
   """Restores the newest state, or creates one with the weights of `source`."""
   step = checkpoints.steps[-1] if checkpoints.steps else 0
   phase = plan.phase_before(step)
-  initial = functools.partial(plan.initial_state, phase)
-  shapes = jax.eval_shape(initial)
+  shapes = plan.state_shapes(phase)
   shardings = plan.state_sharding(shapes, mesh)
   if checkpoints.steps:
     processes.say(f'resuming at step {step} of {plan.total_steps}')
@@ -142,6 +141,7 @@ def _begin(
       shardings,
     )
     return checkpoints.restore(step, like)
+  initial = functools.partial(plan.initial_state, phase)
   state = jax.jit(initial, out_shardings=shardings)()
   if source is None:
     trains = phase.mode(plan.shapes['params']).trains

@@ -141,7 +141,7 @@ def make_phase(
   Raises:
     ValueError: A regular expression is malformed.
   """
-  expressions.check_pairs('rates', rates, float)
+  expressions.check_pairs('rates', rates, ('backbone/', 0.1))
   for pattern, factor in rates:
     if not 0 <= factor < math.inf:
       raise ValueError(
@@ -166,11 +166,9 @@ def check_statistics(phases: Sequence[Phase], batch_stats: Any) -> None:
   Raises:
     ValueError: An expression matches no batch norm.
   """
-  leaves = jax.tree_util.tree_leaves_with_path(batch_stats)
   # The last name in a path, which is dropped, is `mean` or `var`.
   norms = {
-    jax.tree_util.keystr(path[:-1], simple=True, separator='/')
-    for path, _ in leaves
+    path.rpartition('/')[0] for path, _ in expressions.named(batch_stats)
   }
   for phase in phases:
     for pattern in phase.frozen_statistics:

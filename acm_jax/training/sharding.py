@@ -61,7 +61,7 @@ class Sharding:
   def __post_init__(self):
     if type(self.fsdp) is not int or self.fsdp < 1:
       raise ValueError(f'fsdp={self.fsdp!r}: give a whole number, 1 or more')
-    expressions.check_pairs('rules', self.rules, str)
+    expressions.check_pairs('rules', self.rules, ('backbone/', 'fsdp'))
     for pattern, rule in self.rules:
       if rule not in RULES:
         raise ValueError(
@@ -146,7 +146,7 @@ def of_state(state: Any, sharding: Sharding, mesh: Mesh) -> Any:
   shapes = {path: leaf.shape for path, leaf in expressions.named(state.params)}
 
   def sharding_of(path, leaf):
-    names = jax.tree_util.keystr(path, simple=True, separator='/').split('/')
+    names = expressions.joined(path).split('/')
     endings = ('/'.join(names[start:]) for start in range(len(names)))
     owner = next((ending for ending in endings if ending in specs), None)
     if owner is None or shapes[owner] != leaf.shape:

@@ -70,17 +70,17 @@ def create(
     skipped=zero(),
     skipped_in_a_row=zero(),
   )
-  if not averaged:
-    return state
-  # A copy, since a training step donates every array of its state.
-  return state.replace(average=jax.tree.map(jnp.copy, state.variables))
+  return _with_average(state) if averaged else state
 
 
 def fill(state: TrainState, variables: Variables) -> TrainState:
   """Replaces the weights and statistics of a state before the first step."""
   state = state.replace(**variables)
-  if state.average is None:
-    return state
+  return state if state.average is None else _with_average(state)
+
+
+def _with_average(state: TrainState) -> TrainState:
+  """Starts the average from the weights and statistics of a state."""
   # A copy, because the step reuses the memory of every array. It could not
   # reuse the memory of a shared array twice.
   return state.replace(average=jax.tree.map(jnp.copy, state.variables))

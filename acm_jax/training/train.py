@@ -73,11 +73,7 @@ def train(
     sections = teachers.with_fingerprint(sections, loaded)
     workdirs.check(workdir, sections, step)
   validator = validation.load(
-    plan.validation,
-    validation_dir,
-    tracker,
-    plan.hparams,
-    sections['precision'],
+    plan.validation, validation_dir, tracker, plan.hparams, plan.precision
   )
   _make_synthetic(plan, sections, workdir)
   run(

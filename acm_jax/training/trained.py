@@ -73,9 +73,7 @@ def load(
 
 def _modules(tracker: Tracker) -> set[str]:
   """Returns the names of a network's modules; SiamFC has only a backbone."""
-  return set(
-    jax.eval_shape(tracker.init_variables, jax.random.key(0))['params']
-  )
+  return set(trackers.shapes(tracker)['params'])
 
 
 def _changes(

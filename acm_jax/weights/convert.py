@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from acm_jax import trackers
@@ -77,7 +76,7 @@ def convert(
   """
   kind = SOURCES[source]
   tracker = trackers.make(**section)
-  variables = jax.eval_shape(tracker.init_variables, jax.random.key(0))
+  variables = trackers.shapes(tracker)
   name = naming(section['name'], section[_BACKBONE], section['levels'])
   if isinstance(kind, Model):
     _expect(source, 'tracker.name', (kind.tracker,), section['name'])

@@ -2,7 +2,6 @@
 
 import functools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -34,7 +33,7 @@ def network():
     hidden=16,
     fusion='up_xcorr',
   )
-  shapes = jax.eval_shape(tracker.init_variables, jax.random.key(0))
+  shapes = trackers.shapes(tracker)
   name = naming('siamrpn', 'alexnet_legacy', (5,))
   return tracker, shapes, name
 

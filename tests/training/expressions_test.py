@@ -34,4 +34,4 @@ def test_expressions_that_do_not_fit_a_tree_are_refused(patterns, message):
 )
 def test_anything_but_pairs_is_refused(pairs):
   with pytest.raises(ValueError, match=r'rules=.*give a tuple of pairs like'):
-    expressions.check_pairs('rules', pairs, str)
+    expressions.check_pairs('rules', pairs, ('backbone/', 'fsdp'))

@@ -27,7 +27,7 @@ class Run:
     self.plan = plans.make_plan(config, tracker or fakes.FakeTracker())
     phase = self.plan.phase(0)
     initial = functools.partial(self.plan.initial_state, phase)
-    shardings = self.plan.state_sharding(jax.eval_shape(initial), mesh)
+    shardings = self.plan.state_sharding(self.plan.state_shapes(phase), mesh)
     self.first = jax.jit(initial, out_shardings=shardings)()
     self._step = jax.jit(
       self.plan.step_function(phase),

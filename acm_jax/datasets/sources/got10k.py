@@ -29,15 +29,10 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
   folder = unit.handle
   rows = join(folder, 'groundtruth.txt')
   box_xywh = source.boxes(tree, rows, first_pixel=1)
-  absent = source.marks(tree, join(folder, 'absence.label'))
-  cover = source.marks(tree, join(folder, 'cover.label'))
-  for name, values in (('absence', absent), ('cover', cover)):
-    if values is None or len(values) != len(box_xywh):
-      count = 0 if values is None else len(values)
-      raise ValueError(
-        f'{tree.where(join(folder, name))}.label: {count} labels for '
-        f'{len(box_xywh)} boxes; download it again'
-      )
+  absent, cover = (
+    source.labels(tree, join(folder, f'{name}.label'), len(box_xywh))
+    for name in ('absence', 'cover')
+  )
   files = source.images(tree, folder)
   where = tree.where(rows)
   return [

@@ -31,16 +31,11 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the single target of a video."""
   folder = unit.handle
   rows = join(folder, 'groundtruth.txt')
-  occluded = source.marks(tree, join(folder, 'full_occlusion.txt'))
-  out = source.marks(tree, join(folder, 'out_of_view.txt'))
   box_xywh = source.boxes(tree, rows, first_pixel=1)
-  for name, values in (('full_occlusion', occluded), ('out_of_view', out)):
-    if values is None or len(values) != len(box_xywh):
-      count = 0 if values is None else len(values)
-      raise ValueError(
-        f'{tree.where(join(folder, name))}.txt: {count} labels for '
-        f'{len(box_xywh)} boxes; download it again'
-      )
+  occluded, out = (
+    source.labels(tree, join(folder, f'{name}.txt'), len(box_xywh))
+    for name in ('full_occlusion', 'out_of_view')
+  )
   files = source.images(tree, join(folder, 'img'))
   where = tree.where(rows)
   return [

@@ -177,6 +177,22 @@ def marks(tree: Tree, name: str) -> Bool[np.ndarray, 'n'] | None:
   return np.ravel(rows) > 0
 
 
+def labels(tree: Tree, name: str, frames: int) -> Bool[np.ndarray, 'n']:
+  """Reads labels of frames that every video must have; see `marks`.
+
+  Raises:
+    ValueError: A label is not a number, or there is not one for every frame.
+  """
+  found = marks(tree, name)
+  count = 0 if found is None else len(found)
+  if count != frames:
+    raise ValueError(
+      f'{tree.where(name)}: {count} labels for {frames} boxes; download it '
+      'again'
+    )
+  return found
+
+
 def images(tree: Tree, folder: str) -> dict[int, str]:
   """Returns the images of a folder, in ascending order.
 

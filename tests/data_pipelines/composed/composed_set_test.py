@@ -12,8 +12,7 @@ from data_pipelines.clip_set import ClipSet
 from data_pipelines.composed.composed_set import ComposedSet
 from data_pipelines.mixture import Mixture, Sides
 from tests.data_pipelines.composed.small_set import FRAMES, SETTINGS, shown
-
-IMAGES = ('template', 'search')
+from tests.data_pipelines.same_pairs import assert_same_pairs
 
 
 def change_manifest(folder, **values):
@@ -94,14 +93,7 @@ def test_workers_render_the_same_batches_as_threads(folder, thread_batches):
 
 def test_both_sources_give_the_same_pairs(folder, thread_batches):
   records = read_batches(folder, 'records')
-  for a, b in zip(thread_batches, records, strict=True):
-    for name in a._fields:
-      x, y = getattr(a, name), getattr(b, name)
-      if name in IMAGES:
-        # The decoders round differently, mostly in the subsampled colours.
-        assert abs(x.astype(float) - y).mean() < 3
-      else:
-        np.testing.assert_array_equal(x, y, err_msg=name)
+  assert_same_pairs(thread_batches, records)
 
 
 def visible(library, plan):
