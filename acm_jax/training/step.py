@@ -1,11 +1,12 @@
 """The training step: augments and labels a batch, and updates the network."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from acm_jax.modules.mode import Mode
 from acm_jax.tracking.contract import Tracker, Variables
@@ -49,7 +50,8 @@ def train_step(
     raw: Batch as the host delivers it.
     teacher_variables: Weights and statistics of the teacher.
     tracker: Tracker that provides the network, its targets and its loss.
-    distortion: Ranges of the augmentation; see `augment`.
+    distortion: Ranges of the augmentation; None if the crops already have their
+      final sizes.
     search_size: Side of the search crop in training, px.
     optimizer: Transformation of gradients into updates at learning rate 1.
     rate_per_epoch: Learning rate of each epoch.
@@ -57,10 +59,11 @@ def train_step(
     mode: Parts of the network that train.
     seed: Random seed; all randomness is a function of `seed` and the step.
     ema_decay: Decay of the state's moving average; 0 if the state has none.
-    teacher: Tracker whose outputs for the same crops contribute to the loss.
+    teacher: Tracker whose outputs for the same crops contribute to the loss, if
+      any.
 
   Returns:
-    The state after the step, and the metrics to log.
+    The state after the step, and the metrics to log: scalars, by name.
   """
   key = jax.random.fold_in(jax.random.key(seed), state.step)
   augment_key, target_key, dropout_key = jax.random.split(key, 3)
@@ -95,17 +98,22 @@ def train_step(
 
   loss_and_grads = jax.value_and_grad(loss_of, has_aux=True)
   (loss, (parts, batch_stats)), grads = loss_and_grads(state.params)
-  rate = rate_per_epoch[state.step // steps_per_epoch]
+  # XLA compiles a chain of scalar operations again in every update that uses
+  # its result, but not a reduction. Therefore the rate, the norm and `ok` end
+  # with a reduction; otherwise the step would take twice as long to compile.
+  is_epoch = jnp.arange(len(rate_per_epoch)) == state.step // steps_per_epoch
+  rate = jnp.sum(jnp.where(is_epoch, rate_per_epoch, 0.0))
   new = _update(state, grads, optimizer, rate)
   new = new.replace(batch_stats=batch_stats)
   if ema_decay:
     new = states.average(new, ema_decay)
-  grad_norm = optax.tree.norm(grads)
-  ok = jnp.isfinite(grad_norm) & (loss <= _LARGEST_LOSS)
+  grad_norm = _reduce(_norm, grads)
   # The new weights need no check. They cannot overflow if the gradient norm is
   # finite, because its square is then finite and `rate_per_epoch` limits the
-  # learning rates. Checking every weight tripled the compile time of the step.
-  ok &= jnp.isfinite(rate) & _finite(batch_stats)
+  # learning rates.
+  largest_stat = _reduce(_largest, batch_stats)
+  numbers = jnp.stack([loss, grad_norm, rate, largest_stat])
+  ok = jnp.all(jnp.isfinite(numbers) & (loss <= _LARGEST_LOSS))
   state = states.advance(state, new, ok)
   return state, {
     'loss': loss,
@@ -130,7 +138,17 @@ def _update(
   return state.replace(params=params, opt_state=opt_state)
 
 
-def _finite(tree: Any) -> Bool[Array, '']:
-  leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
-  # The type is needed for a network without batch norms, which has no leaves.
-  return jnp.all(jnp.array(leaves, bool))
+def _reduce(function: Callable[[Array], Array], tree: Any) -> Float[Array, '']:
+  """Applies a reduction to each leaf, and then to the results together."""
+  # The zero is needed for a network without batch norms, which has no leaves.
+  numbers = [function(leaf) for leaf in jax.tree.leaves(tree)]
+  return function(jnp.stack([jnp.zeros(()), *numbers]))
+
+
+def _norm(x: Float[Array, '...']) -> Float[Array, '']:
+  return jnp.sqrt(jnp.sum(jnp.square(x)))
+
+
+def _largest(x: Float[Array, '...']) -> Float[Array, '']:
+  """Returns the largest magnitude; NaN if any value is NaN."""
+  return jnp.max(jnp.abs(x))
