@@ -1,8 +1,9 @@
 """Siamese visual object tracking with asymmetric convolution, in JAX.
 
-tracker = acm_jax.load('runs/siamban_acm')
-tracker.init(image, (120, 80, 60, 40))
-box = tracker.update(image).box
+Example:
+  tracker = acm_jax.load('runs/siamban_acm')
+  tracker.init(first_image, (120, 80, 60, 40))  # Box x, y, w, h, px.
+  box = tracker.update(next_image).box
 """
 
 import importlib
@@ -41,14 +42,14 @@ def load(
     hparams: Hyper-parameters to change, as `{'penalty_k': 0.1}` or
       `'penalty_k=0.1,size_lr=0.4'`; or the name of an entry in the config's
       section `tuned`.
-    wide_search: When to search a larger region: `never`; `long_term`, while the
-      target is lost; `fast_motion`, after the target has jumped (default: the
-      value in the config).
+    wide_search: When to search a larger region: 'never', 'long_term' (while the
+      target is lost) or 'fast_motion' (after the target has jumped). By
+      default, the value in the config.
 
   Raises:
     OSError: The folder does not exist.
-    ValueError: The folder holds no tracker or no such checkpoint, or a name in
-      `hparams` or `wide_search` is unknown.
+    ValueError: The folder holds no tracker, or lacks the selected checkpoint;
+      or a name in `hparams` or `wide_search` is unknown.
   """
   from acm_jax.tracking.video_tracker import VideoTracker
   from acm_jax.training import trained

@@ -49,7 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _file_of(module: str) -> tuple[str, Path]:
-  """Returns the name and the file of the module that runs a command."""
+  """Returns the name and the file of the module that runs a command.
+
+  For a package, this is the package's `__main__`.
+  """
   spec = importlib.util.find_spec(module)
   if spec.submodule_search_locations:
     return _file_of(f'{module}.__main__')
@@ -57,7 +60,7 @@ def _file_of(module: str) -> tuple[str, Path]:
 
 
 def _overview() -> str:
-  """Lists the commands and their summaries, without importing them."""
+  """Returns the list of commands with summaries, without importing commands."""
   lines = [__doc__, '', 'Commands (COMMAND --help shows the flags):']
   for name, module in _COMMANDS.items():
     docstring = ast.get_docstring(ast.parse(_file_of(module)[1].read_text()))

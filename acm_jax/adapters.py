@@ -14,8 +14,8 @@ def got10k(
 ) -> Any:
   """Wraps a tracker as a `got10k.trackers.Tracker` for GOT-10k's toolkit.
 
-  The toolkit passes PIL images, and boxes in the coordinates of a benchmark's
-  files.
+  The toolkit passes PIL images, and boxes x, y, w, h in the coordinates of a
+  benchmark's files.
 
   Args:
     tracker: Tracker to wrap.

@@ -87,7 +87,7 @@ def main(values: flags.FlagValues) -> None:
   for flag in ('budget', 'seed'):
     if values[flag].present and not values.search:
       raise ValueError(
-        f'`{flag}`: needs `search`; add `search` or leave `{flag}` out'
+        f'`{flag}`: only used with `search`; add `search` or leave `{flag}` out'
       )
   if values.search and baselines:
     raise ValueError(
@@ -99,8 +99,8 @@ def main(values: flags.FlagValues) -> None:
   model = model_flags.load(values)
   if model.name in baselines:
     raise ValueError(
-      f'`checkpoint`={values.checkpoint}: has the name of a baseline; rename '
-      'the folder'
+      f'`checkpoint`={values.checkpoint}: the folder has the name of the '
+      f'baseline {model.name}; rename the folder'
     )
   task, out = Task(benchmark, root, found), Path(values.out)
   if values.search:

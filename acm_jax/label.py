@@ -1,9 +1,9 @@
 """Labels videos with a trained tracker, as sequences to train on.
 
-Videos are cut into stretches of --length frames. In each stretch, targets are
-proposed automatically or read from a file, and tracked forward and backward;
-frames in which the two passes agree are labelled. OUT gets the layout `folder`,
-which `acm-jax prepare` reads.
+Videos are cut into stretches of at most --length frames. In each stretch,
+targets are proposed automatically or read from a file. They are tracked forward
+and backward; frames in which the two passes agree are labelled. OUT gets the
+layout `folder`, which `acm-jax prepare` reads.
 
 Example:
   acm-jax label --checkpoint runs/nanotrackv3 --video clip.mp4 \\
@@ -41,8 +41,8 @@ def define(values: flags.FlagValues) -> None:
     'out', None, 'Output folder; must not exist yet.', **required
   )
   text = (
-    'File of boxes to start from, with rows frame,x,y,w,h; give one file for '
-    'each --video (default: proposed boxes).'
+    'File of boxes to start from, with rows frame,x,y,w,h (px, 0-based); give '
+    'one file for each --video (default: proposed boxes).'
   )
   flags.DEFINE_multi_string('boxes', [], text, flag_values=values)
   for name, text in _TEXTS.items():

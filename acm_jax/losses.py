@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 def masked_mean(
   values: Float[Array, '*s'], weight: Float[Array, '*s']
 ) -> Float[Array, '']:
-  """Computes the weighted mean. A sum of weights below 1 counts as 1."""
+  """Computes the weighted mean; a sum of weights below 1 is replaced by 1."""
   return jnp.sum(values * weight) / jnp.maximum(jnp.sum(weight), 1)
 
 
@@ -21,13 +21,13 @@ def balanced_nll(
   label: Int[Array, '*s'],
   weight: Float[Array, '*s'],
 ) -> Float[Array, '']:
-  """Averages two mean log losses: of positive and of negative locations.
+  """Averages the mean log losses of the positive and of the negative locations.
 
-  Both means are over the whole batch, so that a sample with few positives
-  weighs less than a sample with many.
+  Both means are over the whole batch. A sample with few positive locations
+  therefore weighs less than a sample with many.
 
   Args:
-    logits: Logits of background and target.
+    logits: Logits of background and target, in this order.
     label: 1 for the target, 0 for background.
     weight: 1 for locations that count, 0 for ignored locations.
 
@@ -46,6 +46,11 @@ def weighted_logistic(
   weight: Float[Array, 'b *s'],
 ) -> Float[Array, '']:
   """Computes the weighted logistic loss, averaged over all locations.
+
+  Args:
+    logit: Logit of the target.
+    label: Whether the location belongs to the target.
+    weight: Factor on the loss. The mean also counts locations with weight 0.
 
   Source: SiamFC (arXiv:1606.09549), section 2.2.
   """
@@ -85,12 +90,12 @@ def balanced_divergence(
 
   Here p and q are the teacher's and the student's probability of the target.
   Every location counts, and the sums run over the whole batch. The two terms
-  have equal weight, although the teacher considers few locations target and
-  many background. The loss is 0 for q = p. A divisor sum(p_i) or sum(1 - p_i)
-  below 1 is replaced by 1.
+  have equal weight, although the teacher sees the target in few locations and
+  background in many. The loss is 0 for q = p. A divisor sum(p_i) or
+  sum(1 - p_i) below 1 is replaced by 1.
 
   Args:
-    logits: Student's logits of background and target.
+    logits: Student's logits of background and target, in this order.
     target: Teacher's probability of the target.
   """
   probability = jnp.stack([1 - target, target], axis=-1)
@@ -127,6 +132,11 @@ def weighted_l1(
   weight: Float[Array, 'b *s'],
 ) -> Float[Array, '']:
   """Sums weighted L1 distances over locations and averages over samples.
+
+  Args:
+    loc: Predicted offsets of the box, relative to an anchor box.
+    target: True offsets.
+    weight: Weight of each anchor box; 0 for ignored anchor boxes.
 
   Source: the SiamRPN++ training code.
   """

@@ -8,9 +8,9 @@ from acm_jax.training import trained
 _TEXTS = {
   'hparams': 'Hyper-parameters to change, as NAME=VALUE,NAME=VALUE, or the '
   "name of an entry in the config's section `tuned`.",
-  'wide_search': 'When to search a larger region: never; long_term: while the '
-  'target is lost; fast_motion: after the target has jumped (default: the '
-  "config's).",
+  'wide_search': 'When to search a larger region: never, long_term (while the '
+  'target is lost) or fast_motion (after the target has jumped); default: the '
+  'value in the config.',
 }
 
 
@@ -28,5 +28,11 @@ def define(values: flags.FlagValues) -> None:
 
 
 def load(values: flags.FlagValues) -> Model:
-  """Loads the selected tracker; raises the errors of `trained.load`."""
+  """Loads the selected tracker.
+
+  Raises:
+    OSError: The folder does not exist or has no checkpoint.
+    ValueError: The checkpoint does not exist, is damaged or does not belong to
+      a tracker, or a flag has an invalid value.
+  """
   return trained.load(values.checkpoint, values.hparams, values.wide_search)

@@ -35,8 +35,8 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'workdir',
     None,
-    'Folder of the run that holds the synthetic set, for configs that train on '
-    'one (default: runs).',
+    'Folder of the run that holds the synthetic sequences, for configs that '
+    'train on them (default: runs).',
     **optional,
   )
   flags.DEFINE_integer(

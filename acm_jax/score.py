@@ -61,7 +61,7 @@ def define(values: flags.FlagValues) -> None:
     None,
     'Scoring protocol, which is the toolkit that defines the scores: '
     f"{', '.join(toolkits.TOOLKITS)}, or vot_toolkit for VOT's own "
-    "experiments (default: the benchmark's own).",
+    "experiments (default: the benchmark's own toolkit).",
     flag_values=values,
   )
 

@@ -4,8 +4,8 @@
 --part step times a training step and a tracking step of every tracker.
 --part input times reading pairs from --clips.
 
-The implementations of an operation take turns, so that noise of the machine
-affects all implementations alike. Writes the JSON file OUT with the keys
+The implementations of an operation are timed in turns, so that noise of the
+machine affects all of them alike. Writes the JSON file OUT with the keys
 device, threads, jax, part, batch_size and rows, and prints the rows as a table.
 
 Example:

@@ -33,7 +33,22 @@ class Tracker:
     hparams: str | None = None,
     wide_search: str | None = None,
   ):
-    """Loads a checkpoint; raises the errors of `trained.load`."""
+    """Loads a trained tracker.
+
+    Args:
+      checkpoint: Folder of a training run or of a converted model; FOLDER@STEP
+        or FOLDER@best selects a checkpoint.
+      hparams: Hyper-parameters to change, as NAME=VALUE,NAME=VALUE, or the name
+        of an entry in the config's section `tuned`.
+      wide_search: When to search a larger region: 'never', 'long_term' (while
+        the target is lost) or 'fast_motion' (after the target has jumped). By
+        default, the value in the config.
+
+    Raises:
+      OSError: The folder does not exist or has no checkpoint.
+      ValueError: The checkpoint does not exist, is damaged or does not belong
+        to a tracker, or an argument is invalid.
+    """
     model = trained.load(checkpoint, hparams, wide_search)
     self._tracker = VideoTracker(model)
 
@@ -42,7 +57,7 @@ class Tracker:
 
     Args:
       image: Path of the image.
-      target: Box x, y, w, h, px, 0-based; and a dict of target properties.
+      target: Box x, y, w, h, px, 0-based; and a dict of properties, not used.
 
     Raises:
       OSError: The image does not exist.
@@ -62,8 +77,8 @@ class Tracker:
       new: Additional targets; always empty for a single-target tracker.
 
     Returns:
-      The box x, y, w, h, and the score, from 0 to 1, as `confidence`, which
-      the toolkit's long-term experiments evaluate.
+      The box x, y, w, h, px, 0-based; and a dict with the score, from 0 to 1,
+      under the key `confidence`. The toolkit's long-term experiments use it.
     """
     del new
     result = self._tracker.update(read_frame(Path(image)))

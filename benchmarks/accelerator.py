@@ -5,9 +5,12 @@ written to OUT/accelerator.json immediately, so that the results survive an
 interruption. At the end, the results are printed as Markdown tables. If a stage
 fails or is stopped, the other stages run nevertheless, and the exit code is 1.
 
-A rehearsal on a machine without TensorFlow cannot generate training data. It
-needs a pack with the clip set `synthetic` that the config
-siamban_acm:quickstart,tiny generates.
+A pack is a folder of data, sequences, checkpoints and wheels for a machine
+that cannot download them. --pack writes it, and --packed uses it.
+
+A rehearsal (--rehearse) runs every stage at toy size. Without TensorFlow it
+cannot generate its training data; the pack must then contain the clip set
+`synthetic` that the config siamban_acm:quickstart,tiny generates.
 
 Examples:
   PYTHONPATH=. python benchmarks/accelerator.py --rehearse --out /tmp/rehearsal
@@ -53,17 +56,20 @@ def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   texts = {
     'out': 'New folder for the results.',
-    'packed': 'Folder that --pack wrote, with data, checkpoints and wheels.',
+    'packed': 'Folder that --pack wrote; the stages use its content.',
     'config': 'Config for the stage train, as for `acm-jax train`.',
     'train_flags': 'Further flags of `acm-jax train`, in one string.',
-    'report': 'Print the tables of this accelerator.json; no stage runs.',
+    'report': 'File accelerator.json whose tables to print; no stage runs.',
     'pack': (
       'New folder in which to collect --data, --sequences, --wheels and '
       '--checkpoint; no stage runs.'
     ),
-    'data': 'Folder of clip sets to pack.',
+    'data': 'Folder of prepared data sets, to pack.',
     'sequences': 'Root folder of the sequences of --benchmark, to pack.',
-    'wheels': 'Folder of wheels to pack, for packages that the machine lacks.',
+    'wheels': (
+      'Folder of wheels to pack, of packages that the machine with the '
+      'accelerator lacks.'
+    ),
   }
   for name, text in texts.items():
     flags.DEFINE_string(name, None, text, flag_values=values)
@@ -73,7 +79,7 @@ def define(values: flags.FlagValues) -> None:
     'train; with --rehearse, all).'
   )
   flags.DEFINE_list('stage', None, text, **optional)
-  text = 'Comma-separated runs or conversions; only weights are packed.'
+  text = 'Comma-separated runs or converted models whose weights to pack.'
   flags.DEFINE_list('checkpoint', [], text, **optional)
   text = 'Benchmark of the packed sequences.'
   flags.DEFINE_string('benchmark', 'davis', text, **optional)
@@ -81,7 +87,7 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_bool('rehearse', False, text, **optional)
   text = 'Time limit of every stage except train, in seconds.'
   flags.DEFINE_float('limit', 180.0, text, lower_bound=1.0, **optional)
-  text = 'Duration of training, including compilation, in minutes.'
+  text = 'Duration of the stage train, including compilation, in minutes.'
   flags.DEFINE_float('minutes', 6.0, text, lower_bound=0.05, **optional)
 
 
@@ -103,7 +109,9 @@ def main(values: flags.FlagValues) -> None:
   if values.packed:
     packed = Path(values.packed)
     if not packed.is_dir():
-      raise FileNotFoundError(f'`packed`={packed}: no such folder')
+      raise FileNotFoundError(
+        f'`packed`={packed}: no such folder; give a folder that `pack` wrote'
+      )
     packing.use_wheels(packed)
   settings, stages = _settings(values), _stages(values)
   results = record.Record(settings.out, {'rehearsal': settings.rehearse})
@@ -140,7 +148,7 @@ def _stages(values: flags.FlagValues) -> tuple[str, ...]:
       f'{", ".join(STAGES)}'
     )
   if 'train' in requested and not (values.config or values.rehearse):
-    raise ValueError('`config`: missing; the stage train needs a config')
+    raise ValueError('`config`: missing; give a config for the stage train')
   return tuple(name for name in STAGES if name in requested)
 
 

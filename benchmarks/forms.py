@@ -1,7 +1,8 @@
 """Alternative implementations of operators, for `acm-jax speed --against`.
 
-They give the same results as the package's operators (tests/timing_test.py).
-The package does not use them, because each is slower on some device.
+The results are the same as those of the package's operators
+(tests/timing_test.py). The package does not use these implementations, because
+each of them is slower on some device.
 """
 
 import functools
@@ -16,7 +17,12 @@ _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
 
 
 def vmapped_grouped(search, kernel):
-  """Computes depthwise correlation by one grouped convolution per sample."""
+  """Computes depthwise correlation by one grouped convolution per sample.
+
+  Args:
+    search: Search features [b h w c].
+    kernel: Kernel of each sample [b y x c].
+  """
 
   def one(search, kernel):
     return jax.lax.conv_general_dilated(
@@ -35,6 +41,10 @@ def one_grouped(search, kernel):
   """Computes depthwise correlation by one convolution for all samples.
 
   Every channel of every sample is a group of its own.
+
+  Args:
+    search: Search features [b h w c].
+    kernel: Kernel of each sample [b y x c].
   """
   b, h, w, c = search.shape
   y, x = kernel.shape[1:3]
@@ -53,7 +63,12 @@ def one_grouped(search, kernel):
 
 
 def vmapped_convolution(search, kernels):
-  """Correlates each sample with its own kernels [y x c o], using `jax.vmap`."""
+  """Correlates each sample with its own kernels, using `jax.vmap`.
+
+  Args:
+    search: Search features [b h w c].
+    kernels: Kernels of each sample [b y x c o].
+  """
 
   def one(search, kernels):
     return jax.lax.conv_general_dilated(
@@ -64,7 +79,15 @@ def vmapped_convolution(search, kernels):
 
 
 def grouped_depthwise(x, kernel, *, stride, padding, dilation):
-  """Computes a depthwise convolution as XLA's grouped convolution."""
+  """Computes a depthwise convolution by XLA's grouped convolution.
+
+  Args:
+    x: Features [b h w c].
+    kernel: Kernel [y x 1 c].
+    stride: Stride in both directions.
+    padding: Number of zeros on each side.
+    dilation: Distance between taps of the kernel, in cells.
+  """
   return jax.lax.conv_general_dilated(
     x,
     kernel,
@@ -77,7 +100,11 @@ def grouped_depthwise(x, kernel, *, stride, padding, dilation):
 
 
 def torch_depthwise(**settings) -> Form:
-  """Makes the depthwise convolution in PyTorch, with channels first."""
+  """Returns a `Form` of depthwise convolution in PyTorch, with channels first.
+
+  Args:
+    **settings: `stride`, `padding` and `dilation`.
+  """
   import torch
 
   from benchmarks.pytorch import DEVICE, Pending
@@ -131,7 +158,7 @@ def _up_xcorr(outputs: int) -> Callable:
 
 
 def _fusion(function: Callable) -> Callable[[], Form]:
-  """Adapts a function of search and kernel to the arguments of a fusion."""
+  """Adapts a function of search and kernel to a fusion's order of arguments."""
   return lambda: in_jax(lambda template, search: function(search, template))
 
 

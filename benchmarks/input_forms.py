@@ -16,8 +16,12 @@ def bare_decode(pairs, sides):
   """Returns a function that only decodes the training images, with tf.data.
 
   Args:
-    pairs: JPEGs of template and search image.
-    sides: Sides of the centred regions to decode, px.
+    pairs: Template image and search image of each pair, as JPEG bytes.
+    sides: Sides of the centred regions to decode in template and search image,
+      px.
+
+  Returns:
+    A function that returns the number of decoded pairs.
   """
   tf = host_tensorflow.load()
   jpegs = tf.constant([list(pair) for pair in pairs])
@@ -34,7 +38,8 @@ def bare_decode(pairs, sides):
     images = tf.data.Dataset.from_tensor_slices(jpegs).map(
       decode, num_parallel_calls=len(os.sched_getaffinity(0))
     )
-    # TensorFlow counts the images itself, so that no image is passed to Python.
+    # TensorFlow itself counts the pairs. Otherwise, the time for passing images
+    # to Python would be included.
     return int(images.reduce(0, lambda count, _: count + 1))
 
   return run
@@ -47,8 +52,11 @@ def official_operations(pairs, sides):
   blurs one image in five and makes label maps.
 
   Args:
-    pairs: JPEGs of template and search image.
+    pairs: Template image and search image of each pair, as JPEG bytes.
     sides: Not used; whole images are decoded.
+
+  Returns:
+    A function that returns the number of processed pairs.
   """
   del sides
   folder = Path(tempfile.mkdtemp())

@@ -39,7 +39,7 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(name, None, text, required=True, flag_values=values)
   text = 'Comma-separated numbers of lanes; all are compared with the first.'
   flags.DEFINE_list('counts', ['1', '8', '32'], text, flag_values=values)
-  text = 'Number of rounds.'
+  text = 'Number of rounds; the table shows the median speed.'
   flags.DEFINE_integer('rounds', 3, text, flag_values=values)
   text = 'Comma-separated subset of the sequences (default: all).'
   flags.DEFINE_list('sequences', None, text, flag_values=values)
@@ -48,9 +48,11 @@ def define(values: flags.FlagValues) -> None:
 def track(
   engine: Engine, sequences: list[Sequence]
 ) -> tuple[list[np.ndarray], float]:
-  """Tracks the sequences; returns their boxes, and the speed in frames/s.
+  """Tracks the sequences.
 
-  The speed includes decoding.
+  Returns:
+    Boxes x, y, w, h in every sequence, px, and the speed, including decoding,
+    in frames/s.
   """
   one_pass = EXPERIMENTS['one_pass']
   jobs = [
@@ -68,7 +70,7 @@ def track(
 def largest_difference(
   boxes: list[np.ndarray], others: list[np.ndarray]
 ) -> float:
-  """Returns the largest difference of a coordinate of two results, px."""
+  """Returns the largest difference of a coordinate between two results, px."""
   return float(np.abs(np.concatenate(boxes) - np.concatenate(others)).max())
 
 

@@ -1,6 +1,6 @@
 """Compares the time to prepare a data set with that of its image operations.
 
-The image operations are decoding, warping and encoding of every frame.
+The image operations are reading, decoding, warping and encoding of every frame.
 Preparing and image operations run alternately in one process, three times each;
 the shortest times count.
 
@@ -30,7 +30,13 @@ CUT = Cut()
 
 
 class Frame(NamedTuple):
-  """A frame with a visible target."""
+  """A frame with a visible target.
+
+  Attributes:
+    tree: Files of the data set.
+    file: Path of the image in `tree`.
+    box_xywh: Box of the target, px, 0-based.
+  """
 
   tree: trees.Tree
   file: str
@@ -65,7 +71,7 @@ def image_operations(frames: list[Frame]) -> None:
 
 
 def seconds(work: Callable[[], object]) -> float:
-  """Times one call."""
+  """Returns the duration of one call of `work`, s."""
   begun = time.perf_counter()
   work()
   return time.perf_counter() - begun

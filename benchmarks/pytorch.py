@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-# Number of classes and of distances at each location.
+# Number of classes, and of distances to the sides of the box, at each location.
 OUTPUTS = {'cls': 2, 'loc': 4}
 LEVELS, TEMPLATE_CELLS = (2, 3, 4), 7
 # Number of positive and of negative locations that are sampled in an image, as
@@ -160,7 +160,13 @@ class Network(nn.Module):
     ]
 
   def forward(self, template, box_size, search):
-    """Computes logits [b 2 r r] and distances [b 4 r r]."""
+    """Computes logits [b 2 r r] and distances [b 4 r r].
+
+    Args:
+      template: Template images [b 3 127 127].
+      box_size: Width and height of the targets in `template` [b 2], px.
+      search: Search images [b 3 255 255].
+    """
     cut = (15 - TEMPLATE_CELLS) // 2
     inner = slice(cut, cut + TEMPLATE_CELLS)
     kernels = [x[:, :, inner, inner] for x in self.features(template)]
@@ -186,10 +192,11 @@ def loss(cls, loc, label, distances, mask):
 
   Args:
     cls: Logits [b 2 r r].
-    loc: Predicted distances [b 4 r r].
+    loc: Predicted distances from each location to the left, top, right and
+      bottom side of the box [b 4 r r], px.
     label: Labels, 1 for target and 0 for background [b r r].
-    distances: Expected distances [b 4 r r].
-    mask: Sampled locations, 1 or 0 [b r r].
+    distances: True distances, in the form of `loc`.
+    mask: 1 at sampled locations, 0 at all others [b r r].
   """
   nll = F.cross_entropy(cls, label, reduction='none')
   positive, negative = mask * (label == 1), mask * (label == 0)
@@ -210,7 +217,7 @@ def _mean(values, weight):
 
 
 class Pending:
-  """Pending work of the device, for which one can wait as for a JAX array."""
+  """Unfinished work of the device; has the waiting method of a JAX array."""
 
   def block_until_ready(self) -> None:
     """Waits until the device has finished."""
@@ -238,7 +245,11 @@ class Form:
   network: Callable[[], Network] = Network
 
   def __call__(self, raw) -> Callable[[], Pending]:
-    """Returns the training step of a `data_pipelines.batch.RawBatch`."""
+    """Returns a function that trains a new network by one step per call.
+
+    Args:
+      raw: `data_pipelines.batch.RawBatch` that all steps train on.
+    """
     layout = torch.preserve_format
     if self.channels_last:
       layout = torch.channels_last
@@ -265,8 +276,8 @@ class Form:
       return loss(cls, loc, label, distances, mask)
 
     if self.compiled:
-      # By default, PyTorch would compile the second batch size that it meets
-      # for arbitrary sizes.
+      # By default, PyTorch would compile for arbitrary batch sizes as soon as
+      # the batch size changes.
       loss_of = torch.compile(loss_of, dynamic=False)
     weights = [weight for group in groups for weight in group['params']]
 

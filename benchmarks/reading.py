@@ -1,4 +1,4 @@
-"""Times how fast worker processes read training pairs.
+"""Measures the speed at which worker processes read training pairs.
 
 Reads the mixture of configs/nanotrack_acm.py:sets=composed+davis as training
 does, and prints the pairs per second for each number of workers.
@@ -28,7 +28,7 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string('data_dir', None, text, required=True, flag_values=values)
   text = 'Comma-separated numbers of worker processes.'
   flags.DEFINE_list('workers', ['1'], text, flag_values=values)
-  text = 'Number of batches to read, of which the first is not timed.'
+  text = 'Number of batches to read; the first is not timed.'
   flags.DEFINE_integer('batches', 100, text, lower_bound=2, flag_values=values)
 
 

@@ -115,7 +115,7 @@ def _write_sequence(cut: Cut, data: Path, folder: Path, anchors: bool) -> None:
   if truth.frames < cut.frames:
     raise ValueError(
       f'{root}: {cut.name} has {truth.frames} frames, but {cut.frames} are '
-      'needed; download it again'
+      'needed; download the sequence again'
     )
   (folder / 'color').mkdir(parents=True)
   for number, path in enumerate(sequence.frame_paths[: cut.frames], 1):

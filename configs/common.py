@@ -4,8 +4,9 @@ Each section of a config holds the keyword arguments of a function or class:
 
     tracker       acm_jax.trackers.make
     hparams       acm_jax.tracking.contract.Hparams
-    tuned         changes of hparams that were tuned on a benchmark, for
-                  evaluate --hparams BENCHMARK; keys are names of benchmarks
+    tuned         values of hparams that were tuned on a benchmark, for
+                  acm-jax evaluate --hparams BENCHMARK; keys are names of
+                  benchmarks
     sets          data_pipelines.mixture.DataSet; keys are names of data sets
     data          data_pipelines.pipeline.train_batches
     synthetic     data_pipelines.synthetic_set.ensure (presets only)
@@ -16,9 +17,9 @@ Each section of a config holds the keyword arguments of a function or class:
     phases        acm_jax.training.schedule.make_phase; keys are names of phases
     teacher       weights of the losses of
                   acm_jax.tracking.contract.Tracker.imitation, for
-                  train --teacher (optional)
+                  acm-jax train --teacher (optional)
     validation    acm_jax.training.sections.Validation, for
-                  train --validation_dir (optional)
+                  acm-jax train --validation_dir (optional)
     train, log, checkpoints    acm_jax.training.sections
     sharding      acm_jax.training.sharding.Sharding
 
@@ -46,7 +47,9 @@ OPTIMIZERS = {
     'clip_norm': 10.0,
   },
 }
-# Config of a phase in which the backbone is frozen.
+# Config of a phase in which the backbone is frozen. `rates` are pairs of a
+# regular expression for parameters and a factor on their learning rate; the
+# first match counts.
 FROZEN = {
   'from_epoch': 0,
   'rates': (('backbone/', 0.0), ('', 1.0)),
@@ -54,9 +57,10 @@ FROZEN = {
 
 
 def recipe() -> ConfigDict:
-  """Returns the recipe for ResNet-50.
+  """Returns the recipe of SiamRPN++ with ResNet-50, not yet locked.
 
-  The sections `hparams` and `tuned` and the fusion are left to the caller.
+  The caller adds the sections `hparams` and `tuned`, and the name and the
+  fusion of the section `tracker`.
 
   Source: the released code of pysot (arXiv:1812.11703).
   """
@@ -64,7 +68,8 @@ def recipe() -> ConfigDict:
   config.precision = 'default'
   config.tracker = _tracker()
   config.sets = _sets()
-  # `workers` is the number of processes that decode for the source 'memory'.
+  # `workers` is the number of processes that decode images if the source is
+  # 'memory'.
   config.data = ConfigDict(
     {
       'source': 'records',
@@ -128,7 +133,7 @@ def _sets() -> ConfigDict:
   """Returns the data sets.
 
   `num_use` is the number of pairs per epoch; -1 stands for one pair per video.
-  `gap` is the largest distance between the frames of a pair.
+  `gap` is the largest distance between the two images of a pair, in frames.
   """
   return ConfigDict(
     {
@@ -176,7 +181,7 @@ def unfrozen_at(epoch: int, layers: str, rate: float) -> ConfigDict:
   """Returns the phases of a backbone that is frozen until `epoch`.
 
   Args:
-    epoch: First epoch in which some layers of the backbone train.
+    epoch: First epoch, counted from 0, in which layers of the backbone train.
     layers: Regular expression for the numbers of the layers that train.
     rate: Factor on the learning rate of the layers that train.
   """
@@ -209,8 +214,9 @@ _ALEXNET = {
   'train': {'epochs': 50, 'batch_size': 2048, 'search_size': 255},
 }
 # Changes of the recipe for each backbone. Source: the released experiments of
-# pysot. They do not train MobileNetV2, so that its phases are our choice. They
-# do not include the smaller ResNets, which use the recipe of ResNet-50.
+# pysot. No experiment trains MobileNetV2, so its phases are our choice. There
+# are no experiments with ResNet-18 and ResNet-34, which use the recipe of
+# ResNet-50.
 BACKBONES = {
   'resnet18': {},
   'resnet34': {},

@@ -1,4 +1,4 @@
-"""NanoTrack-ACM: NanoTrackV3 with asymmetric convolution and the box prior.
+"""NanoTrack-ACM: NanoTrackV3 with asymmetric convolution and box-size prior.
 
     acm-jax train --config nanotrack_acm \
       --init_from runs/nanotrackv3 --teacher runs/nanotrackv3 \
@@ -8,7 +8,7 @@
 Arguments after the colon:
 
     sets=composed+davis    trains only on this subset of the data sets
-    fusion=acm             replaces the correlations by ACM (the pure swap)
+    fusion=acm             replaces the correlations by ACM
     fusion=nano_xcorr      continues to train NanoTrackV3 without ACM, as a
                            control
     whole                  also trains the backbone
@@ -29,9 +29,10 @@ from ml_collections import ConfigDict
 from configs import common, nanotrack
 
 # For each fusion: the factors on the learning rate of the parts that start from
-# random weights, the factor of the pretrained parts, and the batch norms with
-# frozen statistics. With fusion=acm, the statistics of the towers are not
-# frozen, because the towers get other inputs than in NanoTrackV3.
+# random weights, the factor for the pretrained parts outside the backbone, and
+# the batch norms with frozen statistics. With fusion=acm, the statistics of the
+# towers are not frozen, because the towers get other inputs than in
+# NanoTrackV3.
 _RATES = {
   'residual_acm': (
     (('(cls|loc)/(acm|join)/', 1.0),),
@@ -41,7 +42,9 @@ _RATES = {
   'acm': ((('(cls|loc)/acm/', 1.0),), 0.5, ()),
   'nano_xcorr': ((), 0.05, ('(cls|loc)/(xcorr|tower)',)),
 }
+# Factor on the learning rate of the backbone, with the argument `whole`.
 _BACKBONE_RATE = 0.02
+# Sequences of DAVIS for validation.
 HELD_OUT = (
   'bmx-trees',
   'camel',
@@ -108,7 +111,15 @@ def _transfer(
   *,
   whole: bool,
 ) -> None:
-  """Sets up a run that starts from NanoTrackV3, with NanoTrackV3 as teacher."""
+  """Sets up a run that starts from NanoTrackV3, with NanoTrackV3 as teacher.
+
+  Args:
+    config: Config to change.
+    fresh: Rates of the parts that start from random weights.
+    other: Factor for the pretrained parts outside the backbone.
+    statistics: Batch norms with frozen statistics, outside the backbone.
+    whole: Whether the backbone trains as well.
+  """
   config.sets = ConfigDict(
     {
       'composed': {'weight': 0.5, 'gap': 24},

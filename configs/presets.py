@@ -139,15 +139,16 @@ def _fusion(tracker: ConfigDict, name: str) -> None:
 
 
 def _set(tracker: ConfigDict, **values) -> None:
-  """Sets the values of keys that the tracker has."""
+  """Sets the values of keys that the tracker has, and ignores other keys."""
   tracker.update({k: v for k, v in values.items() if k in tracker})
 
 
 def _quickstart(config: ConfigDict) -> None:
   """Sets up a narrow AlexNet that trains in minutes on two CPU cores."""
-  # Tuned on synthetic sequences that are not the held-out ones.
+  # Tuned on synthetic sequences other than the held-out sequences.
   config.hparams.update(penalty_k=0.2, window_influence=0.1, size_lr=0.25)
-  # 16 channels in the first layer, multiples of 8 in the others.
+  # This width gives 16 channels in the first layer, and multiples of 8 in the
+  # other layers.
   _set(
     config.tracker,
     backbone='alexnet',
@@ -170,15 +171,20 @@ def _quickstart(config: ConfigDict) -> None:
     epochs=10, pairs_per_epoch=640, batch_size=16, search_size=0
   )
   # After so few steps, results vary a lot. Without averaging the weights, the
-  # overlap on held-out sequences was between 0.27 and 0.38: it depended on the
-  # machine, and on changes of the code that should not matter.
+  # overlap on held-out sequences was between 0.27 and 0.38. It depended on the
+  # computer and on changes of the code that should not matter.
   config.train.ema_decay = 0.99
   config.log.every = 10
   config.checkpoints.every = 100
 
 
 def only_synthetic(config: ConfigDict, sequences: int) -> None:
-  """Replaces all data sets by synthetic sequences, which the run generates."""
+  """Replaces all data sets by synthetic sequences, which the run generates.
+
+  Args:
+    config: Config to change.
+    sequences: Number of synthetic sequences.
+  """
   config.synthetic = _synthetic(sequences)
   config.sets = ConfigDict({'synthetic': {'weight': 1.0, 'gap': 20}})
 
@@ -194,7 +200,9 @@ def _tiny(config: ConfigDict) -> None:
 
 
 def _small(config: ConfigDict) -> None:
-  """Sets up training with an ImageNet backbone, over an hour on two CPU cores.
+  """Sets up training with a frozen ImageNet backbone.
+
+  Training takes an hour or two on two CPU cores.
 
   Requires a converted MobileNetV2 (`--init_from`), the data set davis in
   `--data_dir`, and photographs for the synthetic sequences
@@ -205,8 +213,8 @@ def _small(config: ConfigDict) -> None:
   if config.tracker.name == 'siamfc':
     # In SiamFC, only the backbone and the fusion have weights.
     raise ValueError(
-      "config argument 'small' freezes the backbone, which leaves nothing to "
-      'train in SiamFC; use quickstart'
+      "config argument 'small' freezes the backbone, so in SiamFC at most the "
+      'fusion would train; use quickstart'
     )
   config.tracker.update(backbone='mobilenet_v2', levels=(3, 5), hidden=64)
   config.synthetic = _synthetic(1000)

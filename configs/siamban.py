@@ -40,7 +40,16 @@ _EXPERIMENTS = {
 
 
 def get_config(arg: str | None = None, fusion: str = 'dw_xcorr') -> ConfigDict:
-  """Returns the config; `configs.presets` describes `arg`."""
+  """Returns the config.
+
+  Args:
+    arg: Comma-separated arguments, such as 'quickstart' or 'backbone=resnet18';
+      `configs.presets` lists all arguments.
+    fusion: Name of the fusion, unless `arg` names another one.
+
+  Raises:
+    ValueError: `arg` is unknown, or its parts cannot be combined.
+  """
   config = common.recipe()
   config.tracker.name = 'siamban'
   # Our choice: below 0.5, the location is more likely background.

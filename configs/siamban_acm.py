@@ -3,9 +3,9 @@
     acm-jax train --config siamban_acm
     acm-jax train --config siamban_acm:quickstart
 
-The full recipe has not been run yet. The head is the released one, with 3x3
-kernels. For a pure swap of the fusion, set tracker.head_size=1 and
-tracker.fusion_options.extra_conv=False.
+The full recipe has not been run yet. The head is that of the released code,
+with 3x3 kernels. To change only the fusion of SiamBAN, set tracker.head_size=1
+and tracker.fusion_options.extra_conv=False.
 
 Source: arXiv:2012.02776 and the released code. According to the authors, the
 recipe is that of SiamBAN.
@@ -17,5 +17,13 @@ from configs import siamban
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-  """Returns the config; `configs.presets` describes `arg`."""
+  """Returns the config.
+
+  Args:
+    arg: Comma-separated arguments, such as 'quickstart' or 'backbone=resnet18';
+      `configs.presets` lists all arguments.
+
+  Raises:
+    ValueError: `arg` is unknown, or its parts cannot be combined.
+  """
   return siamban.get_config(arg, fusion='acm')

@@ -26,7 +26,16 @@ _BACKBONES = {
 
 
 def get_config(arg: str | None = None, fusion: str = 'xcorr') -> ConfigDict:
-  """Returns the config; `configs.presets` describes `arg`."""
+  """Returns the config.
+
+  Args:
+    arg: Comma-separated arguments, such as 'quickstart' or 'backbone=resnet18';
+      `configs.presets` lists all arguments.
+    fusion: Name of the fusion, unless `arg` names another one.
+
+  Raises:
+    ValueError: `arg` is unknown, or its parts cannot be combined.
+  """
   config = common.recipe()
   config.tracker = ConfigDict(
     {

@@ -6,8 +6,9 @@
     acm-jax train --config siamrpn:otb
     acm-jax train --config siamrpn:long_term
 
-The third command trains SiamRPN; the last two run pysot's experiments for
-OTB100 and for long videos. The full recipes have not been run yet.
+The third command trains SiamRPN. The fourth runs pysot's experiment for OTB100.
+The fifth trains pysot's tracker for long videos. The full recipes have not been
+run yet.
 
 Source of all values, unless a comment names another one: the released code of
 pysot and its experiments (arXiv:1812.11703).
@@ -41,8 +42,8 @@ _EXPERIMENTS = {
     # 16 pairs on each of 8 GPUs.
     'train': {'batch_size': 128},
   },
-  # pysot has no training experiment for its long-term tracker. Here, it is
-  # trained with the recipe of SiamRPN++.
+  # pysot has no training experiment for its long-term tracker. This experiment
+  # trains that tracker with the recipe of SiamRPN++.
   'long_term': {
     'tracker': {'hidden': (128, 256, 512), 'wide_search': 'long_term'},
     'hparams': {
@@ -57,7 +58,16 @@ _EXPERIMENTS = {
 
 
 def get_config(arg: str | None = None, fusion: str = 'dw_xcorr') -> ConfigDict:
-  """Returns the config; `configs.presets` describes `arg`."""
+  """Returns the config.
+
+  Args:
+    arg: Comma-separated arguments, such as 'quickstart' or 'backbone=resnet18';
+      `configs.presets` lists all arguments.
+    fusion: Name of the fusion, unless `arg` names another one.
+
+  Raises:
+    ValueError: `arg` is unknown, or its parts cannot be combined.
+  """
   config = common.recipe()
   config.tracker.update(name='siamrpn', loc_factor=1.2)
   # Our choice: below 0.5, the location is more likely background.

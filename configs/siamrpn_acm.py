@@ -5,9 +5,9 @@
 
 The full recipe has not been run yet.
 
-Deviation: the authors released no code for SiamRPN++ACM. This config replaces
-the correlation by ACM in every level and branch, with the head that the authors
-released for SiamBAN. The recipe is that of SiamRPN++.
+The authors released no code for SiamRPN++ACM. This config replaces the
+correlation by ACM in every level and branch. The head has the form of the head
+that the authors released for SiamBAN-ACM. The recipe is that of SiamRPN++.
 
 Source: arXiv:2012.02776.
 """
@@ -18,5 +18,13 @@ from configs import siamrpn
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-  """Returns the config; `configs.presets` describes `arg`."""
+  """Returns the config.
+
+  Args:
+    arg: Comma-separated arguments, such as 'quickstart' or 'backbone=resnet18';
+      `configs.presets` lists all arguments.
+
+  Raises:
+    ValueError: `arg` is unknown, or its parts cannot be combined.
+  """
   return siamrpn.get_config(arg, fusion='acm')

@@ -9,19 +9,19 @@ from jaxtyping import Bool, Float, UInt8, UInt32
 class RawBatch(NamedTuple):
   """A batch of training pairs, decoded but not yet augmented.
 
-  Each image is the centre of a context crop around a target, in RGB. The
-  trackers take smaller images, usually 127 px for the template and 255 px for
-  the search region; the margin is for shift and scale augmentation. The device
-  augments, cuts and labels the images. The arrays are NumPy arrays on the host
-  and JAX arrays on a device.
+  Each RGB image is the centre of a context crop, which shows a target with its
+  surroundings. The trackers take smaller images, usually 127 px for the
+  template and 255 px for the search region; the margin is for shift and scale
+  augmentation. The device augments, cuts and labels the images. The arrays are
+  NumPy arrays on the host and JAX arrays on a device.
 
   Attributes:
-    template: Crop around the target in the template frame.
-    search: Crop around the target in the search frame. In a negative pair, the
-      crop is around the target of another track.
+    template: Image around the target in the template frame.
+    search: Image around the target in the search frame. In a negative pair, the
+      image is around the target of another track.
     template_box: Box of the target in `template`: cx, cy, w, h, px.
     search_box: Box of the target in `search`: cx, cy, w, h, px.
-    positive: Whether both crops show the same target.
+    positive: Whether both images show the same target.
     sample_id: Numbers of the template's data set and track, for messages.
   """
 

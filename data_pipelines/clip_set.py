@@ -2,9 +2,10 @@
 
 A clip set is a folder of
 
-    clips-00000.tfrecord ...  a tf.train.Example per clip: the name of its track
-                              and, for each frame, the crop as JPEG, the frame
-                              number and the box
+    clips-00000.tfrecord ...  a tf.train.Example per clip, which is up to 64
+                              frames of a track: the track's name and, for each
+                              frame, the crop as JPEG, the frame number and the
+                              box
     index/*.npy               position of every JPEG in its shard, boxes, frame
                               numbers, and the frames of each track
     manifest.json             settings; numbers of tracks, of frames and of
@@ -40,7 +41,8 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
 
   Raises:
     FileNotFoundError: The folder has no manifest, so it is not a clip set.
-    ValueError: The manifest has another kind or version, or is not JSON.
+    ValueError: The manifest describes another kind of data, has an unsupported
+      version, or is not JSON.
   """
   return manifests.read(folder, 'clips', VERSION)
 
@@ -50,7 +52,7 @@ def read_names(folder: epath.PathLike) -> list[str]:
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.
-    ValueError: The clip set has another version or is damaged.
+    ValueError: The clip set has an unsupported version or is damaged.
   """
   read_manifest(folder)
   return _column(epath.Path(folder) / INDEX / 'track_name.npy').tolist()
@@ -92,7 +94,7 @@ class ClipSet:
     folder: Path of the clip set.
     crop_size: Side of the crops, px.
     stride: Sampling step: a track has every `stride`-th frame of its video.
-    cheap_reads: Whether the set is local, so that reads are fast.
+    cheap_reads: Whether reads are fast, which they are if the set is local.
     box: Box of the target in each crop: cx, cy, w, h, px.
     frame_number: Position of each frame in its video, ascending in a track.
     track_first: Index of each track's first frame.
@@ -113,8 +115,8 @@ class ClipSet:
 
     Raises:
       FileNotFoundError: The folder or a file in it is missing.
-      ValueError: The clip set has another version, or the size of a file has
-        changed since the set was written.
+      ValueError: The clip set has an unsupported version, or the size of a file
+        has changed since the set was written.
     """
     self.folder = epath.Path(folder)
     manifest = read_manifest(self.folder)

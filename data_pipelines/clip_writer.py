@@ -27,7 +27,7 @@ from data_pipelines.clips import Clip, Cut, Report
 # A TFRecord holds the length of the data (8 bytes), a checksum of the length (4
 # bytes), the data, and a checksum of the data (4 bytes).
 _RECORD_HEAD, _RECORD_TAIL = 12, 4
-# Number of bytes at the start of a JPEG that are searched for in its record.
+# To find a JPEG in its record, this number of its first bytes is searched for.
 _HEAD = 16
 _TRACKS_PER_SHARD = 64
 
@@ -310,7 +310,7 @@ class _Records:
     self._position += _RECORD_HEAD + len(data) + _RECORD_TAIL
 
   def columns(self) -> dict[str, np.ndarray]:
-    """Returns the columns for all clips; `merge` sets the column `shard`."""
+    """Returns the columns of all clips; `shard` is 0 until `merge` sets it."""
     shapes = {'box': (-1, 4)}
     return {
       name: np.array(values, _DTYPES.get(name, np.int64)).reshape(

@@ -1,9 +1,9 @@
 """Cuts tracks into clips: short runs of context crops, stored as JPEG.
 
-A clip is one record of a clip set. It takes every Nth frame of a track, where N
-is the stride, and it holds the frame numbers. `stride_for` chooses a stride for
-which a full clip spans at least twice the largest distance between the two
-frames of a training pair.
+A clip is one record of a clip set, with at most 64 frames and their numbers. It
+takes every Nth frame of a track, where N is the stride. `stride_for` chooses a
+stride for which a full clip spans at least twice the largest distance between
+the two frames of a training pair.
 """
 
 import collections
@@ -49,7 +49,8 @@ def stride_for(gap: int) -> int:
   """Returns the smallest stride for which a full clip spans at least 2 * `gap`.
 
   Args:
-    gap: Largest distance between the two frames of a training pair.
+    gap: Largest distance between the two frames of a training pair, in frames
+      of the video.
   """
   return max(1, -(-2 * gap // (FRAMES_PER_CLIP - 1)))
 

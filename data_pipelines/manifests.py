@@ -56,7 +56,8 @@ def read(folder: epath.PathLike, kind: str, version: int) -> dict[str, Any]:
 
   Raises:
     FileNotFoundError: The folder has no manifest, so it is not a clip set.
-    ValueError: The manifest has another kind or version, or is not JSON.
+    ValueError: The manifest describes another kind of data, has an unsupported
+      version, or is not JSON.
   """
   manifest = load(folder)
   path = epath.Path(folder) / NAME
@@ -91,7 +92,7 @@ def check_sizes(folder: epath.PathLike, manifest: dict[str, Any]) -> None:
 
   Raises:
     FileNotFoundError: A file is missing.
-    ValueError: A file has another size.
+    ValueError: A file has a size other than the listed one.
   """
   folder, files = epath.Path(folder), manifest['files']
   # On a remote file system, every size costs a request. Threads send many

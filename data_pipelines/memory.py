@@ -1,8 +1,8 @@
 """Reads training batches with OpenCV: the source 'memory'.
 
 Images are decoded by threads of this process or by worker processes. Workers
-are for data sets that run much Python code. Threads would wait for each other
-in such code, because of the interpreter's lock.
+are for data sets that run much Python code, such as composed sets. Threads
+would wait for each other in such code, because of the interpreter's lock.
 
 A buffer has several slots, which are filled in turn. Each slot holds one batch.
 Worker processes write into the buffer through shared memory, since pickling the
@@ -31,7 +31,7 @@ _PAIRS = 4
 def read_batches(
   mixture: Mixture, order: Order, steps: range, ahead: int
 ) -> Iterator[RawBatch]:
-  """Decodes batches in threads, as OpenCV releases the interpreter's lock.
+  """Decodes batches in threads; OpenCV releases the interpreter's lock.
 
   Args:
     mixture: Source of the pairs.

@@ -79,9 +79,10 @@ class Mixture:
     Args:
       sets: Data sets, each as a `DataSet` or as a mapping with its fields.
       sides: Sides of the images, px.
-      seed: See `PairSampler`.
-      negative: See `PairSampler`.
-      same_category: See `PairSampler`.
+      seed: Random seed of the pairs, 0 or more.
+      negative: Fraction of the pairs that show two different targets.
+      same_category: Fraction of the negative pairs in which both targets have
+        the same class, where the data set has such a second target.
       keep: Clip sets to read now and keep in memory: 'none', 'remote' or 'all'.
 
     Raises:
@@ -157,7 +158,7 @@ def _check(data_set: DataSet, clips: TrainingSet, side: int) -> None:
   """Checks that a set's crops are large enough and its frames close enough.
 
   Args:
-    data_set: Settings of the set, with the gap that its frames must not exceed.
+    data_set: Settings of the set, with the gap that the stride must not exceed.
     clips: The opened set.
     side: Minimum side of the crops, px.
 
@@ -172,9 +173,9 @@ def _check(data_set: DataSet, clips: TrainingSet, side: int) -> None:
     )
   if clips.track_count.max() > 1 and data_set.gap < clips.stride:
     raise ValueError(
-      f'{clips.folder}: frames are {clips.stride} apart, more than a gap of '
-      f'{data_set.gap}, so that a pair would show one frame twice; write the '
-      'set with stride 1, or increase the gap'
+      f'{clips.folder}: frames are {clips.stride} apart, more than the gap of '
+      f'{data_set.gap}, so both images of a positive pair would show the '
+      'same frame; write the set with stride 1, or increase the gap'
     )
 
 

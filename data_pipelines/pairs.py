@@ -1,4 +1,4 @@
-"""Samples training pairs, which are two frames each, from data sets.
+"""Samples training pairs, each of two frames, from data sets.
 
 Pair number i depends only on the data sets, the seed and i, not on other pairs.
 Resumed runs and several hosts therefore read the same pairs.
@@ -120,7 +120,7 @@ class PairSampler:
     if negative and len(drawn) == 1 and _everywhere(drawn[0]):
       raise ValueError(
         'negative pairs need, for each target, a track that does not show it; '
-        'add tracks or a data set, or set negative=0'
+        'add tracks or a data set, or set `negative` to 0'
       )
     self._classes = [_Classes(d.track_category) for d in datasets]
     # First track of each video, followed by the number of tracks.
@@ -206,7 +206,7 @@ class PairSampler:
     return FrameRef(dataset, track, int(frame))
 
   def _nearby(self, rng: np.random.Generator, template: FrameRef) -> FrameRef:
-    """Samples a frame of the template's track, at most the gap away."""
+    """Samples a frame of the template's track, at most `gap` numbers away."""
     index = self._datasets[template.dataset]
     first = index.track_first[template.track]
     count = index.track_count[template.track]

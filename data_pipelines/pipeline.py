@@ -82,13 +82,13 @@ def train_batches(
     )
   if batch_size < 1 or batch_size % process_count:
     raise ValueError(
-      f'`batch_size`={batch_size}: must be a positive multiple of the '
-      f'{process_count} processes'
+      f'`batch_size`={batch_size}: must be a positive multiple of the number '
+      f'of processes, {process_count}'
     )
   if workers < 0 or (workers and source != 'memory'):
     raise ValueError(
-      f'`workers`={workers}: must be 0, or a number of processes with '
-      'source=memory'
+      f'`workers`={workers}: must be 0, or a positive number if `source` is '
+      "'memory'"
     )
   sides = Sides(template_side, search_side)
   open_mixture = functools.partial(

@@ -83,7 +83,8 @@ def prepare(
     job: Description of the clip set.
     out: Folder of the clip set, local or at an address that etils.epath
       supports; must not exist.
-    workers: Function that writes the shards, such as `processes()`.
+    workers: Function that writes the shards, such as the one that `processes`
+      returns.
     exclude: Names of videos or images to leave out.
 
   Returns:
@@ -143,12 +144,13 @@ def _units(job: Job, source: Source, exclude: frozenset[str]) -> Iterator[Unit]:
       yield unit
   if unknown := sorted(exclude - seen):
     raise ValueError(
-      f'{job.source}: no video is called {unknown[0]}; correct `exclude`'
+      f'{job.source}: no video or image is called {unknown[0]}; correct '
+      '`exclude`'
     )
   if seen == exclude:
     raise ValueError(
-      f'{job.source}: no video of {job.name} to prepare; check the folder and '
-      'the excluded names'
+      f'{job.source}: no video or image of {job.name} to prepare; check '
+      '`source` and `exclude`'
     )
 
 
@@ -290,7 +292,7 @@ def beam(flags: Sequence[str]) -> Workers:
   return work
 
 
-# File with the settings of a run, which exists until the clip set is complete.
+# File with the settings of a run. It exists until the clip set is complete.
 _CLAIM = 'job.json'
 
 

@@ -34,11 +34,19 @@ def define(values: flags.FlagValues) -> None:
   for name, text in (
     ('source', 'Folder or archive of the official files.'),
     ('out', 'Output folder.'),
-    ('exclude', 'File with the names of videos to leave out, one per line.'),
+    (
+      'exclude',
+      'File with the names of videos or images to leave out, one per line.',
+    ),
     ('beam', 'Flags of Apache Beam; if given, Apache Beam does the work.'),
   ):
     flags.DEFINE_string(name, None, text, **on)
-  flags.DEFINE_bool('check', False, 'Only verify the output folder.', **on)
+  flags.DEFINE_bool(
+    'check',
+    False,
+    'Only check the sizes and checksums of the files in the output folder.',
+    **on,
+  )
   flags.DEFINE_bool(
     'list', False, 'Only print the layouts of all data sets.', **on
   )

@@ -15,8 +15,8 @@ from acm_jax.geometry import boxes
 
 # Maximum side of the images that are searched, px; larger images are shrunk.
 _LONGEST = 640
-# Number of later frames that are compared with the first frame. Distance of the
-# last of these frames from the first frame, in frames.
+# Number of later frames that are compared with the first frame. Maximum
+# distance of these frames from the first frame, in frames.
 _NEIGHBOURS, _REACH = 5, 24
 # Number of corners needed to estimate the camera's motion.
 _LEAST_CORNERS = 12
@@ -117,13 +117,16 @@ def moving_boxes(
 
 
 def textured_boxes(image: UInt8[np.ndarray, 'h w']) -> Float[np.ndarray, 'n 4']:
-  """Finds windows with more corners than their surroundings.
+  """Finds windows in which corners are denser than around them.
 
   Each window is compared with a larger window around it. If the window has k
   corners, the larger one has n corners, and the window covers a fraction p of
   the larger one, the score is (k - n p) / sqrt(n p + 1). The score is high if
   so many corners are unlikely by chance. The best windows are shrunk to the
   corners inside them.
+
+  Args:
+    image: Grey image.
 
   Returns:
     Boxes x, y, w, h, px, in descending order of the score.
@@ -153,7 +156,11 @@ def _tight(box_xywh, corners) -> Float[np.ndarray, '4']:
 
 
 def _scored_windows(counts, size) -> Float[np.ndarray, 'n 5']:
-  """Returns windows of one size, at local maxima of the score that exceed 1.
+  """Finds windows of one size with more corners than expected.
+
+  A window's score says by how much its corners exceed the number expected from
+  the larger window around it. Windows are kept if their score is above 1 and is
+  a local maximum.
 
   Args:
     counts: Number of corners at each pixel.
@@ -195,9 +202,11 @@ def _corners(image, most: int) -> Float[np.ndarray, 'n 2']:
 
 
 def _aligned(other, first, corners) -> UInt8[np.ndarray, 'h w']:
-  """Aligns an image with the first image, which also fills missing pixels.
+  """Warps an image to align it with the first image.
 
-  Returns the image unchanged if too few corners can be tracked.
+  Where the warped image has no pixels, those of the first image are used. The
+  image is returned unchanged if it cannot be aligned, for instance because too
+  few corners can be tracked.
 
   Args:
     other: Image to align.
@@ -230,10 +239,11 @@ def _at_least(box_xywh, side: float) -> Float[np.ndarray, 'n 4']:
 
 
 def _change(first, other) -> UInt8[np.ndarray, 'h w']:
-  """Computes how far each pixel of `first` is outside the range of `other`.
+  """Computes how many grey levels `first` is outside the range of `other`.
 
-  The range is that of the pixel and its neighbours in `other`, so that the
-  images may be misaligned by one pixel. Distances are in grey levels.
+  At each pixel, the range is from the minimum to the maximum of `other` in the
+  3 x 3 window around the same location. The window tolerates a misalignment of
+  one pixel. The result is 0 where `first` is inside the range.
   """
   around = np.ones((3, 3), np.uint8)
   return np.maximum(
@@ -264,10 +274,13 @@ def _contrast(image, box_xywh) -> float:
 
 
 def distinct(box_xywh: Float[np.ndarray, 'n 4']) -> Float[np.ndarray, 'm 4']:
-  """Leaves out boxes that strongly overlap or mostly lie in an earlier box.
+  """Leaves out boxes that strongly overlap an earlier box or mostly lie in it.
 
   Args:
-    box_xywh: Boxes in descending order of preference.
+    box_xywh: Boxes x, y, w, h, px, in descending order of preference.
+
+  Returns:
+    Boxes that are kept, in the same order.
   """
   kept: list[int] = []
   corners = boxes.xywh_to_xyxy(box_xywh)

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-# Side of the thumbnails that are compared, px. Number of levels per colour
-# channel in the histograms of the thumbnails.
+# Frames are compared as thumbnails: side of a thumbnail, px, and number of
+# levels per colour channel in its histogram.
 _SIDE, _LEVELS = 32, 8
-# At a cut, the histograms have less than _LEAST_SHARED of the pixels in common,
-# and the thumbnails differ by more than _MOST_DIFFERENCE levels on average.
+# At a cut, the histograms share less than this fraction of the pixels, and the
+# thumbnails differ by at least this number of levels (of 256) on average.
 _LEAST_SHARED, _MOST_DIFFERENCE = 0.5, 20
 
 

@@ -34,7 +34,7 @@ class Video(NamedTuple):
     frames: RGB frames.
     box_xywh: Bounds of the target, x, y, w, h, px. They include occluded parts
       but are clipped to the frame; NaN where the target is outside the frame.
-    visible: Whether at least a tenth of the target is visible.
+    visible: Whether at least a tenth of the target is visible in each frame.
   """
 
   frames: UInt8[np.ndarray, 't h w 3']
@@ -51,7 +51,7 @@ def generate(
   """Generates a sequence; equal arguments give equal sequences.
 
   Args:
-    seed: Random seed: one number, or several.
+    seed: Random seed: an integer or a tuple of integers, each 0 or more.
     frames: Number of frames.
     size: Height and width of the frames, px.
     textures: Folder of photographs to cut the textures from (default:
@@ -81,7 +81,10 @@ def write_folder(
   seed: int,
   textures: Path | None = None,
 ) -> None:
-  """Writes sequences in the layout `folder`; `out` appears once complete.
+  """Writes sequences in the layout `folder`, each in its own subfolder.
+
+  A subfolder holds img/, groundtruth.txt and absent.txt. `out` appears only
+  when it is complete.
 
   Args:
     out: Output folder; must not exist.
@@ -93,7 +96,9 @@ def write_folder(
 
   Raises:
     FileNotFoundError: The folder of textures does not exist.
-    ValueError: `out` exists, or a number is out of range.
+    RuntimeError: A frame could not be written.
+    ValueError: `out` exists, a number is out of range, the folder of textures
+      has no images, or an image cannot be decoded.
   """
   for name, value, least in (
     ('sequences', sequences, 1),
@@ -131,7 +136,8 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'textures',
     None,
-    'Folder of photographs to cut textures from (default: procedural).',
+    'Folder of photographs to cut the textures from (default: procedural '
+    'textures).',
     **on,
   )
 

@@ -48,7 +48,7 @@ def roam(
 
   Args:
     rng: Source of randomness.
-    frames: Length of the path.
+    frames: Number of frames.
     size_hw: Height and width of the frame, px.
     side: Square root of the sprite's area in the first frame, px.
   """
@@ -81,7 +81,7 @@ def crossing(
   Args:
     rng: Source of randomness.
     target: Motion of the target.
-    camera: Shift of the scene in each frame, px.
+    camera: Shift of the scene in each frame, x, y, px.
   """
   frames = len(camera)
   moment = rng.integers(frames)
@@ -95,7 +95,10 @@ def crossing(
 
 
 def pan(rng: np.random.Generator, frames: int) -> Float[np.ndarray, 't 2']:
-  """Samples how far a moving camera has shifted the scene in each frame, px."""
+  """Samples the shift x, y of the scene in each frame, px.
+
+  The camera, which causes the shift, moves slowly, fast or not at all.
+  """
   speed = rng.choice([0.0, 0.5, 2.0])
   steps = np.stack([wander(rng, frames, 0.9) for _ in range(2)], -1)
   return np.cumsum(speed * steps, axis=0)
@@ -108,5 +111,5 @@ def _trend(rng, frames, size):
 
 
 def _fold(path, limit):
-  """Keeps a path between 0 and `limit` by reflecting it at both."""
+  """Keeps a path between 0 and `limit` by reflecting it at both ends."""
   return limit - abs(path % (2 * limit) - limit)

@@ -31,7 +31,14 @@ class Scene:
   """
 
   def __init__(self, rng, frames, size, textures: Textures):
-    """Samples the actors and their motion."""
+    """Samples the sprites and their motion.
+
+    Args:
+      rng: Source of randomness.
+      frames: Number of frames.
+      size: Height and width of the frames, px.
+      textures: Source of the sprites' textures and of the background.
+    """
     h, w = size
     self._size = size
     self._pan = synthetic_motion.pan(rng, frames)
@@ -73,7 +80,8 @@ class Scene:
     """Renders frame t.
 
     Returns:
-      Image, box of the target, and whether the target is visible.
+      RGB image; box of the target, x, y, w, h, px, or NaN if the target is
+      outside the frame; and whether the target is visible.
     """
     image = self._background(t)
     for actor in self._behind:
@@ -146,7 +154,13 @@ class Camera:
   """Simulated camera: exposure, focus, noise and compression."""
 
   def __init__(self, rng, frames, size):
-    """Samples the properties of the camera."""
+    """Samples the properties of the camera.
+
+    Args:
+      rng: Source of randomness.
+      frames: Number of frames.
+      size: Height and width of the frames, px.
+    """
     h, w = size
     light = np.exp(0.15 * synthetic_motion.wander(rng, frames, 0.95))
     gamma = np.exp(rng.normal(0, 0.15))
@@ -187,11 +201,11 @@ def _apart(a: Motion, b: Motion) -> bool:
 
 
 def _pose(size, angle):
-  """Returns the pose of a sprite.
+  """Computes the linear map and the extent of a sprite in the frame.
 
   Returns:
-    Linear map from the sprite's image to the frame, and half the width and
-    height of the sprite's bounds in the frame, px.
+    Linear map from the sprite's image to the frame; half the width and height
+    of the sprite's bounding box in the frame, px.
   """
   c, s = np.cos(angle), np.sin(angle)
   turn = np.array([[c, -s], [s, c]]) * (size / _SPRITE_SIDE)
@@ -199,12 +213,12 @@ def _pose(size, angle):
 
 
 def _bounds(coverage, region):
-  """Returns the box around the pixels that are at least half covered.
+  """Returns the box x, y, w, h around pixels that are at least half covered.
 
   Returns NaN if there are no such pixels.
 
   Args:
-    coverage: Coverage of the pixels of a region.
+    coverage: Coverage of the pixels of a region, 0 to 255.
     region: Rows and columns of the region in the frame, as slices.
   """
   rows, columns = region

@@ -22,6 +22,14 @@ def tracks(
   """Yields the tracks of procedural sequences.
 
   Sequence i is generated with the seed (`seed`, i).
+
+  Args:
+    count: Number of sequences.
+    frames: Number of frames in each sequence.
+    size: Height and width of the frames, px.
+    seed: Random seed of the sequences, 0 or more.
+    textures: Folder of photographs to cut the textures from (default:
+      procedural textures).
   """
   for i in range(count):
     video = synthetic.generate((seed, i), frames, size, textures)
@@ -46,8 +54,8 @@ def ensure(
 ) -> Path:
   """Writes a clip set of procedural sequences unless it already exists.
 
-  A synthetic clip set with other settings is replaced, since it can be
-  generated again; any other existing folder is an error.
+  An existing synthetic clip set with other settings is replaced, since it can
+  be generated again. Any other existing folder is refused.
 
   Args:
     out: Folder of the clip set.
@@ -63,9 +71,12 @@ def ensure(
     `out`.
 
   Raises:
-    FileNotFoundError: `out` exists and is not a clip set.
+    FileNotFoundError: `out` exists but has no manifest, so it is not a clip
+      set; or the folder of textures does not exist.
     RuntimeError: The set must be written and TensorFlow is not installed.
-    ValueError: `out` is a clip set that is not synthetic.
+    ValueError: `out` holds a clip set that is not synthetic, that has an
+      unsupported format version or a damaged manifest, or that is of another
+      kind; or the folder of textures has no images.
   """
   settings: dict[str, Any] = {
     'synthetic': {

@@ -79,7 +79,10 @@ class Textures:
 
 
 def procedural(rng: np.random.Generator, h: int, w: int) -> Rgb:
-  """Samples a texture of two to four colours, structured at several scales."""
+  """Samples a texture of h x w px with structure at several scales.
+
+  The texture blends between two to four colours.
+  """
   level = _fractal(rng, h, w)
   kind = rng.integers(4)
   if kind:
@@ -87,7 +90,7 @@ def procedural(rng: np.random.Generator, h: int, w: int) -> Rgb:
     weight = rng.uniform(0.3, 0.8)
     level = weight * pattern + (1 - weight) * level
   colors = rng.uniform(0, 255, (rng.integers(2, 5), 3))
-  # Move the colours towards their mean, since a surface has similar colours.
+  # Move the colours towards their mean: a real surface has similar colours.
   colors = colors.mean(0) + (colors - colors.mean(0)) * rng.uniform(0.4, 1.0)
   stops = np.linspace(0, 1, len(colors))
   table = [np.interp(np.linspace(0, 1, 256), stops, c) for c in colors.T]
@@ -96,7 +99,11 @@ def procedural(rng: np.random.Generator, h: int, w: int) -> Rgb:
 
 
 def shape(rng: np.random.Generator, side: int) -> Alpha:
-  """Renders a random shape in a square image, clear of the image's edges.
+  """Renders a random shape that does not touch the edges of the image.
+
+  Args:
+    rng: Source of randomness.
+    side: Side of the square image, px.
 
   Returns:
     Coverage of each pixel by the shape, 0 to 255.
@@ -135,7 +142,7 @@ def sprite(texture: Rgb, alpha: Alpha) -> UInt8[np.ndarray, 'h w 4']:
 
 
 def _fractal(rng: np.random.Generator, h: int, w: int) -> np.ndarray:
-  """Samples noise of several octaves in [0, 1]."""
+  """Samples noise of several octaves, with values in [0, 1]."""
   total = np.zeros((h, w), np.float32)
   cells, weight, decay = rng.integers(2, 6), 1.0, rng.uniform(0.45, 0.8)
   while cells < max(h, w) / 2:
@@ -146,7 +153,7 @@ def _fractal(rng: np.random.Generator, h: int, w: int) -> np.ndarray:
 
 
 def _axes(rng, h, w):
-  """Samples a direction; returns coordinates along it and across it, px."""
+  """Returns each pixel's coordinates along and across a random direction."""
   angle = rng.uniform(0, np.pi)
   y, x = np.mgrid[:h, :w].astype(np.float32)
   c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))

@@ -72,8 +72,8 @@ def open_set(folder: epath.PathLike, in_memory: bool = False) -> TrainingSet:
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.
-    ValueError: The set has an unknown kind or another version, or a file has
-      changed since the set was written.
+    ValueError: The set has an unknown kind or an unsupported version, or a file
+      has changed since the set was written.
   """
   if _is_composed(folder):
     return ComposedSet(folder)
@@ -85,8 +85,8 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
 
   Raises:
     FileNotFoundError: The folder has no manifest.
-    ValueError: The manifest has an unknown kind or another version, or is not
-      JSON.
+    ValueError: The manifest has an unknown kind or an unsupported version, or
+      is not JSON.
   """
   return _reader(folder).read_manifest(folder)
 
@@ -94,12 +94,13 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
 def read_names(folder: epath.PathLike) -> list[str]:
   """Returns the names in a set, without opening the whole set.
 
-  In a clip set, tracks have names. In a composed set, objects, photographs and
-  the folders of the photographs have names.
+  The names are those of the tracks in a clip set. In a composed set, they are
+  those of the objects, of the photographs and of the photographs' folders.
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.
-    ValueError: The set has an unknown kind or another version, or is damaged.
+    ValueError: The set has an unknown kind or an unsupported version, or is
+      damaged.
   """
   return _reader(folder).read_names(folder)
 

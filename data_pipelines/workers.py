@@ -1,9 +1,9 @@
 """Worker processes that all call the same function.
 
-Workers are spawned and import only the module of the function, so that no
-worker loads JAX or the program's other imports. Workers ignore the signals that
-end the program, but end when the program ends, even if it is killed. Only pipes
-connect workers and program, so that a killed program leaves nothing behind.
+Workers are spawned and import only the module of the function, so no worker
+loads JAX or the program's other imports. Workers ignore the signals that end
+the program, but end when the program ends, even if it is killed. Only pipes
+connect workers and program, so a killed program leaves nothing behind.
 """
 
 import contextlib
@@ -75,9 +75,9 @@ def _isolated() -> Iterator[None]:
   """Isolates the processes that are started within this context.
 
   The processes do not import the program's main module, which may import JAX
-  or, without a guard, start the program's work again. The processes never
-  receive the signals that end the program, since the program may need another
-  result before it ends.
+  or, without `if __name__ == '__main__'`, start the program's work again. The
+  processes never receive the signals that end the program, since the program
+  may need another result before it ends.
   """
   # If the resource tracker were started later, it would unblock the signals.
   resource_tracker.ensure_running()

@@ -205,7 +205,7 @@ def test_a_reference_that_lacks_an_array_is_refused(run, backbone, capsys):
   path = backbone / 'reference.npz'
   np.savez(path, template=np.zeros((1, 3, 127, 127)))
   assert run(*flags, '--verify', path) == command.REFUSED
-  assert 'lacks the array search' in capsys.readouterr().err
+  assert 'missing arrays: search; add' in capsys.readouterr().err
   assert not (backbone / 'out').exists()
 
 

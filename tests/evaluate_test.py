@@ -141,7 +141,7 @@ def test_a_checkpoint_named_like_a_baseline_is_refused(
 ):
   run = shutil.copytree(tiny_run, tmp_path / 'first_box')
   argv = flags(checkpoint=run, baseline='first_box')
-  refuse(evaluate, *argv, message='first_box: has the name of a baseline')
+  refuse(evaluate, *argv, message='the baseline first_box; rename')
 
 
 def test_an_error_about_a_first_box_names_the_sequence(

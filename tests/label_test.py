@@ -59,13 +59,13 @@ def boxes_file(folder, text):
 @pytest.mark.parametrize(
   ('text', 'message'),
   [
-    ('', 'boxes.csv: no boxes in it'),
+    ('', 'boxes.csv: the file has no rows'),
     ('frame,x,y,w,h\n0,1,2,30,40', 'row 1: '),
     ('0,1,2,30', 'row 1: 4 values, not 5'),
-    ('0,1,2,30,40\n0.5,1,2,30,40', 'row 2: frame 0.5; count frames in whole'),
-    ('-1,1,2,30,40', 'row 1: frame -1'),
+    ('0,1,2,30,40\n0.5,1,2,30,40', 'row 2: 0.5 is not a frame number; count'),
+    ('-1,1,2,30,40', 'row 1: -1 is not a frame'),
     ('0,900,2,30,40', 'square frame 0: box 900,2,30,40 lies outside'),
-    ('50,1,2,30,40', 'square: ends before frame 50'),
+    ('50,1,2,30,40', 'square: the video ends before frame 50'),
   ],
   ids=['empty', 'header', 'short', 'part', 'negative', 'outside', 'beyond'],
 )
@@ -78,10 +78,10 @@ def test_invalid_boxes_are_refused(refuse, flags, tmp_path, text, message):
   ('changes', 'message'),
   [
     ({'video': None}, '--video missing'),
-    ({'length': 8}, 'length=8: give 9 or more'),
-    ({'overlap': 1}, 'overlap=1.0: give at least 0 and less than 1'),
+    ({'length': 8}, '--length=8: give 9 or more'),
+    ({'overlap': 1}, '--overlap=1.0: give at least 0 and less than 1'),
     ({'boxes': ['a', 'b']}, '2 files of boxes for 1 videos: give one for each'),
-    ({'boxes': 'none.csv'}, 'none.csv: missing annotation file'),
+    ({'boxes': 'none.csv'}, 'none.csv: no such annotation file'),
   ],
   ids=lambda value: value if isinstance(value, str) else '',
 )

@@ -239,7 +239,7 @@ def test_a_wrong_flag_is_refused_in_one_line(folder, capsys, flags, message):
 @pytest.mark.parametrize(
   ('trackers', 'message'),
   [
-    (['nobody'], 'nobody: no such folder of results'),
+    (['nobody'], 'nobody: no such folder; give'),
     ([], '--results: missing; scoring needs --annotations, --results and'),
     (['stays', 'stays'], "--results: two trackers are called 'stays'"),
     (['empty'], 'empty: no <sequence>.txt'),

@@ -64,7 +64,7 @@ def test_protocols_and_benchmarks_of_other_experiments_are_refused(
   assert "--protocol: 'otb' does not score the reset experiment" in error
   assert run(resets, ['fails'], {'benchmark': 'folder'}) == 2
   error = capsys.readouterr().err
-  assert 'on folder --protocol pysot scores the one-pass experiment' in error
+  assert 'on folder, --protocol=pysot scores the one-pass experiment' in error
   (resets / 'flat').mkdir()
   (resets / 'flat' / 'bag.txt').write_text(f'{BOX}\n' * 20)
   assert run(resets, ['flat', 'fails'], {'benchmark': 'vot2018'}) == 2
@@ -133,7 +133,7 @@ def test_anchor_and_long_term_results_are_scored(
   capsys.readouterr()
   assert score(walked, 'vot2018') == 2
   error = capsys.readouterr().err
-  assert 'on vot2018 --protocol pysot scores the reset experiment' in error
+  assert 'on vot2018, --protocol=pysot scores the reset experiment' in error
 
 
 @pytest.mark.parametrize(
@@ -149,13 +149,13 @@ def test_anchor_and_long_term_results_are_scored(
       '1\n' + '0\n' * 9,
       '10 rows for 51 frames from frame 50 backward',
     ),
-    ('baseline/d/d_00000000.txt', '0\n' * 60, 'row 1: must be 1, a start'),
-    ('baseline/d/d_00000000.txt', '1\n0\n' * 30, 'row 3: 1, a start, is only'),
+    ('baseline/d/d_00000000.txt', '0\n' * 60, 'row 1: must be 1 (start'),
+    ('baseline/d/d_00000000.txt', '1\n0\n' * 30, 'row 3: 1 (start of the'),
     ('baseline/d/d_00000059.txt', None, 'no such file; only 2 of 3 anchors'),
     ('baseline/d/d_00000007.txt', '1\n', 'must end in the frame of an anchor'),
     ('baseline/d/d_00000100.txt', '1\n', 'must end in the frame of an anchor'),
     ('baseline/d/d_001.txt', '1\n', 'must end in the frame of an anchor'),
-    ('longterm/d/d_001.txt', '0\n' * 60, 'row 1: must be 1, a start'),
+    ('longterm/d/d_001.txt', '0\n' * 60, 'row 1: must be 1 (start'),
     ('longterm/d/d_001.txt', '1\n0\n', '2 rows for 60 annotated frames'),
     (
       'longterm/d/d_001_confidence.value',
@@ -165,7 +165,7 @@ def test_anchor_and_long_term_results_are_scored(
     (
       'longterm/d/d_001_confidence.value',
       None,
-      'no such file; write the confidence',
+      'no such file; it must hold the confidence',
     ),
   ],
 )
@@ -189,7 +189,7 @@ def test_a_malformed_anchor_or_long_term_result_is_refused(
 @pytest.mark.parametrize(
   ('text', 'message'),
   [
-    (None, 'd: has no anchors; take the annotations from the official root'),
+    (None, 'd: has no anchors; use the official root folder of the benchmark'),
     ('1\n' * 61, 'd/anchor.value: 61 rows for 60 annotated frames'),
     ('1\nx\n', "d/anchor.value row 2: 'x' is not all numbers"),
     ('1\nnan\n', 'd/anchor.value row 2: not finite'),
@@ -215,7 +215,7 @@ def test_one_pass_results_are_not_scored_as_long_term_ones(walked, capsys):
   assert score(walked, 'vot_lt') == 2
   error = capsys.readouterr().err
   assert '--results: the files are from the one-pass experiment' in error
-  assert '--protocol vot_toolkit scores the long-term experiment' in error
+  assert '--protocol=vot_toolkit scores the long-term experiment' in error
 
 
 def test_binary_results_are_refused_with_advice(walked, capsys):

@@ -119,7 +119,7 @@ def test_the_command_writes_rows_and_prints_them(
   [
     ('--against=nowhere.py', '--against=nowhere.py: no such file'),
     (f'--against={ORACLES}', 'defines no OTHERS'),
-    ('--only=conv', '--only=conv: no name starts with such a prefix'),
+    ('--only=conv', '--only=conv: no operator or tracker has'),
     ('--part=fusions', 'fusions'),
     ('--batch_size=0', 'batch_size'),
   ],

@@ -111,7 +111,7 @@ def crop(path):
   ('damage', 'message'),
   [
     (truncate, 'cannot be decoded as an image'),
-    (crop, '320 x 200 pixels but the first frame 320 x 240'),
+    (crop, '320 x 200 pixels but the first frame has 320 x 240'),
   ],
   ids=['truncated', 'another size'],
 )

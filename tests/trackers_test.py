@@ -318,7 +318,7 @@ def test_channels_need_one_number_per_level():
     ({'width': 0.0}, '`width`=0.0: give a factor above 0'),
     (
       {'fusion': 'up_xcorr', 'fusion_options': {'outputs': True}},
-      'outputs is chosen by the tracker',
+      'the tracker sets `outputs`; remove it',
     ),
     (
       {'fusion': 'acm', 'fusion_options': {'prio': False}},

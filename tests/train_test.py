@@ -122,7 +122,7 @@ def test_a_missing_teacher_or_validation_set_is_refused(
       "config.optimizer: optimizer adamw: has no 'momentum'; give weight_decay",
     ),
     ([*QUICK, '--config.precision=half'], "unknown precision 'half'"),
-    ([*QUICK, '--config.sharding.fsdp=3'], 'fsdp=3 does not divide the 8 dev'),
+    ([*QUICK, '--config.sharding.fsdp=3'], 'fsdp=3 does not divide the num'),
     (
       [*QUICK, '--config.trian=1'],
       "key: 'trian'",

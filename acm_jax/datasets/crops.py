@@ -1,8 +1,9 @@
-"""Context crops of targets, as stored in clip sets.
+"""Context crops: squares cut out around targets, as stored in clip sets.
 
-The target's box is at the centre of its crop. A tracker's template crop is the
-box plus a margin that `CONTEXT_AMOUNT` sets. All images are scaled so that this
-template crop has a side of `TEMPLATE_SIZE` px.
+The target's box is at the centre of its context crop. The scale is that of a
+tracker's template crop: the box plus a margin, which `CONTEXT_AMOUNT` sets, is
+scaled to a side of `TEMPLATE_SIZE` px. A context crop shows more of the
+surroundings: its side is `CROP_SIZE` px by default.
 """
 
 import cv2
@@ -17,7 +18,14 @@ CROP_SIZE = 511
 
 
 def scale_of(size: Float[np.ndarray, '*n 2']) -> Float[object, '*n']:
-  """Returns the scale from image to crop, given targets' widths and heights."""
+  """Computes the scale from an image to the context crop of a target.
+
+  Args:
+    size: Width and height of each target in the image, px.
+
+  Returns:
+    The scale for each target, in px of the crop per px of the image.
+  """
   width, height = size[..., 0], size[..., 1]
   return TEMPLATE_SIZE / context.context_side(width, height, CONTEXT_AMOUNT)
 
@@ -25,10 +33,10 @@ def scale_of(size: Float[np.ndarray, '*n 2']) -> Float[object, '*n']:
 def center_box(
   size: Float[np.ndarray, '*n 2'], crop_size: int
 ) -> Float[np.ndarray, '*n 4']:
-  """Returns the boxes cx, cy, w, h of targets in their crops, px.
+  """Returns the boxes cx, cy, w, h of targets at the centres of crops, px.
 
   Args:
-    size: Width and height of the targets in the crops, px.
+    size: Width and height of each target in its crop, px.
     crop_size: Side of the crops, px.
   """
   middle = np.full(size.shape, (crop_size - 1) / 2)
@@ -40,14 +48,16 @@ def context_crop(
   box_xywh: Float[np.ndarray, '4'],
   crop_size: int = CROP_SIZE,
 ) -> tuple[UInt8[np.ndarray, 'c c 3'], Float[np.ndarray, '4']]:
-  """Cuts out a square around a target, scaled to a template crop of 127 px.
+  """Cuts out the context crop of a target, a square centred on its box.
 
-  The centre of the box's pixels becomes the centre of the crop's pixels.
-  Outside the image, the crop has the image's mean colour.
+  The scale is that at which a tracker's template crop has a side of 127 px. The
+  centre of the box's pixels becomes the centre of the crop's pixels. Outside
+  the image, the crop has the image's mean colour.
 
   Args:
     image: RGB image.
-    box_xywh: Box of the target, px, 0-based, with a positive area.
+    box_xywh: Box of the target in the image, px, 0-based; its area must be
+      positive.
     crop_size: Side of the crop, px.
 
   Returns:

@@ -1,4 +1,4 @@
-"""One form for annotated videos of all benchmarks, and readers of files."""
+"""Sequences: annotated videos of benchmarks, and readers of their files."""
 
 import collections
 import concurrent.futures
@@ -17,15 +17,15 @@ IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sequence:
-  """A video and the boxes of one target in it; frames stay on disk.
+  """A video and the boxes of one target; frames are read only when requested.
 
   Attributes:
     name: Name of the sequence, as in the benchmark's result files.
     frame_paths: Image file of each frame, in order.
     box_xywh: Box in each frame, px, 0-based; NaN where none is annotated.
     absent: Whether the target is labelled as absent, for each frame.
-    attributes: Challenges in the sequence, such as occlusion, as the benchmark
-      names them; empty if unknown.
+    attributes: Challenges in the sequence, such as occlusion, under the
+      benchmark's names; empty if unknown.
   """
 
   name: str
@@ -38,15 +38,20 @@ class Sequence:
     return len(self.frame_paths)
 
   def frame(self, index: int) -> UInt8[np.ndarray, 'h w 3']:
-    """Decodes the image of a frame; for errors see `read_frame`."""
+    """Reads the image of a frame, counted from 0, as RGB.
+
+    Raises:
+      FileNotFoundError: The image file does not exist.
+      ValueError: The image file cannot be decoded.
+    """
     return read_frame(self.frame_paths[index])
 
   @property
   def visible(self) -> Bool[np.ndarray, 'n']:
     """Whether the target is visible in each frame.
 
-    It is visible if its box has a positive area and no label says that it is
-    absent.
+    The target is visible if its box has a positive area and no label says that
+    the target is absent.
     """
     return (
       np.isfinite(self.box_xywh).all(axis=1)
@@ -65,25 +70,25 @@ def make(
 ) -> Sequence:
   """Makes a sequence after checking that frames and rows match.
 
-  Frames without a row at the end are left out, as in all benchmark toolkits.
+  Frames beyond the last row are left out, as in all benchmark toolkits.
 
   Args:
     name: Name of the sequence.
-    frame_paths: Image files in order.
-    box_xywh: Annotated box of each frame, one per row, px, 0-based.
+    frame_paths: Image file of each frame, in order.
+    box_xywh: Rows of the annotation: the box of each frame, px, 0-based.
     source: Annotation file, for messages.
-    absent: 1 or True for each frame that does not show the target.
-    attributes: Challenges in the sequence.
+    absent: Whether the target is absent, for each row (default: never).
+    attributes: Names of the challenges in the sequence, such as occlusion.
 
   Raises:
-    ValueError: There are fewer frames than rows, or `absent` has another
-      length.
+    ValueError: There are fewer frames than rows, or `absent` and `box_xywh`
+      differ in length.
   """
   rows = len(box_xywh)
   if len(frame_paths) < rows:
     raise ValueError(
       f'{source}: {rows} rows, but sequence {name} has only '
-      f'{len(frame_paths)} frames; restore the missing images'
+      f'{len(frame_paths)} frames; add the missing images'
     )
   absent = np.zeros(rows) if absent is None else absent
   if len(absent) != rows:
@@ -108,14 +113,21 @@ def read_frame(path: Path) -> UInt8[np.ndarray, 'h w 3']:
     ValueError: The file cannot be decoded.
   """
   if not path.is_file():
-    raise FileNotFoundError(f'{path}: no such image; restore it')
+    raise FileNotFoundError(f'{path}: no such image; add the file')
   return decode(path.read_bytes(), str(path))
 
 
 def read_ahead(
   paths: Iterable[Path], ahead: int = 8
 ) -> Iterator[UInt8[np.ndarray, 'h w 3']]:
-  """Yields the image of each path; threads decode `ahead` images in advance."""
+  """Yields the RGB image of each path, in order.
+
+  Threads decode the next `ahead` images in advance.
+
+  Raises:
+    FileNotFoundError: A file does not exist.
+    ValueError: A file cannot be decoded.
+  """
   with concurrent.futures.ThreadPoolExecutor(ahead) as pool:
     waiting: collections.deque = collections.deque()
     for path in paths:
@@ -145,20 +157,26 @@ def decode(data: bytes, where: str) -> UInt8[np.ndarray, 'h w 3']:
   if data and not truncated:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
   if pixels is None:
-    raise ValueError(f'{where}: cannot be decoded as an image; restore it')
+    raise ValueError(
+      f'{where}: cannot be decoded as an image; replace it by an intact copy'
+    )
   return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def frame_number(stem: str) -> int | None:
-  """Returns the number at the end of an image's name, or None."""
+  """Returns the number at the end of an image's name, or None without one.
+
+  Args:
+    stem: Name of the image file without its suffix.
+  """
   digits = re.search(r'\d+$', stem)
   return int(digits[0]) if digits else None
 
 
 def numbered_images(folder: Path) -> dict[int, Path]:
-  """Returns the images of a folder, in ascending order.
+  """Returns the image files of a folder by frame number, in ascending order.
 
-  The keys are the numbers at the end of the images' names.
+  The frame number is the number at the end of a file's name, before the suffix.
 
   Raises:
     FileNotFoundError: The folder does not exist.
@@ -185,17 +203,21 @@ def numbered_images(folder: Path) -> dict[int, Path]:
     images[number] = path
   if not images:
     raise ValueError(
-      f'{folder}: contains no images ({", ".join(IMAGE_SUFFIXES)})'
+      f'{folder}: contains no images ({", ".join(IMAGE_SUFFIXES)}); choose the '
+      'folder that holds the frames'
     )
   return dict(sorted(images.items()))
 
 
 def read_rows(path: Path, columns: tuple[int, ...]) -> list[list[float]]:
-  """Reads the numbers of a file, separated by commas, tabs or spaces.
+  """Reads rows of numbers that are separated by commas, tabs or spaces.
 
   Args:
-    path: Text file with one row per frame; empty lines at the end are allowed.
+    path: Text file; empty lines are allowed only at the end.
     columns: Permitted numbers of values in a row.
+
+  Returns:
+    The numbers of each row.
 
   Raises:
     FileNotFoundError: The file does not exist.
@@ -203,26 +225,42 @@ def read_rows(path: Path, columns: tuple[int, ...]) -> list[list[float]]:
       message names the file and the row, counted from 1.
   """
   if not path.is_file():
-    raise FileNotFoundError(f'{path}: missing annotation file')
+    raise FileNotFoundError(f'{path}: no such annotation file; check the path')
   return parse_rows(read_text(path), str(path), columns)
 
 
 def read_text(path: Path) -> str:
-  """Reads a text file, without the byte order mark that some editors write.
+  """Reads a text file in UTF-8.
+
+  The byte order mark that some editors write at the beginning is removed.
 
   Raises:
-    ValueError: The file is not text.
+    ValueError: The file is not text in UTF-8.
   """
   try:
     return path.read_text(encoding='utf-8-sig')
   except UnicodeDecodeError:
-    raise ValueError(f'{path}: not a text file') from None
+    raise ValueError(
+      f'{path}: not a text file in UTF-8; convert or replace it'
+    ) from None
 
 
 def parse_rows(
   text: str, where: str, columns: tuple[int, ...]
 ) -> list[list[float]]:
-  """Parses a text as `read_rows` does; messages name the file `where`."""
+  """Parses rows of numbers that are separated by commas, tabs or spaces.
+
+  Args:
+    text: Content of a file; empty lines are allowed only at the end.
+    where: Name of the file, for messages.
+    columns: Permitted numbers of values in a row.
+
+  Returns:
+    The numbers of each row.
+
+  Raises:
+    ValueError: A row has the wrong length or a value that is not a number.
+  """
   rows = []
   for number, line in enumerate(text.rstrip().splitlines(), 1):
     fields = re.split(r'\s*,\s*|\s+', line.strip())
@@ -250,7 +288,8 @@ def read_boxes(path: Path, first_pixel: int = 0) -> Float[np.ndarray, 'n 4']:
   """Reads boxes x, y, w, h from an annotation file and makes them 0-based.
 
   Args:
-    path: Text file with four values per row; NaN if the target is absent.
+    path: Text file with four values per row; the values may be NaN where the
+      target is absent.
     first_pixel: Coordinate of the first pixel in the file: 0, or 1 as in
       Matlab.
 
@@ -260,7 +299,9 @@ def read_boxes(path: Path, first_pixel: int = 0) -> Float[np.ndarray, 'n 4']:
   """
   rows = read_rows(path, (4,))
   if not rows:
-    raise ValueError(f'{path}: contains no boxes')
+    raise ValueError(
+      f'{path}: contains no boxes; give one row x,y,w,h per frame'
+    )
   box_xywh = np.array(rows)
   box_xywh[:, :2] -= first_pixel
   return box_xywh.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Annotated targets in the videos of all training sets, in one form."""
+"""Track: one annotated target of a video, in the form of all training sets."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,13 +13,15 @@ class Track(NamedTuple):
   Attributes:
     name: Name of the track, unique in its data set.
     box_xywh: Box in each frame, px, 0-based; NaN where none is annotated.
-    visible: Whether the box of each frame may be used.
+    visible: Whether each frame may be used; False where the target is absent,
+      not annotated, or a crowd of objects.
     frame_number: Position of each frame in the original video, ascending.
-    image: Function that returns the RGB image of frame i. If the track is
-      cropped, it returns the bytes of a JPEG instead. If the image cannot be
-      read, it raises OSError or ValueError with the name of the file.
-    files: Names of the image files, for readers of the original bytes.
-    reason: Reason for frames not being visible, in one word, for reports.
+    image: Function that returns the RGB image of frame i. If `cropped` is set,
+      the function returns the bytes of a JPEG instead. If the image cannot be
+      read, the function raises OSError or ValueError with the name of the file.
+    files: Name of each frame's image file, for callers that copy the file
+      instead of decoding it.
+    reason: Reason why frames are not `visible`, in one word, for reports.
     cropped: Whether the images are already context crops around the target.
     video: Name of the video; empty if the video has no other track. Tracks of
       the same video must be consecutive.

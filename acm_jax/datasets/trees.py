@@ -1,10 +1,10 @@
 """Read-only trees of files: a local or remote folder, or an archive.
 
-The parts of a name in a tree are separated by slashes, without a leading slash;
-the root is the empty name. If a folder is opened, archives directly in it or in
-one of its subfolders appear as if they were unpacked at their location. A zip
-archive further down appears as a folder with the archive's name:
-`zips/a.zip/0.jpg`.
+A name in a tree is a path relative to the root, with slashes between its parts
+and no slash at the beginning; the name of the root is empty. If a folder is
+opened, archives directly in it or in one of its subfolders appear as if they
+were unpacked at their location. A zip archive further down appears as a folder
+with the archive's name: `zips/a.zip/0.jpg`.
 """
 
 import abc
@@ -25,12 +25,12 @@ ARCHIVES = ('.zip', '.tar')
 _PACKED = ('.gz', '.tgz', '.bz2', '.xz')
 # If a folder has more subfolders than this, they are not searched for archives.
 _MAX_PARTS = 32
-# Concurrent requests to a remote file system.
+# Maximum number of concurrent requests to a remote file system.
 _REQUESTS = 32
 
 
 class Tree(abc.ABC):
-  """Files below a root.
+  """Files below a root: a folder or an archive.
 
   Attributes:
     label: Path of the root, for messages.
@@ -40,11 +40,11 @@ class Tree(abc.ABC):
 
   @abc.abstractmethod
   def folders(self, parent: str = '') -> list[str]:
-    """Returns the sorted names of a folder's subfolders, if any."""
+    """Returns the sorted names of a folder's subfolders, without `parent`."""
 
   @abc.abstractmethod
   def files(self, parent: str = '') -> list[str]:
-    """Returns the sorted names of a folder's files, if any."""
+    """Returns the sorted names of a folder's files, without `parent`."""
 
   @abc.abstractmethod
   def read(self, name: str) -> bytes:
@@ -63,13 +63,13 @@ class Tree(abc.ABC):
 
     Raises:
       FileNotFoundError: The file does not exist.
-      ValueError: The file is not text.
+      ValueError: The file is not text in UTF-8.
     """
     try:
       return self.read(name).decode()
     except UnicodeDecodeError as error:
       raise ValueError(
-        f'{self.where(name)}: not a text file ({error})'
+        f'{self.where(name)}: not a text file in UTF-8 ({error})'
       ) from None
 
   def where(self, name: str) -> str:
@@ -83,7 +83,10 @@ def join(*parts: str) -> str:
 
 
 def find(tree: Tree, name: str, depth: int = 3) -> str | None:
-  """Finds the uppermost folder that contains a file or folder `name`."""
+  """Returns the uppermost folder with a file or folder `name`, or None.
+
+  Only the root and the folders up to `depth` levels below it are searched.
+  """
   parents = ['']
   for _ in range(depth + 1):
     for parent in parents:
@@ -98,7 +101,8 @@ def open_tree(source: epath.PathLike) -> Tree:
 
   Raises:
     FileNotFoundError: `source` does not exist.
-    ValueError: `source` is a file but not an archive with random access.
+    ValueError: `source` is neither a folder nor a zip or uncompressed tar
+      archive, contains only compressed archives, or an archive is damaged.
   """
   path = epath.Path(source)
   if path.is_dir():
@@ -114,11 +118,14 @@ def open_tree(source: epath.PathLike) -> Tree:
       ]
     if not (folders or layers):
       for name in base.files():
+        # `_archive` raises an error that asks to unpack the archive.
         if name.endswith(_PACKED):
           _archive(path / name)
     return _Layers([('', base), *layers]) if layers else base
   if not path.exists():
-    raise FileNotFoundError(f'{path}: no such folder or archive')
+    raise FileNotFoundError(
+      f'{path}: no such folder or archive; check the path'
+    )
   return _archive(path)
 
 
@@ -129,13 +136,14 @@ def _archives(tree: Tree, parent: str) -> list[str]:
 def _archive(path: epath.Path) -> Tree:
   if path.suffix in _PACKED:
     raise ValueError(
-      f'{path}: compressed archives have no random access; unpack it and give '
-      'the folder instead'
+      f'{path}: compressed archives have no random access; unpack the archive '
+      'and give the folder instead'
     )
   kinds = {'.zip': Zip, '.tar': Tar}
   if path.suffix not in kinds:
     raise ValueError(
-      f'{path}: neither a folder nor an archive ({", ".join(ARCHIVES)})'
+      f'{path}: neither a folder nor an archive ({", ".join(ARCHIVES)}); give '
+      'one of them'
     )
   try:
     return kinds[path.suffix](path)
@@ -202,7 +210,7 @@ class Folder(Tree):
     return path.exists() and not path.is_dir()
 
   def _inside(self, name: str) -> tuple[Tree, str] | None:
-    """Returns archive and member if a name leads into a zip archive."""
+    """Returns archive and member of a name inside a zip archive, else None."""
     end = name.find('.zip')
     if end < 0 or (self._path / name[: end + 4]).is_dir():
       return None
@@ -226,8 +234,8 @@ class _Archive(Tree):
 
     Args:
       path: Path of the archive.
-      members: Pairs of the name of a file and the data with which `read` finds
-        it.
+      members: Pairs of a file's name and the data with which `read` finds the
+        file.
     """
     self._path, self.label = path, str(path)
     self._folders: dict[str, set[str]] = {'': set()}
@@ -327,13 +335,13 @@ class Tar(_Archive):
       data = self._file.read(size)
     if len(data) != size:
       raise ValueError(
-        f'{self.where(name)}: truncated archive; download it again'
+        f'{self.where(name)}: truncated archive; download the archive again'
       )
     return data
 
 
 class _Layers(Tree):
-  """Trees joined into one; each appears in a folder of the first tree."""
+  """Trees joined into one: a folder, and archives in it and its subfolders."""
 
   def __init__(self, layers: list[tuple[str, Tree]]):
     _, self._base = layers[0]
@@ -361,8 +369,8 @@ class _Layers(Tree):
       for file in tree.files(inner):
         if file in trees:
           raise ValueError(
-            f'{tree.where(join(inner, file))}: also in {trees[file].label}; '
-            'remove one of them'
+            f'{tree.where(join(inner, file))}: this file is also in '
+            f'{trees[file].label}; remove one of the two copies'
           )
         trees[file] = tree
     return sorted(trees)
@@ -381,7 +389,7 @@ class _Layers(Tree):
   def _holder(self, name: str) -> tuple[Tree, str]:
     """Finds the tree that contains a file, and the file's name in that tree.
 
-    If the file does not exist, the result is the tree without archives.
+    For a file that does not exist, returns the folder and the name unchanged.
     """
     for tree, inner in self._inside(name):
       if inner in tree:

@@ -1,4 +1,4 @@
-"""Videos from a video file, a folder of images or a camera."""
+"""Frames of a video file, a folder of images or a camera."""
 
 import dataclasses
 import os
@@ -37,17 +37,18 @@ def open_video(source: str) -> Video:
   """Opens a video file, a folder of images or a camera.
 
   Args:
-    source: Path, or number of a camera.
+    source: Path of a video file or of a folder of images, or number of a
+      camera.
 
   Raises:
     FileNotFoundError: The path does not exist.
-    ValueError: The folder has no images, or no frame can be read from the file
-      or the camera.
+    ValueError: The folder has no images, the name of an image does not end in a
+      frame number, or no frame can be read from the file or the camera.
   """
   if source.isdecimal():
     failure = (
       f'camera {source}: no frame could be read; check that it is connected '
-      'and not in use'
+      'and that no other program uses it'
     )
     return _capture(int(source), failure)
   path = Path(source)
@@ -57,12 +58,13 @@ def open_video(source: str) -> Video:
     return Video(frames, DEFAULT_FPS, len(images))
   if not path.is_file():
     raise FileNotFoundError(
-      f'{path}: no such video, folder or camera number; check the path'
+      f'{path}: no such video file or folder; check the path, or give the '
+      'number of a camera'
     )
   if path.suffix.lower() in _TEXT:
-    # FFmpeg would render the text as a video.
+    # FFmpeg would accept the file and render its text as a video.
     raise ValueError(
-      f'{path}: a text file, not a video; give a video file or a folder of '
+      f'{path}: is a text file, not a video; give a video file or a folder of '
       'images'
     )
   return _capture(
@@ -71,7 +73,8 @@ def open_video(source: str) -> Video:
 
 
 def _capture(source: int | str, failure: str) -> Video:
-  # FFmpeg would print the problem to stderr, in addition to the error.
+  # Without this, FFmpeg prints the problem to stderr, in addition to the error
+  # that is raised.
   os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
   capture = cv2.VideoCapture(source)
   ok, first = capture.read()
@@ -94,7 +97,7 @@ def _capture(source: int | str, failure: str) -> Video:
       # This is only a warning, because the headers of some files state too many
       # frames.
       logging.warning(
-        '%s: %d of %d frames could be decoded', source, count, length
+        '%s: only %d of %d frames could be decoded', source, count, length
       )
 
   fps = capture.get(cv2.CAP_PROP_FPS)

@@ -27,7 +27,7 @@ class _Annotation(NamedTuple):
   Attributes:
     where: File and name of the sequence, for error messages.
     name: Name of the sequence in the file.
-    regions: Region in each frame: x, y, w, h, or the corners of a polygon.
+    regions: Region in each frame, px: x, y, w, h, or the corners of a polygon.
     absent: For each frame, whether the target is labelled as absent. None if
       the file has no such labels.
     size: Width and height of the images, px; None if unknown.
@@ -35,7 +35,8 @@ class _Annotation(NamedTuple):
       if `size` is None.
     attributes: Attributes of the sequence, such as occlusion, as the benchmark
       names them; empty if not annotated.
-    anchors: Direction of tracking from each anchor; see `Truth.anchors`.
+    anchors: Direction of tracking, 1 forward or -1 backward, from each anchor.
+      Keys are the indices of the frames in which trackers are started.
   """
 
   where: str
@@ -56,8 +57,8 @@ def read(benchmark: Benchmark, path: Path) -> dict[str, Truth]:
     path: One of: a JSON file of pysot or DaSiamRPN; a folder with one such
       file; a folder with `annotations/<sequence>.txt` and, if absence is
       labelled, `absent/<sequence>.txt` (1 = absent); the root folder of the
-      official benchmark. Coordinates in the JSON files are those of the
-      official files.
+      official benchmark. JSON files must have the pixel base of the official
+      files, 0 or 1.
 
   Returns:
     Ground truth by sequence.
@@ -88,7 +89,9 @@ def _size(frame):
 
 def _annotations(benchmark: Benchmark, path: Path) -> dict[str, _Annotation]:
   if not path.exists():
-    raise FileNotFoundError(f'{path}: no such file or folder of annotations')
+    raise FileNotFoundError(
+      f'{path}: no such file or folder; give the path of the annotations'
+    )
   if path.is_file():
     found = _read_json(path)
   elif (path / 'annotations').is_dir():
@@ -132,8 +135,8 @@ def _check(annotation: _Annotation, benchmark: Benchmark) -> None:
   first = vot.region_box(regions[0])
   if not (np.isfinite(first).all() and (first[2:] > 0).all()):
     raise ValueError(
-      f'{where} row 1: trackers are started on this box, so it must be finite '
-      'and have an area'
+      f'{where} row 1: the box {first.tolist()} must be finite and have an '
+      'area, because trackers are started on it'
     )
   if (
     annotation.absent is None
@@ -185,7 +188,7 @@ def _json_annotation(path: Path, name: str, entry: Any) -> _Annotation:
     if len(images) != len(rows):
       raise ValueError(
         f'{where}: gt_rect has {len(rows)} rows, but {key} has {len(images)}; '
-        'give one of each per frame'
+        'give one row and one image per frame'
       )
   first = entry.get('init_rect', rows[0])
   if not _is_region(first):
@@ -196,8 +199,8 @@ def _json_annotation(path: Path, name: str, entry: Any) -> _Annotation:
     first, rows[0], rtol=0, atol=1, equal_nan=True
   ):
     raise ValueError(
-      f'{where}: init_rect differs from the first row of gt_rect by more than '
-      '1 px; correct one of them'
+      f'{where}: init_rect {first} differs from the first row of gt_rect, '
+      f'{rows[0]}, by more than 1 px; correct one of them'
     )
   attributes = entry.get('attr', [])
   if not isinstance(attributes, list):
@@ -312,7 +315,7 @@ def _official(found, benchmark, path) -> dict[str, _Annotation]:
         continue
       raise ValueError(
         f'{path}: {own.name} is not a sequence of {benchmark.name}; to score '
-        'other sequences, set `benchmark` to folder'
+        "other sequences, set `benchmark` to 'folder'"
       )
     if name in by_name:
       raise ValueError(f'{path}: two annotations of {name}; remove one')

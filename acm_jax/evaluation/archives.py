@@ -70,7 +70,9 @@ def check(
     benchmark: Benchmark of the results.
     only: Names of the sequences that the archive must have (default: all).
     named: Path that messages show for the archive (default: `path`).
-    frames: Number of frames by sequence; may leave out sequences.
+    frames: Number of frames of each sequence, which must be the number of rows.
+      A sequence may be left out; then its files need only have equally many
+      rows.
 
   Returns:
     Summary for the user.
@@ -83,11 +85,14 @@ def check(
   """
   if not benchmark.hidden:
     raise ValueError(
-      f'{benchmark.name}: has no server; choose got10k_test or trackingnet'
+      f'{benchmark.name}: no server scores this benchmark; choose got10k_test '
+      'or trackingnet'
     )
   named = named or path
   if not path.is_file():
-    raise FileNotFoundError(f'{named}: no such archive')
+    raise FileNotFoundError(
+      f'{named}: no such file; give the path of the archive'
+    )
   names = benchmark.sequences if only is None else only
   wanted = {member for name in names for member in _members(name, benchmark)}
   try:
@@ -111,9 +116,12 @@ def check(
           if name in frames
           else f'{boxes} has {known}'
         )
-        raise ValueError(f'{named}: {member}: {rows} rows, but {reference}')
+        raise ValueError(
+          f'{named}: {member}: {rows} rows, but {reference}; write one row per '
+          'frame'
+        )
     if known < 2:
-      raise ValueError(f'{named}: {boxes}: 1 row; write one row per frame')
+      raise ValueError(f'{named}: {boxes}: only 1 row; write one per frame')
   return f'{named}: {len(names)} sequences of {benchmark.name}, all well formed'
 
 
@@ -126,8 +134,8 @@ def _members(name: str, benchmark: Benchmark) -> list[str]:
 
 def _check_names(members: set[str], wanted: set[str], named: Path) -> None:
   hint = (
-    'names must be at the top level of the archive and spelled as in the '
-    'official list'
+    'the archive must have no enclosing folder, and names must be spelled as '
+    'in the official list'
   )
   if missing := wanted - members:
     raise ValueError(f'{named}: {min(missing)} is missing; {hint}')

@@ -77,8 +77,8 @@ BENCHMARKS = {
     Benchmark('otb2013', 'otb', first_pixel=1, table='otb2013', whole='otb100'),
     Benchmark('uav123', 'uav123', first_pixel=1, table='uav123', prefix='uav_'),
     Benchmark('uav20l', 'uav20l', first_pixel=1, table='uav20l', prefix='uav_'),
-    # The tables of UAV123 and NfS count frames at another frame rate, so only
-    # the names of the sequences are taken from them.
+    # uav123_10fps and nfs240 take only names of sequences from the tables of
+    # UAV123 and NfS, because these tables count frames at another frame rate.
     Benchmark(
       'uav123_10fps',
       'uav123_10fps',
@@ -223,7 +223,7 @@ def sequences(
   if not known:
     raise ValueError(
       f'{root}: no sequence of {benchmark.name}, only others such as '
-      f'{read[0].name}; to use those, set `benchmark` to folder'
+      f"{read[0].name}; to use those, set `benchmark` to 'folder'"
     )
   found = [s for s in known if not only or s.name in only]
   missing = set(only or ()) - {sequence.name for sequence in found}
@@ -236,7 +236,10 @@ def sequences(
 
 
 def official(benchmark: Benchmark, found: list[Sequence]) -> list[Sequence]:
-  """Returns the sequences of a benchmark, renamed to the official names."""
+  """Selects the sequences of a benchmark, and gives them the official names.
+
+  If the benchmark has no list of official sequences, returns `found`.
+  """
   if not benchmark.sequences:
     return found
   match = matcher(benchmark, benchmark.sequences)
@@ -264,7 +267,7 @@ def matcher(
   joined = {
     re.sub(r'-(\d)$', r'\1', name): own for name, own in spelled.items()
   }
-  # Exact spellings take precedence, so that bird1_2 is not taken for bird12 if
+  # Exact spellings take precedence, so that bird12 is not taken for bird1_2 if
   # both exist.
   known = joined | spelled
 
@@ -278,5 +281,5 @@ def matcher(
 
 
 def _spelling(name: str) -> str:
-  """Normalises case and separators, in which spellings differ."""
+  """Normalises case and separators, which differ between toolkits."""
   return name.casefold().replace('_', '-').replace('.', '-')

@@ -24,11 +24,13 @@ ACCURACY_ROBUSTNESS = Points(
 
 
 class Sums(NamedTuple):
-  """Sums over runs; `overlap / count` is the expected overlap at each length.
+  """Sums of the runs' mean overlaps, for each number of frames.
+
+  `overlap / count` is the expected overlap, for each run length.
 
   Attributes:
-    overlap: Sum over runs at each length. At position i, each run adds the mean
-      of its overlaps in frames 1 to i.
+    overlap: Sums over runs. To the sum at position i, each run adds the mean of
+      its overlaps in frames 1 to i. Frame 0, the start, is left out.
     count: Number of runs in each sum of `overlap`.
   """
 
@@ -45,11 +47,13 @@ def redrawn(
   reaches are left out.
 
   Args:
-    sums: Sums of each sequence, over the runs of that sequence.
-    kept: Run lengths to average over, as a slice of the positions in the sums.
+    sums: Sums over the runs of a sequence, one `Sums` for each sequence.
+    kept: Slice of the positions in the sums. It selects the run lengths over
+      which the expected overlap is averaged.
 
   Returns:
-    A function that returns the EAO of each draw. The argument
+    A function that returns the EAO of each draw, NaN if no run reaches any of
+    the lengths. A draw is one resampling of the sequences. The argument
     [draws, sequences] counts how often each sequence occurs in each draw.
   """
   overlap = np.stack([each.overlap[kept] for each in sums])

@@ -28,8 +28,9 @@ class Analysis(NamedTuple):
 
   Attributes:
     score: Function that scores a tracker's runs against the ground truth.
-    figures: Figures that `score` returns, by name. Tables have one column per
-      figure, in this order.
+    figures: Headings of the figures that `score` returns, by name. A figure is
+      a score that is a single number. Tables have one column per figure, in
+      this order.
     rank: Name of the figure that ranks trackers.
     needs_sizes: Whether regions are clipped to the images. If so, scores differ
       slightly from the toolkit's when the size of the images is unknown.
@@ -94,8 +95,8 @@ class Experiment(abc.ABC):
     for_all: Names of the scoring protocols that can score this experiment's
       results on every benchmark, even if the benchmark has another experiment.
     searchable: Whether hyper-parameters can be searched with this experiment.
-      This requires that the tracker follows the first box to the end, so that
-      all candidates track the same frames.
+      All candidates must track the same frames, so trackers must follow the
+      first box to the end, without restarts.
   """
 
   title: ClassVar[str]
@@ -111,7 +112,10 @@ class Experiment(abc.ABC):
 
   @abc.abstractmethod
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
-    """Yields the requests of the tracking protocol; see `evaluation.protocol`.
+    """Yields requests to start the tracker, or to track in the next frame.
+
+    The generator is sent the tracker's answer to each request, and returns the
+    runs; see `evaluation.protocol`.
 
     Raises:
       ValueError: The ground truth lacks data that the experiment needs.
@@ -121,7 +125,10 @@ class Experiment(abc.ABC):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the number of rows in a sequence's result files, by file."""
+    """Returns the number of rows of each complete result file of a sequence.
+
+    Keys are the paths of the files, in the tracker's folder `folder`.
+    """
 
   def find(
     self, folder: Path, match: Callable[[str], str | None]
@@ -168,7 +175,7 @@ class Experiment(abc.ABC):
   def write(
     self, folder: Path, name: str, runs: Sequence[Run], benchmark: Benchmark
   ) -> None:
-    """Writes the runs of a sequence."""
+    """Writes the runs of a sequence into a tracker's folder."""
 
   @abc.abstractmethod
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
@@ -201,7 +208,7 @@ class Experiment(abc.ABC):
     return known[name]
 
   def length(self, truth: Truth) -> int:
-    """Returns the number of frames to track in a sequence without failures."""
+    """Returns the number of frames to track if the tracker never fails."""
     return truth.frames
 
   def is_done(

@@ -61,7 +61,8 @@ def success_curve(
 
   Args:
     overlap: Overlap in each frame that may be a hit.
-    frames: Number of frames to divide by; all other frames are misses.
+    frames: Number of frames to divide by. Frames that have no value in
+      `overlap` are misses.
   """
   ordered = np.sort(overlap)
   below = np.searchsorted(ordered, OVERLAP_THRESHOLDS, side='right')
@@ -103,7 +104,10 @@ def average_overlap(overlap: Float[np.ndarray, 'n']) -> float:
 
 
 def success_rate(overlap: Float[np.ndarray, 'n'], threshold: float) -> float:
-  """Returns the fraction of overlaps above a threshold; NaN without any."""
+  """Returns the fraction of overlaps above a threshold.
+
+  The fraction is NaN if `overlap` is empty.
+  """
   return average_overlap((overlap > threshold).astype(float))
 
 

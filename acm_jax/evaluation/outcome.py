@@ -74,13 +74,14 @@ class Outcome(NamedTuple):
   Attributes:
     total: Scores over all sequences.
     sequences: Scores of each sequence.
-    redraw: Function that recomputes the figure `Analysis.rank` on resampled
-      sequences, for confidence intervals. The argument [draws, sequences]
-      counts how often each sequence occurs in each draw; see `tables.draws`.
-    short: Results with fewer rows than the annotation: the number of rows, by
-      sequence. The missing rows count as misses.
-    long: Results with more rows than the annotation: the number of rows, by
-      sequence. The additional rows are not scored.
+    redraw: Function that recomputes the figure by which trackers are ranked,
+      over resampled sequences, for confidence intervals. The argument
+      [draws, sequences] counts how often each sequence occurs in each draw,
+      which is one resampling (`tables.draws`). The result is [draws].
+    short: Number of rows of each result that has fewer rows than the
+      annotation, by sequence. The missing rows count as misses.
+    long: Number of rows of each result that has more rows than the annotation,
+      by sequence. The additional rows are not scored.
   """
 
   total: Scores

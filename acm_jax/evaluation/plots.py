@@ -190,7 +190,7 @@ def _curve_figure(plot, ranked, heading):
       linestyle=_LINES[i // len(_COLORS) % len(_LINES)],
       linewidth=1.8,
       label=f'{scores[plot.rank]:.3f}  {name}',
-      # Lines on the border of the axes would be cut in half.
+      # Clipping would cut lines on the border of the axes in half.
       clip_on=False,
     )
   axes.set(

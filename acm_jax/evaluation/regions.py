@@ -28,9 +28,9 @@ def pysot_overlap(
   one row and one column more than `bounds`.
 
   Args:
-    a: First region.
-    b: Second region.
-    bounds: Width and height of the image.
+    a: First region, px: x, y, w, h or the corners x1, y1, x2, y2, ...
+    b: Second region, in one of the same forms.
+    bounds: Width and height of the image, px.
   """
   (overlap,) = pysot_overlaps(a, b, (bounds,))
   return overlap
@@ -77,15 +77,15 @@ def vot_toolkit_overlap(
 
   The numbers x, y, w, h of a rectangle and the corners of a polygon are rounded
   to whole pixels, with halves rounded to even. Edges belong to a polygon. Where
-  an edge of a polygon crosses a row at a whole pixel, a floating-point error
-  may truncate the crossing to the pixel on the left. The error depends on the
-  direction of the edge and on the origin of x, which is the leftmost pixel of
-  the two regions inside the image.
+  an edge of a polygon crosses a row at a whole pixel, a floating-point error of
+  the toolkit may move the crossing to the pixel on the left. This error is
+  reproduced. It depends on the direction of the edge and on the origin of x,
+  which is the leftmost pixel of the two regions inside the image.
 
   Args:
-    a: First region.
-    b: Second region.
-    bounds: Width and height of the image.
+    a: First region, px: x, y, w, h or the corners x1, y1, x2, y2, ...
+    b: Second region, in one of the same forms.
+    bounds: Width and height of the image, px.
   """
   width, height = bounds
   lefts = [np.round(r[0] if len(r) == 4 else r[::2].min()) for r in (a, b)]
@@ -125,13 +125,13 @@ def _corners(region):
 
 
 def _crossings(x, y, next_x, next_y, rows):
-  """Returns where edges cross rows, as x; undefined for horizontal edges."""
+  """Returns the x at which edges cross rows; unused for horizontal edges."""
   rise = np.where(next_y == y, 1, next_y - y)
   return x + (rows - y) * (next_x - x) / rise
 
 
 def _rasterised(corners, crossings=_crossings):
-  """Returns the rows of a polygon with integer corners; does not round ends."""
+  """Rasterises a polygon with integer corners; does not round ends of rows."""
   x, y = corners.T
   rows = np.arange(y.min(), y.max() + 1)[:, None]
   next_x, next_y = np.roll(x, -1), np.roll(y, -1)

@@ -1,4 +1,4 @@
-"""Reports of the scores of trackers on a benchmark: files and a table."""
+"""Reports trackers' scores on a benchmark, as files and as a printed table."""
 
 import dataclasses
 import functools
@@ -35,16 +35,16 @@ class Report:
     ignored: Text files of each tracker that match no sequence.
     lacking: Annotated sequences for which a tracker has no result, by tracker.
       These sequences are also in `missing`.
-    short: Results with fewer rows than the annotation: the number of rows, by
-      tracker and sequence. The missing rows count as misses.
-    long: Results with more rows than the annotation: the number of rows, by
-      tracker and sequence. The additional rows are not scored.
-    runs: Sequences with several runs: the number of runs, by tracker and
+    short: Number of rows of each result that has fewer rows than the
+      annotation, by tracker and sequence. The missing rows count as misses.
+    long: Number of rows of each result that has more rows than the annotation,
+      by tracker and sequence. The additional rows are not scored.
+    runs: Number of runs of each sequence that has several, by tracker and
       sequence. Scores are averaged over the runs.
     unbounded: Sequences with an unknown image size. Regions in these sequences
       are not clipped to the images, although the scoring protocol clips them.
-    cropped: Sequences with annotations for fewer or more frames than the
-      official number: the annotated and the official number, by sequence.
+    cropped: Number of annotated frames and official number of frames, by
+      sequence; only sequences in which the two differ.
     attributes: Scored sequences by attribute; empty if attributes are unknown.
   """
 
@@ -90,9 +90,14 @@ class Report:
     return list(first.sequences)
 
   def by_attribute(self) -> dict[str, dict[str, float]]:
-    """Returns the figure that ranks trackers, by attribute, then by tracker."""
+    """Computes the figure that ranks trackers, separately for each attribute.
+
+    Returns:
+      Value over the sequences with an attribute, by attribute, then by tracker.
+    """
     names = self.names
-    # One draw per attribute, which has each sequence with the attribute once.
+    # A draw counts the occurrences of each sequence: here 1 if the sequence has
+    # the attribute, else 0.
     draws = {
       attribute: np.isin(names, own)[None].astype(float)
       for attribute, own in self.attributes.items()
@@ -107,11 +112,12 @@ class Report:
 
   @functools.cached_property
   def intervals(self) -> dict[str, dict[str, tuple[float, float]]]:
-    """95% confidence intervals of each tracker; the best tracker is first.
+    """95% confidence intervals (low, high) by tracker; the best one is first.
 
-    `own` is the interval of the figure that ranks trackers; `behind` is the
-    interval of the best tracker's lead in this figure. Empty if only one
-    sequence is scored; trackers with an undefined figure are left out.
+    `own` is the interval of the figure that ranks trackers. `behind` is the
+    interval of how far the tracker is behind the best one in that figure.
+    Trackers whose figure is undefined are left out. If only one sequence is
+    scored, there are no intervals.
     """
     if len(self.names) < 2:
       return {}
@@ -194,8 +200,8 @@ class Report:
 def write(report: Report, out: Path) -> None:
   """Writes plots and tables into `out`, then scores.json.
 
-  Removes the plots of an earlier report first, since this report may not
-  overwrite all of them.
+  Removes the plots of an earlier report first, since that report may have
+  plots that this one lacks.
   """
   out.mkdir(parents=True, exist_ok=True)
   for name in (*experiments.plot_names(), plots.ATTRIBUTES):
@@ -278,7 +284,7 @@ def _remarks(report):
     )
   if report.unbounded:
     yield (
-      'image size unknown, so that regions are not clipped to the images: '
+      'regions are not clipped to the images, whose size is unknown: '
       f'{_listed(report.unbounded)}'
     )
 

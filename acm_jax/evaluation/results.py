@@ -15,8 +15,8 @@ from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.runs import lines
 from acm_jax.host.staging import replacing
 
-# Text files with names that end like this contain times or confidences, not
-# boxes.
+# Endings of the names of text files that contain times or confidences instead
+# of boxes.
 _NO_BOXES = ('_time', '_times', '_confidence', '_value')
 
 
@@ -67,12 +67,14 @@ def find_results(
     ValueError: No sequence has a result, or two files are the same run.
   """
   if not folder.is_dir():
-    raise NotADirectoryError(f'{folder}: no such folder of results')
+    raise NotADirectoryError(
+      f"{folder}: no such folder; give the folder of one tracker's results"
+    )
   files = [
     path
     for path in sorted([*root.glob('*.txt'), *root.glob('*/*.txt')])
     if path.parent.name != 'times'
-    # A file that matches a sequence has boxes even if its name ends like this.
+    # A file named like a sequence has boxes, whatever the ending of the name.
     and (match(path.stem) or not path.stem.endswith(_NO_BOXES))
   ]
   if not files and any(root.glob('*/*.bin')):

@@ -67,7 +67,8 @@ def unbroken(
   """Creates a run without failures; the first frame has no region.
 
   Args:
-    region: Region in each frame; the first region is ignored.
+    region: Region in each frame, px, 0-based: x, y, w, h or the corners of a
+      polygon. The first region is ignored.
     confidence: Confidence in each frame.
     start: Index of the first frame.
     step: Direction of tracking, 1 forward or -1 backward.
@@ -82,7 +83,12 @@ def boxes_alone(
   boxes_xywh: Float[np.ndarray, 'n 4'] | Sequence[np.ndarray],
   first_pixel: int = 0,
 ) -> Run:
-  """Creates a run with a box in every frame, including the first."""
+  """Creates a run with a box in every frame, including the first.
+
+  Args:
+    boxes_xywh: Box in each frame, px.
+    first_pixel: Coordinate of the first pixel in `boxes_xywh`, 0 or 1.
+  """
   boxes_xywh = np.asarray(boxes_xywh, np.float64)
   event = np.full(len(boxes_xywh), TRACKED)
   return Run(boxes_xywh, event, first_pixel=first_pixel)
@@ -121,7 +127,10 @@ def read_run(
   else:
     _check_single_start(path, events)
   if events[0] != INITIALISED:
-    raise ValueError(f'{path} row 1: must be 1, a start')
+    found = ','.join(f'{value:g}' for value in rows[0])
+    raise ValueError(
+      f'{path} row 1: must be 1 (start of the tracker), not {found}'
+    )
   region = tuple(np.zeros(0) if len(row) == 1 else row for row in rows)
   return Run(region, np.array(events))
 
@@ -146,10 +155,18 @@ def _row(path, number, line, codes):
 # Messages for a row that cannot follow the previous row. Keys are the event of
 # the row.
 _MISPLACED = {
-  SKIPPED: '0, a skipped frame, is only permitted after 2, a failure, or 0',
-  INITIALISED: '1, a start, is only permitted in row 1 and after 2, a failure',
-  FAILED: '2, a failure, is only permitted once 1 has started the tracker',
-  TRACKED: 'a region is only permitted once 1 has started the tracker',
+  SKIPPED: '0 (skipped frame) is only permitted after 2 (failure) or another 0',
+  INITIALISED: (
+    '1 (start of the tracker) is only permitted in row 1, after 2 (failure) or '
+    'after 0 (skipped frame)'
+  ),
+  FAILED: (
+    '2 (failure) is only permitted after 1 (start of the tracker) or a region'
+  ),
+  TRACKED: (
+    'a region is only permitted after 1 (start of the tracker) or another '
+    'region'
+  ),
 }
 
 
@@ -164,7 +181,8 @@ def _check_single_start(path, events):
   if INITIALISED in events[1:]:
     number = events.index(INITIALISED, 1) + 1
     raise ValueError(
-      f'{path} row {number}: 1, a start, is only permitted in row 1'
+      f'{path} row {number}: 1 (start of the tracker) is only permitted in row '
+      '1'
     )
 
 
@@ -199,7 +217,8 @@ def read_confidence(path: Path) -> Float[np.ndarray, 'n']:
   """
   if not path.is_file():
     raise FileNotFoundError(
-      f'{path}: no such file; write the confidence of each frame to it'
+      f'{path}: no such file; it must hold the confidence of each frame, one '
+      'per row'
     )
   values = []
   for number, line in enumerate(read_text(path).splitlines(), 1):
@@ -207,7 +226,8 @@ def read_confidence(path: Path) -> Float[np.ndarray, 'n']:
       values.append(float(line) if line.strip() else np.nan)
     except ValueError:
       raise ValueError(
-        f'{path} row {number}: {line!r} is not a number'
+        f'{path} row {number}: {line!r} is not a number; give a confidence, or '
+        'leave the row empty if unknown'
       ) from None
   return np.array(values)
 
@@ -227,7 +247,9 @@ def lines(path: Path) -> list[str]:
     ValueError: The file is empty, or is not text.
   """
   if not path.is_file():
-    raise FileNotFoundError(f'{path}: no such file')
+    raise FileNotFoundError(
+      f'{path}: no such file; it must hold one row per frame'
+    )
   found = read_text(path).rstrip().splitlines()
   if not found:
     raise ValueError(f'{path}: empty; write one row per frame')

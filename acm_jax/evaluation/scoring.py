@@ -178,8 +178,9 @@ def _check_public(benchmark: Benchmark, truths: Truths) -> None:
   # The first boxes of hidden annotations are public.
   if benchmark.hidden and max(annotated) <= 1:
     raise ValueError(
-      f'{benchmark.name}: only its server has the annotations; validate an '
-      'archive of the results with `check`, then submit the archive'
+      f'{benchmark.name}: only its server has the annotations; instead of '
+      'scoring, validate an archive of the results with `check`, then submit '
+      'the archive to the server'
     )
 
 

@@ -158,7 +158,7 @@ def draws(sequences: int, seed: int = 0) -> Int[np.ndarray, 'd {sequences}']:
     seed: Random seed.
 
   Returns:
-    Number of times that each sequence occurs in each draw.
+    Number of times that each sequence occurs in each draw, [draws, sequences].
 
   Source: Efron, 1979 (the bootstrap).
   """

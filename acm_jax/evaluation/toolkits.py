@@ -7,7 +7,9 @@ of a *scoring* protocol, for the argument `protocol` of `evaluation.scoring` and
 the flag --protocol. A *tracking* protocol, in contrast, is how an experiment
 runs a tracker (`evaluation.protocol`).
 
-A row of NaN in a result is a missing row, which is a miss in all toolkits.
+Every function takes the boxes x, y, w, h of a result and the ground truth of
+the same sequence, in the benchmark's pixel base, 0 or 1. A row of NaN in a
+result is a missing row, which is a miss in all toolkits.
 
 Scores have three curves: `success`, the fraction of frames with an overlap
 above each of `metrics.OVERLAP_THRESHOLDS`; `precision`, the fraction with a
@@ -99,8 +101,9 @@ def pysot(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
 def otb(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
   """Computes one-pass scores as OTB's Matlab code defines them.
 
-  The first row of the result is replaced by the true box. A true box with a
-  value that is not positive is a miss in success and a hit in precision.
+  The first row of the result is replaced by the true box. If any of x, y, w, h
+  of the true box is zero, negative or NaN, the frame is a miss in success, but
+  a hit in precision.
   Absence labels are ignored, and there is no normalised precision.
   """
   unlabelled = dataclasses.replace(truth, absent=np.zeros(truth.frames, bool))
@@ -113,7 +116,7 @@ def lasot_official(
   """Computes one-pass scores as LaSOT's Matlab code defines them.
 
   The rules of `otb` apply, with two exceptions: a frame labelled absent is a
-  miss in every score, and normalised precision is defined, at 0.2.
+  miss in every score, and there is normalised precision, at a threshold of 0.2.
   """
   return _matlab(predicted_xywh, truth, normalized=True)
 
@@ -141,10 +144,10 @@ def pytracking(
   """Computes one-pass scores as pytracking defines them.
 
   The first row of the result is replaced by the true box. A predicted box
-  without an area is replaced by the latest previous box with an area. A true
-  box with a value that is not positive is a miss in success and precision, and
-  a hit in normalised precision. A frame labelled absent is a miss in every
-  score.
+  without an area is replaced by the last preceding box that has one. If any of
+  x, y, w, h of the true box is zero, negative or NaN, the frame is a miss in
+  success and precision, but a hit in normalised precision. A frame labelled
+  absent is a miss in every score.
   """
   return _pytracking(predicted_xywh, truth, distance_of_invalid=np.inf)
 
@@ -171,7 +174,7 @@ def _pytracking(predicted_xywh, truth, distance_of_invalid):
 
 
 def got10k(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
-  """Computes scores as GOT-10k's toolkit does on benchmarks except GOT-10k.
+  """Computes scores as GOT-10k's toolkit does on benchmarks other than GOT-10k.
 
   The first row of the result is replaced by the true box. Frames in which the
   true box is NaN are left out. Absence labels are ignored, and there is no
@@ -335,7 +338,7 @@ class Toolkit(NamedTuple):
   """Rules by which a toolkit scores one-pass results.
 
   Attributes:
-    score: Function that scores one sequence.
+    score: Function that scores one sequence, given its boxes and ground truth.
     total: Function that combines the scores of many sequences.
     weight: Function that returns the weight of a sequence in the total success.
     headings: Headings of figures in tables, where they differ from `HEADINGS`.

@@ -26,9 +26,9 @@ class Truth:
     attributes: Attributes of the sequence, such as occlusion, as the benchmark
       names them; empty if not annotated.
     first_pixel: Coordinate of the first pixel in `region`.
-    anchors: Anchors are the frames in which trackers are started. Keys are
-      frame indices, and values are the direction of tracking: 1 forward or -1
-      backward. Empty if the benchmark has no anchors.
+    anchors: Direction of tracking, 1 forward or -1 backward, from each anchor.
+      Keys are the indices of the anchors, which are the frames in which
+      trackers are started. Empty if the benchmark has no anchors.
   """
 
   region: Float[np.ndarray, 'n 4'] | Sequence[np.ndarray]
@@ -74,5 +74,5 @@ class Truth:
 
   @property
   def bounds(self) -> tuple[int, int]:
-    """Width and height of the images; a size above any region if unknown."""
+    """Width and height of the images, px; larger than any region if unknown."""
     return self.size or (1 << 20, 1 << 20)

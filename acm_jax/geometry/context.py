@@ -1,4 +1,4 @@
-"""Sides of square crops, with context and with a margin for augmentation."""
+"""Sides of squares: a box with context, a crop with an augmentation margin."""
 
 import math
 
@@ -7,27 +7,31 @@ def context_side(w, h, context_amount: float = 0.5):
   """Returns the side of the square around a w x h box and its context, px.
 
   The side is sqrt((w + p) (h + p)) with p = context_amount (w + h), as in the
-  template crops of the SiamFC family. It is not rounded. Takes scalars or
-  arrays.
+  template crops of the SiamFC family. It is not rounded.
 
-  Source: SiamFC (arXiv:1606.09549), section 3.2. There, p is the margin on one
-  side of the box, which is half of the p above.
+  Args:
+    w: Width of the box, px; a scalar or an array.
+    h: Height of the box, px, in the shape of `w`.
+    context_amount: Increase of width and height, as a fraction of w + h.
+
+  Source: SiamFC (arXiv:1606.09549), section 3.2. The paper's p is the margin on
+  one side of the box; the p above covers both sides and is twice as large.
   """
   margin = context_amount * (w + h)
   return ((w + margin) * (h + margin)) ** 0.5
 
 
 def padded_side(size: int, shift: float, scale: float) -> int:
-  """Returns the side of the centred region that augmentation can reach, px.
+  """Returns the side of the square that augmentation can sample, px.
 
-  The region contains a crop of `size` px after stretching by up to 1 + `scale`
-  and moving by up to `shift`, plus a pixel at each edge for interpolation. The
-  side is odd, so that the region has a centre pixel like the crops of 127, 255
-  and 511 px.
+  The square contains a crop of `size` px that is enlarged by a factor of up to
+  1 + `scale` and moved from the centre by up to `shift` px, plus one pixel at
+  each edge for interpolation. The side is odd, as are 127, 255 and 511 px; the
+  square therefore has a centre pixel.
 
   Args:
     size: Side of the crop after augmentation, px.
-    shift: Largest displacement along each axis, px.
+    shift: Largest displacement of the crop along each axis, px.
     scale: Largest relative change of the crop's side.
   """
   half = (size - 1) / 2 * (1 + scale) + shift

@@ -4,22 +4,30 @@ import numpy as np
 
 
 def response_size(search_cells: int, template_cells: int) -> int:
-  """Returns the number of cells per side of the response to a template."""
+  """Returns the number of cells per side of a response map.
+
+  The map is a cross-correlation of search and template features, unpadded.
+
+  Args:
+    search_cells: Number of cells per side of the search features.
+    template_cells: Number of cells per side of the template features.
+  """
   return search_cells - template_cells + 1
 
 
 def points(size: int, stride: int) -> np.ndarray:
-  """Returns the locations of a response map's cells in the search region.
+  """Returns the locations of a response map's cells in the search region, px.
 
-  Cell i is at (i - size // 2) * stride px from the region's centre along each
-  axis, so that the middle cell of an odd map is at the centre.
+  Locations are relative to the region's centre: cell i is at
+  (i - size // 2) * stride along each axis. If `size` is odd, the middle cell is
+  therefore at the centre.
 
   Args:
     size: Number of cells per side.
     stride: Distance between neighbouring cells, px.
 
   Returns:
-    float32 array [size, size, 2] of (x, y).
+    float32 array [size, size, 2] of (x, y); the first axis is vertical.
   """
   axis = (np.arange(size, dtype=np.float32) - size // 2) * stride
   return np.stack(np.meshgrid(axis, axis), axis=-1)
@@ -36,7 +44,7 @@ def anchors(
   Args:
     stride: Distance between neighbouring cells, px.
     scales: Sizes of the anchors, as multiples of the stride.
-    ratios: Heights divided by widths.
+    ratios: Ratios of height to width of the anchors.
 
   Returns:
     float32 array [number of ratios * number of scales, 2] of (w, h); the scale

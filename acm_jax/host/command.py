@@ -4,11 +4,12 @@ A command consists of a docstring (what it does, with an example), a function
 that defines its flags on a `FlagValues` of its own, and a function that does
 the work. Importing a command has no side effects, and no flag is global.
 
-An invalid *request* raises ValueError, or one of `MISNAMED` if a path is of the
-wrong kind. The message says what is wrong, where, and how to fix it. The exit
-code is then 2. Any other error means that the work failed, for example because
-the disk is full. The exit code is then 1. In both cases stderr gets one line;
-`--debug` prints the traceback instead.
+If the *request* is invalid, the command raises ValueError, or one of `MISNAMED`
+for a path that is missing, forbidden or of the wrong kind. The message says
+what is wrong, where, and how to fix it; the exit code is 2. Any other error
+means that the work failed, for example because the disk is full; the exit code
+is 1. In both cases stderr gets one line; `--debug` prints the traceback
+instead.
 
 Error messages put the names of a function's arguments in backticks. If the
 command has a flag of the same name, the runner prints the flag instead:
@@ -28,6 +29,7 @@ from absl import flags
 
 from acm_jax.host import config_files
 
+# Exit codes.
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 MISNAMED = (
   FileNotFoundError,
@@ -48,8 +50,8 @@ def run(
 
   Args:
     define: Function that defines the command's flags on a `FlagValues`.
-    main: Function that does the work. It raises errors as the docstring of this
-      module describes.
+    main: Function that does the work, given the parsed flags. It raises errors
+      as the docstring of this module describes.
     doc: Text that `--help` prints above the flags.
     argv: Command line, program name first (default: `sys.argv`).
   """

@@ -14,7 +14,8 @@ _PACKAGE = Path(__file__).parents[1]
 def folder() -> Path:
   """Returns the folder of the configs that come with the package.
 
-  The folder is inside an installed package, and next to the package in a clone.
+  In an installation, the folder is inside the package. In a clone of the
+  repository, the folder is next to the package.
   """
   installed = _PACKAGE / 'configs'
   return installed if installed.is_dir() else _PACKAGE.parent / 'configs'
@@ -54,12 +55,13 @@ def find(config: str) -> Path:
   if path.is_file() and _is_whole(path):
     return path
   problem = 'defines no get_config(arg)' if path.is_file() else 'no such file'
-  # Configs import the other files of the folder, which are not configs.
+  # The folder also has modules that configs import; these are left out.
   known = ', '.join(
     path.stem for path in sorted(packaged.glob('*.py')) if _is_whole(path)
   )
   raise FileNotFoundError(
-    f'`config` {config}: {problem}; the package has {known}'
+    f'`config` {config}: {problem}; choose another file, or a config of the '
+    f'package: {known}'
   )
 
 
@@ -69,15 +71,18 @@ def _is_whole(path: Path) -> bool:
 
 
 def resolve(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
-  """Replaces the names of configs on a command line by their paths.
+  """Replaces config names on a command line with the paths of their files.
 
-  A config can then import files in its own folder and the configs of the
-  package as `configs.NAME`.
+  Afterwards, a config can import two kinds of files as `configs.NAME`: those in
+  its own folder, and the configs of the package.
 
   Args:
-    values: Flags of the command; only a flag `--config` of ml_collections is
-      considered.
+    values: Flags of the command. Nothing is replaced unless the flag `--config`
+      was defined by ml_collections.
     argv: Command line.
+
+  Returns:
+    The command line, with paths in place of config names.
 
   Raises:
     FileNotFoundError: A config does not exist; see `find`.

@@ -35,7 +35,7 @@ class Progress(contextlib.ExitStack):
     self._label, self._total, self._unit = label, total, unit
     self._first, self._done, self._status = done, done, ''
     self._begun = time.monotonic()
-    # Count and time from which the next line computes its rate.
+    # Number of items done and time at the start of the next line's rate.
     self._mark = done, self._begun
     self._console = Console()
     self._bar = None
@@ -115,7 +115,14 @@ class _Rate(rich_progress.ProgressColumn):
 def progress(
   items: Iterable[T], label: str, total: int | None, unit: str
 ) -> Iterator[T]:
-  """Yields the items, and shows how many have been processed."""
+  """Yields the items, and shows how many have been processed.
+
+  Args:
+    items: Items to process.
+    label: Name of the task.
+    total: Number of items, if known.
+    unit: Name of the items, in the plural.
+  """
   with Progress(label, total, unit) as shown:
     for count, item in enumerate(items, 1):
       yield item

@@ -42,6 +42,8 @@ def staged(out: Path, replace: bool = False) -> Iterator[Path]:
 def replacing(path: epath.PathLike) -> Iterator[Path]:
   """Yields a local path to write to, and moves the file to `path` on success.
 
+  If the block raises, the file at `path` stays as it was.
+
   Args:
     path: Final path, or remote address that etils.epath supports.
   """
@@ -49,7 +51,7 @@ def replacing(path: epath.PathLike) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
       temporary = Path(folder) / os.path.basename(path)
       yield temporary
-      # A remote file appears when it is closed.
+      # A remote file only appears, or is replaced, when it is closed.
       with temporary.open('rb') as local, epath.Path(path).open('wb') as remote:
         shutil.copyfileobj(local, remote)
     return

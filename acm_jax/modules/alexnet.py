@@ -77,5 +77,7 @@ def alexnet(levels: tuple[int, ...] = (5,), width: float = 1.0) -> AlexNet:
     ValueError: `levels` is not (5,).
   """
   if tuple(levels) != (5,):
-    raise ValueError(f'`levels`={tuple(levels)}: alexnet has only level 5')
+    raise ValueError(
+      f'`levels`={tuple(levels)}: alexnet has only level 5; give (5,)'
+    )
   return AlexNet(levels=(5,), width=width)

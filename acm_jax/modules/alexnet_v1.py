@@ -86,5 +86,7 @@ def alexnet_v1(levels: tuple[int, ...] = (5,), width: float = 1.0) -> AlexNetV1:
     ValueError: `levels` is not (5,).
   """
   if tuple(levels) != (5,):
-    raise ValueError(f'`levels`={tuple(levels)}: alexnet_v1 has only level 5')
+    raise ValueError(
+      f'`levels`={tuple(levels)}: alexnet_v1 has only level 5; give (5,)'
+    )
   return AlexNetV1(levels=(5,), width=width)

@@ -55,7 +55,7 @@ class Backbone(nn.Module):
     """Returns the number of channels of a level."""
 
   def channels(self, features: int) -> int:
-    """Returns `features` times `width`, as a multiple of 8, at least 8."""
+    """Returns `features` * `width`, rounded to a multiple of 8, at least 8."""
     return max(8, 8 * round(features * self.width / 8))
 
 
@@ -67,7 +67,7 @@ def stop_while_frozen(
   Args:
     x: Output of the last layer.
     layers: All layers from the input to `x`.
-    mode: Mode, which selects the parts that train.
+    mode: Parts of the network that train.
   """
   if any(mode.trains(layer.path) for layer in layers):
     return x
@@ -77,8 +77,13 @@ def stop_while_frozen(
 def make(name: str, **kwargs) -> Backbone:
   """Builds a backbone by name.
 
+  Args:
+    name: Name of the backbone.
+    **kwargs: Arguments of the backbone: `levels`, `width` or both.
+
   Raises:
-    ValueError: The name is unknown, or the width is not a positive number.
+    ValueError: The name is unknown, the width is not a positive number, or the
+      backbone lacks a level.
   """
   width = kwargs.get('width', 1.0)
   if not isinstance(width, int | float) or width <= 0:

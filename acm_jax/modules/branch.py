@@ -35,7 +35,13 @@ class Branch(nn.Module):
     *,
     train: bool,
   ) -> Float[Array, 'b y y *k']:
-    """Computes the branch's kernel, once per sequence."""
+    """Computes the kernel that `respond` takes, once per sequence.
+
+    Args:
+      template: Template features at one level.
+      box_size: w, h of the target in the template crop, px of the crop.
+      train: Whether batch norms use batch statistics, not running statistics.
+    """
 
   @abc.abstractmethod
   def respond(
@@ -155,8 +161,8 @@ def check(
     options: Further arguments of the fusion.
 
   Raises:
-    ValueError: The name or an option is unknown, or the response has another
-      shape than the fusion's class declares.
+    ValueError: The name or an option is unknown, or the response does not have
+      the shape that the fusion's class declares.
   """
   cells = template_cells - ADAPTER + 1
   fusion = fusions.make(name, hidden, cells, **options)
@@ -164,7 +170,7 @@ def check(
     fusions.check(fusion)
   elif 'outputs' in options:
     raise ValueError(
-      '`fusion_options`: outputs is chosen by the tracker; remove it'
+      '`fusion_options`: the tracker sets `outputs`; remove it from the options'
     )
 
 

@@ -23,6 +23,13 @@ def depthwise_conv(
   Adds one shifted product per tap of the kernel; XLA fuses the sum into one
   pass. XLA's grouped convolution is tens of times slower on a CPU. Sums are
   accumulated in float32, whatever the type of `x`.
+
+  Args:
+    x: Input.
+    kernel: One square kernel per channel.
+    stride: Stride along both axes.
+    padding: Number of zeros at each edge.
+    dilation: Distance between neighbouring taps.
   """
   taps = _Taps(kernel.shape[0], stride, padding, dilation)
   return _depthwise(x, kernel, taps)
@@ -54,7 +61,7 @@ class _Taps(NamedTuple):
     return itertools.product(steps, steps)
 
   def inputs(self, x: Array, position: tuple[int, int]) -> Array:
-    """Returns the pixels that a tap multiplies, one per cell of the result."""
+    """Returns the inputs that a tap multiplies, in the shape of the output."""
     edges = [
       (self.padding - i, self.padding + i - self.reach, 0) for i in position
     ]
@@ -67,10 +74,10 @@ def _pad(x, edges):
 
 
 def _windows(x, kernel, edges, stride, dilation):
-  """Pads the image once, then adds one weighted, strided window per tap.
+  """Sums the taps' windows of the image, each multiplied by the tap's weight.
 
-  If each product were padded instead, XLA would repeat all operations before
-  the convolution for every tap.
+  The image is padded once. If each product were padded instead, XLA would
+  repeat all operations before the convolution for every tap.
   """
   x = _pad(x.astype(jnp.float32), edges)
   weights = kernel.astype(jnp.float32)[:, :, None, None]

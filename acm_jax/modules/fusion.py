@@ -116,7 +116,7 @@ class Fusion(nn.Module):
     Args:
       template: Template features.
       box_size: w, h of the target in the template crop, px of the crop.
-      train: Whether batch norms use and update batch statistics.
+      train: Whether batch norms use batch statistics, not running statistics.
 
     Returns:
       The kernel that `fuse` takes.
@@ -181,10 +181,10 @@ class XCorr(Fusion):
 
 
 class UpXCorr(Fusion):
-  """Cross-correlation with one kernel per output: the response is the output.
+  """Cross-correlation with one kernel per output channel; there is no head.
 
-  The template features hold the kernels of all outputs along the channel axis,
-  `features` channels per kernel.
+  The template features hold the kernels of all output channels along the
+  channel axis, `features` channels per kernel.
 
   Attributes:
     outputs: Number of kernels, and of channels of the response.
@@ -209,7 +209,7 @@ class UpXCorr(Fusion):
 
 
 class BoxPrior(nn.Module):
-  """Three-layer perceptron that takes the box size in the first frame.
+  """Three-layer perceptron that maps the first frame's box size to channels.
 
   Attributes:
     features: Output channels.
@@ -232,7 +232,7 @@ class BoxPrior(nn.Module):
         name=f'dense{index}',
       )(x)
 
-    # Raw pixels, as in the official code; batch norms follow.
+    # Not normalised, as in the official code; batch norms follow.
     x = box_size
     for layer in range(2):
       x = dense(x, self.hidden, layer)
@@ -255,12 +255,12 @@ class Acm(Fusion):
   `fuse` computes one convolution per frame; the sum broadcasts over locations.
   theta_z and theta_x are as large as the template features.
 
-  Deviation: the paper mentions no convolution after the sum. The tail in the
-  released code is batch norm, ReLU, a 3x3 convolution, batch norm and ReLU.
-  With `extra_conv=False` the tail is only batch norm and ReLU.
+  Deviation: the paper mentions no convolution after the sum. The tail here is
+  that of the released code: batch norm, ReLU, a 3x3 convolution, batch norm and
+  ReLU. With `extra_conv=False`, the tail is only batch norm and ReLU.
 
   Attributes:
-    prior: Whether to add the term of the box size in the first frame.
+    prior: Whether to add the term `prior(box size)`.
     extra_conv: Whether the tail includes the released code's 3x3 convolution.
 
   Source: Han et al., CVPR 2021 (arXiv:2012.02776).
@@ -325,7 +325,7 @@ def get(name: str) -> type[Fusion]:
 
 
 def options(kind: type[Fusion]) -> tuple[str, ...]:
-  """Returns the names of the arguments that a class adds to `Fusion`."""
+  """Returns the names of the arguments that `kind` adds to `Fusion`."""
   base = {field.name for field in dataclasses.fields(Fusion)}
   return tuple(
     field.name for field in dataclasses.fields(kind) if field.name not in base
@@ -341,7 +341,7 @@ def check_options(
     ValueError: A name is unknown.
   """
   if unknown := sorted(set(given) - set(known)):
-    choices = f'choose from {", ".join(known)}' if known else 'it takes none'
+    choices = f'choose from {", ".join(known)}' if known else 'remove it'
     raise ValueError(
       f'`fusion_options`: the fusion {name} has no option '
       f'{", ".join(unknown)}; {choices}'
@@ -376,7 +376,7 @@ def check(fusion: Fusion) -> None:
   The head and the targets are built for the declared shape.
 
   Raises:
-    ValueError: The response has another size or another number of channels.
+    ValueError: The response has another size or number of channels.
   """
   cells = fusion.template_cells + 4
   template, search = (
@@ -394,5 +394,5 @@ def check(fusion: Fusion) -> None:
     raise ValueError(
       f'fusion {type(fusion).__name__}: for {cells} search cells the response '
       f'has the shape {actual}, but `response_size` and `out_features` declare '
-      f'{expected}; correct them'
+      f'{expected}; make them agree'
     )

@@ -74,7 +74,7 @@ def grouped_conv(
 
   Args:
     x: Input.
-    kernel: Kernels of all groups.
+    kernel: Kernels of all groups, concatenated along the output channels.
     strides: Strides along y and x.
     padding: Padding at the edges.
     feature_group_count: Number of groups.

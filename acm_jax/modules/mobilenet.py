@@ -139,7 +139,7 @@ class MobileNetV2(Backbone):
     return self.channels(_LAYERS[level - 1].features)
 
   def channels(self, features: int) -> int:
-    """Returns `features` times `width`, rounded down like pysot, at least 1."""
+    """Returns `features` * `width`, rounded down as in pysot, at least 1."""
     return max(1, int(features * self.width))
 
 

@@ -52,7 +52,7 @@ _BLOCKS = (
   _Block(5, 3, 48, True, True),
   _Block(5, 6, 96, True, True),
 )
-# First block with the stride of the last block.
+# First block that can be a level: from it on, the total stride is 16.
 _FIRST_LEVEL = 4
 
 
@@ -157,7 +157,7 @@ class MobileNetV3Small(Backbone):
     return self.channels(_BLOCKS[level - 1].features)
 
   def channels(self, features: int) -> int:
-    """Returns `features` times `width`, as a multiple of 8, at least 8."""
+    """Returns `features` * `width`, rounded to a multiple of 8, at least 8."""
     return _multiple_of_8(features * self.width)
 
 

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 class Mode:
   """Parts of a network that train.
 
-  Batch norms in parts that train use and update batch statistics. A path
-  consists of the names of nested modules, joined by '/'.
+  In these parts, batch norms use the statistics of the batch and update their
+  running statistics. Elsewhere, batch norms use their running statistics. A
+  path consists of the names of nested modules, joined by '/'.
 
   Attributes:
     training: Whether any part trains.
@@ -30,7 +31,7 @@ class Mode:
     return self.training and not above & self.frozen
 
   def keeps_statistics(self, path: Sequence[str]) -> bool:
-    """Returns whether the batch norm at `path` keeps its running statistics."""
+    """Returns whether the batch norm at `path` uses its running statistics."""
     name = '/'.join(path)
     frozen = any(re.match(each, name) for each in self.frozen_statistics)
     return frozen or not self.trains(path)

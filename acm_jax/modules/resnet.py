@@ -115,7 +115,7 @@ class Bottleneck(Residual):
 
 
 class ResNet(Backbone):
-  """Dilated ResNet. Its levels are stages 1 to 4; stages 2 to 4 have stride 8.
+  """Dilated ResNet. Its levels are stages 2 to 4, all with stride 8.
 
   Attributes:
     blocks: Number of residual blocks in each stage.
@@ -196,7 +196,7 @@ def resnet18(levels: tuple[int, ...] = (2, 3, 4), width: float = 1.0) -> ResNet:
   """Builds the smallest of pysot's ResNets.
 
   Raises:
-    ValueError: A level is not among stages 2 to 4.
+    ValueError: There is no level, or a level is not among stages 2 to 4.
   """
   return _make('resnet18', levels, width, blocks=(2, 2, 2, 2), kind=BasicBlock)
 
@@ -205,7 +205,7 @@ def resnet34(levels: tuple[int, ...] = (2, 3, 4), width: float = 1.0) -> ResNet:
   """Builds a ResNet-18 with more blocks.
 
   Raises:
-    ValueError: A level is not among stages 2 to 4.
+    ValueError: There is no level, or a level is not among stages 2 to 4.
   """
   return _make('resnet34', levels, width, blocks=(3, 4, 6, 3), kind=BasicBlock)
 
@@ -214,6 +214,6 @@ def resnet50(levels: tuple[int, ...] = (2, 3, 4), width: float = 1.0) -> ResNet:
   """Builds the backbone of SiamRPN++ and SiamBAN.
 
   Raises:
-    ValueError: A level is not among stages 2 to 4.
+    ValueError: There is no level, or a level is not among stages 2 to 4.
   """
   return _make('resnet50', levels, width, blocks=(3, 4, 6, 3), kind=Bottleneck)

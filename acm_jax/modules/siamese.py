@@ -34,8 +34,8 @@ class SiameseNetwork(nn.Module):
     has_neck: Whether a neck maps the levels to `hidden` channels.
     weighted: Whether learned weights mix the outputs of the levels; otherwise
       the outputs are averaged.
-    largest_template: Number of cells per side to which larger template features
-      are cropped.
+    largest_template: Maximum number of cells per side of the template features.
+      Larger features are cropped to their centre.
 
   Source: SiamRPN++ (arXiv:1812.11703), section 3.4.
   """
@@ -81,7 +81,7 @@ class SiameseNetwork(nn.Module):
 
   @property
   def template_cells(self) -> int:
-    """Number of cells per side of the template features."""
+    """Number of cells per side of the cropped template features."""
     return min(self.backbone.cells(self.template_size), self.largest_template)
 
   def response_size(self, search_size: int) -> int:
@@ -96,7 +96,7 @@ class SiameseNetwork(nn.Module):
   def features(
     self, image: Float[Array, 'b h h 3'], *, mode: Mode
   ) -> tuple[Float[Array, 'b y y _'], ...]:
-    """Computes the features of every level of the backbone."""
+    """Computes the features of every level, after the neck if there is one."""
     features = self.backbone(image, mode=mode)
     if self.has_neck:
       return self.neck(features, train=mode.trains(self.neck.path))
@@ -109,7 +109,16 @@ class SiameseNetwork(nn.Module):
     *,
     mode: Mode = EVAL,
   ) -> Kernel:
-    """Computes the kernels of all levels and branches, once per sequence."""
+    """Computes the kernels of all levels and branches, once per sequence.
+
+    Args:
+      template: Template crops, in the colours that the network expects.
+      box_size: w, h of the targets in the template crops, px of the crop.
+      mode: Parts of the network that train.
+
+    Returns:
+      For 'cls' and 'loc', the kernels by level.
+    """
     features = [
       center_crop(x, self.largest_template)
       for x in self.features(template, mode=mode)
@@ -126,7 +135,11 @@ class SiameseNetwork(nn.Module):
   def respond_per_level(
     self, kernel: Kernel, search: Float[Array, 'b h h 3'], *, mode: Mode
   ) -> tuple[Float[Array, 'b r r o l'], Float[Array, 'b r r p l']]:
-    """Computes the classification and the localisation of every level."""
+    """Computes the classification and the localisation of every level.
+
+    Returns:
+      Both outputs. Their last axis holds the levels.
+    """
     features = self.features(search, mode=mode)
 
     def respond(branch_of, kernels, name):
@@ -146,7 +159,11 @@ class SiameseNetwork(nn.Module):
   def mix(
     self, cls: Float[Array, 'b r r o l'], loc: Float[Array, 'b r r p l']
   ) -> tuple[Float[Array, 'b r r o'], Float[Array, 'b r r p']]:
-    """Mixes the outputs of all levels."""
+    """Mixes the levels, which are the last axis of each output.
+
+    Returns:
+      The mixed classification and localisation.
+    """
     if not self.weighted:
       return jnp.mean(cls, axis=-1), jnp.mean(loc, axis=-1)
     return (

@@ -27,21 +27,25 @@ def annotate(
   """Tracks targets and writes boxes.csv, tracked.mp4 and tracked.png.
 
   boxes.csv has one row per frame and target: frame, target, x, y, w, h (px,
-  0-based), score, lost (0 or 1), margin (see `Result`). tracked.png is a sheet
-  of frames for a quick look. To end a recording from a camera, interrupt it:
-  all frames tracked so far are kept.
+  0-based), score, lost (0 or 1), margin (the score minus the highest score
+  outside the box). tracked.mp4 shows the boxes, and tracked.png shows a few of
+  its frames in a grid. An interrupt (Ctrl-C) ends the tracking, for example
+  with a camera; the results of all frames tracked so far are written.
 
   Args:
     tracker: Tracker that follows the targets.
     video: Video to track the targets in.
     boxes_xywh: Box of each target in the first frame, px, 0-based.
-    out: Folder for the three files.
+    out: Folder for the three files; created if missing.
 
   Returns:
     Number of tracked frames.
 
   Raises:
-    ValueError: A box or a frame is invalid; see `VideoTracker.track`.
+    ValueError: The video is empty, a frame is not RGB of uint8 or differs in
+      size from the first frame, or a box cannot be tracked.
+    RuntimeError: tracked.mp4 or tracked.png cannot be written.
+    KeyboardInterrupt: The user interrupts before the first frame is tracked.
   """
   out.mkdir(parents=True, exist_ok=True)
   to_track, to_draw = itertools.tee(video.frames)

@@ -37,7 +37,7 @@ class FirstBox(Baseline):
 
 
 class Mil(Baseline):
-  """OpenCV's multiple instance learning tracker.
+  """OpenCV's implementation of MIL, a multiple instance learning tracker.
 
   The box keeps its first size and moves by whole pixels. In a frame where MIL
   fails, the previous box is repeated. Results are deterministic.
@@ -71,8 +71,8 @@ BASELINES: dict[str, type[Baseline]] = {'first_box': FirstBox, 'mil': Mil}
 class BaselineFollower:
   """`Follower` that tracks one target at a time, with a baseline.
 
-  The baseline tracks a frame only when the result is fetched, so that results
-  that are never fetched take no time.
+  The baseline tracks a frame when the result is fetched. Frames with results
+  that are never fetched therefore take no time.
   """
 
   lanes = 1
@@ -81,7 +81,7 @@ class BaselineFollower:
     """Creates the follower.
 
     Args:
-      baseline: Name in `BASELINES`.
+      baseline: Name of the baseline, a key of `BASELINES`.
 
     Raises:
       ValueError: The name is unknown.

@@ -31,7 +31,8 @@ def draw_box(
 ) -> None:
   """Draws a box into a frame, with a text at the box's top left corner.
 
-  The frame is changed in place. A box that is not finite is not drawn.
+  The frame is changed in place. The frame and the colour are RGB; the box is in
+  px, 0-based. A box that is not finite is not drawn.
   """
   if not np.isfinite(box_xywh).all():
     return
@@ -68,8 +69,8 @@ class VideoWriter:
       self._writer = cv2.VideoWriter(str(self._path), code, self._fps, (w, h))
       if not self._writer.isOpened():
         raise RuntimeError(
-          f'{self._path}: cannot be written; the installed OpenCV has no mp4 '
-          'encoder'
+          f'{self._path}: cannot be written, because the installed OpenCV has '
+          'no mp4 encoder; install opencv-python-headless from PyPI'
         )
     self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
 
@@ -82,7 +83,7 @@ class VideoWriter:
 def write_sheet(
   frames: Sequence[UInt8[np.ndarray, '_ _ 3']], path: Path
 ) -> None:
-  """Scales frames to equal width, and writes them as a grid to a PNG file.
+  """Scales RGB frames to equal width, and writes them to a PNG file as a grid.
 
   Raises:
     RuntimeError: The file cannot be written.

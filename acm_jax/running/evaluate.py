@@ -58,20 +58,21 @@ class Task:
     truths = annotations.read(self.benchmark, self.root)
     if missing := [s.name for s in self.sequences if s.name not in truths]:
       raise ValueError(
-        f'{self.root}: no annotations for {", ".join(missing)}; restore the '
-        'annotations, or choose other `sequences`'
+        f'{self.root}: no annotations for {", ".join(missing)}; add the '
+        'missing annotations, or choose other `sequences`'
       )
     for sequence in self.sequences:
       frames = truths[sequence.name].frames
       if frames != len(sequence):
         raise ValueError(
           f'{self.root}: {sequence.name} has {len(sequence)} images but '
-          f'annotations for {frames} frames; restore the missing files'
+          f'annotations for {frames} frames; replace the sequence by an intact '
+          'copy'
         )
     return truths
 
   def score(self, folders: Mapping[str, Path]) -> report.Report:
-    """Scores trackers on the sequences of the task.
+    """Scores trackers on the sequences of the task; returns a report.
 
     Args:
       folders: Folder of each tracker's results; keys are names of trackers.
@@ -85,15 +86,15 @@ class Task:
 def evaluate(trackers: Mapping[str, Follower], task: Task, out: Path) -> None:
   """Runs trackers, scores them, and draws the first tracker's boxes.
 
-  If only the benchmark's server has the annotations, archives to submit are
-  written instead of scores.
+  If only the benchmark's server has the annotations, zip files to submit to the
+  server are written instead of scores.
 
   Args:
     trackers: Trackers by name.
     task: Sequences to run the trackers on.
-    out: Output folder for the report. A subfolder, named like the benchmark,
-      has a copy of the report, `tracked.png`, and a folder of results for each
-      tracker.
+    out: Output folder for the report. Its subfolder `<benchmark>` receives a
+      copy of the report, the zip files, the drawing `tracked.png`, and a folder
+      of results for each tracker.
   """
   folders = [run(name, each, task, out) for name, each in trackers.items()]
   benchmark = task.benchmark
@@ -199,7 +200,13 @@ def _describe(summary: Mapping[str, Any]) -> str:
 
 
 def draw_sheet(folder: Path, task: Task, path: Path) -> None:
-  """Draws tracked (coloured) and annotated (white) boxes on sample frames."""
+  """Draws tracked (coloured) and annotated (white) boxes on sample frames.
+
+  Args:
+    folder: Folder of a tracker's results.
+    task: Task with the sequences to sample frames from.
+    path: PNG file to write.
+  """
   pictures, truths = [], task.truths
   for sequence in _evenly(task.sequences, SHEET_SEQUENCES):
     boxes = task.experiment.boxes(

@@ -4,9 +4,9 @@ A tracker has a fixed number of lanes, and each lane tracks one sequence at a
 time. A step advances all lanes by a frame, while threads decode the coming
 images. A step begins before the results of the previous step are known, because
 a protocol nearly always requests the next frame. If a protocol requests
-something else, the result of its lane is discarded. Sequences with frames that
-are padded to the same size (a bucket) run together, so that few programs are
-compiled.
+something else, the result of its lane is discarded. Frames are padded to one of
+a few sizes, called buckets. Sequences of the same bucket run together, so that
+few programs are compiled.
 """
 
 import collections
@@ -54,7 +54,7 @@ class Follower(typing.Protocol):
   def start(
     self, image: np.ndarray, boxes_xywh: Mapping[int, np.ndarray]
   ) -> None:
-    """Starts lanes on new targets, given each target's box in the image."""
+    """Starts lanes on new targets, given a box in the image for each lane."""
 
   def advance(
     self, images: Mapping[int, np.ndarray]
@@ -118,7 +118,7 @@ def drive(
   Raises:
     OSError: An image does not exist.
     ValueError: An image cannot be decoded, a sequence is empty or its frames
-      differ in size, a box cannot be tracked, or a protocol refuses its
+      differ in size, a box cannot be tracked, or a protocol rejects its
       sequence. The message names the sequence or the image.
   """
   workers = len(os.sched_getaffinity(0))
@@ -147,7 +147,7 @@ class _ActiveJob:
   def __init__(self, index: int, job: Job, pool):
     self.index, self.job = index, job
     if not len(job.sequence):
-      raise ValueError(f'{job.sequence.name}: the video has no frames')
+      raise ValueError(f'{job.sequence.name}: no frames; remove the sequence')
     self.runs: list[Run] | None = None
     self.wanted: Start | Next | None = None
     self.answers = 0
@@ -262,7 +262,7 @@ class _Step:
   """Step with results that have not been fetched yet.
 
   Attributes:
-    moved: Job and index of the frame for each lane that takes part.
+    moved: Job and index of the new frame, for each lane that advances.
     fetch: Function that waits for the results and returns them by lane.
   """
 
@@ -271,7 +271,7 @@ class _Step:
 
 
 class _Group:
-  """Runner of the jobs with images that are padded to the same size."""
+  """Runs jobs with frames that are all padded to the same size."""
 
   def __init__(self, follower: Follower, jobs, on_frames):
     self._follower, self._on_frames = follower, on_frames

@@ -1,9 +1,10 @@
-"""Search for hyper-parameters, in which many candidates track at once.
+"""Search for hyper-parameters. Many candidates track a sequence at once.
 
-Candidates are taken from a scrambled Halton sequence, so that a search with a
-larger budget extends a search with a smaller one. Each candidate has a folder
-of result files; the name of the folder states the candidate's values in the
-format of `acm-jax evaluate --hparams`. Existing results are not computed again.
+A candidate is one setting of the hyper-parameters. The candidates are the first
+points of a scrambled Halton sequence; with the same seed, a larger budget adds
+candidates and keeps the others. Each candidate has a folder of result files.
+The name of the folder states the candidate's values in the format of
+`acm-jax evaluate --hparams`. Existing results are not computed again.
 `acm-jax score` can compare these folders as if each were a different tracker.
 """
 
@@ -56,7 +57,12 @@ class Budget:
 
 
 def candidates(model: Model, budget: Budget) -> dict[str, Hparams]:
-  """Returns candidates by name: first the model's own, then random ones."""
+  """Returns the hyper-parameters of each candidate; keys are candidates' names.
+
+  The first candidate has the model's own hyper-parameters. The other candidates
+  are sampled within the tracker's `hparam_spans`. Names are like
+  `penalty_k=0.1,window_influence=0.4,size_lr=0.3`.
+  """
   spans = model.tracker.hparam_spans
   halton = qmc.Halton(len(spans), rng=budget.seed)
   low, high = zip(*spans.values(), strict=True)
@@ -73,7 +79,7 @@ def candidates(model: Model, budget: Budget) -> dict[str, Hparams]:
 
 
 def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
-  """Tracks with many candidates and ranks them by success score (AUC).
+  """Tracks with many candidates, and ranks the candidates by success (AUC).
 
   Args:
     model: Tracker to tune. Its hyper-parameters are the first candidate; the
@@ -85,19 +91,20 @@ def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
     budget: Extent of the search.
 
   Raises:
-    ValueError: The benchmark cannot be searched, the folder holds results of
-      another tracker, or a sequence cannot be tracked.
+    ValueError: Hyper-parameters cannot be searched on the benchmark, a folder
+      holds results of another tracker, or a sequence cannot be tracked.
   """
   benchmark, sequences = task.benchmark, task.sequences
   if benchmark.hidden or not task.experiment.searchable:
     reason = (
       'only its server has the annotations'
       if benchmark.hidden
-      else 'a search tracks every sequence in one pass'
+      else "a search supports one-pass evaluation but not VOT's protocols"
     )
     raise ValueError(
-      f'{benchmark.name}: cannot be searched, because {reason}; choose another '
-      '`benchmark`'
+      f'{benchmark.name}: hyper-parameters cannot be searched on this '
+      f'benchmark, because {reason}; choose another `benchmark`, such as '
+      'got10k_val'
     )
   if not benchmark.validation:
     logging.warning(

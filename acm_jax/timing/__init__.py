@@ -1,1 +1,1 @@
-"""Timing of alternative implementations of operators, steps and input."""
+"""Timing of operators, training and tracking steps, and the input pipeline."""

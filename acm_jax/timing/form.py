@@ -1,4 +1,4 @@
-"""Implementations of an operator to be timed, called forms."""
+"""Forms: alternative implementations of an operator, timed for comparison."""
 
 import dataclasses
 import functools
@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# Function that computes once and returns its results; timing waits for them.
+# Function that computes once and returns arrays, for which the timer waits.
 Run = Callable[[], Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-  """Implementation of an operator.
+  """Implementation of an operator, forward and with gradients.
 
   Attributes:
     forward: Function that takes the operator's arrays. It returns a `Run`,
@@ -31,7 +31,7 @@ class Form:
 
 
 def in_jax(function: Callable) -> Form:
-  """Returns the form that computes a JAX function of arrays with `jax.jit`."""
+  """Returns a form that runs a function of JAX arrays under `jax.jit`."""
   compiled = jax.jit(function)
 
   def forward(*arrays):
@@ -52,7 +52,7 @@ def in_jax(function: Callable) -> Form:
 
 
 def normal(shape: tuple[int, ...]) -> jax.Array:
-  """Returns normal random numbers of a fixed seed.
+  """Returns standard normal numbers from a fixed seed, float32.
 
   Only 2^20 numbers are sampled; larger arrays repeat them.
   """

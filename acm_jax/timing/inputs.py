@@ -9,9 +9,11 @@ from data_pipelines.clip_set import ClipSet
 from data_pipelines.pairs import PairSampler, SetIndex
 from data_pipelines.pipeline import DataSet, train_batches
 
-# Augmentation of template and search images in the official recipes.
+# Augmentation of template and search images in the official recipes: side of
+# the final crop (px), largest shift (px) and largest relative change of scale.
 TEMPLATE = {'size': 127, 'shift': 4.0, 'scale': 0.05}
 SEARCH = {'size': 255, 'shift': 64.0, 'scale': 0.18}
+# Largest distance between the two frames of a pair, in frames.
 GAP = 100
 
 
@@ -21,7 +23,7 @@ def inputs(
   batch_size: int,
   steps: int = 64,
 ) -> Iterator[Work]:
-  """Yields a `Work` that reads the same pairs in every implementation.
+  """Yields one `Work`: every implementation reads the same training pairs.
 
   Args:
     clips: Folder of a clip set.
@@ -56,8 +58,8 @@ def inputs(
   }
   sides = template_side, search_side
   rest = {name: make(pairs, sides) for name, make in others.items()}
-  # The time budget is larger than usual, because decoding on several cores is
-  # noisy.
+  # The time budget is larger than usual, because the timings of decoding on
+  # several cores are noisy.
   yield Work(labels, {'ours': ours, **rest}, seconds=10.0)
 
 

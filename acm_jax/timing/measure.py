@@ -24,7 +24,7 @@ _MOST_CALLS = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-  """Computation that several implementations, called forms, can do.
+  """Computation to time, with its alternative implementations, called forms.
 
   Attributes:
     labels: Description of the work; keys are columns of the table.
@@ -45,7 +45,7 @@ def measure(
   """Times every form of the given works.
 
   First, every form of a work is called once, which compiles it. Then the forms
-  are timed in rounds: in each round, one after the other. On an accelerator, a
+  are timed in rounds; a round times each form once. On an accelerator, a
   timing is the mean of several consecutive calls, so that the host starts a
   call while the device runs the previous one. No result can be shorter than the
   time that the host needs to start a call, about 20 us.
@@ -120,7 +120,7 @@ def _seconds(form: Callable[[], Any], calls: int = 1) -> float:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-  """Formats rows as a Markdown table."""
+  """Formats the rows that `measure` returns as a Markdown table."""
   names = [name for name in rows[0] if name not in ('compile_s', 'rounds')]
   lines = [[str(row[name]) for name in names] for row in rows]
   lines = [names, ['---'] * len(names), *lines]

@@ -20,10 +20,10 @@ from acm_jax.timing.measure import Work
 # the settings of the operator and returns a `Form`.
 Others = Mapping[str, Mapping[str, Callable[..., Form]]]
 DTYPES = ('float32', 'bfloat16')
-# Cells per side of template and search features, and number of channels, in the
-# heads of SiamRPN++ and SiamBAN, after the adapters.
+# Sizes in the heads of SiamRPN++ and SiamBAN, after the adapters: cells per
+# side of the template features and of the search features, and channels.
 TEMPLATE_CELLS, SEARCH_CELLS, FEATURES = 5, 29, 256
-# Number of output channels of a classification with five RPN anchors.
+# Number of channels of an RPN's classification output with five anchors.
 OUTPUTS = 10
 
 
@@ -35,7 +35,9 @@ def fusions(
   features: int = FEATURES,
   search_cells: int = SEARCH_CELLS,
 ) -> Iterator[Work]:
-  """Yields a `Work` for every fusion, with batch norms in training mode.
+  """Yields a `Work` per fusion, pass (forward or gradient) and dtype.
+
+  Batch norms are in training mode.
 
   Args:
     others: Additional implementations, as in `Others`. Those of a fusion take
@@ -63,7 +65,7 @@ def fusions(
 def _trained(
   module: nn.Module, template: jax.Array, search: jax.Array
 ) -> tuple[Callable, Any]:
-  """Returns a function that computes a fusion, and its initial parameters.
+  """Returns a function that computes a fusion, and the initial parameters.
 
   The function takes template features, search features and parameters.
   """
@@ -87,9 +89,10 @@ def _trained(
 def depthwise(
   others: Others, batch_size: int, only: tuple[str, ...] = ('',)
 ) -> Iterator[Work]:
-  """Yields a `Work` for every depthwise convolution of a MobileNetV2.
+  """Yields a `Work` per convolution, pass (forward or gradient) and dtype.
 
-  The network has a width of 1.4 and an input of 255 px.
+  The convolutions are the depthwise ones of a MobileNetV2 with a width of 1.4
+  and an input of 255 px.
 
   Args:
     others: Additional implementations of `depthwise_conv`, as in `Others`. The
@@ -116,7 +119,7 @@ def depthwise(
 
 
 def depthwise_shapes() -> list[tuple[tuple[int, ...], dict[str, int]]]:
-  """Returns the distinct depthwise convolutions of the network in `depthwise`.
+  """Returns the depthwise convolutions of the timed MobileNetV2, each once.
 
   Returns:
     Input shape (height, width, channels) and settings of each convolution.

@@ -28,7 +28,8 @@ class Request:
     batch_size: Number of samples per batch.
     only: Prefixes of the names of the operators or trackers to time.
     against: Python file with additional implementations to time, in a variable
-      OTHERS; see `operators.Others`.
+      OTHERS; see `operators.Others`. The keys '<tracker> <fusion> train' and
+      'input' add training steps (see `steps`) and input pipelines (`inputs`).
     clips: Folder of a clip set, for the part `input`.
   """
 
@@ -50,7 +51,8 @@ class Request:
       return {}
     if not self.against.is_file():
       raise FileNotFoundError(
-        f'`against`={self.against}: no such file; name a Python file'
+        f'`against`={self.against}: no such file; choose a Python file that '
+        'defines OTHERS, such as benchmarks/forms.py'
       )
     definitions = runpy.run_path(str(self.against))
     if 'OTHERS' not in definitions:
@@ -78,7 +80,7 @@ def _step(request: Request) -> Iterator[Work]:
 def _input(request: Request) -> Iterator[Work]:
   if request.clips is None:
     raise ValueError(
-      '`clips` is missing; name a folder that acm-jax prepare has written'
+      '`clips` is missing; give the folder of a clip set from acm-jax prepare'
     )
   others = request.others.get('input', {})
   yield from inputs.inputs(request.clips, others, request.batch_size)
@@ -112,13 +114,14 @@ def run(request: Request, out: Path) -> str:
 
   Raises:
     FileNotFoundError: A file of the request does not exist.
-    ValueError: The request is invalid, or no name starts with a given prefix.
+    ValueError: The file `against` defines no OTHERS, `clips` is missing, or no
+      operator or tracker has a name with a prefix in `only`.
   """
   rows = measure(PARTS[request.part](request))
   if not rows:
     raise ValueError(
-      f'`only`={",".join(request.only)}: no name starts with such a prefix; '
-      'leave `only` out to see all names'
+      f'`only`={",".join(request.only)}: no operator or tracker has a name '
+      'with such a prefix; leave `only` out to see all names'
     )
   report = {
     'device': jax.devices()[0].device_kind,

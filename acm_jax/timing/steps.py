@@ -23,7 +23,9 @@ from acm_jax.training.step import train_step
 from data_pipelines import batch
 from data_pipelines.batch import RawBatch
 
+# Phase that trains all weights.
 EVERYTHING = Phase('everything', 0, (('', 1.0),))
+# Height and width of the tracked frame, px.
 FRAME = (720, 1280)
 
 
@@ -33,16 +35,17 @@ def steps(
   batch_size: int,
   others: Mapping[str, Callable[[RawBatch], Run]] | None = None,
 ) -> Iterator[Work]:
-  """Yields a `Work` for training step and tracking step, in both dtypes.
+  """Yields the training step and the tracking step, a `Work` each.
 
-  The training step trains all weights, and includes no augmentation.
+  Each has one form per dtype, float32 and bfloat16. The training step trains
+  all weights, and includes no augmentation.
 
   Args:
     name: Name of the tracker.
     make: Function that takes a dtype and returns the tracker.
     batch_size: Number of pairs in the training step.
-    others: Additional implementations of the training step: name -> function
-      that takes a batch and returns the function to time.
+    others: Additional implementations of the training step; keys are names.
+      Each is a function that takes a batch and returns the function to time.
   """
   both = {dtype: make(dtype) for dtype in ('float32', 'bfloat16')}
   variables = jax.jit(both['float32'].init_variables)(jax.random.key(0))

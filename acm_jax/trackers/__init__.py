@@ -58,7 +58,7 @@ def make(
 
 @functools.lru_cache(maxsize=8)
 def shapes(tracker: Tracker) -> Variables:
-  """Returns the shapes of the variables of a tracker's network.
+  """Returns the variables of a tracker's network as shapes, without values.
 
   The result is cached, because tracing a large network takes seconds.
   """

@@ -119,7 +119,7 @@ def make_network(
     weighted=weighted,
     **kwargs,
   )
-  # Otherwise a fusion that does not fit fails only when Flax runs the network.
+  # Without this check, an unsuitable fusion fails only when the network runs.
   for channels in set(hidden):
     branches.check(fusion, channels, network.template_cells, options)
   return network

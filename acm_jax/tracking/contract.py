@@ -151,7 +151,7 @@ class Tracked:
     score: Score of the selected location, without penalty and window.
     lost: Whether the score has fallen below `Hparams.lost_score`, and has not
       risen above `Hparams.found_score` since.
-    margin: `Found.margin`; a small margin indicates a distractor.
+    margin: Score minus the best score outside the box; small near distractors.
   """
 
   box_xywh: Float[Array, '4']
@@ -208,7 +208,7 @@ class Tracker(abc.ABC):
       w, h of the targets in the template crops, px of the crop.
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
-    context_amount: Amount of context in the crops; see `geometry.context`.
+    context_amount: Context added to w and to h in crops, relative to w + h.
     search_scales: Factors that multiply the side of the search region. Each
       frame is cropped once per factor.
     pixel_shift: Offset that is added to the centres of the first box and of all
@@ -245,7 +245,7 @@ class Tracker(abc.ABC):
 
   @abc.abstractmethod
   def targets(self, batch: Batch, rng: jax.Array) -> Targets:
-    """Computes the label maps of a batch.
+    """Computes the training targets of a batch, such as label maps.
 
     Args:
       batch: Pairs of crops.

@@ -52,7 +52,14 @@ def resample(
   cols: Taps,
   fill: Float[Array, 'c'],
 ) -> Float[Array, 'y x c']:
-  """Samples an image on a grid, given the taps of the grid's two axes."""
+  """Samples an image on a grid.
+
+  Args:
+    image: Image to sample.
+    rows: Taps of the grid's rows, computed by `taps`.
+    cols: Taps of the grid's columns.
+    fill: Colour outside the image.
+  """
   return jax.lax.platform_dependent(
     image, rows, cols, fill, default=_by_gather, tpu=_by_matrix
   )

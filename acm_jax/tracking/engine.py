@@ -132,7 +132,7 @@ class Engine:
 
     Raises:
       ValueError: The image is not RGB of uint8, a box cannot be tracked, or a
-        lane does not exist. All lanes keep their targets in this case.
+        lane does not exist. After such an error, all lanes keep their targets.
     """
     check_image(image)
     for lane, box_xywh in boxes_xywh.items():
@@ -350,6 +350,6 @@ def _check_size(
   if image.shape[:2] != size_hw:
     (h, w), (h0, w0) = image.shape[:2], size_hw
     raise ValueError(
-      f'the frame has {w} x {h} pixels but the first frame {w0} x {h0}; resize '
-      'all frames to one size'
+      f'the frame has {w} x {h} pixels but the first frame has {w0} x {h0}; '
+      'resize all frames to one size'
     )

@@ -24,15 +24,15 @@ init = jax.jit(loop.init, static_argnums=0)
 def put(
   states: TrackState, state: TrackState, lane: Int[Array, '']
 ) -> TrackState:
-  """Puts the state of one target into a lane. `states` is donated."""
+  """Replaces one lane in the states of all lanes; `states` is donated."""
   return jax.tree.map(lambda all_, x: all_.at[lane].set(x), states, state)
 
 
 def step_on(platform: str) -> Callable:
   """Returns `together` or `one_by_one`, whichever is faster on a platform.
 
-  On a CPU, a batch takes as long as its samples in turn, and `one_by_one` saves
-  the work for inactive lanes. On an accelerator, batches are faster.
+  On a CPU, a batch takes as long as its samples one after the other, and
+  `one_by_one` skips inactive lanes. On an accelerator, batches are faster.
   """
   return one_by_one if platform == 'cpu' else together
 
@@ -58,8 +58,12 @@ def together(
     hparams: Hyper-parameters of each lane, [n].
     states: State of each lane, [n]; donated.
     frames: Frame of each lane, [n], or a single frame for all lanes, [1].
-    active: Mask of the lanes to advance; results of other lanes are undefined.
+    active: Mask of the lanes to advance.
     wide: Whether to search the larger region, as in `loop.step`; static.
+
+  Returns:
+    The states after the frame and the results, both [n]. An inactive lane keeps
+    its state; its result is undefined.
   """
   step = functools.partial(loop.step, tracker, variables, wide=wide)
   if _shared(frames):
@@ -83,7 +87,7 @@ def one_by_one(
   *,
   wide: bool = False,
 ) -> tuple[TrackState, Tracked]:
-  """Advances lanes like `together`, but in turn. Skips inactive lanes."""
+  """Advances the active lanes like `together`, but one after the other."""
   step = functools.partial(loop.step, tracker, variables, wide=wide)
   shared = _shared(frames)
 

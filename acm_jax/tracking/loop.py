@@ -18,6 +18,7 @@ from acm_jax.tracking.contract import (
 )
 from acm_jax.tracking.crop import mean_color, square_crop
 
+# Minimum width and height of a tracked box, px.
 SMALLEST_SIDE = 10.0
 
 

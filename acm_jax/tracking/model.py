@@ -24,7 +24,7 @@ PRECISIONS = (
 
 
 def check_precision(name: str) -> None:
-  """Checks the name of a precision of matrix products.
+  """Checks that a name is one of `PRECISIONS`.
 
   Raises:
     ValueError: The name is unknown.
@@ -63,7 +63,10 @@ class Model:
     return f'{total:08x}'
 
   def about(self) -> dict[str, Any]:
-    """Describes everything that the results depend on, except the name."""
+    """Returns everything that the results depend on, except the model's name.
+
+    All values can be written as JSON. Weights are represented by `fingerprint`.
+    """
     return {
       'acm_jax': _version(),
       'weights': self.fingerprint,
@@ -102,4 +105,7 @@ def _described(value: Any) -> Any:
     return [_described(item) for item in value]
   if isinstance(value, bool | int | float | str | None):
     return value
-  raise TypeError(f'a tracker has a field of type {type(value).__name__}')
+  raise TypeError(
+    f'a tracker has a field of type {type(value).__name__}; use a dataclass, a '
+    'class, a tuple, a list or a JSON scalar'
+  )

@@ -85,7 +85,12 @@ def _change(ratio):
 
 
 def cosine_window(shape: tuple[int, ...]) -> Float[np.ndarray, '*s']:
-  """Returns the outer product of two Hann windows, repeated for all anchors."""
+  """Returns the outer product of two Hann windows, repeated for all anchors.
+
+  Args:
+    shape: Rows and columns of the response map; then the number of anchors, if
+      there are anchors.
+  """
   window = np.outer(np.hanning(shape[0]), np.hanning(shape[1]))
   window = window.reshape(window.shape + (1,) * (len(shape) - 2))
   return np.broadcast_to(window, shape).astype(np.float32)

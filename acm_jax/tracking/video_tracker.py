@@ -142,6 +142,14 @@ def follow(
     programs: Cache of compiled programs (default: a new one).
     hparams: Hyper-parameters of each target, [n] (default: the model's).
     ahead: Number of frames that are read ahead while the device works.
+
+  Yields:
+    Results of all targets, frame by frame. Results of the first frame are the
+    given boxes, with a score of 1.
+
+  Raises:
+    ValueError: An argument is invalid, the video is empty, or a frame or a box
+      cannot be tracked.
   """
   if isinstance(ahead, bool) or not isinstance(ahead, int) or ahead < 0:
     raise ValueError(f'`ahead`={ahead!r}: give a number of frames, at least 0')

@@ -17,8 +17,8 @@ from jaxtyping import Bool, Float
 
 from acm_jax.geometry import boxes
 
-# A track is kept only if both passes agree in at least this number and this
-# fraction of its frames.
+# A track is kept only if both passes agree in at least this number of its
+# frames, and in at least this fraction of them.
 LEAST_FRAMES, LEAST_FRACTION = 8, 1 / 3
 # A target counts as still if its motion and its change of size are at most this
 # fraction of its size.
@@ -35,9 +35,11 @@ class Passes(NamedTuple):
   """Results of the forward and the backward pass, for n targets in t frames.
 
   Attributes:
-    box_xywh: Boxes of both passes, px.
-    score: Scores of both passes. The score is 1 in the first frame of a pass,
-      whose box is given.
+    box_xywh: Boxes of the forward pass (index 0) and of the backward pass
+      (index 1), px, 0-based; frames are in the order of the video.
+    score: Scores of the boxes, in the same order. The score is 1 where a pass
+      starts (forward in the first frame, backward in the last), because the box
+      is given there.
   """
 
   box_xywh: Float[np.ndarray, '2 t n 4']
@@ -47,14 +49,14 @@ class Passes(NamedTuple):
 def agreed(
   passes: Passes, overlap: float, score: float
 ) -> Bool[np.ndarray, 't n']:
-  """Finds the frames in which both passes agree.
+  """Finds, for each target, the frames in which both passes agree.
 
   The last frame never counts, because the backward pass starts from its box.
 
   Args:
     passes: Results of both passes.
     overlap: Minimum IoU of the two boxes.
-    score: Score that both scores must exceed.
+    score: Threshold that both scores must exceed.
   """
   forward, backward = boxes.xywh_to_xyxy(passes.box_xywh)
   agrees = (passes.score > score).all(axis=0)
@@ -64,7 +66,7 @@ def agreed(
 
 
 def labels(passes: Passes) -> Float[np.ndarray, 't n 4']:
-  """Returns the mean of the boxes of both passes, px."""
+  """Averages each target's forward and backward box in each frame, px."""
   return passes.box_xywh.mean(axis=0, dtype=np.float32)
 
 
@@ -88,7 +90,7 @@ def outcome(
 
 
 def stands_still(box_xywh: Float[np.ndarray, 't 4']) -> bool:
-  """Returns whether a target hardly changes its location and its size."""
+  """Returns whether a target stays close to its first location and size."""
   box_cxcywh = boxes.xyxy_to_cxcywh(boxes.xywh_to_xyxy(box_xywh))
   center, size = box_cxcywh[:, :2], box_cxcywh[:, 2:]
   moved = np.linalg.norm(center - center[0], axis=1) / np.sqrt(size[0].prod())

@@ -1,9 +1,12 @@
 """Augmentation of training pairs on the device, inside the training step.
 
+The host delivers context crops, which have a margin for shift and scale. The
+final crops, in the input sizes of the network, are cut from them.
+
 Trackers derived from SiamFC apply grey, shift and scale, colour, blur and flip,
 in this order. This implementation applies grey after shift and scale, where
-there are fewer pixels. The result is the same, because these operations are
-linear and commute.
+there are fewer pixels. The result is the same, because resampling and the
+conversion to grey are linear and commute.
 """
 
 import dataclasses
@@ -20,8 +23,8 @@ from acm_jax.tracking.contract import Batch
 from data_pipelines.batch import RawBatch
 
 # Square root of the covariance matrix of colours in ImageNet, in grey levels.
-# Rows are R, G and B. Columns are independent noises. Source: the training code
-# of SiamFC, as in pysot.
+# Rows are R, G and B. Each column is multiplied by an independent noise.
+# Source: the training code of SiamFC, as in pysot.
 _COLOR = np.array(
   [
     [-0.55919361, 0.98062831, -0.41940627],
@@ -32,13 +35,15 @@ _COLOR = np.array(
 )
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # Smallest and largest radius of the blur, px. A kernel has 2 * radius + 1
-# pixels, so 5 to 45.
+# pixels: from 5 to 45.
 _BLUR_RADIUS = (2, 22)
 
 
 @dataclasses.dataclass(frozen=True)
 class Ranges:
   """Ranges of the augmentation of template crops or of search crops.
+
+  A final crop is cut from a larger image, the context crop.
 
   Attributes:
     shift: Largest displacement along each axis, px of the context crop.
@@ -63,7 +68,11 @@ class Ranges:
       _check_probability(name, getattr(self, name))
 
   def padded_side(self, size: int) -> int:
-    """Returns the side, px, of the context crop for crops of `size` px."""
+    """Returns the side that a context crop needs, px.
+
+    Args:
+      size: Side of the final crop, px.
+    """
     return context.padded_side(size, self.shift, self.scale)
 
 
@@ -98,15 +107,18 @@ def augment(
   template_size: int,
   search_size: int,
 ) -> Batch:
-  """Cuts augmented crops from context crops, and transforms the boxes.
+  """Cuts augmented final crops from context crops, and transforms the boxes.
 
   Args:
     raw: Context crops around the targets.
     rng: Random key; equal keys and crops give equal results.
-    distortion: Ranges of the augmentation. None if the crops already have the
-      right sizes; only their type is then converted.
-    template_size: Side of the template crop, px.
-    search_size: Side of the search crop, px.
+    distortion: Ranges of the augmentation. None if the crops in `raw` already
+      have the final sizes; then only their type is converted, to float32.
+    template_size: Side of the final template crop, px.
+    search_size: Side of the final search crop, px.
+
+  Returns:
+    The final crops, and the boxes in px of the final crops.
 
   Raises:
     ValueError: The context crops are too small for the ranges.
@@ -153,9 +165,10 @@ def _distort(images, boxes_cxcywh, greyed, key, *, size, ranges):
   side = images.shape[1]
   if side < ranges.padded_side(size):
     raise ValueError(
-      f'context crops of {side} px are too small: a crop of {size} px needs '
-      f'{ranges.padded_side(size)} px with shift={ranges.shift} and '
-      f'scale={ranges.scale}; give larger crops or reduce the ranges'
+      f'context crops of {side} px are too small: with shift={ranges.shift} '
+      f'and scale={ranges.scale}, a final crop of {size} px needs a context '
+      f'crop of {ranges.padded_side(size)} px; give larger context crops or '
+      'reduce `shift` or `scale`'
     )
   distort = functools.partial(distort_one, size=size, ranges=ranges)
   keys = jax.random.split(key, len(images))
@@ -171,18 +184,18 @@ def distort_one(
   size: int,
   ranges: Ranges,
 ) -> tuple[Float[Array, 'n n 3'], Float[Array, '4']]:
-  """Augments one image.
+  """Cuts an augmented final crop from one context crop.
 
   Args:
-    image: Context crop.
-    box_cxcywh: Target in `image`, px.
-    greyed: Whether the crop becomes grey.
+    image: Context crop, RGB.
+    box_cxcywh: Box of the target, px of `image`.
+    greyed: Whether the final crop becomes grey.
     key: Random key.
-    size: Side of the crop, px.
+    size: Side of the final crop, px.
     ranges: Ranges of the augmentation.
 
   Returns:
-    The crop, and the target's box, px of the crop.
+    The final crop, and the target's box, cx, cy, w, h, px of the final crop.
   """
   (
     geometry_key,
@@ -225,18 +238,19 @@ def shift_scale(
   shift: Float[Array, '2'],
   size: int,
 ) -> tuple[Float[Array, 'n n 3'], Float[Array, '4']]:
-  """Cuts a scaled and shifted crop by bilinear interpolation.
+  """Cuts a scaled and shifted final crop by bilinear interpolation.
 
   Args:
     image: Context crop; the centre is pixel h // 2.
-    box_cxcywh: Target in `image`, px.
-    scale: Distance of neighbouring pixels of the crop along x and y, px of
-      `image`.
-    shift: Displacement from the centre along x and y, px of `image`.
-    size: Side of the crop, px.
+    box_cxcywh: Box of the target, px of `image`.
+    scale: Distance between neighbouring pixels of the final crop along x and y,
+      px of `image`.
+    shift: Displacement of the final crop from the centre of `image` along x and
+      y, px of `image`.
+    size: Side of the final crop, px.
 
   Returns:
-    The crop, and the target's box, px of the crop.
+    The final crop, and the target's box, cx, cy, w, h, px of the final crop.
   """
   side = image.shape[0]
   low = side // 2 + shift - (size - 1) / 2 * scale
@@ -264,7 +278,7 @@ def cross_blur(
   Args:
     image: Image; beyond an edge, the pixels are mirrored without repeating the
       edge pixel.
-    radius: Radius of the lines; a line has 2 * radius + 1 pixels.
+    radius: Radius of the lines, px; a line has 2 * radius + 1 pixels.
     vertical_weight: Weight of the vertical means, 0 to 1; the weight of the
       horizontal means is 1 - vertical_weight.
   """

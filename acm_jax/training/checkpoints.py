@@ -1,4 +1,4 @@
-"""Checkpoints of a run: saved during training, and restored to any mesh.
+"""Checkpoints of a run: saved in training, and restored to any device mesh.
 
 A checkpoint has two parts: `model`, which is sufficient for tracking, and
 `progress`, which is also needed to resume a run. If a run averages its weights,
@@ -23,8 +23,7 @@ from acm_jax.training.state import TrainState
 
 # Validation metric that ranks the checkpoints.
 CRITERION = 'validation_average_overlap'
-# Key under which the metrics of a checkpoint also store the settings of their
-# validation; see `resuming.measured`.
+# Key under which the settings of a validation are stored among its metrics.
 _MEASURED = 'measured'
 _FOLDER = 'checkpoints'
 _MODEL = ('params', 'batch_stats')
@@ -43,8 +42,9 @@ class Checkpoints:
       workdir: Folder of the run.
       keep: Number of newest checkpoints to keep (default: all). The best
         checkpoint is always kept.
-      measured: Settings of the validation, which are stored with the metrics of
-        new checkpoints; see `resuming.measured`.
+      measured: Settings of the validation as JSON, from `resuming.measured`.
+        New checkpoints store them with their metrics, because only metrics with
+        equal settings can be compared.
     """
     policies = ocp.training.preservation_policies
     policy = policies.AnyPreservationPolicy([policies.LatestN(keep), _Best()])
@@ -67,16 +67,16 @@ class Checkpoints:
 
   @property
   def steps(self) -> tuple[int, ...]:
-    """Steps of all checkpoints, finished or not, in ascending order."""
+    """Steps of all checkpoints, ascending, including one being saved."""
     return tuple(c.step for c in self._checkpointer.checkpoints)
 
   @property
   def best(self) -> int | None:
-    """Step of the best validated checkpoint; None if none was validated.
+    """Step of the checkpoint with the highest validation overlap.
 
-    Compares only checkpoints that were validated with the same settings as the
-    newest validated checkpoint. If several are equally good, the newest is the
-    best.
+    None if no checkpoint was validated. Only checkpoints that were validated
+    with the same settings as the newest validated checkpoint are compared. The
+    newest of several equally good checkpoints is the best.
     """
     return _best(self._checkpointer.checkpoints)
 
@@ -87,7 +87,8 @@ class Checkpoints:
 
     Args:
       state: State to save.
-      metrics: Metrics of the validation of the state, including `CRITERION`.
+      metrics: Metrics of the validation of the state, including `CRITERION`;
+        None if the state was not validated.
 
     Raises:
       RuntimeError: The previous state could not be saved.
@@ -143,11 +144,15 @@ class Checkpoints:
     return self.read(step, {'model': like})['model']
 
   def read(self, step: int, like: dict[str, Any]) -> dict[str, Any]:
-    """Reads parts of a checkpoint.
+    """Reads one or both parts of a checkpoint.
 
     Args:
       step: One of `steps`.
-      like: Shapes, types and shardings of each part.
+      like: Arrays with the shapes, types and shardings to read; keys are the
+        names of the parts, `model` and `progress`.
+
+    Returns:
+      The arrays of each part in `like`.
 
     Raises:
       ValueError: The checkpoint is damaged or belongs to another network.
@@ -159,20 +164,21 @@ class Checkpoints:
 
   @contextlib.contextmanager
   def _saving(self) -> Iterator[None]:
-    """Converts errors while saving to RuntimeError."""
+    """Converts errors in the `with` block, which saves, to RuntimeError."""
     try:
       yield
     except Exception as error:
       raise RuntimeError(
-        f'{self._checkpointer.directory}: a checkpoint cannot be written: is '
-        f'the disk full? ({_reason(error)})'
+        f'{self._checkpointer.directory}: a checkpoint cannot be written '
+        f'({_reason(error)}); check that the disk is not full'
       ) from error
 
   def _damaged(self, step: int, error: Exception) -> ValueError:
     return ValueError(
       f'{self._checkpointer.directory / str(step)}: the checkpoint is '
-      f'incomplete or of another network ({_reason(error)}); remove this '
-      f'folder, or choose one of the steps {_listed(self.steps)} as DIR@STEP'
+      f'incomplete or belongs to another network ({_reason(error)}); remove '
+      'this folder, or choose an intact checkpoint as DIR@STEP (steps: '
+      f'{_listed(self.steps)})'
     )
 
 
@@ -185,7 +191,7 @@ class _Best(ocp.training.preservation_policies.PreservationPolicy):
 
 
 def _best(checkpoints: Sequence[Any]) -> int | None:
-  """Returns the step of the best checkpoint; see `Checkpoints.best`.
+  """Returns the step of the best validated checkpoint, if any.
 
   Args:
     checkpoints: Orbax's metadata of checkpoints, ascending by step.
@@ -204,11 +210,15 @@ def _best(checkpoints: Sequence[Any]) -> int | None:
 
 
 def newest_step(workdir: Path) -> int | None:
-  """Returns the step of the newest finished checkpoint in a folder, if any.
+  """Returns the step of the newest finished checkpoint of a run, if any.
 
-  Creates nothing in the folder.
+  Creates no folder, unlike `Checkpoints`.
+
+  Args:
+    workdir: Folder of the run, which need not exist.
   """
-  # The name of an unfinished checkpoint has a suffix.
+  # The name of a finished checkpoint is its step; an unfinished one has a
+  # suffix.
   names = (path.name for path in (workdir / _FOLDER).glob('*'))
   return max((int(name) for name in names if name.isdigit()), default=None)
 
@@ -233,12 +243,15 @@ def _parts(state: TrainState) -> dict[str, dict[str, Any]]:
 def save_variables(
   folder: Path, config: dict[str, Any], variables: Variables
 ) -> None:
-  """Writes a model without a training run, in the format of `load_variables`.
+  """Writes a model that no run has trained, for `load_variables` to load.
 
   Args:
     folder: Folder to write.
     config: Config of the model.
     variables: Weights and statistics of the network.
+
+  Raises:
+    ValueError: The folder holds a run or a model with another config.
   """
   workdirs.claim(folder, config)
   with Checkpoints(folder) as checkpoints:
@@ -246,7 +259,7 @@ def save_variables(
 
 
 def load_variables(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
-  """Loads the config, weights and statistics of a run or of a conversion.
+  """Loads the config, weights and statistics of a trained or converted model.
 
   Args:
     checkpoint: FOLDER for the newest checkpoint, FOLDER@STEP for the checkpoint
@@ -256,9 +269,9 @@ def load_variables(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
     The config, and the variables as NumPy arrays.
 
   Raises:
-    FileNotFoundError: The folder does not hold a run with a finished
-      checkpoint.
-    ValueError: The step does not exist, or its checkpoint is damaged.
+    FileNotFoundError: The folder has no config or no finished checkpoint.
+    ValueError: The config or the checkpoint is damaged, the step does not
+      exist, or `best` is requested and no checkpoint was validated.
   """
   selected = re.fullmatch(r'(?P<folder>.+)@(?P<step>\d+|best)', str(checkpoint))
   folder = Path(selected['folder'] if selected else checkpoint)
@@ -291,8 +304,8 @@ def _step(checkpoints: Checkpoints, folder: Path, name: str | None) -> int:
   step = checkpoints.best if name == 'best' else int(name)
   if step is None:
     raise ValueError(
-      f'{folder}: no checkpoint was validated; choose one of the steps '
-      f'{_listed(steps)}'
+      f'{folder}: no checkpoint was validated, so none is the best; choose one '
+      f'of the steps {_listed(steps)}'
     )
   if step not in steps:
     raise ValueError(

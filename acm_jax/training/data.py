@@ -11,7 +11,8 @@ from acm_jax.datasets import crops
 from data_pipelines import synthetic_set, training_set
 from data_pipelines.pipeline import DataSet
 
-# Name of the data set that a run generates itself; all others must be prepared.
+# Name of the data set that a run generates itself. All others must be prepared
+# before the run.
 SYNTHETIC = 'synthetic'
 
 
@@ -20,12 +21,12 @@ def find_sets(
   data_dir: epath.PathLike | None,
   workdir: Path,
 ) -> list[DataSet]:
-  """Finds the data sets of a mixture.
+  """Finds the data sets that a run trains on.
 
   Args:
     sets: Arguments of `DataSet` except the path. Keys are names of data sets.
-    data_dir: Folder with a subfolder for each data set, local or at an address
-      that etils.epath supports.
+    data_dir: Folder with a subfolder for each prepared data set, local or at an
+      address that etils.epath supports. None if no prepared set is used.
     workdir: Folder of the run, whose subfolder data/ holds the synthetic set.
 
   Raises:
@@ -63,9 +64,10 @@ def check_scale(
   """Checks that the crops of the data sets have the tracker's scale.
 
   Args:
-    sets: Data sets, which exist unless they are synthetic.
+    sets: Data sets. Only a synthetic set need not exist yet.
     template_size: Side of the tracker's template crop, px.
-    context_amount: Margin of the tracker's crops.
+    context_amount: Context in the tracker's crops, as a fraction of the sum of
+      the target's width and height.
 
   Raises:
     ValueError: The crops of a data set have another scale.
@@ -82,7 +84,7 @@ def check_scale(
 
 
 def _scale(data_set: DataSet) -> Mapping[str, Any]:
-  # The synthetic set may not exist yet.
+  # The synthetic set may not exist yet; its scale is fixed.
   if epath.Path(data_set.path).name == SYNTHETIC:
     return {
       'template_size': crops.TEMPLATE_SIZE,
@@ -98,7 +100,7 @@ def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
   (VIDEO.NUMBER), or several numbers if the video was labelled automatically.
 
   Args:
-    sets: Data sets, which exist unless they are synthetic.
+    sets: Data sets. Only a synthetic set need not exist yet.
     sequences: Names of the sequences for validation.
 
   Raises:
@@ -106,16 +108,18 @@ def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
   """
   held_out = {_video(name) for name in sequences}
   for data_set in sets:
-    # If the name of a synthetic sequence is the same, that is a coincidence.
+    # A synthetic sequence can have the same name only by coincidence.
     if epath.Path(data_set.path).name == SYNTHETIC:
       continue
     names = training_set.read_names(data_set.path)
     shared = held_out & {_video(name) for name in names}
     if shared:
       raise ValueError(
-        f'config.validation: {", ".join(sorted(shared))} also in '
-        f'{data_set.path}, which is trained on; write the data set again with '
-        '--exclude or, if it is composed, without these --backgrounds'
+        'config.validation: training must not use the videos '
+        f'{", ".join(sorted(shared))}, but {data_set.path} contains them; '
+        'write this data set again with `acm-jax prepare --exclude FILE` or '
+        '`acm-jax composed --exclude NAMES`, or choose other photographs for '
+        'its `--backgrounds`'
       )
 
 
@@ -129,7 +133,8 @@ def make_synthetic(
   """Writes the synthetic set of a run unless it already exists.
 
   Args:
-    section: Arguments of `synthetic_set.ensure`.
+    section: Arguments of `synthetic_set.ensure` except the folder and
+      `crop_size`.
     workdir: Folder of the run.
     crop_size: Side of the crops, px.
   """

@@ -18,8 +18,8 @@ def check_pairs(name: str, pairs: Any, example: tuple[str, Any]) -> None:
   Args:
     name: Name of the argument.
     pairs: Value of the argument.
-    example: Valid pair, for the message. All values must have the type of its
-      value.
+    example: Valid pair, for the message. The values of all pairs must have the
+      type of the value in this pair.
 
   Raises:
     ValueError: The argument is not a sequence of such pairs, or an expression
@@ -49,7 +49,9 @@ def check(name: str, patterns: Any) -> None:
       occurs twice.
   """
   if isinstance(patterns, str):
-    raise ValueError(f'{name}={patterns!r}: give a tuple of expressions')
+    raise ValueError(
+      f'{name}={patterns!r}: give a tuple of regular expressions'
+    )
   for pattern in patterns:
     try:
       re.compile(pattern)
@@ -59,13 +61,13 @@ def check(name: str, patterns: Any) -> None:
       ) from None
   if repeated := sorted({p for p in patterns if list(patterns).count(p) > 1}):
     raise ValueError(
-      f'{name}: {", ".join(map(repr, repeated))} occurs twice; remove one of '
-      'them'
+      f'{name}: expressions occur more than once: '
+      f'{", ".join(map(repr, repeated))}; remove the repetitions'
     )
 
 
 def joined(path: Sequence[Any]) -> str:
-  """Joins the entries of a JAX key path by '/', such as 'head/kernel'."""
+  """Returns a JAX key path as text, joined by '/', such as 'head/kernel'."""
   return jax.tree_util.keystr(tuple(path), simple=True, separator='/')
 
 
@@ -78,7 +80,10 @@ def named(tree: Any) -> list[tuple[str, Any]]:
 
 
 def assign(name: str, patterns: Sequence[str], tree: Any) -> Any:
-  """Finds the first expression that selects each parameter.
+  """Finds, for each parameter, the first expression that selects it.
+
+  An expression selects a parameter if it matches the beginning of the
+  parameter's path, such as 'head/kernel'.
 
   Args:
     name: Name of the argument that holds the expressions.
@@ -89,8 +94,8 @@ def assign(name: str, patterns: Sequence[str], tree: Any) -> Any:
     A tree with the structure of `tree`; its leaves are the expressions found.
 
   Raises:
-    ValueError: A parameter is not selected by any expression. Or an expression
-      is never the first one that selects a parameter.
+    ValueError: A parameter is not selected by any expression, or an expression
+      is never the first that selects a parameter.
   """
 
   def first(path, _):
@@ -99,7 +104,7 @@ def assign(name: str, patterns: Sequence[str], tree: Any) -> Any:
     if not matching:
       raise ValueError(
         f'{name}: no expression selects the parameter {parameter}; add '
-        "'' as the last expression, which selects all that remain"
+        "'' as the last expression, which selects all remaining parameters"
       )
     return matching[0]
 
@@ -107,7 +112,8 @@ def assign(name: str, patterns: Sequence[str], tree: Any) -> Any:
   used = set(jax.tree.leaves(assigned))
   if unused := [pattern for pattern in patterns if pattern not in used]:
     raise ValueError(
-      f'{name}: {", ".join(map(repr, unused))} decides for no parameter; '
-      'correct or remove the expression, or move it up'
+      f'{name}: expressions have no effect: {", ".join(map(repr, unused))} '
+      '(they match no parameter, or earlier expressions select their '
+      'parameters); correct or remove these expressions, or move them up'
     )
   return assigned

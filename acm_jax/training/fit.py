@@ -1,4 +1,4 @@
-"""Training steps from a given state to the end of a plan."""
+"""Training loop: takes steps from a given state to the end of a plan."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -20,8 +20,8 @@ class Done(NamedTuple):
     step: Number of steps so far, including this step.
     state: State after the step. The next step reuses its memory, so copy
       everything that must be kept.
-    metrics: Metrics of the step.
-    batch: Batch of the step.
+    metrics: Metrics of the step, as scalars on the device.
+    batch: Batch of the step, before augmentation, on the host.
   """
 
   step: int
@@ -43,14 +43,16 @@ def fit(
 ) -> TrainState:
   """Trains to the end of a plan, or until a hook stops training.
 
-  The step is compiled once per phase. After each step, all hooks are called,
-  even if one of them stops training.
+  The step is compiled once per phase, because different parameters train in
+  different phases. After each step, all hooks are called, even if one of them
+  stops training.
 
   Args:
     plan: Tracker, optimizer and schedule.
-    state: State to start from, on `mesh`; its memory is reused.
+    state: State to start from, on `mesh`. Do not use it afterwards, because its
+      memory is reused.
     batches: Batches of the remaining steps. If several processes train
-      together, only the part of each batch that belongs to this process.
+      together, each process passes its own part of every batch.
     mesh: Mesh of the devices to train on.
     hooks: Functions to call after every step.
 

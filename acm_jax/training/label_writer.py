@@ -1,4 +1,9 @@
-"""Writes labelled tracks as sequences in the layout `folder`."""
+"""Writes labelled tracks as sequences in the layout `folder`.
+
+    <sequence>/{img/, groundtruth.txt, absent.txt}
+
+In absent.txt, a frame has 0 if its box is a label, and 1 otherwise.
+"""
 
 import os
 import shutil
@@ -14,12 +19,12 @@ from data_pipelines.stretches import Stretch
 
 
 class Labels(NamedTuple):
-  """Tracks of n targets in a stretch of t frames.
+  """Tracks of n targets in a stretch: t frames of one shot.
 
   Attributes:
     box_xywh: Box in each frame, px, 0-based.
     agrees: Whether the forward and the backward pass agree on the box.
-    outcomes: Outcome of each track, a constant of `agreement`.
+    outcomes: Outcome of each track: `KEPT`, or why the track is dropped.
   """
 
   box_xywh: Float[np.ndarray, 't n 4']
@@ -30,14 +35,16 @@ class Labels(NamedTuple):
 def write(prefix: Path, stretch: Stretch, labels: Labels) -> int:
   """Writes a sequence for each kept track of a stretch.
 
+  A sequence ends with the last frame in which the passes agree.
+
   Args:
-    prefix: Beginning of the paths of the sequences. It contains the name and
-      the number of the video.
+    prefix: Beginning of the paths of the sequences: the output folder, the name
+      of the video and its number, as OUT/VIDEO.NUMBER.
     stretch: Frames of the stretch.
     labels: Tracks of the stretch.
 
   Returns:
-    The number of labelled boxes.
+    The number of boxes written on which the passes agree.
   """
   images: dict[str, Path] = {}
   written = 0
@@ -68,7 +75,8 @@ def _write_image(
   Args:
     path: Image to write.
     frame: RGB frame.
-    images: Images of the stretch that were already written, by file name.
+    images: Images of the stretch that were already written; keys are file
+      names. A new image is added.
   """
   if same := images.get(path.name):
     try:

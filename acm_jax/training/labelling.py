@@ -1,9 +1,10 @@
 """Labels unlabelled video with a trained tracker.
 
-In each stretch of a video, targets are tracked forward and backward. Tracking
-starts from boxes that are proposed automatically or given by the user. Boxes on
-which both passes agree (see `agreement`) are written in the layout `folder`,
-for `acm-jax prepare`.
+A video is split into stretches, which are short runs of frames of one shot. In
+each stretch, targets are tracked forward and backward. Tracking starts from
+boxes that are proposed automatically or given by the user. Boxes on which both
+passes agree (see `agreement`) are written in the layout `folder`, which
+`acm-jax prepare` reads.
 """
 
 import collections
@@ -28,16 +29,16 @@ from acm_jax.training.label_writer import Labels
 from data_pipelines import proposals
 from data_pipelines.stretches import Stretch, stretches
 
-# Number of frames in the shortest stretch that is tracked. One frame more than
-# must agree, because the last frame never counts; see `agreement.agreed`.
+# Number of frames in the shortest stretch that is tracked: one more than the
+# frames in which the passes must agree, because the last frame never counts.
 _SHORTEST = agreement.LEAST_FRAMES + 1
-# One target that stands still is kept for this number of moving targets. Few
-# are kept because they teach little: template and search region show the same
-# location.
+# Number of moving targets per target that is kept although it stands still. Few
+# still targets are kept, because they teach little: template and search region
+# show the same location.
 _MOVING_PER_STILL = 3
-# _SETTLE: Number of times that a proposed target is tracked in the first frame,
-# so that its box settles on an object. _CANDIDATES: Number of proposals,
-# relative to the number of targets.
+# _SETTLE: Number of times that the first frame is tracked again, until the box
+# of a proposed target settles on an object. _CANDIDATES: Number of proposals
+# for each target that can be tracked at once.
 _SETTLE, _CANDIDATES = 8, 2
 # Names that benchmarks give to the folder of a video's images.
 _IMAGE_FOLDERS = ('img', 'color')
@@ -57,7 +58,8 @@ class Settings:
     every: Distance between consecutive frames of a stretch, in frames of the
       video.
     overlap: Minimum IoU of the boxes of the forward and the backward pass.
-    score: Score that the scores of both passes must exceed.
+    score: Threshold that the scores of both passes must exceed. Also the
+      threshold for the scores of proposed targets.
     seed: Random seed for sampling proposals.
   """
 
@@ -73,11 +75,13 @@ class Settings:
     least = {'targets': 1, 'length': _SHORTEST, 'every': 1, 'seed': 0}
     for name, bound in least.items():
       if getattr(self, name) < bound:
-        raise ValueError(f'{name}={getattr(self, name)}: give {bound} or more')
+        raise ValueError(
+          f'`{name}`={getattr(self, name)}: give {bound} or more'
+        )
     for name in ('overlap', 'score'):
       if not 0 <= getattr(self, name) < 1:
         raise ValueError(
-          f'{name}={getattr(self, name)}: give at least 0 and less than 1'
+          f'`{name}`={getattr(self, name)}: give at least 0 and less than 1'
         )
 
 
@@ -86,8 +90,8 @@ class Clip(NamedTuple):
 
   Attributes:
     source: Video file or folder of images.
-    starts: Boxes x, y, w, h, px; keys are frame numbers. None to propose boxes
-      automatically.
+    starts: Boxes x, y, w, h, px, 0-based; keys are the numbers of the frames in
+      which tracking starts, from 0. None to propose boxes automatically.
   """
 
   source: str
@@ -113,8 +117,8 @@ class Report:
   Attributes:
     name: Name of the video or of the group of videos.
     frames: Number of frames in which targets were tracked.
-    labels: Number of boxes that were written.
-    seconds: Duration of the work.
+    labels: Number of boxes written on which the passes agree.
+    seconds: Duration of the labelling, s.
     stretches: Number of stretches with each outcome.
     tracks: Number of tracks with each outcome.
   """
@@ -140,12 +144,15 @@ class Report:
 
 
 def read_clips(videos: Sequence[str], starts: Sequence[str] = ()) -> list[Clip]:
-  """Reads the initial boxes of the targets in videos.
+  """Reads the initial boxes of the targets in each video.
 
   Args:
     videos: Video files or folders of images.
-    starts: Files of boxes, one per video, with rows frame,x,y,w,h (default:
-      boxes are proposed).
+    starts: Files of boxes, one per video, with rows frame,x,y,w,h; frames count
+      from 0, and boxes are in px, 0-based (default: boxes are proposed).
+
+  Returns:
+    A clip for each video.
 
   Raises:
     FileNotFoundError: A file of boxes does not exist.
@@ -171,11 +178,12 @@ def label(
   """Labels videos, and writes a sequence for each track that is kept.
 
   Sequences are named VIDEO.NUMBER.FRAME.TARGET: the name of the video, its
-  number, the first frame, and the target. By this name, training recognises and
-  refuses sequences from held-out videos (see `training.data.check_held_out`).
-  The images of a sequence have the numbers of the video's frames and end with
-  the last labelled frame. The tracks of a stretch share their images as hard
-  links if the file system supports them.
+  index in `clips`, the number of the first frame, and the index of the target.
+  By this name, training recognises and refuses sequences from held-out videos
+  (see `training.data.check_held_out`). The images of a sequence are numbered
+  like the frames of the video, and end with the last labelled frame. The tracks
+  of a stretch share their images as hard links if the file system supports hard
+  links.
 
   Args:
     tracker: Tracker to label with.
@@ -219,7 +227,7 @@ def label(
 
 
 def total(reports: Iterable[Report]) -> Report:
-  """Adds up reports."""
+  """Adds up the reports of several videos."""
   reports = list(reports)
   return Report(
     name=f'all {len(reports)}',
@@ -271,13 +279,15 @@ def _read_starts(path: Path) -> dict[int, Float[np.ndarray, 'n 4']]:
   """Reads initial boxes; keys of the result are frame numbers."""
   rows = sequences.read_rows(path, (5,))
   if not rows:
-    raise ValueError(f'{path}: no boxes in it; give rows frame,x,y,w,h')
+    raise ValueError(
+      f'{path}: the file has no rows; it must hold frame,x,y,w,h for each box'
+    )
   boxes = collections.defaultdict(list)
   for row, (frame, *box) in enumerate(rows, 1):
     if frame < 0 or not frame.is_integer():
       raise ValueError(
-        f'{path} row {row}: frame {frame:g}; count frames in whole numbers '
-        'from 0'
+        f'{path} row {row}: {frame:g} is not a frame number; count frames in '
+        'whole numbers from 0'
       )
     boxes[int(frame)].append(box)
   return {n: np.array(box, np.float32) for n, box in boxes.items()}
@@ -327,15 +337,15 @@ def _label_clip(
     yield
   if beyond := set(clip.starts or ()) - seen:
     raise ValueError(
-      f'{clip.source}: ends before frame {min(beyond)}, for which a box is '
-      'given; correct the file of boxes'
+      f'{clip.source}: the video ends before frame {min(beyond)}, for which a '
+      'box is given; correct the file of boxes'
     )
 
 
 def _starts(
   tracker: VideoTracker, clip: Clip, stretch: Stretch, settings: Settings
 ) -> Float[np.ndarray, 'n 4']:
-  """Returns the initial boxes of a stretch, from the clip or proposed."""
+  """Returns a stretch's initial boxes, given in the clip or proposed."""
   if clip.starts is None:
     return _proposed(tracker, stretch, settings)
   number, size_hw = stretch.numbers[0], stretch.frames[0].shape[:2]
@@ -350,7 +360,7 @@ def _starts(
 def _proposed(
   tracker: VideoTracker, stretch: Stretch, settings: Settings
 ) -> Float[np.ndarray, 'n 4']:
-  """Proposes boxes, and lets the tracker refine and select them."""
+  """Proposes boxes in the first frame; the tracker refines and selects them."""
   first, lanes = stretch.frames[0], settings.targets
   seed = settings.seed, stretch.numbers[0]
   proposed = proposals.propose(stretch.frames, _CANDIDATES * lanes, seed)

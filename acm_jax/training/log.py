@@ -23,8 +23,10 @@ class RunLog(contextlib.ExitStack):
   """Context manager that writes metrics, and stops a run that diverges.
 
   The metrics of a step are fetched after the next step was started, so that the
-  device never waits for the host. With several processes, every process checks
-  for skipped steps, and only the first process writes.
+  device never waits for the host. With several processes, every process counts
+  skipped steps, and only the first process writes. A skipped step updates no
+  weights, because its loss was too large, or because its loss, gradient or
+  batch-norm statistics were not finite.
   """
 
   def __init__(
@@ -40,7 +42,7 @@ class RunLog(contextlib.ExitStack):
 
     Args:
       workdir: Folder of the run.
-      first_step: Number of steps that the run starts from.
+      first_step: Number of steps that were taken before; 0 for a new run.
       total_steps: Number of steps of the whole run.
       batch_size: Number of pairs in a step, over all processes.
       every: Number of steps from one row of metrics to the next.
@@ -64,9 +66,10 @@ class RunLog(contextlib.ExitStack):
     self._mark: tuple[int, float] | None = None
 
   def add(self, done: Done) -> bool:
-    """Adds a step, which may still be running.
+    """Adds a step, which may still be running, and logs the previous step.
 
-    Returns False, so that training continues.
+    Returns:
+      False: as a hook of `fit`, this method does not stop training.
 
     Raises:
       RuntimeError: Ten consecutive steps were skipped.
@@ -90,7 +93,11 @@ class RunLog(contextlib.ExitStack):
     self._show(step)
 
   def flush(self) -> None:
-    """Waits for the step that was added last, and logs its metrics."""
+    """Waits for the step that was added last, and logs its metrics.
+
+    Raises:
+      RuntimeError: Ten consecutive steps were skipped.
+    """
     if self._pending is None:
       return
     (step, metrics, sample_id), self._pending = self._pending, None
@@ -116,8 +123,8 @@ class RunLog(contextlib.ExitStack):
     if not values['skipped_in_a_row']:
       return
     logging.warning(
-      'step %d skipped: loss %g, gradient norm %g; (data set, track) of the '
-      'templates: %s',
+      'step %d skipped: loss %g, gradient norm %g; numbers of data set and '
+      'track of each template: %s',
       step,
       values['loss'],
       values['grad_norm'],
@@ -125,9 +132,10 @@ class RunLog(contextlib.ExitStack):
     )
     if values['skipped_in_a_row'] >= _PATIENCE:
       raise RuntimeError(
-        f'step {step}: loss or gradient was not finite, or the loss was too '
-        f'large, for {_PATIENCE} consecutive steps; lower the learning rate or '
-        'check the samples listed above'
+        f'step {step}: {_PATIENCE} consecutive steps were skipped, because the '
+        'loss, the gradient or the batch-norm statistics were not finite, or '
+        'the loss was too large; lower the learning rate or check the samples '
+        'listed above'
       )
 
   def _write(self, step: int) -> None:

@@ -23,12 +23,12 @@ class Writer:
 
     If a run was killed, metrics.jsonl may have rows of steps after its last
     checkpoint. A resumed run repeats these steps, so the rows after
-    `first_step` are removed. TensorBoard keeps its events and shows such steps
-    twice.
+    `first_step` are removed. TensorBoard keeps its events and shows the
+    repeated steps twice.
 
     Args:
       workdir: Folder of the run.
-      first_step: Number of steps that the run starts from.
+      first_step: Number of steps that were taken before; 0 for a new run.
     """
     path = workdir / FILE
     rows = path.read_text().splitlines() if path.exists() else []
@@ -47,7 +47,10 @@ class Writer:
       self._tensorboard.close()
 
   def write(self, step: int, values: Values) -> None:
-    """Writes a row; a number that is not finite is written as null."""
+    """Appends the metrics after `step` steps.
+
+    In metrics.jsonl, a number that is not finite is written as null.
+    """
     row = {'step': step} | {
       name: value if math.isfinite(value) else None
       for name, value in values.items()
@@ -71,6 +74,11 @@ def _tensorboard(folder: Path):
   try:
     from tensorboardX import SummaryWriter
   except ImportError as error:
-    logging.warning('metrics are written to %s only: %s', FILE, error)
+    logging.warning(
+      'metrics are written to %s only (%s); install tensorboardX to write them '
+      'as TensorBoard events, too',
+      FILE,
+      error,
+    )
     return None
   return SummaryWriter(str(folder))

@@ -1,4 +1,4 @@
-"""Optimizers, with a factor on the learning rate for groups of parameters."""
+"""Optimizers that scale the learning rate of each group of parameters."""
 
 import abc
 import dataclasses
@@ -10,6 +10,7 @@ import optax
 
 from acm_jax.training import expressions
 
+# Pairs of a regular expression and a factor on the learning rate.
 Rates = Sequence[tuple[str, float]]
 
 
@@ -19,9 +20,11 @@ class Optimizer(abc.ABC):
 
       direction = f(clip(g), w);  update = -factor direction
 
-  The learning rate multiplies the updates, not the state of the optimizer, so
-  that a change of the rate takes effect at once. The gradients of all
-  parameters that train are clipped by their common norm.
+  Here g are the gradients, w the weights, f the rule of the subclass, and
+  factor is the parameter's factor on the learning rate. The training step
+  multiplies the updates by the learning rate. The state of the optimizer does
+  not contain the rate, so a change of the rate takes effect at once. The
+  gradients of all parameters that train are clipped by their common norm.
 
   Attributes:
     weight_decay: Weight decay, which also applies to biases and batch norms.
@@ -33,17 +36,23 @@ class Optimizer(abc.ABC):
 
   @abc.abstractmethod
   def direction(self) -> tuple[optax.GradientTransformation, ...]:
-    """Returns the transformations of clipped gradients into directions."""
+    """Returns transformations that turn clipped gradients into directions.
+
+    The transformations are applied in the order of the tuple.
+    """
 
   def of(self, params: Any, rates: Rates) -> optax.GradientTransformation:
-    """Builds the transformation of gradients into updates for a network.
+    """Builds the transformation that turns a network's gradients into updates.
 
     Args:
       params: Parameters, as arrays or shapes.
-      rates: Factors on the learning rate; see `schedule.Phase`.
+      rates: Pairs of a regular expression and a factor on the learning rate.
+        The first expression that matches the beginning of a parameter's path
+        decides; the factor 0 freezes the parameter.
 
     Raises:
-      ValueError: See `expressions.assign`.
+      ValueError: A parameter matches no expression, or an expression is never
+        the first that matches.
     """
     patterns = [pattern for pattern, _ in rates]
     groups = expressions.assign('rates', patterns, params)
@@ -71,9 +80,11 @@ class Sgd(Optimizer):
 
       v = momentum v + g + weight_decay w;  direction = v
 
+  where g is the clipped gradient and w the weight.
+
   Attributes:
-    weight_decay: See `Optimizer`.
-    clip_norm: See `Optimizer`.
+    weight_decay: Weight decay, which also applies to biases and batch norms.
+    clip_norm: Maximum gradient norm; None disables clipping.
     momentum: Decay of the velocity v.
   """
 
@@ -92,11 +103,12 @@ class AdamW(Optimizer):
 
       direction = m / (sqrt(v) + eps) + weight_decay w
 
-  where m and v are bias-corrected moving averages of g and of its square.
+  where w is the weight, and m and v are bias-corrected moving averages of the
+  clipped gradient and of its square.
 
   Attributes:
-    weight_decay: See `Optimizer`.
-    clip_norm: See `Optimizer`.
+    weight_decay: Weight decay, which also applies to biases and batch norms.
+    clip_norm: Maximum gradient norm; None disables clipping.
     b1: Decay of the average of the gradient.
     b2: Decay of the average of the squared gradient.
     eps: Small constant that keeps the denominator above 0.
@@ -140,6 +152,6 @@ def make(name: str = 'sgd', **attributes: Any) -> Optimizer:
     unknown = [each for each in attributes if each not in known]
     problem = f'has no {", ".join(map(repr, unknown))}' if unknown else error
     raise ValueError(
-      f'optimizer {name}: {problem}; give {", ".join(known)}, or the argument '
-      f':optimizer={name} of the config'
+      f'optimizer {name}: {problem}; give {", ".join(known)}, or add '
+      f':optimizer={name} to `config`, which sets all of them'
     ) from error

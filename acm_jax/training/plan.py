@@ -55,9 +55,11 @@ class Plan:
       sizes of the tracker.
     optimizer: Optimizer that turns gradients into updates.
     log: Number of steps from one row of metrics to the next.
-    saving: Number of steps between checkpoints, and how many to keep.
+    saving: Number of steps between checkpoints, and number of checkpoints to
+      keep.
     sharding: Rules that split arrays over devices.
-    precision: Precision of matrix products, one of `model.PRECISIONS`.
+    precision: Precision of matrix products, a value of
+      `jax.default_matmul_precision` that `model.PRECISIONS` lists.
     validation: Held-out sequences to track at every checkpoint, if any.
     teacher: Trained tracker to imitate, if any.
   """
@@ -93,9 +95,10 @@ class Plan:
 
   @property
   def crop_sides(self) -> dict[str, int]:
-    """Sides of the crops in a batch, px; keys are arguments of `train_batches`.
+    """Sides of the crops in a batch before augmentation, px.
 
-    The sides include the margin for shift and scale.
+    The sides include the margin for shift and scale. The keys are
+    `template_side` and `search_side`, arguments of `train_batches`.
     """
     template, search = self.tracker.template_size, self.search_size
     if self.distortion:
@@ -125,7 +128,8 @@ class Plan:
     """Builds the optimizer of a phase.
 
     Raises:
-      ValueError: See `expressions.assign`.
+      ValueError: A parameter matches no expression in the rates of the phase,
+        or an expression is never the first that matches.
     """
     with section(f'phases.{phase.name}'):
       return self.optimizer.of(self.shapes['params'], phase.rates)
@@ -138,7 +142,8 @@ class Plan:
       mesh: Mesh of the devices to train on.
 
     Raises:
-      ValueError: See `Sharding.specs`.
+      ValueError: A parameter matches no expression in the sharding rules, or an
+        expression is never the first that matches.
     """
     with section('sharding'):
       return sharding.of_state(state, self.sharding, mesh)
@@ -157,7 +162,14 @@ class Plan:
     return states.create(variables, self.optimizer_of(phase), averaged=averaged)
 
   def enter(self, phase: Phase, before: TrainState) -> TrainState:
-    """Returns `before` with a new state for the optimizer of `phase`."""
+    """Returns the state with which a phase begins.
+
+    Only the state of the optimizer is new.
+
+    Args:
+      phase: Phase that begins.
+      before: State at the end of the previous phase.
+    """
     fresh = self.optimizer_of(phase).init(before.params)
     return before.replace(opt_state=fresh)
 
@@ -178,8 +190,8 @@ class Plan:
     )
 
     def train_step(state, raw, teacher_variables=None):
-      # JAX reads the precision while it traces the step, so that the global
-      # setting of the process has no effect.
+      # JAX reads the precision while it traces the step. In this context, the
+      # global setting of the process has no effect.
       with jax.default_matmul_precision(self.precision):
         return take(state, raw, teacher_variables)
 
@@ -189,21 +201,26 @@ class Plan:
 def make_plan(
   config: Mapping[str, Any], tracker: Tracker | None = None
 ) -> Plan:
-  """Makes the plan of a config.
+  """Makes the plan of a training run from its config.
 
   Args:
     config: Sections of the config, as plain mappings.
     tracker: Tracker to train (default: the tracker of the section `tracker`).
 
+  Returns:
+    The plan, without a teacher, which is loaded separately.
+
   Raises:
-    ValueError: A number is out of range, a name is unknown, or an expression
-      matches nothing; the message names the section.
+    ValueError: A section is missing, a number is out of range, a name is
+      unknown, or an expression matches nothing; the message names the section.
   """
   missing_or_unknown = _SECTIONS ^ (set(config) - _OPTIONAL)
   if missing_or_unknown:
     raise ValueError(
-      'config: sections missing or unknown: '
-      f'{", ".join(sorted(missing_or_unknown))}'
+      'config: sections are missing or unknown: '
+      f'{", ".join(sorted(missing_or_unknown))}; required are '
+      f'{", ".join(sorted(_SECTIONS))}; optional are '
+      f'{", ".join(sorted(_OPTIONAL))}'
     )
 
   def build(function, name, **others):
@@ -236,7 +253,7 @@ def make_plan(
 
 
 def _check_expressions(plan: Plan) -> None:
-  """Checks the regular expressions of all phases before the run starts."""
+  """Checks the regular expressions of phases and sharding before the run."""
   for phase in plan.phases:
     plan.optimizer_of(phase)
   schedule.check_statistics(plan.phases, plan.shapes.get('batch_stats', {}))

@@ -44,7 +44,10 @@ def say(text: str) -> None:
 
 
 def agree(values: Mapping[str, float]) -> dict[str, float]:
-  """Returns the values of the first process in every process."""
+  """Returns, in every process, the values that the first process passed.
+
+  All processes must call this function, with the same keys.
+  """
   if jax.process_count() == 1:
     return dict(values)
   shared = multihost_utils.broadcast_one_to_all(dict(values))

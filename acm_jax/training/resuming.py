@@ -16,8 +16,8 @@ from acm_jax.training.sections import Train
 
 # Keys that the metrics of a validation depend on, in addition to the weights.
 _MEASURES = ('hparams', 'tracker.wide_search', 'validation')
-# Keys that no training step depends on. The number of workers is included,
-# because it depends on the machine.
+# Keys that no training step depends on. The batches are the same for any number
+# of workers.
 _FREE = (
   *_MEASURES,
   *('checkpoints', 'data.workers', 'log', 'sharding', 'tuned'),
@@ -43,7 +43,15 @@ Config = Mapping[str, Any]
 
 
 def changes(old: Config, new: Config) -> dict[str, str]:
-  """Describes the differences between two configs; keys are config keys."""
+  """Describes the differences between two configs.
+
+  The fingerprint of the teacher is compared only if `new` has one, which it
+  gets when the teacher is loaded.
+
+  Returns:
+    A description of each difference, with the old and the new value. Keys are
+    paths of values in the config, such as `train.epochs`.
+  """
   before, after = _flat(old), _flat(new)
   keys = before.keys() | after.keys()
   if _FINGERPRINT not in after:
@@ -56,7 +64,7 @@ def changes(old: Config, new: Config) -> dict[str, str]:
 
 
 def check(old: Config, new: Config, step: int | None) -> None:
-  """Checks that the steps of a run would have been the same with a new config.
+  """Checks that a run's steps so far would be the same with a new config.
 
   Args:
     old: Config of the run.
@@ -65,7 +73,7 @@ def check(old: Config, new: Config, step: int | None) -> None:
 
   Raises:
     ValueError: A step would have been different, or the new config ends before
-      `step`. The message continues a sentence that begins with the folder.
+      `step`. The caller must put the name of the folder before the message.
   """
   descriptions = changes(old, new)
   permitted = _FREE + _BY_EPOCH
@@ -88,7 +96,7 @@ def _check_epochs(old: Config, new: Config, step: int) -> None:
     raise ValueError(
       f'holds a run at step {step}, but config.train.epochs={train.epochs} '
       f'would end it at step {train.epochs * train.steps_per_epoch}; set '
-      f'{begun} or more'
+      f'{begun} or more epochs'
     )
   old_rates, new_rates = (
     schedule.rate_per_epoch(config['train']['epochs'], **config['schedule'])
@@ -101,7 +109,7 @@ def _check_epochs(old: Config, new: Config, step: int) -> None:
     if abs(new_rates[epoch] / old_rates[epoch] - 1) > _TOLERANCE:
       raise ValueError(
         f'holds a run whose epoch {epoch} had the learning rate '
-        f'{old_rates[epoch]:.6g}, which is now {new_rates[epoch]:.6g}; '
+        f'{old_rates[epoch]:.6g}; the new config gives {new_rates[epoch]:.6g}; '
         f'{_schedule_advice(old_rates, train.epochs)}, or {_ADVICE}'
       )
     old_phase = schedule.phase_at(old_phases, epoch)
@@ -113,8 +121,8 @@ def _check_epochs(old: Config, new: Config, step: int) -> None:
         change = f'and is now in phase {new_phase.name}'
       raise ValueError(
         f'holds a run whose epoch {epoch} was in phase {old_phase.name}, '
-        f'{change}; restore config.phases for the epochs before {begun}, or '
-        f'{_ADVICE}'
+        f'{change}; keep the old config.phases for the epochs before {begun}, '
+        f'or {_ADVICE}'
       )
 
 
@@ -129,15 +137,15 @@ def measured(config: Config) -> str:
 
 
 def _schedule_advice(rates: Float[np.ndarray, 'e'], epochs: int) -> str:
-  """Describes a schedule of `epochs` epochs that repeats the given rates."""
+  """Describes a schedule of `epochs` epochs that begins with `rates`."""
   # In further epochs, the rate keeps changing by the factor between the last
   # two rates.
   factor = rates[-1] / rates[-2] if len(rates) > 1 else 1.0
   last_rate = rates[-1] * factor ** (epochs - len(rates))
   return (
-    'restore config.schedule, but set '
+    'keep the old config.schedule, but set '
     f'config.schedule.last_rate={last_rate:.9g}, which gives the same rates in '
-    f'{epochs} epochs'
+    f'a run of {epochs} epochs'
   )
 
 

@@ -39,16 +39,16 @@ def run(
   """Trains to the end of the schedule and writes the folder of the run.
 
   The network is validated at the start, at every regular checkpoint and at the
-  end. SIGINT and SIGTERM end the run after the current step. A checkpoint is
-  saved then, but validated only if one was due at that step anyway.
+  end. SIGINT and SIGTERM end the run after the current step. That step is saved
+  as a checkpoint, and validated only if a regular checkpoint was due.
 
   Args:
     plan: Plan of the run.
     sections: Config of the plan, which is written to config.json.
     workdir: Folder of the run: config.json, checkpoints/, metrics.jsonl and
       TensorBoard events.
-    batches_from: Function that takes a number of steps and returns the batches
-      of all later steps.
+    batches_from: Function that takes the number of steps already done, and
+      returns an iterator over the batches of the remaining steps.
     mesh: Mesh of the devices to train on.
     source: Variables that a new run starts from (default: random variables).
     validator: Validator of the network; None to train without validation.
@@ -67,8 +67,8 @@ def run(
     state = _begin(plan, mesh, checkpoints, source)
     first_step = int(state.step)
     batches = batches_from(first_step)
-    # The folder is claimed only now, so that a request that fails above leaves
-    # it unchanged.
+    # The config is written only now: if anything above fails, the folder keeps
+    # its old config.
     if processes.is_first():
       changes = workdirs.claim(workdir, sections, newest_step(workdir))
       if changes:
@@ -97,7 +97,14 @@ def run(
 
 @dataclasses.dataclass(frozen=True)
 class _Save:
-  """Function that validates a state, if the run is validated, and saves it."""
+  """Function that saves a state; a validator, if any, first validates it.
+
+  Attributes:
+    plan: Plan of the run.
+    checkpoints: Checkpoints to add to.
+    validator: Validator of the network, if any.
+    log: Log that receives the metrics of the validation.
+  """
 
   plan: Plan
   checkpoints: Checkpoints
@@ -114,7 +121,10 @@ class _Save:
     self.checkpoints.save(state, metrics)
 
   def when_due(self, done: Done) -> bool:
-    """Hook that saves the state regularly and after the last step."""
+    """Saves the state if a checkpoint is due.
+
+    This is a hook. It never stops training.
+    """
     last = done.step == self.plan.total_steps
     if last or done.step % self.plan.saving.every == 0:
       self(done.state)

@@ -23,7 +23,9 @@ def rate_per_epoch(
   peak_rate: float,
   last_rate: float,
 ) -> Float[np.ndarray, 'e']:
-  """Computes learning rates that rise geometrically to a peak and then fall.
+  """Computes the learning rate of each epoch.
+
+  The rates rise geometrically to a peak, and then fall geometrically.
 
   Args:
     epochs: Number of epochs.
@@ -39,11 +41,13 @@ def rate_per_epoch(
   """
   if not 0 <= warmup_epochs < epochs:
     raise ValueError(
-      f'warmup_epochs={warmup_epochs} must be less than epochs={epochs}'
+      f'warmup_epochs={warmup_epochs} must be at least 0 and less than '
+      f'epochs={epochs}'
     )
   if not all(0 < r <= 1e3 for r in (first_rate, peak_rate, last_rate)):
     raise ValueError(
-      'first_rate, peak_rate and last_rate must be above 0 and at most 1000'
+      f'first_rate={first_rate}, peak_rate={peak_rate} and '
+      f'last_rate={last_rate} must be above 0 and at most 1000'
     )
   warmup = first_rate * (peak_rate / first_rate) ** np.linspace(
     0, 1, warmup_epochs, endpoint=False
@@ -62,7 +66,8 @@ class Phase:
     rates: Pairs of a regular expression and a factor. The first expression that
       matches the beginning of a parameter's path gives the factor on the
       parameter's learning rate; 0 freezes the parameter.
-    frozen_statistics: Batch norms whose statistics are frozen; see `Mode`.
+    frozen_statistics: Regular expressions. Batch norms keep their running
+      statistics if an expression matches the beginning of their path.
   """
 
   name: str
@@ -71,13 +76,14 @@ class Phase:
   frozen_statistics: tuple[str, ...] = ()
 
   def mode(self, params: Any) -> Mode:
-    """Returns which modules of a network train, according to the rates.
+    """Returns the mode in which a network trains during the phase.
 
     Args:
-      params: Parameters, as arrays or shapes.
+      params: Parameters of the network, as arrays or shapes.
 
     Raises:
-      ValueError: See `expressions.assign`.
+      ValueError: No expression in `rates` matches a parameter, or an expression
+        is never the first to match.
     """
     factors = dict(self.rates)
     assigned = expressions.assign('rates', list(factors), params)
@@ -135,17 +141,20 @@ def make_phase(
   Args:
     name: Name of the phase, for messages.
     from_epoch: First epoch of the phase, counted from 0.
-    rates: Factors on the learning rate; see `Phase`.
-    frozen_statistics: Batch norms whose statistics are frozen; see `Mode`.
+    rates: Pairs of a regular expression and a factor on the learning rate; see
+      `Phase`.
+    frozen_statistics: Regular expressions that select batch norms; see `Phase`.
 
   Raises:
-    ValueError: A regular expression is malformed.
+    ValueError: An expression is malformed or occurs twice, or a factor is
+      negative or not finite.
   """
   expressions.check_pairs('rates', rates, ('backbone/', 0.1))
   for pattern, factor in rates:
     if not 0 <= factor < math.inf:
       raise ValueError(
-        f'rates: {factor} for {pattern!r}: give a factor of 0 or more'
+        f'rates: the factor {factor} for {pattern!r} must be finite and at '
+        'least 0'
       )
   expressions.check('frozen_statistics', frozen_statistics)
   return Phase(
@@ -174,9 +183,9 @@ def check_statistics(phases: Sequence[Phase], batch_stats: Any) -> None:
     for pattern in phase.frozen_statistics:
       if not any(re.match(pattern, norm) for norm in norms):
         raise ValueError(
-          f'config.phases.{phase.name}: frozen_statistics: no path of a batch '
-          f'norm begins with {pattern!r}; the {len(norms)} paths include '
-          f'{", ".join(sorted(norms)[:3])}'
+          f'config.phases.{phase.name}: frozen_statistics: {pattern!r} selects '
+          'no batch norm; correct or remove the expression (examples of the '
+          f'{len(norms)} paths: {", ".join(sorted(norms)[:3])})'
         )
 
 

@@ -10,8 +10,8 @@ def section(name: str) -> Iterator[None]:
   """Adds the name of a config section to errors raised in the `with` block.
 
   Raises:
-    ValueError: The block raised ValueError or TypeError, which is the error for
-      a missing or unknown argument.
+    ValueError: The block raised a ValueError, or a TypeError, which Python
+      raises for a missing or unknown argument.
   """
   try:
     yield
@@ -28,10 +28,10 @@ class Train:
     pairs_per_epoch: Number of pairs in an epoch, rounded down to whole batches.
     batch_size: Number of pairs in a step, over all devices.
     seed: Random seed of the whole run.
-    search_size: Side of the search crop in training, px; 0 stands for the side
+    search_size: Side of the search crop in training, px; 0 for the same side as
       in tracking.
-    ema_decay: Decay of the moving average of the weights, for example 0.999.
-      Tracking uses the average. 0 for no average.
+    ema_decay: Decay of the moving average of the weights, for example 0.999; 0
+      for no average. If there is an average, it is used for tracking.
   """
 
   epochs: int
@@ -45,8 +45,8 @@ class Train:
     _check_counts(self, 'epochs', 'pairs_per_epoch', 'batch_size')
     if self.pairs_per_epoch < self.batch_size:
       raise ValueError(
-        f'pairs_per_epoch={self.pairs_per_epoch} is less than one batch of '
-        f'batch_size={self.batch_size}'
+        f'pairs_per_epoch={self.pairs_per_epoch} must be at least '
+        f'batch_size={self.batch_size}, which is one batch'
       )
     if not 0 <= self.ema_decay < 1:
       raise ValueError(
@@ -96,8 +96,8 @@ class Validation:
   Attributes:
     benchmark: Name of the benchmark, as in `acm_jax.evaluate`.
     sequences: Names of the sequences to track; training must not use them.
-    pairs: Number of pairs of frames for comparing right with wrong templates;
-      see `template_gap`.
+    pairs: Number of pairs of a template and a search crop. Each search crop is
+      tracked with its own and with a wrong template; see `template_gap`.
   """
 
   benchmark: str
@@ -108,8 +108,8 @@ class Validation:
     names = self.sequences
     if isinstance(names, str) or len(set(names)) < max(2, len(names)):
       raise ValueError(
-        f'sequences={names!r}: name two or more, each once, because a wrong '
-        'template comes from another sequence'
+        f'sequences={names!r}: give two or more names, each once, because a '
+        'wrong template comes from another sequence'
       )
     if not isinstance(self.pairs, int) or self.pairs < 2:
       raise ValueError(f'pairs={self.pairs!r} must be a whole number above 1')

@@ -46,8 +46,8 @@ class Sharding:
   """Section `sharding` of a config.
 
   Attributes:
-    fsdp: Number of devices that share a split parameter; must divide the number
-      of all devices.
+    fsdp: Number of devices over which a parameter is split; must divide the
+      number of all devices.
     rules: Pairs of a regular expression and a key of `RULES`. The first
       expression that matches the beginning of a parameter's path decides:
       `replicate` keeps the parameter on every device; `fsdp` splits its largest
@@ -76,10 +76,11 @@ class Sharding:
       params: Parameters, as arrays or shapes.
 
     Returns:
-      Partition of each parameter; keys are paths.
+      Partition of each parameter. Keys are paths, such as 'head/kernel'.
 
     Raises:
-      ValueError: See `expressions.assign`.
+      ValueError: No rule matches a parameter, or a rule is never the first to
+        match.
     """
     rules = dict(self.rules)
     assigned = expressions.assign('rules', list(rules), params)
@@ -98,7 +99,7 @@ def make_mesh(
 
   Args:
     fsdp: Size of the axis `fsdp`.
-    devices: Devices (default: the devices of all processes).
+    devices: Devices to arrange (default: the devices of all processes).
 
   Raises:
     ValueError: The number of devices is not a multiple of `fsdp`.
@@ -106,8 +107,9 @@ def make_mesh(
   devices = jax.devices() if devices is None else devices
   if len(devices) % fsdp:
     raise ValueError(
-      f'config.sharding: fsdp={fsdp} does not divide the {len(devices)} '
-      f'devices; give one of {", ".join(map(str, _divisors(len(devices))))}'
+      f'config.sharding: fsdp={fsdp} does not divide the number of devices, '
+      f'{len(devices)}; give one of '
+      f'{", ".join(map(str, _divisors(len(devices))))}'
     )
   return jax.make_mesh(
     (len(devices) // fsdp, fsdp),
@@ -141,6 +143,9 @@ def of_state(state: Any, sharding: Sharding, mesh: Mesh) -> Any:
     state: `TrainState` of arrays or shapes.
     sharding: Rules for the parameters.
     mesh: Mesh of the devices to train on.
+
+  Returns:
+    A tree with the structure of `state`, whose leaves are shardings.
   """
   specs = sharding.specs(state.params)
   shapes = {path: leaf.shape for path, leaf in expressions.named(state.params)}

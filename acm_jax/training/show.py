@@ -30,8 +30,9 @@ def write_sheet(
   """Plots the first pairs of a run as a PNG file.
 
   Each pair is shown in three images: the template, the search image, and the
-  search image with its label map. Positive locations are green, negative
-  locations are red, and locations that the loss ignores are unchanged.
+  search image with its label map. In the label map, positive locations are
+  green, negative locations are red, and locations that the loss ignores are
+  not coloured.
 
   Args:
     plan: Plan of the run.

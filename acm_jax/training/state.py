@@ -19,7 +19,8 @@ class TrainState:
     params: Weights.
     batch_stats: Running statistics of the batch norms.
     opt_state: Optimizer's state for the parameters that train in this phase.
-    skipped: Number of skipped steps; see `step.train_step`.
+    skipped: Number of steps so far that changed no weights, because the loss
+      was too large or a number was not finite.
     skipped_in_a_row: Number of skipped steps since the last step that was not
       skipped.
     average: Moving average of `params` and `batch_stats`; None if the run does
@@ -74,7 +75,10 @@ def create(
 
 
 def fill(state: TrainState, variables: Variables) -> TrainState:
-  """Replaces the weights and statistics of a state before the first step."""
+  """Replaces the weights and statistics of a state before the first step.
+
+  The moving average, if any, then starts from the new values.
+  """
   state = state.replace(**variables)
   return state if state.average is None else _with_average(state)
 

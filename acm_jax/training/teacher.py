@@ -40,7 +40,15 @@ class Teacher:
     return self.model.fingerprint
 
   def outputs(self, variables: Variables, batch: Batch) -> Outputs:
-    """Computes the teacher's outputs as in tracking, at its own precision."""
+    """Computes the teacher's outputs for a batch, without gradients.
+
+    As in tracking, batch norms use their running statistics. Matrix products
+    have the teacher's own precision.
+
+    Args:
+      variables: Weights and statistics of the teacher.
+      batch: Crops for the student.
+    """
     with jax.default_matmul_precision(self.model.precision):
       outputs, _ = self.model.tracker.apply(
         variables, batch.template, batch.template_box[:, 2:], batch.search
@@ -63,7 +71,7 @@ class Teacher:
       positive: Whether both crops of a pair show the same target.
 
     Returns:
-      The loss, and its parts for the log; keys are names.
+      The loss, and its unweighted parts for the log, by name.
     """
     loss, parts = student.imitation(
       outputs, teacher_outputs, positive, **self.weights
@@ -80,8 +88,8 @@ def load(
   """Loads the teacher of a run, if it has one.
 
   Args:
-    checkpoint: Run or conversion (FOLDER, FOLDER@STEP or FOLDER@best), if
-      given.
+    checkpoint: Training run or converted model (FOLDER, FOLDER@STEP or
+      FOLDER@best), if given.
     weights: Config section `teacher`, if any.
     student: Tracker to train.
     search_size: Side of the search crop in training, px.
@@ -101,8 +109,8 @@ def load(
     )
   if checkpoint is None:
     raise ValueError(
-      'config.teacher: no teacher is named; give `teacher`, also to resume the '
-      'run'
+      'config.teacher: no teacher is named; give `teacher`, which is also '
+      'required to resume a run'
     )
   teacher = Teacher(trained.load(checkpoint), weights)
   with section('teacher'):
@@ -124,7 +132,7 @@ def with_fingerprint(
 def _check(
   teacher: Teacher, checkpoint: str, student: Tracker, search_size: int
 ) -> None:
-  """Checks that the crops and the outputs of both trackers are alike."""
+  """Checks that both trackers have equal crops, and outputs of equal shapes."""
   for name in ('template_size', 'context_amount'):
     own, other = getattr(student, name), getattr(teacher.model.tracker, name)
     if own != other:
@@ -146,12 +154,12 @@ def _check(
     if own != other:
       raise ValueError(
         f'{checkpoint}: for a search crop of {search_size} px, the outputs of '
-        f'the teacher have the shapes {other}, but those of the student {own}; '
-        'choose a teacher with the same outputs'
+        f"the teacher have the shapes {other}, but the student's outputs have "
+        f'the shapes {own}; choose a teacher with the same outputs'
       )
     return teacher.loss(student, outputs, teacher_outputs, batch.positive)
 
-  # Evaluates only shapes, so that the loss raises its errors before training.
+  # Evaluates only shapes. This suffices for the loss to raise its errors.
   jax.eval_shape(
     compare,
     jax.random.key(0),

@@ -108,9 +108,9 @@ def _crop(sequence, frame, size, offset=(0.0, 0.0)):
 def measure(model: Model, pairs: Pairs, programs: Programs) -> dict[str, float]:
   """Compares the predictions of a tracker with right and wrong templates.
 
-  The prediction for a pair is the box that the tracker selects if the search
-  crop is the frame after the template. Window and penalty are off, and
-  `size_lr` is 1.
+  A search crop is tracked as if it came from the frame after the template. The
+  prediction is the box that the tracker selects. The cosine window and the
+  penalty are off, and the size is not smoothed over time (`size_lr` is 1).
 
   Args:
     model: Model to measure.
@@ -119,8 +119,8 @@ def measure(model: Model, pairs: Pairs, programs: Programs) -> dict[str, float]:
 
   Returns:
     `iou` and `iou_wrong`: mean IoU of prediction and target, with the right and
-    with the wrong templates. `iou_gap` and `score_gap`: mean IoU and mean score
-    with the right templates, minus those with the wrong templates.
+    with the wrong templates. `iou_gap`: `iou` minus `iou_wrong`. `score_gap`:
+    mean score with the right templates, minus that with the wrong templates.
   """
   truth = boxes.cxcywh_to_xyxy(pairs.truth)
 
@@ -158,7 +158,7 @@ def _track(
   Returns:
     Boxes cx, cy, w, h relative to the centre of the crop, px, and scores.
   """
-  # A pair has one search crop, so that only one scale can be searched.
+  # Only one scale can be searched, because a pair has only one search crop.
   tracker = dataclasses.replace(tracker, search_scales=(1.0,))
   hparams = Hparams(penalty_k=0.0, window_influence=0.0, size_lr=1.0)
 

@@ -35,13 +35,13 @@ def train(
 
   Args:
     config: Config from `configs/`. A run can be resumed with another config if
-      the change would not have changed its steps so far; see `resuming`.
-    workdir: Folder of the run; see `run`.
+      its steps so far would have been the same; see `resuming`.
+    workdir: Folder of a new run, or of the run to resume.
     data_dir: Folder of the prepared data sets.
-    init_from: Source of the initial weights of a new run: a run or a conversion
-      (FOLDER, FOLDER@STEP or FOLDER@best).
-    teacher: Run or conversion to imitate. The config section `teacher` sets the
-      losses. Also required to resume the run.
+    init_from: Training run or converted model with the initial weights of a new
+      run (FOLDER, FOLDER@STEP or FOLDER@best).
+    teacher: Training run or converted model to imitate. The config section
+      `teacher` sets the weights of the losses. Also required to resume the run.
     validation_dir: Root folder of the benchmark that the config section
       `validation` names; also required to resume the run.
 

@@ -24,10 +24,10 @@ def load(
     checkpoint: Folder of a training run or of a converted model; DIR@STEP or
       DIR@best selects a checkpoint of a run.
     hparams: Hyper-parameters to change, as a mapping `{'penalty_k': 0.1}` or as
-      text `penalty_k=0.1,size_lr=0.4`. The text may also contain names of
-      entries of the config section `tuned`.
-    wide_search: Name of a wide search to use instead of the one in the config;
-      see `tracking.wide`.
+      text `penalty_k=0.1,size_lr=0.4`. In the text, a name without a value
+      stands for the entry of this name in the config section `tuned`.
+    wide_search: Name of the rule that decides when to search a larger region,
+      as in `tracking.wide` (default: the rule in the config).
 
   Raises:
     OSError: The folder does not exist or has no checkpoint.

@@ -37,10 +37,11 @@ def fill(variables: Variables, source: Variables) -> tuple[Variables, str]:
     source: Variables of the other network, which may have more or fewer parts.
 
   Returns:
-    The variables, and a summary. For each part of this network, it gives the
-    number of replaced arrays and of all arrays. It lists the modules of this
-    network that keep their values (new), and the modules of the other network
-    that are not used (unused).
+    The variables, and a summary in one line. For each part of this network in
+    which arrays were replaced, the summary gives the number of replaced arrays
+    and of all arrays. It lists the modules of this network that keep their
+    values (new), and the modules of the other network that are not used
+    (unused).
 
   Raises:
     ValueError: The networks have no path in common, two arrays with the same
@@ -57,7 +58,8 @@ def fill(variables: Variables, source: Variables) -> tuple[Variables, str]:
   for path in shared:
     if not np.isfinite(others[path]).all():
       raise ValueError(
-        f'`init_from`: {path} is not finite; choose another checkpoint'
+        f'`init_from`: {path} has values that are not finite; choose another '
+        'checkpoint'
       )
 
   def choose(keys, array):
@@ -119,6 +121,6 @@ def _by_path(variables: Variables) -> dict[Path, Any]:
 
 
 def _path(keys: tuple[Any, ...]) -> Path:
-  """Converts the path of a leaf in a pytree."""
+  """Converts JAX's key path of a leaf to a `Path`."""
   collection, *names = (str(entry.key) for entry in keys)
   return Path(collection, tuple(names))

@@ -41,7 +41,11 @@ class Validator:
   programs: Programs = dataclasses.field(default_factory=Programs)
 
   def measure(self, variables: Variables) -> dict[str, float]:
-    """Returns the metrics of a network, named as in metrics.jsonl."""
+    """Tracks with a network and returns its metrics, by name.
+
+    Args:
+      variables: Weights and statistics of the network.
+    """
     # A copy on a single device, independent of the mesh of the run.
     variables = jax.device_put(
       jax.device_get(variables), jax.local_devices()[0]
@@ -132,7 +136,7 @@ def _find(config: Validation, root: Path) -> list[Sequence]:
   for sequence in held_out:
     if not (sequence.visible[0] and sequence.visible[1:].any()):
       raise ValueError(
-        f'{sequence.name} has no visible target in its first frame or in all '
-        'later frames; leave the sequence out'
+        f'{sequence.name}: the target must be visible in the first frame and '
+        'in a later frame; leave the sequence out'
       )
   return held_out

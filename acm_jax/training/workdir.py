@@ -32,8 +32,8 @@ def check(
     resuming.check(old, _as_read(config), step)
   except KeyError as error:
     raise ValueError(
-      f'{workdir / CONFIG}: has no section {error}; restore the file or choose '
-      'another folder'
+      f'{workdir / CONFIG}: has no section {error}; replace the file by an '
+      'intact copy or choose another folder'
     ) from None
   except ValueError as error:
     raise ValueError(f'{workdir} {error}') from None
@@ -75,17 +75,18 @@ def _keep(path: Path, step: int | None) -> None:
   """Keeps a copy of config.json, with which the steps so far were trained."""
   kept = path.with_name(f'config.until_{step}.json')
   # If the copy exists, it holds the config that these steps were trained with.
-  # In this case `path` was written later, and no checkpoint followed.
+  # The present config.json was then written later, and no step trained with it
+  # was saved.
   if step and not kept.exists():
     with replacing(kept) as partial:
       shutil.copyfile(path, partial)
 
 
 def read_config(workdir: Path) -> dict[str, Any]:
-  """Reads the config of a run or of a conversion.
+  """Reads the config of a training run or of a converted model.
 
   Args:
-    workdir: Folder of the run or the conversion.
+    workdir: Folder of the run or the model.
 
   Returns:
     The config, with tuples in place of lists, as in config files.
@@ -105,12 +106,13 @@ def read_config(workdir: Path) -> dict[str, Any]:
     config = json.loads(path.read_text())
   except json.JSONDecodeError as error:
     raise ValueError(
-      f'{path}: not JSON ({error}); restore the file or choose another folder'
+      f'{path}: not JSON ({error}); replace the file by an intact copy or '
+      'choose another folder'
     ) from None
   if not isinstance(config, dict):
     raise ValueError(
-      f'{path}: not the config of a run; restore the file or choose another '
-      'folder'
+      f'{path}: not the config of a run; replace the file by an intact copy or '
+      'choose another folder'
     )
   return _tuples(config)
 

@@ -21,7 +21,8 @@ class Model:
 
   Attributes:
     tracker: Name of the tracker in `acm_jax.trackers`.
-    adapt: Function that renames the keys of a state dict as `names` expects.
+    adapt: Function that checks a state dict, or renames its keys to those of
+      the official code.
     unused: Prefixes of keys that the official network never uses.
   """
 
@@ -66,13 +67,13 @@ def convert(
     section: Section `tracker` of the config.
 
   Returns:
-    The variables, and the names of modules whose weights are ignored. These are
-    layers of a classifier that the backbone lacks, and modules that the
-    official network never uses.
+    The variables, and the names of the modules in the state dict whose weights
+    are ignored: modules that the official network never uses, or that only the
+    classifier around a backbone has.
 
   Raises:
-    ValueError: The weights do not fit the tracker; the message lists all keys
-      that do not fit.
+    ValueError: `source` provides the weights of another tracker or backbone, or
+      a key of the state dict does not fit; the message lists all such keys.
   """
   kind = SOURCES[source]
   tracker = trackers.make(**section)

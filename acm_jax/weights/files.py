@@ -48,7 +48,7 @@ def read(path: Path) -> Weights:
     RuntimeError: The package that reads the file is not installed.
   """
   if not path.is_file():
-    raise FileNotFoundError(f'{path}: no such file')
+    raise FileNotFoundError(f'{path}: no such file; give a file of weights')
   readers = {'.npz': _npz, '.safetensors': _safetensors}
   weights = readers.get(path.suffix.lower(), _torch)(path)
   arrays = {
@@ -102,7 +102,7 @@ def _torch(path: Path) -> Weights:
   except pickle.UnpicklingError as error:
     raise ValueError(
       f'{path}: refused, because the file is damaged or holds objects other '
-      'than arrays; save only its state_dict '
+      "than arrays; save only the model's state_dict "
       f'({str(error).splitlines()[0]})'
     ) from error
   except Exception as error:

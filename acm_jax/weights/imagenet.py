@@ -27,8 +27,8 @@ _MOBILENET_BLOCKS = (1, 2, 3, 4, 3, 3, 1)
 def mobilenet_v2(state_dict: Mapping[str, np.ndarray]) -> StateDict:
   """Converts a MobileNetV2 classifier to a backbone with pysot's names.
 
-  The backbone computes the same as the classifier, with two exceptions: the
-  zero padding of strided convolutions, and dilation in place of strides.
+  The backbone computes the same as the classifier, with two exceptions: strided
+  convolutions have no zero padding, and dilation replaces the later strides.
 
   Args:
     state_dict: State dict of torchvision or timm, or one with keys
@@ -115,7 +115,7 @@ def _flat_mobilenet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
 
 
 def _from_torchvision(key: str) -> str:
-  """Removes the inner Sequential of a convolution and its batch norm."""
+  """Renames a torchvision key: replaces nested indices by a single index."""
   nested = re.fullmatch(r'(features\.\d+\.conv)\.(\d)\.(\d)\.(\w+)', key)
   if nested:
     index = 3 * int(nested[2]) + int(nested[3])

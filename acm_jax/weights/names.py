@@ -158,8 +158,8 @@ _TRACKERS = {
 }
 
 
-# In huanglianghua/siamfc-pytorch, a key has the number of a layer and the
-# number of a module in the layer.
+# Prefix of a key in huanglianghua/siamfc-pytorch -> prefix in got-10k/siamfc.
+# The former contains the numbers of a layer and of a module in the layer.
 _SIAMFC_LAYERS = {
   f'backbone.conv{layer}.{offset}.': f'feature.{index}.'
   for (layer, offset), index in _ALEXNET_INDICES.items()

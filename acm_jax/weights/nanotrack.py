@@ -24,7 +24,7 @@ def version_3(state_dict: Mapping[str, np.ndarray]) -> StateDict:
 
 
 def _version(state_dict: Mapping[str, np.ndarray]) -> int | None:
-  """Returns the version, given the head's correlations; None if unknown."""
+  """Infers the version from the head's modules; returns None if unknown."""
 
   def has(module: str) -> bool:
     return any(key.startswith(f'ban_head.{module}.') for key in state_dict)

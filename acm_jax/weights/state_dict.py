@@ -55,8 +55,8 @@ def to_variables(
   faults += [f'{key} is unknown' for key in sorted(unused)]
   if faults:
     raise ValueError(
-      '`weights` do not fit the network of the config (shapes are HWIO or IO): '
-      + '; '.join(faults)
+      '`weights` do not fit the network of the config; choose other weights or '
+      'another config. Faults (shapes are HWIO or IO): ' + '; '.join(faults)
     )
   return flax.traverse_util.unflatten_dict(filled, sep='/')
 

@@ -35,7 +35,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
       wrong shape or values that are not finite.
   """
   if not path.is_file():
-    raise FileNotFoundError(f'{path}: no such file')
+    raise FileNotFoundError(
+      f'{path}: no such file; give an .npz file of inputs and expected outputs'
+    )
   try:
     with np.load(path) as arrays:
       reference = dict(arrays)
@@ -47,7 +49,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
   if not missing and not set(reference) & set(_OUTPUTS):
     missing = [' or '.join(_OUTPUTS)]
   if missing:
-    raise ValueError(f'{path}: lacks the array {" and ".join(missing)}; add it')
+    raise ValueError(
+      f'{path}: missing arrays: {" and ".join(missing)}; add them to the file'
+    )
   for name in {*_INPUTS, *_OUTPUTS} & set(reference):
     array, shape = reference[name], _INPUTS.get(name, (None,) * 4)
     fits = array.ndim == len(shape) and all(
@@ -58,7 +62,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
       wanted = ' '.join('?' if size is None else str(size) for size in shape)
       raise ValueError(
         f'{path}: {name} has the shape {list(array.shape)} instead of '
-        f'[{wanted}]'
+        f'[{wanted}]; write the file again'
       )
     if not np.isfinite(array).all():
       raise ValueError(
@@ -73,7 +77,7 @@ def errors(
   reference: dict[str, np.ndarray],
   precision: str = 'highest',
 ) -> dict[str, tuple[float, float]]:
-  """Computes the errors of a network's outputs.
+  """Computes how far a network's outputs are from the expected outputs.
 
   The inputs go to the network directly, without `preprocess`.
 
@@ -107,7 +111,8 @@ def errors(
     if output.shape != expected.shape:
       raise ValueError(
         f'the reference output {name} has the shape {expected.shape}, but the '
-        f'network returns {output.shape}; choose the config of the reference'
+        f'network returns {output.shape}; choose the config that belongs to '
+        'the reference'
       )
     error = float(np.abs(output - expected).max())
     result[name] = (error, error / float(np.abs(expected).max()))
@@ -117,7 +122,8 @@ def errors(
 def describe(errors: dict[str, tuple[float, float]]) -> str:
   """Formats errors as text, one line per output."""
   return '\n'.join(
-    f'{name}: largest error {absolute:.3g}, {relative:.3g} of the output'
+    f'{name}: largest error {absolute:.3g}, {relative:.3g} of the largest '
+    'expected value'
     for name, (absolute, relative) in errors.items()
   )
 

@@ -39,6 +39,10 @@ def peak(settings: Settings, kind: str) -> float | None:
   """Returns the TFLOP/s of JAX's matrix product, from the stage `device`.
 
   Returns None if the stage has not run.
+
+  Args:
+    settings: Settings with the rows of earlier stages.
+    kind: Key of `TYPES`.
   """
   for row in settings.earlier.get('device', ()):
     if row.get('type') == kind and row['form'] == 'jax':

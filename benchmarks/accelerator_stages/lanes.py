@@ -1,4 +1,7 @@
-"""Speed of tracking many sequences at once, for several numbers of lanes."""
+"""Speed of tracking with several numbers of lanes.
+
+The number of lanes is the number of sequences that are tracked at once.
+"""
 
 import dataclasses
 import importlib

@@ -27,13 +27,15 @@ def pack(
 
   Args:
     out: New folder of the pack.
-    data: Folder of clip sets.
+    data: Folder of clip sets, which are prepared data sets.
     sequences: Root folder of a benchmark's sequences.
-    wheels: Folder of wheels.
-    checkpoints: Runs or conversions. Only their weights and configs are packed.
+    wheels: Folder of Python wheels.
+    checkpoints: Folders of training runs or of converted models, of which only
+      weights and configs are packed.
 
   Returns:
-    Size of each part, bytes.
+    Size of each file or folder in the pack, bytes. Keys are paths, such as
+    checkpoints/NAME.
 
   Raises:
     OSError: A folder or a checkpoint does not exist.
@@ -46,7 +48,9 @@ def pack(
       if source is None:
         continue
       if not source.is_dir():
-        raise FileNotFoundError(f'`{name}`={source}: no such folder')
+        raise FileNotFoundError(
+          f'`{name}`={source}: no such folder; give an existing one'
+        )
       shutil.copytree(source, folder / name)
     for checkpoint in checkpoints:
       _copy_weights(checkpoint, folder / CHECKPOINTS)
@@ -59,7 +63,7 @@ def pack(
       listed = ', '.join(f'{k} {v / 2**20:.1f}' for k, v in sizes.items())
       raise ValueError(
         f'{out}: {sum(sizes.values()) / 2**20:.1f} MiB, more than the limit of '
-        f'{LIMIT_BYTES // 2**20} MiB; leave out some of {listed}'
+        f'{LIMIT_BYTES // 2**20} MiB; leave out some of these (MiB): {listed}'
       )
   return sizes
 

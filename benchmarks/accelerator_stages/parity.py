@@ -1,4 +1,4 @@
-"""Errors of the networks' outputs on the device, compared to official code."""
+"""Relative errors of network outputs; the reference is the official code."""
 
 import concurrent.futures
 import functools
@@ -61,7 +61,8 @@ def model(name: str) -> tuple[dict[str, Any], Tracker, Variables]:
   """
   if name not in CONFIGS:
     raise ValueError(
-      f'tests/reference/{name}: no config; add it to CONFIGS in {__file__}'
+      f'tests/reference/{name}: no config for this network; add one to CONFIGS '
+      f'in {__file__}'
     )
   file, argument = CONFIGS[name]
   config = importlib.import_module(f'configs.{file}').get_config(argument)

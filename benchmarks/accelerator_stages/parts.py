@@ -32,14 +32,14 @@ REHEARSED = 'augment', 'forward'
 
 
 class Program(NamedTuple):
-  """A function to compile and its arguments."""
+  """Function to compile, and the arguments to call it with."""
 
   function: Callable
   args: tuple[Any, ...]
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-  """Yields a row for every part and each form of the depthwise convolution."""
+  """Yields a row for every part and implementation of depthwise convolution."""
   size, argument, parts = BATCH_SIZE, 'whole', PARTS
   if settings.rehearse:
     size, argument, parts = 2, 'tiny', REHEARSED

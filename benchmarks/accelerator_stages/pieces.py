@@ -34,8 +34,8 @@ class Written(NamedTuple):
   """Files that `split` has written.
 
   Attributes:
-    listing: List of the pieces.
-    pieces: Pieces in order.
+    listing: JSON file that lists the pieces.
+    pieces: Files of the pieces, in order.
   """
 
   listing: Path
@@ -57,8 +57,8 @@ def split(
   Args:
     folder: Folder to split.
     out: Folder of the pieces.
-    without: Patterns of paths in `folder` to leave out.
-    piece_bytes: Largest size of a piece.
+    without: Paths in `folder` to leave out, as patterns with wildcards.
+    piece_bytes: Maximum size of a piece, bytes.
 
   Raises:
     FileNotFoundError: A file was removed while it was read; nothing was
@@ -107,7 +107,7 @@ def join(listing: Path, out: Path) -> None:
     entries = json.loads(listing.read_text())['pieces']
   except (ValueError, KeyError, TypeError) as error:
     raise ValueError(
-      f'{listing}: not a list of pieces; copy it again'
+      f'{listing}: not a list of pieces; copy the file again'
     ) from error
   with tempfile.TemporaryFile() as archive:
     for entry in entries:

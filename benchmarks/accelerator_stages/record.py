@@ -23,10 +23,10 @@ _LEFT_OUT = {'compile_s', 'median_ms', 'rounds'}
 
 
 class Record:
-  """Writes the results of one call to a JSON file."""
+  """JSON file with the results of one call of `benchmarks.accelerator`."""
 
   def __init__(self, out: Path, about: Mapping[str, Any]):
-    """Writes a file without results.
+    """Writes the file, still without results.
 
     Args:
       out: Folder of the file.
@@ -56,11 +56,15 @@ class Record:
 
   @contextlib.contextmanager
   def stage(self, name: str, limit: float) -> Iterator[Callable[[Row], None]]:
-    """Records a stage.
+    """Records a stage, which runs in the `with` block.
 
-    Yields a function that adds a row; afterwards, records how the stage ended.
+    Yields a function that adds a row. After the block, records how the stage
+    ended. A RuntimeError or TimeoutError of the stage is recorded and
+    suppressed.
 
-    A RuntimeError or TimeoutError of the stage is recorded and suppressed.
+    Args:
+      name: Name of the stage.
+      limit: Time limit of the stage, s.
     """
     print(f'stage {name}, at most {limit:.0f} s', flush=True)
     begun = time.monotonic()
@@ -91,7 +95,7 @@ class Record:
       write(status='done')
 
   def incomplete(self) -> list[str]:
-    """Returns the stages that failed or were stopped, with the reasons."""
+    """Lists the stages that failed or were stopped, as 'NAME: REASON'."""
     return [
       f'{name}: {stage["error"]}'
       for name, stage in self._report['stages'].items()

@@ -30,7 +30,8 @@ class Settings:
   Attributes:
     out: Folder of the results.
     rehearse: Whether all stages run at toy size.
-    packed: Folder of a pack, which `--pack` wrote, if any.
+    packed: Pack that the stages use, if any: a folder with data, sequences,
+      checkpoints and wheels; see `packing`.
     benchmark: Benchmark of the packed sequences.
     training: Settings of the stage `train`.
     earlier: Rows of earlier stages; keys are names of stages.
@@ -44,6 +45,6 @@ class Settings:
   earlier: Mapping[str, Sequence[Row]] = dataclasses.field(default_factory=dict)
 
   def packed_folder(self, name: str) -> Path | None:
-    """Returns a folder of the pack, if it exists."""
+    """Returns the subfolder `name` of the pack, if it exists."""
     folder = self.packed and self.packed / name
     return folder if folder and folder.is_dir() else None

@@ -43,8 +43,8 @@ SECONDS = 1.5
 
 def rows(settings: Settings) -> Iterator[Row]:
   """Yields a row for every tracker, batch size and precision."""
-  # The largest batches need most of the memory, and no other process uses the
-  # device.
+  # JAX may use almost all of the memory: the largest batches need it, and no
+  # other process uses the device.
   os.environ['XLA_PYTHON_CLIENT_MEM_FRACTION'] = '0.92'
   for name, wanted in (REHEARSED if settings.rehearse else WANTED).items():
     if importlib.util.find_spec(f'configs.{name}') is None:
@@ -63,13 +63,18 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def plan_of(config: Mapping[str, Any], precision: str) -> Plan:
-  """Makes the plan of a config, whose network computes in `precision`."""
+  """Makes the plan of a config, with its precision replaced.
+
+  Args:
+    config: Sections of the config.
+    precision: Key of `PRECISIONS`.
+  """
   tracker = config['tracker'] | {'dtype': dtype_of(precision)}
   return make_plan({**config, 'tracker': tracker, 'precision': precision})
 
 
 def dtype_of(precision: str) -> str:
-  """Returns the type of the numbers in which a network computes."""
+  """Returns the dtype of a network for a key of `PRECISIONS`."""
   return 'bfloat16' if precision == 'bfloat16' else 'float32'
 
 
@@ -78,7 +83,8 @@ def _first_that_fits(
 ) -> Iterator[Row]:
   """Yields the timing for the first batch size that fits into memory.
 
-  Before it, yields an error for each batch size that does not fit.
+  Before that, yields a row with the error for each batch size that does not
+  fit.
   """
   for batch_size in sizes:
     try:
@@ -91,7 +97,12 @@ def _first_that_fits(
 
 
 def rates(figures: Row, peak: float | None) -> Row:
-  """Computes the TFLOP/s of a step, absolute and relative to the `peak`."""
+  """Computes the TFLOP/s of a step, absolute and relative to `peak`.
+
+  Args:
+    figures: Row with `tflop`, the work of a step, and `least_ms`, its time.
+    peak: TFLOP/s of a matrix product, if known.
+  """
   rate = figures['tflop'] / figures['least_ms'] * 1e3
   return {
     'tflops': round(rate, 3),
@@ -121,7 +132,7 @@ def _figures(plan: Plan, weights: Variables, batch_size: int) -> Row:
 
 
 def timing(row: Row, batch_size: int) -> Row:
-  """Selects the columns of a training step from a row of `measure`."""
+  """Selects the times in a row of `measure`, and adds the pairs per second."""
   return {
     'median_ms': row['median_ms'],
     'least_ms': row['least_ms'],

@@ -12,8 +12,8 @@ from benchmarks.accelerator_stages.settings import Row, Settings
 from data_pipelines import batch
 
 NETWORK, TEMPLATE_SIZE, SEARCH_SIZE = 'siamban_acm', 127, 255
-# Number of stages that do not train, including the stem, as in the last phase
-# of the config.
+# Number of stages of the backbone, including the stem, that do not train, as in
+# the last phase of the config.
 FROZEN = 2
 # Batch sizes, form and type to time; the most informative entries come first.
 # If there are several batch sizes, only the first one that fits into memory is
@@ -51,7 +51,12 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def _compared(settings: Settings, labels: Row, figures: Row) -> Row:
-  """Adds the ratio to the step in JAX, if the stage `step` has timed it."""
+  """Compares a step in PyTorch with the step in JAX that has equal labels.
+
+  Returns:
+    TFLOP/s, and the time relative to JAX; empty if the stage `step` has not
+    timed such a step.
+  """
   same = ('network', 'batch', 'type')
   for ours in settings.earlier.get('step', ()):
     if 'error' not in ours and all(ours[key] == labels[key] for key in same):

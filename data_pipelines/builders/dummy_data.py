@@ -18,7 +18,7 @@ SIZE = (32, 48)
 
 
 def image(number: int, size: tuple[int, int] = SIZE) -> bytes:
-  """Returns a JPEG that differs for every number."""
+  """Returns a JPEG that differs for every number; `size` is height, width."""
   y, x = np.mgrid[: size[0], : size[1]]
   planes = [(x * 5 + 40 * number) % 256, (y * 7) % 256, (x + y + number) % 256]
   pixels = np.stack(planes, axis=-1).astype(np.uint8)
@@ -193,7 +193,10 @@ def davis(root: Path) -> None:
 
 
 def crop511(root: Path) -> None:
-  """Writes rows of two and of four numbers, and a key that names no frame."""
+  """Writes crops, and their table with rows of two and of four numbers.
+
+  One key of the table, 'meta', names no frame.
+  """
   rows = {'000000': [10, 20, 50, 40], '000003': [40, 20], 'meta': []}
   table = {'a/v1': {'00': rows, '01': {'000000': [0, 0, 0, 10]}}}
   _put(root / 'train.json', json.dumps(table))

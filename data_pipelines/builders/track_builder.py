@@ -20,7 +20,8 @@ class TrackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   SOURCE: str
 
   def __init_subclass__(cls, **kwargs):
-    # The description is the reader's docstring, with the layout of the files.
+    # The instructions are the reader's docstring, which describes the layout of
+    # the files.
     cls.MANUAL_DOWNLOAD_INSTRUCTIONS = sources.described(cls.SOURCE)
     super().__init_subclass__(**kwargs)
 
@@ -28,7 +29,8 @@ class TrackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Describes the features of an example.
 
     Frames are stored as published, without encoding them again. Boxes are x, y,
-    w, h, px, 0-based; NaN where no box is annotated.
+    w, h, px, 0-based; NaN where no box is annotated. `visible` is whether the
+    box of each frame may be used; `frame_number` is the position in the video.
     """
     image = {'shape': (None, None, None, 3), 'encoding_format': 'jpeg'}
     return self.dataset_info_from_configs(

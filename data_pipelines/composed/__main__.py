@@ -48,10 +48,17 @@ def define(values: flags.FlagValues) -> None:
     **on,
   )
   flags.DEFINE_list(
-    'backgrounds', [], 'Comma-separated folders of further photographs.', **on
+    'backgrounds',
+    [],
+    'Comma-separated folders of further photographs for backgrounds; '
+    'subfolders are not searched.',
+    **on,
   )
   flags.DEFINE_list(
-    'exclude', [], 'Comma-separated videos of --masks to leave out.', **on
+    'exclude',
+    [],
+    'Comma-separated names of videos in --masks to leave out.',
+    **on,
   )
   for field in dataclasses.fields(Settings):
     flags.DEFINE_integer(field.name, field.default, _HELP[field.name], **on)

@@ -8,12 +8,13 @@ from jaxtyping import Int
 
 from data_pipelines.composed.library import Library
 
-# Used as the index of a cutout for the outline of a pole, which is in no
-# library. Height and width of this outline, px.
+# Index that stands for a pole instead of a cutout of the library. Height and
+# width of the pole's outline, px.
 POLE = -1
 POLE_HW = (144, 24)
-# Ratio of longer to shorter side above which a cutout is slim. Relative
-# frequency of slim targets, which are rare and hard to learn.
+# Ratio of longer to shorter side above which a cutout is slim. Weight of a slim
+# cutout in the sampling of targets, where other cutouts have weight 1: slim
+# targets are rare and hard to learn.
 SLIM = 2.5
 _SLIM_WEIGHT = 3.0
 # Number of photographs that textures are taken from; few enough for all of them
@@ -25,9 +26,10 @@ class Extra(NamedTuple):
   """Pictures that show an object other than the target.
 
   Attributes:
-    cutout: Cutout with the outline of the object in the first frame, or POLE.
-    texture: Photograph that fills the outline. If None, the outline keeps the
-      pixels of the cutout.
+    cutout: Index of the cutout with the object's outline in the first frame, or
+      POLE for a pole.
+    texture: Index of the photograph that fills the outline. If None, the
+      outline keeps the pixels of the cutout.
   """
 
   cutout: int
@@ -38,8 +40,8 @@ class Roles(NamedTuple):
   """Pictures that a sequence is composed of.
 
   Attributes:
-    target: Cutout of the target in the first frame.
-    photograph: Photograph in the background.
+    target: Index of the target's cutout in the first frame.
+    photograph: Index of the photograph in the background.
     decoys: Pieces of photographs that lie behind the target.
     distractors: Other objects, of the target's class where possible.
     occluders: Objects that pass in front of the target.
@@ -68,11 +70,11 @@ class Cast:
   def roles(self, rng: np.random.Generator) -> Roles:
     """Samples the pictures of a sequence.
 
-    No other picture shows the object that is the target, unless the library has
+    Only the target's cutouts show the target's object, unless the library has
     no other object.
     """
     target = self.target(rng)
-    # The hero is the object that is the target. Other pictures avoid the hero.
+    # The hero is the target's object, which all other pictures must not show.
     hero = int(self._library.cutout_object[target])
     return Roles(
       target=target,
@@ -89,9 +91,10 @@ class Cast:
     )
 
   def objects(self, roles: Roles) -> list[int]:
-    """Returns the objects that a sequence can show, beginning with the target.
+    """Returns the indices of the objects that a sequence can show.
 
-    All objects in the photographs that the sequence uses are included.
+    The target's object comes first. All objects in the photographs that the
+    sequence uses are included.
     """
     extras = (*roles.decoys, *roles.distractors, *roles.occluders)
     cutouts = [roles.target]
@@ -104,19 +107,22 @@ class Cast:
     return list(dict.fromkeys(shown))
 
   def target(self, rng: np.random.Generator) -> int:
-    """Samples a cutout for a target; slim cutouts have a higher weight."""
+    """Samples the cutout of a target; slim cutouts have a higher weight."""
     cutout = np.searchsorted(self._cumulative, rng.random(), side='right')
     return int(min(cutout, len(self._cumulative) - 1))
 
   def cutouts(
     self, rng: np.random.Generator, first: int, frames: int
   ) -> Int[np.ndarray, 't']:
-    """Samples the cutout of an object in each frame.
+    """Samples which cutout of an object each frame shows.
 
     Args:
       rng: Source of randomness.
-      first: Cutout in the first frame.
+      first: Index of the cutout in the first frame.
       frames: Number of frames.
+
+    Returns:
+      Index of the cutout in each frame.
     """
     library = self._library
     number = library.cutout_object[first]
@@ -143,9 +149,10 @@ class Cast:
     return Extra(cutout, self._texture(rng, hero) if kind == 'piece' else None)
 
   def _cutout_like(self, rng: np.random.Generator, hero: int) -> int:
-    """Samples a cutout of another object, of the hero's class if possible.
+    """Samples a cutout of an object other than `hero`, the target's object.
 
-    Objects of unknown class never count as the same class.
+    The other object is of the same class if possible. Objects of unknown class
+    never count as the same class.
     """
     category = self._library.object_category[hero]
     same_class = self._of_class[category] if category else []
@@ -153,13 +160,14 @@ class Cast:
     return self._cutout_of(rng, candidates, hero)
 
   def _cutout_of(self, rng: np.random.Generator, objects, hero: int) -> int:
-    """Samples a cutout of one of the objects, but not of the hero.
+    """Samples a cutout of one of `objects`, except `hero`, the target's.
 
-    If there is only one object, the cutout is of the hero.
+    If `objects` has only one element, the cutout shows the hero nevertheless.
     """
     drawn = hero
     if len(objects) > 1:
-      # Sample among all objects but the last, which takes the hero's place.
+      # Sample among all objects but the last. If the hero is drawn, the last
+      # object replaces it. Hence all objects but the hero are equally likely.
       drawn = int(objects[rng.integers(len(objects) - 1)])
       drawn = int(objects[-1]) if drawn == hero else drawn
     first = int(self._library.object_first[drawn])
@@ -168,11 +176,11 @@ class Cast:
   def _photograph(
     self, rng: np.random.Generator, hero: int, first: int | None = None
   ) -> int:
-    """Samples a photograph that does not show the hero.
+    """Samples a photograph that does not show a given object.
 
     Args:
       rng: Source of randomness.
-      hero: Object to avoid.
+      hero: Index of the object, which is the target's.
       first: Number of photographs to choose from, counted from the start of the
         library (default: all).
     """

@@ -1,4 +1,4 @@
-"""Composed sets: context crops of composed sequences, rendered as JPEG."""
+"""Composed sets: sequences rendered on demand, as JPEG crops of the target."""
 
 import functools
 import itertools
@@ -28,16 +28,17 @@ class ComposedSet:
     folder: Path of the set.
     crop_size: Side of the crops, px.
     stride: Sampling step, always 1: a track has all frames of its sequence.
-    cheap_reads: Always False, since every crop must be rendered.
+    cheap_reads: Whether reads are fast; always False, since every crop must be
+      rendered.
     box: Box of the target in each crop: cx, cy, w, h, px.
     frame_number: Position of each frame in its sequence.
-    track_first: Index of each track's first frame; a track is a sequence.
+    track_first: Index of each track's first frame; each track is one sequence.
     track_count: Number of frames in each track.
     track_name: Name of each track, for messages.
     track_video: Index of each track's video, equal to the index of the track.
     track_category: Class of each track's target; empty if unknown.
-    track_objects: Indices of the objects that each track can show. The track's
-      target comes first; -1 fills the rest.
+    track_objects: Indices of the objects that each track can show, one row per
+      track. The target comes first; -1 fills the unused end of a row.
   """
 
   def __init__(self, folder: epath.PathLike):
@@ -48,7 +49,8 @@ class ComposedSet:
 
     Raises:
       FileNotFoundError: The folder or a file in it is missing.
-      ValueError: The set has another version, or a file is damaged.
+      ValueError: The folder holds another kind of data or has an unsupported
+        format version, or a file is damaged.
     """
     self.folder = epath.Path(folder)
     manifest = libraries.read_manifest(self.folder)
@@ -85,13 +87,13 @@ class ComposedSet:
     self.track_name = np.array([f'composed-{number:05d}' for number in numbers])
 
   def jpeg(self, frame: int, side: int | None = None) -> bytes:
-    """Renders the crop of a frame, or its centre, as JPEG.
+    """Renders the crop of a frame, or only the centre of the crop, as JPEG.
 
     Args:
       frame: Index of the frame in the set.
-      side: Side of the centre that the caller needs, px (default: the whole
-        crop). The JPEG is slightly larger, so that the pixels of the centre are
-        the same as in the JPEG of the whole crop.
+      side: Side of the central square that the caller needs, px (default: the
+        whole crop). The JPEG shows a margin around the square: with the margin,
+        the square decodes to the same pixels as in the JPEG of the whole crop.
 
     Raises:
       ValueError: A picture of the library cannot be decoded.
@@ -115,16 +117,16 @@ class ComposedSet:
 
 
 def _coded_side(crop_size: int, side: int) -> int:
-  """Returns the side of the part of a crop that is coded as JPEG, px.
+  """Returns the side of the central part of a crop to encode as JPEG, px.
 
   The part begins at the edge of a block of the whole crop's JPEG. It contains
-  the blocks that overlap the requested centre. It also contains the blocks
-  around them, since the upsampling of the colours reads a pixel beyond a
-  block's edge.
+  all blocks that overlap the requested square. It also contains the blocks
+  around them, since a decoder that upsamples the colours reads one pixel beyond
+  a block's edge.
 
   Args:
     crop_size: Side of the whole crop, px.
-    side: Side of the requested centre, px.
+    side: Side of the requested square at the centre of the crop, px.
   """
   corner = (crop_size - side) // 2
   first = (corner - _BLOCK - 2) // _BLOCK * _BLOCK

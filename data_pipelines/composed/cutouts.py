@@ -16,10 +16,10 @@ LONGEST = 144
 _MARGIN = 3
 # Minimum length of an object's longer side, px of the image.
 _LEAST_SIDE = 40
-# Minimum fraction of its bounding box that an object fills.
+# Minimum fraction of an object's bounding box that the object fills.
 _LEAST_FILL = 0.2
-# Maximum area of an object's smaller pieces together, as a fraction of the area
-# of its largest piece. An object behind a fence, for instance, has several
+# Maximum total area of an object's smaller pieces, as a fraction of the area of
+# its largest piece. An object behind a fence, for instance, has several
 # pieces.
 _MOST_APART = 0.1
 # Every fourth frame of a video is used, since successive frames hardly differ.
@@ -30,9 +30,9 @@ class Cutout(NamedTuple):
   """Picture and outline of an object.
 
   Attributes:
-    rgb: Picture. All pixels far from the object have the object's mean colour.
-    mask: Mask: 255 inside the outline, 0 elsewhere. The outermost rows and
-      columns are 0.
+    rgb: Picture; all pixels far from the object have the object's mean colour.
+    mask: Mask of the object: 255 inside the outline, 0 elsewhere. The outermost
+      rows and columns are 0.
   """
 
   rgb: UInt8[np.ndarray, 'h w 3']
@@ -102,7 +102,8 @@ def of_video(tree: Tree, unit: source.Unit) -> Iterator[Object]:
 
   Raises:
     OSError: An image is missing.
-    ValueError: An image or a mask cannot be decoded.
+    ValueError: An image or a mask cannot be decoded, or a row of the video's
+      file of boxes is not four numbers.
   """
   root, video = unit.handle, unit.name
   files = source.images(tree, join(root, 'JPEGImages/480p', video))
@@ -142,10 +143,11 @@ def _within(
 def _cut(
   rgb: UInt8[np.ndarray, 'h w 3'], mask: UInt8[np.ndarray, 'h w']
 ) -> Cutout | None:
-  """Cuts out an object.
+  """Cuts out the largest piece of an object.
 
-  Returns None if the object is too small, is in several pieces, or touches the
-  border of the image, which probably cuts it off.
+  Returns None if the mask is empty, or if the object is too small, fills too
+  little of its bounding box, is in several large pieces, or touches the border
+  of the image, which probably cuts it off.
   """
   count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
   if count < 2:

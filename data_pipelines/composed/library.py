@@ -1,13 +1,17 @@
-"""The library of a composed set: cutouts and photographs in one file.
+"""The library of a composed set: its cutouts and photographs.
 
 A composed set is a folder of
 
     images.bin     concatenated JPEG and PNG files
-    index.npz      position of each file, the object that each cutout shows, and
-                   the names of objects and photographs
-    manifest.json  settings of the sequences; size and checksum of both files
+    index.npz      position and size of each JPEG and PNG in images.bin; the
+                   object that each cutout shows; names and classes of the
+                   objects; names of the photographs
+    manifest.json  settings of the sequences; size and checksum of images.bin
+                   and index.npz
 
-All encoded pictures are held in memory and decoded on demand.
+`Library` reads images.bin and index.npz into memory, verifies them with
+manifest.json, and decodes pictures on demand. `ComposedSet` reads the settings
+of the sequences.
 """
 
 import functools
@@ -40,8 +44,8 @@ COLUMNS = (
   'photograph',
   'photograph_name',
 )
-# Numbers of decoded pictures to cache. A photograph takes about 300 kB, and a
-# cutout about 40 kB.
+# Maximum numbers of decoded photographs and cutouts in the caches. A photograph
+# takes about 300 kB, and a cutout about 40 kB.
 _CACHED_PHOTOGRAPHS = 1000
 _CACHED_CUTOUTS = 3000
 
@@ -55,22 +59,27 @@ class Library:
     folder: Path of the composed set.
     object_name: Name of each object.
     object_category: Class of each object; empty if unknown.
-    object_home: Index of the photograph that shows each object; -1 if that
-      photograph is not in the library.
+    object_home: Index of the photograph that each object was cut out of; -1 if
+      the object is from a video, or if the photograph is not in the library.
     object_first: Index of each object's first cutout.
     object_count: Number of cutouts of each object, at least 1.
     cutout_object: Index of the object that each cutout shows.
-    hull: Corners of the convex hull of each cutout, x, y, px.
-    side: Square root of each cutout's area, px.
+    hull: Corners x, y of the convex hull of each cutout's outline, px of the
+      cutout.
+    side: Square root of the area inside each cutout's outline, px.
     photograph_size: Height and width of each photograph, px.
   """
 
   def __init__(self, folder: epath.PathLike):
-    """Reads a library.
+    """Reads the library of a composed set.
+
+    Args:
+      folder: Path of the set, local or at an address that etils.epath supports.
 
     Raises:
       FileNotFoundError: The folder or a file in it is missing.
-      ValueError: The library has another version, or a file is damaged.
+      ValueError: The folder holds another kind of data or has an unsupported
+        format version, or a file is damaged.
     """
     self.folder = epath.Path(folder)
     manifest = read_manifest(self.folder)
@@ -114,7 +123,7 @@ class Library:
     return self._decoded(start, length, cv2.IMREAD_COLOR)
 
   def _cutout(self, number: int) -> UInt8[np.ndarray, 'h w 4']:
-    """Decodes a cutout, with the colours multiplied by the coverage.
+    """Decodes a cutout into the four channels that `covered` returns.
 
     The result is cached; callers must not modify it.
     """
@@ -123,26 +132,31 @@ class Library:
     return covered(bgr, self.coverage(number))
 
   def coverage(self, number: int) -> UInt8[np.ndarray, 'h w']:
-    """Returns a cutout's coverage with a soft edge, 0 to 255.
+    """Returns how much of each pixel of a cutout the object covers, 0 to 255.
 
-    The edge is one pixel inside the annotated outline, since annotated outlines
-    include some background.
+    The object's edge is made soft. It is one pixel inside the annotated
+    outline, since annotated outlines include some background.
     """
     start, jpeg, length = self._cutouts[number].tolist()
     mask = self._decoded(start + jpeg, length, cv2.IMREAD_GRAYSCALE)
     return cv2.GaussianBlur(cv2.erode(mask, _CROSS), (5, 5), 0.9)
 
   def _outline(self, number: int) -> tuple[Float[np.ndarray, 'k 2'], float]:
-    """Returns the convex hull of a cutout, x, y, px, and the cutout's area."""
+    """Computes the convex hull and the area of the object in a cutout.
+
+    Returns:
+      Corners of the hull, x, y, px of the cutout; area, px^2.
+    """
     coverage = self.coverage(number)
     inside = cv2.threshold(coverage, 127, 255, cv2.THRESH_BINARY)[1]
     points = cv2.findNonZero(inside)
     if points is None:
       raise ValueError(
-        f'{self.folder}: cutout {number} is empty; {manifests.ADVICE}'
+        f'{self.folder}: the mask of cutout {number} is empty; '
+        f'{manifests.ADVICE}'
       )
-    # The hull must include the corners of the pixels, which are half a pixel
-    # from the centres.
+    # The hull must include whole pixels, whose corners are half a pixel from
+    # the pixels' centres in x and y.
     hull = cv2.convexHull(points)[:, 0].astype(np.float32)
     corners = hull[:, None] + _CORNERS
     hull = cv2.convexHull(corners.reshape(-1, 2))[:, 0]
@@ -170,7 +184,8 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
 
   Raises:
     FileNotFoundError: The folder has no manifest.
-    ValueError: The manifest has another kind or version, or is not JSON.
+    ValueError: The manifest describes another kind of data, has an unsupported
+      format version, or is not JSON.
   """
   return manifests.read(folder, KIND, VERSION)
 
@@ -178,11 +193,13 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
 def read_names(folder: epath.PathLike) -> list[str]:
   """Returns the names of the objects and photographs of a composed set.
 
-  The names of a photograph are those of its file and of the parent folders.
+  A photograph has several names: that of its file, without the suffix, and
+  those of up to two parent folders, one of which may name a video.
 
   Raises:
-    FileNotFoundError: The folder or a file in it is missing.
-    ValueError: The library has another version or is damaged.
+    FileNotFoundError: The manifest or the index is missing.
+    ValueError: The folder holds another kind of data or has an unsupported
+      format version, or a file is damaged.
   """
   folder = epath.Path(folder)
   read_manifest(folder)
@@ -197,7 +214,7 @@ def read_names(folder: epath.PathLike) -> list[str]:
 def _columns(
   folder: epath.Path, data: bytes, names: Iterable[str]
 ) -> dict[str, np.ndarray]:
-  """Reads columns of an index."""
+  """Reads the named columns from the content `data` of an index file."""
   try:
     with np.load(io.BytesIO(data)) as columns:
       return {name: columns[name] for name in names}

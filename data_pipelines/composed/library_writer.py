@@ -1,4 +1,4 @@
-"""Writes the library of a composed set."""
+"""Writes composed sets: folders of cutouts and photographs, with settings."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator
@@ -32,9 +32,10 @@ class Sources:
   """Sources of cutouts and photographs.
 
   Attributes:
-    photographs: Folder or archive in the layout of COCO.
-    masks: Folder or archive in the layout of DAVIS.
-    backgrounds: Folders of further photographs; subfolders are not searched.
+    photographs: Folder or archive of images and polygons in the layout of COCO.
+    masks: Folder or archive of videos and masks in the layout of DAVIS.
+    backgrounds: Folders of further photographs for backgrounds; subfolders are
+      not searched.
     exclude: Names of videos in `masks` to leave out.
   """
 
@@ -47,7 +48,8 @@ class Sources:
     """Raises ValueError if `exclude` is given without `masks`."""
     if self.exclude and self.masks is None:
       raise ValueError(
-        '`exclude` leaves out videos of `masks`; give `masks` as well'
+        '`exclude`: names videos of `masks`, but `masks` is not given; give '
+        '`masks` as well, or remove `exclude`'
       )
 
 
@@ -56,13 +58,14 @@ class Settings:
   """Settings of a composed set.
 
   Attributes:
-    sequences: Number of sequences.
+    sequences: Number of sequences that training renders.
     frames: Number of frames in each sequence.
     seed: Random seed for choosing the pictures and sampling the sequences.
-    crop_size: Side of the crops, px.
+    crop_size: Side of the rendered crops, px.
     longest: Maximum side of a photograph, px; larger photographs are shrunk.
     quality: Quality of the JPEGs, 0 to 100.
-    objects: Maximum number of objects cut out of photographs.
+    objects: Maximum number of objects cut out of photographs; objects cut out
+      of videos are not counted.
     scenes: Maximum number of photographs used as backgrounds.
   """
 
@@ -101,7 +104,8 @@ def write(out: Path, sources: Sources, settings: Settings) -> dict[str, Any]:
   Raises:
     FileNotFoundError: A source is missing.
     ValueError: `out` exists, an image or annotation is damaged, `exclude` names
-      an unknown video, or no object or fewer than two photographs are left.
+      an unknown video, a folder in `backgrounds` has no photographs, or the set
+      would have no object or fewer than two photographs.
   """
   with staged(out) as folder:
     with (
@@ -114,9 +118,11 @@ def write(out: Path, sources: Sources, settings: Settings) -> dict[str, Any]:
     columns = pictures.columns()
     if not len(columns['object_name']) or len(columns['photograph']) < 2:
       raise ValueError(
-        f'{sources.photographs}: has {len(columns["object_name"])} objects to '
-        f'cut out and {len(columns["photograph"])} photographs as backgrounds; '
-        'at least one object with an outline and two photographs are needed'
+        f'{sources.photographs}: the set would have '
+        f'{len(columns["object_name"])} objects and '
+        f'{len(columns["photograph"])} background photographs, but at least '
+        'one object and two photographs are needed; add photographs with '
+        'outlined objects, or increase `scenes`'
       )
     np.savez_compressed(folder / library.INDEX, **columns)
     manifest = _manifest(folder, sources, settings, columns)
@@ -214,7 +220,10 @@ def _images(folder: Path) -> list[Path]:
     if path.suffix.lower() in sequences.IMAGE_SUFFIXES
   )
   if not paths:
-    raise ValueError(f'{folder}: no photographs; name another folder')
+    raise ValueError(
+      f'{folder}: contains no photographs; name another folder (subfolders are '
+      'not searched)'
+    )
   return paths
 
 

@@ -18,8 +18,11 @@ def waves(
 
   Args:
     rng: Source of randomness.
-    frames: Length of the paths.
+    frames: Number of frames.
     count: Number of paths.
+
+  Returns:
+    Paths, one per column.
   """
   cycles = rng.uniform(*_CYCLES, (_WAVES, count))
   phase = rng.uniform(0, 2 * np.pi, (_WAVES, count))
@@ -31,14 +34,14 @@ def waves(
 
 
 def folded(path: Float[np.ndarray, '*n']) -> Float[np.ndarray, '*n']:
-  """Keeps a path between 0 and 1 by reflecting it at both."""
+  """Keeps a path between 0 and 1 by reflecting it at both limits."""
   return 1 - abs(path % 2 - 1)
 
 
 def deformation(
   rng: np.random.Generator, frames: int
 ) -> Float[np.ndarray, 't 2 2']:
-  """Samples the linear map of an object in each frame.
+  """Samples a linear map that changes an object's shape in each frame.
 
   The map rotates, stretches and scales the object; some objects are mirrored.
   The rotation is a few degrees in most sequences, and up to about 30 degrees in
@@ -63,8 +66,13 @@ def pan(
 ) -> Float[np.ndarray, 't 4']:
   """Samples the part of a photograph that the camera shows in each frame.
 
+  Args:
+    rng: Source of randomness.
+    frames: Number of frames.
+    size_hw: Height and width of the photograph, px.
+
   Returns:
-    Boxes of the part: x, y, w, h, px of the photograph.
+    Box of the part in each frame: x, y, w, h, px of the photograph.
   """
   whole = size_hw[::-1]
   part = np.floor(whole * rng.uniform(0.75, 1.0))

@@ -14,7 +14,7 @@ class Texture(NamedTuple):
   """A piece of a photograph that fills an outline.
 
   Attributes:
-    photograph: Number of the photograph.
+    photograph: Index of the photograph.
     corner: Position of the piece in the photograph, x, y: from 0 at the left or
       top edge to 1 at the right or bottom edge.
   """
@@ -27,12 +27,14 @@ class Layer(NamedTuple):
   """A picture of a sequence, and its motion.
 
   Attributes:
-    cutout: Cutout with the outline of the picture in each frame, or POLE.
+    cutout: Index of the cutout that the picture's outline is taken from, in
+      each frame; POLE if the picture is a pole.
     texture: Texture that fills the outline. If None, the outline keeps the
       pixels of the cutout.
-    matrix: Affine map from px of the cutout to px of the background photograph.
-    center: Centre of the picture's bounds, x, y, px of the background
-      photograph.
+    matrix: Affine map from px of the cutout to px of the background photograph,
+      in each frame.
+    center: Centre of the picture's bounding box in each frame, x, y, px of the
+      background photograph.
     color: Linear map that changes the colours. It is applied to blue, green,
       red and coverage.
   """
@@ -48,20 +50,22 @@ class Plan(NamedTuple):
   """Plan of a sequence; lengths are in px of the background photograph.
 
   Attributes:
-    photograph: Photograph in the background.
-    window: Part of the photograph that the camera shows, x, y, w, h.
+    photograph: Index of the photograph in the background.
+    window: Box of the part of the photograph that the camera shows in each
+      frame: x, y, w, h.
     mirrored: Whether the crop outside the window is filled with a reflection of
       the window. Otherwise, it is filled with a plain colour.
     behind: Layers behind the target, from back to front.
     target: Layer of the target.
     before: Layers in front of the target, from back to front.
-    box: Bounds of the target, including hidden parts: cx, cy, w, h.
-    light: Factors on blue, green and red.
-    gamma: Exponent on the brightness, applied before `light`.
-    defocus: Standard deviation of the camera's blur.
+    box: Bounding box of the target in each frame, including hidden parts: cx,
+      cy, w, h.
+    light: Factors on blue, green and red, in each frame.
+    gamma: Exponent on the brightness in each frame, applied before `light`.
+    defocus: Standard deviation of the camera's blur in each frame.
     shutter: Fraction of the interval between frames during which the shutter is
       open.
-    quality: Quality of the JPEGs, 0 to 100.
+    quality: Quality of each frame's JPEG, 0 to 100.
   """
 
   photograph: int
@@ -96,11 +100,13 @@ def make(
 def make_box(
   library: Library, cast: Cast, seed: int, number: int, frames: int
 ) -> tuple[list[int], Float[np.ndarray, 't 4']]:
-  """Samples only the objects and the box of a sequence.
+  """Samples only the objects of a sequence and the boxes of its target.
+
+  The arguments are those of `make`.
 
   Returns:
-    Objects that the sequence can show, beginning with the target; and the
-    field `box` of the plan that `make` returns for the same arguments.
+    Indices of the objects that the sequence can show, the target first; and the
+    target's box in each frame, equal to `box` in the plan that `make` returns.
   """
   script = _Script(library, cast, seed, number, frames)
   return cast.objects(script.roles), script.box()
@@ -110,10 +116,11 @@ class _Actor(NamedTuple):
   """Shape of a layer, before the layer is moved to its position.
 
   Attributes:
-    cutout: Cutout with the outline of the picture in each frame, or POLE.
+    cutout: Index of the cutout in each frame, or POLE for a pole.
     linear: Linear map from px of the cutout to px of the photograph.
-    middle: Centre of the mapped cutout's bounds, x, y, px of the photograph.
-    half: Half the width and height of the bounds, px of the photograph.
+    middle: Centre of the mapped outline's bounding box, x, y, px of the
+      photograph.
+    half: Half the width and height of this bounding box, px of the photograph.
   """
 
   cutout: Int[np.ndarray, 't']
@@ -130,7 +137,7 @@ class _Actor(NamedTuple):
     )
 
   def repeated(self, frames: int) -> '_Actor':
-    """Repeats an actor of one frame, which then stays still in all frames."""
+    """Returns the actor of a single frame with the same shape in all frames."""
     return _Actor(
       cutout=np.repeat(self.cutout, frames),
       linear=np.repeat(self.linear, frames, axis=0),
@@ -163,11 +170,11 @@ class _Script:
     self._center = self._window[:, :2] + path
 
   def box(self) -> Float[np.ndarray, 't 4']:
-    """Returns the target's box, cx, cy, w, h, px of the photograph."""
+    """Returns the target's boxes, cx, cy, w, h, px of the photograph."""
     return np.concatenate([self._center, 2 * self._target.half], axis=1)
 
   def plan(self) -> Plan:
-    """Samples the rest of the sequence."""
+    """Samples the rest of the sequence and returns the complete plan."""
     rng, frames = self._rng, self._frames
     target = self._layer(self._target, self._center)
     behind, before = self._surroundings()
@@ -202,14 +209,14 @@ class _Script:
     return behind, before
 
   def _actor(self, cutout: Int[np.ndarray, 't'], side: float) -> _Actor:
-    """Samples the shape of an object with an area of about side x side."""
+    """Samples the shape of an object with an area of about `side` squared."""
     library, frames = self._library, len(cutout)
     linear = motion.deformation(self._rng, frames)
     linear = linear * (side / library.side[cutout])[:, None, None]
     middle, half = np.empty((2, frames, 2))
     for number in set(cutout.tolist()):
       when = cutout == number
-      # Bounds of the hull, which is mapped about the cutout's origin.
+      # The map is linear, so the bounds are relative to the cutout's origin.
       corners = library.hull[number] @ np.swapaxes(linear[when], 1, 2)
       low, high = corners.min(axis=1), corners.max(axis=1)
       half[when] = (high - low) / 2
@@ -218,7 +225,7 @@ class _Script:
 
   @staticmethod
   def _fitted(actor: _Actor, window_wh: Float[np.ndarray, '2']) -> _Actor:
-    """Shrinks an actor if it would not fit in the window as a whole."""
+    """Shrinks an actor, if necessary, to fit into the window with a margin."""
     largest = (0.42 * window_wh / actor.half.max(axis=0)).min()
     return actor.scaled(min(1.0, float(largest)))
 
@@ -232,13 +239,13 @@ class _Script:
     return half + motion.folded(path) * free
 
   def _layer(self, actor: _Actor, center, photograph=None) -> Layer:
-    """Moves the centre of an actor to a position in each frame.
+    """Makes a layer of an actor, at a given position in each frame.
 
     Args:
       actor: Shape of the layer.
-      center: Position of the centre in each frame, x, y, px.
-      photograph: Photograph that fills the outline (default: the outline keeps
-        the pixels of the cutout).
+      center: Centre of the layer's bounding box in each frame, x, y, px.
+      photograph: Index of the photograph that fills the outline (default: the
+        outline keeps the pixels of the cutout).
     """
     shift = (center - actor.middle)[..., None]
     matrix = np.concatenate([actor.linear, shift], axis=2)
@@ -257,16 +264,17 @@ class _Script:
     other = self._actor(cutout, side * np.exp(rng.normal(0, 0.2)))
     path = motion.waves(rng, self._frames, 2)
     angle = rng.uniform(0, 2 * np.pi) + 0.5 * path[:, 0]
-    # At a distance of 1, the boxes of object and target touch.
+    # In units of `reach`: two boxes side by side touch at a distance of 1.
     distance = np.maximum(rng.uniform(0.6, 2.0) + 0.2 * path[:, 1], 0.5)
     reach = (self._target.half + other.half).mean(axis=0)
     offset = np.stack([np.cos(angle), np.sin(angle)], axis=1) * reach
     return self._layer(other, self._center + distance[:, None] * offset)
 
   def _decoy(self, extra: Extra) -> Layer:
-    """Samples a decoy, which does not move and has soft edges.
+    """Samples a decoy: a piece of a photograph that does not move.
 
-    The target has the same soft edges.
+    Its edges are as soft as those of the target, so that soft edges alone do
+    not identify the target.
     """
     rng = self._rng
     side = 2 * np.sqrt(self._target.half.prod(axis=1).mean())
@@ -294,11 +302,11 @@ class _Script:
     return self._layer(other, self._center + offset * size, extra.texture)
 
   def _pole(self, size: Float[np.ndarray, '2'], axis: int) -> _Actor:
-    """Samples a pole, about perpendicular to the direction of passing.
+    """Samples a pole that is roughly perpendicular to `axis`.
 
     Args:
       size: Width and height of the target, px.
-      axis: Direction in which the target passes the pole, 0 for x and 1 for y.
+      axis: Axis along which the target passes the pole, 0 for x and 1 for y.
     """
     rng, frames = self._rng, self._frames
     width = size[axis] * rng.uniform(0.12, 0.5)
@@ -318,12 +326,15 @@ _LUMA = np.array([0.114, 0.587, 0.299])
 
 
 def _look(rng: np.random.Generator) -> Float[np.ndarray, '4 4']:
-  """Samples a map that changes saturation, contrast, tint and brightness."""
+  """Samples a linear map of blue, green, red and coverage.
+
+  It changes the saturation, the contrast, the tint and the brightness.
+  """
   saturation = np.exp(rng.normal(0, 0.15))
   contrast = np.exp(rng.normal(0, 0.1))
   gain = contrast * np.exp(rng.normal(0, 0.04, (3, 1)))
   mixed = saturation * np.eye(3) + (1 - saturation) * _LUMA
-  # A change of contrast leaves a medium grey unchanged.
+  # The change of contrast leaves a medium grey of 0.45 unchanged.
   offset = (1 - gain) * 0.45 + rng.normal(0, 0.05)
   color = np.eye(4, dtype=np.float32)
   color[:3] = np.concatenate([gain * mixed, offset], axis=1)

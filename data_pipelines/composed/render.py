@@ -14,18 +14,19 @@ from data_pipelines.composed.plan import Layer, Plan
 
 # Largest fraction of a target that the layers in front of it may hide.
 MOST_HIDDEN = 0.5
-# Shortest and longest streak of the motion blur, px of the crop.
+# Minimum and maximum length of a motion blur, px of the crop. A shorter blur is
+# left out, and a longer one is shortened.
 _STREAKS = (2.0, 16.0)
 
 
 class Crop(NamedTuple):
-  """A rendered context crop.
+  """A rendered square around the target.
 
   Attributes:
     bgr: Pixels, blue, green, red.
     coverage: Coverage of each pixel by the target, 0 to 255. Hidden parts of
       the target are included.
-    hidden: Fraction of the target that is hidden.
+    hidden: Fraction of the target that other layers hide.
   """
 
   bgr: UInt8[np.ndarray, 'c c 3']
@@ -46,7 +47,17 @@ class _Patch(NamedTuple):
 
 
 def render(library: Library, plan: Plan, t: int, crop_size: int) -> Crop:
-  """Renders the crop of frame t that `crops.context_crop` would cut out."""
+  """Renders the crop around the target in frame `t` of a sequence.
+
+  Its position and scale equal those of the crop that `crops.context_crop` would
+  cut out of the whole frame.
+
+  Args:
+    library: Library that the plan was made for.
+    plan: Plan of the sequence.
+    t: Number of the frame, from 0.
+    crop_size: Side of the crop, px.
+  """
   canvas = _Canvas(library, plan, t, crop_size)
   for layer in plan.behind:
     patch = canvas.patch(layer)
@@ -92,8 +103,8 @@ class _Canvas:
       crop_size: Side of the crop, px.
 
     Returns:
-      Background, top left corner and bottom right corner. The corners, x, y,
-      px, bound the part of the crop in which layers are visible.
+      Crop with the background only, blue, green, red; top left and bottom right
+      corner, x, y, px, of the part of the crop in which layers are visible.
     """
     # Find the part of the window that is inside the crop, in whole pixels of
     # the photograph and of the crop. The rounding moves the photograph by less
@@ -190,11 +201,11 @@ def _smeared(
   smear: Float[np.ndarray, '2'],
   scale: float = 1.0,
 ) -> UInt8[np.ndarray, 'h w c']:
-  """Blurs an image along a vector, unless the streak would be short.
+  """Applies motion blur along a vector, unless the vector is short.
 
   Args:
     image: Image to blur.
-    smear: Streak of the blur, px of the image.
+    smear: Motion x, y while the shutter is open, px of the image.
     scale: Number of crop pixels per pixel of the image.
   """
   length = scale * np.hypot(*smear)

@@ -294,7 +294,7 @@ def test_a_folder_without_annotation_is_refused(tmp_path):
   write_images(tmp_path / 'mine' / 'img', [1])
   with pytest.raises(FileNotFoundError, match=r'mine/groundtruth.txt: no such'):
     layouts.read('folder', tmp_path)
-  with pytest.raises(FileNotFoundError, match=r'groundtruth_rect.txt: missing'):
+  with pytest.raises(FileNotFoundError, match=r'groundtruth_rect.txt: no such'):
     layouts.read('otb', tmp_path)
 
 
@@ -310,7 +310,7 @@ def test_absence_labels_are_read(tmp_path):
   ('layout', 'error', 'message'),
   [
     ('otb', ValueError, 'no sequence in the layout otb'),
-    ('vot', FileNotFoundError, r'list.txt: missing'),
+    ('vot', FileNotFoundError, r'list.txt: no such file'),
     ('lasso', ValueError, "unknown layout 'lasso'; choose one of davis"),
   ],
   ids=['empty', 'no list', 'unknown'],

@@ -36,7 +36,7 @@ def test_tracks_of_coco_have_the_names_of_classes(write_set):
 def test_coco_refuses_other_json(write_set, text):
   root = write_set('coco')
   (root / COCO).write_text(text)
-  with pytest.raises(ValueError, match=r'2017.json: not the annotations'):
+  with pytest.raises(ValueError, match=r'2017.json: not in the format of COCO'):
     read('coco', root)
 
 

@@ -41,7 +41,7 @@ def test_a_bad_row_is_named(tmp_path, text, message):
 
 
 def test_a_missing_annotation_is_named(tmp_path):
-  with pytest.raises(FileNotFoundError, match=r'gt.txt: missing annotation'):
+  with pytest.raises(FileNotFoundError, match=r'gt.txt: no such annotation'):
     sequences.read_boxes(tmp_path / 'gt.txt')
 
 

@@ -73,5 +73,5 @@ def test_a_truncated_image_is_named(tmp_path, kind, fraction):
 def test_an_annotation_file_is_refused_as_a_video(tmp_path):
   path = tmp_path / 'groundtruth.txt'
   path.write_text('10,20,30,40\n' * 40)
-  with pytest.raises(ValueError, match=r'groundtruth.txt: a text file'):
+  with pytest.raises(ValueError, match=r'groundtruth.txt: is a text file'):
     videos.open_video(str(path))

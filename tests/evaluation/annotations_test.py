@@ -134,7 +134,7 @@ def test_official_folders_keep_the_pixel_base_of_their_files(
     ),
     (
       '{"a": {"gt_rect": [[1,2,3,4]], "init_rect": [1,2,9,4]}}',
-      'a: init_rect differs from the first row',
+      'a: init_rect .* differs from the first row',
     ),
     ('{"a": {"gt_rect": [[1,2,3,4]], "attr": "IV"}}', 'a: attr must be a list'),
     (
@@ -155,8 +155,8 @@ def test_official_folders_keep_the_pixel_base_of_their_files(
       '{"a": {"gt_rect": [[1,2,3,4]], "init_rect": "1,2,3,4"}}',
       "a: init_rect is '1,2,3,4'; give x, y, w, h",
     ),
-    ('{"a": {"gt_rect": [[1,2,0,4]]}}', 'a row 1: trackers are started on'),
-    ('{"a": {"gt_rect": [[NaN,2,3,4]]}}', 'a row 1: trackers are started on'),
+    ('{"a": {"gt_rect": [[1,2,0,4]]}}', 'a row 1: the box .* have an area'),
+    ('{"a": {"gt_rect": [[NaN,2,3,4]]}}', 'a row 1: the box .* must be finite'),
     ('{"a": {"gt_rect": [[1,2,3,Infinity]]}}', 'a row 1: infinite number'),
     ('{"a": {"gt_rect": [[1,2,3,4,5,6,7,8]]}}', 'a: regions are polygons'),
   ],

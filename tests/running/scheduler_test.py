@@ -122,7 +122,7 @@ def test_an_invalid_video_is_named(videos, tiny_model, tmp_path):
   other = write(tmp_path, 13, 3)
   cv2.imwrite(str(other.frame_paths[2]), np.zeros((250, 320, 3), np.uint8))
   for invalid, message in (
-    (empty, 'none: the video has no frames'),
+    (empty, 'none: no frames; remove the sequence'),
     (flat, 'video11: box 111,102,0,40 is less than a pixel wide'),
     (other, r'video13: frame 2 \(counted from 0\): .* 320 x 250 .* 320 x 240'),
   ):

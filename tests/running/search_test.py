@@ -165,14 +165,14 @@ def test_a_search_on_a_test_set_warns(run_search, caplog, sequences, tmp_path):
   ('name', 'message'),
   [
     ('got10k_test', 'only its server has the annotations'),
-    ('vot2018', 'a search tracks every sequence in one pass'),
+    ('vot2018', 'a search supports one-pass evaluation but not VOT'),
   ],
 )
 def test_a_benchmark_that_cannot_be_searched_is_refused(
   run_search, folder_task, tmp_path, name, message
 ):
   task = dataclasses.replace(folder_task, benchmark=benchmarks.get(name))
-  message = f'{name}: cannot be searched, because {message}'
+  message = f'{name}: hyper-parameters cannot be .* because {message}'
   with pytest.raises(ValueError, match=message):
     run_search(Budget(), task)
   assert not (tmp_path / 'out').exists()
@@ -181,8 +181,8 @@ def test_a_benchmark_that_cannot_be_searched_is_refused(
 @pytest.mark.parametrize(
   ('flags', 'message'),
   [
-    (['--budget=3'], '--budget: needs --search; add --search or leave --bu'),
-    (['--seed=0'], '--seed: needs --search'),
+    (['--budget=3'], '--budget: only used with --search; add --search or'),
+    (['--seed=0'], '--seed: only used with --search'),
     (['--search', '--budget=0'], '--budget=0: give at least 1'),
     (['--search', '--lanes=0'], '--lanes=0: give at least 1'),
     (['--search', '--seed=-1'], '--seed=-1: give at least 0'),

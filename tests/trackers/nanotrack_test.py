@@ -15,8 +15,8 @@ from acm_jax.trackers.siamese import Outputs
   [
     ({'fusion': 'dw_xcorr'}, 'unknown to nanotrack.*residual_acm'),
     ({'levels': (8, 9)}, 'nanotrack fuses exactly one level'),
-    ({'template_size': 40}, 'needs an even number, 4 or more'),
-    ({'fusion': 'acm', 'fusion_options': {'cells': 3}}, 'cells=3 must be'),
+    ({'template_size': 40}, 'cells is even, 4 or more'),
+    ({'fusion': 'acm', 'fusion_options': {'cells': 3}}, 'cells=3: give'),
     ({'fusion_options': {'prior': True}}, 'nano_xcorr has no option prior'),
   ],
 )

@@ -187,7 +187,7 @@ def test_a_box_that_cannot_be_tracked_is_refused(tracker, box, message):
 
 def test_a_frame_of_another_size_is_refused_and_named(tracker):
   images = [*frames(3), formulas.frame(3)[:200]]
-  message = 'the frame has 320 x 200 pixels but the first frame 320 x 240'
+  message = 'the frame has 320 x 200 pixels but the first frame has 320 x 240'
   results = tracker.track(images, [BOX])
   # The results of the previous frames come first.
   for _ in range(3):

@@ -113,7 +113,7 @@ def test_the_best_is_chosen_among_those_measured_like_the_newest(
 
 def test_a_run_that_was_not_validated_has_no_best_checkpoint(run):
   with pytest.raises(
-    ValueError, match='no checkpoint was validated; choose one'
+    ValueError, match='no checkpoint was validated, so none is the best'
   ):
     ckpt.load_variables(f'{run}@best')
 
@@ -146,7 +146,7 @@ def test_a_full_disk_is_reported_as_a_failure(run):
   resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
   try:
     with (
-      pytest.raises(RuntimeError, match='cannot be written: is the disk full'),
+      pytest.raises(RuntimeError, match='check that the disk is not full'),
       ckpt.Checkpoints(run) as checkpoints,
     ):
       checkpoints.save(state)
@@ -208,7 +208,7 @@ def test_a_state_of_another_network_is_refused(run):
   other = make_state().replace(params={'head': {'w': jnp.ones(7)}})
   with (
     ckpt.Checkpoints(run) as checkpoints,
-    pytest.raises(ValueError, match='of another network'),
+    pytest.raises(ValueError, match='belongs to another network'),
   ):
     checkpoints.restore(5, other)
 

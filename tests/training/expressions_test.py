@@ -19,8 +19,8 @@ def test_the_first_expression_that_selects_a_parameter_decides():
   ('patterns', 'message'),
   [
     (['head'], 'no expression selects the parameter tail/kernel'),
-    (['', 'head'], "'head' decides for no parameter"),
-    (['neck', ''], "'neck' decides for no parameter"),
+    (['', 'head'], "expressions have no effect: 'head'"),
+    (['neck', ''], "expressions have no effect: 'neck'"),
   ],
 )
 def test_expressions_that_do_not_fit_a_tree_are_refused(patterns, message):

@@ -103,7 +103,7 @@ def test_training_on_labels_of_a_validation_video_is_refused(
   # A clip set has the names of the sequences that it was prepared from.
   names = [path.name for path in (tmp_path / 'out').iterdir()]
   monkeypatch.setattr(training_set, 'read_names', lambda _: names)
-  with pytest.raises(ValueError, match='camel also in labelled, which is'):
+  with pytest.raises(ValueError, match='videos camel, but labelled contains'):
     data.check_held_out([DataSet('labelled')], ('camel', 'parkour'))
 
 
@@ -217,5 +217,5 @@ def test_reports_add_up_and_print_as_one_line():
   ],
 )
 def test_settings_out_of_range_are_refused(name, value):
-  with pytest.raises(ValueError, match=f'^{name}={value}: give'):
+  with pytest.raises(ValueError, match=f'^`{name}`={value}: give'):
     Settings(**{name: value})

@@ -117,5 +117,5 @@ def test_a_parameter_without_a_group_is_named():
 
 
 def test_an_expression_that_matches_nothing_is_named():
-  with pytest.raises(ValueError, match="'c/' decides for no parameter"):
+  with pytest.raises(ValueError, match="have no effect: 'c/'"):
     expressions.assign('rates', ['c/', ''], random_tree(0, 1.0))

@@ -54,12 +54,12 @@ def test_an_unknown_and_a_missing_section_are_named():
   [
     ('train.batch_size', 0, 'train: batch_size=0 must be a whole number above'),
     ('train.epochs', -1, 'train: epochs=-1 must be'),
-    ('train.pairs_per_epoch', 7, 'train: pairs_per_epoch=7 is less than one'),
+    ('train.pairs_per_epoch', 7, 'train: pairs_per_epoch=7 must be at least'),
     ('train.ema_decay', 1.0, 'train: ema_decay=1.0 must be at least 0 and'),
     (
       'validation',
       {'benchmark': 'davis', 'sequences': ('camel', 'camel')},
-      "validation: sequences=('camel', 'camel'): name two or more, each once",
+      "validation: sequences=('camel', 'camel'): give two or more names",
     ),
     (
       'validation',
@@ -68,7 +68,7 @@ def test_an_unknown_and_a_missing_section_are_named():
     ),
     ('log.every', 0, 'log: every=0 must be'),
     ('checkpoints.keep', 0, 'checkpoints: keep=0 must be'),
-    ('schedule.warmup_epochs', 4, 'schedule: warmup_epochs=4 must be less'),
+    ('schedule.warmup_epochs', 4, 'schedule: warmup_epochs=4 must be at'),
     ('augment.grey', 2.0, 'augment: grey=2.0 must be a probability'),
     ('augment.search.scale', 1.0, 'augment.search: scale=1.0 must be'),
     ('augment.search.shift', -1.0, 'augment.search: shift=-1.0 must not'),
@@ -76,8 +76,9 @@ def test_an_unknown_and_a_missing_section_are_named():
     (
       'phases.frozen.frozen_statistics',
       ('backbone/', 'spine/'),
-      'phases.frozen: frozen_statistics: no path of a batch norm begins with '
-      "'spine/'; the 2 paths include backbone/BatchNorm_0, head/BatchNorm_0",
+      "phases.frozen: frozen_statistics: 'spine/' selects no batch norm; "
+      'correct or remove the expression (examples of the 2 paths: '
+      'backbone/BatchNorm_0, head/BatchNorm_0)',
     ),
     (
       'phases.frozen.frozen_statistics',
@@ -88,7 +89,7 @@ def test_an_unknown_and_a_missing_section_are_named():
     (
       'phases.unfrozen.rates',
       (('spine/', 0.1), ('', 1.0)),
-      "phases.unfrozen: rates: 'spine/' decides for no parameter",
+      "phases.unfrozen: rates: expressions have no effect: 'spine/'",
     ),
     (
       'phases.unfrozen.rates',
@@ -109,17 +110,17 @@ def test_an_unknown_and_a_missing_section_are_named():
     (
       'phases.frozen.rates',
       (('head/', 1.0), ('head/', 0.1), ('', 0.0)),
-      "phases.frozen: rates: 'head/' occurs twice; remove one of them",
+      "phases.frozen: rates: expressions occur more than once: 'head/'; remove",
     ),
     (
       'phases.frozen.rates',
       (('', -1.0),),
-      "phases.frozen: rates: -1.0 for '': give a factor of 0 or more",
+      "phases.frozen: rates: the factor -1.0 for '' must be finite and at",
     ),
     (
       'phases.frozen.rates',
       (('', float('nan')),),
-      "phases.frozen: rates: nan for '': give a factor of 0 or more",
+      "phases.frozen: rates: the factor nan for '' must be finite and at",
     ),
     ('precision', 'half', "precision: unknown precision 'half'; choose from "),
     (
@@ -130,7 +131,7 @@ def test_an_unknown_and_a_missing_section_are_named():
     (
       'sharding',
       {'rules': (('', 'fsdp'), ('head/', 'replicate'))},
-      "sharding: rules: 'head/' decides for no parameter",
+      "sharding: rules: expressions have no effect: 'head/'",
     ),
     (
       'sharding',

@@ -97,8 +97,9 @@ def test_settings_of_future_epochs_may_change(changes, step):
     (
       {'train.epochs': 7},
       5,
-      'whose epoch 2 had the learning rate 0.00223607, which is now 0.0036239; '
-      'restore config.schedule, but set config.schedule.last_rate=',
+      'whose epoch 2 had the learning rate 0.00223607; the new config gives '
+      '0.0036239; keep the old config.schedule, but set '
+      'config.schedule.last_rate=',
     ),
     ({'schedule.first_rate': 2e-3}, 1, 'whose epoch 0 had the learning rate'),
     (
@@ -109,7 +110,8 @@ def test_settings_of_future_epochs_may_change(changes, step):
     (
       {'phases.unfrozen.rates': (('', 0.5),)},
       7,
-      'settings have changed; restore config.phases for the epochs before 4',
+      'settings have changed; keep the old config.phases for the epochs before '
+      '4',
     ),
     # The momentum of step 0 already depends on the phase.
     ({'phases.frozen.rates': (('', 1.0),)}, 0, 'epoch 0 was in phase frozen'),

@@ -61,5 +61,5 @@ def test_a_model_without_any_shared_array_is_refused():
 
 
 def test_non_finite_weights_are_refused():
-  with pytest.raises(ValueError, match='is not finite'):
+  with pytest.raises(ValueError, match='that are not finite'):
     transfer.fill(variables(0.0), variables(np.nan))

@@ -202,8 +202,8 @@ def test_the_target_of_a_pair_lies_at_its_ground_truth(validator):
       ('green', 'blue', 'pink'),
       'blue, pink not found below .* green, late, red, st',
     ),
-    (('green', 'still'), 'still has no visible target in its first frame or'),
-    (('green', 'late'), 'late has no visible target in its first frame or'),
+    (('green', 'still'), 'still: the target must be visible in the first'),
+    (('green', 'late'), 'late: the target must be visible in the first'),
   ],
 )
 def test_an_unsuitable_sequence_is_refused(root, names, message):
@@ -232,7 +232,7 @@ def test_a_sequence_that_is_also_trained_on_is_refused(monkeypatch, trained):
   monkeypatch.setattr(training_set, 'read_names', targets.get)
   sets = [DataSet(path=path) for path in targets]
   with pytest.raises(
-    ValueError, match='red also in data/mine, which is trained'
+    ValueError, match='the videos red, but data/mine contains'
   ):
     data.check_held_out(sets, ('green', 'red.1'))
   data.check_held_out(sets[:1], ('green', 'red.1'))

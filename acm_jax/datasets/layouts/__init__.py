@@ -1,8 +1,8 @@
 """Readers of the folder layouts in which tracking benchmarks are published.
 
-A reader takes the official root folder and returns the sequences that it finds.
+A reader takes the root folder of a benchmark and returns the sequences in it.
 The docstring of a reader states whether pixel coordinates in the files are
-0-based or 1-based; only the reader converts them.
+0-based or 1-based; the reader returns 0-based coordinates in both cases.
 
 Sources: the official layouts of OTB-100 (TPAMI 2015), VOT (votchallenge.net),
 UAV123 (ECCV 2016), NfS (arXiv:1703.05884), TColor-128 (TIP 2015) and TinyTLP

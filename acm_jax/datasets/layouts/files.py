@@ -13,7 +13,10 @@ def folders_with(root: Path, name: str) -> list[Path]:
 def frames_from(
   images: Path, first: int = 0, last: int | None = None
 ) -> list[Path]:
-  """Returns the images of a folder with numbers from `first` to `last`."""
+  """Returns a folder's images with the numbers `first` to `last`, in order.
+
+  `last` is included; if it is None, all images from `first` on are returned.
+  """
   numbered = sequences.numbered_images(images)
   return [
     path

@@ -22,16 +22,19 @@ def nfs240(root: Path) -> list[Sequence]:
 def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
   """Reads `<seq>/<rate>/{<seq>/%05d.jpg, <seq>.txt}`; boxes are 0-based.
 
-  Rows are `track xmin ymin xmax ymax frame lost ...`. The rows belong to frames
-  at 240 per second, even in the folders with 30 images per second; every
-  `step`-th row is used. If there is one row too many, it is dropped; images
-  beyond the last row are dropped as well.
+  Rows are `track xmin ymin xmax ymax frame lost ...`. The files have a row for
+  each frame at 240 frames per second, even the files for the images at 30
+  frames per second; only every `step`-th row is used. If the used rows are one
+  more than the images, the last row is dropped. Images beyond the last row are
+  dropped as well.
   """
   found = []
   for folder in folders_with(root, rate):
     file = folder / rate / f'{folder.name}.txt'
     if not file.is_file():
-      raise FileNotFoundError(f'{file}: missing annotation file')
+      raise FileNotFoundError(
+        f'{file}: no such annotation file; add it to the folder'
+      )
     rows = []
     for number, line in enumerate(file.read_text().splitlines(), 1):
       try:
@@ -46,7 +49,7 @@ def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
     if len(boxes) > len(frames) + 1:
       raise ValueError(
         f'{file}: rows for {len(boxes)} frames, but {folder.name} has only '
-        f'{len(frames)} images; restore the missing images'
+        f'{len(frames)} images; add the missing images'
       )
     boxes = boxes[: len(frames)]
     found.append(sequences.make(folder.name, frames, boxes, source=file))

@@ -10,7 +10,7 @@ from acm_jax.datasets import sequences
 from acm_jax.datasets.layouts.files import folders_with, frames_from
 from acm_jax.datasets.sequences import Sequence
 
-# First annotated image of the sequences that do not begin at image 1.
+# Number of the first image, for the sequences that do not begin at image 1.
 _OTB_FIRST = {
   'BlurCar1': 247,
   'BlurCar3': 3,
@@ -21,11 +21,11 @@ _OTB_FIRST = {
 
 
 class _Rows(NamedTuple):
-  """Numbers of rows in the two known versions of an annotation file.
+  """Numbers of rows in the two published versions of an annotation file.
 
   Attributes:
-    whole: Number of rows of a file that begins at the first image.
-    used: Number of rows of a file that begins at `_OTB_FIRST`.
+    whole: Number of rows in the version that begins at image 1.
+    used: Number of rows in the version that begins at the `_OTB_FIRST` image.
   """
 
   whole: int
@@ -41,14 +41,15 @@ def otb(root: Path) -> list[Sequence]:
   If a video has two targets, they are the sequences `<Seq>-1` and `<Seq>-2`.
   Their annotations may share the folder `<Seq>`, or each sequence may have a
   folder of its own. A target with an empty file (the first one of Human4) is
-  skipped. The optional file `attrs.txt` lists the attributes.
+  skipped. The optional file `attrs.txt` lists the sequence's attributes.
   """
   found = []
   for folder in folders_with(root, 'img'):
     files = sorted(folder.glob('groundtruth_rect*.txt'))
     if not files:
       raise FileNotFoundError(
-        f'{folder / "groundtruth_rect.txt"}: missing annotation file'
+        f'{folder / "groundtruth_rect.txt"}: no such annotation file; add it '
+        'to the folder'
       )
     first = _OTB_FIRST.get(folder.name, 0)
     frames = frames_from(folder / 'img', first)
@@ -70,7 +71,7 @@ def otb(root: Path) -> list[Sequence]:
 
 
 def _from_first(boxes: np.ndarray, name: str, file: Path) -> np.ndarray:
-  """Drops the rows before the first annotated image."""
+  """Drops the rows of the images before the `_OTB_FIRST` image, if any."""
   if name not in _OTB_ROWS:
     return boxes
   rows = _OTB_ROWS[name]

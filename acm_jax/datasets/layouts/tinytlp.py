@@ -12,7 +12,8 @@ from acm_jax.datasets.sequences import Sequence
 def tinytlp(root: Path) -> list[Sequence]:
   """Reads `<Seq>/{img/, groundtruth_rect.txt}`; boxes are 0-based.
 
-  Rows are `frame,x,y,w,h,lost`; frames are counted from 1.
+  Rows are `frame,x,y,w,h,lost`; `frame` is the number of an image, counted from
+  1, and `lost` is 1 if the target is absent.
   """
   found = []
   for folder in folders_with(root, 'img'):
@@ -22,7 +23,7 @@ def tinytlp(root: Path) -> list[Sequence]:
     for row, number in enumerate(rows[:, 0], 1):
       if int(number) not in images:
         raise ValueError(
-          f'{file} row {row}: image of frame {number:g} is missing; restore it'
+          f'{file} row {row}: image of frame {number:g} is missing; add it'
         )
     frames = [images[int(number)] for number in rows[:, 0]]
     found.append(

@@ -17,7 +17,10 @@ from acm_jax.datasets.track import Track
 
 
 def lasot(root: Path) -> list[Sequence]:
-  """Reads LaSOT's test set and LaSOT_ext, in the layout of `sources.lasot`."""
+  """Reads LaSOT's test set and LaSOT_ext: `[<class>/]<class>-<n>/`.
+
+  The layout of a sequence is that of `sources.lasot`; boxes are 1-based.
+  """
   tested = {*tables.names('lasot'), *tables.names('lasot_ext')}
   tree = trees.Folder(epath.Path(root))
   folders = source.find_folders(tree, r'[a-zA-Z]+-\d+')
@@ -32,7 +35,7 @@ def lasot(root: Path) -> list[Sequence]:
 def got10k_val(root: Path) -> list[Sequence]:
   """Reads GOT-10k's validation set: `[val/]GOT-10k_Val_%06d/`.
 
-  The layout of a sequence is that of `sources.got10k`.
+  The layout of a sequence is that of `sources.got10k`; boxes are 1-based.
   """
   tree = trees.Folder(epath.Path(root))
   folders = source.find_folders(tree, r'GOT-10k_Val_\d+')
@@ -44,7 +47,10 @@ def got10k_val(root: Path) -> list[Sequence]:
 
 
 def got10k_test(root: Path) -> list[Sequence]:
-  """Reads GOT-10k's test set; only the first box of a sequence is public."""
+  """Reads GOT-10k's test set: `[test/]GOT-10k_Test_%06d/`; boxes are 1-based.
+
+  Only the first box of a sequence is public; the other boxes are NaN.
+  """
   tree = trees.Folder(epath.Path(root))
   folders = source.find_folders(tree, r'GOT-10k_Test_\d+')
   return [
@@ -54,10 +60,10 @@ def got10k_test(root: Path) -> list[Sequence]:
 
 
 def trackingnet(root: Path) -> list[Sequence]:
-  """Reads TrackingNet's test set: `[TEST/]{anno,frames}/`.
+  """Reads TrackingNet's test set: `[TEST/]{anno,frames}/`; boxes are 0-based.
 
-  Only the first box of a video is public. Videos without a folder of frames are
-  left out.
+  Only the first box of a video is public; the other boxes are NaN. Videos
+  without a folder of frames are left out.
   """
   part = root / 'TEST' if (root / 'TEST').is_dir() else root
   return [
@@ -77,7 +83,11 @@ def _first_box_known(
 
 
 def of_source(name: str) -> Callable[[Path], list[Sequence]]:
-  """Returns a reader of all sequences of a training set."""
+  """Returns a function that reads all sequences of a training set.
+
+  Args:
+    name: Name of the training set, as in `sources.names`.
+  """
 
   def read(root: Path) -> list[Sequence]:
     tree, reader = trees.Folder(epath.Path(root)), sources.make(name)
@@ -91,7 +101,10 @@ def of_source(name: str) -> Callable[[Path], list[Sequence]]:
 
 
 def davis(root: Path) -> list[Sequence]:
-  """Reads DAVIS; sequences begin with the first frame that shows the target."""
+  """Reads DAVIS in the layout of `sources.davis`; boxes are 0-based.
+
+  A sequence begins with the first frame that shows its target.
+  """
   return [
     Sequence(
       sequence.name,

@@ -7,8 +7,8 @@ from acm_jax.datasets import sequences, tables
 from acm_jax.datasets.layouts.files import frames_from
 from acm_jax.datasets.sequences import Sequence
 
-# Parts of UAV123_10fps videos that do not start at the last image of the
-# previous part: number of the first image.
+# Number of the first image, for the parts of UAV123_10fps videos that do not
+# start at the last image of the previous part.
 _UAV_FIRST = {'bird1_2': 259, 'bird1_3': 525, 'uav1_3': 825}
 # Attributes, in the order of the columns of the annotation files.
 _ATTRIBUTES = (
@@ -38,7 +38,10 @@ def uav123(root: Path) -> list[Sequence]:
 
 
 def uav20l(root: Path) -> list[Sequence]:
-  """Reads UAV20L: whole videos of UAV123, annotated in `anno/UAV20L/`."""
+  """Reads UAV20L: whole videos of UAV123, annotated in `anno/UAV20L/`.
+
+  Boxes are 1-based, and NaN where the target is absent.
+  """
   return _uav(root, 'uav20l', 'UAV20L')
 
 
@@ -73,15 +76,20 @@ def _attributes(boxes: Path) -> list[str]:
     return []
   rows = sequences.read_rows(file, (len(_ATTRIBUTES),))
   if len(rows) != 1 or not set(rows[0]) <= {0, 1}:
-    raise ValueError(f'{file}: must be one row with 0 or 1 for each attribute')
+    raise ValueError(
+      f'{file}: must be one row with 0 or 1 for each of the '
+      f'{len(_ATTRIBUTES)} attributes'
+    )
   return [name for name, on in zip(_ATTRIBUTES, rows[0], strict=True) if on]
 
 
 def uav123_10fps(root: Path) -> list[Sequence]:
-  """Reads UAV123_10fps from `data_seq/` and `anno/`; boxes are as in UAV123.
+  """Reads UAV123_10fps from `data_seq/` and `anno/`.
 
-  Some videos are cut into parts `<folder>_<k>`. Part k starts at the last image
-  of part k - 1, except for three parts that start later.
+  Boxes are 1-based, and NaN where the target is absent.
+
+  Some videos are cut into parts `<folder>_<k>`, each a sequence. Part k starts
+  at the last image of part k - 1, except for three parts that start later.
   """
   images = root / 'data_seq' / 'UAV123_10fps'
   annotations = root / 'anno' / 'UAV123_10fps'
@@ -99,7 +107,12 @@ def uav123_10fps(root: Path) -> list[Sequence]:
 
 
 def _folder_and_first(images: Path, file: Path) -> tuple[Path, int]:
-  """Returns the folder of the images and the number of the first image."""
+  """Returns the folder of a sequence's images, and the first image's number.
+
+  Args:
+    images: Folder of all videos.
+    file: Annotation file of the sequence.
+  """
   name = file.stem
   part = re.fullmatch(r'(.+)_(\d+)', name)
   if (images / name).is_dir() or not part:

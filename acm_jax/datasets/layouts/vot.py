@@ -15,10 +15,11 @@ class Regions(NamedTuple):
   """Annotation of one sequence of VOT.
 
   Attributes:
-    region: Annotated region in each frame: x, y, w, h or four corners.
+    region: Annotated region in each frame, px, 0-based: x, y, w, h, or x and y
+      of four corners.
     first: Path of the first image.
-    anchors: Frames at which trackers are started, since VOT2020. Values are the
-      direction of tracking from a frame, 1 forward or -1 backward.
+    anchors: Direction of tracking (1 forward, -1 backward) from each frame at
+      which trackers are started; keys are frames. Empty before VOT2020.
   """
 
   region: tuple[np.ndarray, ...]
@@ -38,15 +39,19 @@ def vot(root: Path) -> list[Sequence]:
 
 
 def regions(root: Path) -> dict[str, Regions]:
-  """Reads VOT's annotations: `list.txt`, `<seq>/`; regions are 0-based.
+  """Reads VOT's annotations, by sequence name; regions are 0-based.
 
-  Images are `<seq>/color/%08d.jpg`, or before 2016 `<seq>/%08d.jpg`. Since
-  2020, `<seq>/anchor.value` marks the frames at which trackers are started
-  (anchors). Listed sequences without a folder are left out.
+  `list.txt` lists the sequences; those without a folder are left out. Regions
+  are in `<seq>/groundtruth.txt`. Images are `<seq>/color/%08d.jpg`, or before
+  2016 `<seq>/%08d.jpg`. Since 2020, `<seq>/anchor.value` marks the frames at
+  which trackers are started (anchors).
   """
   listing = root / 'list.txt'
   if not listing.is_file():
-    raise FileNotFoundError(f'{listing}: missing list of sequences')
+    raise FileNotFoundError(
+      f'{listing}: no such file; choose a folder of VOT sequences, which has '
+      'this list of their names'
+    )
   found = {}
   for name in listing.read_text().split():
     folder = root / name
@@ -55,7 +60,9 @@ def regions(root: Path) -> dict[str, Regions]:
     images = folder / 'color' if (folder / 'color').is_dir() else folder
     rows = sequences.read_rows(folder / 'groundtruth.txt', (4, 8))
     if not rows:
-      raise ValueError(f'{folder / "groundtruth.txt"}: contains no regions')
+      raise ValueError(
+        f'{folder / "groundtruth.txt"}: contains no regions; give one per row'
+      )
     found[name] = Regions(
       tuple(map(np.array, rows)),
       frames_from(images)[0],
@@ -65,10 +72,12 @@ def regions(root: Path) -> dict[str, Regions]:
 
 
 def _anchors(file: Path, frames: int) -> dict[int, int]:
-  """Reads the anchors, one number per frame; keys are frames.
+  """Reads the direction of tracking from each anchor; keys are frames.
 
-  The sign of a number is the direction of tracking from this frame. Frames that
-  are no anchors have 0. Zeros at the end of the file may be missing.
+  Anchors are frames at which trackers are started. The file has one number per
+  frame, whose sign is the direction: 1 forward, -1 backward, 0 if the frame is
+  no anchor. Zeros at the end may be missing. If the file does not exist, the
+  result is empty.
   """
   if not file.is_file():
     return {}
@@ -88,7 +97,11 @@ def _anchors(file: Path, frames: int) -> dict[int, int]:
 
 
 def region_box(region: np.ndarray) -> np.ndarray:
-  """Returns the axis-aligned bounding box x, y, w, h of a region."""
+  """Returns the axis-aligned bounding box x, y, w, h of a region.
+
+  Args:
+    region: Box x, y, w, h, or x and y of each corner of a polygon.
+  """
   if len(region) == 4:
     return np.asarray(region, np.float64)
   corners = np.reshape(region, (-1, 2))

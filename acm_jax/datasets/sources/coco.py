@@ -30,7 +30,8 @@ class Annotation(NamedTuple):
     box_xywh: Box of the object, px, 0-based.
     crowd: Whether the box encloses a group of objects.
     category: Name of the object's class.
-    outline: Polygons x1, y1, x2, y2, ..., px; empty if there are none.
+    outline: Polygons around the object, each as x1, y1, x2, y2, ..., px; empty
+      if the file has none.
   """
 
   number: int
@@ -44,6 +45,7 @@ def annotated(tree: Tree) -> Iterator[tuple[str, list[Annotation]]]:
   """Yields the name of each annotated image in the tree, and its annotations.
 
   Raises:
+    FileNotFoundError: The annotation file does not exist.
     ValueError: The annotation file is not in COCO's format; the message names
       the wrong annotation.
   """
@@ -67,8 +69,8 @@ def annotated(tree: Tree) -> Iterator[tuple[str, list[Annotation]]]:
       seen.add(entry['id'])
   except (KeyError, TypeError, ValueError) as error:
     raise ValueError(
-      f'{where}: not the annotations of COCO ({part}: {error!r}); download it '
-      'again'
+      f'{where}: not in the format of COCO ({part}: {error!r}); download the '
+      'file again'
     ) from None
   for file in sorted(by_image):
     yield join(root, 'train2017', file), by_image[file]

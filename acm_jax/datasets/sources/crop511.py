@@ -1,12 +1,12 @@
-"""Crops that pysot's scripts made from any data set.
+"""Crops of 511 px that pysot's scripts cut out of the images of a data set.
 
     [crop511/]<video>/<frame:06d>.<track:02d>.x.jpg, train.json
 
-The target is at the centre of a crop of 511 px. The scale is that of this
-library's clip sets, so that the images are kept unchanged. For each video,
-track and frame, train.json has x1, y1, x2, y2 or w, h; only the size is used.
-Every frame is kept, because the crops keep the frame rate of the original data
-set.
+The target is at the centre of its crop. The scale is that of this library's
+clip sets; the JPEG files are therefore copied unchanged. For each video, track
+and frame, train.json has x1, y1, x2, y2 or w, h of the target in the original
+image; only the size is used. Every frame is kept by default, because the frame
+rate depends on the original data set.
 
 Source: the released code of pysot.
 """
@@ -27,7 +27,10 @@ def units(tree: Tree) -> Iterator[Unit]:
   """Yields every video of train.json."""
   root = find(tree, 'train.json')
   if root is None:
-    raise FileNotFoundError(f'{tree.where("train.json")}: no such file')
+    raise FileNotFoundError(
+      f'{tree.where("train.json")}: no such file; choose the folder that '
+      'contains it'
+    )
   where = tree.where(join(root, 'train.json'))
   videos = source.table(tree.text(join(root, 'train.json')), where)
   if not isinstance(videos, dict):
@@ -72,7 +75,7 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
 
 
 def _crop(tree: Tree, files: tuple[str, ...], i: int) -> bytes:
-  """Reads the JPEG of frame i and checks it."""
+  """Reads the JPEG of frame i, and checks its format and size."""
   data, where = tree.read(files[i]), tree.where(files[i])
   height, width, _ = sequences.decode(data, where).shape
   if (height, width) != (crops.CROP_SIZE, crops.CROP_SIZE):
@@ -82,12 +85,20 @@ def _crop(tree: Tree, files: tuple[str, ...], i: int) -> bytes:
     )
   if not data.startswith(b'\xff\xd8'):
     raise ValueError(f'{where}: not a JPEG; convert it')
-  # Some encoders write bytes after the end of the image.
+  # Some encoders write bytes after the end of the image; they are cut off.
   return data[: data.rfind(b'\xff\xd9') + 2]
 
 
 def _size(row: list, where: str) -> np.ndarray:
-  """Computes the width and height of a target in its crop, px."""
+  """Computes the width and height of a target in its crop, px.
+
+  Args:
+    row: x1, y1, x2, y2 or w, h of the target in the original image, px.
+    where: Name of the row, for messages.
+
+  Returns:
+    Width and height, or NaN if one of them is not positive.
+  """
   try:
     values = np.array(row, float)
   except (TypeError, ValueError):

@@ -6,7 +6,7 @@ Boxes are in 0-based pixel coordinates. All videos are read, including the
 validation set. Before an evaluation on the validation set, exclude its videos
 from training with `acm-jax prepare --exclude`. Every object in the masks is a
 target; its box is the bounding box of its mask. If boxes/<video>.txt exists,
-its boxes are used instead.
+the video has one target, with the boxes x,y,w,h in this file.
 
 Source: Pont-Tuset et al. (arXiv:1704.00675).
 """
@@ -31,7 +31,8 @@ def units(tree: Tree) -> Iterator[Unit]:
   )
   if not videos:
     raise FileNotFoundError(
-      f'{tree.where("JPEGImages/480p")}: contains no videos'
+      f'{tree.where("JPEGImages/480p")}: contains no videos; choose the root '
+      'folder of DAVIS'
     )
   for name in videos:
     yield Unit(name, root)
@@ -49,7 +50,7 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
   if unmatched := sorted(mask_files.keys() - files.keys()):
     raise ValueError(
       f'{tree.where(mask_files[unmatched[0]])}: this mask has no image with '
-      f'the same number; restore the image in JPEGImages/480p/{name}'
+      f'the same number; add the image to JPEGImages/480p/{name}'
     )
   # If an image has no mask file, it shows no target.
   found = [
@@ -69,7 +70,9 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
 
 
 def masks(tree: Tree, name: str) -> dict[int, UInt8[np.ndarray, 'h w']]:
-  """Reads the masks (0 or 1) in an annotation image; keys are object numbers.
+  """Reads the masks in an annotation image: 1 on the object, 0 elsewhere.
+
+  The keys are the numbers of the objects.
 
   Raises:
     OSError: The file does not exist.
@@ -78,7 +81,9 @@ def masks(tree: Tree, name: str) -> dict[int, UInt8[np.ndarray, 'h w']]:
   data = np.frombuffer(tree.read(name), np.uint8)
   index = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
   if index is None:
-    raise ValueError(f'{tree.where(name)}: cannot be decoded; restore it')
+    raise ValueError(
+      f'{tree.where(name)}: cannot be decoded; replace it by an intact copy'
+    )
   if index.ndim == 3:
     index = _palette_index(index[..., 2::-1])
   return {
@@ -97,7 +102,7 @@ def _boxes(tree: Tree, name: str) -> dict[int, np.ndarray]:
 
 
 def _palette_index(rgb: np.ndarray) -> np.ndarray:
-  """Computes the index of each colour in Pascal VOC's palette.
+  """Computes the index of each pixel's colour in Pascal VOC's palette.
 
   In this palette, the bits of an index are distributed over red, green and
   blue.

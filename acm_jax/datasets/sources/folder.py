@@ -2,8 +2,9 @@
 
     <sequence>/{img/, groundtruth.txt, [absent.txt]}
 
-Rows are x,y,w,h in px, 0-based; absent.txt has 0 or 1 per row.
-The image numbers may have gaps if there are as many rows as images.
+Rows of groundtruth.txt are x,y,w,h in px, 0-based. For each row, absent.txt has
+1 if the target is absent, else 0. The image numbers may have gaps if there are
+as many rows as images.
 """
 
 from collections.abc import Iterator

@@ -5,7 +5,7 @@
 
 Boxes are in 1-based pixel coordinates; the first image is 00000001.jpg. A frame
 is used if the target is present and at least partly visible (cover 1 to 8). The
-archives of the download need not be unpacked.
+downloaded archives need not be unpacked.
 
 Source: Huang et al., TPAMI 2021 (arXiv:1810.11981).
 """

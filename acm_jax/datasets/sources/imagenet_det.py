@@ -24,7 +24,10 @@ def units(tree: Tree) -> Iterator[Unit]:
   """Yields every annotated image."""
   root = find(tree, 'Annotations')
   if root is None or not tree.folders(join(root, _ANNOTATIONS)):
-    raise FileNotFoundError(f'{tree.where(_ANNOTATIONS)}: no such folder')
+    raise FileNotFoundError(
+      f'{tree.where(_ANNOTATIONS)}: no such folder, or no subfolders; choose '
+      'the root folder of ImageNet DET'
+    )
   waiting = collections.deque([''])
   while waiting:
     parent = waiting.popleft()

@@ -37,7 +37,10 @@ def units(tree: Tree) -> Iterator[Unit]:
   root = find(tree, 'Annotations')
   parts = tree.folders(join(root, _ANNOTATIONS)) if root is not None else []
   if not parts:
-    raise FileNotFoundError(f'{tree.where(_ANNOTATIONS)}: no such folder')
+    raise FileNotFoundError(
+      f'{tree.where(_ANNOTATIONS)}: no such folder, or no subfolders; choose '
+      'the root folder of ImageNet VID'
+    )
   for part in parts:
     for name in tree.folders(join(root, _ANNOTATIONS, part)):
       yield Unit(f'{part}/{name}', root)

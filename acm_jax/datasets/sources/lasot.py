@@ -4,8 +4,8 @@
                            out_of_view.txt}
 
 Boxes are in 1-based pixel coordinates; the first image is 00000001.jpg. Frames
-in which the target is fully occluded or out of view are not used. The archives
-of the classes need not be unpacked.
+in which the target is fully occluded or out of view are not used. The archives,
+one per class, need not be unpacked.
 
 Source: Fan et al., CVPR 2019 (arXiv:1809.07845).
 """

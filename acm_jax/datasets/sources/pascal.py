@@ -12,8 +12,8 @@ class Object(NamedTuple):
   """An annotated object in an image.
 
   Attributes:
-    track: Number of the target in its video. In a still image, number of the
-      object.
+    track: Number that identifies the object in all frames of its video; in a
+      still image, position of the object in the file.
     box_xywh: Box of the object, px, 0-based; the width is xmax - xmin, as in
       pysot.
   """
@@ -23,7 +23,7 @@ class Object(NamedTuple):
 
 
 def objects(tree: Tree, name: str) -> list[Object]:
-  """Reads the objects of an image.
+  """Reads the objects from the annotation file of an image.
 
   Raises:
     FileNotFoundError: The file does not exist.

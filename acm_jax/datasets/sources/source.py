@@ -1,4 +1,4 @@
-"""Common interface of the readers of training sets, and shared functions."""
+"""Interface of all readers of training sets, and functions that they share."""
 
 import functools
 import json
@@ -34,9 +34,9 @@ class Source(NamedTuple):
       order.
     tracks: Function that returns the targets of one video or image.
     per_shard: Number of videos or images in a shard of a clip set.
-    gap: Largest distance between the frames of a training pair in the official
-      recipes. 0 if the distance depends on the data set from which the frames
-      were taken.
+    gap: Largest difference between the frame numbers of a training pair, as in
+      the official recipes. 0 if there is no single value, because the set
+      combines several data sets.
   """
 
   units: Callable[[Tree], Iterable[Unit]]
@@ -56,8 +56,8 @@ def track(
 ) -> Track:
   """Makes a track after checking that images and rows match.
 
-  Images beyond the last row are left out, as in all benchmark toolkits. The
-  track holds their number.
+  Images beyond the last row are left out, as in all benchmark toolkits; `spare`
+  of the track is the number of these images.
 
   Args:
     tree: Tree of the images.
@@ -66,22 +66,22 @@ def track(
     box_xywh: Box in each image, one per row, px, 0-based; NaN where none is
       annotated.
     where: Annotation file, for messages.
-    absent: True for each row without the target.
+    absent: Whether the target is absent, for each row (default: never).
     first: Number of the first image, if the data set defines it. In this case,
       the numbers of the images must not have gaps.
 
   Raises:
-    ValueError: An image is missing, so that rows would be assigned to wrong
-      images. Or `absent` and `box_xywh` differ in length.
+    ValueError: An image is missing, which would assign rows to wrong images, or
+      `absent` and `box_xywh` differ in length.
   """
   rows, numbers = len(box_xywh), list(files)
   if len(files) < rows:
     raise ValueError(
-      f'{where}: {rows} rows, but {name} has only {len(files)} frames; restore '
-      'the missing images'
+      f'{where}: {rows} rows, but {name} has only {len(files)} frames; add the '
+      'missing images'
     )
-  # Gaps are allowed if there are as many rows as images: frames that were not
-  # annotated may be missing.
+  # Without `first`, the numbers may have gaps if there are as many rows as
+  # images: frames that were not annotated may be missing.
   if first is not None or len(files) > rows:
     begin = numbers[0] if first is None else first
     for number, expected in zip(
@@ -90,7 +90,7 @@ def track(
       if number != expected:
         raise ValueError(
           f'{where}: {name} has a row for image {expected}, which is missing; '
-          'restore it'
+          'add the image'
         )
   if absent is not None and len(absent) != rows:
     raise ValueError(
@@ -113,7 +113,10 @@ def picked(
   box_xywh: np.ndarray,
   frame_number: Sequence[int] | np.ndarray,
 ) -> Track:
-  """Makes a track from images, their boxes and their frame numbers."""
+  """Makes a track from image files and the box and number of each.
+
+  A frame is visible if its box is finite.
+  """
   box_xywh = np.reshape(box_xywh, (-1, 4)).astype(np.float32)
   return Track(
     name,
@@ -149,7 +152,8 @@ def boxes(
   Args:
     tree: Tree of the file.
     name: Name of the file.
-    first_pixel: Coordinate of the first pixel in the file.
+    first_pixel: Coordinate of the first pixel in the file: 0, or 1 as in
+      Matlab.
 
   Raises:
     FileNotFoundError: The file does not exist.
@@ -157,15 +161,17 @@ def boxes(
   """
   rows = sequences.parse_rows(tree.text(name), tree.where(name), (4,))
   if not rows:
-    raise ValueError(f'{tree.where(name)}: contains no boxes')
+    raise ValueError(
+      f'{tree.where(name)}: contains no boxes; give one row x,y,w,h per frame'
+    )
   return np.array(rows) - [first_pixel, first_pixel, 0, 0]
 
 
 def marks(tree: Tree, name: str) -> Bool[np.ndarray, 'n'] | None:
-  """Reads labels of frames, written in a single row or one per row.
+  """Reads the labels of frames, written in a single row or one per row.
 
   Returns:
-    Whether each label is positive; None if the file does not exist.
+    Whether each label is greater than 0; None if the file does not exist.
 
   Raises:
     ValueError: A label is not a number.
@@ -178,25 +184,34 @@ def marks(tree: Tree, name: str) -> Bool[np.ndarray, 'n'] | None:
 
 
 def labels(tree: Tree, name: str, frames: int) -> Bool[np.ndarray, 'n']:
-  """Reads labels of frames that every video must have; see `marks`.
+  """Reads the labels of frames from a file that must exist.
+
+  Args:
+    tree: Tree of the file.
+    name: Name of the file; its labels are in a single row or one per row.
+    frames: Number of frames.
+
+  Returns:
+    Whether the label of each frame is greater than 0.
 
   Raises:
-    ValueError: A label is not a number, or there is not one for every frame.
+    ValueError: The file does not exist, a label is not a number, or the number
+      of labels is not `frames`.
   """
   found = marks(tree, name)
   count = 0 if found is None else len(found)
   if count != frames:
     raise ValueError(
-      f'{tree.where(name)}: {count} labels for {frames} boxes; download it '
-      'again'
+      f'{tree.where(name)}: {count} labels for {frames} boxes; download the '
+      'file again'
     )
   return found
 
 
 def images(tree: Tree, folder: str) -> dict[int, str]:
-  """Returns the images of a folder, in ascending order.
+  """Returns the image files of a folder by frame number, in ascending order.
 
-  The keys are the numbers at the end of the images' names.
+  The frame number is the number at the end of a file's name, before the suffix.
 
   Raises:
     FileNotFoundError: The folder has no images.
@@ -221,7 +236,9 @@ def images(tree: Tree, folder: str) -> dict[int, str]:
       )
     found[number] = join(folder, file)
   if not found:
-    raise FileNotFoundError(f'{tree.where(folder)}: contains no images')
+    raise FileNotFoundError(
+      f'{tree.where(folder)}: contains no images; add the images of the frames'
+    )
   return dict(sorted(found.items()))
 
 
@@ -229,6 +246,10 @@ def table(text: str, where: str) -> Any:
   """Parses JSON, but rejects duplicate keys.
 
   The module `json` would silently keep only the last value of a duplicate key.
+
+  Args:
+    text: Content of a JSON file.
+    where: Name of the file, for messages.
 
   Raises:
     ValueError: The text is not JSON, or an object has a duplicate key.
@@ -245,7 +266,9 @@ def table(text: str, where: str) -> Any:
   try:
     return json.loads(text, object_pairs_hook=unique)
   except json.JSONDecodeError as error:
-    raise ValueError(f'{where}: not JSON ({error})') from None
+    raise ValueError(
+      f'{where}: not JSON ({error}); replace it by an intact copy'
+    ) from None
 
 
 def find_folders(tree: Tree, pattern: str, depth: int = 3) -> dict[str, str]:
@@ -254,7 +277,7 @@ def find_folders(tree: Tree, pattern: str, depth: int = 3) -> dict[str, str]:
   Args:
     tree: Tree to search.
     pattern: Regular expression that matches the whole name.
-    depth: Number of levels to search.
+    depth: Number of levels of folders to search.
 
   Returns:
     Full names of the folders in the tree; keys are the folders' own names.
@@ -274,13 +297,14 @@ def find_folders(tree: Tree, pattern: str, depth: int = 3) -> dict[str, str]:
         elif name in found:
           raise ValueError(
             f'{tree.where(join(parent, name))}: same name as '
-            f'{tree.where(found[name])}; remove one'
+            f'{tree.where(found[name])}; remove one of the folders'
           )
         else:
           found[name] = join(parent, name)
     level = below
   if not found:
     raise FileNotFoundError(
-      f'{tree.label}: no folder has a name of the form {pattern}'
+      f'{tree.label}: no folder has a name of the form {pattern}; choose the '
+      'root folder of the data set'
     )
   return dict(sorted(found.items()))

@@ -5,7 +5,8 @@
 The first image is 0.jpg; numbers have no leading zeros. If the frames of a
 video are not unpacked, they are read from the video's zip.
 
-Deviation: no source states the coordinate of the first pixel; 0 is assumed.
+No source states the coordinate of the first pixel in the annotations; 0 is
+assumed.
 
 Source: Müller et al., ECCV 2018 (arXiv:1803.10794).
 """
@@ -29,7 +30,7 @@ def units(tree: Tree) -> Iterator[Unit]:
       if name in names:
         raise ValueError(
           f'{tree.where(join(part, "anno", file))}: another part has a video '
-          'of the same name; remove one'
+          'of the same name; remove one of the two'
         )
       names.add(name)
       yield Unit(name, part)

@@ -4,9 +4,9 @@
     yt_bb_detection_train/<class>/<video>_<ms>_<class>_<object>.jpg
 
 The table has no header. Columns are video, time in ms, class, class name,
-object, presence, xmin, xmax, ymin, ymax; edges are fractions of the image, -1
-if the object is absent. Rows without an image are left out, since many videos
-are no longer available.
+object, presence, xmin, xmax, ymin, ymax. The last four are fractions of the
+image's width or height, or -1 if the object is absent. Rows without an image
+are left out, since many videos are no longer available.
 
 Source: Real et al., CVPR 2017 (arXiv:1702.00824).
 """
@@ -47,7 +47,10 @@ def units(tree: Tree) -> Iterator[Unit]:
   """Yields every target: an object of a class in a video."""
   root = find(tree, f'{_NAME}.csv')
   if root is None:
-    raise FileNotFoundError(f'{tree.where(_NAME)}.csv: no such file')
+    raise FileNotFoundError(
+      f'{tree.where(_NAME)}.csv: no such file; choose the folder that contains '
+      'it'
+    )
   name = join(root, f'{_NAME}.csv')
   lines = io.TextIOWrapper(io.BytesIO(tree.read(name)), newline='')
   targets = collections.defaultdict(bytearray)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 
 class VideoPart(NamedTuple):
-  """Part of a video that forms a sequence.
+  """Part of a video that forms a sequence: the images `first` to `last`.
 
   Attributes:
     folder: Folder of the video.
@@ -35,7 +35,7 @@ def names(table: str) -> tuple[str, ...]:
 
 
 def frames(table: str) -> dict[str, int]:
-  """Returns the number of annotated frames of each sequence, if known."""
+  """Returns the number of annotated frames by sequence; empty if unknown."""
   rows = _rows(table)
   if 'first' in rows[0]:
     return {name: p.last - p.first + 1 for name, p in parts(table).items()}
@@ -45,7 +45,7 @@ def frames(table: str) -> dict[str, int]:
 
 
 def parts(table: str) -> dict[str, VideoPart]:
-  """Returns the part of a video for each sequence; keys are sequence names."""
+  """Returns the part of a video that each sequence covers, by sequence name."""
   return {
     row['sequence']: VideoPart(
       row['folder'], int(row['first']), int(row['last'])

@@ -42,7 +42,7 @@ def of_results(folder: Path, benchmark: Benchmark) -> Experiment:
 def analysis(
   experiment: Experiment, benchmark: Benchmark, name: str
 ) -> Analysis:
-  """Returns the analysis for an experiment's results on a benchmark.
+  """Returns how to score an experiment's results on a benchmark.
 
   Args:
     experiment: Experiment that the results are from.
@@ -57,7 +57,7 @@ def analysis(
   if experiment is not own and name not in experiment.for_all:
     raise ValueError(
       f'`results`: the files are from the {experiment.title} experiment, but '
-      f'on {benchmark.name} `protocol` {name} scores the {own.title} '
+      f'on {benchmark.name}, `protocol`={name} scores the {own.title} '
       'experiment; choose the `benchmark` of the results, or another `protocol`'
     )
   return experiment.analysis(benchmark, name)

@@ -1,10 +1,11 @@
 """The anchor experiment: short-term tracking in VOT since 2020.
 
-A tracker is started at every anchor frame of a sequence and follows the target
-forward to the end or backward to the start, whichever is longer. A run fails at
-the first of ten successive frames in which the target is lost. The tracker is
-not restarted; accuracy only counts the frames before the failure. Result files
-are `<tracker>/baseline/<sequence>/<sequence>_<anchor>.txt`.
+Some frames of a sequence are anchors. A tracker is started at every anchor. It
+tracks forward to the last frame or backward to the first frame, in the
+direction in which more frames remain. A run fails at the first of ten
+successive frames in which the target is lost. The tracker is not restarted;
+accuracy only counts the frames before the failure. Result files are
+`<tracker>/baseline/<sequence>/<sequence>_<anchor>.txt`.
 
 Source: Kristan et al., 2020 (The eighth visual object tracking challenge). The
 details follow vot-toolkit; they were found by scoring chosen runs with it.
@@ -75,15 +76,15 @@ class Anchors(Experiment):
     return names_anchors(folder / self.subfolder)
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
-    """Yields requests to follow the target from each anchor."""
+    """Yields requests to track from each anchor, one run after the other."""
     runs, anchors = [], _anchors(sequence.name, truth)
     # Check all anchors before tracking from the first one.
     for anchor in anchors:
       box = region_box(truth.region[anchor])
       if not (np.isfinite(box).all() and (box[2:] > 0).all()):
         raise ValueError(
-          f'row {anchor + 1}: trackers are started at this anchor, so the box '
-          'must be finite and have an area'
+          f'row {anchor + 1}: trackers are started at this anchor, so its box '
+          f'must be finite and have an area, but is {box.tolist()}'
         )
     for anchor, step in anchors.items():
       yield Start(anchor, region_box(truth.region_at(anchor)), step)
@@ -96,7 +97,10 @@ class Anchors(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns one file per anchor; file names end in the anchor's frame."""
+    """Returns the result file of each anchor, and the file's number of rows.
+
+    The name of a file ends in the frame index of the anchor.
+    """
     return {
       folder / self.subfolder / name / f'{name}_{anchor:08d}.txt': _length(
         anchor, step, truth
@@ -107,14 +111,18 @@ class Anchors(Experiment):
   def read(
     self, path: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> Run:
-    """Reads a file: row 1 is 1; each other row is a region, or 0 for none."""
+    """Reads the result file of one anchor.
+
+    Row 1 is 1, the code for a start. Every other row is a region, or 0 if the
+    tracker found no target.
+    """
     digits = re.search(r'_(\d{8})$', path.stem)
     anchor, anchors = int(digits[1]) if digits else None, _anchors(name, truth)
     if anchor not in anchors:
       listed = ', '.join(f'_{frame:08d}' for frame in anchors)
       raise ValueError(
-        f'{path}: the name must end in the frame of an anchor of the sequence, '
-        f'which is one of {listed}'
+        f'{path}: the file name must end in the frame of an anchor of {name}: '
+        f'{listed}'
       )
     step = anchors[anchor]
     run = read_run(
@@ -137,7 +145,7 @@ class Anchors(Experiment):
         file = first.with_name(f'{name}_{min(missing):08d}.txt')
         raise FileNotFoundError(
           f'{file}: no such file; only {len(own)} of {len(anchors)} anchors of '
-          f'{name} have results'
+          f'{name} have results, and all are needed'
         )
     return runs
 
@@ -150,7 +158,7 @@ class Anchors(Experiment):
       write_run(folder / self.subfolder / name / file, run)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """Returns the analysis for `vot_toolkit`, the only scoring protocol."""
+    """Returns how `vot_toolkit`, the only scoring protocol, scores the runs."""
     scored = self.chosen({'vot_toolkit': vot_toolkit}, name)
     score = functools.partial(scored, lengths=benchmark.lengths)
     return Analysis(score, _FIGURES, 'eao', needs_sizes=True)
@@ -159,8 +167,8 @@ class Anchors(Experiment):
 def _anchors(name: str, truth: Truth) -> Mapping[int, int]:
   if not truth.anchors:
     raise ValueError(
-      f'{name}: has no anchors; take the annotations from the official root, '
-      'which has <sequence>/anchor.value'
+      f'{name}: has no anchors; use the official root folder of the benchmark, '
+      'which has the anchors in <sequence>/anchor.value'
     )
   return truth.anchors
 
@@ -175,7 +183,7 @@ def _scores(accuracy, robustness, eao=float('nan')) -> Scores:
 
   Args:
     accuracy: Mean overlap in the frames before failures.
-    robustness: Fraction of frames that come before a failure.
+    robustness: Fraction of the frames of all runs that come before failures.
     eao: Expected average overlap; only defined for all sequences together.
   """
   return Scores(
@@ -188,12 +196,12 @@ def _scores(accuracy, robustness, eao=float('nan')) -> Scores:
 
 
 class Followed(NamedTuple):
-  """Overlaps of a run, and the frame in which the run fails.
+  """Overlaps of a run, and the number of frames before its failure.
 
   Attributes:
-    overlap: Overlap in each frame; 0 in the first frame.
-    progress: Number of frames before the failure, or of all frames if the run
-      does not fail.
+    overlap: Overlap in each frame; 0 in frame 0, in which the tracker starts.
+    progress: Number of frames before the failure. If the run does not fail, the
+      number of all its frames.
   """
 
   overlap: Float[np.ndarray, 'n']
@@ -220,7 +228,8 @@ def vot_toolkit(
     runs: Runs of each sequence.
     truths: Ground truth of each sequence; a region is empty or NaN in frames
       without a target.
-    lengths: First and last of the run lengths over which EAO is averaged.
+    lengths: Numbers of frames, low and high. EAO is averaged over run lengths
+      from low to high - 1, which do not count the start frame.
   """
   scores, progress, frames, sums = {}, [], [], []
   low, high = lengths
@@ -249,7 +258,7 @@ def vot_toolkit(
 
 
 def overlaps_of(run: Run, truth: Truth) -> Followed:
-  """Computes the overlaps of a run, and the frame in which the run fails.
+  """Computes the overlaps of a run, and the number of frames before a failure.
 
   In a frame without a target, the overlap is 0, but the target does not count
   as lost.
@@ -271,13 +280,22 @@ def overlaps_of(run: Run, truth: Truth) -> Followed:
 
 
 def overlap_sums(followed: Sequence[Followed], length: int) -> Sums:
-  """Computes the sums over runs of the mean overlap, at each run length.
+  """Sums the runs' mean overlaps over their first frames.
 
-  Position i of the sums, from 0 to `length` - 1, includes the runs with more
-  than i frames, and the runs that failed. Each run adds the mean of its
-  overlaps in frames 1 to i, where overlaps are 0 from the failure on. For a
-  failed run with i frames or fewer, the mean divides by i - 1 instead of i, as
-  in the toolkit.
+  A run's mean overlap over i frames is the mean of the overlaps in its frames 1
+  to i. Frame 0 is left out, because the tracker is started in that frame. From
+  a failure on, overlaps are 0, even beyond the end of the run. If a failed run
+  has i frames or fewer, its sum of overlaps is divided by i - 1 instead of i,
+  as in the toolkit.
+
+  Args:
+    followed: Overlaps of each run.
+    length: Number of values of i, which are 0 to `length` - 1.
+
+  Returns:
+    For each i: `overlap`, the sum of the runs' mean overlaps over i frames; and
+    `count`, the number of runs in the sum. The sum includes the runs with more
+    than i frames, and all failed runs.
   """
   overlap = np.zeros((len(followed), length))
   for row, run in zip(overlap, followed, strict=True):

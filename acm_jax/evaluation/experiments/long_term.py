@@ -1,6 +1,6 @@
 """The long-term experiment of VOT: precision, recall and F-score.
 
-In each frame, a tracker reports a confidence that the target is visible. A
+In each frame, a tracker returns its confidence that the target is visible. A
 frame counts as reported if the confidence reaches a threshold. Precision is the
 mean overlap over the reported frames. Recall is the sum of these overlaps,
 divided by the number of frames in which the target is visible. All scores are
@@ -46,7 +46,7 @@ from acm_jax.evaluation.runs import (
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 
-# Number of confidence thresholds.
+# Maximum number of confidence thresholds, including the two extremes.
 _RESOLUTION = 100
 
 _FIGURES = {
@@ -57,7 +57,7 @@ _FIGURES = {
 
 
 class LongTerm(Experiment):
-  """Experiment with one pass, in which the tracker reports its confidence."""
+  """Experiment with one pass, in which the tracker returns confidences."""
 
   title = 'long-term'
   subfolder = 'longterm'
@@ -78,7 +78,7 @@ class LongTerm(Experiment):
     return (folder / self.subfolder).is_dir()
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
-    """Yields requests to follow the first box to the end of the sequence."""
+    """Yields requests to track from the first frame to the last."""
     yield Start(0, region_box(truth.region_at(0)))
     boxes, confidence = [np.zeros(0)], [np.nan]
     for _ in range(1, truth.frames):
@@ -90,7 +90,10 @@ class LongTerm(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the file of regions and the file of confidences."""
+    """Returns the file of regions and the file of confidences.
+
+    Values are the numbers of rows: one row per frame in both files.
+    """
     path = folder / self.subfolder / name / f'{name}_001.txt'
     return {path: truth.frames, _confidence_path(path): truth.frames}
 
@@ -99,7 +102,8 @@ class LongTerm(Experiment):
   ) -> Run:
     """Reads a file of regions, and the file of confidences next to it.
 
-    Row 1 of the regions is 1; each other row is a region, or 0 for none.
+    Row 1 of the regions is 1, the code for a start. Every other row is a
+    region, or 0 if the tracker found no target.
     """
     run = read_run(path, (SKIPPED, INITIALISED), truth.frames)
     file = _confidence_path(path)
@@ -118,8 +122,8 @@ class LongTerm(Experiment):
     for first, *others in files.values():
       if others:
         raise ValueError(
-          f'{others[0]}: is a second run, next to {first.name}; remove one of '
-          'the two'
+          f'{others[0]}: a second result file of one sequence, next to '
+          f'{first.name}; remove one of the two files'
         )
     return super().read_all(files, truths, benchmark)
 
@@ -137,7 +141,7 @@ class LongTerm(Experiment):
     write_run(path, run)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """Returns the analysis for the protocol `pysot` or `vot_toolkit`."""
+    """Returns how the protocol `pysot` or `vot_toolkit` scores the runs."""
     score = self.chosen({'pysot': pysot, 'vot_toolkit': vot_toolkit}, name)
     return Analysis(score, _FIGURES, 'f_score', needs_sizes=True)
 

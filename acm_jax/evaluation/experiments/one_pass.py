@@ -1,9 +1,9 @@
-"""The one-pass experiment: trackers follow the first box to the end.
+"""The one-pass experiment: a tracker starts on the first box and runs once.
 
 Result files are `<tracker>/<sequence>.txt`, except in GOT-10k, where they are
 `<tracker>/<sequence>/<sequence>_001.txt`. Each row is the box x,y,w,h in one
-frame. Boxes are written and scored in the benchmark's own pixel base, which is
-0 or 1.
+frame. Boxes are written and scored in the benchmark's own pixel base: the first
+pixel has the coordinate 0 or 1.
 """
 
 import functools
@@ -67,7 +67,7 @@ class OnePass(Experiment):
     return any(folder.glob('*.txt'))
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
-    """Yields requests to follow the first box; the run includes that box."""
+    """Yields requests to track from the first box, which the run includes."""
     del truth
     answer = yield Start(0, sequence.box_xywh[0])
     boxes = [answer.box_xywh]
@@ -79,7 +79,7 @@ class OnePass(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the only result file, which has a row per frame."""
+    """Returns the only result file with its number of rows, one per frame."""
     return {result_path(folder, name, benchmark): truth.frames}
 
   def read(
@@ -95,7 +95,7 @@ class OnePass(Experiment):
     if not finite.all():
       raise ValueError(
         f'{path} row {finite.argmin() + 1}: a box must be finite numbers; '
-        'repeat the previous box if the tracker finds none'
+        'repeat the previous box where the tracker finds no target'
       )
     if len(boxes) > truth.frames and name not in benchmark.cut:
       raise ValueError(
@@ -115,7 +115,7 @@ class OnePass(Experiment):
     save(result_path(folder, name, benchmark), rows, fmt)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """Returns the analysis for a scoring protocol, which is a toolkit."""
+    """Returns how a scoring protocol, which is a toolkit, scores the runs."""
     toolkit = toolkits.get(name, benchmark.name)
     headings = toolkits.HEADINGS | toolkit.headings
     return Analysis(

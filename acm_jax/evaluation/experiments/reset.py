@@ -95,13 +95,17 @@ class Reset(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the only result file, which has a row per frame."""
+    """Returns the only result file with its number of rows, one per frame."""
     return {folder / self.subfolder / name / f'{name}_001.txt': truth.frames}
 
   def read(
     self, path: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> Run:
-    """Reads a file of regions, starts, failures and skipped frames."""
+    """Reads a result file.
+
+    A row is a region or a code: 1 for a start, 2 for a failure, 0 for a frame
+    that was skipped after a failure.
+    """
     codes = SKIPPED, INITIALISED, FAILED
     return read_run(path, codes, truth.frames)
 
@@ -113,18 +117,22 @@ class Reset(Experiment):
     write_run(folder / self.subfolder / name / f'{name}_001.txt', run)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """Returns the analysis for the protocol `pysot` or `vot_toolkit`."""
+    """Returns how the protocol `pysot` or `vot_toolkit` scores the runs."""
     scored = self.chosen({'pysot': pysot, 'vot_toolkit': vot_toolkit}, name)
     score = functools.partial(scored, lengths=benchmark.lengths)
     return Analysis(score, _FIGURES, 'eao', needs_sizes=True)
 
 
 def first_box(region: Float[np.ndarray, '_']) -> Float[np.ndarray, '4']:
-  """Returns the box x, y, w, h with which a tracker is started on a region.
+  """Returns the box x, y, w, h, px, that starts a tracker on a region.
 
-  For a polygon, the box is centred on the mean of the corners. Width and height
-  are chosen such that the box has the area of the polygon and the aspect ratio
-  of the polygon's bounding box. Then one pixel is added to each.
+  A region that is a box is returned unchanged. For a rotated rectangle, the box
+  is centred on the mean of the corners. The box has the area of the rectangle
+  and the aspect ratio of the rectangle's bounding box. Finally, one pixel is
+  added to the width and to the height.
+
+  Args:
+    region: Box x, y, w, h, or corners x1, y1, x2, y2, ... of a rectangle, px.
 
   Source: the released code of pysot.
   """
@@ -170,7 +178,8 @@ def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
   Args:
     runs: Runs of each sequence.
     truths: Ground truth of each sequence.
-    lengths: First and last of the run lengths over which EAO is averaged.
+    lengths: First and last of the run lengths over which EAO is averaged. They
+      count the start frame.
   """
   rated, scores, sums = [], {}, []
   low, high = lengths
@@ -216,7 +225,8 @@ def vot_toolkit(
   Args:
     runs: Runs of each sequence.
     truths: Ground truth of each sequence.
-    lengths: First and last of the run lengths over which EAO is averaged.
+    lengths: First and last of the run lengths over which EAO is averaged. They
+      do not count the start frame.
   """
   scores, sums, weights, longest = {}, [], [], []
   low, high = lengths
@@ -268,12 +278,20 @@ class Fragment(NamedTuple):
 
 
 def overlap_sums(fragments: Sequence[Fragment], length: int) -> Sums:
-  """Computes the sums over fragments of the mean overlap, at each length.
+  """Sums the fragments' mean overlaps over their first frames.
 
-  Position i of the sums, from 0 to `length` - 1, includes the fragments with
-  more than i frames, and the fragments that failed. Each fragment adds the mean
-  of its overlaps in frames 1 to i, where overlaps are 0 from the failure on.
-  Frame 0 is left out, because the tracker is started in that frame.
+  A fragment's mean overlap over i frames is the mean of the overlaps in its
+  frames 1 to i. Frame 0 is left out, because the tracker is started in that
+  frame. From a failure on, overlaps are 0, even beyond the end of the fragment.
+
+  Args:
+    fragments: Fragments of all runs of a sequence.
+    length: Number of values of i, which are 0 to `length` - 1.
+
+  Returns:
+    For each i: `overlap`, the sum of the fragments' mean overlaps over i
+    frames; and `count`, the number of fragments in the sum. The sum includes
+    the fragments with more than i frames, and all failed fragments.
   """
   reach = np.array([len(f.overlap) for f in fragments])
   reach[[f.failed for f in fragments]] = length
@@ -310,7 +328,7 @@ def _vot_toolkit_fragments(run, overlap):
 
 
 def _pysot_overlaps(run, truth, sizes):
-  """Returns the overlap for each image size and frame, [sizes, frames].
+  """Returns the overlap for each image size in each frame, [sizes, frames].
 
   The overlap is NaN in frames that were not tracked.
   """
@@ -342,7 +360,7 @@ def _vot_toolkit_overlaps(run, truth):
 
 
 def _after_burn_in(run, overlap):
-  """Returns a copy with NaN in the first `BURN_IN` frames of each start."""
+  """Returns the overlaps with NaN in `BURN_IN` frames from each start on."""
   rated = overlap.copy()
   for start in np.flatnonzero(run.event == INITIALISED):
     rated[start : start + BURN_IN] = np.nan

@@ -39,7 +39,7 @@ def pixelwise_xcorr(
 def _pad_to_fit(
   search: Float[Array, 'b h h c'], kernel_cells: int
 ) -> Float[Array, 'b y y c']:
-  """Pads search features so that they lose only one cell per axis."""
+  """Pads features so that a correlation removes only one cell per axis."""
   edge = kernel_cells // 2 - 1
   return jnp.pad(search, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
 

@@ -1,4 +1,8 @@
-"""NanoTrack network, which fuses one level and has a tower for each output."""
+"""NanoTrack network, which fuses one level.
+
+Each output has its own fusion, followed by a tower, which is a stack of
+convolutions.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -95,7 +99,16 @@ class NanoBranch(nn.Module):
     *,
     train: bool,
   ) -> Kernel:
-    """Computes the kernels of all parts of the fusion, once per sequence."""
+    """Computes the kernels of all parts of the fusion, once per sequence.
+
+    Args:
+      template: Template features.
+      box_size: w, h of the target in the template crop, px of the crop.
+      train: Whether batch norms use batch statistics, not running statistics.
+
+    Returns:
+      The kernels by part of the fusion.
+    """
     return {
       part: getattr(self, part).encode(template, box_size, train=train)
       for part in FUSIONS[self.fusion]
@@ -162,7 +175,7 @@ class NanoTrackNetwork(nn.Module):
       part.response_size(self.backbone.cells(search_size))
       for part in parts.values()
     }
-    # The responses of all parts are summed.
+    # The responses of all parts have the same size, because they are summed.
     (size,) = sizes
     return size
 
@@ -173,7 +186,16 @@ class NanoTrackNetwork(nn.Module):
     *,
     mode: Mode = EVAL,
   ) -> Kernel:
-    """Computes the kernels of both branches, once per sequence."""
+    """Computes the kernels of both branches, once per sequence.
+
+    Args:
+      template: Template crops, in the colours that the network expects.
+      box_size: w, h of the targets in the template crops, px of the crop.
+      mode: Parts of the network that train.
+
+    Returns:
+      For 'cls' and 'loc', the kernels by part of the fusion.
+    """
     (features,) = self.backbone(template, mode=mode)
     return {
       'cls': self.cls.encode(

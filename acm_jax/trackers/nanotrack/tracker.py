@@ -36,7 +36,8 @@ def make(
   Args:
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
-    context_amount: Amount of context in the crops; see `geometry.context`.
+    context_amount: Length added to the target's width and height for context,
+      as a fraction of their sum.
     backbone: Name of the backbone.
     levels: Level of the backbone that is fused, as a tuple of one number.
     width: Factor that multiplies the backbone's channels.
@@ -46,8 +47,9 @@ def make(
     fusion_options: Arguments of `nanotrack.fusion.NanoAcm`.
 
   Raises:
-    ValueError: A name or option is unknown, the backbone lacks the level, or
-      the template features have an odd number of cells or too few.
+    ValueError: A name or option is unknown, there is not exactly one level, the
+      backbone lacks the level, or the number of cells of the template features
+      or of ACM's kernels is odd or out of range.
   """
   options = fusion_options or {}
   if fusion not in FUSIONS:
@@ -57,7 +59,7 @@ def make(
     )
   if len(levels) != 1:
     raise ValueError(
-      f'`levels`={tuple(levels)}: nanotrack fuses exactly one level'
+      f'`levels`={tuple(levels)}: nanotrack fuses exactly one level; give one'
     )
   network = NanoTrackNetwork(
     backbone=backbones.make(backbone, levels=tuple(levels), width=width),
@@ -69,13 +71,15 @@ def make(
   cells, template_cells = options.get('cells', MIDDLE), network.template_cells
   if template_cells % 2 or template_cells < MIDDLE:
     raise ValueError(
-      f'`template_size`={template_size}: the features have {template_cells} '
-      f'cells per side; nanotrack needs an even number, {MIDDLE} or more'
+      f'`template_size`={template_size}: the template features have '
+      f'{template_cells} cells per side; choose a size for which the number of '
+      f'cells is even, {MIDDLE} or more'
     )
   if cells % 2 or not 2 <= cells <= template_cells:
     raise ValueError(
-      f'`fusion_options`: cells={cells} must be an even number from 2 to '
-      f'{template_cells}, the cells per side of the template features'
+      f'`fusion_options`: cells={cells}: give an even number from 2 to '
+      f'{template_cells}, the number of cells per side of the template '
+      'features'
     )
   for part in make_parts(
     fusion, hidden, template_cells, network.acm_options

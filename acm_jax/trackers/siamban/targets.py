@@ -13,7 +13,7 @@ def dense_targets(
   box_cxcywh: Float[Array, '4'],
   positive: Bool[Array, ''],
 ) -> Targets:
-  """Computes the label map of one sample; all labelled locations count.
+  """Computes the label map of one sample. Labelled locations have weight 1.
 
   Locations are positive inside the ellipse with semi-axes w/4 and h/4, negative
   outside the ellipse with semi-axes w/2 and h/2, and ignored in between. In a

@@ -57,10 +57,12 @@ class SiamBan(Tracker):
     cls: float = 1.0,
     loc: float = 1.0,
   ):
-    """Compares class maps everywhere, and boxes where the teacher is confident.
+    """Computes the loss against a teacher's outputs for the same crops.
 
-    In negative pairs, the teacher's probability of the target is replaced by 0:
-    the teacher's false alarms would teach the student to ignore the template.
+    Class maps are compared at all locations. Boxes are weighted by the
+    teacher's probability of the target. In negative pairs, this probability is
+    replaced by 0. Otherwise the teacher's false alarms would teach the student
+    to ignore the template.
 
     Args:
       outputs: Outputs of the student.
@@ -68,6 +70,9 @@ class SiamBan(Tracker):
       positive: For each pair, whether both crops show the same target.
       cls: Weight of the class maps.
       loc: Weight of the boxes.
+
+    Returns:
+      The total loss, and its unweighted parts by name.
     """
     target = jax.nn.softmax(teacher.cls)[..., 1]
     target = jnp.where(positive[:, None, None], target, 0.0)
@@ -108,11 +113,13 @@ def make(
   Args:
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
-    context_amount: Amount of context in the crops; see `geometry.context`.
+    context_amount: Length added to the target's width and height for context,
+      as a fraction of their sum.
     **network: Arguments of `trackers.siamese.make_network`.
 
   Raises:
-    ValueError: See `trackers.siamese.make_network`.
+    ValueError: A name is unknown, or arguments of the network do not fit each
+      other.
   """
   return SiamBan(
     network=make_network(SiamBanNetwork, template_size, **network),

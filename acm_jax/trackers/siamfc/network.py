@@ -13,22 +13,23 @@ Kernel = Float[Array, 'b y y *k']
 
 
 class SiamFcNetwork(nn.Module):
-  """Fuses the features of template and search region, without adapters.
+  """Fuses the backbone's features of template and search region directly.
 
   With cross-correlation, the response is the output. With another fusion, a 1x1
   convolution maps the channels of the response to one logit.
 
-  Deviation: the authors of ACM released no code for SiamFC-ACM. As in the
-  paper, the kernels are as large as the template features (6x6). The tail after
-  the sum is the tail of the released SiamBAN-ACM. There is no head.
+  Deviation: SiamFC with the fusion `acm` may differ from the SiamFC-ACM of
+  ACM's authors, who released no code for it. As in the paper, ACM's kernels
+  are as large as the template features (6x6). The layers after ACM's sum are
+  those of the released SiamBAN-ACM. There is no head.
 
   Attributes:
     backbone: Feature extractor of one level.
     template_size: Side of the template crop, px.
     fusion: Name of the fusion.
     fusion_options: Further arguments of the fusion, as (name, value) pairs.
-    largest_template: Number of cells per side to which larger template features
-      are cropped.
+    largest_template: Maximum number of cells per side of the template features.
+      Larger features are cropped to their centre.
 
   Source: SiamFC (arXiv:1606.09549), section 2.
   """
@@ -51,7 +52,7 @@ class SiamFcNetwork(nn.Module):
 
   @property
   def template_cells(self) -> int:
-    """Number of cells per side of the template features."""
+    """Number of cells per side of the cropped template features."""
     return min(self.backbone.cells(self.template_size), self.largest_template)
 
   def response_size(self, search_size: int) -> int:
@@ -68,7 +69,16 @@ class SiamFcNetwork(nn.Module):
     *,
     mode: Mode = EVAL,
   ) -> Kernel:
-    """Encodes the template, once per sequence."""
+    """Encodes the template, once per sequence.
+
+    Args:
+      template: Template crops, in the colours that the network expects.
+      box_size: w, h of the targets in the template crops, px of the crop.
+      mode: Parts of the network that train.
+
+    Returns:
+      The kernel that `respond` takes.
+    """
     (features,) = self.backbone(template, mode=mode)
     features = center_crop(features, self.largest_template)
     return self.fusing.encode(

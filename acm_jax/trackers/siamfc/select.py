@@ -33,8 +33,8 @@ def locate(
     The index of the scale; the location (x, y) in cells from the centre; and
     the response at the location, without penalty and window.
 
-  Source: SiamFC (arXiv:1606.09549), section 2.5, and a released port, which
-  measures locations from the cell after the centre of the upsampled map.
+  Source: SiamFC (arXiv:1606.09549), section 2.5. As in a released port,
+  locations are measured from the first upsampled cell after the map's centre.
   """
   rows = jnp.asarray(enlarging(responses.shape[-1]))
   large = jnp.einsum(

@@ -27,8 +27,8 @@ class SiamFc(Tracker):
   Source: Bertinetto et al., 2016 (arXiv:1606.09549).
   """
 
-  # `penalty_k` penalises a single step of the scale. A step changes the size by
-  # only 2% to 5%.
+  # The span of `penalty_k` is narrow, because a step of the scale changes the
+  # size by only 2% to 5%.
   hparam_spans: ClassVar[Mapping[str, tuple[float, float]]] = {
     'penalty_k': (0.0, 0.1),
     'window_influence': (0.0, 0.5),
@@ -94,7 +94,8 @@ def make(
   Args:
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
-    context_amount: Amount of context in the crops; see `geometry.context`.
+    context_amount: Length added to the target's width and height for context,
+      as a fraction of their sum.
     search_scales: Factors that multiply the side of the search region.
     backbone: Name of the backbone.
     levels: Level of the backbone that is fused, as a tuple of one number.
@@ -103,13 +104,13 @@ def make(
     fusion_options: Further arguments of the fusion.
 
   Raises:
-    ValueError: A name is unknown, there is not exactly one level, or no scale
-      is 1.
+    ValueError: A name is unknown, there is not exactly one level, no scale is
+      1, or the fusion does not fit.
   """
   options = fusion_options or {}
   if len(levels) != 1:
     raise ValueError(
-      f'`levels`={tuple(levels)}: siamfc fuses exactly one level'
+      f'`levels`={tuple(levels)}: siamfc fuses exactly one level; give one'
     )
   if 1 not in search_scales:
     raise ValueError(f'`search_scales`={tuple(search_scales)}: must contain 1')
@@ -124,7 +125,7 @@ def make(
     fusion=fusion,
     fusion_options=tuple(sorted(options.items())),
   )
-  # Otherwise a fusion that does not fit fails only when Flax runs the network.
+  # Without this check, an unsuitable fusion fails only when the network runs.
   features = network.backbone.features(network.backbone.levels[0])
   fusions.check(
     fusions.make(fusion, features, network.template_cells, **options)

@@ -21,7 +21,7 @@ def dense_targets(
   box_cxcywh: Float[Array, '4'],
   positive: Bool[Array, ''],
 ) -> Targets:
-  """Computes the label map of one sample; all labelled anchors count.
+  """Computes the label map of one sample. All labelled anchors have weight 1.
 
   In a negative pair, the anchors of the cells around the target are background
   and all other anchors are ignored.
@@ -39,7 +39,7 @@ def dense_targets(
 
   Source: SiamRPN (CVPR 2018), section 4.2; SiamRPN++'s released code.
   """
-  # The logarithm of a box without extent is infinite.
+  # A box without extent would have an infinite logarithm.
   box_cxcywh = jnp.maximum(box_cxcywh, jnp.array([-jnp.inf] * 2 + [1e-3] * 2))
   target = boxes.cxcywh_to_xyxy(box_cxcywh)[None, None, None]
   corners = boxes.cxcywh_to_xyxy(jnp.asarray(anchors))
@@ -61,7 +61,11 @@ def dense_targets(
 
 
 def _near(anchors, center) -> Bool[Array, 'h w k']:
-  """Marks anchors within `NEGATIVE_REACH` cells of the cell after `center`."""
+  """Marks the anchors within `NEGATIVE_REACH` cells of the target's cell.
+
+  As in the released code, the target's cell is the one after the cell nearest
+  to `center`, along both axes.
+  """
   first = anchors[0, 0, 0, :2]
   stride = anchors[0, 1, 0, 0] - first[0]
   cell = jnp.ceil((center - first) / stride + 0.5)

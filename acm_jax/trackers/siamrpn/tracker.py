@@ -83,7 +83,7 @@ class SiamRpn(Tracker):
     return select.select(self.decode(outputs[0]), state, hparams, scale)
 
   def _anchors(self, size: int) -> Float[np.ndarray, 'r r k 4']:
-    """Returns the anchors of all cells, relative to the centre of the crop."""
+    """Returns anchors cx, cy, w, h of all cells, px from the crop's centre."""
     shapes = grid.anchors(self.stride, self.scales, self.ratios)
     points = grid.points(size, self.stride)[:, :, None]
     centers = np.broadcast_to(points, (size, size, len(shapes), 2))
@@ -106,14 +106,16 @@ def make(
   Args:
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
-    context_amount: Amount of context in the crops; see `geometry.context`.
+    context_amount: Length added to the target's width and height for context,
+      as a fraction of their sum.
     anchor_scales: Sizes of the anchors, as multiples of the stride.
     anchor_ratios: Heights of the anchors divided by their widths.
     loc_factor: Weight of the localisation loss.
     **network: Arguments of `trackers.siamese.make_network`.
 
   Raises:
-    ValueError: See `trackers.siamese.make_network`.
+    ValueError: A name is unknown, or arguments of the network do not fit each
+      other.
   """
   count = len(anchor_scales) * len(anchor_ratios)
   return SiamRpn(

@@ -33,9 +33,7 @@ def test_photographs_of_a_held_out_video_are_refused(
 
 
 def test_excluded_videos_need_masks(originals):
-  with pytest.raises(
-    ValueError, match='`exclude` leaves out videos of `masks`'
-  ):
+  with pytest.raises(ValueError, match='`exclude`: names videos of `masks`'):
     Sources(originals.photographs, exclude=('camel',))
 
 

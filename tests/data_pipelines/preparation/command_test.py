@@ -87,12 +87,12 @@ def test_videos_are_left_out_by_name(tmp_path, run_prepare):
   shutil.rmtree(out)
   names.write_text('GOT-10k_Train_000001\nGOT-10k_Train_000002\n')
   _, _, errors = run_prepare(*argv, '--exclude', names)
-  assert 'no video of got10k to prepare' in errors[0]
+  assert 'no video or image of got10k to prepare' in errors[0]
   names.write_text('GOT-10k_Train_999999\n')
   code, _, errors = run_prepare(*argv, '--exclude', names)
   assert code == 2
   assert len(errors) == 1
-  assert 'no video is called GOT-10k_Train_999999; correct' in errors[0]
+  assert 'no video or image is called GOT-10k_Train_999999;' in errors[0]
   assert errors[0].endswith('--exclude')
   code, _, errors = run_prepare(*argv, '--exclude', tmp_path / 'none')
   assert code == 2
