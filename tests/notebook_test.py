@@ -1,4 +1,7 @@
-"""Notebooks run from top to bottom and are stored without outputs."""
+"""Notebooks run from top to bottom and are stored without outputs.
+
+`.ci/wheel` runs the slow test, with the installed wheel.
+"""
 
 from pathlib import Path
 
@@ -25,6 +28,7 @@ def test_a_notebook_is_stored_without_outputs(path):
     assert cell.execution_count is None
 
 
+@pytest.mark.slow
 @notebooks
 def test_a_notebook_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
   monkeypatch.setenv('ARG', 'quickstart,tiny')

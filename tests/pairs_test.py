@@ -15,10 +15,9 @@ def data_dir(tmp_path_factory):
   return folder
 
 
-@pytest.mark.parametrize(
-  'name', ['siamfc', 'siamrpn', 'siamban', 'nanotrack_acm']
-)
-def test_pairs_of_every_tracker_are_plotted(
+# SiamFC has targets of its own; the other trackers share their kind of targets.
+@pytest.mark.parametrize('name', ['siamfc', 'siamban'])
+def test_pairs_and_their_label_maps_are_plotted(
   run_command, data_dir, tmp_path, name
 ):
   out = tmp_path / 'pairs.png'

@@ -162,7 +162,7 @@ def test_a_truncated_jpeg_is_named_without_a_traceback(
     ({'search_side': 257}, r'crops of 255 px are smaller than the 257 px'),
     ({'batch_size': 0}, r'`batch_size`=0'),
     ({'process_count': 4}, r'multiple of the number of processes, 4'),
-    ({'workers': 2}, r'`workers`=2: must be 0, or .* if `source`'),
+    ({'workers': 2}, r'`workers`=2: must not be .* must be 0 unless `source`'),
     ({'workers': -1, 'source': 'memory'}, r'`workers`=-1'),
     ({'source': 'disk'}, r"`source`='disk': must be one of records, memory"),
     ({'negative': 2.0}, r'`negative`=2'),
