@@ -47,9 +47,9 @@ def load(
       default, the value in the config.
 
   Raises:
-    OSError: The folder does not exist.
-    ValueError: The folder holds no tracker, or lacks the selected checkpoint;
-      or a name in `hparams` or `wide_search` is unknown.
+    OSError: The folder does not exist or has no checkpoint.
+    ValueError: The checkpoint does not exist, is damaged or does not belong to
+      a tracker; or `hparams` or `wide_search` is invalid.
   """
   from acm_jax.tracking.video_tracker import VideoTracker
   from acm_jax.training import trained

@@ -21,7 +21,7 @@ def got10k(
     tracker: Tracker to wrap.
     name: Name of the results (default: the model's name).
     first_pixel: Coordinate of the first pixel in the benchmark's files: 0 for
-      NfS, TrackingNet and VOT, 1 for all other benchmarks.
+      NfS, TrackingNet and VOT, 1 for the other benchmarks of the toolkit.
 
   Raises:
     ImportError: The package got10k is not installed.

@@ -1,16 +1,16 @@
 """Runs a tracker on a benchmark and scores its results.
 
 Writes result files in the benchmark's layout to OUT/BENCHMARK/TRACKER, then
-scores.json, tables and plots to OUT, as `acm-jax score` does. The next
-benchmark replaces these files in OUT; OUT/BENCHMARK keeps a copy. OUT/BENCHMARK
-also gets tracked.png, a sheet of frames. Sequences that already have results
-are not tracked again.
+scores.json, tables and plots to OUT, as `acm-jax score` does. OUT/BENCHMARK
+gets a copy of the scores, tables and plots, because a later evaluation on
+another benchmark replaces those in OUT. OUT/BENCHMARK also gets tracked.png, a
+sheet of frames. Sequences that already have results are not tracked again.
 
 Each benchmark uses the protocol of its toolkit. VOT has three: restarts after
 failures (vot2016 to vot2019), runs from several start frames, called anchors
 (vot2022_stb), and long-term tracking (vot_lt). All other benchmarks track each
 sequence in one pass. For the test sets of GOT-10k and TrackingNet, the command
-writes an archive to submit to the benchmark's server instead of scores.
+writes no scores, but an archive to submit to the benchmark's server.
 
 With --search, the command tries values of penalty_k, window_influence and
 size_lr: the checkpoint's values and random values. It ranks these candidates by

@@ -44,7 +44,7 @@ def define(values: flags.FlagValues) -> None:
     None,
     'Annotations: root folder of the official benchmark, folder with '
     'annotations/<sequence>.txt, or JSON file of pysot or DaSiamRPN. With '
-    '--check, only the root folder.',
+    '--check, it must be the root folder.',
     flag_values=values,
   )
   flags.DEFINE_multi_string(

@@ -27,8 +27,9 @@ def define(values: flags.FlagValues) -> None:
   texts = {
     'workdir': 'Folder of the run (default: runs/<name of the config>).',
     'data_dir': 'Folder of the prepared data sets (default: $ACM_DATA).',
-    'init_from': 'Folder of a training run or of a converted model with the '
-    'initial weights of a new run; DIR@STEP or DIR@best selects a checkpoint.',
+    'init_from': 'Source of the initial weights of a new run: folder of a '
+    'training run or of a converted model; DIR@STEP or DIR@best selects a '
+    'checkpoint.',
     'teacher': 'Folder of a training run or of a converted model to imitate; '
     'requires the config section `teacher`.',
     'validation_dir': 'Root folder of the benchmark named in the config '

@@ -8,7 +8,7 @@
 Arguments after the colon:
 
     sets=composed+davis    trains only on this subset of the data sets
-    fusion=acm             replaces the correlations by ACM
+    fusion=acm             replaces the correlations with ACM
     fusion=nano_xcorr      continues to train NanoTrackV3 without ACM, as a
                            control
     whole                  also trains the backbone
@@ -31,8 +31,8 @@ from configs import common, nanotrack
 # For each fusion: the factors on the learning rate of the parts that start from
 # random weights, the factor for the pretrained parts outside the backbone, and
 # the batch norms with frozen statistics. With fusion=acm, the statistics of the
-# towers are not frozen, because the towers get other inputs than in
-# NanoTrackV3.
+# towers (the convolutions behind the fusions) are not frozen, because the
+# inputs of the towers differ from those in NanoTrackV3.
 _RATES = {
   'residual_acm': (
     (('(cls|loc)/(acm|join)/', 1.0),),
@@ -115,7 +115,8 @@ def _transfer(
 
   Args:
     config: Config to change.
-    fresh: Rates of the parts that start from random weights.
+    fresh: Pairs of a regular expression and a factor on the learning rate, for
+      the parts that start from random weights.
     other: Factor for the pretrained parts outside the backbone.
     statistics: Batch norms with frozen statistics, outside the backbone.
     whole: Whether the backbone trains as well.

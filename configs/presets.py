@@ -95,7 +95,7 @@ def _parse(
 
 def _change(config: ConfigDict, changes: Changes) -> None:
   # By default, ConfigDict refuses to change the type of a value. But a change
-  # may replace one width by a tuple of widths, one per level.
+  # may replace one width with a tuple of widths, one per level.
   with config.ignore_type():
     config.update(changes)
 
@@ -179,7 +179,7 @@ def _quickstart(config: ConfigDict) -> None:
 
 
 def only_synthetic(config: ConfigDict, sequences: int) -> None:
-  """Replaces all data sets by synthetic sequences, which the run generates.
+  """Replaces all data sets with synthetic sequences that the run generates.
 
   Args:
     config: Config to change.
@@ -208,7 +208,8 @@ def _small(config: ConfigDict) -> None:
   `--data_dir`, and photographs for the synthetic sequences
   (`--config.synthetic.textures=DIR`).
   """
-  # Tuned on DAVIS and on synthetic sequences of another seed.
+  # Tuned on DAVIS, and on synthetic sequences whose seed is not that of the
+  # training sequences.
   config.hparams.update(penalty_k=0.4, window_influence=0.4, size_lr=0.1)
   if config.tracker.name == 'siamfc':
     # In SiamFC, only the backbone and the fusion have weights.

@@ -22,7 +22,8 @@ class RawBatch(NamedTuple):
     template_box: Box of the target in `template`: cx, cy, w, h, px.
     search_box: Box of the target in `search`: cx, cy, w, h, px.
     positive: Whether both images show the same target.
-    sample_id: Numbers of the template's data set and track, for messages.
+    sample_id: Index of the template's data set, and index of the template's
+      track in this data set, for messages.
   """
 
   template: UInt8[np.ndarray, 'b ht ht 3']

@@ -2,12 +2,13 @@
 
 A clip set is a folder of
 
-    clips-00000.tfrecord ...  a tf.train.Example per clip, which is up to 64
-                              frames of a track: the track's name and, for each
-                              frame, the crop as JPEG, the frame number and the
-                              box
-    index/*.npy               position of every JPEG in its shard, boxes, frame
-                              numbers, and the frames of each track
+    clips-00000.tfrecord ...  shards: one tf.train.Example per clip (up to 64
+                              frames of a track), with the track's name and,
+                              for each frame, the crop as JPEG, the frame
+                              number and the box
+    index/*.npy               for each frame: position of the JPEG in its shard,
+                              box and frame number; for each track: first
+                              frame, number of frames, name, video and class
     manifest.json             settings; numbers of tracks, of frames and of
                               omitted frames; size and checksum of every other
                               file
@@ -179,6 +180,7 @@ def verify(folder: epath.PathLike) -> None:
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.
-    ValueError: A file has changed; the message names it.
+    ValueError: A file does not have the size or the checksum that the manifest
+      lists; the message names the file.
   """
   manifests.verify(folder, read_manifest(folder))

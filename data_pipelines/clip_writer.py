@@ -2,8 +2,8 @@
 
 A shard depends only on its tracks and on the settings for cutting them. Next to
 each shard is a temporary file with the shard's part of the index. This file is
-written after the shard, so a shard that has one is complete. Interrupted work
-can therefore resume, and several processes can write at the same time.
+written after the shard, so a shard with such a file is complete. Interrupted
+work can therefore resume, and several processes can write at the same time.
 """
 
 import io
@@ -27,7 +27,7 @@ from data_pipelines.clips import Clip, Cut, Report
 # A TFRecord holds the length of the data (8 bytes), a checksum of the length (4
 # bytes), the data, and a checksum of the data (4 bytes).
 _RECORD_HEAD, _RECORD_TAIL = 12, 4
-# To find a JPEG in its record, this number of its first bytes is searched for.
+# Number of bytes at the start of a JPEG by which the JPEG is found in a record.
 _HEAD = 16
 _TRACKS_PER_SHARD = 64
 
@@ -221,7 +221,7 @@ def _write_index(
     parts: Columns of the index, one mapping per shard.
 
   Returns:
-    Entry of each file in the manifest, by name of the file.
+    Manifest entries of the written files, keyed by file name.
   """
   index = folder / clip_set.INDEX
   index.mkdir(exist_ok=True)

@@ -114,7 +114,8 @@ def verify(folder: epath.PathLike, manifest: dict[str, Any]) -> None:
 
   Raises:
     FileNotFoundError: A file is missing.
-    ValueError: A file has changed; the message names it.
+    ValueError: A file does not have the size or the checksum that the manifest
+      lists; the message names the file.
   """
   check_sizes(folder, manifest)
   for name, entry in manifest['files'].items():

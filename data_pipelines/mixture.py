@@ -82,7 +82,8 @@ class Mixture:
       seed: Random seed of the pairs, 0 or more.
       negative: Fraction of the pairs that show two different targets.
       same_category: Fraction of the negative pairs in which both targets have
-        the same class, where the data set has such a second target.
+        the same class and come from the same data set. If the data set has no
+        second target of that class, the classes may differ.
       keep: Clip sets to read now and keep in memory: 'none', 'remote' or 'all'.
 
     Raises:

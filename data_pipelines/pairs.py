@@ -81,13 +81,14 @@ class PairSampler:
     """Checks the arguments.
 
     Args:
-      datasets: Index of each data set; `FrameRef.dataset` counts in this order.
+      datasets: One `SetIndex` per data set; `FrameRef.dataset` is the position
+        in this sequence.
       seed: Random seed of the run, 0 or more.
       negative: Fraction of the pairs that show two different targets.
       same_category: Fraction of the negative pairs in which both targets have
-        the same class. They come from two videos of one data set, since another
-        frame of the template's video might show the template's target. If the
-        data set has no such second target, the classes may differ.
+        the same class. The targets come from two videos of one data set, since
+        another frame of the template's video might show the template's target.
+        If the data set has no such second target, the classes may differ.
 
     Raises:
       ValueError: `datasets` is empty, a weight or gap is negative, no weight is

@@ -87,8 +87,8 @@ def train_batches(
     )
   if workers < 0 or (workers and source != 'memory'):
     raise ValueError(
-      f'`workers`={workers}: must be 0, or a positive number if `source` is '
-      "'memory'"
+      f'`workers`={workers}: must not be negative, and must be 0 unless '
+      "`source` is 'memory'"
     )
   sides = Sides(template_side, search_side)
   open_mixture = functools.partial(

@@ -54,7 +54,7 @@ class Job:
 class Shard:
   """A shard to write.
 
-  A file in the same folder lists the shard's videos or images.
+  A file in `folder` lists the shard's videos or images.
 
   Attributes:
     job: Job that the shard is a part of.
@@ -98,7 +98,8 @@ def prepare(
   """
   out, local = epath.Path(out), is_local(out)
   # A remote folder cannot be renamed atomically, so it has its final name from
-  # the start. It becomes a clip set with the manifest, which is written last.
+  # the start. It counts as a clip set once it has a manifest, which is written
+  # last.
   begun = not local and (out / _CLAIM).exists()
   if out.exists() and not begun:
     raise ValueError(f'{out}: already exists; remove it or name another folder')

@@ -1,6 +1,6 @@
 """Splits videos into stretches.
 
-A stretch is a run of frames of one shot that is short enough for memory.
+A stretch is a run of frames of one shot, short enough to be kept in memory.
 """
 
 from collections.abc import Collection, Iterable, Iterator

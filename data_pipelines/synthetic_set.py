@@ -74,9 +74,9 @@ def ensure(
     FileNotFoundError: `out` exists but has no manifest, so it is not a clip
       set; or the folder of textures does not exist.
     RuntimeError: The set must be written and TensorFlow is not installed.
-    ValueError: `out` holds a clip set that is not synthetic, that has an
-      unsupported format version or a damaged manifest, or that is of another
-      kind; or the folder of textures has no images.
+    ValueError: `out` does not hold a synthetic clip set, its clip set has an
+      unsupported format version, or its manifest is damaged; or the folder of
+      textures has no images, or an image in it cannot be decoded.
   """
   settings: dict[str, Any] = {
     'synthetic': {

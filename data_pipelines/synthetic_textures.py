@@ -81,7 +81,7 @@ class Textures:
 def procedural(rng: np.random.Generator, h: int, w: int) -> Rgb:
   """Samples a texture of h x w px with structure at several scales.
 
-  The texture blends between two to four colours.
+  The texture is a blend of two to four colours.
   """
   level = _fractal(rng, h, w)
   kind = rng.integers(4)

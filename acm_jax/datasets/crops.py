@@ -1,6 +1,7 @@
-"""Context crops: squares cut out around targets, as stored in clip sets.
+"""Context crops: squares cut out around targets.
 
-The target's box is at the centre of its context crop. The scale is that of a
+Clip sets, which are data sets prepared for training, store context crops. The
+target's box is at the centre of its context crop. The scale is that of a
 tracker's template crop: the box plus a margin, which `CONTEXT_AMOUNT` sets, is
 scaled to a side of `TEMPLATE_SIZE` px. A context crop shows more of the
 surroundings: its side is `CROP_SIZE` px by default.

@@ -158,7 +158,7 @@ def decode(data: bytes, where: str) -> UInt8[np.ndarray, 'h w 3']:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
   if pixels is None:
     raise ValueError(
-      f'{where}: cannot be decoded as an image; replace it by an intact copy'
+      f'{where}: cannot be decoded as an image; replace it with an intact copy'
     )
   return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 

@@ -1,4 +1,4 @@
-"""Track: one annotated target of a video, in the form of all training sets."""
+"""Track: one annotated target of a video, in one form for all data sets."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -2,9 +2,9 @@
 
 A name in a tree is a path relative to the root, with slashes between its parts
 and no slash at the beginning; the name of the root is empty. If a folder is
-opened, archives directly in it or in one of its subfolders appear as if they
-were unpacked at their location. A zip archive further down appears as a folder
-with the archive's name: `zips/a.zip/0.jpg`.
+opened, the archives in it and in its direct subfolders appear as if they were
+unpacked at their location. A zip archive further down appears as a folder with
+the archive's name: `zips/a.zip/0.jpg`.
 """
 
 import abc
@@ -30,7 +30,7 @@ _REQUESTS = 32
 
 
 class Tree(abc.ABC):
-  """Files below a root: a folder or an archive.
+  """Files below a root, which is a folder or an archive.
 
   Attributes:
     label: Path of the root, for messages.
@@ -210,15 +210,15 @@ class Folder(Tree):
     return path.exists() and not path.is_dir()
 
   def _inside(self, name: str) -> tuple[Tree, str] | None:
-    """Returns archive and member of a name inside a zip archive, else None."""
+    """Splits a name into zip archive and member; None outside an archive."""
     end = name.find('.zip')
     if end < 0 or (self._path / name[: end + 4]).is_dir():
       return None
     archive, rest = name[: end + 4], name[end + 5 :]
     if not (self._path / archive).exists():
       return None
-    # The last archive is kept open, because the frames of a video are read one
-    # after the other.
+    # The archive used last is kept open, because the frames of a video are read
+    # one after the other.
     opened_name, opened = self._opened
     if opened_name != archive:
       opened = _archive(self._path / archive)

@@ -32,7 +32,8 @@ class Benchmark:
     experiment: Name of the experiment in which trackers are run, a key of
       `experiments.EXPERIMENTS`.
     lengths: First and last of the run lengths, in frames, over which the
-      expected average overlap (EAO) is averaged; None if EAO is not scored.
+      expected average overlap (EAO) is averaged; the anchor experiment leaves
+      out the last. None if EAO is not scored.
     cut: Sequences with more images than annotated frames. In results of these
       sequences, rows without an annotation are ignored.
     hidden: Whether only the benchmark's server has the annotations.

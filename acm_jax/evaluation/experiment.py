@@ -125,9 +125,10 @@ class Experiment(abc.ABC):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the number of rows of each complete result file of a sequence.
+    """Returns the number of rows that each result file of a sequence must have.
 
-    Keys are the paths of the files, in the tracker's folder `folder`.
+    Keys are the paths of the files, in the tracker's folder `folder`. The files
+    need not exist.
     """
 
   def find(

@@ -43,7 +43,7 @@ def normalized_distances(
   Args:
     predicted_xywh: Boxes of the result, px.
     true_xywh: Annotated boxes, px.
-    least_side: Lower bound of the divisors, px; smaller sides are replaced.
+    least_side: Lower bound of the divisors, px; smaller sides are raised to it.
   """
   offset = boxes.pixel_center(predicted_xywh) - boxes.pixel_center(true_xywh)
   with np.errstate(divide='ignore', invalid='ignore'):

@@ -36,7 +36,15 @@ def check(folder: Path, about: Mapping[str, Any]) -> None:
 
 
 def mark(folder: Path, about: Mapping[str, Any]) -> None:
-  """Creates a folder and stores `about` in it. Call before writing results."""
+  """Stores in a folder of results which tracker the results are of.
+
+  Must be called before results are written. Creates the folder if it is missing
+  and keeps a description that is already stored.
+
+  Args:
+    folder: Folder of results.
+    about: Description that identifies the tracker, with JSON values.
+  """
   folder.mkdir(parents=True, exist_ok=True)
   if not (folder / _FILE).is_file():
     with replacing(folder / _FILE) as path:

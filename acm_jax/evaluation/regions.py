@@ -1,8 +1,9 @@
 """Overlap of regions, counted in pixels as in the VOT challenge's toolkits.
 
 A region is x, y, w, h or the corners x1, y1, x2, y2, ... of a polygon, px,
-0-based. Each row of pixels is filled from the leftmost to the rightmost point
-of the region. This also fills the dents of a concave polygon.
+0-based. In each row of pixels, all pixels from the leftmost to the rightmost
+point of the region in that row belong to the region. This also fills the dents
+of a concave polygon.
 
 pysot and vot-toolkit rasterise differently. The rules of each were found by
 experiment, from the overlaps that the toolkit returns for chosen regions.
@@ -125,7 +126,7 @@ def _corners(region):
 
 
 def _crossings(x, y, next_x, next_y, rows):
-  """Returns the x at which edges cross rows; unused for horizontal edges."""
+  """Returns the x where edges cross rows; meaningless for horizontal edges."""
   rise = np.where(next_y == y, 1, next_y - y)
   return x + (rows - y) * (next_x - x) / rise
 

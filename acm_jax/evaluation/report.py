@@ -27,7 +27,8 @@ class Report:
     protocol: Name of the scoring protocol, which is the toolkit that defines
       the scores.
     experiment: Experiment that the results are from.
-    analysis: Scoring function and figures of the scoring protocol.
+    analysis: Scoring function and figures of the scoring protocol. A figure is
+      a score that is a single number.
     missing: Sequences of the benchmark that were not scored for any tracker. A
       sequence is not scored if it was not requested, if it has no annotation,
       or if at least one tracker has no result (see `lacking`).
@@ -73,11 +74,13 @@ class Report:
   def table(
     self, values: Mapping[str, Mapping[str, float]] | None = None
   ) -> list[list[str]]:
-    """Returns a row of headings, then a row for each name, best first.
+    """Returns a row of headings, then a row for each key of `values`.
+
+    The best row is first.
 
     Args:
-      values: Figures of each row, by the name in the first column (default: the
-        figures of each tracker).
+      values: Figures of each row. Keys are the names in the first column
+        (default: the figures of each tracker).
     """
     analysis = self.analysis
     values = self.figures() if values is None else values
@@ -112,10 +115,10 @@ class Report:
 
   @functools.cached_property
   def intervals(self) -> dict[str, dict[str, tuple[float, float]]]:
-    """95% confidence intervals (low, high) by tracker; the best one is first.
+    """95% confidence intervals (low, high) by tracker, best tracker first.
 
     `own` is the interval of the figure that ranks trackers. `behind` is the
-    interval of how far the tracker is behind the best one in that figure.
+    interval of how far the tracker is behind the best tracker in that figure.
     Trackers whose figure is undefined are left out. If only one sequence is
     scored, there are no intervals.
     """

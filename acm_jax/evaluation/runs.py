@@ -29,8 +29,8 @@ class Run(NamedTuple):
       empty in frames without a region, such as the frame of a start. An array
       [n, 4] if all regions are boxes.
     event: Event in each frame: TRACKED, INITIALISED, FAILED or SKIPPED.
-    confidence: Confidence that the region is the target in each frame; NaN if
-      unknown. None if the experiment does not use confidences.
+    confidence: In each frame, the confidence that the region is the target; NaN
+      if unknown. None if the experiment does not use confidences.
     start: Index of the first frame.
     step: Direction of tracking, 1 forward or -1 backward.
     first_pixel: Coordinate of the first pixel in `region`; 1 if the run was

@@ -103,8 +103,8 @@ def otb(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
 
   The first row of the result is replaced by the true box. If any of x, y, w, h
   of the true box is zero, negative or NaN, the frame is a miss in success, but
-  a hit in precision.
-  Absence labels are ignored, and there is no normalised precision.
+  a hit in precision. Absence labels are ignored, and there is no normalised
+  precision.
   """
   unlabelled = dataclasses.replace(truth, absent=np.zeros(truth.frames, bool))
   return _matlab(predicted_xywh, unlabelled, normalized=False)

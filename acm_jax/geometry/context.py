@@ -22,7 +22,7 @@ def context_side(w, h, context_amount: float = 0.5):
 
 
 def padded_side(size: int, shift: float, scale: float) -> int:
-  """Returns the side of the square that augmentation can sample, px.
+  """Returns the side of a square that contains all augmented crops, px.
 
   The square contains a crop of `size` px that is enlarged by a factor of up to
   1 + `scale` and moved from the centre by up to `shift` px, plus one pixel at

@@ -143,7 +143,7 @@ def _parse(values: flags.FlagValues, argv: list[str]) -> None:
 
 
 def _with_flags(text: str, values: flags.FlagValues) -> str:
-  """Replaces backticked arguments by the command's flags of the same name."""
+  """Replaces backticked arguments with the command's flags of the same name."""
 
   def flag(argument: re.Match) -> str:
     name = argument[1]

@@ -127,7 +127,11 @@ def _is_config(flag: flags.Flag) -> bool:
 
 
 def _make_importable(own: Path) -> None:
-  """Makes files in `own` and packaged configs importable as `configs.NAME`."""
+  """Makes two folders importable as `configs`: `own` and that of the package.
+
+  Args:
+    own: Folder of the config file that the command uses.
+  """
   package = sys.modules.get('configs')
   if package is None:
     spec = importlib.util.spec_from_loader('configs', None, is_package=True)

@@ -35,7 +35,7 @@ class Progress(contextlib.ExitStack):
     self._label, self._total, self._unit = label, total, unit
     self._first, self._done, self._status = done, done, ''
     self._begun = time.monotonic()
-    # Number of items done and time at the start of the next line's rate.
+    # Items done and time when the measurement of the next line's rate began.
     self._mark = done, self._begun
     self._console = Console()
     self._bar = None

@@ -35,7 +35,7 @@ class Branch(nn.Module):
     *,
     train: bool,
   ) -> Float[Array, 'b y y *k']:
-    """Computes the kernel that `respond` takes, once per sequence.
+    """Computes, once per sequence, the kernel that `respond` takes.
 
     Args:
       template: Template features at one level.
@@ -161,8 +161,8 @@ def check(
     options: Further arguments of the fusion.
 
   Raises:
-    ValueError: The name or an option is unknown, or the response does not have
-      the shape that the fusion's class declares.
+    ValueError: The name or an option is unknown, the option `outputs` is given,
+      or the response does not have the shape that the fusion's class declares.
   """
   cells = template_cells - ADAPTER + 1
   fusion = fusions.make(name, hidden, cells, **options)

@@ -376,7 +376,7 @@ def check(fusion: Fusion) -> None:
   The head and the targets are built for the declared shape.
 
   Raises:
-    ValueError: The response has another size or number of channels.
+    ValueError: The response does not have this shape.
   """
   cells = fusion.template_cells + 4
   template, search = (

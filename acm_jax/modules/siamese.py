@@ -117,7 +117,7 @@ class SiameseNetwork(nn.Module):
       mode: Parts of the network that train.
 
     Returns:
-      For 'cls' and 'loc', the kernels by level.
+      The kernels by branch ('cls', 'loc'), then by level.
     """
     features = [
       center_crop(x, self.largest_template)

@@ -66,8 +66,8 @@ class Task:
       if frames != len(sequence):
         raise ValueError(
           f'{self.root}: {sequence.name} has {len(sequence)} images but '
-          f'annotations for {frames} frames; replace the sequence by an intact '
-          'copy'
+          f'annotations for {frames} frames; replace the sequence with an '
+          'intact copy'
         )
     return truths
 

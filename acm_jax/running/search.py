@@ -1,8 +1,9 @@
 """Search for hyper-parameters. Many candidates track a sequence at once.
 
-A candidate is one setting of the hyper-parameters. The candidates are the first
-points of a scrambled Halton sequence; with the same seed, a larger budget adds
-candidates and keeps the others. Each candidate has a folder of result files.
+A candidate is one setting of the hyper-parameters. The first candidate has the
+model's own values. The others are the first points of a scrambled Halton
+sequence; with the same seed, a larger budget adds candidates and keeps the
+previous ones. Each candidate has a folder of result files.
 The name of the folder states the candidate's values in the format of
 `acm-jax evaluate --hparams`. Existing results are not computed again.
 `acm-jax score` can compare these folders as if each were a different tracker.

@@ -26,7 +26,7 @@ def inputs(
   """Yields one `Work`: every implementation reads the same training pairs.
 
   Args:
-    clips: Folder of a clip set.
+    clips: Folder of a clip set, written by `acm-jax prepare`.
     others: Additional implementations; keys are names. Each is a function with
       two arguments: the JPEG bytes of all pairs (template image, search image),
       and the sides of the regions to decode in these two images, px. It returns

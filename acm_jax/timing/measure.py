@@ -55,9 +55,10 @@ def measure(
     seconds: Time budget of each form (default: `Work.seconds`).
 
   Returns:
-    A row for each form: the labels of the work, `form`, `compile_s` (time of
-    the first call), `least_ms`, `median_ms`, `rounds` (number of rounds), and
-    `ratio` (`least_ms` over that of the first form).
+    A row for each form: the labels of the work, `form` (its name), `compile_s`
+    (time of the first call), `least_ms` and `median_ms` (minimum and median
+    time of a call over the rounds), `rounds` (number of rounds), and `ratio`
+    (`least_ms` divided by that of the first form).
   """
   rows = []
   for work in works:

@@ -40,8 +40,9 @@ def fusions(
   Batch norms are in training mode.
 
   Args:
-    others: Additional implementations, as in `Others`. Those of a fusion take
-      template features and search features.
+    others: Additional implementations, as in `Others`. The only setting is
+      `outputs`, for a fusion without a head; the arrays are template features
+      and search features.
     batch_size: Number of samples per batch.
     only: Prefixes of the names of the fusions to time.
     features: Number of channels.

@@ -21,7 +21,7 @@ from acm_jax.tracking.contract import Tracker
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-  """Request to time a part.
+  """Request to time a part of the library.
 
   Attributes:
     part: Name of the part, a key of `PARTS`.
@@ -30,7 +30,8 @@ class Request:
     against: Python file with additional implementations to time, in a variable
       OTHERS; see `operators.Others`. The keys '<tracker> <fusion> train' and
       'input' add training steps (see `steps`) and input pipelines (`inputs`).
-    clips: Folder of a clip set, for the part `input`.
+    clips: Folder of a clip set, written by `acm-jax prepare`; needed for the
+      part `input`.
   """
 
   part: str

@@ -29,8 +29,8 @@ def make(
 
   Args:
     name: Name of the tracker.
-    wide_search: Name of the rule that decides when to search a larger region;
-      see `tracking.wide`.
+    wide_search: Name of the rule that decides when to search a larger region:
+      'never', 'long_term' or 'fast_motion', as in `tracking.wide`.
     dtype: Type that the network computes in, one of `DTYPES`. Weights and
       statistics stay float32.
     **kwargs: Arguments of the tracker's own `make`.

@@ -41,7 +41,7 @@ class Targets:
     cls: Class of each location (1 target, 0 background).
     loc: Box of the target in the parametrisation of the tracker.
     cls_weight: Weight of the classification; 0 for ignored locations.
-    loc_weight: Weight of the box; 0 for ignored locations.
+    loc_weight: Weight of the box; 0 except at positive locations.
   """
 
   cls: Int[Array, '*cells']
@@ -105,8 +105,8 @@ def make_network(
   head_size = built.head_size if head_size is None else head_size
   if head_size < 1 or head_size % 2 == 0:
     raise ValueError(
-      f'`head_size`={head_size}: give an odd number, so that the map keeps its '
-      'size'
+      f'`head_size`={head_size}: give an odd number above 0, so that the map '
+      'keeps its size'
     )
   network = kind(
     backbone=backbones.make(backbone, levels=levels, width=width),

@@ -82,7 +82,7 @@ class Hparams:
     size_lr: Rate at which the target's size moves to the selected candidate's.
     lost_score: Score below which the target is lost.
     found_score: Score that a lost target must exceed to be found again. The
-      score must also be at least `lost_score`.
+      target's score must also be at least `lost_score`.
   """
 
   penalty_k: Float[Array, ''] | float
@@ -305,7 +305,7 @@ class Tracker(abc.ABC):
 
     Args:
       outputs: Outputs for the search crops of a frame, one per scale.
-      state: State of the target before the frame. The crops have its centre.
+      state: State before the frame. The crops are centred on `state.center`.
       hparams: Strengths of penalty, window and smoothing.
       scale: Pixels of the template crop per pixel of the frame. The search crop
         of scale 1 has the same resolution.

@@ -297,7 +297,7 @@ def check_image(image: Any) -> None:
   """Checks that an image is a NumPy array of RGB values in uint8.
 
   Raises:
-    ValueError: The image has another type, shape or dtype.
+    ValueError: The image has the wrong type, shape or dtype.
   """
   if not isinstance(image, np.ndarray):
     raise ValueError(

@@ -24,7 +24,7 @@ init = jax.jit(loop.init, static_argnums=0)
 def put(
   states: TrackState, state: TrackState, lane: Int[Array, '']
 ) -> TrackState:
-  """Replaces one lane in the states of all lanes; `states` is donated."""
+  """Sets the state of one lane in `states` to `state`; `states` is donated."""
   return jax.tree.map(lambda all_, x: all_.at[lane].set(x), states, state)
 
 

@@ -118,7 +118,8 @@ class Checkpoints:
       like: State with the shapes, types and shardings to restore.
 
     Raises:
-      ValueError: The checkpoint is damaged or belongs to another network.
+      ValueError: The checkpoint is damaged or does not have the arrays that
+        `like` describes.
     """
     parts = self.read(step, _parts(like))
     if like.average is None:
@@ -155,7 +156,8 @@ class Checkpoints:
       The arrays of each part in `like`.
 
     Raises:
-      ValueError: The checkpoint is damaged or belongs to another network.
+      ValueError: The checkpoint is damaged or does not have the arrays that
+        `like` describes.
     """
     try:
       return self._checkpointer.load_checkpointables(step, like)

@@ -70,7 +70,7 @@ def check_scale(
       the target's width and height.
 
   Raises:
-    ValueError: The crops of a data set have another scale.
+    ValueError: The crops of a data set do not have the tracker's scale.
   """
   required = {'template_size': template_size, 'context_amount': context_amount}
   for data_set in sets:

@@ -45,7 +45,7 @@ def check(name: str, patterns: Any) -> None:
     patterns: Value of the argument.
 
   Raises:
-    ValueError: The argument is not a tuple, or an expression is malformed or
+    ValueError: The argument is a string, or an expression is malformed or
       occurs twice.
   """
   if isinstance(patterns, str):

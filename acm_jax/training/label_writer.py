@@ -44,7 +44,7 @@ def write(prefix: Path, stretch: Stretch, labels: Labels) -> int:
     labels: Tracks of the stretch.
 
   Returns:
-    The number of boxes written on which the passes agree.
+    The number of written boxes that both passes agree on.
   """
   images: dict[str, Path] = {}
   written = 0

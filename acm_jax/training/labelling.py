@@ -30,14 +30,14 @@ from data_pipelines import proposals
 from data_pipelines.stretches import Stretch, stretches
 
 # Number of frames in the shortest stretch that is tracked: one more than the
-# frames in which the passes must agree, because the last frame never counts.
+# number in which the passes must agree, because the last frame never counts.
 _SHORTEST = agreement.LEAST_FRAMES + 1
 # Number of moving targets per target that is kept although it stands still. Few
 # still targets are kept, because they teach little: template and search region
 # show the same location.
 _MOVING_PER_STILL = 3
-# _SETTLE: Number of times that the first frame is tracked again, until the box
-# of a proposed target settles on an object. _CANDIDATES: Number of proposals
+# _SETTLE: Number of times that the first frame is tracked again, which lets the
+# box of a proposed target settle on an object. _CANDIDATES: Number of proposals
 # for each target that can be tracked at once.
 _SETTLE, _CANDIDATES = 8, 2
 # Names that benchmarks give to the folder of a video's images.
@@ -90,8 +90,9 @@ class Clip(NamedTuple):
 
   Attributes:
     source: Video file or folder of images.
-    starts: Boxes x, y, w, h, px, 0-based; keys are the numbers of the frames in
-      which tracking starts, from 0. None to propose boxes automatically.
+    starts: Boxes x, y, w, h, px, 0-based, of the targets whose tracking starts
+      in a frame; keys are frame numbers, counted from 0. None to propose boxes
+      automatically.
   """
 
   source: str
@@ -117,7 +118,7 @@ class Report:
   Attributes:
     name: Name of the video or of the group of videos.
     frames: Number of frames in which targets were tracked.
-    labels: Number of boxes written on which the passes agree.
+    labels: Number of written boxes that both passes agree on.
     seconds: Duration of the labelling, s.
     stretches: Number of stretches with each outcome.
     tracks: Number of tracks with each outcome.

@@ -24,9 +24,9 @@ class RunLog(contextlib.ExitStack):
 
   The metrics of a step are fetched after the next step was started, so that the
   device never waits for the host. With several processes, every process counts
-  skipped steps, and only the first process writes. A skipped step updates no
-  weights, because its loss was too large, or because its loss, gradient or
-  batch-norm statistics were not finite.
+  skipped steps, and only the first process writes. A step is skipped, and
+  updates no weights, if its loss is too large, or if its loss, gradient or
+  batch-norm statistics are not finite.
   """
 
   def __init__(
@@ -42,7 +42,8 @@ class RunLog(contextlib.ExitStack):
 
     Args:
       workdir: Folder of the run.
-      first_step: Number of steps that were taken before; 0 for a new run.
+      first_step: Number of steps that the run has already taken; 0 for a new
+        run.
       total_steps: Number of steps of the whole run.
       batch_size: Number of pairs in a step, over all processes.
       every: Number of steps from one row of metrics to the next.
@@ -123,8 +124,8 @@ class RunLog(contextlib.ExitStack):
     if not values['skipped_in_a_row']:
       return
     logging.warning(
-      'step %d skipped: loss %g, gradient norm %g; numbers of data set and '
-      'track of each template: %s',
+      'step %d skipped: loss %g, gradient norm %g; for each template, the '
+      'number of its data set and the number of its track: %s',
       step,
       values['loss'],
       values['grad_norm'],

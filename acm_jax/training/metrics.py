@@ -28,7 +28,8 @@ class Writer:
 
     Args:
       workdir: Folder of the run.
-      first_step: Number of steps that were taken before; 0 for a new run.
+      first_step: Number of steps that the run has already taken; 0 for a new
+        run.
     """
     path = workdir / FILE
     rows = path.read_text().splitlines() if path.exists() else []

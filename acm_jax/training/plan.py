@@ -111,7 +111,7 @@ class Plan:
     return schedule.phase_at(self.phases, number // self.train.steps_per_epoch)
 
   def phase_before(self, step: int) -> Phase:
-    """Returns the phase of the step before `step`; for 0, the first phase."""
+    """Returns the phase of the last of `step` steps; for 0, the first phase."""
     return self.phase(max(step - 1, 0))
 
   def distort(self, raw: RawBatch, rng: jax.Array) -> Batch:

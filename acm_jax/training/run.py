@@ -56,7 +56,7 @@ def run(
   Raises:
     KeyboardInterrupt: A signal ended the run.
     RuntimeError: Ten consecutive steps were skipped.
-    ValueError: `workdir` holds a run with another config.
+    ValueError: `workdir` holds a run that cannot be resumed with `sections`.
   """
   with (
     Checkpoints(

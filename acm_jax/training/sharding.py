@@ -25,7 +25,7 @@ def _replicate(shape: tuple[int, ...], parts: int) -> PartitionSpec:
 
 
 def _split_largest(shape: tuple[int, ...], parts: int) -> PartitionSpec:
-  """Splits the largest axis that is a multiple of `parts`, if there is one."""
+  """Splits the largest axis with a multiple of `parts` elements, if any."""
   if parts == 1:
     return PartitionSpec()
   fits = [axis for axis, size in enumerate(shape) if size % parts == 0]
@@ -50,9 +50,10 @@ class Sharding:
       number of all devices.
     rules: Pairs of a regular expression and a key of `RULES`. The first
       expression that matches the beginning of a parameter's path decides:
-      `replicate` keeps the parameter on every device; `fsdp` splits its largest
-      axis that is a multiple of `fsdp`. The parameter's momentum and average
-      are split like the parameter.
+      `replicate` keeps the parameter on every device; the rule `fsdp` splits
+      the largest of its axes whose sizes are multiples of the number `fsdp`, if
+      there is one. The parameter's momentum and average are split like the
+      parameter.
   """
 
   fsdp: int = 1

@@ -99,8 +99,9 @@ def train_step(
   loss_and_grads = jax.value_and_grad(loss_of, has_aux=True)
   (loss, (parts, batch_stats)), grads = loss_and_grads(state.params)
   # XLA compiles a chain of scalar operations again in every update that uses
-  # its result, but not a reduction. Therefore the rate, the norm and `ok` end
-  # with a reduction; otherwise the step would take twice as long to compile.
+  # its result. A reduction is compiled only once. Therefore the rate, the norm
+  # and `ok` end with a reduction; otherwise the step would take twice as long
+  # to compile.
   is_epoch = jnp.arange(len(rate_per_epoch)) == state.step // steps_per_epoch
   rate = jnp.sum(jnp.where(is_epoch, rate_per_epoch, 0.0))
   new = _update(state, grads, optimizer, rate)
@@ -109,8 +110,8 @@ def train_step(
     new = states.average(new, ema_decay)
   grad_norm = _reduce(_norm, grads)
   # The new weights need no check. They cannot overflow if the gradient norm is
-  # finite, because its square is then finite and `rate_per_epoch` limits the
-  # learning rates.
+  # finite, because the squares of the gradients are then finite, and
+  # `schedule.rate_per_epoch` permits no learning rate above 1000.
   largest_stat = _reduce(_largest, batch_stats)
   numbers = jnp.stack([loss, grad_norm, rate, largest_stat])
   ok = jnp.all(jnp.isfinite(numbers) & (loss <= _LARGEST_LOSS))
@@ -140,7 +141,8 @@ def _update(
 
 def _reduce(function: Callable[[Array], Array], tree: Any) -> Float[Array, '']:
   """Applies a reduction to each leaf, and then to the results together."""
-  # The zero is needed for a network without batch norms, which has no leaves.
+  # The zero is needed for a network without batch norms, whose statistics have
+  # no leaves.
   numbers = [function(leaf) for leaf in jax.tree.leaves(tree)]
   return function(jnp.stack([jnp.zeros(()), *numbers]))
 

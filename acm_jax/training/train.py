@@ -49,8 +49,8 @@ def train(
     FileNotFoundError: A data set is not prepared.
     KeyboardInterrupt: A signal ended the run.
     RuntimeError: Ten consecutive steps were skipped.
-    ValueError: The config is invalid, or `workdir` holds a run with another
-      config.
+    ValueError: The config is invalid, or `workdir` holds a run that cannot be
+      resumed with it.
   """
   sections = config.to_dict()
   plan = make_plan(sections)

@@ -64,7 +64,7 @@ def load(
   return Model(
     name='-'.join(filter(None, parts)),
     tracker=tracker,
-    # Once on the device, the variables are shared by all engines.
+    # All engines share this copy on the device.
     variables=jax.device_put(variables),
     hparams=Hparams(**original | changes),
     precision=config['precision'],

@@ -30,7 +30,7 @@ class Path(NamedTuple):
 
 
 def fill(variables: Variables, source: Variables) -> tuple[Variables, str]:
-  """Replaces variables by arrays of another network with the same paths.
+  """Replaces variables with the arrays at the same paths in another network.
 
   Args:
     variables: Variables of this network.
@@ -81,7 +81,7 @@ def _check_shapes(pairs: dict[Path, tuple[Any, Any]]) -> None:
     more = f', and {rest} more' if rest > 0 else ''
     raise ValueError(
       f'`init_from`: {", ".join(differ[:_LISTED])}{more}; set config.tracker '
-      'to the sizes of that network'
+      'to the sizes of the network in `init_from`'
     )
 
 

@@ -32,8 +32,8 @@ def check(
     resuming.check(old, _as_read(config), step)
   except KeyError as error:
     raise ValueError(
-      f'{workdir / CONFIG}: has no section {error}; replace the file by an '
-      'intact copy or choose another folder'
+      f'{workdir / CONFIG}: has no section {error}; replace the file with '
+      'an intact copy or choose another folder'
     ) from None
   except ValueError as error:
     raise ValueError(f'{workdir} {error}') from None
@@ -106,13 +106,13 @@ def read_config(workdir: Path) -> dict[str, Any]:
     config = json.loads(path.read_text())
   except json.JSONDecodeError as error:
     raise ValueError(
-      f'{path}: not JSON ({error}); replace the file by an intact copy or '
-      'choose another folder'
+      f'{path}: not JSON ({error}); replace the file with an intact copy '
+      'or choose another folder'
     ) from None
   if not isinstance(config, dict):
     raise ValueError(
-      f'{path}: not the config of a run; replace the file by an intact copy or '
-      'choose another folder'
+      f'{path}: not the config of a run; replace the file with an intact copy '
+      'or choose another folder'
     )
   return _tuples(config)
 

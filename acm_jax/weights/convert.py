@@ -72,8 +72,9 @@ def convert(
     classifier around a backbone has.
 
   Raises:
-    ValueError: `source` provides the weights of another tracker or backbone, or
-      a key of the state dict does not fit; the message lists all such keys.
+    ValueError: `source` does not provide weights of the config's tracker or
+      backbone, or a key of the state dict does not fit. The message lists all
+      keys that do not fit.
   """
   kind = SOURCES[source]
   tracker = trackers.make(**section)

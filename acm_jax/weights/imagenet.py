@@ -78,7 +78,7 @@ def resnet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
 
   Args:
     state_dict: State dict of torchvision or timm, of ResNet-18, 34 or 50. A
-      state dict of pysot takes BGR already and keeps its values.
+      state dict of pysot keeps its values, because pysot's networks take BGR.
 
   Raises:
     ValueError: A key is missing.

@@ -8,8 +8,8 @@
       download_config=tfds.download.DownloadConfig(manual_dir='GOT-10k')
     )
 
-An example is a track: the published frames and the boxes of one target.
+A TFDS example is a track: the published frames and the boxes of one target.
 Training does not read these examples. It reads clip sets, which `acm-jax
-prepare` writes. `dummy_data` writes small files in the official layouts, which
-the tests read.
+prepare` writes. For the tests, `dummy_data` writes small files in the official
+layouts.
 """

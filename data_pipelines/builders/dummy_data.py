@@ -125,7 +125,10 @@ def imagenet_det(root: Path) -> None:
 
 
 def coco(root: Path) -> None:
-  """Writes images with a crowd, with an empty box, and without annotations."""
+  """Writes three images.
+
+  The first has a crowd, the second an empty box, the third no annotations.
+  """
   boxes = ((1, [4.5, 5.25, 16.0, 10.0], 0), (1, [0, 0, 40, 30], 1))
   boxes += ((2, [10.0, 8.0, 0.0, 20.0], 0), (2, [10.0, 8.0, 12.0, 20.0], 0))
   content = {
@@ -205,7 +208,10 @@ def crop511(root: Path) -> None:
 
 
 def folder(root: Path) -> None:
-  """Writes two sequences, with three kinds of separators and absence labels."""
+  """Writes two sequences.
+
+  Commas, tabs or spaces separate the numbers. One sequence has absence labels.
+  """
   rows = {'a': '3,4,10,8\n4,4,10,8\n', 'b': '3\t4\t10\t8\n4 4 10 8\n'}
   for name, text in rows.items():
     _frames(root / name / 'img', range(1, 3), '{:04d}.jpg')

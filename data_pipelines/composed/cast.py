@@ -23,10 +23,10 @@ _TEXTURES = 200
 
 
 class Extra(NamedTuple):
-  """Pictures that show an object other than the target.
+  """A filled outline that a sequence shows in addition to the target.
 
   Attributes:
-    cutout: Index of the cutout with the object's outline in the first frame, or
+    cutout: Index of the cutout whose outline is used in the first frame, or
       POLE for a pole.
     texture: Index of the photograph that fills the outline. If None, the
       outline keeps the pixels of the cutout.
@@ -74,7 +74,7 @@ class Cast:
     no other object.
     """
     target = self.target(rng)
-    # The hero is the target's object, which all other pictures must not show.
+    # The hero is the target's object, which no other picture may show.
     hero = int(self._library.cutout_object[target])
     return Roles(
       target=target,
@@ -141,7 +141,7 @@ class Cast:
     )
 
   def _occluder(self, rng: np.random.Generator, hero: int) -> Extra:
-    """Samples a pole, a piece of a photograph or, rarely, another object."""
+    """Samples a pole or, less often, a piece of a photograph or an object."""
     kind = rng.choice(['pole', 'piece', 'object'], p=[0.6, 0.2, 0.2])
     if kind == 'pole':
       return Extra(POLE, self._texture(rng, hero))
@@ -160,9 +160,10 @@ class Cast:
     return self._cutout_of(rng, candidates, hero)
 
   def _cutout_of(self, rng: np.random.Generator, objects, hero: int) -> int:
-    """Samples a cutout of one of `objects`, except `hero`, the target's.
+    """Samples a cutout of one of `objects` other than `hero`.
 
-    If `objects` has only one element, the cutout shows the hero nevertheless.
+    The hero is the target's object. If `objects` has only one element, the
+    cutout shows the hero nevertheless.
     """
     drawn = hero
     if len(objects) > 1:

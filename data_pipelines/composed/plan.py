@@ -53,8 +53,8 @@ class Plan(NamedTuple):
     photograph: Index of the photograph in the background.
     window: Box of the part of the photograph that the camera shows in each
       frame: x, y, w, h.
-    mirrored: Whether the crop outside the window is filled with a reflection of
-      the window. Otherwise, it is filled with a plain colour.
+    mirrored: Whether the parts of a crop that lie outside the window are filled
+      with a reflection of the window. Otherwise, they have a plain colour.
     behind: Layers behind the target, from back to front.
     target: Layer of the target.
     before: Layers in front of the target, from back to front.
@@ -137,7 +137,7 @@ class _Actor(NamedTuple):
     )
 
   def repeated(self, frames: int) -> '_Actor':
-    """Returns the actor of a single frame with the same shape in all frames."""
+    """Repeats an actor that has only one frame over several frames."""
     return _Actor(
       cutout=np.repeat(self.cutout, frames),
       linear=np.repeat(self.linear, frames, axis=0),

@@ -6,8 +6,8 @@ The docstring of a reader states whether pixel coordinates in the files are
 
 Sources: the official layouts of OTB-100 (TPAMI 2015), VOT (votchallenge.net),
 UAV123 (ECCV 2016), NfS (arXiv:1703.05884), TColor-128 (TIP 2015) and TinyTLP
-(arXiv:1811.01508). Benchmarks that are parts of training sets are read with the
-readers in `sources`.
+(arXiv:1811.01508). Benchmarks from data sets that are also used for training
+are read with the readers in `sources`.
 """
 
 from collections.abc import Callable

@@ -23,8 +23,8 @@ def tc128(root: Path) -> list[Sequence]:
     numbers = sequences.read_rows(span, (2,))
     if len(numbers) != 1 or not np.isfinite(numbers).all():
       raise ValueError(
-        f'{span}: {len(numbers)} rows, or a number is not finite; give one row '
-        'with the numbers of the first and the last image'
+        f'{span}: must be one row with the numbers of the first and the last '
+        f'image, not {numbers[:2]}'
       )
     first, last = map(int, numbers[0])
     frames = frames_from(folder / 'img', first, last)

@@ -1,4 +1,8 @@
-"""Benchmarks that are parts of training sets; `sources` reads their files."""
+"""Benchmarks from data sets that are also used for training.
+
+The readers in `sources` read the files, except for benchmarks of which only the
+first box of each video is public.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -89,7 +89,8 @@ def uav123_10fps(root: Path) -> list[Sequence]:
   Boxes are 1-based, and NaN where the target is absent.
 
   Some videos are cut into parts `<folder>_<k>`, each a sequence. Part k starts
-  at the last image of part k - 1, except for three parts that start later.
+  at the last image of part k - 1, except for three parts, which start after
+  that image.
   """
   images = root / 'data_seq' / 'UAV123_10fps'
   annotations = root / 'anno' / 'UAV123_10fps'

@@ -5,8 +5,8 @@
 The target is at the centre of its crop. The scale is that of this library's
 clip sets; the JPEG files are therefore copied unchanged. For each video, track
 and frame, train.json has x1, y1, x2, y2 or w, h of the target in the original
-image; only the size is used. Every frame is kept by default, because the frame
-rate depends on the original data set.
+image; only the size is used. By default, preparation keeps every frame, because
+the frame rate depends on the data set from which the crops were cut out.
 
 Source: the released code of pysot.
 """

@@ -82,7 +82,7 @@ def masks(tree: Tree, name: str) -> dict[int, UInt8[np.ndarray, 'h w']]:
   index = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
   if index is None:
     raise ValueError(
-      f'{tree.where(name)}: cannot be decoded; replace it by an intact copy'
+      f'{tree.where(name)}: cannot be decoded; replace it with an intact copy'
     )
   if index.ndim == 3:
     index = _palette_index(index[..., 2::-1])

@@ -33,7 +33,8 @@ class Source(NamedTuple):
     units: Function that returns the training videos or images, in a fixed
       order.
     tracks: Function that returns the targets of one video or image.
-    per_shard: Number of videos or images in a shard of a clip set.
+    per_shard: Number of videos or images in a shard of the clip set, which is
+      the data set prepared for training.
     gap: Largest difference between the frame numbers of a training pair, as in
       the official recipes. 0 if there is no single value, because the set
       combines several data sets.
@@ -113,7 +114,7 @@ def picked(
   box_xywh: np.ndarray,
   frame_number: Sequence[int] | np.ndarray,
 ) -> Track:
-  """Makes a track from image files and the box and number of each.
+  """Makes a track from image files, their boxes and their frame numbers.
 
   A frame is visible if its box is finite.
   """
@@ -267,7 +268,7 @@ def table(text: str, where: str) -> Any:
     return json.loads(text, object_pairs_hook=unique)
   except json.JSONDecodeError as error:
     raise ValueError(
-      f'{where}: not JSON ({error}); replace it by an intact copy'
+      f'{where}: not JSON ({error}); replace it with an intact copy'
     ) from None
 
 

@@ -44,7 +44,7 @@ class _Target(NamedTuple):
 
 
 def units(tree: Tree) -> Iterator[Unit]:
-  """Yields every target: an object of a class in a video."""
+  """Yields a unit for every target, which is one object in a video."""
   root = find(tree, f'{_NAME}.csv')
   if root is None:
     raise FileNotFoundError(

@@ -30,12 +30,15 @@ class VideoPart(NamedTuple):
 
 
 def names(table: str) -> tuple[str, ...]:
-  """Returns the names of a benchmark's sequences."""
+  """Returns the names of a benchmark's sequences, from `<table>.csv`."""
   return tuple(row['sequence'] for row in _rows(table))
 
 
 def frames(table: str) -> dict[str, int]:
-  """Returns the number of annotated frames by sequence; empty if unknown."""
+  """Returns each sequence's number of annotated frames, by sequence name.
+
+  The result is empty if the table does not state the numbers.
+  """
   rows = _rows(table)
   if 'first' in rows[0]:
     return {name: p.last - p.first + 1 for name, p in parts(table).items()}

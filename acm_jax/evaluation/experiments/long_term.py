@@ -154,7 +154,8 @@ def pysot(runs: Runs, truths: Truths) -> Outcome:
   """Scores runs as pysot does.
 
   Raises:
-    ValueError: There are fewer confidences than thresholds.
+    ValueError: There are fewer than 98 confidences, the number of thresholds
+      between the two extremes.
   """
   known = np.sort(_confidences(runs, missing=np.nan))
   known = known[~np.isnan(known)]

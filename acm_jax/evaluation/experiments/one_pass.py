@@ -67,7 +67,7 @@ class OnePass(Experiment):
     return any(folder.glob('*.txt'))
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
-    """Yields requests to track from the first box, which the run includes."""
+    """Yields requests to track; the run also has the box of the first frame."""
     del truth
     answer = yield Start(0, sequence.box_xywh[0])
     boxes = [answer.box_xywh]

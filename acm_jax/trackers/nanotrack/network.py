@@ -194,7 +194,7 @@ class NanoTrackNetwork(nn.Module):
       mode: Parts of the network that train.
 
     Returns:
-      For 'cls' and 'loc', the kernels by part of the fusion.
+      The kernels by branch ('cls', 'loc'), then by part of the fusion.
     """
     (features,) = self.backbone(template, mode=mode)
     return {
@@ -216,8 +216,8 @@ class NanoTrackNetwork(nn.Module):
     """Computes logits and distances.
 
     Returns:
-      Logits (background, target) and distances (left, top, right, bottom) of
-      each location, px of the search crop.
+      For each location, logits (background, target) and distances (left, top,
+      right, bottom). Distances are in px of the search crop.
     """
     (features,) = self.backbone(search, mode=mode)
     outputs = {}

@@ -33,8 +33,8 @@ class SiamBanNetwork(SiameseNetwork):
     """Computes logits and distances.
 
     Returns:
-      Logits (background, target) and distances (left, top, right, bottom) of
-      each location, px of the search crop.
+      For each location, logits (background, target) and distances (left, top,
+      right, bottom). Distances are in px of the search crop.
     """
     cls, loc = self.respond_per_level(kernel, search, mode=mode)
     # Levels are mixed in pixels, after the exponential.

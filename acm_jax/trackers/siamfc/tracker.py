@@ -105,7 +105,7 @@ def make(
 
   Raises:
     ValueError: A name is unknown, there is not exactly one level, no scale is
-      1, or the fusion does not fit.
+      1, or SiamFC does not support the fusion.
   """
   options = fusion_options or {}
   if len(levels) != 1:
