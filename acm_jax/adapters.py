@@ -19,7 +19,8 @@ def got10k(
 
   Args:
     tracker: Tracker to wrap.
-    name: Name of the results (default: the model's name).
+    name: Name of the tracker in the toolkit's results (default: the model's
+      name).
     first_pixel: Coordinate of the first pixel in the benchmark's files: 0 for
       NfS, TrackingNet and VOT, 1 for the other benchmarks of the toolkit.
 

@@ -6,10 +6,10 @@ gets a copy of the scores, tables and plots, because a later evaluation on
 another benchmark replaces those in OUT. OUT/BENCHMARK also gets tracked.png, a
 sheet of frames. Sequences that already have results are not tracked again.
 
-Each benchmark uses the protocol of its toolkit. VOT has three: restarts after
-failures (vot2016 to vot2019), runs from several start frames, called anchors
-(vot2022_stb), and long-term tracking (vot_lt). All other benchmarks track each
-sequence in one pass. For the test sets of GOT-10k and TrackingNet, the command
+The tracker is run as each benchmark prescribes: in vot2016 to vot2019, with
+restarts after failures; in vot2022_stb, from several start frames, called
+anchors; in all others, in one pass over each sequence, which in vot_lt also
+stores confidences. For the test sets of GOT-10k and TrackingNet, the command
 writes no scores, but an archive to submit to the benchmark's server.
 
 With --search, the command tries values of penalty_k, window_influence and

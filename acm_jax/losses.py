@@ -88,8 +88,8 @@ def balanced_divergence(
       D_i = p_i log(p_i / q_i) + (1 - p_i) log((1 - p_i) / (1 - q_i))
       loss = sum(p_i D_i) / (2 sum(p_i)) + sum((1 - p_i) D_i) / (2 sum(1 - p_i))
 
-  Here p and q are the teacher's and the student's probability of the target.
-  Every location counts, and the sums run over the whole batch. The two terms
+  Here p_i and q_i are the teacher's and the student's probability of the target
+  at location i. The sums run over all locations of the batch. The two terms
   have equal weight, although the teacher sees the target in few locations and
   background in many. The loss is 0 for q = p. A divisor sum(p_i) or
   sum(1 - p_i) below 1 is replaced by 1.

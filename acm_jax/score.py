@@ -59,7 +59,7 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'protocol',
     None,
-    'Scoring protocol, which is the toolkit that defines the scores: '
+    'Scoring protocol, named after the toolkit whose rules it follows: '
     f"{', '.join(toolkits.TOOLKITS)}, or vot_toolkit for VOT's own "
     "experiments (default: the benchmark's own toolkit).",
     flag_values=values,

@@ -60,7 +60,8 @@ def recipe() -> ConfigDict:
       'penalty_k': 0.138,
       'window_influence': 0.455,
       'size_lr': 0.348,
-      # Our choice: below 0.5, the location is more likely background.
+      # Our choice: a score below 0.5 means that background is more likely than
+      # the target.
       'lost_score': 0.5,
       'found_score': 0.5,
     }

@@ -97,8 +97,8 @@ def _chosen(sets: ConfigDict, names: list[str]) -> ConfigDict:
   """Returns the named data sets; raises ValueError if one is unknown."""
   if unknown := [name for name in names if name not in sets]:
     raise ValueError(
-      f'config argument sets: {", ".join(unknown)} is unknown; the choices are '
-      f'{", ".join(sets)}'
+      f'config argument sets: data set {", ".join(unknown)} is unknown; the '
+      f'choices are {", ".join(sets)}'
     )
   return ConfigDict({name: sets[name] for name in names})
 
@@ -118,7 +118,8 @@ def _transfer(
     fresh: Pairs of a regular expression and a factor on the learning rate, for
       the parts that start from random weights.
     other: Factor for the pretrained parts outside the backbone.
-    statistics: Batch norms with frozen statistics, outside the backbone.
+    statistics: Regular expressions for the batch norms outside the backbone
+      that have frozen statistics.
     whole: Whether the backbone trains as well.
   """
   config.sets = ConfigDict(

@@ -214,8 +214,8 @@ def _small(config: ConfigDict) -> None:
   if config.tracker.name == 'siamfc':
     # In SiamFC, only the backbone and the fusion have weights.
     raise ValueError(
-      "config argument 'small' freezes the backbone, so in SiamFC at most the "
-      'fusion would train; use quickstart'
+      "config argument 'small' freezes the backbone, and SiamFC has hardly any "
+      'other weights to train; use quickstart'
     )
   config.tracker.update(backbone='mobilenet_v2', levels=(3, 5), hidden=64)
   config.synthetic = _synthetic(1000)

@@ -52,7 +52,8 @@ def get_config(arg: str | None = None, fusion: str = 'dw_xcorr') -> ConfigDict:
   """
   config = common.recipe()
   config.tracker.name = 'siamban'
-  # Our choice: below 0.5, the location is more likely background.
+  # Our choice: a score below 0.5 means that background is more likely than the
+  # target.
   config.hparams = ConfigDict(
     {**_TUNED['vot2018'], 'lost_score': 0.5, 'found_score': 0.5}
   )

@@ -57,7 +57,8 @@ def get_config(arg: str | None = None, fusion: str = 'xcorr') -> ConfigDict:
       'penalty_k': 0.02583,
       'window_influence': 0.176,
       'size_lr': 0.59,
-      # Our choice: below 0.5, the location is more likely background.
+      # Our choice: a score below 0.5 means that background is more likely than
+      # the target.
       'lost_score': 0.5,
       'found_score': 0.5,
     }

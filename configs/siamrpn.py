@@ -70,7 +70,8 @@ def get_config(arg: str | None = None, fusion: str = 'dw_xcorr') -> ConfigDict:
   """
   config = common.recipe()
   config.tracker.update(name='siamrpn', loc_factor=1.2)
-  # Our choice: below 0.5, the location is more likely background.
+  # Our choice: a score below 0.5 means that background is more likely than the
+  # target.
   config.hparams = ConfigDict(
     {**_HPARAMS['resnet50'], 'lost_score': 0.5, 'found_score': 0.5}
   )

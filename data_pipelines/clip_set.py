@@ -103,8 +103,8 @@ class ClipSet:
     track_name: Name of each track, for messages.
     track_video: Index of each track's video, ascending.
     track_category: Class of each track's target; empty if unknown.
-    track_objects: Index of the object that each track shows. It equals the
-      track's index, since every track counts as a different object.
+    track_objects: ID of the object that each track shows: the track's index,
+      since every track counts as a different object.
   """
 
   def __init__(self, folder: epath.PathLike, in_memory: bool = False):

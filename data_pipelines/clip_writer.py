@@ -56,8 +56,8 @@ def write(
 
   Raises:
     RuntimeError: TensorFlow is not installed.
-    ValueError: `out` exists and `replace` is false, all frames are left out, or
-      a track is invalid (see `write_shard`).
+    ValueError: `out` exists and `replace` is false, no frame of any track is
+      usable, or a track is invalid (see `write_shard`).
   """
   cut, waiting = cut or Cut(), iter(tracks)
   with (
@@ -301,7 +301,8 @@ class _Records:
       end = begin + len(jpeg)
       if data[begin:end] != jpeg:
         raise RuntimeError(
-          f'{clip.track}: a JPEG is not at its expected position in the record'
+          f'{clip.track}: TensorFlow changed a JPEG when it encoded the '
+          'record; report this bug, with the version of TensorFlow'
         )
       columns['shard'].append(0)
       columns['offset'].append(self._position + _RECORD_HEAD + begin)
@@ -310,7 +311,7 @@ class _Records:
     self._position += _RECORD_HEAD + len(data) + _RECORD_TAIL
 
   def columns(self) -> dict[str, np.ndarray]:
-    """Returns the columns of all clips; `shard` is 0 until `merge` sets it."""
+    """Returns the columns of the index; `merge` fills the column 'shard'."""
     shapes = {'box': (-1, 4)}
     return {
       name: np.array(values, _DTYPES.get(name, np.int64)).reshape(

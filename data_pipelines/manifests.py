@@ -25,7 +25,7 @@ ADVICE = (
 
 
 def load(folder: epath.PathLike) -> dict[str, Any]:
-  """Reads the manifest of a folder, whatever its kind and version.
+  """Reads the manifest of a folder without checking its kind and version.
 
   Raises:
     FileNotFoundError: The folder has no manifest, so it is not a clip set.
@@ -88,7 +88,7 @@ def fingerprint(path: Path) -> dict[str, Any]:
 
 
 def check_sizes(folder: epath.PathLike, manifest: dict[str, Any]) -> None:
-  """Checks that every listed file exists and has the listed size.
+  """Checks that all files listed in a manifest exist and have the listed sizes.
 
   Raises:
     FileNotFoundError: A file is missing.

@@ -1,4 +1,4 @@
-"""Reads training batches with OpenCV: the source 'memory'.
+"""Source 'memory' of `pipeline.train_batches`: decodes images with OpenCV.
 
 Images are decoded by threads of this process or by worker processes. Workers
 are for data sets that run much Python code, such as composed sets. Threads

@@ -99,8 +99,8 @@ class Mixture:
       _check(data_set, clips, max(sides))
     if len({bool(data_set.num_use) for data_set in sets}) > 1:
       raise ValueError(
-        '`sets`: some have num_use, others a weight; give all sets num_use, or '
-        'none'
+        '`sets`: some have num_use, others a weight; give num_use to all sets '
+        'or to none'
       )
     self.slow = not all(clips.cheap_reads for clips in self._clips)
     indices = [

@@ -30,10 +30,11 @@ class SetIndex(NamedTuple):
       numbers.
     track_category: Class of each track's target, empty if unknown; None if all
       classes are unknown.
-    track_objects: Indices of the objects that each track can show. The track's
-      target comes first; -1 fills the rest. None if every track shows only its
-      own target. A track that can show the template's target is never the
-      search track of a negative pair.
+    track_objects: IDs of the objects that each track can show, one row per
+      track: the target first, then other objects. Rows with fewer objects are
+      padded with -1. None if every track shows only its own target. A track
+      that can show the template's target is never the search track of a
+      negative pair.
   """
 
   track_first: Int[np.ndarray, 't']
@@ -147,8 +148,8 @@ class PairSampler:
     template = self._any_frame(rng, dataset)
     if rng.random() >= self._negative:
       return Pair(template, self._nearby(rng, template), positive=True)
-    # With a fraction of 0, no random number is drawn, so the pairs are those of
-    # a sampler without classes.
+    # If `same_category` is 0, no random number is drawn here, so the pairs are
+    # those of a sampler without classes.
     if self._same_category and rng.random() < self._same_category:
       search = self._same_class(rng, template)
       if search is not None:
@@ -184,7 +185,7 @@ class PairSampler:
   def _shows(
     self, tracks: int | Int[np.ndarray, 'k'], template: FrameRef
   ) -> np.bool_ | Bool[np.ndarray, 'k']:
-    """Returns whether tracks can show the template's target.
+    """Returns, for each of `tracks`, whether it can show the template's target.
 
     The tracks must belong to the template's data set.
     """
@@ -207,7 +208,7 @@ class PairSampler:
     return FrameRef(dataset, track, int(frame))
 
   def _nearby(self, rng: np.random.Generator, template: FrameRef) -> FrameRef:
-    """Samples a frame of the template's track, at most `gap` numbers away."""
+    """Samples a frame of the template's track, at most `gap` frames away."""
     index = self._datasets[template.dataset]
     first = index.track_first[template.track]
     count = index.track_count[template.track]
@@ -225,7 +226,7 @@ def _objects(index: SetIndex) -> Int[np.ndarray, 't k']:
 
 
 def _everywhere(objects: Int[np.ndarray, 't k']) -> bool:
-  """Returns whether all tracks of a data set can show one common target."""
+  """Returns whether some object can appear in all tracks of a data set."""
   targets = np.intersect1d(objects[0], objects[:, 0])
   return any((objects == target).any(axis=1).all() for target in targets)
 

@@ -57,7 +57,7 @@ def train_batches(
     source: 'records' or 'memory'.
     workers: Number of worker processes that read and decode batches, only with
       the source 'memory'. Each worker opens the sets. With 0, threads of this
-      process do the work. The batches are the same for any number.
+      process do the work. The batches do not depend on `workers`.
     first_step: Number of the first batch, for resuming.
     last_step: Number of the batch before which to stop (default: endless).
       Runs should set `last_step`, since tf.data takes most of a minute to

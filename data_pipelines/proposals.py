@@ -26,7 +26,8 @@ _LEAST_CHANGE = 18
 # of the window's area, as a fraction of the image's shorter side. An aspect is
 # the window's width divided by its height.
 _SCALES, _ASPECTS = (0.1, 0.16, 0.25, 0.4), (0.4, 0.7, 1.0, 1.8)
-# Standard deviation of the grey levels below which a box counts as flat.
+# Minimum standard deviation of the grey levels in a box; flatter boxes are left
+# out.
 _LEAST_CONTRAST = 10.0
 # Minimum side of a box, px of the video. Maximum width and maximum height of a
 # box, as fractions of the image's width and height.
@@ -51,8 +52,8 @@ def propose(
 ) -> Float[np.ndarray, 'n 4']:
   """Proposes boxes of objects in the first of several frames.
 
-  Moving objects come first, in descending order of size. The rest are textured
-  regions, sampled from the best 2 * `count` for variety.
+  Moving objects come first, in descending order of size. Textured regions
+  follow, sampled for variety from the 2 * `count` best.
 
   Args:
     frames: RGB frames of one shot, in order.
@@ -158,9 +159,9 @@ def _tight(box_xywh, corners) -> Float[np.ndarray, '4']:
 def _scored_windows(counts, size) -> Float[np.ndarray, 'n 5']:
   """Finds windows of one size with more corners than expected.
 
-  A window's score says by how much its corners exceed the number expected from
-  the larger window around it. Windows are kept if their score is above 1 and is
-  a local maximum.
+  A window's score measures by how much its number of corners exceeds the number
+  expected from the larger window around it. Windows are kept if their score is
+  above 1 and is a local maximum.
 
   Args:
     counts: Number of corners at each pixel.

@@ -1,4 +1,4 @@
-"""Reads training batches with tf.data: the source 'records'."""
+"""Source 'records' of `pipeline.train_batches`: reads batches with tf.data."""
 
 import itertools
 import os

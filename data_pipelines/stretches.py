@@ -75,7 +75,8 @@ def is_cut(
   layout, and a fast pan keeps the colours.
 
   Args:
-    before: Previous frame; None for the first frame, which is no cut.
+    before: Frame before `after`; None if `after` is the first frame of the
+      video, which does not count as a cut.
     after: Frame to classify.
   """
   if before is None:

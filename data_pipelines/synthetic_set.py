@@ -55,7 +55,8 @@ def ensure(
   """Writes a clip set of procedural sequences unless it already exists.
 
   An existing synthetic clip set with other settings is replaced, since it can
-  be generated again. Any other existing folder is refused.
+  be generated again. A folder that does not hold a synthetic clip set
+  is refused.
 
   Args:
     out: Folder of the clip set.

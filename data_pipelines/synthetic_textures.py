@@ -133,10 +133,7 @@ def shape(rng: np.random.Generator, side: int) -> Alpha:
 
 
 def sprite(texture: Rgb, alpha: Alpha) -> UInt8[np.ndarray, 'h w 4']:
-  """Returns an image of four channels, ready for blending.
-
-  The channels are RGB, multiplied by the coverage `alpha`, and `alpha` itself.
-  """
+  """Returns the texture as an RGBA image with premultiplied alpha."""
   rgb = cv2.multiply(texture, cv2.merge([alpha] * 3), scale=1 / 255)
   return cv2.merge([rgb, alpha])
 

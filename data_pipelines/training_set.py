@@ -30,8 +30,9 @@ class TrainingSet(Protocol):
     track_name: Name of each track, for messages.
     track_video: Index of each track's video, ascending.
     track_category: Class of each track's target; empty if unknown.
-    track_objects: Indices of the objects that each track can show. The track's
-      target comes first; -1 fills the rest.
+    track_objects: IDs of the objects that each track can show, one row per
+      track: the target first, then other objects. Rows with fewer objects are
+      padded with -1. Tracks with an ID in common can show the same object.
   """
 
   folder: epath.Path
@@ -48,7 +49,7 @@ class TrainingSet(Protocol):
   track_objects: Int[np.ndarray, 't k']
 
   def jpeg(self, frame: int, side: int) -> bytes:
-    """Returns the crop of a frame, or at least its centre, as JPEG.
+    """Returns a frame's crop, or at least the centre of the crop, as JPEG.
 
     Args:
       frame: Index of the frame in the set.
@@ -64,7 +65,7 @@ class TrainingSet(Protocol):
 
 
 def open_set(folder: epath.PathLike, in_memory: bool = False) -> TrainingSet:
-  """Opens a set of the kind that its manifest names.
+  """Opens a clip set or a composed set, depending on the manifest.
 
   Args:
     folder: Path of the set, local or at an address that etils.epath supports.
@@ -81,7 +82,7 @@ def open_set(folder: epath.PathLike, in_memory: bool = False) -> TrainingSet:
 
 
 def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
-  """Returns the manifest of a set of either kind.
+  """Returns the manifest of a clip set or a composed set.
 
   Raises:
     FileNotFoundError: The folder has no manifest.

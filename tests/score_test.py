@@ -127,7 +127,7 @@ def test_a_report_lists_missing_results_and_numbers_of_runs(folder, capsys):
   assert found['lacking'] == {'perfect': ['b']}
   assert found['runs'] == {'stays': {'a': 2}}
   printed = capsys.readouterr().out
-  assert 'perfect: no result of b' in printed
+  assert 'perfect: no result for b' in printed
   assert 'stays: averaged over several runs: a (2 runs)' in printed
 
 

@@ -191,7 +191,7 @@ def test_a_malformed_anchor_or_long_term_result_is_refused(
   [
     (None, 'd: has no anchors; use the official root folder of the benchmark'),
     ('1\n' * 61, 'd/anchor.value: 61 rows for 60 annotated frames'),
-    ('1\nx\n', "d/anchor.value row 2: 'x' is not all numbers"),
+    ('1\nx\n', "d/anchor.value row 2: 'x' contains a value that"),
     ('1\nnan\n', 'd/anchor.value row 2: not finite'),
   ],
 )

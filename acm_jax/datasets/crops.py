@@ -2,9 +2,9 @@
 
 Clip sets, which are data sets prepared for training, store context crops. The
 target's box is at the centre of its context crop. The scale is that of a
-tracker's template crop: the box plus a margin, which `CONTEXT_AMOUNT` sets, is
-scaled to a side of `TEMPLATE_SIZE` px. A context crop shows more of the
-surroundings: its side is `CROP_SIZE` px by default.
+tracker's template crop, which shows the box and a margin (`CONTEXT_AMOUNT`) in
+a square of `TEMPLATE_SIZE` px. A context crop is larger, `CROP_SIZE` px per
+side by default, and therefore shows more of the target's surroundings.
 """
 
 import cv2
@@ -51,9 +51,9 @@ def context_crop(
 ) -> tuple[UInt8[np.ndarray, 'c c 3'], Float[np.ndarray, '4']]:
   """Cuts out the context crop of a target, a square centred on its box.
 
-  The scale is that at which a tracker's template crop has a side of 127 px. The
-  centre of the box's pixels becomes the centre of the crop's pixels. Outside
-  the image, the crop has the image's mean colour.
+  The scale is that of a tracker's template crop with a side of 127 px. The
+  centre of the crop's pixels is the centre of the pixels that the box covers.
+  Pixels of the crop outside the image get the image's mean colour.
 
   Args:
     image: RGB image.

@@ -164,7 +164,7 @@ def decode(data: bytes, where: str) -> UInt8[np.ndarray, 'h w 3']:
 
 
 def frame_number(stem: str) -> int | None:
-  """Returns the number at the end of an image's name, or None without one.
+  """Returns the number at the end of an image's name; None without a number.
 
   Args:
     stem: Name of the image file without its suffix.
@@ -279,7 +279,8 @@ def parse_rows(
       rows.append([float(field) for field in fields])
     except ValueError:
       raise ValueError(
-        f'{where} row {number}: {line.strip()!r} is not all numbers'
+        f'{where} row {number}: {line.strip()!r} contains a value that is not '
+        'a number'
       ) from None
   return rows
 

@@ -40,11 +40,11 @@ class Tree(abc.ABC):
 
   @abc.abstractmethod
   def folders(self, parent: str = '') -> list[str]:
-    """Returns the sorted names of a folder's subfolders, without `parent`."""
+    """Returns the subfolders of `parent`, as sorted names relative to it."""
 
   @abc.abstractmethod
   def files(self, parent: str = '') -> list[str]:
-    """Returns the sorted names of a folder's files, without `parent`."""
+    """Returns the files in `parent`, as sorted names relative to it."""
 
   @abc.abstractmethod
   def read(self, name: str) -> bytes:
@@ -142,8 +142,8 @@ def _archive(path: epath.Path) -> Tree:
   kinds = {'.zip': Zip, '.tar': Tar}
   if path.suffix not in kinds:
     raise ValueError(
-      f'{path}: neither a folder nor an archive ({", ".join(ARCHIVES)}); give '
-      'one of them'
+      f'{path}: neither a folder nor an archive ({", ".join(ARCHIVES)}); '
+      'give the folder of the data set'
     )
   try:
     return kinds[path.suffix](path)

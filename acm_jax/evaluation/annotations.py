@@ -36,7 +36,8 @@ class _Annotation(NamedTuple):
     attributes: Attributes of the sequence, such as occlusion, as the benchmark
       names them; empty if not annotated.
     anchors: Direction of tracking, 1 forward or -1 backward, from each anchor.
-      Keys are the indices of the frames in which trackers are started.
+      Keys are the indices of the anchors, which are the frames in which
+      trackers are started. Empty if the benchmark has no anchors.
   """
 
   where: str
@@ -57,8 +58,8 @@ def read(benchmark: Benchmark, path: Path) -> dict[str, Truth]:
     path: One of: a JSON file of pysot or DaSiamRPN; a folder with one such
       file; a folder with `annotations/<sequence>.txt` and, if absence is
       labelled, `absent/<sequence>.txt` (1 = absent); the root folder of the
-      official benchmark. JSON files must have the pixel base of the official
-      files, 0 or 1.
+      official benchmark. Coordinates in JSON files must be 0-based or 1-based
+      as in the official files.
 
   Returns:
     Ground truth by sequence.
@@ -99,7 +100,7 @@ def _annotations(benchmark: Benchmark, path: Path) -> dict[str, _Annotation]:
   elif len(jsons := sorted(path.glob('*.json'))) > 1:
     listed = ', '.join(each.name for each in jsons)
     raise ValueError(
-      f'{path}: several JSON files, {listed}; choose one of them'
+      f'{path}: several JSON files, {listed}; give the path of one of them'
     )
   elif jsons:
     found = _read_json(jsons[0])
@@ -156,7 +157,7 @@ def _read_json(path):
     entries = list(content.items())
   except (ValueError, AttributeError):
     raise ValueError(
-      f'{path}: not a JSON object; the keys must be names of sequences'
+      f'{path}: not a JSON object with names of sequences as keys'
     ) from None
   return [_json_annotation(path, name, entry) for name, entry in entries]
 
@@ -184,7 +185,9 @@ def _json_annotation(path: Path, name: str, entry: Any) -> _Annotation:
   for key in ('img_names', 'image_files'):
     images = entry.get(key) or rows
     if not isinstance(images, list):
-      raise ValueError(f'{where}: {key} must be a list with an image per frame')
+      raise ValueError(
+        f'{where}: {key} must be a list of image names, one per frame'
+      )
     if len(images) != len(rows):
       raise ValueError(
         f'{where}: gt_rect has {len(rows)} rows, but {key} has {len(images)}; '

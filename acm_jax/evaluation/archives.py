@@ -70,9 +70,9 @@ def check(
     benchmark: Benchmark of the results.
     only: Names of the sequences that the archive must have (default: all).
     named: Path that messages show for the archive (default: `path`).
-    frames: Number of frames of each sequence, which must be the number of rows.
-      A sequence may be left out; then its files need only have equally many
-      rows.
+    frames: Number of frames of each sequence. Each file of a sequence must have
+      one row per frame. If the number of frames of a sequence is not given, its
+      files must only have the same number of rows as each other.
 
   Returns:
     Summary for the user.
@@ -134,8 +134,8 @@ def _members(name: str, benchmark: Benchmark) -> list[str]:
 
 def _check_names(members: set[str], wanted: set[str], named: Path) -> None:
   hint = (
-    'the archive must have no enclosing folder, and names must be spelled as '
-    'in the official list'
+    'the archive must have exactly the result files of all sequences, without '
+    'an enclosing folder and with names spelled as in the official list'
   )
   if missing := wanted - members:
     raise ValueError(f'{named}: {min(missing)} is missing; {hint}')
@@ -143,7 +143,7 @@ def _check_names(members: set[str], wanted: set[str], named: Path) -> None:
   first_runs = {re.sub(r'_\d{3}\.txt$', '_001.txt', name) for name in members}
   if unknown := first_runs - wanted:
     raise ValueError(
-      f'{named}: {min(unknown)} is not a file of the benchmark; {hint}'
+      f'{named}: {min(unknown)} is not a result of a sequence; {hint}'
     )
 
 

@@ -1,4 +1,4 @@
-"""Benchmarks, with their folder layout, first pixel and list of sequences."""
+"""Benchmarks, with their folder layouts, coordinates and lists of sequences."""
 
 import dataclasses
 import re
@@ -26,8 +26,8 @@ class Benchmark:
     table: Name of a table in `acm_jax.datasets.tables`, which lists the
       official sequences and the number of frames of each. Empty if the
       benchmark has no table.
-    protocol: Name of the default scoring protocol, which is the toolkit that
-      defines the scores.
+    protocol: Name of the default scoring protocol. A scoring protocol is named
+      after the toolkit whose rules it follows.
     prefix: Prefix of sequence names in pytracking's results.
     experiment: Name of the experiment in which trackers are run, a key of
       `experiments.EXPERIMENTS`.

@@ -24,13 +24,14 @@ ACCURACY_ROBUSTNESS = Points(
 
 
 class Sums(NamedTuple):
-  """Sums of the runs' mean overlaps, for each number of frames.
+  """Sums over runs, from which the expected overlap is computed.
 
-  `overlap / count` is the expected overlap, for each run length.
+  Index i is a run length: the number of frames after the start, which is frame
+  0. The expected overlap at this run length is `overlap[i] / count[i]`.
 
   Attributes:
-    overlap: Sums over runs. To the sum at position i, each run adds the mean of
-      its overlaps in frames 1 to i. Frame 0, the start, is left out.
+    overlap: Sums over runs. Each run adds the mean of its overlaps in frames 1
+      to i to the sum at index i.
     count: Number of runs in each sum of `overlap`.
   """
 
@@ -47,14 +48,14 @@ def redrawn(
   reaches are left out.
 
   Args:
-    sums: Sums over the runs of a sequence, one `Sums` for each sequence.
-    kept: Slice of the positions in the sums. It selects the run lengths over
+    sums: `Sums` of each sequence, over its runs.
+    kept: Slice of the indices of the sums. It selects the run lengths over
       which the expected overlap is averaged.
 
   Returns:
-    A function that returns the EAO of each draw, NaN if no run reaches any of
-    the lengths. A draw is one resampling of the sequences. The argument
-    [draws, sequences] counts how often each sequence occurs in each draw.
+    A function from counts [draws, sequences] to the EAO of each draw. A draw is
+    one resampling of the sequences; its counts say how often each sequence was
+    drawn. The EAO is NaN if no run of the draw reaches any of the lengths.
   """
   overlap = np.stack([each.overlap[kept] for each in sums])
   count = np.stack([each.count[kept] for each in sums])

@@ -95,8 +95,9 @@ class Experiment(abc.ABC):
     for_all: Names of the scoring protocols that can score this experiment's
       results on every benchmark, even if the benchmark has another experiment.
     searchable: Whether hyper-parameters can be searched with this experiment.
-      All candidates must track the same frames, so trackers must follow the
-      first box to the end, without restarts.
+      A search tracks the same frames with every setting of the
+      hyper-parameters, so the experiment must track from the first frame to the
+      last without restarts.
   """
 
   title: ClassVar[str]
@@ -138,8 +139,8 @@ class Experiment(abc.ABC):
 
     Args:
       folder: Folder of one tracker's results.
-      match: Function from a spelling to the sequence's name, or to None if no
-        sequence matches.
+      match: Function from a spelling of a sequence's name to the name itself,
+        or to None if no sequence matches.
 
     Returns:
       Files by sequence, and the names of text files that match no sequence.

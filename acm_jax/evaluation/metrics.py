@@ -87,7 +87,7 @@ def normalized_precision_curve(
   """Returns the fraction of frames with a distance of at most 0, 0.01, ... 0.5.
 
   Args:
-    distance: Normalised centre distances, in sides of the target.
+    distance: Centre distances in units of the true box's width and height.
     frames: Number of frames to divide by.
 
   Source: Müller et al., TrackingNet (arXiv:1803.10794).

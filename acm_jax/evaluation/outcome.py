@@ -17,8 +17,9 @@ class Scores:
     figures: Scores that are single numbers. Keys are the names in scores.json.
     curves: Scores that are curves, by name. A curve has the fraction of frames
       at each threshold.
-    rated: Number of frames over which the figures are averaged; 0 if the
-      figures are not means over frames.
+    rated: Number of frames over which the average overlap and the success rates
+      are averaged, which is the weight in `pooled`; 0 in experiments that do
+      not have these figures.
   """
 
   figures: Mapping[str, float]
@@ -74,10 +75,10 @@ class Outcome(NamedTuple):
   Attributes:
     total: Scores over all sequences.
     sequences: Scores of each sequence.
-    redraw: Function that recomputes the figure by which trackers are ranked,
-      over resampled sequences, for confidence intervals. The argument
-      [draws, sequences] counts how often each sequence occurs in each draw,
-      which is one resampling (`tables.draws`). The result is [draws].
+    redraw: Function from counts [draws, sequences] to the figure that ranks
+      trackers, for each draw, for confidence intervals. A draw is one
+      resampling of the sequences (`tables.draws`); its counts say how often
+      each sequence was drawn.
     short: Number of rows of each result that has fewer rows than the
       annotation, by sequence. The missing rows count as misses.
     long: Number of rows of each result that has more rows than the annotation,

@@ -1,4 +1,7 @@
-"""Marks a folder of results with its tracker, so that results never mix."""
+"""Records in a folder of results which tracker the results are from.
+
+Folders with results of another tracker are refused.
+"""
 
 import json
 from collections.abc import Mapping
@@ -18,8 +21,9 @@ def check(folder: Path, about: Mapping[str, Any]) -> None:
     about: Description that identifies the tracker, with JSON values.
 
   Raises:
-    ValueError: The folder has results of another tracker, or of an unknown one.
-      The message lists the names of the values that differ.
+    ValueError: The folder has results of another tracker, and the message lists
+      the names of the values that differ; or the folder has files without a
+      stored description.
   """
   path = folder / _FILE
   if path.is_file():
@@ -30,13 +34,13 @@ def check(folder: Path, about: Mapping[str, Any]) -> None:
       )
   elif folder.is_dir() and any(folder.iterdir()):
     raise ValueError(
-      f'{folder}: has results of an unknown tracker; remove the folder or '
-      'choose another `out`'
+      f'{folder}: has files but no {_FILE}, so the files may be results of '
+      'another tracker; remove the folder or choose another `out`'
     )
 
 
 def mark(folder: Path, about: Mapping[str, Any]) -> None:
-  """Stores in a folder of results which tracker the results are of.
+  """Stores the description of a tracker in the folder of its results.
 
   Must be called before results are written. Creates the folder if it is missing
   and keeps a description that is already stored.

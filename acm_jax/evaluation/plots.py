@@ -68,7 +68,7 @@ def _write_curve(plot, scores, heading, out):
 def write_attributes(
   success: Mapping[str, Mapping[str, float]], heading: str, out: Path
 ) -> None:
-  """Writes a radar plot and a CSV file of the success on each attribute.
+  """Writes a radar plot and a CSV file of the success for each attribute.
 
   Args:
     success: Success by attribute, then by tracker.
@@ -195,7 +195,7 @@ def _curve_figure(plot, ranked, heading):
     )
   axes.set(
     xlabel=plot.axis,
-    ylabel='Share of frames',
+    ylabel='Fraction of frames',
     xlim=(0, plot.thresholds[-1]),
     ylim=(0, 1),
   )

@@ -11,7 +11,7 @@ A tracking protocol owns the loop over a sequence:
 A driver runs a tracker or a baseline and answers each request with the output
 for the requested frame. The answer to a `Start` has the box of that `Start`.
 
-A *scoring* protocol is something else: the name of the toolkit that defines the
+A *scoring* protocol is something else: the rules by which a toolkit computes
 scores; see `evaluation.toolkits`.
 """
 

@@ -24,14 +24,14 @@ class Report:
 
   Attributes:
     benchmark: Name of the benchmark.
-    protocol: Name of the scoring protocol, which is the toolkit that defines
-      the scores.
+    protocol: Name of the scoring protocol. A scoring protocol is named after
+      the toolkit whose rules it follows.
     experiment: Experiment that the results are from.
     analysis: Scoring function and figures of the scoring protocol. A figure is
       a score that is a single number.
-    missing: Sequences of the benchmark that were not scored for any tracker. A
-      sequence is not scored if it was not requested, if it has no annotation,
-      or if at least one tracker has no result (see `lacking`).
+    missing: Sequences of the benchmark that were not scored. A sequence is left
+      out for all trackers if it was not requested, if it has no annotation, or
+      if at least one tracker has no result for it (see `lacking`).
     trackers: Scores by tracker.
     ignored: Text files of each tracker that match no sequence.
     lacking: Annotated sequences for which a tracker has no result, by tracker.
@@ -76,7 +76,7 @@ class Report:
   ) -> list[list[str]]:
     """Returns a row of headings, then a row for each key of `values`.
 
-    The best row is first.
+    The rows after the headings are sorted, best first.
 
     Args:
       values: Figures of each row. Keys are the names in the first column
@@ -96,7 +96,8 @@ class Report:
     """Computes the figure that ranks trackers, separately for each attribute.
 
     Returns:
-      Value over the sequences with an attribute, by attribute, then by tracker.
+      Value of the figure over the sequences with the attribute. Keys are the
+      attribute, then the tracker.
     """
     names = self.names
     # A draw counts the occurrences of each sequence: here 1 if the sequence has
@@ -256,12 +257,12 @@ def _remarks(report):
       low, high = each['behind']
       text += f', behind {best} by {low:.3f} to {high:.3f}'
     best = best or name
-    yield f'{text} (95%, over sequences)'
+    yield f'{text} (95% confidence, from resampled sequences)'
   if report.missing:
     yield f'partial scores; sequences not scored: {_listed(report.missing)}'
   if len(report.trackers) > 1:
     for tracker, names in report.lacking.items():
-      yield f'{tracker}: no result of {_listed(names)}'
+      yield f'{tracker}: no result for {_listed(names)}'
   for tracker, files in report.ignored.items():
     yield f'{tracker}: files that match no sequence: {_listed(files)}'
   for remark, unit, by_tracker in (

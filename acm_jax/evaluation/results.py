@@ -23,7 +23,7 @@ _NO_BOXES = ('_time', '_times', '_confidence', '_value')
 def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
   """Reads boxes from a text file with commas, tabs or spaces as separators.
 
-  The boxes keep the pixel base of the file, 0 or 1, whereas
+  The boxes keep the coordinates of the file, which may be 1-based, whereas
   `sequences.read_boxes` returns 0-based boxes. NaN is permitted, since
   annotations have NaN in frames without a target.
 
@@ -56,15 +56,15 @@ def find_results(
   Args:
     folder: Folder of one tracker's results.
     root: Folder that contains the files: `folder` or a subfolder of `folder`.
-    match: Function from a spelling to the sequence's name, or to None if no
-      sequence matches.
+    match: Function from a spelling of a sequence's name to the name itself, or
+      to None if no sequence matches.
 
   Returns:
     Files by sequence, and the names of text files that match no sequence.
 
   Raises:
     OSError: `folder` is not a folder.
-    ValueError: No sequence has a result, or two files are the same run.
+    ValueError: No sequence has a result, or two files are of the same run.
   """
   if not folder.is_dir():
     raise NotADirectoryError(
@@ -143,7 +143,7 @@ def write_times(
   seconds: Float[np.ndarray, 'n'],
   seconds_with_decode: Float[np.ndarray, 'n'],
 ) -> None:
-  """Writes the seconds per frame, without and with the decoding of the image.
+  """Writes each frame's seconds, without and with the decoding of the image.
 
   Times without decoding go to `times/<sequence>_time.txt`. If each sequence has
   its own folder of results, they go to `<sequence>/<sequence>_time.txt`, where

@@ -26,8 +26,9 @@ def score(
     results: Folders of results, one per tracker. The name of a folder is the
       name of the tracker.
     out: Output folder for scores.json, plots as PNG and CSV, and tables.
-    protocol: Scoring protocol, which is the name of the toolkit that defines
-      the scores, such as `pysot` (default: the benchmark's own).
+    protocol: Name of the scoring protocol, such as `pysot` (default: the
+      benchmark's own). A scoring protocol is named after the toolkit whose
+      rules it follows.
 
   Returns:
     The report.

@@ -150,8 +150,9 @@ def show(
 def draws(sequences: int, seed: int = 0) -> Int[np.ndarray, 'd {sequences}']:
   """Resamples the sequences with replacement, many times.
 
-  A figure that is recomputed on each draw varies as it would over other samples
-  of sequences. `interval` turns this variation into a confidence interval.
+  Each resampling is a draw. The spread of a figure over the draws estimates how
+  much the figure would vary if other sequences had been chosen. `interval`
+  turns the values of the figure into a confidence interval.
 
   Args:
     sequences: Number of sequences.

@@ -1,15 +1,15 @@
 """One-pass scores, as each toolkit defines them.
 
 For the same result files, scores of different toolkits differ by up to four
-points. Toolkits differ in which frames count, and in what counts as a hit; each
-function documents the rules of one toolkit. Each key of `TOOLKITS` is the name
-of a *scoring* protocol, for the argument `protocol` of `evaluation.scoring` and
-the flag --protocol. A *tracking* protocol, in contrast, is how an experiment
-runs a tracker (`evaluation.protocol`).
+percentage points. Toolkits differ in which frames count, and in what counts as
+a hit; each function documents the rules of one toolkit. Each key of `TOOLKITS`
+is the name of a *scoring* protocol, for the argument `protocol` of
+`evaluation.scoring` and the flag --protocol. A *tracking* protocol, in
+contrast, is how an experiment runs a tracker (`evaluation.protocol`).
 
 Every function takes the boxes x, y, w, h of a result and the ground truth of
-the same sequence, in the benchmark's pixel base, 0 or 1. A row of NaN in a
-result is a missing row, which is a miss in all toolkits.
+the same sequence, both in the benchmark's own coordinates (0-based or 1-based).
+A row of NaN in a result is a missing row, which is a miss in all toolkits.
 
 Scores have three curves: `success`, the fraction of frames with an overlap
 above each of `metrics.OVERLAP_THRESHOLDS`; `precision`, the fraction with a
@@ -78,11 +78,11 @@ def pysot(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
 
   * success: a true box without an area, or with a NaN, is a miss;
   * precision: a true box with a centre coordinate that is NaN or not positive
-    is a hit; in normalised precision, this rule applies to the centre divided
-    by the sides of the box.
+    is a hit; in normalised precision, this rule applies to the coordinates
+    after division by the width and height of the box.
 
   Args:
-    predicted_xywh: Boxes of the result, px, in the benchmark's pixel base.
+    predicted_xywh: Boxes of the result, px, in the coordinates of `truth`.
     truth: Ground truth.
   """
   predicted = predicted_xywh[~truth.absent]
@@ -282,7 +282,7 @@ def _with_first(predicted_xywh, truth):
 
 
 def _is_positive(values):
-  """Returns whether all values in a row are positive; NaN is not positive."""
+  """Returns, for each row, whether all values are positive; NaN is not."""
   return (values > 0).all(axis=1)
 
 
@@ -385,7 +385,7 @@ def get(name: str, benchmark: str) -> Toolkit:
   """Returns the rules of a toolkit for a benchmark.
 
   Args:
-    name: Name of the toolkit, which is the scoring protocol.
+    name: Name of the toolkit, and of the scoring protocol.
     benchmark: Name of the benchmark.
 
   Raises:

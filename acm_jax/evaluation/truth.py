@@ -15,17 +15,17 @@ class Truth:
   """Ground truth of one sequence.
 
   Attributes:
-    region: Region of the target in each frame, px, in the benchmark's own pixel
-      base: x, y, w, h, or the corners x1, y1, x2, y2, ... of a polygon. In
-      frames without a target, the region is NaN or has no area. An array [n, 4]
-      if all regions are boxes.
+    region: Region of the target in each frame: x, y, w, h, or the corners x1,
+      y1, x2, y2, ... of a polygon; px, in the coordinates of the benchmark (see
+      `first_pixel`). In frames without a target, the region is NaN or has no
+      area. An array [n, 4] if all regions are boxes.
     absent: For each frame, whether the benchmark labels the target as absent
       (default: False in all frames).
     size: Width and height of the images, px. If None, regions are not clipped
       at the right and bottom borders.
     attributes: Attributes of the sequence, such as occlusion, as the benchmark
       names them; empty if not annotated.
-    first_pixel: Coordinate of the first pixel in `region`.
+    first_pixel: Coordinate of the first pixel in `region`, 0 or 1.
     anchors: Direction of tracking, 1 forward or -1 backward, from each anchor.
       Keys are the indices of the anchors, which are the frames in which
       trackers are started. Empty if the benchmark has no anchors.
@@ -60,7 +60,7 @@ class Truth:
 
   @property
   def box_xywh(self) -> Float[np.ndarray, 'n 4']:
-    """Box, or bounding box of the polygon, in the pixel base of `region`."""
+    """Box, or bounding box of the polygon, in the coordinates of `region`."""
     if isinstance(self.region, np.ndarray):
       return self.region
     return np.stack([region_box(region) for region in self.region])

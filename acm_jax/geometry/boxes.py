@@ -1,9 +1,10 @@
 """Boxes in three formats, for both NumPy and JAX arrays.
 
 The pixel convention: x points right and y down, in pixels; the centre of the
-first pixel is 0. A box `xywh` covers the pixels x .. x + w - 1. Only scoring
-uses the coordinates of a benchmark's files unchanged, as the official toolkits
-do (see `evaluation.truth`). Conversions between formats treat coordinates as
+first pixel is 0. A box `xywh` covers the pixels x .. x + w - 1. Readers of
+files convert 1-based coordinates to this convention; only scoring uses the
+coordinates of a benchmark's files unchanged, as the official toolkits do (see
+`evaluation.truth`). Conversions between formats treat coordinates as
 continuous (`xyxy` = x, y, x + w, y + h). `pixel_center` is the centre of a
 box's *pixels*, x + (w - 1) / 2: official trackers start from this centre, and
 the precision score measures the distance between two such centres.

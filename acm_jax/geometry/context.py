@@ -1,4 +1,4 @@
-"""Sides of squares: a box with context, a crop with an augmentation margin."""
+"""Sides of the squares around a box with context and around augmented crops."""
 
 import math
 

@@ -35,7 +35,8 @@ class Progress(contextlib.ExitStack):
     self._label, self._total, self._unit = label, total, unit
     self._first, self._done, self._status = done, done, ''
     self._begun = time.monotonic()
-    # Items done and time when the measurement of the next line's rate began.
+    # Start of the interval over which the next line's rate is measured: number
+    # of items done, and time.
     self._mark = done, self._begun
     self._console = Console()
     self._bar = None

@@ -1,8 +1,10 @@
 """AlexNet without padding, as in SiamRPN and its descendants.
 
-Source: SiamFC (arXiv:1606.09549), table 1, without groups and with 256
-channels at the end. Each layer applies convolution, batch norm, pooling and
-ReLU in this order.
+Each layer applies convolution, batch norm, pooling and ReLU in this order.
+Only the first two layers have pooling, and the last layer has no ReLU.
+
+Source: SiamFC (arXiv:1606.09549), table 1, but without groups and with 256
+channels in the last layer.
 """
 
 from typing import NamedTuple

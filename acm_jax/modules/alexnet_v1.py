@@ -1,8 +1,10 @@
 """AlexNet of SiamFC, with groups, and with no batch norm in the last layer.
 
-Source: SiamFC (arXiv:1606.09549), table 1. Each layer applies convolution,
-batch norm, ReLU and pooling in this order; the last layer is only a
+Each layer applies convolution, batch norm, ReLU and pooling in this order.
+Only the first two layers have pooling, and the last layer is only a
 convolution.
+
+Source: SiamFC (arXiv:1606.09549), table 1.
 """
 
 import functools

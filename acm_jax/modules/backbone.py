@@ -83,7 +83,7 @@ def make(name: str, **kwargs) -> Backbone:
 
   Raises:
     ValueError: The name is unknown, the width is not a positive number, or the
-      backbone lacks a level.
+      backbone lacks one of the levels.
   """
   width = kwargs.get('width', 1.0)
   if not isinstance(width, int | float) or width <= 0:

@@ -1,4 +1,4 @@
-"""Branches. Each computes one output at one level of the backbone."""
+"""Branches of a Siamese network: each computes one output at one level."""
 
 import abc
 from collections.abc import Mapping
@@ -20,7 +20,8 @@ class Branch(nn.Module):
   Attributes:
     outputs: Channels of the output.
     hidden: Channels of the inner layers.
-    fusion: Fusion that computes the response from the adapted features.
+    fusion: Fusion that computes the response from the template and search
+      features, after a 3x3 convolution of each.
   """
 
   outputs: int
@@ -94,7 +95,7 @@ class HeadBranch(Branch):
 
 
 class UpBranch(Branch):
-  """A branch that turns template features into one kernel per output.
+  """A branch that turns template features into one kernel per output channel.
 
   Attributes:
     adjust: Whether a 1x1 convolution follows the response.

@@ -74,9 +74,9 @@ def _pad(x, edges):
 
 
 def _windows(x, kernel, edges, stride, dilation):
-  """Sums the taps' windows of the image, each multiplied by the tap's weight.
+  """Sums the taps' windows of `x`, each multiplied by the tap's weight.
 
-  The image is padded once. If each product were padded instead, XLA would
+  `x` is padded once. If each product were padded instead, XLA would
   repeat all operations before the convolution for every tap.
   """
   x = _pad(x.astype(jnp.float32), edges)

@@ -30,10 +30,10 @@ BatchNorm = functools.partial(
 
 
 def freezing_statistics(mode: Mode) -> contextlib.AbstractContextManager:
-  """Returns a context manager that freezes the statistics selected by `mode`.
+  """Returns a context manager that freezes batch-norm statistics.
 
-  Inside the context, a batch norm that does not train or has frozen statistics
-  uses its running statistics, even if it is called with
+  Inside the context, a batch norm that, according to `mode`, does not train or
+  has frozen statistics uses its running statistics, even if it is called with
   `use_running_average=False`. Its scale and bias still receive gradients.
   Modules must pass `use_running_average` in the call, not to the constructor.
   """

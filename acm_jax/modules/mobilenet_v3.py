@@ -52,7 +52,7 @@ _BLOCKS = (
   _Block(5, 3, 48, True, True),
   _Block(5, 6, 96, True, True),
 )
-# First block that can be a level: from it on, the total stride is 16.
+# First block that can be a level; from this block on, the total stride is 16.
 _FIRST_LEVEL = 4
 
 

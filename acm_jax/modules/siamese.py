@@ -85,7 +85,11 @@ class SiameseNetwork(nn.Module):
     return min(self.backbone.cells(self.template_size), self.largest_template)
 
   def response_size(self, search_size: int) -> int:
-    """Returns the number of cells per side of the output for a search crop."""
+    """Returns the number of cells per side of the output.
+
+    Args:
+      search_size: Side of the search crop, px.
+    """
     return branches.response_size(
       self.fusion,
       self.backbone.cells(search_size),
@@ -174,7 +178,7 @@ class SiameseNetwork(nn.Module):
   def respond(
     self, kernel: Kernel, search: Float[Array, 'b h h 3'], *, mode: Mode = EVAL
   ) -> Any:
-    """Computes the outputs for search crops; trackers define this method."""
+    """Computes the outputs for search crops; subclasses define this method."""
     raise NotImplementedError
 
   def __call__(

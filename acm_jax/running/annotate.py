@@ -28,9 +28,9 @@ def annotate(
 
   boxes.csv has one row per frame and target: frame, target, x, y, w, h (px,
   0-based), score, lost (0 or 1), margin (the score minus the highest score
-  outside the box). tracked.mp4 shows the boxes, and tracked.png shows a few of
-  its frames in a grid. An interrupt (Ctrl-C) ends the tracking, for example
-  with a camera; the results of all frames tracked so far are written.
+  outside the box). tracked.mp4 shows the boxes, and tracked.png shows a few
+  frames of tracked.mp4 in a grid. To stop early, for example with a camera,
+  press Ctrl-C: the results of all frames tracked so far are still written.
 
   Args:
     tracker: Tracker that follows the targets.

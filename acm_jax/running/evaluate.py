@@ -92,9 +92,9 @@ def evaluate(trackers: Mapping[str, Follower], task: Task, out: Path) -> None:
   Args:
     trackers: Trackers by name.
     task: Sequences to run the trackers on.
-    out: Output folder for the report. Its subfolder `<benchmark>` receives a
-      copy of the report, the zip files, the drawing `tracked.png`, and a folder
-      of results for each tracker.
+    out: Output folder for the report. Its subfolder `<benchmark>` receives the
+      zip files, the drawing `tracked.png`, a folder of results for each
+      tracker, and a copy of the report.
   """
   folders = [run(name, each, task, out) for name, each in trackers.items()]
   benchmark = task.benchmark

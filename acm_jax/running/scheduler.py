@@ -91,7 +91,7 @@ class Done(NamedTuple):
   """Results of a finished job.
 
   Attributes:
-    index: Index of the job in the argument of `drive`.
+    index: Index of the job in the `jobs` that `drive` received.
     runs: Runs that the protocol returned.
     answers: Number of requests of the protocol that were answered.
     times: Seconds spent on each frame.
@@ -228,7 +228,7 @@ class _Frames:
     self._numbers = range(0)
 
   def begin(self, start: Start) -> np.ndarray:
-    """Returns the image of a start; begins to decode the images after it."""
+    """Returns the start frame; begins to decode the frames after it."""
     self.drop()
     end = len(self._sequence) if start.step > 0 else -1
     self._numbers = range(start.frame, end, start.step)

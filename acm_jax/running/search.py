@@ -3,10 +3,10 @@
 A candidate is one setting of the hyper-parameters. The first candidate has the
 model's own values. The others are the first points of a scrambled Halton
 sequence; with the same seed, a larger budget adds candidates and keeps the
-previous ones. Each candidate has a folder of result files.
-The name of the folder states the candidate's values in the format of
-`acm-jax evaluate --hparams`. Existing results are not computed again.
-`acm-jax score` can compare these folders as if each were a different tracker.
+previous ones. Each candidate has a folder of result files. The name of the
+folder states the candidate's values in the format of `acm-jax evaluate
+--hparams`. Existing results are not computed again. `acm-jax score` can compare
+these folders as if each were a different tracker.
 """
 
 import dataclasses
@@ -83,8 +83,9 @@ def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
   """Tracks with many candidates, and ranks the candidates by success (AUC).
 
   Args:
-    model: Tracker to tune. Its hyper-parameters are the first candidate; the
-      other candidates differ only in the tracker's `hparam_spans`.
+    model: Tracker to tune. Its hyper-parameters are the first candidate. The
+      other candidates differ from the first only in the hyper-parameters that
+      the tracker's `hparam_spans` names.
     task: Sequences to track.
     out: Output folder. Its subfolder `<benchmark>/<tracker>.search` receives a
       folder of results for each candidate, search.json, search.csv and

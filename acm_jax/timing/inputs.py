@@ -23,7 +23,7 @@ def inputs(
   batch_size: int,
   steps: int = 64,
 ) -> Iterator[Work]:
-  """Yields one `Work`: every implementation reads the same training pairs.
+  """Yields a `Work` in which all implementations read the same training pairs.
 
   Args:
     clips: Folder of a clip set, written by `acm-jax prepare`.

@@ -15,7 +15,8 @@ import numpy as np
 LEAST_ROUNDS, MOST_ROUNDS = 3, 100
 # Default of `Work.seconds`.
 SECONDS = 2.0
-# Seconds before each timing, in which idle threads of the previous form settle.
+# Pause before each timing, in seconds, so that the threads of the previous form
+# come to rest.
 _PAUSE = 0.01
 # On an accelerator, calls are repeated until a timing lasts this long.
 _LEAST_SECONDS = 0.005

@@ -40,9 +40,10 @@ def fusions(
   Batch norms are in training mode.
 
   Args:
-    others: Additional implementations, as in `Others`. The only setting is
-      `outputs`, for a fusion without a head; the arrays are template features
-      and search features.
+    others: Additional implementations, as in `Others`. A fusion without a head
+      has one setting, `outputs`, its number of output channels; a fusion with a
+      head has no settings. The arrays are template features and search
+      features.
     batch_size: Number of samples per batch.
     only: Prefixes of the names of the fusions to time.
     features: Number of channels.
@@ -66,7 +67,7 @@ def fusions(
 def _trained(
   module: nn.Module, template: jax.Array, search: jax.Array
 ) -> tuple[Callable, Any]:
-  """Returns a function that computes a fusion, and the initial parameters.
+  """Returns a fusion as a function, and the fusion's initial parameters.
 
   The function takes template features, search features and parameters.
   """
@@ -92,8 +93,8 @@ def depthwise(
 ) -> Iterator[Work]:
   """Yields a `Work` per convolution, pass (forward or gradient) and dtype.
 
-  The convolutions are the depthwise ones of a MobileNetV2 with a width of 1.4
-  and an input of 255 px.
+  The convolutions are the depthwise convolutions of a MobileNetV2 with a width
+  multiplier of 1.4 and an input of 255 px.
 
   Args:
     others: Additional implementations of `depthwise_conv`, as in `Others`. The
@@ -120,7 +121,7 @@ def depthwise(
 
 
 def depthwise_shapes() -> list[tuple[tuple[int, ...], dict[str, int]]]:
-  """Returns the depthwise convolutions of the timed MobileNetV2, each once.
+  """Returns the distinct depthwise convolutions of the timed MobileNetV2.
 
   Returns:
     Input shape (height, width, channels) and settings of each convolution.
@@ -150,7 +151,7 @@ def depthwise_shapes() -> list[tuple[tuple[int, ...], dict[str, int]]]:
 def _works(
   operator: str, forms: Mapping[str, tuple[Form, Any]]
 ) -> Iterator[Work]:
-  """Yields a `Work` for forward pass and gradient, in every dtype."""
+  """Yields a `Work` per pass (forward or gradient) and dtype."""
   for dtype in DTYPES:
     runs = {'forward': {}, 'gradient': {}}
     for name, (form, arrays) in forms.items():

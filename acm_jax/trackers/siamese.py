@@ -85,9 +85,9 @@ def make_network(
     **kwargs: Further attributes of `kind`.
 
   Raises:
-    ValueError: A name is unknown, the backbone lacks a level, `hidden` does not
-      have one number per level, `head_size` is not odd, or the response has a
-      single channel.
+    ValueError: A name is unknown, the backbone lacks one of the levels,
+      `hidden` does not have one number per level, `head_size` is not odd, or
+      the response has a single channel.
   """
   options, levels = fusion_options or {}, tuple(levels)
   hidden = (hidden,) * len(levels) if isinstance(hidden, int) else tuple(hidden)
@@ -105,8 +105,8 @@ def make_network(
   head_size = built.head_size if head_size is None else head_size
   if head_size < 1 or head_size % 2 == 0:
     raise ValueError(
-      f'`head_size`={head_size}: give an odd number above 0, so that the map '
-      'keeps its size'
+      f'`head_size`={head_size}: give an odd number above 0, so that the '
+      'head keeps the size of the response map'
     )
   network = kind(
     backbone=backbones.make(backbone, levels=levels, width=width),

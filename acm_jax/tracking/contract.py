@@ -112,7 +112,7 @@ class TrackState:
   Attributes:
     center: Centre (x, y) of the target, px of the frame.
     size: Size (w, h) of the target, px of the frame.
-    fill: Colour that surrounds the frame in crops: mean RGB of the first frame.
+    fill: Colour of crops outside the frame, the mean RGB of the first frame.
     kernel: Output of `Tracker.encode` for the template.
     lost: Whether the target was lost and has not been found again.
     wide: Whether to search the larger region of `WideSearch` in the next frame.
@@ -131,7 +131,7 @@ class Found:
   """Candidate that the tracker selects in a frame.
 
   Attributes:
-    box_cxcywh: New box of the target, px of the frame; may reach outside it.
+    box_cxcywh: New box of the target, px; may extend beyond the frame.
     score: Score of the selected location, without penalty and window.
     margin: `score` minus the highest score of the locations outside the box. If
       all locations are in the box, the margin is `score`.
@@ -208,7 +208,8 @@ class Tracker(abc.ABC):
       w, h of the targets in the template crops, px of the crop.
     template_size: Side of the template crop, px.
     search_size: Side of the search crop, px.
-    context_amount: Context added to w and to h in crops, relative to w + h.
+    context_amount: Length added to the target's width and height for context,
+      as a fraction of their sum.
     search_scales: Factors that multiply the side of the search region. Each
       frame is cropped once per factor.
     pixel_shift: Offset that is added to the centres of the first box and of all
@@ -216,7 +217,7 @@ class Tracker(abc.ABC):
       With 0, as in SiamRPN's descendants, both centres are 0.5 px off.
     wide_search: Rule that decides when to search a larger region, or None.
     dtype: Type that the network computes in; stored weights are float32.
-    hparam_spans: Ranges of the hyper-parameters that a search varies, by name.
+    hparam_spans: Ranges of the hyper-parameters that tuning varies, by name.
   """
 
   hparam_spans: ClassVar[Mapping[str, tuple[float, float]]] = {

@@ -133,9 +133,9 @@ def square_crop(
 def mean_color(frame: Frame) -> Float[Array, '3']:
   """Computes the frame's mean colour, truncated to integers.
 
-  The official code truncates the mean, too. The result is exact: the integer
-  means and the remainders of the rows are summed separately, so that both sums
-  fit in 32 bits.
+  The official code truncates the mean, too. The result is exact: each row's sum
+  is divided by the width, and the quotients and the remainders are summed
+  separately, so that both sums fit in 32 bits.
   """
   h, w = frame.pixels.shape[:2]
   inside = (jnp.arange(h) < frame.size[0])[:, None, None]

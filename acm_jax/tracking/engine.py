@@ -256,8 +256,8 @@ class Engine:
     buckets = {bucket_of(image) for image in images if image is not None}
     if len(buckets) != 1:
       raise ValueError(
-        f'the frames are padded to different sizes {sorted(buckets)}; advance '
-        'the lanes of one size at a time'
+        f'the frames are padded to different sizes {sorted(buckets)}; in '
+        'each call, advance only lanes with frames of the same padded size'
       )
     pixels = np.zeros((len(images), *buckets.pop(), 3), np.uint8)
     sizes = np.ones((len(images), 2), np.int32)

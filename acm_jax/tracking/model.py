@@ -89,23 +89,29 @@ def _version() -> str:
     return 'unknown'
 
 
-def _described(value: Any) -> Any:
-  """Converts a tracker or a module and all of its fields to JSON values."""
+def _described(value: Any, path: str = 'tracker') -> Any:
+  """Converts a tracker or a module and all of its fields to JSON values.
+
+  Args:
+    value: Tracker, module or field.
+    path: Python expression for the value, which the error message shows.
+  """
   if isinstance(value, type):
     return f'{value.__module__}.{value.__qualname__}'
   if dataclasses.is_dataclass(value):
     fields = {
-      field.name: _described(getattr(value, field.name))
+      field.name: _described(getattr(value, field.name), f'{path}.{field.name}')
       for field in dataclasses.fields(value)
       # Flax sets these two fields to the module's position in a network.
       if field.name not in ('parent', 'name')
     }
     return {'class': _described(type(value)), **fields}
   if isinstance(value, tuple | list):
-    return [_described(item) for item in value]
+    return [_described(x, f'{path}[{i}]') for i, x in enumerate(value)]
   if isinstance(value, bool | int | float | str | None):
     return value
   raise TypeError(
-    f'a tracker has a field of type {type(value).__name__}; use a dataclass, a '
-    'class, a tuple, a list or a JSON scalar'
+    f'{path} is of type {type(value).__name__}, which cannot be written as '
+    'JSON; use a dataclass, a class itself, a tuple, a list, a string, a '
+    'number, a boolean or None'
   )

@@ -157,7 +157,7 @@ def follow(
   frames = iter(frames)
   first = next(frames, None)
   if first is None:
-    raise ValueError('the video has no frames; give at least one')
+    raise ValueError('the video has no frames; pass at least one frame')
   if boxes_xywh.ndim != 2 or not len(boxes_xywh):
     raise ValueError(
       f'the boxes have the shape {list(boxes_xywh.shape)}; give one row '

@@ -1,8 +1,9 @@
-"""Decides which boxes of a tracker to trust, by tracking in both directions.
+"""Decides which boxes to trust, given a forward and a backward tracking pass.
 
 A target is tracked forward through some frames, and then backward from its last
-box. A box is trusted if both passes agree on it and both scores are high. A
-track is dropped if the backward pass does not end where the forward pass began.
+box. The passes agree in a frame if their boxes overlap and both scores are
+high; only then is the box in that frame trusted. A track is dropped if the
+backward pass does not end where the forward pass began.
 
 Source: forward-backward error, Kalal et al., "Forward-Backward Error: Automatic
 Detection of Tracking Failures" (ICPR 2010).
@@ -49,13 +50,14 @@ class Passes(NamedTuple):
 def agreed(
   passes: Passes, overlap: float, score: float
 ) -> Bool[np.ndarray, 't n']:
-  """Finds, for each target, the frames in which both passes agree.
+  """Returns whether both passes agree, for each frame and target.
 
-  The last frame never counts, because the backward pass starts from its box.
+  In the last frame, the result is False, because the backward pass starts there
+  from the box of the forward pass.
 
   Args:
     passes: Results of both passes.
-    overlap: Minimum IoU of the two boxes.
+    overlap: Minimum IoU of the boxes of both passes.
     score: Threshold that both scores must exceed.
   """
   forward, backward = boxes.xywh_to_xyxy(passes.box_xywh)
@@ -73,10 +75,10 @@ def labels(passes: Passes) -> Float[np.ndarray, 't n 4']:
 def outcome(
   box_xywh: Float[np.ndarray, 't 4'], agrees: Bool[np.ndarray, 't']
 ) -> str:
-  """Returns why a track is kept or dropped.
+  """Returns `KEPT`, or a reason to drop a track.
 
-  The result is `KEPT`, `NOT_RETURNED`, `TOO_FEW` or `STILL`. For `STILL`, the
-  caller decides whether to keep the track.
+  The reasons are `NOT_RETURNED`, `TOO_FEW` and `STILL`. If the reason is
+  `STILL`, the caller decides whether to keep the track nevertheless.
 
   Args:
     box_xywh: Boxes of one target, px.

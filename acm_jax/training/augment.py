@@ -3,10 +3,11 @@
 The host delivers context crops, which have a margin for shift and scale. The
 final crops, in the input sizes of the network, are cut from them.
 
-Trackers derived from SiamFC apply grey, shift and scale, colour, blur and flip,
-in this order. This implementation applies grey after shift and scale, where
-there are fewer pixels. The result is the same, because resampling and the
-conversion to grey are linear and commute.
+The training code of trackers derived from SiamFC applies grey, shift and scale,
+colour, blur and flip, in this order. This implementation applies grey after
+shift and scale, because the final crop has fewer pixels than the context crop.
+The result is the same, because resampling and the conversion to grey are linear
+and commute.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ from acm_jax.tracking.contract import Batch
 from data_pipelines.batch import RawBatch
 
 # Square root of the covariance matrix of colours in ImageNet, in grey levels.
-# Rows are R, G and B. Each column is multiplied by an independent noise.
+# Rows are R, G and B. Each column is multiplied by a separate random number.
 # Source: the training code of SiamFC, as in pysot.
 _COLOR = np.array(
   [
@@ -41,7 +42,7 @@ _BLUR_RADIUS = (2, 22)
 
 @dataclasses.dataclass(frozen=True)
 class Ranges:
-  """Ranges of the augmentation of template crops or of search crops.
+  """Ranges of the augmentation, either of template crops or of search crops.
 
   A final crop is cut from a larger image, the context crop.
 

@@ -24,9 +24,10 @@ def find_sets(
   """Finds the data sets that a run trains on.
 
   Args:
-    sets: Arguments of `DataSet` except the path. Keys are names of data sets.
-    data_dir: Folder with a subfolder for each prepared data set, local or at an
-      address that etils.epath supports. None if no prepared set is used.
+    sets: Arguments of `DataSet`, except the path, for each data set; keys are
+      names of data sets.
+    data_dir: Local folder, or address that etils.epath supports, with a
+      subfolder for each prepared data set. None if no prepared set is used.
     workdir: Folder of the run, whose subfolder data/ holds the synthetic set.
 
   Raises:
@@ -64,7 +65,8 @@ def check_scale(
   """Checks that the crops of the data sets have the tracker's scale.
 
   Args:
-    sets: Data sets. Only a synthetic set need not exist yet.
+    sets: Data sets. All must exist, except that the synthetic set may be
+      written later.
     template_size: Side of the tracker's template crop, px.
     context_amount: Context in the tracker's crops, as a fraction of the sum of
       the target's width and height.
@@ -96,15 +98,17 @@ def _scale(data_set: DataSet) -> Mapping[str, Any]:
 def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
   """Checks that no video of the validation is used for training.
 
-  The name of a target consists of the name of its video and a number
-  (VIDEO.NUMBER), or several numbers if the video was labelled automatically.
+  Videos are compared by name. A target in a data set is named VIDEO.NUMBER; if
+  its video was labelled automatically, several numbers follow the name of the
+  video, each after a dot.
 
   Args:
-    sets: Data sets. Only a synthetic set need not exist yet.
+    sets: Data sets. All must exist, except that the synthetic set may be
+      written later.
     sequences: Names of the sequences for validation.
 
   Raises:
-    ValueError: A data set contains one of the videos.
+    ValueError: A data set contains a video of the validation.
   """
   held_out = {_video(name) for name in sequences}
   for data_set in sets:
@@ -130,7 +134,7 @@ def _video(name: str) -> str:
 def make_synthetic(
   section: Mapping[str, Any], workdir: Path, crop_size: int
 ) -> None:
-  """Writes the synthetic set of a run unless it already exists.
+  """Writes the synthetic set of a run unless the set already exists.
 
   Args:
     section: Arguments of `synthetic_set.ensure` except the folder and

@@ -16,14 +16,14 @@ def check_pairs(name: str, pairs: Any, example: tuple[str, Any]) -> None:
   """Checks pairs of a regular expression and a value.
 
   Args:
-    name: Name of the argument.
-    pairs: Value of the argument.
+    name: Name of the argument that holds the pairs, for messages.
+    pairs: Pairs to check.
     example: Valid pair, for the message. The values of all pairs must have the
       type of the value in this pair.
 
   Raises:
-    ValueError: The argument is not a sequence of such pairs, or an expression
-      is malformed or occurs twice.
+    ValueError: `pairs` is not a sequence of such pairs, or an expression is
+      malformed or occurs twice.
   """
   # A whole number is a valid float.
   kinds = (float, int) if isinstance(example[1], float) else type(example[1])
@@ -41,7 +41,7 @@ def check(name: str, patterns: Any) -> None:
   """Checks that an argument is a tuple of different regular expressions.
 
   Args:
-    name: Name of the argument.
+    name: Name of the argument, for messages.
     patterns: Value of the argument.
 
   Raises:
@@ -86,7 +86,7 @@ def assign(name: str, patterns: Sequence[str], tree: Any) -> Any:
   parameter's path, such as 'head/kernel'.
 
   Args:
-    name: Name of the argument that holds the expressions.
+    name: Name of the argument that holds the expressions, for messages.
     patterns: Regular expressions.
     tree: Parameters, as arrays or shapes.
 

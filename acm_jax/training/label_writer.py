@@ -2,7 +2,8 @@
 
     <sequence>/{img/, groundtruth.txt, absent.txt}
 
-In absent.txt, a frame has 0 if its box is a label, and 1 otherwise.
+absent.txt has a row for each frame: 0 if the frame's box may be used as a
+label, and 1 otherwise.
 """
 
 import os
@@ -19,7 +20,7 @@ from data_pipelines.stretches import Stretch
 
 
 class Labels(NamedTuple):
-  """Tracks of n targets in a stretch: t frames of one shot.
+  """Tracks of n targets in a stretch, which is a run of t frames of one shot.
 
   Attributes:
     box_xywh: Box in each frame, px, 0-based.
@@ -35,11 +36,12 @@ class Labels(NamedTuple):
 def write(prefix: Path, stretch: Stretch, labels: Labels) -> int:
   """Writes a sequence for each kept track of a stretch.
 
-  A sequence ends with the last frame in which the passes agree.
+  A sequence ends with the last frame in which the forward and the backward pass
+  agree.
 
   Args:
-    prefix: Beginning of the paths of the sequences: the output folder, the name
-      of the video and its number, as OUT/VIDEO.NUMBER.
+    prefix: Beginning of the paths of the sequences, OUT/VIDEO.NUMBER: the
+      output folder, the name of the video, and the number of the video.
     stretch: Frames of the stretch.
     labels: Tracks of the stretch.
 

@@ -32,13 +32,13 @@ from data_pipelines.stretches import Stretch, stretches
 # Number of frames in the shortest stretch that is tracked: one more than the
 # number in which the passes must agree, because the last frame never counts.
 _SHORTEST = agreement.LEAST_FRAMES + 1
-# Number of moving targets per target that is kept although it stands still. Few
-# still targets are kept, because they teach little: template and search region
-# show the same location.
+# Number of moving targets that must be kept for each still target that is kept.
+# Still targets teach little, because template and search region show the same
+# location.
 _MOVING_PER_STILL = 3
 # _SETTLE: Number of times that the first frame is tracked again, which lets the
 # box of a proposed target settle on an object. _CANDIDATES: Number of proposals
-# for each target that can be tracked at once.
+# in a stretch, as a multiple of `Settings.targets`.
 _SETTLE, _CANDIDATES = 8, 2
 # Names that benchmarks give to the folder of a video's images.
 _IMAGE_FOLDERS = ('img', 'color')
@@ -90,9 +90,9 @@ class Clip(NamedTuple):
 
   Attributes:
     source: Video file or folder of images.
-    starts: Boxes x, y, w, h, px, 0-based, of the targets whose tracking starts
-      in a frame; keys are frame numbers, counted from 0. None to propose boxes
-      automatically.
+    starts: Boxes x, y, w, h, px, 0-based, from which tracking starts. Keys are
+      the numbers of the frames that the boxes belong to, counted from 0. None
+      to propose boxes automatically.
   """
 
   source: str
@@ -149,8 +149,8 @@ def read_clips(videos: Sequence[str], starts: Sequence[str] = ()) -> list[Clip]:
 
   Args:
     videos: Video files or folders of images.
-    starts: Files of boxes, one per video, with rows frame,x,y,w,h; frames count
-      from 0, and boxes are in px, 0-based (default: boxes are proposed).
+    starts: Files of boxes, one per video, with rows frame,x,y,w,h. Frames are
+      counted from 0; boxes are in px, 0-based (default: boxes are proposed).
 
   Returns:
     A clip for each video.
@@ -178,13 +178,13 @@ def label(
 ) -> list[Report]:
   """Labels videos, and writes a sequence for each track that is kept.
 
-  Sequences are named VIDEO.NUMBER.FRAME.TARGET: the name of the video, its
-  index in `clips`, the number of the first frame, and the index of the target.
-  By this name, training recognises and refuses sequences from held-out videos
-  (see `training.data.check_held_out`). The images of a sequence are numbered
-  like the frames of the video, and end with the last labelled frame. The tracks
-  of a stretch share their images as hard links if the file system supports hard
-  links.
+  Sequences are named VIDEO.NUMBER.FRAME.TARGET: the name of the video, the
+  index of the video in `clips`, the number of the first frame, and the index of
+  the target. By this name, training recognises and refuses sequences from
+  held-out videos (see `training.data.check_held_out`). The images of a sequence
+  are numbered like the frames of the video, and end with the last labelled
+  frame. The tracks of a stretch share their images as hard links if the file
+  system supports hard links.
 
   Args:
     tracker: Tracker to label with.
@@ -253,7 +253,7 @@ def follow(
   Args:
     tracker: Tracker to label with.
     frames: RGB frames of a stretch.
-    start_xywh: Targets in the first frame, px, 0-based.
+    start_xywh: Boxes of the targets in the first frame, px, 0-based.
     settings: Settings of tracking and of the selection of tracks.
   """
   forward = _track(tracker, frames, start_xywh, settings.targets)

@@ -107,11 +107,14 @@ class Plan:
     return {'template_side': template, 'search_side': search}
 
   def phase(self, number: int) -> Phase:
-    """Returns the phase of the step that follows `number` steps."""
+    """Returns the phase of the next step after `number` steps."""
     return schedule.phase_at(self.phases, number // self.train.steps_per_epoch)
 
   def phase_before(self, step: int) -> Phase:
-    """Returns the phase of the last of `step` steps; for 0, the first phase."""
+    """Returns the phase of the most recent step after `step` steps.
+
+    Returns the first phase if `step` is 0.
+    """
     return self.phase(max(step - 1, 0))
 
   def distort(self, raw: RawBatch, rng: jax.Array) -> Batch:

@@ -45,8 +45,8 @@ Config = Mapping[str, Any]
 def changes(old: Config, new: Config) -> dict[str, str]:
   """Describes the differences between two configs.
 
-  The fingerprint of the teacher is compared only if `new` has one, which it
-  gets when the teacher is loaded.
+  The fingerprint of the teacher is compared only if `new` contains a
+  fingerprint. It is added to a config when the teacher is loaded.
 
   Returns:
     A description of each difference, with the old and the new value. Keys are
@@ -72,8 +72,9 @@ def check(old: Config, new: Config, step: int | None) -> None:
     step: Step of the newest checkpoint; None if there is no checkpoint.
 
   Raises:
-    ValueError: A step would have been different, or the new config ends before
-      `step`. The caller must put the name of the folder before the message.
+    ValueError: A step would have been different, or the new config would end
+      the run before `step`. The caller must put the name of the folder before
+      the message.
   """
   descriptions = changes(old, new)
   permitted = _FREE + _BY_EPOCH
@@ -137,7 +138,7 @@ def measured(config: Config) -> str:
 
 
 def _schedule_advice(rates: Float[np.ndarray, 'e'], epochs: int) -> str:
-  """Describes a schedule of `epochs` epochs that begins with `rates`."""
+  """Explains how to get a schedule of `epochs` epochs with the same `rates`."""
   # In further epochs, the rate keeps changing by the factor between the last
   # two rates.
   factor = rates[-1] / rates[-2] if len(rates) > 1 else 1.0

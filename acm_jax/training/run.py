@@ -1,4 +1,4 @@
-"""Training in a folder, from the newest checkpoint if the folder has one."""
+"""Trains in the folder of a run, from the newest checkpoint if there is one."""
 
 import contextlib
 import dataclasses

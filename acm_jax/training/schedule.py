@@ -58,7 +58,7 @@ def rate_per_epoch(
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-  """Epochs in which the same parameters train.
+  """Consecutive epochs in which the same parameters train.
 
   Attributes:
     name: Name of the phase, for messages.
@@ -82,8 +82,8 @@ class Phase:
       params: Parameters of the network, as arrays or shapes.
 
     Raises:
-      ValueError: No expression in `rates` matches a parameter, or an expression
-        is never the first to match.
+      ValueError: A parameter matches no expression in `rates`, or an expression
+        is never the first that matches.
     """
     factors = dict(self.rates)
     assigned = expressions.assign('rates', list(factors), params)
@@ -109,7 +109,8 @@ def make_phases(sections: Mapping[str, Mapping]) -> tuple[Phase, ...]:
   """Makes phases, sorted by their first epochs.
 
   Args:
-    sections: Arguments of `make_phase` for each phase, by name.
+    sections: Arguments of `make_phase`, except the name, for each phase; keys
+      are names of phases.
 
   Raises:
     ValueError: No phase begins at epoch 0, two phases begin at the same epoch,

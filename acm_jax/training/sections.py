@@ -97,7 +97,8 @@ class Validation:
     benchmark: Name of the benchmark, as in `acm_jax.evaluate`.
     sequences: Names of the sequences to track; training must not use them.
     pairs: Number of pairs of a template and a search crop. Each search crop is
-      tracked with its own and with a wrong template; see `template_gap`.
+      tracked with the template of its pair and with a template from another
+      sequence; see `template_gap`.
   """
 
   benchmark: str
@@ -108,8 +109,9 @@ class Validation:
     names = self.sequences
     if isinstance(names, str) or len(set(names)) < max(2, len(names)):
       raise ValueError(
-        f'sequences={names!r}: give two or more names, each once, because a '
-        'wrong template comes from another sequence'
+        f'sequences={names!r}: give two or more names, without repetition, '
+        'because each search crop is also tracked with a template from another '
+        'sequence'
       )
     if not isinstance(self.pairs, int) or self.pairs < 2:
       raise ValueError(f'pairs={self.pairs!r} must be a whole number above 1')

@@ -25,7 +25,7 @@ def _replicate(shape: tuple[int, ...], parts: int) -> PartitionSpec:
 
 
 def _split_largest(shape: tuple[int, ...], parts: int) -> PartitionSpec:
-  """Splits the largest axis with a multiple of `parts` elements, if any."""
+  """Splits the largest axis whose size is a multiple of `parts`, if any."""
   if parts == 1:
     return PartitionSpec()
   fits = [axis for axis, size in enumerate(shape) if size % parts == 0]
@@ -50,10 +50,10 @@ class Sharding:
       number of all devices.
     rules: Pairs of a regular expression and a key of `RULES`. The first
       expression that matches the beginning of a parameter's path decides:
-      `replicate` keeps the parameter on every device; the rule `fsdp` splits
-      the largest of its axes whose sizes are multiples of the number `fsdp`, if
-      there is one. The parameter's momentum and average are split like the
-      parameter.
+      `replicate` keeps the parameter on every device; `fsdp` splits the
+      parameter along the largest axis whose size is a multiple of the attribute
+      `fsdp`, if there is such an axis. The parameter's momentum and average are
+      split like the parameter.
   """
 
   fsdp: int = 1
@@ -71,7 +71,7 @@ class Sharding:
         )
 
   def specs(self, params: Any) -> dict[str, PartitionSpec]:
-    """Returns how the rules split each parameter; the first match decides.
+    """Returns how the first matching rule splits each parameter.
 
     Args:
       params: Parameters, as arrays or shapes.
@@ -80,8 +80,8 @@ class Sharding:
       Partition of each parameter. Keys are paths, such as 'head/kernel'.
 
     Raises:
-      ValueError: No rule matches a parameter, or a rule is never the first to
-        match.
+      ValueError: A parameter matches no rule, or a rule is never the first
+        that matches.
     """
     rules = dict(self.rules)
     assigned = expressions.assign('rules', list(rules), params)

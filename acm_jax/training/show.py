@@ -36,7 +36,7 @@ def write_sheet(
 
   Args:
     plan: Plan of the run.
-    sets: Data sets of the mixture.
+    sets: Data sets of the run.
     path: PNG file to write.
     pairs: Number of pairs.
     arguments: Arguments of `train_batches`, from the config section `data`.

@@ -18,7 +18,8 @@ class TrainState:
     step: Number of steps so far, including skipped steps.
     params: Weights.
     batch_stats: Running statistics of the batch norms.
-    opt_state: Optimizer's state for the parameters that train in this phase.
+    opt_state: Optimizer's state, for the parameters that train in the current
+      phase.
     skipped: Number of steps so far that changed no weights, because the loss
       was too large or a number was not finite.
     skipped_in_a_row: Number of skipped steps since the last step that was not

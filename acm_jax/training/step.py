@@ -47,9 +47,10 @@ def train_step(
 
   Args:
     state: State before the step.
-    raw: Batch as the host delivers it.
+    raw: Batch before augmentation.
     teacher_variables: Weights and statistics of the teacher.
-    tracker: Tracker that provides the network, its targets and its loss.
+    tracker: Tracker that provides the network, the training targets (such as
+      label maps) and the loss.
     distortion: Ranges of the augmentation; None if the crops already have their
       final sizes.
     search_size: Side of the search crop in training, px.

@@ -47,7 +47,7 @@ class Teacher:
 
     Args:
       variables: Weights and statistics of the teacher.
-      batch: Crops for the student.
+      batch: Training batch of the student.
     """
     with jax.default_matmul_precision(self.model.precision):
       outputs, _ = self.model.tracker.apply(
@@ -90,7 +90,7 @@ def load(
   Args:
     checkpoint: Training run or converted model (FOLDER, FOLDER@STEP or
       FOLDER@best), if given.
-    weights: Config section `teacher`, if any.
+    weights: Weights of the losses: the config section `teacher`, if any.
     student: Tracker to train.
     search_size: Side of the search crop in training, px.
 

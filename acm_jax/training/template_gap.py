@@ -42,7 +42,8 @@ class Pairs(NamedTuple):
     template: Template crops, RGB.
     box_size: Width and height of the targets in the template crops, px.
     search: Search crops, RGB.
-    truth: Targets in the search crops, cx, cy, w, h relative to the centre, px.
+    truth: Boxes of the targets in the search crops, cx, cy, w, h relative to
+      the centre of the crop, px.
     other: For each pair, the index of a pair from another sequence. The
       template of that pair is the wrong template.
   """
@@ -106,11 +107,12 @@ def _crop(sequence, frame, size, offset=(0.0, 0.0)):
 
 
 def measure(model: Model, pairs: Pairs, programs: Programs) -> dict[str, float]:
-  """Compares the predictions of a tracker with right and wrong templates.
+  """Compares how well a tracker finds targets from right and wrong templates.
 
-  A search crop is tracked as if it came from the frame after the template. The
-  prediction is the box that the tracker selects. The cosine window and the
-  penalty are off, and the size is not smoothed over time (`size_lr` is 1).
+  A search crop is tracked as if it came from the frame right after the frame of
+  the template. The prediction is the box that the tracker selects. The cosine
+  window and the penalty are off, and the size is not smoothed over time
+  (`size_lr` is 1).
 
   Args:
     model: Model to measure.

@@ -70,7 +70,7 @@ def fill(variables: Variables, source: Variables) -> tuple[Variables, str]:
 
 
 def _check_shapes(pairs: dict[Path, tuple[Any, Any]]) -> None:
-  """Checks that the shapes at each path agree; pairs are (other, own)."""
+  """Checks that the arrays (other, own) at each path have equal shapes."""
   differ = [
     f'{path} has shape {np.shape(other)} instead of {np.shape(own)}'
     for path, (other, own) in pairs.items()
@@ -100,7 +100,7 @@ def _summary(
 
 
 def _modules(paths: Collection[Path], others: Collection[Path]) -> list[str]:
-  """Lists the largest modules with arrays of `paths` and none of `others`.
+  """Lists the outermost modules with arrays in `paths` but none in `others`.
 
   A module can have arrays in several collections.
   """

@@ -36,7 +36,7 @@ class Backbone:
   """Codebase that provides the weights of backbones only.
 
   Attributes:
-    backbones: Names of the backbones that it provides, as in `acm_jax.modules`.
+    backbones: Names of the backbones, as in `acm_jax.modules`.
     adapt: Function that converts a state dict to the keys and values of a pysot
       backbone.
   """

@@ -89,8 +89,8 @@ def errors(
       `jax.default_matmul_precision`.
 
   Returns:
-    For each output, the largest absolute error, and this error relative to the
-    largest expected value.
+    For each output, the largest absolute error, and this error divided by the
+    largest absolute expected value.
 
   Raises:
     ValueError: The shape of an output is not that of the expected output.

@@ -87,7 +87,13 @@ def trackingnet(root: Path) -> None:
 
 
 def _xml(objects: list[tuple[str, tuple[int, int, int, int]]]) -> str:
-  """Returns a Pascal VOC annotation, with box edges in ImageNet VID's order."""
+  """Returns a Pascal VOC annotation.
+
+  The edges of a box are in ImageNet VID's order: xmax, xmin, ymax, ymin.
+
+  Args:
+    objects: Track ID, empty for an object without one, and box x1, y1, x2, y2.
+  """
   inside = ''.join(
     f'<object>{f"<trackid>{track}</trackid>" if track else ""}<name>n0</name>'
     f'<bndbox><xmax>{x2}</xmax><xmin>{x1}</xmin><ymax>{y2}</ymax>'
@@ -111,7 +117,7 @@ def imagenet_vid(root: Path) -> None:
 
 
 def imagenet_det(root: Path) -> None:
-  """Writes three images, from 2013 and 2014, with two, one and no objects."""
+  """Writes an image of 2013 and two of 2014, with two, one and no objects."""
   data = root / 'ILSVRC' / 'Data' / 'DET' / 'train'
   annotations = root / 'ILSVRC' / 'Annotations' / 'DET' / 'train'
   two = [('', (4, 5, 20, 15)), ('', (10, 8, 30, 28))]
@@ -127,7 +133,8 @@ def imagenet_det(root: Path) -> None:
 def coco(root: Path) -> None:
   """Writes three images.
 
-  The first has a crowd, the second an empty box, the third no annotations.
+  The first has a crowd annotation, the second a box of width 0, and the third
+  no annotations.
   """
   boxes = ((1, [4.5, 5.25, 16.0, 10.0], 0), (1, [0, 0, 40, 30], 1))
   boxes += ((2, [10.0, 8.0, 0.0, 20.0], 0), (2, [10.0, 8.0, 12.0, 20.0], 0))
@@ -156,8 +163,8 @@ def coco(root: Path) -> None:
 def youtube_bb(root: Path) -> None:
   """Writes the annotation of two videos, and some images of the first video.
 
-  The target of the first video leaves and returns. One image of the first video
-  and all images of the second are missing.
+  The target of the first video leaves the frame and returns. One image of the
+  first video and all images of the second are missing.
   """
   rows = [
     'v1_a-,0,3,cat,0,present,0.1,0.5,0.25,0.75',
@@ -173,9 +180,10 @@ def youtube_bb(root: Path) -> None:
 
 
 def davis(root: Path) -> None:
-  """Writes a video with masks as in 2017 and one with masks as in 2016.
+  """Writes a video with masks as in DAVIS 2017 and one with masks as in 2016.
 
-  The first has two objects, one of which leaves; the second has one object.
+  The first has two objects in different colours, one of which leaves the frame;
+  the second has one object, in white.
   """
   images = root / 'JPEGImages' / '480p'
   masks = root / 'Annotations' / '480p'
@@ -196,9 +204,10 @@ def davis(root: Path) -> None:
 
 
 def crop511(root: Path) -> None:
-  """Writes crops, and their table with rows of two and of four numbers.
+  """Writes crops, and a table of the targets' boxes and sizes.
 
-  One key of the table, 'meta', names no frame.
+  The table gives some frames a box (x1, y1, x2, y2), and others a size (w, h).
+  The key 'meta' is not the number of a frame.
   """
   rows = {'000000': [10, 20, 50, 40], '000003': [40, 20], 'meta': []}
   table = {'a/v1': {'00': rows, '01': {'000000': [0, 0, 0, 10]}}}

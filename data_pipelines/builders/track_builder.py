@@ -30,7 +30,8 @@ class TrackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     Frames are stored as published, without encoding them again. Boxes are x, y,
     w, h, px, 0-based; NaN where no box is annotated. `visible` is whether the
-    box of each frame may be used; `frame_number` is the position in the video.
+    box of each frame may be used; `frame_number` is the position of each frame
+    in the video.
     """
     image = {'shape': (None, None, None, 3), 'encoding_format': 'jpeg'}
     return self.dataset_info_from_configs(

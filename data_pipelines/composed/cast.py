@@ -70,8 +70,8 @@ class Cast:
   def roles(self, rng: np.random.Generator) -> Roles:
     """Samples the pictures of a sequence.
 
-    Only the target's cutouts show the target's object, unless the library has
-    no other object.
+    Neither the background nor the extras show the target's object, unless the
+    library has no other object.
     """
     target = self.target(rng)
     # The hero is the target's object, which no other picture may show.
@@ -141,7 +141,11 @@ class Cast:
     )
 
   def _occluder(self, rng: np.random.Generator, hero: int) -> Extra:
-    """Samples a pole or, less often, a piece of a photograph or an object."""
+    """Samples an occluder: an object, a piece of a photograph or a pole.
+
+    Poles are the most frequent. `hero` is the target's object, which the
+    occluder does not show.
+    """
     kind = rng.choice(['pole', 'piece', 'object'], p=[0.6, 0.2, 0.2])
     if kind == 'pole':
       return Extra(POLE, self._texture(rng, hero))
@@ -160,10 +164,9 @@ class Cast:
     return self._cutout_of(rng, candidates, hero)
 
   def _cutout_of(self, rng: np.random.Generator, objects, hero: int) -> int:
-    """Samples a cutout of one of `objects` other than `hero`.
+    """Samples a cutout of any of `objects` except `hero`, the target's object.
 
-    The hero is the target's object. If `objects` has only one element, the
-    cutout shows the hero nevertheless.
+    If `objects` has only one element, samples a cutout of `hero`.
     """
     drawn = hero
     if len(objects) > 1:
@@ -177,11 +180,11 @@ class Cast:
   def _photograph(
     self, rng: np.random.Generator, hero: int, first: int | None = None
   ) -> int:
-    """Samples a photograph that does not show a given object.
+    """Samples a photograph that does not show the target's object.
 
     Args:
       rng: Source of randomness.
-      hero: Index of the object, which is the target's.
+      hero: Index of the target's object.
       first: Number of photographs to choose from, counted from the start of the
         library (default: all).
     """

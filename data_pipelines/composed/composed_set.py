@@ -37,8 +37,9 @@ class ComposedSet:
     track_name: Name of each track, for messages.
     track_video: Index of each track's video, equal to the index of the track.
     track_category: Class of each track's target; empty if unknown.
-    track_objects: Indices of the objects that each track can show, one row per
-      track. The target comes first; -1 fills the unused end of a row.
+    track_objects: IDs of the objects that each track can show, one row per
+      track: the target first, then other objects. Rows with fewer objects are
+      padded with -1. An ID is the object's index in the library.
   """
 
   def __init__(self, folder: epath.PathLike):
@@ -117,12 +118,12 @@ class ComposedSet:
 
 
 def _coded_side(crop_size: int, side: int) -> int:
-  """Returns the side of the central part of a crop to encode as JPEG, px.
+  """Returns the side of the square that must be encoded as JPEG, px.
 
-  The part begins at the edge of a block of the whole crop's JPEG. It contains
-  all blocks that overlap the requested square. It also contains the blocks
-  around them, since a decoder that upsamples the colours reads one pixel beyond
-  a block's edge.
+  This square is at the centre of the crop and contains the requested square. It
+  begins at the edge of a block of the whole crop's JPEG. It contains all blocks
+  that overlap the requested square, and the blocks around these, since a
+  decoder that upsamples the colours reads one pixel beyond a block's edge.
 
   Args:
     crop_size: Side of the whole crop, px.

@@ -123,7 +123,7 @@ class Library:
     return self._decoded(start, length, cv2.IMREAD_COLOR)
 
   def _cutout(self, number: int) -> UInt8[np.ndarray, 'h w 4']:
-    """Decodes a cutout into the four channels that `covered` returns.
+    """Decodes a cutout as a BGRA image with premultiplied alpha.
 
     The result is cached; callers must not modify it.
     """
@@ -134,8 +134,8 @@ class Library:
   def coverage(self, number: int) -> UInt8[np.ndarray, 'h w']:
     """Returns how much of each pixel of a cutout the object covers, 0 to 255.
 
-    The object's edge is made soft. It is one pixel inside the annotated
-    outline, since annotated outlines include some background.
+    The object gets a soft edge, one pixel inside the annotated outline, since
+    annotated outlines include some background.
     """
     start, jpeg, length = self._cutouts[number].tolist()
     mask = self._decoded(start + jpeg, length, cv2.IMREAD_GRAYSCALE)
@@ -194,7 +194,7 @@ def read_names(folder: epath.PathLike) -> list[str]:
   """Returns the names of the objects and photographs of a composed set.
 
   A photograph has several names: that of its file, without the suffix, and
-  those of up to two parent folders, one of which may name a video.
+  those of up to two parent folders, since a folder may be named after a video.
 
   Raises:
     FileNotFoundError: The manifest or the index is missing.
@@ -227,11 +227,7 @@ def _columns(
 def covered(
   bgr: UInt8[np.ndarray, 'h w 3'], coverage: UInt8[np.ndarray, 'h w']
 ) -> UInt8[np.ndarray, 'h w 4']:
-  """Returns an image of four channels, ready for blending.
-
-  The channels are blue, green and red, multiplied by the coverage, and the
-  coverage itself.
-  """
+  """Returns a BGRA image with premultiplied alpha; the alpha is `coverage`."""
   return cv2.merge(
     [cv2.multiply(bgr, cv2.merge([coverage] * 3), scale=1 / 255), coverage]
   )

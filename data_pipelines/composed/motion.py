@@ -14,7 +14,7 @@ def waves(
 ) -> Float[np.ndarray, 't n']:
   """Samples smooth paths of mean 0 and variance 1.
 
-  Slow waves have the largest amplitudes.
+  Each path is a sum of sine waves; slow waves have the largest amplitudes.
 
   Args:
     rng: Source of randomness.
@@ -41,9 +41,9 @@ def folded(path: Float[np.ndarray, '*n']) -> Float[np.ndarray, '*n']:
 def deformation(
   rng: np.random.Generator, frames: int
 ) -> Float[np.ndarray, 't 2 2']:
-  """Samples a linear map that changes an object's shape in each frame.
+  """Samples linear maps, one per frame, that change an object's shape.
 
-  The map rotates, stretches and scales the object; some objects are mirrored.
+  The maps rotate, stretch and scale the object; some objects are mirrored.
   The rotation is a few degrees in most sequences, and up to about 30 degrees in
   one sequence out of five.
   """

@@ -137,7 +137,7 @@ class _Actor(NamedTuple):
     )
 
   def repeated(self, frames: int) -> '_Actor':
-    """Repeats an actor that has only one frame over several frames."""
+    """Extends an actor of one frame to `frames` equal frames."""
     return _Actor(
       cutout=np.repeat(self.cutout, frames),
       linear=np.repeat(self.linear, frames, axis=0),
@@ -150,7 +150,8 @@ class _Script:
   """Samples the parts of one sequence, beginning with the target.
 
   Attributes:
-    roles: Pictures of the sequence.
+    roles: Pictures that the sequence is composed of: the target, the background
+      and the extras.
   """
 
   def __init__(self, library, cast, seed, number, frames):

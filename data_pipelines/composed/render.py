@@ -38,8 +38,8 @@ class _Patch(NamedTuple):
   """Visible part of a layer.
 
   Attributes:
-    bgra: Blue, green and red, multiplied by the coverage, and the coverage.
-    region: Rows and columns of the crop that the part covers.
+    bgra: Pixels as BGRA, with premultiplied alpha.
+    region: Rows and columns of the crop that the visible part covers.
   """
 
   bgra: UInt8[np.ndarray, 'h w 4']
@@ -49,8 +49,8 @@ class _Patch(NamedTuple):
 def render(library: Library, plan: Plan, t: int, crop_size: int) -> Crop:
   """Renders the crop around the target in frame `t` of a sequence.
 
-  Its position and scale equal those of the crop that `crops.context_crop` would
-  cut out of the whole frame.
+  The position and the scale of the crop are those at which
+  `crops.context_crop` would cut it out of the whole frame.
 
   Args:
     library: Library that the plan was made for.

@@ -28,7 +28,7 @@ def test_every_delimiter_is_accepted(tmp_path, text):
     ('1,2,3,4,5\n', r'groundtruth.txt row 1: 5 values, not 4'),
     ('1,2,3,4\n\n1,2,3,4', r'groundtruth.txt row 2: is empty; give each'),
     ('1;2;3;4\n', r'groundtruth.txt row 1: contains semicolons; give each'),
-    ('1,2,3,four\n', r"groundtruth.txt row 1: '1,2,3,four' is not all numbers"),
+    ('1,2,3,four\n', r"groundtruth.txt row 1: '1,2,3,four' contains a value"),
     ('', r'groundtruth.txt: contains no boxes'),
   ],
   ids=['short', 'long', 'empty row', 'semicolons', 'word', 'empty file'],

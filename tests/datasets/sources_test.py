@@ -80,7 +80,7 @@ def test_a_row_is_never_assigned_to_another_image(
   [
     ('1,2,3\n', 'row 1: 3 values, not 4'),
     ('1,2,3,4\n1,2,3,4,5\n', 'row 2: 5 values, not 4'),
-    ('1,2,3,x\n', "row 1: '1,2,3,x' is not all numbers"),
+    ('1,2,3,x\n', "row 1: '1,2,3,x' contains a value that"),
     ('', 'contains no boxes'),
     ('1,2,3,4\n' * 9, '9 rows, but .* has only 2 frames'),
   ],

@@ -113,7 +113,7 @@ def test_official_folders_keep_the_pixel_base_of_their_files(
   ('content', 'message'),
   [
     ('not json', 'not a JSON'),
-    ('[1, 2]', 'not a JSON object; the keys must be names of sequences'),
+    ('[1, 2]', 'not a JSON object with names of sequences as keys'),
     ('{}', 'no annotations of folder'),
     ('{"a": {"init_rect": [1, 2, 3, 4]}}', 'a: gt_rect is missing'),
     ('{"a": 3}', 'a: gt_rect is missing'),
@@ -206,7 +206,7 @@ def test_lasot_is_not_scored_without_absence_labels(tmp_path, form):
 def test_a_folder_of_several_jsons_is_ambiguous(tmp_path):
   for name in ('OTB50', 'OTB100'):
     write_json(tmp_path / f'{name}.json', {'Couple': {'gt_rect': BOXES}})
-  with pytest.raises(ValueError, match=r'OTB100.json, OTB50.json; choose one'):
+  with pytest.raises(ValueError, match=r'OTB100.json, OTB50.json; give the'):
     read('otb100', tmp_path)
   assert list(read('otb100', tmp_path / 'OTB100.json')) == ['Couple']
 

@@ -83,7 +83,7 @@ def test_results_inside_a_folder_are_refused(tmp_path):
   with zipfile.ZipFile(path, 'w') as archive:
     for name in TRACKINGNET.sequences:
       archive.writestr(f'ours/{name}.txt', ROWS)
-  with pytest.raises(ValueError, match='must have no enclosing folder'):
+  with pytest.raises(ValueError, match='without an enclosing folder'):
     archives.check(path, TRACKINGNET)
 
 
@@ -92,7 +92,7 @@ def test_a_file_that_belongs_to_no_sequence_is_refused(tmp_path):
   with zipfile.ZipFile(path, 'a') as archive:
     archive.writestr('readme.txt', 'hello')
   with pytest.raises(
-    ValueError, match=r'readme\.txt is not a file of the benchmark'
+    ValueError, match=r'readme\.txt is not a result of a sequence'
   ):
     archives.check(path, TRACKINGNET)
 

@@ -87,7 +87,7 @@ def test_results_of_another_tracker_in_the_folder_are_refused(
   ):
     evaluate.run('ours', BaselineFollower('mil'), task, tmp_path)
   (tmp_path / 'folder' / 'ours' / 'tracker.json').unlink()
-  with pytest.raises(ValueError, match='has results of an unknown tracker'):
+  with pytest.raises(ValueError, match=r'has files but no tracker\.json'):
     evaluate.run('ours', BaselineFollower('first_box'), task, tmp_path)
 
 

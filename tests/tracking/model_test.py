@@ -49,3 +49,15 @@ def test_changed_weights_change_the_fingerprint(tiny_model):
 def test_every_tracker_has_a_description(tiny_model, name):
   model = dataclasses.replace(tiny_model, tracker=trackers.make(name))
   assert json.dumps(model.about())
+
+
+def test_a_field_that_cannot_be_described_is_named(tiny_model):
+  @dataclasses.dataclass(frozen=True)
+  class Odd(wide.LongTerm):
+    sides: tuple = (1, object())
+
+  tracker = dataclasses.replace(tiny_model.tracker, wide_search=Odd(319))
+  model = dataclasses.replace(tiny_model, tracker=tracker)
+  named = r'^tracker\.wide_search\.sides\[1\] is of type object'
+  with pytest.raises(TypeError, match=named):
+    model.about()

@@ -1,4 +1,4 @@
-"""Functions that find the folders of sequences, and images by number."""
+"""Functions that find the folders of sequences, and their numbered images."""
 
 from pathlib import Path
 

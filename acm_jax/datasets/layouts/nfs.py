@@ -24,9 +24,8 @@ def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
 
   Rows are `track xmin ymin xmax ymax frame lost ...`. The files have a row for
   each frame at 240 frames per second, even the files for the images at 30
-  frames per second; only every `step`-th row is used. If the used rows are one
-  more than the images, the last row is dropped. Images beyond the last row are
-  dropped as well.
+  frames per second; only every `step`-th row is used. The last used row is
+  dropped if it has no image, and images beyond the last row are dropped.
   """
   found = []
   for folder in folders_with(root, rate):
@@ -41,7 +40,8 @@ def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
         x1, y1, x2, y2 = map(float, line.split()[1:5])
       except ValueError:
         raise ValueError(
-          f'{file} row {number}: must begin with `track xmin ymin xmax ymax`'
+          f'{file} row {number}: must begin with the five values track, xmin, '
+          'ymin, xmax, ymax'
         ) from None
       rows.append([x1, y1, x2 - x1, y2 - y1])
     frames = frames_from(folder / rate / folder.name)

@@ -40,8 +40,9 @@ def otb(root: Path) -> list[Sequence]:
 
   If a video has two targets, they are the sequences `<Seq>-1` and `<Seq>-2`.
   Their annotations may share the folder `<Seq>`, or each sequence may have a
-  folder of its own. A target with an empty file (the first one of Human4) is
-  skipped. The optional file `attrs.txt` lists the sequence's attributes.
+  folder of its own. A target with an empty file (the first target of
+  Human4) is skipped. The optional file `attrs.txt` lists the sequence's
+  attributes.
   """
   found = []
   for folder in folders_with(root, 'img'):
@@ -77,8 +78,9 @@ def _from_first(boxes: np.ndarray, name: str, file: Path) -> np.ndarray:
   rows = _OTB_ROWS[name]
   if len(boxes) not in rows:
     raise ValueError(
-      f'{file}: {len(boxes)} rows, but {name} has {rows.whole}, or '
-      f'{rows.used} from image {_OTB_FIRST[name]} on; download the file again'
+      f'{file}: {len(boxes)} rows; the published file of {name} has '
+      f'{rows.whole} rows, or {rows.used} if it begins at image '
+      f'{_OTB_FIRST[name]}; download the file again'
     )
   return boxes[-rows.used :]
 

@@ -21,7 +21,7 @@ from acm_jax.datasets.track import Track
 
 
 def lasot(root: Path) -> list[Sequence]:
-  """Reads LaSOT's test set and LaSOT_ext: `[<class>/]<class>-<n>/`.
+  """Reads LaSOT's test set, LaSOT_ext or both: `[<class>/]<class>-<n>/`.
 
   The layout of a sequence is that of `sources.lasot`; boxes are 1-based.
   """

@@ -32,7 +32,7 @@ def uav123(root: Path) -> list[Sequence]:
 
   Boxes are 1-based, and NaN where the target is absent.
 
-  The table `uav123` lists the images of each sequence.
+  The file `tables/uav123.csv` lists the images of each sequence.
   """
   return _uav(root, 'uav123', 'UAV123')
 

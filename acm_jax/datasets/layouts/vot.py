@@ -49,8 +49,8 @@ def regions(root: Path) -> dict[str, Regions]:
   listing = root / 'list.txt'
   if not listing.is_file():
     raise FileNotFoundError(
-      f'{listing}: no such file; choose a folder of VOT sequences, which has '
-      'this list of their names'
+      f'{listing}: no such file; choose a folder with VOT sequences and this '
+      'list of their names'
     )
   found = {}
   for name in listing.read_text().split():

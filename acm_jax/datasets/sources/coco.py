@@ -47,7 +47,7 @@ def annotated(tree: Tree) -> Iterator[tuple[str, list[Annotation]]]:
   Raises:
     FileNotFoundError: The annotation file does not exist.
     ValueError: The annotation file is not in COCO's format; the message names
-      the wrong annotation.
+      the invalid annotation.
   """
   root = find(tree, 'annotations')
   name = join(root or '', _ANNOTATIONS)

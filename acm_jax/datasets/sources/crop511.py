@@ -5,8 +5,9 @@
 The target is at the centre of its crop. The scale is that of this library's
 clip sets; the JPEG files are therefore copied unchanged. For each video, track
 and frame, train.json has x1, y1, x2, y2 or w, h of the target in the original
-image; only the size is used. By default, preparation keeps every frame, because
-the frame rate depends on the data set from which the crops were cut out.
+image; only the size is used. By default, `acm-jax prepare` keeps every frame:
+how many frames can be skipped depends on the frame rate, and therefore on the
+data set from which the crops were cut out.
 
 Source: the released code of pysot.
 """
@@ -85,7 +86,8 @@ def _crop(tree: Tree, files: tuple[str, ...], i: int) -> bytes:
     )
   if not data.startswith(b'\xff\xd8'):
     raise ValueError(f'{where}: not a JPEG; convert it')
-  # Some encoders write bytes after the end of the image; they are cut off.
+  # Some encoders write bytes after the end of the image; these bytes are cut
+  # off.
   return data[: data.rfind(b'\xff\xd9') + 2]
 
 
@@ -102,7 +104,9 @@ def _size(row: list, where: str) -> np.ndarray:
   try:
     values = np.array(row, float)
   except (TypeError, ValueError):
-    raise ValueError(f'{where}: {row} is not all numbers') from None
+    raise ValueError(
+      f'{where}: {row} contains a value that is not a number'
+    ) from None
   if values.shape not in ((2,), (4,)):
     raise ValueError(f'{where}: {values.size} values, not 2 or 4')
   size = values[2:] - values[:2] if len(values) == 4 else values

@@ -44,8 +44,8 @@ def objects(tree: Tree, name: str) -> list[Object]:
       x1, y1, x2, y2 = map(float, edges)
     except (TypeError, ValueError):
       raise ValueError(
-        f'{where}: object {number} has no box of four numbers; download it '
-        'again'
+        f'{where}: object {number} has no box of four numbers; download the '
+        'file again'
       ) from None
     track = element.findtext('trackid') or str(number)
     found.append(Object(track, np.array([x1, y1, x2 - x1, y2 - y1])))

@@ -15,7 +15,7 @@ from acm_jax.datasets.trees import Tree, join
 
 
 class Unit(NamedTuple):
-  """A video or a single image, with all its targets.
+  """A video or a single image, with one or all of its targets.
 
   Attributes:
     name: Name of the video or image, unique in the data set.

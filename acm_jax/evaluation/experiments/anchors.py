@@ -8,7 +8,7 @@ accuracy only counts the frames before the failure. Result files are
 `<tracker>/baseline/<sequence>/<sequence>_<anchor>.txt`.
 
 Source: Kristan et al., 2020 (The eighth visual object tracking challenge). The
-details follow vot-toolkit; they were found by scoring chosen runs with it.
+details follow vot-toolkit and were found by scoring test runs with vot-toolkit.
 """
 
 import functools
@@ -228,8 +228,8 @@ def vot_toolkit(
     runs: Runs of each sequence.
     truths: Ground truth of each sequence; a region is empty or NaN in frames
       without a target.
-    lengths: Numbers of frames, low and high. EAO is averaged over run lengths
-      from low to high - 1, which do not count the start frame.
+    lengths: Bounds low and high. EAO is averaged over run lengths from low to
+      high - 1 frames. Run lengths do not count the start frame.
   """
   scores, progress, frames, sums = {}, [], [], []
   low, high = lengths

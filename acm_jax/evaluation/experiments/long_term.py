@@ -10,7 +10,7 @@ taken at the threshold with the best F-score. Result files are
 
 Source: Lukezic et al., 2018 (arXiv:1804.07056). Toolkits score differently, so
 each toolkit has its own function here. The details of vot-toolkit were found by
-scoring chosen results with vot-toolkit.
+scoring test results with vot-toolkit.
 """
 
 from collections.abc import Sequence
@@ -154,8 +154,8 @@ def pysot(runs: Runs, truths: Truths) -> Outcome:
   """Scores runs as pysot does.
 
   Raises:
-    ValueError: There are fewer than 98 confidences, the number of thresholds
-      between the two extremes.
+    ValueError: There are fewer than 98 confidences. pysot takes 98 thresholds
+      from the confidences and adds the two extremes.
   """
   known = np.sort(_confidences(runs, missing=np.nan))
   known = known[~np.isnan(known)]

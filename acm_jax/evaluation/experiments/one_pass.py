@@ -2,8 +2,8 @@
 
 Result files are `<tracker>/<sequence>.txt`, except in GOT-10k, where they are
 `<tracker>/<sequence>/<sequence>_001.txt`. Each row is the box x,y,w,h in one
-frame. Boxes are written and scored in the benchmark's own pixel base: the first
-pixel has the coordinate 0 or 1.
+frame. Boxes are written and scored in the benchmark's own coordinates, 0-based
+or 1-based.
 """
 
 import functools
@@ -55,7 +55,7 @@ class OnePass(Experiment):
       name='normalized_precision',
       rank='normalized_precision_20',
       title='Normalised precision',
-      axis='Centre distance threshold [sides of the target]',
+      axis='Normalised centre distance threshold',
       thresholds=metrics.NORMALIZED_THRESHOLDS,
     ),
   )
@@ -85,7 +85,7 @@ class OnePass(Experiment):
   def read(
     self, path: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> Run:
-    """Reads boxes in the benchmark's own pixel base.
+    """Reads boxes in the benchmark's own coordinates, 0-based or 1-based.
 
     A file may have fewer rows than annotated frames. It may have more rows only
     if the sequence has more images than annotated frames (`Benchmark.cut`).
@@ -115,7 +115,7 @@ class OnePass(Experiment):
     save(result_path(folder, name, benchmark), rows, fmt)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """Returns how a scoring protocol, which is a toolkit, scores the runs."""
+    """Returns how the scoring protocol of a toolkit scores the runs."""
     toolkit = toolkits.get(name, benchmark.name)
     headings = toolkits.HEADINGS | toolkit.headings
     return Analysis(

@@ -124,7 +124,7 @@ class Reset(Experiment):
 
 
 def first_box(region: Float[np.ndarray, '_']) -> Float[np.ndarray, '4']:
-  """Returns the box x, y, w, h, px, that starts a tracker on a region.
+  """Returns the box x, y, w, h, px, with which a tracker is started.
 
   A region that is a box is returned unchanged. For a rotated rectangle, the box
   is centred on the mean of the corners. The box has the area of the rectangle
@@ -132,7 +132,8 @@ def first_box(region: Float[np.ndarray, '_']) -> Float[np.ndarray, '4']:
   added to the width and to the height.
 
   Args:
-    region: Box x, y, w, h, or corners x1, y1, x2, y2, ... of a rectangle, px.
+    region: True region, px: a box x, y, w, h, or the corners x1, y1, x2, y2,
+      ... of a rectangle.
 
   Source: the released code of pysot.
   """
@@ -153,9 +154,9 @@ def _scores(accuracy, robustness, failures, eao=float('nan')) -> Scores:
     accuracy: Mean overlap.
     robustness: In pysot, failures per hundred frames; in vot-toolkit, the
       probability of tracking 30 frames without a failure.
-    failures: Mean number of failures per run. For all sequences together, pysot
-      has the sum over sequences; vot-toolkit has the mean over sequences,
-      weighted by length.
+    failures: Mean number of failures per run. For all sequences together, the
+      sum of these means in pysot, and their average, weighted by the lengths of
+      the sequences, in vot-toolkit.
     eao: Expected average overlap; only defined for all sequences together.
   """
   return Scores(
@@ -360,7 +361,7 @@ def _vot_toolkit_overlaps(run, truth):
 
 
 def _after_burn_in(run, overlap):
-  """Returns the overlaps with NaN in `BURN_IN` frames from each start on."""
+  """Returns the overlaps; NaN in the `BURN_IN` frames from each start on."""
   rated = overlap.copy()
   for start in np.flatnonzero(run.event == INITIALISED):
     rated[start : start + BURN_IN] = np.nan

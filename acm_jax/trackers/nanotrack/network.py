@@ -1,4 +1,4 @@
-"""NanoTrack network, which fuses one level.
+"""NanoTrack network, which fuses the features of one backbone level.
 
 Each output has its own fusion, followed by a tower, which is a stack of
 convolutions.
@@ -36,13 +36,16 @@ def make_parts(
   template_cells: int,
   acm_options: Sequence[tuple[str, int]] = (),
 ) -> dict[str, Fusion]:
-  """Builds the parts of a fusion, and returns them by name.
+  """Builds the parts of a fusion; the responses of the parts are summed.
 
   Args:
     fusion: Name of the fusion, a key of `FUSIONS`.
     features: Channels of the template and search features.
     template_cells: Number of cells per side of the template features.
     acm_options: Arguments of `NanoAcm`, as (name, value) pairs.
+
+  Returns:
+    The parts by name, a key of `PARTS`.
   """
   options = {'acm': dict(acm_options)}
   return {
@@ -59,10 +62,10 @@ def make_parts(
 class NanoBranch(nn.Module):
   """Fuses template and search features and maps the response to an output.
 
-  If the fusion has a second part, the second response passes through a 1x1
-  convolution and is added to the first response. The convolution is initialised
-  to zero, so that a network that was trained without the second part initially
-  keeps its outputs.
+  If the fusion has two parts, the response of the second part passes through a
+  1x1 convolution and is added to the response of the first part. The
+  convolution is initialised to zero, so that adding the second part to a
+  trained network does not change its outputs at first.
 
   Attributes:
     outputs: Channels of the output.
@@ -133,10 +136,10 @@ class NanoBranch(nn.Module):
 
 
 class NanoTrackNetwork(nn.Module):
-  """Network that predicts two classes and four distances per location.
+  """Network that predicts two logits and four distances per location.
 
   Attributes:
-    backbone: Feature extractor of one level.
+    backbone: Feature extractor with exactly one level.
     template_size: Side of the template crop, px.
     fusion: Name of the fusion, a key of `FUSIONS`.
     acm_options: Arguments of `NanoAcm`, as (name, value) pairs.
@@ -169,7 +172,11 @@ class NanoTrackNetwork(nn.Module):
     return self.backbone.cells(self.template_size)
 
   def response_size(self, search_size: int) -> int:
-    """Returns the number of cells per side of the output for a search crop."""
+    """Returns the number of cells per side of the output.
+
+    Args:
+      search_size: Side of the search crop, px.
+    """
     parts = make_parts(self.fusion, 1, self.template_cells, self.acm_options)
     sizes = {
       part.response_size(self.backbone.cells(search_size))

@@ -10,7 +10,7 @@ from acm_jax.trackers.siamese import Outputs
 
 
 class SiamBanNetwork(SiameseNetwork):
-  """Network that predicts two classes and four distances per location.
+  """Network that predicts two logits and four distances per location.
 
   Source: SiamBAN (arXiv:2003.06761); with ACM, arXiv:2012.02776.
   """

@@ -1,4 +1,4 @@
-"""SiamFC network, which computes one response map at one level."""
+"""SiamFC network, which computes a response map from one backbone level."""
 
 import flax.linen as nn
 from jaxtyping import Array, Float
@@ -13,7 +13,7 @@ Kernel = Float[Array, 'b y y *k']
 
 
 class SiamFcNetwork(nn.Module):
-  """Fuses the backbone's features of template and search region directly.
+  """Fuses the backbone's template and search features without a neck.
 
   With cross-correlation, the response is the output. With another fusion, a 1x1
   convolution maps the channels of the response to one logit.
@@ -24,7 +24,7 @@ class SiamFcNetwork(nn.Module):
   those of the released SiamBAN-ACM. There is no head.
 
   Attributes:
-    backbone: Feature extractor of one level.
+    backbone: Feature extractor with exactly one level.
     template_size: Side of the template crop, px.
     fusion: Name of the fusion.
     fusion_options: Further arguments of the fusion, as (name, value) pairs.
@@ -56,7 +56,11 @@ class SiamFcNetwork(nn.Module):
     return min(self.backbone.cells(self.template_size), self.largest_template)
 
   def response_size(self, search_size: int) -> int:
-    """Returns the number of cells per side of the output for a search crop."""
+    """Returns the number of cells per side of the output.
+
+    Args:
+      search_size: Side of the search crop, px.
+    """
     fusion = fusions.make(
       self.fusion, 1, self.template_cells, **dict(self.fusion_options)
     )

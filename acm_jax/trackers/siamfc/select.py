@@ -22,7 +22,7 @@ def locate(
   The responses are upsampled. The responses of all scales except 1 are
   multiplied by exp(-penalty_k), and the response with the highest value
   determines the scale. This response is normalised to sum 1 and blended with a
-  cosine window; the maximum of the result is the location.
+  cosine window; the location is that of the maximum of the blend.
 
   Args:
     responses: Response maps, one per scale.
@@ -56,10 +56,10 @@ def locate(
 
 
 def enlarging(size: int) -> Float[np.ndarray, 'n s']:
-  """Returns the matrix that upsamples an axis by OpenCV's cubic interpolation.
+  """Returns a matrix that upsamples `size` values by the factor `ENLARGED`.
 
-  Values are located at the centres of their cells; the values at the edges are
-  repeated outwards.
+  The interpolation is cubic, as in OpenCV. Values are located at the centres of
+  their cells; the values at the edges are repeated outwards.
   """
   at = (np.arange(size * ENLARGED) + 0.5) / ENLARGED - 0.5
   low = np.floor(at).astype(int)

@@ -116,8 +116,8 @@ def make(
     raise ValueError(f'`search_scales`={tuple(search_scales)}: must contain 1')
   if not fusions.get(fusion).has_head:
     raise ValueError(
-      f"`fusion`={fusion!r}: equals 'xcorr' for the single output of siamfc; "
-      "use 'xcorr'"
+      f'`fusion`={fusion!r}: does the same as xcorr in siamfc, which has a '
+      'single output; choose xcorr'
     )
   network = SiamFcNetwork(
     backbone=backbones.make(backbone, levels=tuple(levels), width=width),

@@ -29,9 +29,10 @@ class SiamRpnNetwork(SiameseNetwork):
 def _by_anchor(
   output: Float[Array, 'b r r o'], values: int
 ) -> Float[Array, 'b r r k v']:
-  """Splits channels into anchors and values.
+  """Splits the channel axis into an axis of anchors and an axis of values.
 
-  The value varies slowest along the channels, as in the official code.
+  The index of the value varies slowest along the channels, as in the official
+  code.
   """
   split = output.reshape(*output.shape[:-1], values, -1)
   return split.swapaxes(-1, -2)

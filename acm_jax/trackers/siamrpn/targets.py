@@ -63,8 +63,8 @@ def dense_targets(
 def _near(anchors, center) -> Bool[Array, 'h w k']:
   """Marks the anchors within `NEGATIVE_REACH` cells of the target's cell.
 
-  As in the released code, the target's cell is the one after the cell nearest
-  to `center`, along both axes.
+  As in the released code, the target's cell is one row below and one column to
+  the right of the cell nearest to `center`.
   """
   first = anchors[0, 0, 0, :2]
   stride = anchors[0, 1, 0, 0] - first[0]
