@@ -1,7 +1,7 @@
 """Siamese visual object tracking with asymmetric convolution, in JAX.
 
 Example:
-  tracker = acm_jax.load('runs/siamban_acm')
+  tracker = acm_jax.load()
   tracker.init(first_image, (120, 80, 60, 40))  # Box x, y, w, h, px.
   box = tracker.update(next_image).box
 """
@@ -28,7 +28,7 @@ _MODULES = {
 
 
 def load(
-  checkpoint: 'str | os.PathLike[str]',
+  checkpoint: 'str | os.PathLike[str]' = 'small',
   *,
   hparams: 'Mapping[str, float] | str | None' = None,
   wide_search: str | None = None,
@@ -36,9 +36,10 @@ def load(
   """Loads a trained tracker.
 
   Args:
-    checkpoint: Folder of a training run or of a converted model. FOLDER@STEP
-      selects the checkpoint of a step, FOLDER@best the checkpoint with the best
-      validation result.
+    checkpoint: Name of a model in the package, or folder of a model or a
+      training run. In a run, FOLDER@STEP selects the checkpoint of a step, and
+      FOLDER@best the checkpoint with the best validation result (default: the
+      newest checkpoint).
     hparams: Hyper-parameters to change, as `{'penalty_k': 0.1}` or
       `'penalty_k=0.1,size_lr=0.4'`; or the name of an entry in the config's
       section `tuned`.
@@ -47,7 +48,7 @@ def load(
       default, the value in the config.
 
   Raises:
-    OSError: The folder does not exist or has no checkpoint.
+    OSError: There is no such model or folder, or the folder has no checkpoint.
     ValueError: The checkpoint does not exist, is damaged or does not belong to
       a tracker; or `hparams` or `wide_search` is invalid.
   """

@@ -16,6 +16,7 @@ _COMMANDS = {
   'evaluate': 'acm_jax.evaluate',
   'score': 'acm_jax.score',
   'convert': 'acm_jax.convert',
+  'export': 'acm_jax.export',
   'prepare': 'data_pipelines.prepare',
   'composed': 'data_pipelines.composed',
   'synthetic': 'data_pipelines.synthetic',

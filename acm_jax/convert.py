@@ -1,4 +1,4 @@
-"""Converts PyTorch weights to a checkpoint.
+"""Converts PyTorch weights to a model.
 
 The conversion is strict: nothing is written if a key of the weights is not used
 or a parameter of the tracker is not filled. ImageNet classifiers (resnet,
@@ -20,7 +20,7 @@ from absl import flags
 from acm_jax import trackers
 from acm_jax.host import command, config_files
 from acm_jax.host.staging import staged
-from acm_jax.training import checkpoints
+from acm_jax.training import trained
 from acm_jax.weights import convert, files, verify
 
 
@@ -57,7 +57,7 @@ def main(values: flags.FlagValues) -> None:
     values.source, weights.arrays, config['tracker']
   )
   with staged(Path(values.out)) as folder:
-    checkpoints.save_variables(folder, config, variables)
+    trained.save(folder, config, variables)
   print(f'{len(jax.tree.leaves(variables))} arrays written to {values.out}')
   if ignored := (*unused, *weights.ignored):
     print(f'ignored: {", ".join(ignored)}')

@@ -2,6 +2,7 @@
 
 from absl import flags
 
+from acm_jax import models
 from acm_jax.tracking.model import Model
 from acm_jax.training import trained
 
@@ -17,12 +18,11 @@ _TEXTS = {
 def define(values: flags.FlagValues) -> None:
   """Defines the flags on `values`."""
   text = (
-    'Folder of a training run or of a converted model; DIR@STEP or DIR@best '
-    'selects a checkpoint.'
+    f'Name of a model in the package ({", ".join(models.names())}); or folder '
+    'of a model or a training run, where DIR@STEP or DIR@best selects a '
+    'checkpoint.'
   )
-  flags.DEFINE_string(
-    'checkpoint', None, text, required=True, flag_values=values
-  )
+  flags.DEFINE_string('checkpoint', 'small', text, flag_values=values)
   for name, text in _TEXTS.items():
     flags.DEFINE_string(name, None, text, flag_values=values)
 
@@ -31,7 +31,7 @@ def load(values: flags.FlagValues) -> Model:
   """Loads the selected tracker.
 
   Raises:
-    OSError: The folder does not exist or has no checkpoint.
+    OSError: There is no such model or folder, or the folder has no checkpoint.
     ValueError: The checkpoint does not exist, is damaged or does not belong to
       a tracker, or a flag has an invalid value.
   """

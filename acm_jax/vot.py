@@ -13,7 +13,7 @@ from pathlib import Path
 
 from absl import flags
 
-from acm_jax import model_flags
+from acm_jax import model_flags, models
 from acm_jax.datasets.sequences import read_frame
 from acm_jax.host import command
 from acm_jax.host.staging import replacing
@@ -78,7 +78,7 @@ class Tracker:
 
     Returns:
       The box x, y, w, h, px, 0-based; and a dict with the score, from 0 to 1,
-      under the key `confidence`. The toolkit's long-term experiments use it.
+      under the key `confidence`, for the toolkit's long-term experiments.
     """
     del new
     result = self._tracker.update(read_frame(Path(image)))
@@ -95,7 +95,9 @@ def registry(checkpoint: str, name: str, changes: dict[str, str]) -> str:
     changes: Other arguments of `Tracker`, by name.
   """
   folder, _, step = checkpoint.partition('@')
-  location = str(Path(folder).resolve()) + (f'@{step}' if step else '')
+  if folder not in models.names():
+    folder = Path(folder).resolve()
+  location = f'{folder}@{step}' if step else str(folder)
   entries = {
     'label': name,
     'protocol': 'python',

@@ -8,7 +8,7 @@ import pytest
 
 from acm_jax import convert
 from acm_jax.host import command
-from acm_jax.training import checkpoints, trained
+from acm_jax.training import trained
 from acm_jax.weights import verify
 from tests import classifiers, formulas
 
@@ -127,7 +127,7 @@ def test_a_backbone_is_converted_and_ignored_layers_listed(
   assert run(*make_flags(backbone, 'mobilenet', SMALL)) == command.DONE
   printed = capsys.readouterr().out
   assert 'ignored: backbone.classifier, backbone.layer6' in printed
-  _, variables = checkpoints.load_variables(backbone / 'out')
+  _, variables = trained.read(backbone / 'out')
   assert set(variables['params']) == {'backbone'}
 
 
@@ -137,7 +137,7 @@ def test_a_resnet18_is_converted_completely(run, tmp_path, capsys):
   assert run(*make_flags(tmp_path, 'resnet', config)) == command.DONE
   # Each of 20 convolutions has a kernel and the four arrays of a batch norm.
   assert capsys.readouterr().out.startswith('100 arrays written')
-  _, variables = checkpoints.load_variables(tmp_path / 'out')
+  _, variables = trained.read(tmp_path / 'out')
   kernel = variables['params']['backbone']['layer2_0']['downsample']['conv']
   assert kernel['kernel'].shape == (3, 3, 64, 128)
 

@@ -156,5 +156,5 @@ def test_an_error_about_a_first_box_names_the_sequence(
 
 
 def test_a_missing_required_flag_is_named(refuse):
-  missing = '--checkpoint, --benchmark, --data_dir, --out missing'
+  missing = '--benchmark, --data_dir, --out missing'
   refuse(evaluate, message=missing)

@@ -17,6 +17,7 @@ LAYERS = {
   'acm_jax.losses': 2,
   'acm_jax.tracking': 3,
   'acm_jax.trackers': 4,
+  'acm_jax.models': 4,
   'acm_jax.running': 5,
   'acm_jax.training': 6,
   'acm_jax.weights': 6,

@@ -194,4 +194,4 @@ def test_a_missing_or_damaged_checkpoint_is_refused(
 
 def test_missing_required_flags_are_named(refuse, flags):
   refuse(track, *flags(box=None), message='--box missing: see --help')
-  refuse(track, message='--checkpoint, --video, --box missing: see --help')
+  refuse(track, message='--video, --box missing: see --help')

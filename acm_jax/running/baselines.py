@@ -3,6 +3,7 @@
 import abc
 import ctypes
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -36,20 +37,33 @@ class FirstBox(Baseline):
     return self._box_xywh
 
 
-class Mil(Baseline):
-  """OpenCV's implementation of MIL, a multiple instance learning tracker.
+class OpenCv(Baseline):
+  """Tracker of OpenCV, started with a box of whole pixels.
 
-  The box keeps its first size and moves by whole pixels. In a frame where MIL
-  fails, the previous box is repeated. Results are deterministic.
-
-  Source: Babenko et al., CVPR 2009.
+  In a frame where the tracker fails, the previous box is repeated. Results are
+  deterministic.
   """
+
+  # Name of the class in cv2.
+  name: ClassVar[str]
+
+  def __init__(self):
+    """Creates the baseline.
+
+    Raises:
+      ValueError: The installed OpenCV does not have the tracker.
+    """
+    if not hasattr(cv2, self.name):
+      raise ValueError(
+        f'`baseline`: the installed OpenCV has no {self.name}; install '
+        'opencv-contrib-python-headless in place of opencv-python-headless'
+      )
 
   def init(self, image, box_xywh):
     # OpenCV samples MIL's features with C's `rand`, which OpenCV's seed does
     # not control.
     ctypes.CDLL(None).srand(1)
-    self._tracker = cv2.TrackerMIL.create()
+    self._tracker = getattr(cv2, self.name).create()
     box = tuple(int(v) for v in np.rint(box_xywh))
     self._tracker.init(_bgr(image), box)
     self._latest = np.asarray(box_xywh, np.float64)
@@ -61,18 +75,50 @@ class Mil(Baseline):
     return self._latest
 
 
+class Mil(OpenCv):
+  """Multiple instance learning; the box keeps its first size.
+
+  Source: Babenko et al., CVPR 2009.
+  """
+
+  name = 'TrackerMIL'
+
+
+class Csrt(OpenCv):
+  """Correlation filters with channel and spatial reliability.
+
+  Source: Lukežič et al., CVPR 2017.
+  """
+
+  name = 'TrackerCSRT'
+
+
+class Kcf(OpenCv):
+  """Kernelized correlation filters; the box keeps its first size.
+
+  Source: Henriques et al., TPAMI 2015.
+  """
+
+  name = 'TrackerKCF'
+
+
 def _bgr(image):
   return np.ascontiguousarray(image[..., ::-1])
 
 
-BASELINES: dict[str, type[Baseline]] = {'first_box': FirstBox, 'mil': Mil}
+BASELINES: dict[str, type[Baseline]] = {
+  'first_box': FirstBox,
+  'mil': Mil,
+  'csrt': Csrt,
+  'kcf': Kcf,
+}
 
 
 class BaselineFollower:
   """`Follower` that tracks one target at a time, with a baseline.
 
-  The baseline tracks a frame when the result is fetched. Frames with results
-  that are never fetched therefore take no time.
+  The baseline runs on a frame only when the frame's result is fetched. A frame
+  whose result is never fetched therefore takes no time.
   """
 
   lanes = 1
@@ -84,7 +130,8 @@ class BaselineFollower:
       baseline: Name of the baseline, a key of `BASELINES`.
 
     Raises:
-      ValueError: The name is unknown.
+      ValueError: The name is unknown, or the installed OpenCV does not have the
+        tracker.
     """
     if baseline not in BASELINES:
       known = ', '.join(BASELINES)
@@ -103,7 +150,10 @@ class BaselineFollower:
   def advance(
     self, images: Mapping[int, np.ndarray]
   ) -> Callable[[], dict[int, Tracked]]:
-    """Returns a function that tracks the target in the image when called."""
+    """Returns a function that, when called, tracks the target in the image.
+
+    The function returns the result by lane.
+    """
     ((lane, image),) = images.items()
 
     def fetch():

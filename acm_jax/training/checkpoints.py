@@ -7,7 +7,6 @@ trained.
 """
 
 import contextlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from acm_jax.tracking.contract import Variables
-from acm_jax.training import workdir as workdirs
 from acm_jax.training.state import TrainState
 
 # Validation metric that ranks the checkpoints.
@@ -43,8 +41,8 @@ class Checkpoints:
       keep: Number of newest checkpoints to keep (default: all). The best
         checkpoint is always kept.
       measured: Settings of the validation as JSON, from `resuming.measured`.
-        New checkpoints store them with their metrics, because only metrics with
-        equal settings can be compared.
+        A new checkpoint stores these settings next to its metrics, because only
+        metrics with equal settings can be compared.
     """
     policies = ocp.training.preservation_policies
     policy = policies.AnyPreservationPolicy([policies.LatestN(keep), _Best()])
@@ -104,12 +102,6 @@ class Checkpoints:
         step, parts, force=True, metrics=metrics
       )
 
-  def save_model(self, step: int, variables: Variables) -> None:
-    """Saves only weights and statistics; no run can be resumed from them."""
-    self._checkpointer.save_checkpointables(
-      step, {'model': {name: variables[name] for name in _MODEL}}
-    )
-
   def restore(self, step: int, like: TrainState) -> TrainState:
     """Restores the state of a step.
 
@@ -166,7 +158,7 @@ class Checkpoints:
 
   @contextlib.contextmanager
   def _saving(self) -> Iterator[None]:
-    """Converts errors in the `with` block, which saves, to RuntimeError."""
+    """Raises RuntimeError if the `with` block, which saves, fails."""
     try:
       yield
     except Exception as error:
@@ -226,9 +218,9 @@ def newest_step(workdir: Path) -> int | None:
 
 
 def _reason(error: Exception) -> str:
-  """Returns the beginning of an error's message.
+  """Returns the beginning of an error's message, without quotes around it.
 
-  Orbax raises errors of many types, including KeyError, whose text is in
+  Orbax raises errors of many types. One of them, KeyError, puts its message in
   quotes.
   """
   return str(error).strip('\'" ').split('\n')[0][:200]
@@ -242,42 +234,19 @@ def _parts(state: TrainState) -> dict[str, dict[str, Any]]:
   return {'model': state.to_track, 'progress': progress}
 
 
-def save_variables(
-  folder: Path, config: dict[str, Any], variables: Variables
-) -> None:
-  """Writes a model that no run has trained, for `load_variables` to load.
+def read_variables(folder: Path, selected: str | None = None) -> Variables:
+  """Reads the weights and statistics of a checkpoint, as NumPy arrays.
 
   Args:
-    folder: Folder to write.
-    config: Config of the model.
-    variables: Weights and statistics of the network.
+    folder: Folder of a run.
+    selected: Number of a step, or `best` for the best validated checkpoint
+      (default: the newest checkpoint).
 
   Raises:
-    ValueError: The folder holds a run or a model with another config.
+    FileNotFoundError: The folder has no finished checkpoint.
+    ValueError: The checkpoint is damaged, the step does not exist, or `best` is
+      requested and no checkpoint was validated.
   """
-  workdirs.claim(folder, config)
-  with Checkpoints(folder) as checkpoints:
-    checkpoints.save_model(0, variables)
-
-
-def load_variables(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
-  """Loads the config, weights and statistics of a trained or converted model.
-
-  Args:
-    checkpoint: FOLDER for the newest checkpoint, FOLDER@STEP for the checkpoint
-      of a step, or FOLDER@best for the best validated checkpoint.
-
-  Returns:
-    The config, and the variables as NumPy arrays.
-
-  Raises:
-    FileNotFoundError: The folder has no config or no finished checkpoint.
-    ValueError: The config or the checkpoint is damaged, the step does not
-      exist, or `best` is requested and no checkpoint was validated.
-  """
-  selected = re.fullmatch(r'(?P<folder>.+)@(?P<step>\d+|best)', str(checkpoint))
-  folder = Path(selected['folder'] if selected else checkpoint)
-  config = workdirs.read_config(folder)
   none_finished = FileNotFoundError(
     f'{folder}: no finished checkpoint yet; wait for the first one or choose '
     'another folder'
@@ -288,8 +257,7 @@ def load_variables(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
   with Checkpoints(folder) as checkpoints:
     if not checkpoints.steps:
       raise none_finished
-    step = _step(checkpoints, folder, selected and selected['step'])
-    return config, checkpoints.read_model(step)
+    return checkpoints.read_model(_step(checkpoints, folder, selected))
 
 
 def _step(checkpoints: Checkpoints, folder: Path, name: str | None) -> int:

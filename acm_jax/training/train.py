@@ -10,10 +10,10 @@ import jax
 from etils import epath
 from ml_collections import ConfigDict
 
-from acm_jax.training import data, processes, sharding, validation
+from acm_jax.training import data, processes, sharding, trained, validation
 from acm_jax.training import teacher as teachers
 from acm_jax.training import workdir as workdirs
-from acm_jax.training.checkpoints import load_variables, newest_step
+from acm_jax.training.checkpoints import newest_step
 from acm_jax.training.plan import Plan, make_plan
 from acm_jax.training.run import run
 from acm_jax.training.sections import section
@@ -64,7 +64,7 @@ def train(
   data.check_scale(sets, tracker.template_size, tracker.context_amount)
   if plan.validation:
     data.check_held_out(sets, plan.validation.sequences)
-  source = load_variables(init_from)[1] if init_from else None
+  source = trained.read(init_from)[1] if init_from else None
   loaded = teachers.load(
     teacher, sections.get('teacher'), tracker, plan.search_size
   )

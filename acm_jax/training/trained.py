@@ -1,16 +1,76 @@
-"""Loads a trained tracker from a training run or a converted model."""
+"""Reads, loads and saves trained trackers."""
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 
-from acm_jax import trackers
-from acm_jax.tracking.contract import Hparams, Tracker
+from acm_jax import models, trackers
+from acm_jax.tracking.contract import Hparams, Tracker, Variables
 from acm_jax.tracking.model import Model, check_precision
-from acm_jax.training import checkpoints
+from acm_jax.training import workdir as workdirs
+
+# Sections of a config that describe a trained tracker. `tuned` is optional.
+_SECTIONS = ('tracker', 'hparams', 'precision', 'tuned')
+
+
+def read(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
+  """Reads the config, weights and statistics of a trained tracker.
+
+  Args:
+    checkpoint: Name of a model in the package; or FOLDER of a model; or FOLDER
+      of a training run for its newest checkpoint, FOLDER@STEP for the
+      checkpoint of a step, FOLDER@best for the best validated checkpoint.
+
+  Returns:
+    The config, and the variables as NumPy arrays.
+
+  Raises:
+    FileNotFoundError: There is no such folder or model, or the folder has no
+      config or no finished checkpoint.
+    ValueError: The config, the weights or the checkpoint are damaged, the step
+      does not exist, or `best` is requested and no checkpoint was validated.
+  """
+  parts = re.fullmatch(r'(.+?)(?:@(\d+|best))?', str(checkpoint))
+  name, selected = parts.groups()
+  folder = models.find(name)
+  config = workdirs.read_config(folder)
+  if not models.has_weights(folder):
+    # Imported here, because Orbax takes long to import.
+    from acm_jax.training import checkpoints
+
+    return config, checkpoints.read_variables(folder, selected)
+  if selected:
+    raise ValueError(
+      f'{checkpoint}: a model has no steps to choose from; give {name}'
+    )
+  return config, models.read_weights(folder)
+
+
+def save(
+  folder: Path,
+  config: dict[str, Any],
+  variables: Variables,
+  dtype: str = 'float32',
+) -> None:
+  """Saves a trained tracker as a model, which `load` and `read` accept.
+
+  Args:
+    folder: Existing folder to write to.
+    config: Config of the tracker. Its sections on training are left out.
+    variables: Weights and statistics of the network.
+    dtype: Type of the numbers in the file, 'float32' or 'float16'.
+
+  Raises:
+    ValueError: A number cannot be represented in `dtype`.
+  """
+  models.write_weights(folder, variables, dtype)
+  kept = {name: config[name] for name in _SECTIONS if name in config}
+  workdirs.write_config(folder, kept)
 
 
 def load(
@@ -21,8 +81,7 @@ def load(
   """Loads the tracker of a checkpoint.
 
   Args:
-    checkpoint: Folder of a training run or of a converted model; DIR@STEP or
-      DIR@best selects a checkpoint of a run.
+    checkpoint: Name or folder; see `read`.
     hparams: Hyper-parameters to change, as a mapping `{'penalty_k': 0.1}` or as
       text `penalty_k=0.1,size_lr=0.4`. In the text, a name without a value
       stands for the entry of this name in the config section `tuned`.
@@ -34,7 +93,7 @@ def load(
     ValueError: The checkpoint does not exist, is damaged or does not belong to
       a tracker, or a hyper-parameter is invalid.
   """
-  config, variables = checkpoints.load_variables(checkpoint)
+  config, variables = read(checkpoint)
   for name, kind in (('tracker', dict), ('hparams', dict), ('precision', str)):
     if not isinstance(config.get(name), kind):
       raise ValueError(
@@ -80,7 +139,7 @@ def _changes(
   hparams: str | Mapping[str, float],
   tuned: Mapping[str, Mapping[str, float]],
 ) -> dict[str, float]:
-  """Reads the hyper-parameters to change, as in `load`; keys are names."""
+  """Reads the hyper-parameters to change (see `load`); returns them by name."""
   changes = {}
   if isinstance(hparams, Mapping):
     changes |= hparams

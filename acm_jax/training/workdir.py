@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from acm_jax import models
 from acm_jax.host.staging import replacing
 from acm_jax.training import resuming
 
@@ -22,9 +23,14 @@ def check(
     step: Step of the newest checkpoint; None if there is no checkpoint.
 
   Raises:
-    ValueError: This config would have changed the steps so far; the message
-      names the differences.
+    ValueError: The folder holds a model. Or this config would have changed the
+      steps so far; the message names the differences.
   """
+  if models.has_weights(workdir):
+    raise ValueError(
+      f'{workdir}: holds a model, not a run; choose another folder, and give '
+      'the model to `init_from` to train it further'
+    )
   if not (workdir / CONFIG).exists():
     return
   old = read_config(workdir)
@@ -66,8 +72,7 @@ def claim(
       return ''
     _keep(path, step)
   workdir.mkdir(parents=True, exist_ok=True)
-  with replacing(path) as partial:
-    partial.write_text(json.dumps(config, indent=2, sort_keys=True) + '\n')
+  write_config(workdir, config)
   return ', '.join(changes.values())
 
 
@@ -80,6 +85,12 @@ def _keep(path: Path, step: int | None) -> None:
   if step and not kept.exists():
     with replacing(kept) as partial:
       shutil.copyfile(path, partial)
+
+
+def write_config(folder: Path, config: dict[str, Any]) -> None:
+  """Writes config.json, replacing an existing one."""
+  with replacing(folder / CONFIG) as partial:
+    partial.write_text(json.dumps(config, indent=2, sort_keys=True) + '\n')
 
 
 def read_config(workdir: Path) -> dict[str, Any]:
@@ -118,7 +129,7 @@ def read_config(workdir: Path) -> dict[str, Any]:
 
 
 def _as_read(config: dict[str, Any]) -> dict[str, Any]:
-  """Returns a config as it would be after writing and `read_config`."""
+  """Returns a config as `read_config` would return it after writing."""
   return _tuples(json.loads(json.dumps(config)))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import safetensors.numpy
 
 StateDict = dict[str, np.ndarray]
 
@@ -79,11 +80,7 @@ def _npz(path: Path) -> Weights:
 
 def _safetensors(path: Path) -> Weights:
   try:
-    from safetensors.numpy import load_file
-  except ImportError as error:
-    raise _missing('safetensors') from error
-  try:
-    return Weights(load_file(path))
+    return Weights(safetensors.numpy.load_file(path))
   except Exception as error:
     raise ValueError(
       f'{path}: not a readable .safetensors file ({error}); save or download '
@@ -95,15 +92,17 @@ def _torch(path: Path) -> Weights:
   try:
     import torch
   except ImportError as error:
-    raise _missing('torch') from error
+    raise RuntimeError(
+      'torch is not installed; run: pip install "acm-jax[convert]"'
+    ) from error
   try:
     with torch.serialization.safe_globals(_NUMPY_SCALARS):
       content = torch.load(path, map_location='cpu', weights_only=True)
   except pickle.UnpicklingError as error:
     raise ValueError(
       f'{path}: refused, because the file is damaged or holds objects other '
-      "than arrays; save only the model's state_dict "
-      f'({str(error).splitlines()[0]})'
+      f"than arrays ({str(error).splitlines()[0]}); save only the model's "
+      'state_dict'
     ) from error
   except Exception as error:
     reason = str(error).split('. ')[0]
@@ -126,9 +125,3 @@ def _torch(path: Path) -> Weights:
     if isinstance(value, torch.Tensor)
   }
   return Weights(arrays, tuple(sorted(ignored | content.keys() - arrays)))
-
-
-def _missing(package: str) -> RuntimeError:
-  return RuntimeError(
-    f'{package} is not installed; run: pip install "acm-jax[convert]"'
-  )

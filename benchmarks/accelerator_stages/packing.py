@@ -71,11 +71,13 @@ def pack(
 def _copy_weights(checkpoint: str, folder: Path) -> None:
   # Imported only here, because the process that runs the stages imports this
   # module and must not start JAX on the accelerator.
-  from acm_jax.training import checkpoints
+  from acm_jax.training import trained
 
-  config, variables = checkpoints.load_variables(checkpoint)
+  config, variables = trained.read(checkpoint)
   name = Path(checkpoint.partition('@')[0]).resolve().name
-  checkpoints.save_variables(folder / name, config, variables)
+  model = folder / name
+  model.mkdir(parents=True)
+  trained.save(model, config, variables)
 
 
 def _bytes(path: Path) -> int:

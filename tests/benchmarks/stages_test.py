@@ -8,7 +8,7 @@ import jax
 import pytest
 
 from acm_jax.timing import measure
-from acm_jax.training import checkpoints
+from acm_jax.training import trained
 from benchmarks import accelerator
 from benchmarks.accelerator_stages import (
   device,
@@ -201,7 +201,7 @@ def test_the_rehearsal_runs_every_stage(run_command, tmp_path):
     # float32 outputs differ from the float64 reference by rounding.
     assert row['highest'] < 1e-5
   pieces.join(tmp_path / 'siamban_acm.pieces.json', tmp_path / 'joined')
-  config, _ = checkpoints.load_variables(tmp_path / 'joined')
+  config, _ = trained.read(tmp_path / 'joined')
   assert config['tracker']['fusion'] == 'acm'
   last = (tmp_path / 'metrics.jsonl').read_text().splitlines()[-1]
   assert json.loads(last)['step'] == stages['train']['rows'][0]['step']

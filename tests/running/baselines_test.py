@@ -1,5 +1,6 @@
 """Tests of the baseline trackers."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -30,9 +31,22 @@ def follow(name, frames):
   )
 
 
+@pytest.fixture
+def in_opencv(monkeypatch):
+  """Adds trackers that only OpenCV's contrib package has, as copies of MIL."""
+  for name in ('TrackerCSRT', 'TrackerKCF'):
+    monkeypatch.setattr(cv2, name, cv2.TrackerMIL, raising=False)
+
+
 @pytest.mark.parametrize('name', BASELINES)
-def test_a_baseline_returns_a_box_per_frame(name):
+def test_a_baseline_returns_a_box_per_frame(in_opencv, name):
   assert follow(name, 4).shape == (3, 4)
+
+
+def test_a_tracker_that_opencv_does_not_have_is_refused(monkeypatch):
+  monkeypatch.delattr(cv2, 'TrackerCSRT', raising=False)
+  with pytest.raises(ValueError, match='TrackerCSRT; install opencv-contrib'):
+    BaselineFollower('csrt')
 
 
 def test_first_box_repeats_the_first_box():
@@ -62,6 +76,6 @@ def test_a_step_that_is_not_fetched_does_not_run():
 
 
 def test_an_unknown_baseline_is_refused_and_the_known_ones_listed():
-  message = "`baseline`='kcf': unknown; choose from first_box, mil"
+  message = "`baseline`='tld': unknown; choose from first_box, mil, csrt, kcf"
   with pytest.raises(ValueError, match=message):
-    BaselineFollower('kcf')
+    BaselineFollower('tld')

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from acm_jax.training import checkpoints as ckpt
-from acm_jax.training import optimizer, sharding, state, workdir
+from acm_jax.training import optimizer, sharding, state, trained, workdir
 
 CONFIG = {'tracker': {'name': 'fake', 'levels': (2, 3)}, 'train': {'seed': 0}}
 RATES = (('backbone/', 0.0), ('', 1.0))
@@ -60,7 +60,7 @@ def test_tracking_reads_the_average_and_a_resumed_run_everything(tmp_path):
   with ckpt.Checkpoints(tmp_path) as checkpoints:
     restored = checkpoints.restore(4, saved)
   jax.tree.map(np.testing.assert_array_equal, restored, saved)
-  _, variables = ckpt.load_variables(tmp_path)
+  _, variables = trained.read(tmp_path)
   jax.tree.map(np.testing.assert_array_equal, variables, saved.average)
 
 
@@ -83,7 +83,7 @@ def test_the_best_is_kept_alongside_the_newest_even_by_a_resumed_run(tmp_path):
     # Steps 2 and 3 are equally good; the newer one is the best.
     assert checkpoints.best == 3
     assert checkpoints.steps == (3, 6, 7)
-  config, variables = ckpt.load_variables(f'{tmp_path}@best')
+  config, variables = trained.read(f'{tmp_path}@best')
   assert config == CONFIG
   jax.tree.map(
     np.testing.assert_array_equal, variables, make_state(3).variables
@@ -115,12 +115,12 @@ def test_a_run_that_was_not_validated_has_no_best_checkpoint(run):
   with pytest.raises(
     ValueError, match='no checkpoint was validated, so none is the best'
   ):
-    ckpt.load_variables(f'{run}@best')
+    trained.read(f'{run}@best')
 
 
 @pytest.mark.parametrize(('suffix', 'step'), [('', 5), ('@3', 3)])
 def test_tracking_loads_the_config_and_the_variables(run, suffix, step):
-  config, variables = ckpt.load_variables(f'{run}{suffix}')
+  config, variables = trained.read(f'{run}{suffix}')
   assert config == CONFIG
   expected = make_state(step)
   jax.tree.map(
@@ -134,7 +134,7 @@ def test_a_missing_step_is_refused_with_the_existing_ones(run):
   with pytest.raises(
     ValueError, match='no step 4; choose one of the steps 3, 5'
   ):
-    ckpt.load_variables(f'{run}@4')
+    trained.read(f'{run}@4')
 
 
 def test_a_full_disk_is_reported_as_a_failure(run):
@@ -200,7 +200,7 @@ def delete_arrays(run):
 def test_a_damaged_run_is_refused_in_one_line(run, damage, error, message):
   damage(run)
   with pytest.raises(error, match=message) as caught:
-    ckpt.load_variables(run)
+    trained.read(run)
   assert len(str(caught.value).splitlines()) == 1
 
 

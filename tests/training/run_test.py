@@ -9,7 +9,7 @@ import pytest
 
 from acm_jax.tracking.contract import Hparams
 from acm_jax.tracking.model import Model
-from acm_jax.training import checkpoints, workdir
+from acm_jax.training import checkpoints, trained, workdir
 from acm_jax.training.teacher import Teacher, with_fingerprint
 from tests import variables
 from tests.training import fakes
@@ -144,7 +144,7 @@ def test_a_run_starts_from_the_weights_of_another_run(config, tmp_path, capsys):
   source = variables.fill(fakes.FakeTracker().init_variables, seed=3)
   fakes.train(config, tmp_path, source=source)
   assert 'backbone 6/6, head 6/6' in capsys.readouterr().out
-  _, after = checkpoints.load_variables(tmp_path)
+  _, after = trained.read(tmp_path)
   # The first phase freezes the backbone.
   jax.tree.map(
     np.testing.assert_array_equal,
@@ -179,7 +179,7 @@ def test_start_and_every_checkpoint_are_validated_and_the_best_is_kept(
     assert (saved.best, saved.steps) == (4, (4, 8))
   # Validation measures the averaged variables, which tracking also reads.
   for suffix, measured in (('@best', 2), ('', 4)):
-    _, read = checkpoints.load_variables(f'{tmp_path}{suffix}')
+    _, read = trained.read(f'{tmp_path}{suffix}')
     jax.tree.map(
       np.testing.assert_array_equal, read, validator.measured[measured]
     )

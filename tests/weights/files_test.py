@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from acm_jax.weights import files
 
@@ -42,8 +43,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_safetensors_files_are_read(tmp_path):
-  safetensors = pytest.importorskip('safetensors.numpy')
-  safetensors.save_file(
+  safetensors.numpy.save_file(
     {'a': np.ones(3, np.float32)}, tmp_path / 'w.safetensors'
   )
   assert files.read(tmp_path / 'w.safetensors').arrays['a'].sum() == 3

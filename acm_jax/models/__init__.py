@@ -1,0 +1,120 @@
+"""Model folders: a trained tracker as config.json and weights.safetensors.
+
+The models of this package are folders next to this file, each with a model card
+README.md.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import safetensors
+from flax import traverse_util
+from safetensors.numpy import save
+
+from acm_jax.host.staging import replacing
+from acm_jax.tracking.contract import Variables
+
+_WEIGHTS = 'weights.safetensors'
+_SHIPPED = Path(__file__).parent
+# Key of the checksum in the metadata of a file.
+_CHECKSUM = 'sha256'
+
+
+def names() -> list[str]:
+  """Returns the names of the models in this package."""
+  return sorted(path.parent.name for path in _SHIPPED.glob(f'*/{_WEIGHTS}'))
+
+
+def find(folder: str) -> Path:
+  """Returns the path of a folder, or of the model of this package.
+
+  Args:
+    folder: Path of a folder, or name of a model in this package.
+
+  Raises:
+    FileNotFoundError: There is neither a folder nor a model of this name.
+    ValueError: There are both.
+  """
+  path = Path(folder)
+  if folder not in names():
+    if path.is_dir():
+      return path
+    raise FileNotFoundError(
+      f'{folder}: no such folder; give the folder of a training run or of a '
+      f'model, or the name of a model in this package: {", ".join(names())}'
+    )
+  if path.exists():
+    raise ValueError(
+      f'{folder}: both a model in this package and a folder here; give the '
+      f'folder as ./{folder}, or rename it'
+    )
+  return _SHIPPED / folder
+
+
+def has_weights(folder: Path) -> bool:
+  """Returns whether a folder is that of a model, not of a training run."""
+  return (folder / _WEIGHTS).is_file()
+
+
+def write_weights(
+  folder: Path, variables: Variables, dtype: str = 'float32'
+) -> None:
+  """Writes the weights of a model folder.
+
+  Args:
+    folder: Existing folder.
+    variables: Weights and statistics of the network.
+    dtype: Type of the numbers in the file, 'float32' or 'float16'.
+
+  Raises:
+    ValueError: A number is too large for `dtype`, or not finite.
+  """
+  arrays = {}
+  for key, value in traverse_util.flatten_dict(variables, sep='/').items():
+    arrays[key] = np.ascontiguousarray(value).astype(dtype)
+    if not np.isfinite(arrays[key]).all():
+      raise ValueError(
+        f'{key}: has numbers that {dtype} cannot represent; write the model '
+        'with a larger type, and without values that are not finite'
+      )
+  content = save(arrays, {_CHECKSUM: _checksum(arrays)})
+  with replacing(folder / _WEIGHTS) as path:
+    path.write_bytes(content)
+
+
+def read_weights(folder: Path) -> Variables:
+  """Reads the weights of a model folder, as float32 arrays.
+
+  Raises:
+    ValueError: The file is damaged or was not written by `write_weights`.
+  """
+  path = folder / _WEIGHTS
+  advice = 'replace the file with an intact copy, or install the package again'
+  try:
+    with safetensors.safe_open(path, framework='numpy') as file:
+      metadata = file.metadata() or {}
+      arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+  except safetensors.SafetensorError as error:
+    raise ValueError(f'{path}: damaged ({error}); {advice}') from error
+  if _CHECKSUM not in metadata:
+    raise ValueError(
+      f'{path}: has no checksum, so it was not written by `export`; convert '
+      'weights of other code with `convert`'
+    )
+  if metadata[_CHECKSUM] != _checksum(arrays):
+    raise ValueError(f'{path}: damaged (wrong checksum); {advice}')
+  return traverse_util.unflatten_dict(
+    {key: value.astype(np.float32) for key, value in arrays.items()}, sep='/'
+  )
+
+
+def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
+  """Returns the SHA-256 of names, types, shapes and values."""
+  total = hashlib.sha256()
+  for key in sorted(arrays):
+    array = arrays[key]
+    total.update(f'{key} {array.dtype} {array.shape};'.encode())
+    total.update(array.tobytes())
+  return total.hexdigest()
