@@ -27,11 +27,11 @@ def define(values: flags.FlagValues) -> None:
   texts = {
     'workdir': 'Folder of the run (default: runs/<name of the config>).',
     'data_dir': 'Folder of the prepared data sets (default: $ACM_DATA).',
-    'init_from': 'Source of the initial weights of a new run: folder of a '
-    'training run or of a converted model; DIR@STEP or DIR@best selects a '
-    'checkpoint.',
-    'teacher': 'Folder of a training run or of a converted model to imitate; '
-    'requires the config section `teacher`.',
+    'init_from': 'Source of the initial weights of a new run: name of a model '
+    'in the package, or folder of a model or of a training run, where DIR@STEP '
+    'or DIR@best selects a checkpoint.',
+    'teacher': 'Tracker to imitate, like `init_from`; requires the config '
+    'section `teacher`.',
     'validation_dir': 'Root folder of the benchmark named in the config '
     'section `validation`.',
   }

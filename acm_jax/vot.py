@@ -36,8 +36,7 @@ class Tracker:
     """Loads a trained tracker.
 
     Args:
-      checkpoint: Folder of a training run or of a converted model; FOLDER@STEP
-        or FOLDER@best selects a checkpoint.
+      checkpoint: Model or training run, as in `trained.read`.
       hparams: Hyper-parameters to change, as NAME=VALUE,NAME=VALUE, or the name
         of an entry in the config's section `tuned`.
       wide_search: When to search a larger region: 'never', 'long_term' (while

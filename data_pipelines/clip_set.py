@@ -149,7 +149,8 @@ class ClipSet:
 
     Args:
       frame: Index of the frame in the set.
-      side: Ignored, since every JPEG holds a whole crop.
+      side: Side of the centre that the caller needs, px. Ignored: the JPEG
+        always holds the whole crop.
 
     Raises:
       ValueError: The JPEG is truncated.

@@ -47,6 +47,7 @@ def generate(
   frames: int = 40,
   size: tuple[int, int] = (240, 320),
   textures: Path | None = None,
+  hides: int = 0,
 ) -> Video:
   """Generates a sequence; equal arguments give equal sequences.
 
@@ -56,6 +57,7 @@ def generate(
     size: Height and width of the frames, px.
     textures: Folder of photographs to cut the textures from (default:
       procedural textures).
+    hides: Number of large obstacles, which hide the target in several frames.
 
   Raises:
     FileNotFoundError: The folder of textures does not exist.
@@ -63,7 +65,7 @@ def generate(
       decoded.
   """
   rng = np.random.default_rng(seed)
-  scene = Scene(rng, frames, size, Textures(textures))
+  scene = Scene(rng, frames, size, Textures(textures), hides)
   camera = Camera(rng, frames, size)
   video = np.empty((frames, *size, 3), np.uint8)
   boxes = np.full((frames, 4), np.nan, np.float32)
@@ -80,6 +82,7 @@ def write_folder(
   frames: int,
   seed: int,
   textures: Path | None = None,
+  hides: int = 0,
 ) -> None:
   """Writes sequences in the layout `folder`, each in its own subfolder.
 
@@ -93,6 +96,8 @@ def write_folder(
     seed: Random seed; sequence i is `generate((seed, i), ...)`.
     textures: Folder of photographs to cut the textures from (default:
       procedural textures).
+    hides: Number of large obstacles in each sequence, which hide the target in
+      several frames.
 
   Raises:
     FileNotFoundError: The folder of textures does not exist.
@@ -104,12 +109,13 @@ def write_folder(
     ('sequences', sequences, 1),
     ('frames', frames, 1),
     ('seed', seed, 0),
+    ('hides', hides, 0),
   ):
     if value < least:
       raise ValueError(f'`{name}`={value}: must be at least {least}')
   with staged(out) as folder:
     for i in range(sequences):
-      video = generate((seed, i), frames, textures=textures)
+      video = generate((seed, i), frames, textures=textures, hides=hides)
       _write_video(video, folder / f'synthetic-{i:04d}')
 
 
@@ -140,6 +146,13 @@ def define(values: flags.FlagValues) -> None:
     'textures).',
     **on,
   )
+  flags.DEFINE_integer(
+    'hides',
+    0,
+    'Number of large obstacles in each sequence, which hide the target in '
+    'several frames.',
+    **on,
+  )
 
 
 def main(values: flags.FlagValues) -> None:
@@ -150,6 +163,7 @@ def main(values: flags.FlagValues) -> None:
     values.frames,
     values.seed,
     values.textures and Path(values.textures),
+    values.hides,
   )
   print(f'{values.sequences} sequences in {values.out}')
 

@@ -72,7 +72,10 @@ def roam(
 
 
 def crossing(
-  rng: np.random.Generator, target: Motion, camera: Float[np.ndarray, 't 2']
+  rng: np.random.Generator,
+  target: Motion,
+  camera: Float[np.ndarray, 't 2'],
+  enlarged: float = 1.0,
 ) -> Motion:
   """Samples the motion of an obstacle that the target passes behind.
 
@@ -82,12 +85,15 @@ def crossing(
     rng: Source of randomness.
     target: Motion of the target.
     camera: Shift of the scene in each frame, x, y, px.
+    enlarged: Factor on the obstacle's size. With 1, the obstacle is about as
+      large as the target, which therefore is seldom hidden completely.
   """
   frames = len(camera)
   moment = rng.integers(frames)
   drift = rng.normal(0, 0.3, 2) * (np.arange(frames)[:, None] - moment)
   near = target.center[moment] + rng.normal(0, 0.2, 2) * target.size[moment]
   factor = rng.uniform(0.5, 1.2) * np.exp(rng.normal(0, 0.5, 2) * [1, -1])
+  factor *= enlarged
   size = np.tile(target.size[moment] * factor, (frames, 1))
   angle = np.full(frames, rng.normal(0, 0.4))
   center = near + drift + camera - camera[moment]

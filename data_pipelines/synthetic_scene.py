@@ -14,6 +14,8 @@ from data_pipelines.synthetic_textures import Textures
 _VISIBLE_PART = 0.1
 # Side of the sprites' images, px; most sprites are rendered at a smaller size.
 _SPRITE_SIDE = 96
+# Size of an obstacle that hides the target, relative to other obstacles.
+_HIDING = 2.5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,7 +32,7 @@ class Scene:
   From back to front: background, distractors, target, obstacles.
   """
 
-  def __init__(self, rng, frames, size, textures: Textures):
+  def __init__(self, rng, frames, size, textures: Textures, hides: int = 0):
     """Samples the sprites and their motion.
 
     Args:
@@ -38,6 +40,8 @@ class Scene:
       frames: Number of frames.
       size: Height and width of the frames, px.
       textures: Source of the sprites' textures and of the background.
+      hides: Number of further obstacles, which are larger than the target and
+        hide it in several frames.
     """
     h, w = size
     self._size = size
@@ -59,14 +63,22 @@ class Scene:
       self._distractor(rng, texture, outline, side, frames)
       for texture in family[1 : 1 + rng.integers(1, 4)]
     ]
-    self._before = []
-    for _ in range(rng.choice(3, p=[0.4, 0.4, 0.2])):
-      surface = textures.scene(rng, _SPRITE_SIDE, _SPRITE_SIDE)
-      form = synthetic_textures.shape(rng, _SPRITE_SIDE)
-      motion = synthetic_motion.crossing(rng, self._target.motion, self._pan)
-      image = synthetic_textures.sprite(surface, form)
-      if _apart(motion, self._target.motion):
-        self._before.append(_Actor(image, motion))
+    obstacles = [
+      self._obstacle(rng, textures)
+      for _ in range(rng.choice(3, p=[0.4, 0.4, 0.2]))
+    ]
+    obstacles += [self._obstacle(rng, textures, _HIDING) for _ in range(hides)]
+    self._before = [
+      each for each in obstacles if _apart(each.motion, self._target.motion)
+    ]
+
+  def _obstacle(self, rng, textures, enlarged=1.0) -> _Actor:
+    """Samples an obstacle that the target passes behind."""
+    surface = textures.scene(rng, _SPRITE_SIDE, _SPRITE_SIDE)
+    form = synthetic_textures.shape(rng, _SPRITE_SIDE)
+    target = self._target.motion
+    motion = synthetic_motion.crossing(rng, target, self._pan, enlarged)
+    return _Actor(synthetic_textures.sprite(surface, form), motion)
 
   def _distractor(self, rng, texture, outline, side, frames) -> _Actor:
     """Samples a distractor, which may have the outline of the target."""

@@ -22,7 +22,9 @@ TRACKED = -1
 
 
 class Run(NamedTuple):
-  """Output of a tracker on one sequence, from the first start on.
+  """Output of a tracker on one sequence, in the order of tracking.
+
+  Element i of every array belongs to frame `start + step * i` of the sequence.
 
   Attributes:
     region: Region in each frame, px: x, y, w, h or the corners of a polygon;
@@ -31,10 +33,10 @@ class Run(NamedTuple):
     event: Event in each frame: TRACKED, INITIALISED, FAILED or SKIPPED.
     confidence: In each frame, the confidence that the region is the target; NaN
       if unknown. None if the experiment does not use confidences.
-    start: Index of the first frame.
+    start: Index of the frame in which the tracker is first started.
     step: Direction of tracking, 1 forward or -1 backward.
-    first_pixel: Coordinate of the first pixel in `region`; 1 if the run was
-      read from a file in 1-based coordinates.
+    first_pixel: Coordinate that `region` gives to the first pixel of the image:
+      0, or 1 if the run was read from a file in 1-based coordinates.
   """
 
   region: Float[np.ndarray, 'n 4'] | Sequence[np.ndarray]

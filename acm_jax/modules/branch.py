@@ -153,7 +153,7 @@ def make(
 def check(
   name: str, hidden: int, template_cells: int, options: Mapping[str, bool]
 ) -> None:
-  """Checks that a fusion exists and that its response has the declared shape.
+  """Checks the options of a fusion, and its response if a head follows.
 
   Args:
     name: Name of the fusion.

@@ -137,12 +137,12 @@ def measured(config: Config) -> str:
   return json.dumps(kept, sort_keys=True)
 
 
-def _schedule_advice(rates: Float[np.ndarray, 'e'], epochs: int) -> str:
-  """Explains how to get a schedule of `epochs` epochs with the same `rates`."""
+def _schedule_advice(old_rates: Float[np.ndarray, 'e'], epochs: int) -> str:
+  """Explains how to continue an old run's rates to a number of epochs."""
   # In further epochs, the rate keeps changing by the factor between the last
   # two rates.
-  factor = rates[-1] / rates[-2] if len(rates) > 1 else 1.0
-  last_rate = rates[-1] * factor ** (epochs - len(rates))
+  factor = old_rates[-1] / old_rates[-2] if len(old_rates) > 1 else 1.0
+  last_rate = old_rates[-1] * factor ** (epochs - len(old_rates))
   return (
     'keep the old config.schedule, but set '
     f'config.schedule.last_rate={last_rate:.9g}, which gives the same rates in '

@@ -88,8 +88,7 @@ def load(
   """Loads the teacher of a run, if it has one.
 
   Args:
-    checkpoint: Training run or converted model (FOLDER, FOLDER@STEP or
-      FOLDER@best), if given.
+    checkpoint: Model or training run, as in `trained.read`, if given.
     weights: Weights of the losses: the config section `teacher`, if any.
     student: Tracker to train.
     search_size: Side of the search crop in training, px.

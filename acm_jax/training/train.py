@@ -38,10 +38,11 @@ def train(
       its steps so far would have been the same; see `resuming`.
     workdir: Folder of a new run, or of the run to resume.
     data_dir: Folder of the prepared data sets.
-    init_from: Training run or converted model with the initial weights of a new
-      run (FOLDER, FOLDER@STEP or FOLDER@best).
-    teacher: Training run or converted model to imitate. The config section
-      `teacher` sets the weights of the losses. Also required to resume the run.
+    init_from: Model or training run with the initial weights of a new run, as
+      in `trained.read`.
+    teacher: Model or training run to imitate, as in `trained.read`. The config
+      section `teacher` sets the weights of the losses. Also required to resume
+      the run.
     validation_dir: Root folder of the benchmark that the config section
       `validation` names; also required to resume the run.
 

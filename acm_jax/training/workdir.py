@@ -94,7 +94,7 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
 
 
 def read_config(workdir: Path) -> dict[str, Any]:
-  """Reads the config of a training run or of a converted model.
+  """Reads the config of a training run or of a model.
 
   Args:
     workdir: Folder of the run or the model.
@@ -110,8 +110,7 @@ def read_config(workdir: Path) -> dict[str, Any]:
   if not path.is_file():
     problem = f'no {CONFIG} in it' if workdir.is_dir() else 'no such folder'
     raise FileNotFoundError(
-      f'{workdir}: {problem}; give the folder of a training run or of a '
-      'converted model'
+      f'{workdir}: {problem}; give the folder of a training run or of a model'
     )
   try:
     config = json.loads(path.read_text())

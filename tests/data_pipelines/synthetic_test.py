@@ -80,6 +80,25 @@ def test_repeating_the_first_box_is_a_weak_baseline():
   assert 0.85 < np.mean(visible) < 1
 
 
+def test_large_obstacles_hide_the_target_but_not_in_the_first_frame():
+  hidden = {}
+  for hides in (0, 3):
+    visible = np.stack(
+      [
+        [scene.render(t)[2] for t in range(0, 40, 4)]
+        for scene in (
+          synthetic_scene.Scene(
+            np.random.default_rng(seed), 40, SIZE, Textures(), hides
+          )
+          for seed in range(12)
+        )
+      ]
+    )
+    assert visible[:, 0].all()
+    hidden[hides] = 1 - visible.mean()
+  assert hidden[3] > hidden[0] + 0.05
+
+
 def test_the_command_writes_the_folder_layout(tmp_path, run_command, refuse):
   out = tmp_path / 'out'
   argv = ['--out', out, '--sequences', 2, '--frames', 3, '--seed', 7]
@@ -99,10 +118,11 @@ def test_the_command_writes_the_folder_layout(tmp_path, run_command, refuse):
   ('extra', 'message'),
   [
     (['--frames', '0'], '--frames=0: must be at least 1'),
+    (['--hides', '-1'], '--hides=-1: must be at least 0'),
     (['--textures', 'nowhere'], 'nowhere: no such folder'),
     (['--textures', '.'], '.: no images'),
   ],
-  ids=['no frames', 'no folder', 'no images'],
+  ids=['no frames', 'negative', 'no folder', 'no images'],
 )
 def test_an_invalid_request_writes_nothing(
   tmp_path, monkeypatch, refuse, extra, message

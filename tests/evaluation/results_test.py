@@ -18,7 +18,7 @@ from acm_jax.host import staging
 
 
 def read(path, frames, name='a', benchmark='folder'):
-  """Reads the boxes of a one-pass result, in the pixel base of the file."""
+  """Reads the boxes of a one-pass result, in the coordinates of the file."""
   truth = Truth(np.ones((frames, 4)))
   run = EXPERIMENTS['one_pass'].read(
     path, name, truth, benchmarks.get(benchmark)
