@@ -31,8 +31,7 @@ def define(values: flags.FlagValues) -> None:
     'dtype',
     'float16',
     ['float16', 'float32'],
-    'Type of the numbers in the file. Commands compute with float32 in any '
-    'case.',
+    'Type of the numbers in the file. They are read as float32.',
     flag_values=values,
   )
 

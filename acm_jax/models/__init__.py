@@ -73,7 +73,8 @@ def write_weights(
   """
   arrays = {}
   for key, value in traverse_util.flatten_dict(variables, sep='/').items():
-    arrays[key] = np.ascontiguousarray(value).astype(dtype)
+    with np.errstate(over='ignore'):
+      arrays[key] = np.ascontiguousarray(value).astype(dtype)
     if not np.isfinite(arrays[key]).all():
       raise ValueError(
         f'{key}: has numbers that {dtype} cannot represent; write the model '

@@ -40,8 +40,7 @@ class FirstBox(Baseline):
 class OpenCv(Baseline):
   """Tracker of OpenCV, started with a box of whole pixels.
 
-  In a frame where the tracker fails, the previous box is repeated. Results are
-  deterministic.
+  In a frame where the tracker fails, the previous box is repeated.
   """
 
   # Name of the class in cv2.
@@ -60,9 +59,6 @@ class OpenCv(Baseline):
       )
 
   def init(self, image, box_xywh):
-    # OpenCV samples MIL's features with C's `rand`, which OpenCV's seed does
-    # not control.
-    ctypes.CDLL(None).srand(1)
     self._tracker = getattr(cv2, self.name).create()
     box = tuple(int(v) for v in np.rint(box_xywh))
     self._tracker.init(_bgr(image), box)
@@ -78,10 +74,18 @@ class OpenCv(Baseline):
 class Mil(OpenCv):
   """Multiple instance learning; the box keeps its first size.
 
+  Results are deterministic.
+
   Source: Babenko et al., CVPR 2009.
   """
 
   name = 'TrackerMIL'
+
+  def init(self, image, box_xywh):
+    # OpenCV samples MIL's features with C's `rand`, which OpenCV's seed does
+    # not control.
+    ctypes.CDLL(None).srand(1)
+    super().init(image, box_xywh)
 
 
 class Csrt(OpenCv):

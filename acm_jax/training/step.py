@@ -101,8 +101,7 @@ def train_step(
   (loss, (parts, batch_stats)), grads = loss_and_grads(state.params)
   # XLA compiles a chain of scalar operations again in every update that uses
   # its result. A reduction is compiled only once. Therefore the rate, the norm
-  # and `ok` end with a reduction; otherwise the step would take twice as long
-  # to compile.
+  # and `ok` end with a reduction.
   is_epoch = jnp.arange(len(rate_per_epoch)) == state.step // steps_per_epoch
   rate = jnp.sum(jnp.where(is_epoch, rate_per_epoch, 0.0))
   new = _update(state, grads, optimizer, rate)

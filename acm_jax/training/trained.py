@@ -35,7 +35,7 @@ def read(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
     ValueError: The config, the weights or the checkpoint are damaged, the step
       does not exist, or `best` is requested and no checkpoint was validated.
   """
-  parts = re.fullmatch(r'(.+?)(?:@(\d+|best))?', str(checkpoint))
+  parts = re.fullmatch(r'(.*?)(?:@(\d+|best))?', str(checkpoint))
   name, selected = parts.groups()
   folder = models.find(name)
   config = workdirs.read_config(folder)

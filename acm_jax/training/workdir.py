@@ -103,14 +103,14 @@ def read_config(workdir: Path) -> dict[str, Any]:
     The config, with tuples in place of lists, as in config files.
 
   Raises:
-    FileNotFoundError: The folder does not exist or has no config.
+    FileNotFoundError: The folder has no config.
     ValueError: The config cannot be read.
   """
   path = workdir / CONFIG
   if not path.is_file():
-    problem = f'no {CONFIG} in it' if workdir.is_dir() else 'no such folder'
     raise FileNotFoundError(
-      f'{workdir}: {problem}; give the folder of a training run or of a model'
+      f'{workdir}: no {CONFIG} in it; give the folder of a training run or of '
+      'a model'
     )
   try:
     config = json.loads(path.read_text())
