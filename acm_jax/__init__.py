@@ -36,10 +36,10 @@ def load(
   """Loads a trained tracker.
 
   Args:
-    checkpoint: Name of a model in the package, or folder of a model or a
-      training run. In a run, FOLDER@STEP selects the checkpoint of a step, and
-      FOLDER@best the checkpoint with the best validation result (default: the
-      newest checkpoint).
+    checkpoint: Name of a model in the package, or folder of a model or of a
+      training run. For a training run, FOLDER loads the newest checkpoint,
+      FOLDER@STEP the checkpoint of a step, and FOLDER@best the checkpoint with
+      the best validation result.
     hparams: Hyper-parameters to change, as `{'penalty_k': 0.1}` or
       `'penalty_k=0.1,size_lr=0.4'`; or the name of an entry in the config's
       section `tuned`.
@@ -49,8 +49,8 @@ def load(
 
   Raises:
     OSError: There is no such model or folder, or the folder has no checkpoint.
-    ValueError: The checkpoint does not exist, is damaged or does not belong to
-      a tracker; or `hparams` or `wide_search` is invalid.
+    ValueError: The selected checkpoint does not exist, is damaged or is not
+      that of a whole tracker; or `hparams` or `wide_search` is invalid.
   """
   from acm_jax.tracking.video_tracker import VideoTracker
   from acm_jax.training import trained

@@ -52,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _file_of(module: str) -> tuple[str, Path]:
   """Returns the name and the file of the module that runs a command.
 
-  For a package, this is the package's `__main__`.
+  Args:
+    module: Module or package of the command. A package is run by its module
+      `__main__`.
   """
   spec = importlib.util.find_spec(module)
   if spec.submodule_search_locations:
@@ -61,7 +63,10 @@ def _file_of(module: str) -> tuple[str, Path]:
 
 
 def _overview() -> str:
-  """Returns the list of commands with summaries, without importing commands."""
+  """Returns the help text, with the name and summary of each command.
+
+  The summaries are read from the source files, without importing the modules.
+  """
   lines = [__doc__, '', 'Commands (COMMAND --help shows the flags):']
   for name, module in _COMMANDS.items():
     docstring = ast.get_docstring(ast.parse(_file_of(module)[1].read_text()))

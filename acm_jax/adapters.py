@@ -21,8 +21,9 @@ def got10k(
     tracker: Tracker to wrap.
     name: Name of the tracker in the toolkit's results (default: the model's
       name).
-    first_pixel: Coordinate of the first pixel in the benchmark's files: 0 for
-      NfS, TrackingNet and VOT, 1 for the other benchmarks of the toolkit.
+    first_pixel: Coordinate that the benchmark's files give to the first pixel
+      of an image: 0 for NfS, TrackingNet and VOT, 1 for the other benchmarks of
+      the toolkit.
 
   Raises:
     ImportError: The package got10k is not installed.

@@ -1,10 +1,12 @@
 """Converts PyTorch weights to a model.
 
-The conversion is strict: nothing is written if a key of the weights is not used
-or a parameter of the tracker is not filled. ImageNet classifiers (resnet,
-mobilenet) are the exception. They become a backbone for
-`acm-jax train --init_from`, and keys that the backbone does not need are only
-listed.
+The conversion is strict: nothing is written if a key of the weights has no
+place in the tracker, or if a parameter of the tracker gets no value. Only
+modules that the official network never uses are ignored.
+
+ImageNet classifiers (resnet, mobilenet) become a backbone for
+`acm-jax train --init_from`. Modules that only the classifier has are ignored.
+The names of all ignored modules are printed.
 
 Example:
   acm-jax convert --source siamban_acm --weights model.pth \\
@@ -49,7 +51,7 @@ def define(values: flags.FlagValues) -> None:
 
 
 def main(values: flags.FlagValues) -> None:
-  """Converts the weights, and compares outputs if `--verify` is set."""
+  """Converts the weights, and checks the model's outputs if `verify` is set."""
   config = values.config.to_dict()
   reference = verify.read(Path(values.verify)) if values.verify else None
   weights = files.read(Path(values.weights))

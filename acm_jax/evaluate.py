@@ -6,11 +6,12 @@ gets a copy of the scores, tables and plots, because a later evaluation on
 another benchmark replaces those in OUT. OUT/BENCHMARK also gets tracked.png, a
 sheet of frames. Sequences that already have results are not tracked again.
 
-The tracker is run as each benchmark prescribes: in vot2016 to vot2019, with
-restarts after failures; in vot2022_stb, from several start frames, called
-anchors; in all others, in one pass over each sequence, which in vot_lt also
-stores confidences. For the test sets of GOT-10k and TrackingNet, the command
-writes no scores, but an archive to submit to the benchmark's server.
+The tracker is run as each benchmark prescribes. In vot2016 to vot2019, it is
+restarted after failures. In vot2022_stb, it is started at several frames of a
+sequence, called anchors. In all other benchmarks, it is run once over each
+sequence. In vot_lt, its confidences are also stored. For the test sets of
+GOT-10k and TrackingNet, the command writes no scores, but an archive to submit
+to the benchmark's server.
 
 With --search, the command tries values of penalty_k, window_influence and
 size_lr: the checkpoint's values and random values. It ranks these candidates by
@@ -54,7 +55,7 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_list(
     'sequences',
     None,
-    'Comma-separated subset of the sequences (default: all).',
+    'Comma-separated names of the sequences to track (default: all).',
     **optional,
   )
   flags.DEFINE_multi_string(
@@ -81,7 +82,7 @@ def define(values: flags.FlagValues) -> None:
 
 
 def main(values: flags.FlagValues) -> None:
-  """Evaluates the checkpoint and baselines, or searches hyper-parameters."""
+  """Evaluates the tracker and baselines, or searches for hyper-parameters."""
   benchmark, root = benchmarks.get(values.benchmark), Path(values.data_dir)
   baselines = {name: BaselineFollower(name) for name in values.baseline}
   for flag in ('budget', 'seed'):

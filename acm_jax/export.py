@@ -1,7 +1,7 @@
 """Exports a trained tracker as a model: config.json and weights.safetensors.
 
-What only training needs is left out. `--checkpoint`, `--init_from` and
-`--teacher` of all commands accept the folder of a model.
+Everything that only training needs is left out. `--checkpoint`, `--init_from`
+and `--teacher` of all commands accept the folder of a model.
 
 Example:
   acm-jax export --checkpoint runs/siamban_acm@best --out siamban_acm
@@ -31,7 +31,7 @@ def define(values: flags.FlagValues) -> None:
     'dtype',
     'float16',
     ['float16', 'float32'],
-    'Type of the numbers in the file. They are read as float32.',
+    'Type of the numbers in weights.safetensors (float32 once loaded).',
     flag_values=values,
   )
 

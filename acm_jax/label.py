@@ -1,9 +1,9 @@
-"""Labels videos with a trained tracker, as sequences to train on.
+"""Labels videos with a trained tracker and writes sequences to train on.
 
 Videos are cut into stretches of at most --length frames. In each stretch,
 targets are proposed automatically or read from a file. They are tracked forward
-and backward; frames in which the two passes agree are labelled. OUT gets the
-layout `folder`, which `acm-jax prepare` reads.
+and backward; frames in which the two passes agree are labelled. The sequences
+in --out have the layout that `acm-jax prepare --dataset folder` reads.
 
 Example:
   acm-jax label --checkpoint runs/nanotrackv3 --video clip.mp4 \\

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 def masked_mean(
   values: Float[Array, '*s'], weight: Float[Array, '*s']
 ) -> Float[Array, '']:
-  """Computes the weighted mean; a sum of weights below 1 is replaced by 1."""
+  """Computes the sum of weighted values, divided by max(1, sum of weights)."""
   return jnp.sum(values * weight) / jnp.maximum(jnp.sum(weight), 1)
 
 

@@ -35,12 +35,12 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'workdir',
     None,
-    'Folder of the run that holds the synthetic sequences, for configs that '
-    'train on them (default: runs).',
+    'Folder of the run, whose subfolder data/ holds the synthetic sequences; '
+    'used only by configs that train on such sequences (default: runs).',
     **optional,
   )
   flags.DEFINE_integer(
-    'pairs', 32, 'Number of pairs.', lower_bound=1, **optional
+    'pairs', 32, 'Number of pairs to plot.', lower_bound=1, **optional
   )
 
 

@@ -35,16 +35,16 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'check',
     None,
-    "Archive of results for the benchmark's server, to check instead of "
-    'scoring.',
+    "Archive of results for the benchmark's server. If given, the archive is "
+    'checked and nothing is scored.',
     flag_values=values,
   )
   flags.DEFINE_string(
     'annotations',
     None,
-    'Annotations: root folder of the official benchmark, folder with '
-    'annotations/<sequence>.txt, or JSON file of pysot or DaSiamRPN. With '
-    '--check, it must be the root folder.',
+    'Annotations: the root folder of the official benchmark, a folder with '
+    'files annotations/<sequence>.txt, or a JSON file of pysot or DaSiamRPN. '
+    'With --check, only the root folder is accepted.',
     flag_values=values,
   )
   flags.DEFINE_multi_string(
@@ -59,9 +59,9 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'protocol',
     None,
-    'Scoring protocol, named after the toolkit whose rules it follows: '
-    f"{', '.join(toolkits.TOOLKITS)}, or vot_toolkit for VOT's own "
-    "experiments (default: the benchmark's own toolkit).",
+    'Scoring protocol, which has the name of the toolkit whose rules it '
+    f"follows: {', '.join(toolkits.TOOLKITS)} or, for VOT's own experiments, "
+    "vot_toolkit (default: the benchmark's own toolkit).",
     flag_values=values,
   )
 

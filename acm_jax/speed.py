@@ -5,7 +5,7 @@
 --part input times reading pairs from --clips.
 
 The implementations of an operation are timed in turns, so that noise of the
-machine affects all of them alike. Writes the JSON file OUT with the keys
+machine affects all of them alike. Writes the JSON file --out, with the keys
 device, threads, jax, part, batch_size and rows, and prints the rows as a table.
 
 Example:

@@ -1,9 +1,9 @@
 """Tracks targets through a video.
 
-Writes boxes.csv with the columns frame, target, x, y, w, h (px, 0-based),
-score, lost (0 or 1) and margin (score minus the highest score outside the box);
-the video tracked.mp4 with the boxes drawn in; and tracked.png, a sheet of
-frames.
+Writes three files. boxes.csv has the columns frame, target, x, y, w, h (px,
+0-based), score, lost (0 or 1) and margin (the score minus the highest score of
+the locations outside the box). tracked.mp4 is the video with the boxes drawn
+in. tracked.png is a sheet of frames.
 
 Example:
   acm-jax track --checkpoint runs/siamban_acm --video dog.mp4 \\

@@ -2,8 +2,9 @@
 
 The folder gets config.json, checkpoints/, metrics.jsonl and TensorBoard
 events. SIGINT or SIGTERM ends the run with a checkpoint, from which the same
-command resumes the run. The run keeps its newest checkpoints and the one
-with the best validation result, which other commands read as DIR@best.
+command resumes the run. The run keeps its newest checkpoints and the checkpoint
+with the best validation result. Other commands read the latter as DIR@best,
+where DIR is the folder of the run.
 
 Example:
   acm-jax train --config siamban_acm:quickstart --workdir runs/quickstart
@@ -28,10 +29,10 @@ def define(values: flags.FlagValues) -> None:
     'workdir': 'Folder of the run (default: runs/<name of the config>).',
     'data_dir': 'Folder of the prepared data sets (default: $ACM_DATA).',
     'init_from': 'Source of the initial weights of a new run: name of a model '
-    'in the package, or folder of a model or of a training run, where DIR@STEP '
-    'or DIR@best selects a checkpoint.',
-    'teacher': 'Tracker to imitate, like `init_from`; requires the config '
-    'section `teacher`.',
+    'in the package, folder of a model, or folder DIR of a training run. '
+    'DIR@STEP or DIR@best selects a checkpoint of a training run.',
+    'teacher': 'Tracker to imitate: a model or a training run, given as in '
+    '`init_from`. Requires the config section `teacher`.',
     'validation_dir': 'Root folder of the benchmark named in the config '
     'section `validation`.',
   }

@@ -1,7 +1,7 @@
 """Registers a trained tracker with the toolkit of the VOT challenge.
 
 Writes trackers.ini into a VOT workspace. The toolkit reads this file and runs
-the tracker in a separate process. Needs the extra `vot`.
+the tracker in a separate process. Needs `pip install "acm-jax[vot]"`.
 
 Example:
   acm-jax vot --checkpoint runs/siamban_acm --out workspace
@@ -56,7 +56,8 @@ class Tracker:
 
     Args:
       image: Path of the image.
-      target: Box x, y, w, h, px, 0-based; and a dict of properties, not used.
+      target: Pair of the box x, y, w, h, px, 0-based, and a dict of properties,
+        which is not used.
 
     Raises:
       OSError: The image does not exist.
@@ -91,7 +92,7 @@ def registry(checkpoint: str, name: str, changes: dict[str, str]) -> str:
   Args:
     checkpoint: Value of the flag `--checkpoint`.
     name: Name of the tracker.
-    changes: Other arguments of `Tracker`, by name.
+    changes: Mapping from names of other arguments of `Tracker` to values.
   """
   folder, _, step = checkpoint.partition('@')
   if folder not in models.names():

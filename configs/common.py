@@ -10,8 +10,8 @@ Each section of a config holds the keyword arguments of a function or class:
     sets          data_pipelines.mixture.DataSet; keys are names of data sets
     data          data_pipelines.pipeline.train_batches
     synthetic     data_pipelines.synthetic_set.ensure (presets only)
-    augment       acm_jax.training.augment.Distortion; its template and search
-                  are acm_jax.training.augment.Ranges
+    augment       acm_jax.training.augment.Distortion; the subsections template
+                  and search hold arguments of acm_jax.training.augment.Ranges
     optimizer     acm_jax.training.optimizer.make
     schedule      acm_jax.training.schedule.rate_per_epoch
     phases        acm_jax.training.schedule.make_phase; keys are names of phases
@@ -20,7 +20,9 @@ Each section of a config holds the keyword arguments of a function or class:
                   acm-jax train --teacher (optional)
     validation    acm_jax.training.sections.Validation, for
                   acm-jax train --validation_dir (optional)
-    train, log, checkpoints    acm_jax.training.sections
+    train         acm_jax.training.sections.Train
+    log           acm_jax.training.sections.Log
+    checkpoints   acm_jax.training.sections.Saving
     sharding      acm_jax.training.sharding.Sharding
 
 The value `precision` is the precision of matrix products, an argument of
@@ -57,10 +59,10 @@ FROZEN = {
 
 
 def recipe() -> ConfigDict:
-  """Returns the recipe of SiamRPN++ with ResNet-50, not yet locked.
+  """Returns an unlocked config with the recipe of SiamRPN++ with ResNet-50.
 
-  The caller adds the sections `hparams` and `tuned`, and the name and the
-  fusion of the section `tracker`.
+  The caller adds the sections `hparams` and `tuned`. To the section `tracker`,
+  the caller adds the name of the tracker and the fusion.
 
   Source: the released code of pysot (arXiv:1812.11703).
   """
@@ -130,10 +132,10 @@ def _tracker() -> ConfigDict:
 
 
 def _sets() -> ConfigDict:
-  """Returns the data sets.
+  """Returns the section `sets`.
 
   `num_use` is the number of pairs per epoch; -1 stands for one pair per video.
-  `gap` is the largest distance between the two images of a pair, in frames.
+  `gap` is the largest difference between the frame numbers of a positive pair.
   """
   return ConfigDict(
     {
@@ -178,12 +180,16 @@ def _phases() -> ConfigDict:
 
 
 def unfrozen_at(epoch: int, layers: str, rate: float) -> ConfigDict:
-  """Returns the phases of a backbone that is frozen until `epoch`.
+  """Returns phases that freeze the whole backbone until `epoch`.
+
+  From `epoch` on, some layers of the backbone train; its other layers stay
+  frozen.
 
   Args:
     epoch: First epoch, counted from 0, in which layers of the backbone train.
-    layers: Regular expression for the numbers of the layers that train.
-    rate: Factor on the learning rate of the layers that train.
+    layers: Regular expression that matches the number of each layer that
+      trains, such as '[234]' for layer2, layer3 and layer4.
+    rate: Factor on the learning rate of these layers.
   """
   return ConfigDict(
     {
@@ -215,8 +221,8 @@ _ALEXNET = {
 }
 # Changes of the recipe for each backbone. Source: the released experiments of
 # pysot. No experiment trains MobileNetV2, so its phases are our choice. There
-# are no experiments with ResNet-18 and ResNet-34, which use the recipe of
-# ResNet-50.
+# are no experiments with ResNet-18 and ResNet-34, so these backbones use the
+# recipe of ResNet-50.
 BACKBONES = {
   'resnet18': {},
   'resnet34': {},

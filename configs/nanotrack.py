@@ -21,7 +21,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
   """Returns the config.
 
   Args:
-    arg: 'tiny', or nothing for the official recipe.
+    arg: 'tiny'; None or '' for the official recipe.
 
   Raises:
     ValueError: `arg` is unknown.

@@ -7,7 +7,8 @@
 
 Arguments after the colon:
 
-    sets=composed+davis    trains only on this subset of the data sets
+    sets=A+B               trains only on the data sets A and B; the choices are
+                           composed, davis and coco
     fusion=acm             replaces the correlations with ACM
     fusion=nano_xcorr      continues to train NanoTrackV3 without ACM, as a
                            control
@@ -18,10 +19,10 @@ By default, ACM works in parallel to the correlations, and its last layer starts
 at zero. A run that starts from the weights of NanoTrackV3 therefore has the
 outputs of NanoTrackV3 at step 0.
 
-The recipe is our choice, for little data. The backbone is frozen. The other
-pretrained parts have a low learning rate and keep their batch-norm statistics.
-NanoTrackV3 is the teacher. The best checkpoint is chosen by tracking in five
-held-out sequences of DAVIS.
+The recipe is our choice for a small amount of data. The backbone is frozen. The
+other pretrained parts have a low learning rate and keep their batch-norm
+statistics. NanoTrackV3 is the teacher. The best checkpoint is chosen by
+tracking in five held-out sequences of DAVIS.
 """
 
 from ml_collections import ConfigDict
@@ -29,10 +30,11 @@ from ml_collections import ConfigDict
 from configs import common, nanotrack
 
 # For each fusion: the factors on the learning rate of the parts that start from
-# random weights, the factor for the pretrained parts outside the backbone, and
-# the batch norms with frozen statistics. With fusion=acm, the statistics of the
-# towers (the convolutions behind the fusions) are not frozen, because the
-# inputs of the towers differ from those in NanoTrackV3.
+# random weights, the factor on the learning rate of the pretrained parts
+# outside the backbone, and the batch norms with frozen statistics. With
+# fusion=acm, the statistics of the towers (the convolutions behind the fusions)
+# are not frozen, because the inputs of the towers differ from those in
+# NanoTrackV3.
 _RATES = {
   'residual_acm': (
     (('(cls|loc)/(acm|join)/', 1.0),),
@@ -117,7 +119,8 @@ def _transfer(
     config: Config to change.
     fresh: Pairs of a regular expression and a factor on the learning rate, for
       the parts that start from random weights.
-    other: Factor for the pretrained parts outside the backbone.
+    other: Factor on the learning rate of the pretrained parts outside the
+      backbone.
     statistics: Regular expressions for the batch norms outside the backbone
       that have frozen statistics.
     whole: Whether the backbone trains as well.

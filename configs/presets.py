@@ -1,8 +1,9 @@
 """Arguments of a config: the comma-separated text after the colon of --config.
 
-quickstart        a narrow AlexNet on synthetic sequences, takes minutes
-quickstart,tiny   an even narrower AlexNet, takes seconds
-small             MobileNetV2 on a little real video, takes an hour or two
+quickstart        a narrow AlexNet on synthetic sequences; trains in minutes
+quickstart,tiny   an even narrower AlexNet; trains in seconds
+small             MobileNetV2 on synthetic sequences and a little real video;
+                  trains in an hour or two
 backbone=NAME     another backbone, and the changes that its official recipe
                   needs
 fusion=NAME       another fusion
@@ -139,7 +140,7 @@ def _fusion(tracker: ConfigDict, name: str) -> None:
 
 
 def _set(tracker: ConfigDict, **values) -> None:
-  """Sets the values of keys that the tracker has, and ignores other keys."""
+  """Sets those of `values` whose keys `tracker` has; ignores the others."""
   tracker.update({k: v for k, v in values.items() if k in tracker})
 
 

@@ -3,9 +3,10 @@
     acm-jax train --config siamban_acm
     acm-jax train --config siamban_acm:quickstart
 
-The full recipe has not been run yet. The head is that of the released code,
-with 3x3 kernels. To change only the fusion of SiamBAN, set tracker.head_size=1
-and tracker.fusion_options.extra_conv=False.
+The full recipe has not been run yet. As in the released code, not only the
+fusion differs from SiamBAN: a 3x3 convolution follows ACM, and the kernels of
+the head are 3x3. To replace the fusion alone, set tracker.head_size=1 and
+tracker.fusion_options.extra_conv=False.
 
 Source: arXiv:2012.02776 and the released code. According to the authors, the
 recipe is that of SiamBAN.

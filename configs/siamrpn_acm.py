@@ -6,8 +6,8 @@
 The full recipe has not been run yet.
 
 The authors released no code for SiamRPN++ACM. This config replaces the
-correlation with ACM in every level and branch. The head has the form of the
-head that the authors released for SiamBAN-ACM. The recipe is that of SiamRPN++.
+correlation with ACM in every level and branch. The head is built like the
+released head of SiamBAN-ACM. The recipe is that of SiamRPN++.
 
 Source: arXiv:2012.02776.
 """

@@ -10,10 +10,11 @@ class RawBatch(NamedTuple):
   """A batch of training pairs, decoded but not yet augmented.
 
   Each RGB image is the centre of a context crop, which shows a target with its
-  surroundings. The trackers take smaller images, usually 127 px for the
-  template and 255 px for the search region; the margin is for shift and scale
-  augmentation. The device augments, cuts and labels the images. The arrays are
-  NumPy arrays on the host and JAX arrays on a device.
+  surroundings. The images are larger than those that the trackers take (usually
+  127 px for the template and 255 px for the search region), which leaves a
+  margin for shift and scale augmentation. The device augments, cuts and labels
+  the images. The arrays are NumPy arrays on the host and JAX arrays on a
+  device.
 
   Attributes:
     template: Image around the target in the template frame.

@@ -6,8 +6,8 @@ A clip set is a folder of
                               frames of a track), with the track's name and,
                               for each frame, the crop as JPEG, the frame
                               number and the box
-    index/*.npy               for each frame: position of the JPEG in its shard,
-                              box and frame number; for each track: first
+    index/*.npy               for each frame: box, frame number, and the shard
+                              and position of the JPEG; for each track: first
                               frame, number of frames, name, video and class
     manifest.json             settings; numbers of tracks, of frames and of
                               omitted frames; size and checksum of every other
@@ -149,8 +149,8 @@ class ClipSet:
 
     Args:
       frame: Index of the frame in the set.
-      side: Side of the centre that the caller needs, px. Ignored: the JPEG
-        always holds the whole crop.
+      side: Side of the central square that the caller needs, px. Ignored: the
+        JPEG always shows the whole crop.
 
     Raises:
       ValueError: The JPEG is truncated.

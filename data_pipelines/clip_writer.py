@@ -27,7 +27,7 @@ from data_pipelines.clips import Clip, Cut, Report
 # A TFRecord holds the length of the data (8 bytes), a checksum of the length (4
 # bytes), the data, and a checksum of the data (4 bytes).
 _RECORD_HEAD, _RECORD_TAIL = 12, 4
-# Number of bytes at the start of a JPEG by which the JPEG is found in a record.
+# To find a JPEG in a record, its first `_HEAD` bytes are searched for.
 _HEAD = 16
 _TRACKS_PER_SHARD = 64
 
@@ -221,7 +221,7 @@ def _write_index(
     parts: Columns of the index, one mapping per shard.
 
   Returns:
-    Manifest entries of the written files, keyed by file name.
+    Dictionary from names of the written files to their manifest entries.
   """
   index = folder / clip_set.INDEX
   index.mkdir(exist_ok=True)

@@ -93,14 +93,14 @@ class Report:
 def cut(track: Track, settings: Cut, report: Report) -> Iterator[Clip]:
   """Yields the clips of a track in order.
 
-  A frame is left out, and counted in the report by the reason in parentheses,
-  if
+  A frame is left out in the following cases. The report counts the frames that
+  are left out for each reason, under the name in parentheses.
 
-  - the target is not visible (the track's `reason`),
-  - the box is not finite, or is less than a pixel wide or high ('degenerate'),
-  - the box is outside the image ('outside'),
-  - the image is missing or damaged ('unreadable'), or
-  - the annotation ends before the frame ('without a row').
+  - The target is not visible (the track's `reason`, such as 'absent').
+  - The box is not finite, or is less than a pixel wide or high ('degenerate').
+  - The box is outside the image ('outside').
+  - The image is missing or damaged ('unreadable').
+  - The annotation ends before the frame ('without a row').
   """
   if track.spare:
     report.dropped['without a row'] += track.spare

@@ -25,17 +25,18 @@ ADVICE = (
 
 
 def load(folder: epath.PathLike) -> dict[str, Any]:
-  """Reads the manifest of a folder without checking its kind and version.
+  """Reads the manifest of a folder, but does not check its kind and version.
 
   Raises:
-    FileNotFoundError: The folder has no manifest, so it is not a clip set.
+    FileNotFoundError: The folder has no manifest.
     ValueError: The manifest is not a JSON object.
   """
   path = epath.Path(folder) / NAME
   if not path.exists():
     raise FileNotFoundError(
-      f'{folder}: not a clip set (manifest.json is missing); name another '
-      'folder, or write a set with acm-jax prepare'
+      f'{folder}: not a clip set or composed set (manifest.json is missing); '
+      'name another folder, or write a set with acm-jax prepare or acm-jax '
+      'composed'
     )
   try:
     manifest = json.loads(path.read_text())
@@ -55,7 +56,7 @@ def read(folder: epath.PathLike, kind: str, version: int) -> dict[str, Any]:
   """Reads the manifest of a folder and checks its kind and version.
 
   Raises:
-    FileNotFoundError: The folder has no manifest, so it is not a clip set.
+    FileNotFoundError: The folder has no manifest.
     ValueError: The manifest describes another kind of data, has an unsupported
       version, or is not JSON.
   """

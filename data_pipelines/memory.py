@@ -4,9 +4,9 @@ Images are decoded by threads of this process or by worker processes. Workers
 are for data sets that run much Python code, such as composed sets. Threads
 would wait for each other in such code, because of the interpreter's lock.
 
-A buffer has several slots, which are filled in turn. Each slot holds one batch.
-Worker processes write into the buffer through shared memory, since pickling the
-images would take four times as long as copying them.
+Decoded images are written into a buffer with several slots, which are filled in
+turn. Each slot holds one batch. The buffer of worker processes is in shared
+memory, since pickling the images would take four times as long as copying them.
 """
 
 import collections

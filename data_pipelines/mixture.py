@@ -20,12 +20,12 @@ class DataSet:
 
   Attributes:
     path: Folder of the set, local or at an address that etils.epath supports.
-    weight: Relative frequency of templates from this set: twice the weight of
-      another set means twice as many templates.
-    num_use: Number of pairs per epoch, as in pysot; used in place of `weight`.
-      -1 stands for the number of videos in the set; 0 means to use `weight`.
-    gap: Largest distance between the two frames of a positive pair, in frame
-      numbers.
+    weight: Relative frequency of templates from this set. A set with twice the
+      weight of another set contributes twice as many templates.
+    num_use: Weight in the form of pysot, the number of pairs per epoch; used in
+      place of `weight`. -1 stands for the number of videos in the set. With 0,
+      `weight` is used.
+    gap: Largest difference between the frame numbers of a positive pair.
   """
 
   path: epath.PathLike
@@ -42,7 +42,10 @@ class Sides(NamedTuple):
 
 
 class Sample(NamedTuple):
-  """A pair, with the fields of RawBatch; the images may still be JPEGs."""
+  """A training pair: the fields of `RawBatch`, without the batch axis.
+
+  The images are JPEGs until they are decoded.
+  """
 
   template: bytes | UInt8[np.ndarray, 'ht ht 3']
   search: bytes | UInt8[np.ndarray, 'hs hs 3']
@@ -84,12 +87,12 @@ class Mixture:
       same_category: Fraction of the negative pairs in which both targets have
         the same class and come from the same data set. If the data set has no
         second target of that class, the classes may differ.
-      keep: Clip sets to read now and keep in memory: 'none', 'remote' or 'all'.
+      keep: Which clip sets to load into memory now: 'none', 'remote' or 'all'.
 
     Raises:
       FileNotFoundError: A data set is missing.
       ValueError: An argument is out of range, the crops of a set are too small,
-        or the frames of a set are too far apart for its gap.
+        or the stride of a set is larger than its gap.
     """
     sets = [s if isinstance(s, DataSet) else DataSet(**s) for s in sets]
     if not sets:
@@ -132,7 +135,7 @@ class Mixture:
     )
 
   def decode(self, number: int) -> Sample:
-    """Reads a pair by its number and decodes its images with OpenCV."""
+    """Reads pair `number` and decodes its images with OpenCV."""
     pair = self.pairs[number]
     sample = self.read(pair)
     return sample._replace(
@@ -156,21 +159,24 @@ class Mixture:
 
 
 def _check(data_set: DataSet, clips: TrainingSet, side: int) -> None:
-  """Checks that a set's crops are large enough and its frames close enough.
+  """Checks the side of a set's crops, and its stride.
+
+  The stride is the distance between successive frames of the set. It must not
+  exceed the gap, the largest distance between the frames of a positive pair.
 
   Args:
-    data_set: Settings of the set, with the gap that the stride must not exceed.
+    data_set: Settings of the set, such as the gap.
     clips: The opened set.
     side: Minimum side of the crops, px.
 
   Raises:
-    ValueError: The crops are too small, or the frames are too far apart.
+    ValueError: The crops are too small, or the stride is larger than the gap.
   """
   if clips.crop_size < side:
     raise ValueError(
       f'{clips.folder}: crops of {clips.crop_size} px are smaller than the '
-      f'{side} px that augmentation can reach; write the set with a larger '
-      'crop_size, or reduce shift and scale'
+      f'{side} px of an image with its margin for augmentation; write the set '
+      'with a larger crop_size, or reduce shift and scale'
     )
   if clips.track_count.max() > 1 and data_set.gap < clips.stride:
     raise ValueError(
@@ -191,8 +197,12 @@ def _weight(data_set: DataSet, clips: TrainingSet) -> float:
 
 
 def _corner(crop_size: int, side: int) -> int:
-  """Returns the first row of a crop's central square of `side` px.
+  """Returns the index of the first row of the square at a crop's centre.
 
-  The first column has the same number.
+  The first column of the square has the same index.
+
+  Args:
+    crop_size: Side of the crop, px.
+    side: Side of the square, px.
   """
   return (crop_size - side) // 2

@@ -1,7 +1,8 @@
 """Samples training pairs, each of two frames, from data sets.
 
-Pair number i depends only on the data sets, the seed and i, not on other pairs.
-Resumed runs and several hosts therefore read the same pairs.
+Pair number i depends only on i and on the arguments of the sampler, not on
+other pairs. The pairs of a run therefore stay the same if the run is resumed or
+divided among several hosts.
 
 All videos of a set are equally likely, and so are all tracks of a video.
 
@@ -24,17 +25,16 @@ class SetIndex(NamedTuple):
     track_count: Number of frames in each track, at least 1.
     track_video: Index of each track's video, ascending from 0.
     frame_number: Position of each frame in its video, ascending in a track.
-    weight: Relative frequency of templates from this data set: twice the weight
-      of another set means twice as many templates.
-    gap: Largest distance between the two frames of a positive pair, in frame
-      numbers.
+    weight: Relative frequency of templates from this data set. A set with twice
+      the weight of another set contributes twice as many templates.
+    gap: Largest difference between the frame numbers of a positive pair.
     track_category: Class of each track's target, empty if unknown; None if all
       classes are unknown.
     track_objects: IDs of the objects that each track can show, one row per
       track: the target first, then other objects. Rows with fewer objects are
-      padded with -1. None if every track shows only its own target. A track
-      that can show the template's target is never the search track of a
-      negative pair.
+      padded with -1. None if every track shows only its own target. The search
+      frame of a negative pair never comes from a track that can show the
+      template's target.
   """
 
   track_first: Int[np.ndarray, 't']
@@ -87,14 +87,15 @@ class PairSampler:
       seed: Random seed of the run, 0 or more.
       negative: Fraction of the pairs that show two different targets.
       same_category: Fraction of the negative pairs in which both targets have
-        the same class. The targets come from two videos of one data set, since
-        another frame of the template's video might show the template's target.
-        If the data set has no such second target, the classes may differ.
+        the same class. The two targets come from different videos of one data
+        set, since other tracks of the template's video might also show the
+        template's target. If the data set has no such second target, the
+        classes may differ.
 
     Raises:
       ValueError: `datasets` is empty, a weight or gap is negative, no weight is
         positive, a fraction is outside [0, 1], or negative pairs are requested
-        although every track shows the same target.
+        although all tracks can show the same target.
     """
     weights = np.array([d.weight for d in datasets], float)
     if not (weights >= 0).all() or weights.sum() <= 0:
@@ -226,7 +227,7 @@ def _objects(index: SetIndex) -> Int[np.ndarray, 't k']:
 
 
 def _everywhere(objects: Int[np.ndarray, 't k']) -> bool:
-  """Returns whether some object can appear in all tracks of a data set."""
+  """Returns whether all tracks of a data set can show the same target."""
   targets = np.intersect1d(objects[0], objects[:, 0])
   return any((objects == target).any(axis=1).all() for target in targets)
 
@@ -244,9 +245,9 @@ class _Classes:
     )
 
   def like(self, track: int) -> Int[np.ndarray, 'k']:
-    """Returns all tracks of the same class as a track.
+    """Returns the indices of all tracks that have the class of `track`.
 
-    Returns no track if the class is unknown.
+    The result is empty if the class of `track` is unknown.
     """
     if not len(self._number) or not self._names[self._number[track]]:
       return self._order[:0]

@@ -1,6 +1,9 @@
 """Reads training batches from clip sets and composed sets.
 
-Two sources read the same folders and yield the same pairs and boxes:
+A clip set stores JPEG crops around targets. A composed set renders such crops
+on demand.
+
+Two readers, called sources, yield the same pairs and boxes from the same sets:
 
     records  a tf.data pipeline, which decodes only the centre of each JPEG
     memory   OpenCV, without TensorFlow; keeps clip sets in memory
@@ -46,7 +49,7 @@ def train_batches(
 
   Args:
     sets: Data sets, each as a `DataSet` or as a mapping with its fields.
-    batch_size: Number of pairs in a step, over all processes.
+    batch_size: Number of pairs in a batch, over all processes.
     template_side: Side of the template images, px.
     search_side: Side of the search images, px.
     seed: Random seed, 0 or more; pair i is a function of the seed and i.
@@ -56,12 +59,13 @@ def train_batches(
       target of that class, the classes may differ.
     source: 'records' or 'memory'.
     workers: Number of worker processes that read and decode batches, only with
-      the source 'memory'. Each worker opens the sets. With 0, threads of this
-      process do the work. The batches do not depend on `workers`.
+      the source 'memory'. Each worker opens the sets, and keeps only remote
+      clip sets in memory. With 0, threads of this process do the work. The
+      batches do not depend on `workers`.
     first_step: Number of the first batch, for resuming.
-    last_step: Number of the batch before which to stop (default: endless).
-      Runs should set `last_step`, since tf.data takes most of a minute to
-      abandon batches that it reads ahead.
+    last_step: Number of the batch before which to stop (default: endless). If
+      the caller stops earlier, tf.data takes most of a minute to abandon the
+      batches that it has begun to read.
     process_index: Index of this process, from 0.
     process_count: Number of processes, each of which reads an equal part of
       every batch.

@@ -1,12 +1,14 @@
 """Prepares a clip set from a data set's official files, shard by shard.
 
 A data set is a list of units, which are videos or images. The units are divided
-into shards in a fixed order. This process, worker processes or the workers of
-Apache Beam write the shards independently of each other. Then the shards' parts
-of the index are merged into one index.
+into shards in a fixed order. The shards are written independently of each
+other: by the calling process, by worker processes, or by the workers of Apache
+Beam. Each shard comes with a part of the index; at the end, the parts are
+merged into one index.
 
 Until a local set is complete, its files are in a temporary folder next to the
-output folder. A repeated run skips the shards that are complete.
+output folder. A remote set is written directly into the output folder. A
+repeated run skips the shards that are complete.
 """
 
 import concurrent.futures
@@ -54,11 +56,10 @@ class Job:
 class Shard:
   """A shard to write.
 
-  A file in `folder` lists the shard's videos or images.
-
   Attributes:
     job: Job that the shard is a part of.
-    folder: Output folder of the shard.
+    folder: Folder of the unfinished clip set. A file in this folder lists the
+      videos or images of the shard.
     number: Number of the shard.
   """
 
@@ -88,7 +89,7 @@ def prepare(
     exclude: Names of videos or images to leave out.
 
   Returns:
-    The manifest.
+    The manifest of the clip set.
 
   Raises:
     OSError: The source or one of its files is missing, or the disk is full.
@@ -167,7 +168,7 @@ def _is_whole(folder: epath.Path) -> bool:
 def _write(
   shards: Sequence[Shard], counts: Sequence[int], workers: Workers, label: str
 ) -> None:
-  """Has the workers write shards, and shows the progress.
+  """Writes shards with `workers`, and shows the progress.
 
   Args:
     shards: Shards to write.
@@ -312,8 +313,8 @@ def _settings(job: Job, units: Sequence[Unit]) -> dict[str, Any]:
 def _claimed(folder: epath.Path, settings: dict[str, Any]) -> Iterator[dict]:
   """Reserves the folder of an unfinished clip set for one run.
 
-  Yields the settings. If the run fails, the folder is kept only if at least one
-  shard is complete.
+  Stores `settings` in the folder and yields them. If the run fails, the folder
+  is kept only if at least one shard is complete.
 
   Raises:
     ValueError: The folder was left by a run with other settings, or another
@@ -325,8 +326,8 @@ def _claimed(folder: epath.Path, settings: dict[str, Any]) -> Iterator[dict]:
     earlier = claim.read_text() if claim.exists() else ''
     if earlier not in ('', json.dumps(settings)):
       raise ValueError(
-        f'{folder}: left by an earlier run with other settings or files; '
-        'remove it, or repeat the earlier command'
+        f'{folder}: left by an earlier run with other settings, videos or '
+        'images; remove it, or repeat the earlier command'
       )
     if not earlier:
       with replacing(claim) as path:

@@ -1,9 +1,10 @@
 """Writes a data set as a clip set, the form that training reads.
 
---source is the official download, unpacked or as an archive (zip, tar); --list
-prints the layout of each data set. --source and --out may be addresses that
-etils.epath supports, such as gs://. If interrupted, run the same command again
-to resume. With --beam, Apache Beam does the work (needs the extra `beam`).
+--source is the official download, unpacked or as an archive (zip, tar). --list
+prints the layout that the files of each data set must have. --source and --out
+may be addresses that etils.epath supports, such as gs://. To resume after an
+interruption, repeat the command. With --beam, Apache Beam writes the set (needs
+the extra `beam`).
 
 Examples:
   acm-jax prepare --dataset got10k --source GOT-10k \\
@@ -38,7 +39,7 @@ def define(values: flags.FlagValues) -> None:
       'exclude',
       'File with the names of videos or images to leave out, one per line.',
     ),
-    ('beam', 'Flags of Apache Beam; if given, Apache Beam does the work.'),
+    ('beam', 'Flags of Apache Beam; if given, Apache Beam writes the set.'),
   ):
     flags.DEFINE_string(name, None, text, **on)
   flags.DEFINE_bool(
@@ -48,14 +49,18 @@ def define(values: flags.FlagValues) -> None:
     **on,
   )
   flags.DEFINE_bool(
-    'list', False, 'Only print the layouts of all data sets.', **on
+    'list',
+    False,
+    'Only print the layout that the files of each data set must have.',
+    **on,
   )
   for name, default, text in (
     (
       'stride',
       None,
-      'Take every Nth frame of a video (default: chosen per data set, so that '
-      'a clip spans twice the usual gap between the frames of a pair).',
+      'Sampling step N: every Nth frame of a video is taken (default: chosen '
+      'for each data set, so that a clip spans at least twice the usual '
+      'maximum distance between the two frames of a training pair).',
     ),
     ('crop_size', Cut.crop_size, 'Side of the crops, px.'),
     ('quality', Cut.quality, 'Quality of the JPEGs, 0 to 100.'),
@@ -65,7 +70,7 @@ def define(values: flags.FlagValues) -> None:
 
 
 def main(values: flags.FlagValues) -> None:
-  """Prepares or verifies a clip set, or lists the layouts of the data sets."""
+  """Prepares or verifies a clip set, or prints the layouts of the data sets."""
   if values.list:
     print(_layouts())
     return
@@ -83,7 +88,7 @@ def main(values: flags.FlagValues) -> None:
 
 
 def _layouts() -> str:
-  """Returns a description of the layout of every data set."""
+  """Returns descriptions of all data sets and of the layouts of their files."""
   return '\n'.join(
     f'{name}: {sources.described(name)}' for name in sources.names()
   )

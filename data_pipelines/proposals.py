@@ -52,17 +52,19 @@ def propose(
 ) -> Float[np.ndarray, 'n 4']:
   """Proposes boxes of objects in the first of several frames.
 
-  Moving objects come first, in descending order of size. Textured regions
-  follow, sampled for variety from the 2 * `count` best.
+  Boxes of moving objects come first, in descending order of size. Boxes of
+  textured regions follow: for variety, they are drawn at random from the
+  2 * `count` best.
 
   Args:
     frames: RGB frames of one shot, in order.
     count: Maximum number of boxes.
-    seed: Random seed for sampling the textured regions.
+    seed: Random seed for drawing the textured regions.
 
   Returns:
-    Boxes x, y, w, h, px of the frames, 0-based. Boxes that overlap an earlier
-    box too much, touch the border or have little contrast are left out.
+    Boxes x, y, w, h, 0-based, in px of `frames`. Boxes are left out if they
+    overlap an earlier box too much, touch the border, are too small or too
+    large, or have little contrast.
   """
   h, w = frames[0].shape[:2]
   scale = min(1.0, _LONGEST / max(h, w))
@@ -87,9 +89,10 @@ def moving_boxes(
 
   A pixel counts as changed if it differs from all later images, with at most
   one exception. The later images are first aligned by homographies, which model
-  a rotating camera or a distant scene. A moving object is found only at its
-  location in the first image, since each location that it moves to differs in
-  few of the later images.
+  a rotating camera or a distant scene. A moving object is found only where it
+  is in the first image. A place that the object reaches later does not count as
+  changed, since the place differs from the first image only while the object is
+  there.
 
   Args:
     first: Grey image.
@@ -203,16 +206,16 @@ def _corners(image, most: int) -> Float[np.ndarray, 'n 2']:
 
 
 def _aligned(other, first, corners) -> UInt8[np.ndarray, 'h w']:
-  """Warps an image to align it with the first image.
+  """Warps `other` to align it with `first`.
 
-  Where the warped image has no pixels, those of the first image are used. The
-  image is returned unchanged if it cannot be aligned, for instance because too
-  few corners can be tracked.
+  Pixels that the warped image does not cover are taken from `first`. Returns
+  `other` unchanged if the alignment fails, for instance because too few corners
+  can be tracked.
 
   Args:
     other: Image to align.
     first: Image to align with.
-    corners: Corners of the first image, x, y, px.
+    corners: Corners of `first`, x, y, px.
   """
   if len(corners) < _LEAST_CORNERS:
     return other
@@ -240,11 +243,11 @@ def _at_least(box_xywh, side: float) -> Float[np.ndarray, 'n 4']:
 
 
 def _change(first, other) -> UInt8[np.ndarray, 'h w']:
-  """Computes how many grey levels `first` is outside the range of `other`.
+  """Computes by how many grey levels `first` leaves the range of `other`.
 
-  At each pixel, the range is from the minimum to the maximum of `other` in the
-  3 x 3 window around the same location. The window tolerates a misalignment of
-  one pixel. The result is 0 where `first` is inside the range.
+  The range at a pixel reaches from the minimum to the maximum of `other` in the
+  3 x 3 window around the pixel. The window tolerates a misalignment of one
+  pixel. The result is 0 where `first` is inside the range.
   """
   around = np.ones((3, 3), np.uint8)
   return np.maximum(

@@ -118,7 +118,7 @@ def read_batches(
 
 
 def _blank(side: int) -> Sample:
-  """Returns a pair of black images, used if a pair cannot be read."""
+  """Returns a black placeholder for a pair that cannot be read."""
   jpeg = cv2.imencode('.jpg', np.zeros((side, side, 3), np.uint8))[1].tobytes()
   box = np.zeros(4, np.float32)
   return Sample(jpeg, jpeg, box, box, False, np.zeros(2, np.uint32))

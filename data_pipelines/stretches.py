@@ -40,11 +40,13 @@ def stretches(
 
   Args:
     frames: RGB frames of a video; a change of their size counts as a cut.
-    length: Maximum number of frames in a stretch.
-    every: Sampling step: every `every`-th frame of the video is used.
-    starts: Numbers of the frames at which stretches begin. Frames between the
-      end of a stretch and the next start are left out. By default, each stretch
-      begins where the previous one ended.
+    length: Maximum number of frames in a stretch, after sampling.
+    every: Sampling step: a stretch holds every `every`-th frame of the video,
+      counted from the first frame of the stretch.
+    starts: Positions in the video, counted from 0, of the frames at which
+      stretches begin. A stretch ends at the next start at the latest. If it
+      ends earlier, the frames up to the next start are left out. By default,
+      each stretch begins where the previous one ended.
   """
   stretch, before = Stretch([], []), None
   for number, frame in enumerate(frames):

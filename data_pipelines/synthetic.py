@@ -32,9 +32,10 @@ class Video(NamedTuple):
 
   Attributes:
     frames: RGB frames.
-    box_xywh: Bounds of the target, x, y, w, h, px. They include occluded parts
-      but are clipped to the frame; NaN where the target is outside the frame.
-    visible: Whether at least a tenth of the target is visible in each frame.
+    box_xywh: Box of the target in each frame, x, y, w, h, px. The box includes
+      occluded parts of the target, but not parts outside the frame. NaN for
+      frames that do not show the target.
+    visible: For each frame, whether at least a tenth of the target is visible.
   """
 
   frames: UInt8[np.ndarray, 't h w 3']
@@ -57,7 +58,8 @@ def generate(
     size: Height and width of the frames, px.
     textures: Folder of photographs to cut the textures from (default:
       procedural textures).
-    hides: Number of large obstacles, which hide the target in several frames.
+    hides: Number of extra obstacles, large enough to hide the target in several
+      frames.
 
   Raises:
     FileNotFoundError: The folder of textures does not exist.
@@ -96,8 +98,8 @@ def write_folder(
     seed: Random seed; sequence i is `generate((seed, i), ...)`.
     textures: Folder of photographs to cut the textures from (default:
       procedural textures).
-    hides: Number of large obstacles in each sequence, which hide the target in
-      several frames.
+    hides: Number of extra obstacles in each sequence, large enough to hide the
+      target in several frames.
 
   Raises:
     FileNotFoundError: The folder of textures does not exist.
@@ -149,8 +151,8 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_integer(
     'hides',
     0,
-    'Number of large obstacles in each sequence, which hide the target in '
-    'several frames.',
+    'Number of extra obstacles in each sequence, large enough to hide the '
+    'target in several frames.',
     **on,
   )
 

@@ -24,11 +24,11 @@ class Motion:
 
 
 def wander(rng: np.random.Generator, frames: int, keep: float) -> np.ndarray:
-  """Samples a stationary random path of unit variance.
+  """Samples a stationary autoregressive process of mean 0 and variance 1.
 
   Args:
     rng: Source of randomness.
-    frames: Length of the path.
+    frames: Number of values, one per frame.
     keep: Correlation between the values in consecutive frames.
   """
   noise = rng.normal(0, 1, frames)

@@ -40,8 +40,8 @@ class Scene:
       frames: Number of frames.
       size: Height and width of the frames, px.
       textures: Source of the sprites' textures and of the background.
-      hides: Number of further obstacles, which are larger than the target and
-        hide it in several frames.
+      hides: Number of extra obstacles, large enough to hide the target in
+        several frames.
     """
     h, w = size
     self._size = size
@@ -203,10 +203,10 @@ class Camera:
 
 
 def _apart(a: Motion, b: Motion) -> bool:
-  """Returns whether two sprites do not overlap in the first frame.
+  """Returns whether two sprites, before rotation, are apart in the first frame.
 
-  Obstacles must not overlap the target there, since trackers start from the
-  first frame.
+  An obstacle is used only if it is apart from the target in that frame, since
+  trackers start from that frame.
   """
   gap = abs(a.center[0] - b.center[0]) - (a.size[0] + b.size[0]) / 2
   return bool((gap > 0).any())

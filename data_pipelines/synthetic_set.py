@@ -1,4 +1,4 @@
-"""Clip sets of procedural sequences, which are generated when first needed."""
+"""Clip sets of procedural sequences; a set is written when first needed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,11 +52,10 @@ def ensure(
   textures: Path | None = None,
   crop_size: int = crops.CROP_SIZE,
 ) -> Path:
-  """Writes a clip set of procedural sequences unless it already exists.
+  """Writes a clip set of procedural sequences, unless `out` holds this set.
 
-  An existing synthetic clip set with other settings is replaced, since it can
-  be generated again. A folder that does not hold a synthetic clip set
-  is refused.
+  If `out` holds a synthetic clip set with other settings, that set is replaced,
+  since it can be generated again. A folder with anything else is refused.
 
   Args:
     out: Folder of the clip set.
@@ -75,9 +74,9 @@ def ensure(
     FileNotFoundError: `out` exists but has no manifest, so it is not a clip
       set; or the folder of textures does not exist.
     RuntimeError: The set must be written and TensorFlow is not installed.
-    ValueError: `out` does not hold a synthetic clip set, its clip set has an
-      unsupported format version, or its manifest is damaged; or the folder of
-      textures has no images, or an image in it cannot be decoded.
+    ValueError: `out` holds a clip set that is not synthetic, has an unsupported
+      format version or has a damaged manifest; or the folder of textures has no
+      images, or an image in it cannot be decoded.
   """
   settings: dict[str, Any] = {
     'synthetic': {

@@ -1,4 +1,8 @@
-"""Common interface of the sets that training reads: clip and composed sets."""
+"""Common interface of clip sets and composed sets, which training reads.
+
+A clip set stores JPEG crops around targets. A composed set renders such crops
+on demand.
+"""
 
 from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
@@ -49,12 +53,13 @@ class TrainingSet(Protocol):
   track_objects: Int[np.ndarray, 't k']
 
   def jpeg(self, frame: int, side: int) -> bytes:
-    """Returns a frame's crop, or at least the centre of the crop, as JPEG.
+    """Returns the crop of a frame, or only the crop's centre, as JPEG.
 
     Args:
       frame: Index of the frame in the set.
-      side: Side of the centre that the caller needs, px. The decoded pixels of
-        that centre are the same whether or not the JPEG holds the whole crop.
+      side: Side of the central square that the caller needs, px. The JPEG holds
+        at least this square. The square decodes to the same pixels as it would
+        from a JPEG of the whole crop.
 
     Raises:
       ValueError: The frame is damaged.
@@ -65,11 +70,14 @@ class TrainingSet(Protocol):
 
 
 def open_set(folder: epath.PathLike, in_memory: bool = False) -> TrainingSet:
-  """Opens a clip set or a composed set, depending on the manifest.
+  """Opens a clip set or a composed set.
+
+  The manifest in the folder tells whether the set is a clip set or composed.
 
   Args:
     folder: Path of the set, local or at an address that etils.epath supports.
-    in_memory: Whether to read a whole clip set now and keep it in memory.
+    in_memory: Whether to load a clip set into memory now; has no effect on a
+      composed set.
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.
@@ -93,10 +101,10 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
 
 
 def read_names(folder: epath.PathLike) -> list[str]:
-  """Returns the names in a set, without opening the whole set.
+  """Returns the names of a set's contents, without opening the whole set.
 
-  The names are those of the tracks in a clip set. In a composed set, they are
-  those of the objects, of the photographs and of the photographs' folders.
+  A clip set has the names of its tracks. A composed set has the names of its
+  objects, of its photographs and of the photographs' folders.
 
   Raises:
     FileNotFoundError: The folder or a file in it is missing.

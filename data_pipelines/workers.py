@@ -1,9 +1,10 @@
 """Worker processes that all call the same function.
 
 Workers are spawned and import only the module of the function, so no worker
-loads JAX or the program's other imports. Workers ignore the signals that end
-the program, but end when the program ends, even if it is killed. Only pipes
-connect workers and program, so a killed program leaves nothing behind.
+loads JAX or the program's other imports. Workers ignore the signals SIGINT and
+SIGTERM, but end when the program ends, even if the program is killed. Only
+pipes connect the workers with the program, so a killed program leaves nothing
+behind.
 """
 
 import contextlib
@@ -25,16 +26,16 @@ from typing import Any
 def start(
   count: int, make: Callable[[], Callable]
 ) -> Iterator[Callable[..., Future]]:
-  """Starts processes, each of which calls the function that `make` returns.
+  """Starts worker processes, which call a function on request.
 
   Args:
-    count: Number of processes.
-    make: Function that returns the workers' function; called once in each
-      worker. Must be picklable, such as a `functools.partial` of a module's
-      function, and may hold shared memory.
+    count: Number of workers.
+    make: Function without arguments that returns the function to call. Each
+      worker calls `make` once. `make` must be picklable, such as a
+      `functools.partial` of a module's function, and may hold shared memory.
 
   Yields:
-    Function `submit`. `submit(*arguments)` has a worker call the function with
+    Function `submit`. `submit(*arguments)` calls the function in a worker with
     these arguments and returns a future of the result. The future raises the
     error that `make` or the function raised, or RuntimeError if the worker
     died.

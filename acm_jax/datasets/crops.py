@@ -52,8 +52,9 @@ def context_crop(
   """Cuts out the context crop of a target, a square centred on its box.
 
   The scale is that of a tracker's template crop with a side of 127 px. The
-  centre of the crop's pixels is the centre of the pixels that the box covers.
-  Pixels of the crop outside the image get the image's mean colour.
+  centre of the crop is the centre of the pixels that the box covers,
+  x + (w - 1) / 2 and y + (h - 1) / 2. Pixels of the crop that lie outside the
+  image get the image's mean colour.
 
   Args:
     image: RGB image.

@@ -24,8 +24,8 @@ class Sequence:
     frame_paths: Image file of each frame, in order.
     box_xywh: Box in each frame, px, 0-based; NaN where none is annotated.
     absent: Whether the target is labelled as absent, for each frame.
-    attributes: Challenges in the sequence, such as occlusion, under the
-      benchmark's names; empty if unknown.
+    attributes: Names that the benchmark gives to the challenges in the
+      sequence, such as occlusion; empty if unknown.
   """
 
   name: str
@@ -68,7 +68,7 @@ def make(
   absent: np.ndarray | None = None,
   attributes: Sequence_[str] = (),
 ) -> Sequence:
-  """Makes a sequence after checking that frames and rows match.
+  """Makes a sequence after checking that every row has a frame.
 
   Frames beyond the last row are left out, as in all benchmark toolkits.
 
@@ -164,7 +164,7 @@ def decode(data: bytes, where: str) -> UInt8[np.ndarray, 'h w 3']:
 
 
 def frame_number(stem: str) -> int | None:
-  """Returns the number at the end of an image's name; None without a number.
+  """Returns the number at the end of an image's name, or None if none is there.
 
   Args:
     stem: Name of the image file without its suffix.
@@ -174,9 +174,10 @@ def frame_number(stem: str) -> int | None:
 
 
 def numbered_images(folder: Path) -> dict[int, Path]:
-  """Returns the image files of a folder by frame number, in ascending order.
+  """Returns a dictionary from frame numbers to the image files of a folder.
 
   The frame number is the number at the end of a file's name, before the suffix.
+  The dictionary is in ascending order of frame numbers.
 
   Raises:
     FileNotFoundError: The folder does not exist.
@@ -214,10 +215,10 @@ def read_rows(path: Path, columns: tuple[int, ...]) -> list[list[float]]:
 
   Args:
     path: Text file; empty lines are allowed only at the end.
-    columns: Permitted numbers of values in a row.
+    columns: Permitted lengths of a row.
 
   Returns:
-    The numbers of each row.
+    One list of numbers for each row.
 
   Raises:
     FileNotFoundError: The file does not exist.
@@ -253,10 +254,10 @@ def parse_rows(
   Args:
     text: Content of a file; empty lines are allowed only at the end.
     where: Name of the file, for messages.
-    columns: Permitted numbers of values in a row.
+    columns: Permitted lengths of a row.
 
   Returns:
-    The numbers of each row.
+    One list of numbers for each row.
 
   Raises:
     ValueError: A row has the wrong length or a value that is not a number.
@@ -291,8 +292,8 @@ def read_boxes(path: Path, first_pixel: int = 0) -> Float[np.ndarray, 'n 4']:
   Args:
     path: Text file with four values per row; the values may be NaN where the
       target is absent.
-    first_pixel: Coordinate of the first pixel in the file: 0, or 1 as in
-      Matlab.
+    first_pixel: Coordinate that the file gives to the first pixel of an image:
+      0, or 1 as in Matlab.
 
   Raises:
     FileNotFoundError: The file does not exist.

@@ -23,7 +23,7 @@ from acm_jax.host.staging import is_local
 
 ARCHIVES = ('.zip', '.tar')
 _PACKED = ('.gz', '.tgz', '.bz2', '.xz')
-# If a folder has more subfolders than this, they are not searched for archives.
+# If a folder has more subfolders than this, none is searched for archives.
 _MAX_PARTS = 32
 # Maximum number of concurrent requests to a remote file system.
 _REQUESTS = 32
@@ -83,7 +83,7 @@ def join(*parts: str) -> str:
 
 
 def find(tree: Tree, name: str, depth: int = 3) -> str | None:
-  """Returns the uppermost folder with a file or folder `name`, or None.
+  """Returns the uppermost folder that has a file or folder `name`, or None.
 
   Only the root and the folders up to `depth` levels below it are searched.
   """
@@ -210,7 +210,7 @@ class Folder(Tree):
     return path.exists() and not path.is_dir()
 
   def _inside(self, name: str) -> tuple[Tree, str] | None:
-    """Splits a name into zip archive and member; None outside an archive."""
+    """Returns the zip archive in the path `name` and the rest, or None."""
     end = name.find('.zip')
     if end < 0 or (self._path / name[: end + 4]).is_dir():
       return None
@@ -348,7 +348,7 @@ class _Layers(Tree):
     self._layers, self.label = layers, self._base.label
 
   def _inside(self, name: str) -> Iterator[tuple[Tree, str]]:
-    """Yields the trees that may contain a name, and the name in each."""
+    """Yields each tree that may contain `name`, and the name in that tree."""
     for root, tree in self._layers:
       if not root:
         yield tree, name
@@ -389,7 +389,7 @@ class _Layers(Tree):
   def _holder(self, name: str) -> tuple[Tree, str]:
     """Finds the tree that contains a file, and the file's name in that tree.
 
-    For a file that does not exist, returns the folder and the name unchanged.
+    If no tree contains the file, returns the opened folder and `name`.
     """
     for tree, inner in self._inside(name):
       if inner in tree:

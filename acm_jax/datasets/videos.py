@@ -73,7 +73,7 @@ def open_video(source: str) -> Video:
 
 
 def _capture(source: int | str, failure: str) -> Video:
-  # Without this, FFmpeg prints the problem to stderr, in addition to the error
+  # By default, FFmpeg prints the problem to stderr, in addition to the error
   # that is raised.
   os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
   capture = cv2.VideoCapture(source)

@@ -35,9 +35,9 @@ class _Annotation(NamedTuple):
       if `size` is None.
     attributes: Attributes of the sequence, such as occlusion, as the benchmark
       names them; empty if not annotated.
-    anchors: Direction of tracking, 1 forward or -1 backward, from each anchor.
-      Keys are the indices of the anchors, which are the frames in which
-      trackers are started. Empty if the benchmark has no anchors.
+    anchors: Dictionary from anchors, which are the indices of the frames at
+      which trackers are started, to the direction of tracking: 1 forward, -1
+      backward. Empty if the benchmark has no anchors.
   """
 
   where: str
@@ -58,11 +58,11 @@ def read(benchmark: Benchmark, path: Path) -> dict[str, Truth]:
     path: One of: a JSON file of pysot or DaSiamRPN; a folder with one such
       file; a folder with `annotations/<sequence>.txt` and, if absence is
       labelled, `absent/<sequence>.txt` (1 = absent); the root folder of the
-      official benchmark. Coordinates in JSON files must be 0-based or 1-based
-      as in the official files.
+      official benchmark. Coordinates in JSON files must be 0-based if those in
+      the official files are, and else 1-based.
 
   Returns:
-    Ground truth by sequence.
+    A dictionary from names of sequences to their ground truth.
 
   Raises:
     OSError: A file cannot be read.
@@ -306,7 +306,7 @@ def _annotation(where, name, regions, absent, size=None) -> _Annotation:
 
 
 def _official(found, benchmark, path) -> dict[str, _Annotation]:
-  """Returns the annotations of a benchmark's sequences, by official name."""
+  """Returns a dictionary from official names of sequences to annotations."""
   match = matcher(benchmark, benchmark.sequences)
   whole = BENCHMARKS.get(benchmark.whole)
   match_whole = matcher(whole, whole.sequences) if whole else match

@@ -1,8 +1,8 @@
 """Archives of results for benchmarks that only a server can score.
 
-An archive for GOT-10k contains one folder per sequence, with a file of boxes
-and a file of times. An archive for TrackingNet contains one file of boxes per
-sequence. These folders or files are at the top level of the archive.
+An archive for GOT-10k has one folder per sequence, which contains a file of
+boxes and a file of seconds per frame. An archive for TrackingNet has one file
+of boxes per sequence. No other folder encloses these folders or files.
 """
 
 import re
@@ -71,8 +71,8 @@ def check(
     only: Names of the sequences that the archive must have (default: all).
     named: Path that messages show for the archive (default: `path`).
     frames: Number of frames of each sequence. Each file of a sequence must have
-      one row per frame. If the number of frames of a sequence is not given, its
-      files must only have the same number of rows as each other.
+      one row per frame. If the number of frames of a sequence is not given, the
+      files of that sequence need only agree in their number of rows.
 
   Returns:
     Summary for the user.

@@ -17,12 +17,13 @@ class Benchmark:
     name: Name of the benchmark.
     layout: Layout of the official folders, a key of
       `acm_jax.datasets.layouts.LAYOUTS`.
-    first_pixel: Coordinate of the first pixel in annotations and result files,
-      0 or 1.
+    first_pixel: Coordinate that annotations and result files give to the first
+      pixel of an image, 0 or 1.
     labels_absence: Whether the annotations label frames in which the target is
       absent. If so, scoring uses the labels in addition to the boxes.
-    sequences: Names of the official sequences, in order (default: taken from
-      `table`). If empty, all annotated sequences count.
+    sequences: Names of the official sequences, in order (default: the names in
+      `table`). Empty if there is no official list; then all annotated sequences
+      belong to the benchmark.
     table: Name of a table in `acm_jax.datasets.tables`, which lists the
       official sequences and the number of frames of each. Empty if the
       benchmark has no table.
@@ -32,8 +33,8 @@ class Benchmark:
     experiment: Name of the experiment in which trackers are run, a key of
       `experiments.EXPERIMENTS`.
     lengths: First and last of the run lengths, in frames, over which the
-      expected average overlap (EAO) is averaged; the anchor experiment leaves
-      out the last. None if EAO is not scored.
+      expected average overlap (EAO) is averaged. In the anchor experiment, the
+      average leaves out the last run length. None if EAO is not scored.
     cut: Sequences with more images than annotated frames. In results of these
       sequences, rows without an annotation are ignored.
     hidden: Whether only the benchmark's server has the annotations.
@@ -66,7 +67,10 @@ class Benchmark:
       object.__setattr__(self, 'sequences', tables.names(self.table))
 
   def frames(self) -> dict[str, int]:
-    """Returns the official number of frames by sequence; empty if unknown."""
+    """Returns a dictionary from sequences to official numbers of frames.
+
+    The dictionary is empty if the numbers are unknown.
+    """
     return tables.frames(self.table) if self.table else {}
 
 
@@ -78,8 +82,8 @@ BENCHMARKS = {
     Benchmark('otb2013', 'otb', first_pixel=1, table='otb2013', whole='otb100'),
     Benchmark('uav123', 'uav123', first_pixel=1, table='uav123', prefix='uav_'),
     Benchmark('uav20l', 'uav20l', first_pixel=1, table='uav20l', prefix='uav_'),
-    # uav123_10fps and nfs240 take only names of sequences from the tables of
-    # UAV123 and NfS, because these tables count frames at another frame rate.
+    # The tables of UAV123 and NfS count frames at another frame rate, so
+    # uav123_10fps and nfs240 use these tables only for names of sequences.
     Benchmark(
       'uav123_10fps',
       'uav123_10fps',
@@ -237,9 +241,10 @@ def sequences(
 
 
 def official(benchmark: Benchmark, found: list[Sequence]) -> list[Sequence]:
-  """Selects the sequences of a benchmark, and gives them the official names.
+  """Returns the sequences in `found` that belong to a benchmark.
 
-  If the benchmark has no list of official sequences, returns `found`.
+  The returned sequences have the official names. If the benchmark has no list
+  of official sequences, returns `found` unchanged.
   """
   if not benchmark.sequences:
     return found

@@ -26,12 +26,13 @@ ACCURACY_ROBUSTNESS = Points(
 class Sums(NamedTuple):
   """Sums over runs, from which the expected overlap is computed.
 
-  Index i is a run length: the number of frames after the start, which is frame
-  0. The expected overlap at this run length is `overlap[i] / count[i]`.
+  A run starts in its frame 0. Index i is a run length, which is the number of
+  frames after the start. The expected overlap at run length i is
+  `overlap[i] / count[i]`.
 
   Attributes:
-    overlap: Sums over runs. Each run adds the mean of its overlaps in frames 1
-      to i to the sum at index i.
+    overlap: Sum, at each run length i, of the mean overlaps of the runs. The
+      mean overlap of a run is taken over its frames 1 to i.
     count: Number of runs in each sum of `overlap`.
   """
 
@@ -48,7 +49,7 @@ def redrawn(
   reaches are left out.
 
   Args:
-    sums: `Sums` of each sequence, over its runs.
+    sums: `Sums` over the runs of each sequence; one element per sequence.
     kept: Slice of the indices of the sums. It selects the run lengths over
       which the expected overlap is averaged.
 

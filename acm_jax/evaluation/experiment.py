@@ -28,9 +28,9 @@ class Analysis(NamedTuple):
 
   Attributes:
     score: Function that scores a tracker's runs against the ground truth.
-    figures: Headings of the figures that `score` returns, by name. A figure is
-      a score that is a single number. Tables have one column per figure, in
-      this order.
+    figures: Headings of the figures that `score` returns; keys are names of
+      figures. A figure is a score that is a single number. Tables have one
+      column per figure, in this order.
     rank: Name of the figure that ranks trackers.
     needs_sizes: Whether regions are clipped to the images. If so, scores differ
       slightly from the toolkit's when the size of the images is unknown.
@@ -115,8 +115,8 @@ class Experiment(abc.ABC):
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
     """Yields requests to start the tracker, or to track in the next frame.
 
-    The generator is sent the tracker's answer to each request, and returns the
-    runs; see `evaluation.protocol`.
+    The caller sends the tracker's answer to each request into the generator. At
+    the end, the generator returns the runs; see `evaluation.protocol`.
 
     Raises:
       ValueError: The ground truth lacks data that the experiment needs.
@@ -126,10 +126,11 @@ class Experiment(abc.ABC):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the number of rows that each result file of a sequence must have.
+    """Returns a dictionary from result files to their numbers of rows.
 
-    Keys are the paths of the files, in the tracker's folder `folder`. The files
-    need not exist.
+    Keys are the paths of all result files of a sequence, in the tracker's
+    folder `folder`. The files need not exist. Values are the numbers of rows
+    that complete files have.
     """
 
   def find(
@@ -143,7 +144,8 @@ class Experiment(abc.ABC):
         or to None if no sequence matches.
 
     Returns:
-      Files by sequence, and the names of text files that match no sequence.
+      A dictionary from sequences to their result files, and a list of the text
+      files that match no sequence.
     """
     return find_results(folder, folder / self.subfolder, match)
 

@@ -1,4 +1,7 @@
-"""One-pass metrics of boxes. `toolkits` decides which frames count."""
+"""Metrics of boxes in the one-pass experiment.
+
+The functions in `evaluation.toolkits` choose the frames that are measured.
+"""
 
 import numpy as np
 from jaxtyping import Float
@@ -60,9 +63,10 @@ def success_curve(
   is 20 / 21 for a perfect result.
 
   Args:
-    overlap: Overlap in each frame that may be a hit.
-    frames: Number of frames to divide by. Frames that have no value in
-      `overlap` are misses.
+    overlap: Overlaps in frames. Frames that are misses in any case may be left
+      out.
+    frames: Number of frames to divide by. It includes the frames that `overlap`
+      leaves out, which count as misses.
   """
   ordered = np.sort(overlap)
   below = np.searchsorted(ordered, OVERLAP_THRESHOLDS, side='right')
@@ -116,7 +120,7 @@ def fraction_at_most(
   thresholds: Float[np.ndarray, 't'],
   frames: int,
 ) -> Float[np.ndarray, 't']:
-  """Divides the number of values at or below each threshold by `frames`.
+  """Counts the values at or below each threshold, and divides by `frames`.
 
   NaN counts as above every threshold.
   """
@@ -130,7 +134,7 @@ def fraction_at_least(
   thresholds: Float[np.ndarray, 't'],
   frames: int,
 ) -> Float[np.ndarray, 't']:
-  """Divides the number of values at or above each threshold by `frames`.
+  """Counts the values at or above each threshold, and divides by `frames`.
 
   NaN counts as below every threshold.
   """

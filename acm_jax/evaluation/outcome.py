@@ -15,11 +15,11 @@ class Scores:
 
   Attributes:
     figures: Scores that are single numbers. Keys are the names in scores.json.
-    curves: Scores that are curves, by name. A curve has the fraction of frames
-      at each threshold.
-    rated: Number of frames over which the average overlap and the success rates
-      are averaged, which is the weight in `pooled`; 0 in experiments that do
-      not have these figures.
+    curves: Scores that are curves. Keys are the names of the curves. A curve
+      has the fraction of frames at each threshold.
+    rated: Number of rated frames, over which the average overlap and the
+      success rates are averaged; 0 in experiments without these figures.
+      `pooled` weights sequences by this number.
   """
 
   figures: Mapping[str, float]
@@ -42,7 +42,7 @@ def mean(scores: Sequence[Scores]) -> Scores:
 
 
 def pooled(scores: Sequence[Scores]) -> Scores:
-  """Returns the mean over sequences, weighted by the number of rated frames."""
+  """Returns the mean over sequences, weighted by `Scores.rated`."""
   return _weighted(scores, np.array([score.rated for score in scores]))
 
 
@@ -75,14 +75,15 @@ class Outcome(NamedTuple):
   Attributes:
     total: Scores over all sequences.
     sequences: Scores of each sequence.
-    redraw: Function from counts [draws, sequences] to the figure that ranks
-      trackers, for each draw, for confidence intervals. A draw is one
-      resampling of the sequences (`tables.draws`); its counts say how often
-      each sequence was drawn.
-    short: Number of rows of each result that has fewer rows than the
-      annotation, by sequence. The missing rows count as misses.
-    long: Number of rows of each result that has more rows than the annotation,
-      by sequence. The additional rows are not scored.
+    redraw: Function for confidence intervals and for scores on an attribute.
+      From counts [draws, sequences], the function computes the figure that
+      ranks trackers, once per draw. A draw is one resampling (`tables.draws`)
+      or selection of the sequences; its counts say how often each sequence was
+      drawn.
+    short: Sequences whose result has fewer rows than the annotation, with the
+      number of rows of the result. The missing rows count as misses.
+    long: Sequences whose result has more rows than the annotation, with the
+      number of rows of the result. The additional rows are not scored.
   """
 
   total: Scores

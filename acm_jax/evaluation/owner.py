@@ -21,9 +21,9 @@ def check(folder: Path, about: Mapping[str, Any]) -> None:
     about: Description that identifies the tracker, with JSON values.
 
   Raises:
-    ValueError: The folder has results of another tracker, and the message lists
-      the names of the values that differ; or the folder has files without a
-      stored description.
+    ValueError: The folder has results of another tracker, or has files but no
+      stored description. In the first case, the message lists the names of the
+      values in which the trackers differ.
   """
   path = folder / _FILE
   if path.is_file():
@@ -56,7 +56,7 @@ def mark(folder: Path, about: Mapping[str, Any]) -> None:
 
 
 def _differences(path: Path, about: Mapping[str, Any]) -> list[str]:
-  """Returns the names of the values that differ between file and `about`."""
+  """Returns the names of the values in which the file and `about` differ."""
   try:
     before = dict(json.loads(path.read_text()))
   except (ValueError, TypeError):

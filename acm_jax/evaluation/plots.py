@@ -40,7 +40,7 @@ def write(
 
   Args:
     plots: Plots to write.
-    scores: Scores by tracker.
+    scores: Scores of each tracker; keys are names of trackers.
     heading: Description of what was scored, printed above each plot.
     out: Existing output folder.
   """
@@ -68,10 +68,11 @@ def _write_curve(plot, scores, heading, out):
 def write_attributes(
   success: Mapping[str, Mapping[str, float]], heading: str, out: Path
 ) -> None:
-  """Writes a radar plot and a CSV file of the success for each attribute.
+  """Writes one radar plot and one CSV file of the success on all attributes.
 
   Args:
-    success: Success by attribute, then by tracker.
+    success: Success of each tracker on the sequences with an attribute. Keys
+      are attributes, then trackers.
     heading: Description of what was scored, printed above the plot.
     out: Existing output folder.
   """
@@ -120,8 +121,8 @@ def write_search(
   """Writes a PNG file that plots success against each hyper-parameter.
 
   Args:
-    values: Values of each hyper-parameter, one per candidate. The best
-      candidate is first.
+    values: Values of each hyper-parameter, one per candidate. A candidate is
+      one setting of all hyper-parameters. The best candidate is first.
     success: Success of each candidate, in the same order.
     given: Index of the candidate that the search started from.
     heading: Description of the search, printed above the plot.

@@ -8,8 +8,9 @@ A tracking protocol owns the loop over a sequence:
         answer = yield Next()
       return runs
 
-A driver runs a tracker or a baseline and answers each request with the output
-for the requested frame. The answer to a `Start` has the box of that `Start`.
+A driver, such as `running.scheduler.drive`, runs a trained tracker or a
+baseline tracker. The driver answers each request with the tracker's output for
+the requested frame. The answer to a `Start` has the box of that `Start`.
 
 A *scoring* protocol is something else: the rules by which a toolkit computes
 scores; see `evaluation.toolkits`.

@@ -24,8 +24,8 @@ def pysot_overlap(
   """Returns the IoU of two regions, counted in pixels by pysot's rules.
 
   A rectangle is treated as a polygon. Corners are rounded to whole pixels, with
-  halves rounded away from 0. Edges belong to the polygon, but a row in which
-  the polygon is a single point does not. Regions are clipped to an image with
+  halves rounded away from 0. Edges belong to the polygon. Rows in which the
+  polygon is a single point are left out. Regions are clipped to an image with
   one row and one column more than `bounds`.
 
   Args:
@@ -64,7 +64,7 @@ def _floored_extent(corners):
 
 def _pysot_rows(corners):
   rows = _rasterised(np.trunc(corners + np.copysign(0.5, corners)))
-  # A row in which the polygon is a single point does not belong to the polygon.
+  # Rows in which the polygon is a single point are left out.
   right = np.where(rows.left < rows.right, rows.right, -np.inf)
   return rows._replace(right=right)
 

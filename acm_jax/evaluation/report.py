@@ -32,21 +32,22 @@ class Report:
     missing: Sequences of the benchmark that were not scored. A sequence is left
       out for all trackers if it was not requested, if it has no annotation, or
       if at least one tracker has no result for it (see `lacking`).
-    trackers: Scores by tracker.
-    ignored: Text files of each tracker that match no sequence.
-    lacking: Annotated sequences for which a tracker has no result, by tracker.
-      These sequences are also in `missing`.
-    short: Number of rows of each result that has fewer rows than the
-      annotation, by tracker and sequence. The missing rows count as misses.
-    long: Number of rows of each result that has more rows than the annotation,
-      by tracker and sequence. The additional rows are not scored.
-    runs: Number of runs of each sequence that has several, by tracker and
-      sequence. Scores are averaged over the runs.
+    trackers: Scores of each tracker.
+    ignored: For each tracker, the text files that match no sequence.
+    lacking: For each tracker, the requested sequences that have an annotation
+      but no result. These sequences are also in `missing`.
+    short: For each tracker, the sequences whose result has fewer rows than the
+      annotation, with the number of rows. The missing rows count as misses.
+    long: For each tracker, the sequences whose result has more rows than the
+      annotation, with the number of rows. The additional rows are not scored.
+    runs: For each tracker, the sequences that have several runs, with the
+      number of runs. Scores are averaged over the runs.
     unbounded: Sequences with an unknown image size. Regions in these sequences
       are not clipped to the images, although the scoring protocol clips them.
-    cropped: Number of annotated frames and official number of frames, by
-      sequence; only sequences in which the two differ.
-    attributes: Scored sequences by attribute; empty if attributes are unknown.
+    cropped: Sequences whose number of annotated frames differs from the
+      official number of frames, with these two numbers.
+    attributes: For each attribute, the scored sequences that have it; empty if
+      attributes are unknown.
   """
 
   benchmark: str
@@ -96,8 +97,8 @@ class Report:
     """Computes the figure that ranks trackers, separately for each attribute.
 
     Returns:
-      Value of the figure over the sequences with the attribute. Keys are the
-      attribute, then the tracker.
+      Nested dictionary from attributes to trackers to values. Each value is the
+      tracker's figure over the sequences that have the attribute.
     """
     names = self.names
     # A draw counts the occurrences of each sequence: here 1 if the sequence has
@@ -116,10 +117,10 @@ class Report:
 
   @functools.cached_property
   def intervals(self) -> dict[str, dict[str, tuple[float, float]]]:
-    """95% confidence intervals (low, high) by tracker, best tracker first.
+    """95% confidence intervals (low, high) of each tracker, best tracker first.
 
-    `own` is the interval of the figure that ranks trackers. `behind` is the
-    interval of how far the tracker is behind the best tracker in that figure.
+    Each tracker has two intervals. `own` is for the figure that ranks trackers.
+    `behind` is for the best tracker's figure minus this tracker's figure.
     Trackers whose figure is undefined are left out. If only one sequence is
     scored, there are no intervals.
     """
@@ -294,7 +295,7 @@ def _remarks(report):
 
 
 def _listed(names):
-  """Joins the first `_NAMED` names; adds the number of the others."""
+  """Joins at most `_NAMED` names; adds how many more names there are."""
   shown = ', '.join(names[:_NAMED])
   rest = len(names) - _NAMED
   return f'{shown}, and {rest} more' if rest > 0 else shown

@@ -36,7 +36,7 @@ def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
   with contextlib.suppress(ValueError):
     delimiter = ',' if ',' in rows[0] else None
     boxes = np.loadtxt(rows, delimiter=delimiter, ndmin=2, comments=None)
-    # loadtxt drops blank lines, which would shift the frames after them.
+    # loadtxt drops blank lines, so later rows would move to earlier frames.
     if boxes.shape == (len(rows), 4):
       return boxes
   # `read_rows` is slower, but its error names the row.
@@ -60,7 +60,8 @@ def find_results(
       to None if no sequence matches.
 
   Returns:
-    Files by sequence, and the names of text files that match no sequence.
+    A dictionary from sequences to their result files, and a list of the text
+    files that match no sequence. The list has paths relative to `root`.
 
   Raises:
     OSError: `folder` is not a folder.
@@ -88,7 +89,7 @@ def find_results(
     )
   if folder.name == 'baseline' and root == folder:
     raise ValueError(
-      f'{folder}: give the folder of the tracker, which contains baseline/'
+      f'{folder}: give the folder of the tracker, not its subfolder baseline/'
     )
   found: dict[str, dict[str, Path]] = {}
   others = []
@@ -120,9 +121,10 @@ def find_results(
 def _advice(
   files: list[Path], root: Path, match: Callable[[str], str | None]
 ) -> str:
-  """Returns advice for the user if no result file matches a sequence.
+  """Returns advice for the case that no result of any sequence is found.
 
-  The advice names subfolders that have results, or a file that does not match.
+  The advice names the subfolders that have results. If there are none, the
+  advice names a file that matches no sequence.
   """
   below = sorted({f.parent.name for f in files if match(f.stem)} - {root.name})
   if not below:

@@ -28,8 +28,8 @@ class Run(NamedTuple):
 
   Attributes:
     region: Region in each frame, px: x, y, w, h or the corners of a polygon;
-      empty in frames without a region, such as the frame of a start. An array
-      [n, 4] if all regions are boxes.
+      empty in frames without a region, such as the frame of a start. If every
+      frame has a box, `region` may be one array [n, 4].
     event: Event in each frame: TRACKED, INITIALISED, FAILED or SKIPPED.
     confidence: In each frame, the confidence that the region is the target; NaN
       if unknown. None if the experiment does not use confidences.
@@ -89,7 +89,8 @@ def boxes_alone(
 
   Args:
     boxes_xywh: Box in each frame, px.
-    first_pixel: Coordinate of the first pixel in `boxes_xywh`, 0 or 1.
+    first_pixel: Coordinate that `boxes_xywh` gives to the first pixel of the
+      image, 0 or 1.
   """
   boxes_xywh = np.asarray(boxes_xywh, np.float64)
   event = np.full(len(boxes_xywh), TRACKED)
@@ -154,8 +155,8 @@ def _row(path, number, line, codes):
   return row
 
 
-# Messages for a row that cannot follow the previous row. Keys are the event of
-# the row.
+# Messages for a row that cannot follow the previous row. Keys are the possible
+# events of such a row.
 _MISPLACED = {
   SKIPPED: '0 (skipped frame) is only permitted after 2 (failure) or another 0',
   INITIALISED: (
@@ -191,7 +192,7 @@ def _check_single_start(path, events):
 def names_anchors(root: Path) -> bool:
   """Returns whether a subfolder of `root` has files of anchor runs.
 
-  The names of such files end in the frame of the anchor, with 8 digits.
+  The names of such files end in the frame index of the anchor, in 8 digits.
   """
   files = root.glob('*/*.txt')
   return any(re.search(r'_\d{8}$', file.stem) for file in files)

@@ -1,4 +1,4 @@
-"""Scores folders of result files and reports the scores."""
+"""Scores trackers from their result files, and reports the scores."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -77,7 +77,7 @@ def compare(
   Args:
     benchmark: Benchmark of the sequences.
     experiment: Experiment that the results are from.
-    truths: Ground truth by sequence.
+    truths: Ground truth of each sequence; keys are names of sequences.
     folders: Folder of each tracker's results; keys are names of trackers.
     protocol: Scoring protocol, as in `score`.
     only: Names of the sequences to score (default: all that have results).
@@ -188,7 +188,10 @@ def _check_public(benchmark: Benchmark, truths: Truths) -> None:
 def _cropped(
   benchmark: Benchmark, truths: Truths
 ) -> dict[str, tuple[int, int]]:
-  """Returns the annotated and the official frame count where they differ."""
+  """Returns a dictionary from sequences to (annotated, official) frame counts.
+
+  Sequences in which the two counts are equal are left out.
+  """
   official = benchmark.frames()
   lengths = {
     name: (truth.frames, official.get(name, truth.frames))
@@ -202,7 +205,10 @@ def _cropped(
 
 
 def _by_attribute(truths: Truths) -> dict[str, list[str]]:
-  """Returns the sequences with each attribute; the attributes are sorted."""
+  """Returns a dictionary from sorted attributes to lists of sequences.
+
+  The list of an attribute has the sequences with that attribute.
+  """
   found: dict[str, list[str]] = {}
   for name, truth in truths.items():
     for attribute in truth.attributes:

@@ -49,9 +49,10 @@ def rows(
   """Returns a row of headings, then a row per tracker, best first.
 
   Args:
-    trackers: Values of the figures by tracker; undefined values become '-'.
+    trackers: Values of each tracker's figures; undefined values become '-'.
     name: Heading of the first column.
-    figures: Figures in the columns after the first.
+    figures: Headings of the columns after the first. Keys are the names of the
+      figures in these columns.
     by: Name of the figure that ranks the trackers.
   """
   return [
@@ -79,7 +80,8 @@ def latex(table: Sequence[Sequence[str]], figures: Iterable[Figure]) -> str:
 
   Args:
     table: Table from `rows`.
-    figures: Figures of the columns after the first.
+    figures: Headings of the columns after the first, which also say whether
+      higher or lower is better.
   """
   head, *body = table
   _, *columns = zip(*body, strict=True)

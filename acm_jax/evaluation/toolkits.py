@@ -2,24 +2,24 @@
 
 For the same result files, scores of different toolkits differ by up to four
 percentage points. Toolkits differ in which frames count, and in what counts as
-a hit; each function documents the rules of one toolkit. Each key of `TOOLKITS`
-is the name of a *scoring* protocol, for the argument `protocol` of
-`evaluation.scoring` and the flag --protocol. A *tracking* protocol, in
+a hit; each function documents the rules of one toolkit. A *scoring* protocol
+has the name of a toolkit, a key of `TOOLKITS`; see the argument `protocol` of
+`evaluation.scoring.score` and the flag --protocol. A *tracking* protocol, in
 contrast, is how an experiment runs a tracker (`evaluation.protocol`).
 
 Every function takes the boxes x, y, w, h of a result and the ground truth of
 the same sequence, both in the benchmark's own coordinates (0-based or 1-based).
 A row of NaN in a result is a missing row, which is a miss in all toolkits.
 
-Scores have three curves: `success`, the fraction of frames with an overlap
-above each of `metrics.OVERLAP_THRESHOLDS`; `precision`, the fraction with a
-centre distance within each of `metrics.DISTANCE_THRESHOLDS`; and
-`normalized_precision`, the fraction with a normalised distance within each of
-`metrics.NORMALIZED_THRESHOLDS`. The figures `success_auc`, `precision_20` and
-`normalized_precision_20` are the toolkit's own success, precision and
-normalised precision. The figures `average_overlap`, `success_rate_50` and
-`success_rate_75` are computed on the rated frames, which are the frames of
-`rated_overlaps` unless the toolkit's function documents others.
+Scores consist of curves and figures. There are three curves: `success`, the
+fraction of frames with an overlap above each of `metrics.OVERLAP_THRESHOLDS`;
+`precision`, the fraction with a centre distance within each of
+`metrics.DISTANCE_THRESHOLDS`; and `normalized_precision`, the fraction with a
+normalised distance within each of `metrics.NORMALIZED_THRESHOLDS`. The figures
+`success_auc`, `precision_20` and `normalized_precision_20` are the toolkit's
+own success, precision and normalised precision. The figures `average_overlap`,
+`success_rate_50` and `success_rate_75` are computed on the rated frames, which
+`rated_overlaps` defines unless the toolkit's function documents others.
 """
 
 import dataclasses
@@ -47,10 +47,10 @@ HEADINGS = {
 
 
 class _Errors(NamedTuple):
-  """Overlap and centre errors in each frame.
+  """Overlap and centre distance in each frame.
 
   Attributes:
-    overlap: Overlap of the boxes.
+    overlap: Overlap of the predicted and the true box.
     distance: Centre distance, px; None if the toolkit has no precision score.
     normalized: Normalised centre distance; None if the toolkit has no
       normalised precision score.
@@ -72,14 +72,14 @@ def _errors(predicted, true) -> _Errors:
 def pysot(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
   """Computes one-pass scores as pysot defines them.
 
-  Success and precision are fractions of all frames. The first row of the result
-  is scored like other rows. A frame that is labelled absent is a miss. In other
-  frames, an invalid true box makes the frame a hit or a miss:
+  Success and precision are fractions of all frames. The first row of
+  `predicted_xywh` is scored like other rows. A frame labelled absent is a miss.
+  In other frames, an invalid true box makes the frame a hit or a miss:
 
-  * success: a true box without an area, or with a NaN, is a miss;
-  * precision: a true box with a centre coordinate that is NaN or not positive
-    is a hit; in normalised precision, this rule applies to the coordinates
-    after division by the width and height of the box.
+  * success: if the true box has no area, or has a NaN, the frame is a miss;
+  * precision: if a coordinate of the true box's centre is NaN or not positive,
+    the frame is a hit; in normalised precision, this rule applies to the
+    coordinates after division by the width and height of the box.
 
   Args:
     predicted_xywh: Boxes of the result, px, in the coordinates of `truth`.
@@ -101,10 +101,10 @@ def pysot(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
 def otb(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
   """Computes one-pass scores as OTB's Matlab code defines them.
 
-  The first row of the result is replaced by the true box. If any of x, y, w, h
-  of the true box is zero, negative or NaN, the frame is a miss in success, but
-  a hit in precision. Absence labels are ignored, and there is no normalised
-  precision.
+  The first row of `predicted_xywh` is replaced by the true box. A frame in
+  which x, y, w or h of the true box is zero, negative or NaN is a miss in
+  success, but a hit in precision. Absence labels are ignored, and there is no
+  normalised precision.
   """
   unlabelled = dataclasses.replace(truth, absent=np.zeros(truth.frames, bool))
   return _matlab(predicted_xywh, unlabelled, normalized=False)
@@ -143,9 +143,9 @@ def pytracking(
 ) -> Scores:
   """Computes one-pass scores as pytracking defines them.
 
-  The first row of the result is replaced by the true box. A predicted box
-  without an area is replaced by the last preceding box that has one. If any of
-  x, y, w, h of the true box is zero, negative or NaN, the frame is a miss in
+  The first row of `predicted_xywh` is replaced by the true box. A predicted box
+  without an area is replaced by the last preceding box that has one. A frame in
+  which x, y, w or h of the true box is zero, negative or NaN is a miss in
   success and precision, but a hit in normalised precision. A frame labelled
   absent is a miss in every score.
   """
@@ -176,8 +176,8 @@ def _pytracking(predicted_xywh, truth, distance_of_invalid):
 def got10k(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
   """Computes scores as GOT-10k's toolkit does on benchmarks other than GOT-10k.
 
-  The first row of the result is replaced by the true box. Frames in which the
-  true box is NaN are left out. Absence labels are ignored, and there is no
+  The first row of `predicted_xywh` is replaced by the true box. Frames in which
+  the true box is NaN are left out. Absence labels are ignored, and there is no
   normalised precision.
   """
   return _got10k_one_pass(predicted_xywh, truth, normalized=False)
@@ -185,7 +185,7 @@ def got10k(predicted_xywh: Float[np.ndarray, 'n 4'], truth: Truth) -> Scores:
 
 def _got10k_lasot(predicted_xywh, truth):
   scores = _got10k_one_pass(predicted_xywh, truth, normalized=True)
-  # The toolkit takes the mean of the curve rather than its value at 0.2.
+  # The toolkit takes the mean of the curve, not the curve's value at 0.2.
   area = float(scores.curves['normalized_precision'].mean())
   return _with_figures(scores, {'normalized_precision_20': area})
 
@@ -222,7 +222,7 @@ def _got10k_own(predicted_xywh, truth):
 
 
 def _clipped(box_xywh, size):
-  """Clips boxes to the image: first the corner, then width and height."""
+  """Clips the top-left corners to the image, then the widths and heights."""
   corner = np.clip(box_xywh[:, :2], 0, size)
   sides = np.clip(box_xywh[:, 2:], 0, np.array(size) - corner)
   return np.concatenate([corner, sides], axis=1)
@@ -233,12 +233,12 @@ def trackingnet(
 ) -> Scores:
   """Computes one-pass scores as TrackingNet's devkit defines them.
 
-  The first row of the result is replaced by the true box, and all coordinates
-  are rounded to whole numbers. Success, precision and normalised precision are
-  areas under curves with 21 thresholds: overlaps from 0 to 1, where an overlap
-  equal to the threshold is a hit; distances from 0 to 50 px; and normalised
-  distances from 0 to 0.5. All frames are rated. The average overlap is the mean
-  over all frames of all videos.
+  The first row of `predicted_xywh` is replaced by the true box, and x, y, w and
+  h of all boxes are rounded to integers. Success, precision and normalised
+  precision are areas under curves with 21 thresholds: overlaps from 0 to 1,
+  where an overlap equal to the threshold is a hit; distances from 0 to 50 px;
+  and normalised distances from 0 to 0.5. All frames are rated. In the total,
+  average overlap and success rates are means over all frames of all videos.
   """
   predicted = np.round(_with_first(predicted_xywh, truth))
   errors, frames = _errors(predicted, np.round(truth.box_xywh)), truth.frames
@@ -302,11 +302,11 @@ def rated_overlaps(
 
 
 def _one_pass(errors: _Errors, frames: int, rated: np.ndarray) -> Scores:
-  """Computes scores from errors.
+  """Computes scores from overlaps and centre distances.
 
   Args:
-    errors: Overlaps and centre errors in the frames that may be hits.
-    frames: Number of frames to divide by.
+    errors: Overlaps and centre distances in the frames that can be hits.
+    frames: Number of scored frames, including frames that cannot be hits.
     rated: Overlaps in the rated frames.
   """
   undefined = np.full(metrics.DISTANCE_THRESHOLDS.size, np.nan)
@@ -341,7 +341,7 @@ class Toolkit(NamedTuple):
     score: Function that scores one sequence, given its boxes and ground truth.
     total: Function that combines the scores of many sequences.
     weight: Function that returns the weight of a sequence in the total success.
-    headings: Headings of figures in tables, where they differ from `HEADINGS`.
+    headings: Table headings of figures; they replace entries of `HEADINGS`.
     needs_sizes: Whether boxes are clipped to the image, which requires the size
       of the image.
   """
@@ -382,7 +382,7 @@ _SPECIAL = {
 
 
 def get(name: str, benchmark: str) -> Toolkit:
-  """Returns the rules of a toolkit for a benchmark.
+  """Returns the rules by which a toolkit scores results on a benchmark.
 
   Args:
     name: Name of the toolkit, and of the scoring protocol.

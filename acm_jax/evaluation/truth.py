@@ -18,17 +18,19 @@ class Truth:
     region: Region of the target in each frame: x, y, w, h, or the corners x1,
       y1, x2, y2, ... of a polygon; px, in the coordinates of the benchmark (see
       `first_pixel`). In frames without a target, the region is NaN or has no
-      area. An array [n, 4] if all regions are boxes.
+      area. If all regions are boxes, `region` is an array [n, 4]; otherwise, it
+      is a sequence with one array per frame.
     absent: For each frame, whether the benchmark labels the target as absent
       (default: False in all frames).
     size: Width and height of the images, px. If None, regions are not clipped
       at the right and bottom borders.
     attributes: Attributes of the sequence, such as occlusion, as the benchmark
       names them; empty if not annotated.
-    first_pixel: Coordinate of the first pixel in `region`, 0 or 1.
-    anchors: Direction of tracking, 1 forward or -1 backward, from each anchor.
-      Keys are the indices of the anchors, which are the frames in which
-      trackers are started. Empty if the benchmark has no anchors.
+    first_pixel: Coordinate that `region` gives to the first pixel of an image,
+      0 or 1.
+    anchors: Dictionary from anchors to directions of tracking, 1 forward or -1
+      backward. An anchor is the index of a frame in which trackers are started.
+      The dictionary is empty if the benchmark has no anchors.
   """
 
   region: Float[np.ndarray, 'n 4'] | Sequence[np.ndarray]
@@ -53,14 +55,14 @@ class Truth:
     return cls(sequence.box_xywh, sequence.absent)
 
   def region_at(self, frame: int) -> np.ndarray:
-    """Returns the region in a frame, px, 0-based."""
+    """Returns the region in a frame, px, in 0-based coordinates."""
     region = np.array(self.region[frame], np.float64)
     region[: 2 if len(region) == 4 else None] -= self.first_pixel
     return region
 
   @property
   def box_xywh(self) -> Float[np.ndarray, 'n 4']:
-    """Box, or bounding box of the polygon, in the coordinates of `region`."""
+    """Bounding box of each frame's region, px, coordinates as in `region`."""
     if isinstance(self.region, np.ndarray):
       return self.region
     return np.stack([region_box(region) for region in self.region])

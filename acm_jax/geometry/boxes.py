@@ -1,4 +1,4 @@
-"""Boxes in three formats, for both NumPy and JAX arrays.
+"""Boxes as `xywh`, `xyxy` or `cxcywh`, for both NumPy and JAX arrays.
 
 The pixel convention: x points right and y down, in pixels; the centre of the
 first pixel is 0. A box `xywh` covers the pixels x .. x + w - 1. Readers of

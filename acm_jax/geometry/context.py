@@ -1,4 +1,4 @@
-"""Sides of the squares around a box with context and around augmented crops."""
+"""Sides of squares around a box with its context and around augmented crops."""
 
 import math
 

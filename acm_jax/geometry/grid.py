@@ -6,7 +6,7 @@ import numpy as np
 def response_size(search_cells: int, template_cells: int) -> int:
   """Returns the number of cells per side of a response map.
 
-  The map is a cross-correlation of search and template features, unpadded.
+  The map is the unpadded cross-correlation of search and template features.
 
   Args:
     search_cells: Number of cells per side of the search features.

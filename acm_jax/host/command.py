@@ -4,12 +4,12 @@ A command consists of a docstring (what it does, with an example), a function
 that defines its flags on a `FlagValues` of its own, and a function that does
 the work. Importing a command has no side effects, and no flag is global.
 
-If the *request* is invalid, the command raises ValueError, or one of `MISNAMED`
-for a path that is missing, forbidden or of the wrong kind. The message says
-what is wrong, where, and how to fix it; the exit code is 2. Any other error
-means that the work failed, for example because the disk is full; the exit code
-is 1. In both cases stderr gets one line; `--debug` prints the traceback
-instead.
+If the *request* is invalid, the command raises ValueError. For a path that is
+missing, forbidden or of the wrong kind, the command may instead raise one of
+the errors in `MISNAMED`, such as FileNotFoundError. The message says what is
+wrong, where, and how to fix it; the exit code is 2. Any other error means that
+the work failed, for example because the disk is full; the exit code is 1. In
+both cases stderr gets one line; `--debug` prints the traceback instead.
 
 Error messages put the names of a function's arguments in backticks. If the
 command has a flag of the same name, the runner prints the flag instead:
@@ -31,6 +31,7 @@ from acm_jax.host import config_files
 
 # Exit codes.
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+# Errors about a path that count as an invalid request.
 MISNAMED = (
   FileNotFoundError,
   FileExistsError,
@@ -107,7 +108,8 @@ def _flags_help(values: flags.FlagValues) -> str:
 
 def _quiet() -> None:
   """Silences libraries that would log the error a second time."""
-  # For a damaged checkpoint, they list every missing array, on many pages.
+  # For a damaged checkpoint, the libraries list every missing array, on many
+  # pages.
   logging.getLogger('asyncio').setLevel(logging.CRITICAL)
   logging.getLogger('absl').addFilter(_not_orbax)
   warnings.filterwarnings('ignore', module='orbax')

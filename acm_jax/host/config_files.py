@@ -41,8 +41,9 @@ def find(config: str) -> Path:
   """Finds the file of a config.
 
   Args:
-    config: Path of a file; or NAME, NAME.py or configs/NAME.py of a config that
-      comes with the package, independent of the working folder.
+    config: Path of a file, or name of a config that comes with the package:
+      NAME, NAME.py or configs/NAME.py, whatever the working folder. If this is
+      also the path of a file, the file takes precedence.
 
   Raises:
     FileNotFoundError: The file does not exist or is not a config. The message
@@ -127,7 +128,7 @@ def _is_config(flag: flags.Flag) -> bool:
 
 
 def _make_importable(own: Path) -> None:
-  """Makes two folders importable as `configs`: `own` and that of the package.
+  """Makes files in `own` and in `folder()` importable as `configs.NAME`.
 
   Args:
     own: Folder of the config file that the command uses.

@@ -60,7 +60,7 @@ class Progress(contextlib.ExitStack):
       self._line()
 
   def leave_out(self, done: int) -> None:
-    """Excludes the time until now from the next line's rate.
+    """Excludes the time before this call from the rate in the next line.
 
     Slow phases, such as compilation, would distort the rate.
 

@@ -28,7 +28,7 @@ def names() -> list[str]:
 
 
 def find(folder: str) -> Path:
-  """Returns the path of a folder, or of the model of this package.
+  """Returns the path of a folder that is given by path or by model name.
 
   Args:
     folder: Path of a folder, or name of a model in this package.
@@ -54,7 +54,7 @@ def find(folder: str) -> Path:
 
 
 def has_weights(folder: Path) -> bool:
-  """Returns whether a folder is that of a model, not of a training run."""
+  """Returns whether a folder belongs to a model, not to a training run."""
   return (folder / _WEIGHTS).is_file()
 
 
@@ -77,8 +77,8 @@ def write_weights(
       arrays[key] = np.ascontiguousarray(value).astype(dtype)
     if not np.isfinite(arrays[key]).all():
       raise ValueError(
-        f'{key}: has numbers that {dtype} cannot represent; write the model '
-        'with a larger type, and without values that are not finite'
+        f'{key}: has numbers that {dtype} cannot represent, or NaN; choose a '
+        'larger type for large numbers, and replace NaN and infinite values'
       )
   content = save(arrays, {_CHECKSUM: _checksum(arrays)})
   with replacing(folder / _WEIGHTS) as path:
@@ -101,8 +101,8 @@ def read_weights(folder: Path) -> Variables:
     raise ValueError(f'{path}: damaged ({error}); {advice}') from error
   if _CHECKSUM not in metadata:
     raise ValueError(
-      f'{path}: has no checksum, so it was not written by `export`; convert '
-      'weights of other code with `convert`'
+      f'{path}: has no checksum, so it was not written by `acm-jax export`; '
+      'convert PyTorch weights to a model with `acm-jax convert`'
     )
   if metadata[_CHECKSUM] != _checksum(arrays):
     raise ValueError(f'{path}: damaged (wrong checksum); {advice}')
@@ -112,7 +112,7 @@ def read_weights(folder: Path) -> Variables:
 
 
 def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
-  """Returns the SHA-256 of names, types, shapes and values."""
+  """Returns the SHA-256 of the arrays' names, types, shapes and values."""
   total = hashlib.sha256()
   for key in sorted(arrays):
     array = arrays[key]

@@ -36,7 +36,7 @@ class Branch(nn.Module):
     *,
     train: bool,
   ) -> Float[Array, 'b y y *k']:
-    """Computes, once per sequence, the kernel that `respond` takes.
+    """Computes the kernel that `respond` takes; called once per sequence.
 
     Args:
       template: Template features at one level.
@@ -52,7 +52,7 @@ class Branch(nn.Module):
     *,
     train: bool,
   ) -> tuple[Float[Array, 'b r r o'], Float[Array, 'b r r f']]:
-    """Returns the output map and the response that it is computed from."""
+    """Returns the output map and the response from which the map is made."""
 
 
 class HeadBranch(Branch):
@@ -153,7 +153,7 @@ def make(
 def check(
   name: str, hidden: int, template_cells: int, options: Mapping[str, bool]
 ) -> None:
-  """Checks the options of a fusion, and its response if a head follows.
+  """Checks a fusion's options and, if a head follows, the response's shape.
 
   Args:
     name: Name of the fusion.

@@ -76,8 +76,8 @@ def _pad(x, edges):
 def _windows(x, kernel, edges, stride, dilation):
   """Sums the taps' windows of `x`, each multiplied by the tap's weight.
 
-  `x` is padded once. If each product were padded instead, XLA would
-  repeat all operations before the convolution for every tap.
+  `x` is padded once. With one padding per tap, XLA would repeat, for every tap,
+  the operations that compute `x`.
   """
   x = _pad(x.astype(jnp.float32), edges)
   weights = kernel.astype(jnp.float32)[:, :, None, None]
@@ -154,7 +154,7 @@ def _by_kernel_on_cpu(x, gradient, *, taps):
   def add_sample(sums, sample):
     image, gradient = (a.astype(jnp.float32) for a in sample)
     image = jnp.pad(image, (around, around, (0, 0)))
-    # Without the barrier XLA repeats the operations above for every row.
+    # Without the barrier, XLA repeats the operations above for every row.
     image, gradient = jax.lax.optimization_barrier((image, gradient))
 
     def add_row(row, sums):

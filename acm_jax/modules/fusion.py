@@ -130,7 +130,7 @@ class Fusion(nn.Module):
     *,
     train: bool,
   ) -> Float[Array, 'b r r o']:
-    """Computes the response of search features, given `encode`'s kernel."""
+    """Computes the response from `encode`'s kernel and the search features."""
 
   def __call__(
     self,
@@ -161,7 +161,7 @@ class DepthwiseXCorr(Fusion):
 class XCorr(Fusion):
   """Cross-correlation: inner products of the template with search windows.
 
-  The response has a single channel.
+  The response has a single channel and is multiplied by `SCALE`.
 
   Source: SiamFC (arXiv:1606.09549), section 3.1; `SCALE` is from SiamFC's
   released code.
@@ -209,7 +209,7 @@ class UpXCorr(Fusion):
 
 
 class BoxPrior(nn.Module):
-  """Three-layer perceptron that maps the first frame's box size to channels.
+  """Three-layer perceptron from the first frame's box size to a feature vector.
 
   Attributes:
     features: Output channels.
@@ -232,7 +232,7 @@ class BoxPrior(nn.Module):
         name=f'dense{index}',
       )(x)
 
-    # Not normalised, as in the official code; batch norms follow.
+    # The size is not normalised, as in the official code; batch norms follow.
     x = box_size
     for layer in range(2):
       x = dense(x, self.hidden, layer)
@@ -325,7 +325,7 @@ def get(name: str) -> type[Fusion]:
 
 
 def options(kind: type[Fusion]) -> tuple[str, ...]:
-  """Returns the names of the arguments that `kind` adds to `Fusion`."""
+  """Returns the names of the arguments of `kind` that are not in `Fusion`."""
   base = {field.name for field in dataclasses.fields(Fusion)}
   return tuple(
     field.name for field in dataclasses.fields(kind) if field.name not in base
@@ -335,7 +335,7 @@ def options(kind: type[Fusion]) -> tuple[str, ...]:
 def check_options(
   name: str, given: Mapping[str, Any], known: Collection[str]
 ) -> None:
-  """Checks that all `given` arguments of a fusion are `known`.
+  """Checks that the names of all arguments in `given` are in `known`.
 
   Raises:
     ValueError: A name is unknown.

@@ -32,10 +32,10 @@ BatchNorm = functools.partial(
 def freezing_statistics(mode: Mode) -> contextlib.AbstractContextManager:
   """Returns a context manager that freezes batch-norm statistics.
 
-  Inside the context, a batch norm that, according to `mode`, does not train or
-  has frozen statistics uses its running statistics, even if it is called with
-  `use_running_average=False`. Its scale and bias still receive gradients.
-  Modules must pass `use_running_average` in the call, not to the constructor.
+  Inside the context, batch norms for which `mode.keeps_statistics` is true use
+  their running statistics, even if called with `use_running_average=False`.
+  Their scales and biases still receive gradients. Modules must pass
+  `use_running_average` in the call, not to the constructor.
   """
 
   def intercept(call, args, kwargs, context):

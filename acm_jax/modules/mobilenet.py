@@ -1,8 +1,8 @@
 """MobileNetV2 with dilated last stages, as modified for Siamese trackers.
 
 There are three differences from the ImageNet network. Convolutions of stride 2
-have no padding. From layer 3 on, the stride stays 8, because dilation replaces
-the later strides. Layer 1 also has a 1x1 expansion.
+have no padding. From layer 3 on, the total stride stays 8, because dilation
+replaces the later strides. Layer 1 has a 1x1 expansion, like the other layers.
 
 Source: MobileNetV2 (arXiv:1801.04381), table 2; SiamRPN++ (arXiv:1812.11703)
 for its use in a tracker.

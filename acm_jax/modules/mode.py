@@ -10,12 +10,12 @@ class Mode:
   """Parts of a network that train.
 
   In these parts, batch norms use the statistics of the batch and update their
-  running statistics. Elsewhere, batch norms use their running statistics. A
-  path consists of the names of nested modules, joined by '/'.
+  running statistics. Elsewhere, batch norms use their running statistics.
 
   Attributes:
     training: Whether any part trains.
-    frozen: Paths of the modules that do not train.
+    frozen: Paths of the modules that do not train. A path consists of the names
+      of nested modules, joined by '/'.
     frozen_statistics: Regular expressions. If one of them matches the beginning
       of a batch norm's path, the batch norm uses its running statistics without
       updating them, even in a part that trains.

@@ -1,9 +1,9 @@
 """ResNet with dilated last stages, as modified for Siamese trackers.
 
 There are three differences from the ImageNet network. The first convolution has
-no padding. Stages 3 and 4 use dilation instead of a stride, so that the total
-stride stays 8. The downsampling convolutions of stages 2 to 4 are 3x3 instead
-of 1x1; `acm_jax.weights.imagenet` converts ImageNet weights to this form.
+no padding. Stages 3 and 4 use dilation instead of a stride; the total stride
+stays 8. The downsampling convolutions of stages 2 to 4 are 3x3 instead of 1x1;
+`acm_jax.weights.imagenet` converts ImageNet weights to this form.
 
 Source: SiamRPN++ (arXiv:1812.11703), section 3.4.
 """
@@ -202,7 +202,7 @@ def resnet18(levels: tuple[int, ...] = (2, 3, 4), width: float = 1.0) -> ResNet:
 
 
 def resnet34(levels: tuple[int, ...] = (2, 3, 4), width: float = 1.0) -> ResNet:
-  """Builds a ResNet-18 with more blocks.
+  """Builds a ResNet-34, which is a ResNet-18 with more blocks.
 
   Raises:
     ValueError: There is no level, or a level is not among stages 2 to 4.

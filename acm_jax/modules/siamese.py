@@ -121,7 +121,8 @@ class SiameseNetwork(nn.Module):
       mode: Parts of the network that train.
 
     Returns:
-      The kernels by branch ('cls', 'loc'), then by level.
+      Dictionary that maps 'cls' and 'loc' to dictionaries from levels to
+      kernels.
     """
     features = [
       center_crop(x, self.largest_template)

@@ -27,10 +27,11 @@ def annotate(
   """Tracks targets and writes boxes.csv, tracked.mp4 and tracked.png.
 
   boxes.csv has one row per frame and target: frame, target, x, y, w, h (px,
-  0-based), score, lost (0 or 1), margin (the score minus the highest score
-  outside the box). tracked.mp4 shows the boxes, and tracked.png shows a few
-  frames of tracked.mp4 in a grid. To stop early, for example with a camera,
-  press Ctrl-C: the results of all frames tracked so far are still written.
+  0-based), score, lost (0 or 1), margin (the score minus the highest score of
+  the locations outside the box). tracked.mp4 shows the boxes, and tracked.png
+  shows a few frames of tracked.mp4 in a grid. Ctrl-C stops tracking early, as
+  is usual with a camera. The results of all frames tracked so far are still
+  written.
 
   Args:
     tracker: Tracker that follows the targets.
@@ -43,7 +44,8 @@ def annotate(
 
   Raises:
     ValueError: The video is empty, a frame is not RGB of uint8 or differs in
-      size from the first frame, or a box cannot be tracked.
+      size from the first frame, or a box is not finite, is less than a pixel
+      wide or high, or lies outside the first frame.
     RuntimeError: tracked.mp4 or tracked.png cannot be written.
     KeyboardInterrupt: The user interrupts before the first frame is tracked.
   """
@@ -94,8 +96,8 @@ def _draw(frame, results: list[Result]) -> UInt8[np.ndarray, 'h w 3']:
 class _Sheet:
   """Samples frames evenly from a stream of unknown length.
 
-  Memory is bounded: when too many frames are kept, every second frame is
-  dropped and the sampling interval doubles.
+  Memory is bounded: when the number of kept frames reaches a limit, every
+  second one of them is dropped and the sampling interval doubles.
   """
 
   def __init__(self):

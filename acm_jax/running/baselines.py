@@ -38,7 +38,7 @@ class FirstBox(Baseline):
 
 
 class OpenCv(Baseline):
-  """Tracker of OpenCV, started with a box of whole pixels.
+  """Tracker of OpenCV. Its first box is rounded to whole pixels.
 
   In a frame where the tracker fails, the previous box is repeated.
   """
@@ -156,7 +156,7 @@ class BaselineFollower:
   ) -> Callable[[], dict[int, Tracked]]:
     """Returns a function that, when called, tracks the target in the image.
 
-    The function returns the result by lane.
+    The function returns a dictionary from the lane to the result.
     """
     ((lane, image),) = images.items()
 

@@ -49,7 +49,7 @@ class Task:
 
   @functools.cached_property
   def truths(self) -> Truths:
-    """Ground truth of each sequence in the root folder, by name.
+    """Ground truth of all sequences in the root folder; keys are their names.
 
     Raises:
       OSError: The annotations cannot be read.
@@ -86,11 +86,11 @@ class Task:
 def evaluate(trackers: Mapping[str, Follower], task: Task, out: Path) -> None:
   """Runs trackers, scores them, and draws the first tracker's boxes.
 
-  If only the benchmark's server has the annotations, zip files to submit to the
-  server are written instead of scores.
+  If only the benchmark's server has the annotations, no scores are computed.
+  Instead, the results of each tracker are written as a zip file for the server.
 
   Args:
-    trackers: Trackers by name.
+    trackers: Trackers to run; keys are names.
     task: Sequences to run the trackers on.
     out: Output folder for the report. Its subfolder `<benchmark>` receives the
       zip files, the drawing `tracked.png`, a folder of results for each

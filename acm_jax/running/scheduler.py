@@ -61,7 +61,7 @@ class Follower(typing.Protocol):
   ) -> Callable[[], Mapping[int, Tracked]]:
     """Advances lanes to their next images, without waiting for the results.
 
-    The returned function waits for the results, and returns them by lane.
+    The returned function waits, then returns a mapping from lanes to results.
     """
 
 
@@ -93,7 +93,7 @@ class Done(NamedTuple):
   Attributes:
     index: Index of the job in the `jobs` that `drive` received.
     runs: Runs that the protocol returned.
-    answers: Number of requests of the protocol that were answered.
+    answers: Number of the protocol's requests that were answered.
     times: Seconds spent on each frame.
   """
 
@@ -118,7 +118,7 @@ def drive(
   Raises:
     OSError: An image does not exist.
     ValueError: An image cannot be decoded, a sequence is empty or its frames
-      differ in size, a box cannot be tracked, or a protocol rejects its
+      differ in size, a box fails `check_box`, or a protocol rejects its
       sequence. The message names the sequence or the image.
   """
   workers = len(os.sched_getaffinity(0))
@@ -220,7 +220,7 @@ def _check(active: _ActiveJob) -> tuple[int, int]:
 
 
 class _Frames:
-  """Images of a sequence from the latest start on, decoded ahead by threads."""
+  """Queue of images from the latest `Start` on, which threads decode ahead."""
 
   def __init__(self, sequence: sequences.Sequence, pool):
     self._sequence, self._pool = sequence, pool
@@ -228,7 +228,7 @@ class _Frames:
     self._numbers = range(0)
 
   def begin(self, start: Start) -> np.ndarray:
-    """Returns the start frame; begins to decode the frames after it."""
+    """Returns the first image; begins to decode the images after it."""
     self.drop()
     end = len(self._sequence) if start.step > 0 else -1
     self._numbers = range(start.frame, end, start.step)
@@ -263,7 +263,7 @@ class _Step:
 
   Attributes:
     moved: Job and index of the new frame, for each lane that advances.
-    fetch: Function that waits for the results and returns them by lane.
+    fetch: Function that waits, then returns a mapping from lanes to results.
   """
 
   moved: dict[int, tuple[_ActiveJob, int]]
@@ -300,7 +300,7 @@ class _Group:
           self._clock.start()
 
   def _fill(self, lane: int) -> None:
-    """Gives a free lane the next job, and answers requests to start."""
+    """Gives a free lane the next job; starts the target if requested."""
     if self._lanes[lane] is None and self._waiting:
       self._lanes[lane] = self._waiting.popleft()
     active = self._lanes[lane]
@@ -389,9 +389,9 @@ class _Clock:
     self._waited += time.perf_counter() - begun
 
   def lap(self) -> tuple[float, float]:
-    """Returns the seconds since the start, and restarts.
+    """Returns two counts of the seconds since the start, and restarts.
 
-    The first number excludes the waits for images; the second includes them.
+    The first count excludes the waits for images; the second includes them.
     """
     total = time.perf_counter() - self._begun
     total -= self._programs.seconds - self._compiled

@@ -27,10 +27,10 @@ def inputs(
 
   Args:
     clips: Folder of a clip set, written by `acm-jax prepare`.
-    others: Additional implementations; keys are names. Each is a function with
-      two arguments: the JPEG bytes of all pairs (template image, search image),
-      and the sides of the regions to decode in these two images, px. It returns
-      the function to time.
+    others: Additional implementations; keys are names. Each implementation is a
+      function that returns the function to time. Its two arguments are the JPEG
+      bytes of all pairs (template image, search image), and the sides of the
+      regions to decode in the two images of a pair, px.
     batch_size: Number of pairs per batch.
     steps: Number of batches that are read in one timing.
   """

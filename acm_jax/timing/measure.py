@@ -29,10 +29,11 @@ class Work:
 
   Attributes:
     labels: Description of the work; keys are columns of the table.
-    forms: Functions to time, by name; the first is the reference. They take no
-      arguments. Timing waits for the arrays that they return.
-    seconds: Time budget of each form. Once it is spent, the form runs no
-      further rounds, but it always runs at least `LEAST_ROUNDS`.
+    forms: Functions to time, which take no arguments; keys are names. The first
+      function is the reference. Timing waits for the arrays that a function
+      returns.
+    seconds: Time budget of each form. A form runs at least `LEAST_ROUNDS`
+      rounds, and then further rounds until the budget is spent.
   """
 
   labels: Mapping[str, str]

@@ -40,10 +40,10 @@ def fusions(
   Batch norms are in training mode.
 
   Args:
-    others: Additional implementations, as in `Others`. A fusion without a head
-      has one setting, `outputs`, its number of output channels; a fusion with a
-      head has no settings. The arrays are template features and search
-      features.
+    others: Additional implementations, as in `Others`. The only setting of a
+      fusion without a head is `outputs`, its number of output channels. A
+      fusion with a head has no settings. The functions of a `Form` take
+      template features and search features.
     batch_size: Number of samples per batch.
     only: Prefixes of the names of the fusions to time.
     features: Number of channels.
@@ -98,8 +98,8 @@ def depthwise(
 
   Args:
     others: Additional implementations of `depthwise_conv`, as in `Others`. The
-      settings are stride, padding and dilation; the arrays are image and
-      kernel.
+      settings are stride, padding and dilation. The functions of a `Form` take
+      an image and a kernel.
     batch_size: Number of samples per batch.
     only: Prefixes of the names of the convolutions to time.
   """

@@ -27,9 +27,10 @@ class Request:
     part: Name of the part, a key of `PARTS`.
     batch_size: Number of samples per batch.
     only: Prefixes of the names of the operators or trackers to time.
-    against: Python file with additional implementations to time, in a variable
-      OTHERS; see `operators.Others`. The keys '<tracker> <fusion> train' and
-      'input' add training steps (see `steps`) and input pipelines (`inputs`).
+    against: Python file with a variable OTHERS, which holds additional
+      implementations to time; see `operators.Others`. Besides operators, its
+      keys can be '<tracker> <fusion> train', for training steps (see `steps`),
+      and 'input', for input pipelines (see `inputs`).
     clips: Folder of a clip set, written by `acm-jax prepare`; needed for the
       part `input`.
   """
@@ -116,7 +117,7 @@ def run(request: Request, out: Path) -> str:
   Raises:
     FileNotFoundError: A file of the request does not exist.
     ValueError: The file `against` defines no OTHERS, `clips` is missing, or no
-      operator or tracker has a name with a prefix in `only`.
+      name of an operator or tracker begins with one of the prefixes `only`.
   """
   rows = measure(PARTS[request.part](request))
   if not rows:

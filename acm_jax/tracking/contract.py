@@ -32,7 +32,7 @@ Targets = Any
 def struct(cls: type) -> type:
   """Turns a class into a frozen dataclass that is a pytree.
 
-  The annotations describe an unstacked instance. They are not checked, because
+  The type annotations describe a single instance. They are not checked, because
   fields may also hold stacked arrays, tracers, shapes or shardings.
   """
   return typing.no_type_check(flax.struct.dataclass(cls))
@@ -112,7 +112,7 @@ class TrackState:
   Attributes:
     center: Centre (x, y) of the target, px of the frame.
     size: Size (w, h) of the target, px of the frame.
-    fill: Colour of crops outside the frame, the mean RGB of the first frame.
+    fill: Mean RGB of the first frame, used for crop pixels outside the frame.
     kernel: Output of `Tracker.encode` for the template.
     lost: Whether the target was lost and has not been found again.
     wide: Whether to search the larger region of `WideSearch` in the next frame.
@@ -193,7 +193,7 @@ class WideSearch(abc.ABC):
       state: State before the current frame.
       found: Candidate that the tracker selects in the current frame.
       lost: Whether the target is lost after the current frame.
-      side: Side of a template crop for a target of `state.size`, frame px.
+      side: Side of a template crop for the size `state.size`, px of the frame.
     """
 
 
@@ -213,11 +213,11 @@ class Tracker(abc.ABC):
     search_scales: Factors that multiply the side of the search region. Each
       frame is cropped once per factor.
     pixel_shift: Offset that is added to the centres of the first box and of all
-      crops, px. With 0.5, the centre of a box and of its crops is x + w / 2.
-      With 0, as in SiamRPN's descendants, both centres are 0.5 px off.
+      crops, px. With 0.5, centres are exact, x + w / 2 for a box. With 0, as in
+      SiamRPN's descendants, they lie 0.5 px too far up and to the left.
     wide_search: Rule that decides when to search a larger region, or None.
     dtype: Type that the network computes in; stored weights are float32.
-    hparam_spans: Ranges of the hyper-parameters that tuning varies, by name.
+    hparam_spans: Range of each hyper-parameter that is tuned; keys are names.
   """
 
   hparam_spans: ClassVar[Mapping[str, tuple[float, float]]] = {
@@ -257,7 +257,7 @@ class Tracker(abc.ABC):
   def loss(
     self, outputs: Outputs, targets: Targets
   ) -> tuple[Float[Array, ''], dict[str, Float[Array, '']]]:
-    """Returns the total loss, and its parts by name, which are logged."""
+    """Returns the total loss, and its parts for the log; keys are names."""
 
   def imitation(
     self,
@@ -273,10 +273,10 @@ class Tracker(abc.ABC):
       teacher: Outputs of the teacher, in the shapes and the parametrisation of
         the student's outputs.
       positive: For each pair, whether both crops show the same target.
-      **weights: Weight of each part of the loss, by name.
+      **weights: Weight of each part of the loss; keys are names of parts.
 
     Returns:
-      The total loss, and its unweighted parts by name.
+      The total loss, and its unweighted parts; keys are names of parts.
 
     Raises:
       ValueError: The tracker defines no loss against a teacher.
@@ -305,11 +305,11 @@ class Tracker(abc.ABC):
     """Selects the target's new box.
 
     Args:
-      outputs: Outputs for the search crops of a frame, one per scale.
+      outputs: Outputs for a frame's search crops, one for each search scale.
       state: State before the frame. The crops are centred on `state.center`.
       hparams: Strengths of penalty, window and smoothing.
       scale: Pixels of the template crop per pixel of the frame. The search crop
-        of scale 1 has the same resolution.
+        of the search scale 1 has the same resolution.
     """
 
   def init_variables(self, rng: jax.Array, *, mode: Mode = EVAL) -> Variables:

@@ -17,12 +17,13 @@ from acm_jax.tracking.contract import Frame, struct
 
 @struct
 class Taps:
-  """Two source pixels and their weights for each output pixel of one axis.
+  """Taps along one axis: two source pixels and their weights per output pixel.
 
   Attributes:
-    index: Source pixel of the first tap; the second tap is the next pixel.
-    weight: Weights of both taps. Beyond the border of the source, the weights
-      sum to less than 1; the remainder is the weight of the fill colour.
+    index: Index of the first source pixel; the second is the next pixel.
+    weight: Weights of both source pixels. A pixel outside the image has the
+      weight 0. If the sum of both weights is less than 1, the remainder is the
+      weight of the fill colour.
   """
 
   index: Int[Array, 'n']
@@ -33,9 +34,10 @@ def taps(coordinate: Float[Array, 'n'], length: Int[Array, ''] | int) -> Taps:
   """Computes the taps of linear interpolation along an axis.
 
   Args:
-    coordinate: Coordinates to sample at, px; 0 is the centre of the first
-      pixel.
-    length: Length of the axis, px; pixels beyond it have no weight.
+    coordinate: Coordinates to sample the image at, px; 0 is the centre of the
+      first pixel.
+    length: Length of the image along the axis, px. Coordinates may lie beyond
+      it; pixels outside the image have the weight 0.
   """
   low = jnp.floor(coordinate)
   high_weight = coordinate - low
@@ -58,7 +60,7 @@ def resample(
     image: Image to sample.
     rows: Taps of the grid's rows, computed by `taps`.
     cols: Taps of the grid's columns.
-    fill: Colour outside the image.
+    fill: Colour of the grid's pixels that lie outside the image.
   """
   return jax.lax.platform_dependent(
     image, rows, cols, fill, default=_by_gather, tpu=_by_matrix
@@ -115,7 +117,7 @@ def square_crop(
     center: Centre x, y of the square, px of the frame.
     side: Side of the square, a whole number of px.
     out_size: Side of the resized crop, px.
-    fill: Colour outside the frame.
+    fill: Colour of the crop's pixels that lie outside the frame.
 
   Returns:
     RGB in 0..255.
@@ -133,9 +135,10 @@ def square_crop(
 def mean_color(frame: Frame) -> Float[Array, '3']:
   """Computes the frame's mean colour, truncated to integers.
 
-  The official code truncates the mean, too. The result is exact: each row's sum
-  is divided by the width, and the quotients and the remainders are summed
-  separately, so that both sums fit in 32 bits.
+  The official code truncates the mean, too. The sum of all pixels might not fit
+  in 32 bits. Each row's sum is therefore divided by the width, and the
+  quotients and the remainders are summed separately. Nothing is rounded before
+  the truncation.
   """
   h, w = frame.pixels.shape[:2]
   inside = (jnp.arange(h) < frame.size[0])[:, None, None]

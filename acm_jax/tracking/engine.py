@@ -52,7 +52,7 @@ class Programs:
 
     Args:
       function: Function to compile, wrapped by `jax.jit`.
-      fixed: Static arguments that precede `args`: the tracker, or none.
+      fixed: Static arguments that precede `args`: (tracker,) or ().
       precision: Precision of matrix products in the compiled function.
       shapes: Key that represents the shapes of `args`. Calls with the same key,
         function and static arguments must have `args` of the same shapes.
@@ -77,8 +77,9 @@ class Engine:
 
   A lane holds the state of one target on the device. `start` assigns a target
   to a lane, and `advance` moves lanes to their next frames. Lanes are
-  independent of each other and may track in different videos. A lane searches
-  the larger region of `Tracker.wide_search` if its `TrackState.wide` is true.
+  independent of each other and may track in different videos. A lane whose
+  `TrackState.wide` is true searches the larger region that
+  `Tracker.wide_search` defines.
   """
 
   def __init__(
@@ -120,7 +121,7 @@ class Engine:
 
   @property
   def about(self) -> dict[str, Any]:
-    """Everything that the results depend on, except the model's name."""
+    """Description of all that the results depend on; see `Model.about`."""
     return self._model.about()
 
   def start(self, image: Image, boxes_xywh: Mapping[int, np.ndarray]) -> None:
@@ -128,7 +129,8 @@ class Engine:
 
     Args:
       image: RGB image.
-      boxes_xywh: Box of the new target for each lane to start, px, 0-based.
+      boxes_xywh: Boxes of the new targets, px, 0-based; keys are the lanes to
+        start.
 
     Raises:
       ValueError: The image is not RGB of uint8, a box cannot be tracked, or a
@@ -156,7 +158,7 @@ class Engine:
       self._states = jax.tree.map(
         lambda x: jnp.zeros((self.lanes, *x.shape), x.dtype), state
       )
-    # The tracker is no argument, but the shapes of states depend on it.
+    # The shapes of states depend on the tracker, which `put` does not take.
     key = self._model.tracker, self.lanes
     args = self._states, state, np.int32(lane)
     precision = self._model.precision
@@ -175,18 +177,18 @@ class Engine:
     """Advances lanes by a frame; returns before the device has finished.
 
     Args:
-      images: RGB frame for each lane to advance. All frames must be in one
-        bucket (see `bucket_of`). A single image instead of a mapping is the
+      images: RGB frames; keys are the lanes to advance. All frames must be in
+        one bucket (see `bucket_of`). A single image instead of a mapping is the
         frame of all lanes that have a target.
 
     Returns:
-      A function that waits for the results and returns them by lane, as NumPy
-      arrays.
+      A function that waits for the device and returns a dictionary from lanes
+      to results, as NumPy arrays.
 
     Raises:
-      ValueError: There is no lane to advance, a lane has no target, the frames
-        are in several buckets, a frame is not RGB of uint8, or a frame differs
-        in size from the frame in which the lane was started.
+      ValueError: There is no lane to advance, a lane does not exist or has no
+        target, the frames are in several buckets, a frame is not RGB of uint8,
+        or a frame differs in size from the frame in which the lane was started.
     """
     if isinstance(images, Mapping):
       moving = dict(images)
@@ -320,7 +322,7 @@ def check_box(box_xywh: np.ndarray, size_hw: tuple[int, int]) -> None:
 
   Raises:
     ValueError: The box is not four finite numbers, is less than a pixel wide or
-      high, or lies outside of the frame.
+      high, or does not overlap the frame.
   """
   text = ','.join(f'{value:g}' for value in np.ravel(box_xywh))
   if box_xywh.shape != (4,):

@@ -36,10 +36,10 @@ def init(
     frame: First frame.
     box_xywh: Target box, px of the frame, 0-based.
   """
-  # The official code reads the first box as spanning pixel centres, but returns
-  # boxes that span pixel edges. Unless `pixel_shift` is 0.5, the box returned
-  # for a target that does not move is therefore half a pixel too far up and to
-  # the left.
+  # In the official code, the first box spans from pixel centre to pixel centre,
+  # but returned boxes span from pixel edge to pixel edge. If a target does not
+  # move, the returned box is therefore half a pixel too far up and to the left.
+  # A `pixel_shift` of 0.5 corrects this error.
   center = boxes.pixel_center(box_xywh) + tracker.pixel_shift
   size = box_xywh[2:]
   side = jnp.round(context.context_side(*size, tracker.context_amount))
@@ -75,8 +75,8 @@ def step(
     hparams: Hyper-parameters.
     state: State after the previous frame.
     frame: Next frame.
-    wide: Whether to search the larger region of `tracker.wide_search`; static.
-      The caller must pass the value of `state.wide`.
+    wide: Whether to search the larger region that `tracker.wide_search`
+      defines; static. The caller must pass the value of `state.wide`.
 
   Returns:
     The state after the frame, and the result of the frame.

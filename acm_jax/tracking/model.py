@@ -24,10 +24,10 @@ PRECISIONS = (
 
 
 def check_precision(name: str) -> None:
-  """Checks that a name is one of `PRECISIONS`.
+  """Checks the name of a precision of matrix products.
 
   Raises:
-    ValueError: The name is unknown.
+    ValueError: The name is not one of `PRECISIONS`.
   """
   if name not in PRECISIONS:
     raise ValueError(
@@ -63,9 +63,11 @@ class Model:
     return f'{total:08x}'
 
   def about(self) -> dict[str, Any]:
-    """Returns everything that the results depend on, except the model's name.
+    """Describes all that the results depend on, except the model's name.
 
-    All values can be written as JSON. Weights are represented by `fingerprint`.
+    Returns:
+      A dictionary whose values can be written as JSON. It contains the
+      `fingerprint` of the weights and statistics instead of their values.
     """
     return {
       'acm_jax': _version(),
@@ -77,7 +79,7 @@ class Model:
 
 
 def hparams_of(hparams: Hparams) -> dict[str, float]:
-  """Returns hyper-parameters by name, as Python floats."""
+  """Returns a dictionary from names of hyper-parameters to Python floats."""
   return {name: float(value) for name, value in vars(hparams).items()}
 
 
@@ -112,6 +114,6 @@ def _described(value: Any, path: str = 'tracker') -> Any:
     return value
   raise TypeError(
     f'{path} is of type {type(value).__name__}, which cannot be written as '
-    'JSON; use a dataclass, a class itself, a tuple, a list, a string, a '
-    'number, a boolean or None'
+    'JSON; use a class, an instance of a dataclass, a tuple, a list, a string, '
+    'a number, a boolean or None'
   )

@@ -24,7 +24,8 @@ def select(
   penalty * score * size_lr.
 
   Args:
-    candidates: Boxes relative to the centre of the search crop, px of the crop.
+    candidates: Boxes and scores. The boxes are relative to the centre of the
+      search crop, px of the crop.
     state: State of the target before the frame.
     hparams: Strengths of penalty, window and smoothing.
     scale: Pixels of the search crop per pixel of the frame.
@@ -64,7 +65,7 @@ def margin(
   Args:
     centers: Centres x, y of the candidates, px.
     scores: Scores of the candidates, at least 0.
-    box_cxcywh: Selected box, in the pixels of `centers`.
+    box_cxcywh: Selected box, px, in the same coordinates as `centers`.
     score: Score of the selected box.
   """
   center, size = box_cxcywh[:2], box_cxcywh[2:]
@@ -88,8 +89,8 @@ def cosine_window(shape: tuple[int, ...]) -> Float[np.ndarray, '*s']:
   """Returns the outer product of two Hann windows, repeated for all anchors.
 
   Args:
-    shape: Rows and columns of the response map; then the number of anchors, if
-      there are anchors.
+    shape: Shape of the scores: numbers of rows and columns of the response map,
+      followed by the number of anchors if the tracker has anchors.
   """
   window = np.outer(np.hanning(shape[0]), np.hanning(shape[1]))
   window = window.reshape(window.shape + (1,) * (len(shape) - 2))

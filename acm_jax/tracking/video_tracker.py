@@ -22,8 +22,8 @@ class Result(NamedTuple):
 
   Attributes:
     box: Box x, y, w, h, px of the frame, 0-based.
-    score: Probability that the box shows the target, 0 to 1. The penalty on
-      changes of size and the cosine window are not included.
+    score: Probability that the box shows the target, 0 to 1. Neither the cosine
+      window nor the penalty on changes of size and aspect ratio is included.
     lost: Whether the score has fallen below the model's `lost_score` and has
       not risen above its `found_score` since.
     margin: Difference between the score and the highest score outside of the
@@ -70,7 +70,8 @@ class VideoTracker:
 
     Raises:
       ValueError: The image is not RGB of uint8; or the box is not four finite
-        numbers, is less than a pixel wide or high, or lies outside the image.
+        numbers, is less than a pixel wide or high, or does not overlap the
+        image.
     """
     self._started = False
     self._engine.start(image, {0: _as_array(box)})

@@ -1,4 +1,4 @@
-"""Rules that decide when to search a larger region, by name."""
+"""Named rules that decide when to search a larger region."""
 
 import dataclasses
 
@@ -34,7 +34,8 @@ class LongTerm(WideSearch):
 class FastMotion(WideSearch):
   """Searches a larger region in all frames after the target's first jump.
 
-  A jump is a displacement by more than half the side of the template crop.
+  A jump is a displacement along x or y, from one frame to the next, by more
+  than half the side of a template crop for the target's size before the jump.
 
   Deviation: the official code compares the signed displacement, and so misses
   jumps to the left and up. This class detects jumps in all directions. As in

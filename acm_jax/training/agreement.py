@@ -75,10 +75,10 @@ def labels(passes: Passes) -> Float[np.ndarray, 't n 4']:
 def outcome(
   box_xywh: Float[np.ndarray, 't 4'], agrees: Bool[np.ndarray, 't']
 ) -> str:
-  """Returns `KEPT`, or a reason to drop a track.
+  """Returns the outcome of a track: `KEPT`, or the reason to drop the track.
 
-  The reasons are `NOT_RETURNED`, `TOO_FEW` and `STILL`. If the reason is
-  `STILL`, the caller decides whether to keep the track nevertheless.
+  The reason is one of the texts `NOT_RETURNED`, `TOO_FEW` and `STILL`. If the
+  reason is `STILL`, the caller decides whether to keep the track nevertheless.
 
   Args:
     box_xywh: Boxes of one target, px.

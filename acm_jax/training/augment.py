@@ -272,16 +272,17 @@ def _random_blur(image, key):
 def cross_blur(
   image: Float[Array, 'h w 3'], radius, vertical_weight
 ) -> Float[Array, 'h w 3']:
-  """Blurs an image by moving means along vertical and horizontal lines.
+  """Blurs an image by averaging along vertical and horizontal lines.
 
-  The result is a weighted sum of both means.
+  Each pixel becomes the weighted sum of two means: over a vertical line and
+  over a horizontal line, both centred on the pixel.
 
   Args:
     image: Image; beyond an edge, the pixels are mirrored without repeating the
       edge pixel.
     radius: Radius of the lines, px; a line has 2 * radius + 1 pixels.
-    vertical_weight: Weight of the vertical means, 0 to 1; the weight of the
-      horizontal means is 1 - vertical_weight.
+    vertical_weight: Weight of the mean over the vertical line, 0 to 1. The
+      weight of the other mean is 1 - vertical_weight.
   """
   rows = _line_mean(image.shape[0], radius)
   cols = _line_mean(image.shape[1], radius)

@@ -21,7 +21,7 @@ from acm_jax.training.state import TrainState
 
 # Validation metric that ranks the checkpoints.
 CRITERION = 'validation_average_overlap'
-# Key under which the settings of a validation are stored among its metrics.
+# Key of the settings of a validation among the metrics of the validation.
 _MEASURED = 'measured'
 _FOLDER = 'checkpoints'
 _MODEL = ('params', 'batch_stats')
@@ -65,7 +65,10 @@ class Checkpoints:
 
   @property
   def steps(self) -> tuple[int, ...]:
-    """Steps of all checkpoints, ascending, including one being saved."""
+    """Steps of all checkpoints, ascending.
+
+    The step of a checkpoint that is still being saved is included.
+    """
     return tuple(c.step for c in self._checkpointer.checkpoints)
 
   @property
@@ -85,8 +88,8 @@ class Checkpoints:
 
     Args:
       state: State to save.
-      metrics: Metrics of the validation of the state, including `CRITERION`;
-        None if the state was not validated.
+      metrics: Metrics of the validation of the state, which must include the
+        average overlap (key `CRITERION`). None if the state was not validated.
 
     Raises:
       RuntimeError: The previous state could not be saved.
@@ -158,7 +161,7 @@ class Checkpoints:
 
   @contextlib.contextmanager
   def _saving(self) -> Iterator[None]:
-    """Raises RuntimeError if the `with` block, which saves, fails."""
+    """Raises RuntimeError if saving in the `with` block fails."""
     try:
       yield
     except Exception as error:
@@ -197,7 +200,7 @@ def _best(checkpoints: Sequence[Any]) -> int | None:
   ranked = [
     (c.metrics[CRITERION], c.step)
     for c in validated
-    # Checkpoints that earlier versions of this library wrote lack the settings.
+    # Checkpoints written by old versions of this library have no settings.
     if c.metrics.get(_MEASURED, measured) == measured
   ]
   return max(ranked)[1]
@@ -211,8 +214,8 @@ def newest_step(workdir: Path) -> int | None:
   Args:
     workdir: Folder of the run, which need not exist.
   """
-  # The name of a finished checkpoint is its step; an unfinished one has a
-  # suffix.
+  # The folder of a finished checkpoint is named after the step. The name of an
+  # unfinished checkpoint's folder has a suffix.
   names = (path.name for path in (workdir / _FOLDER).glob('*'))
   return max((int(name) for name in names if name.isdigit()), default=None)
 

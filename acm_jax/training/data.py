@@ -62,7 +62,7 @@ def find_sets(
 def check_scale(
   sets: Sequence[DataSet], template_size: int, context_amount: float
 ) -> None:
-  """Checks that the crops of the data sets have the tracker's scale.
+  """Checks that the data sets' crops have the scale of the tracker's crops.
 
   Args:
     sets: Data sets. All must exist, except that the synthetic set may be
@@ -72,7 +72,7 @@ def check_scale(
       the target's width and height.
 
   Raises:
-    ValueError: The crops of a data set do not have the tracker's scale.
+    ValueError: The crops of a data set have a different scale.
   """
   required = {'template_size': template_size, 'context_amount': context_amount}
   for data_set in sets:
@@ -119,7 +119,7 @@ def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
     shared = held_out & {_video(name) for name in names}
     if shared:
       raise ValueError(
-        'config.validation: training must not use the videos '
+        'config.validation: training must not use the validation videos '
         f'{", ".join(sorted(shared))}, but {data_set.path} contains them; '
         'write this data set again with `acm-jax prepare --exclude FILE` or '
         '`acm-jax composed --exclude NAMES`, or choose other photographs for '

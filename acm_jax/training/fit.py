@@ -18,8 +18,8 @@ class Done(NamedTuple):
 
   Attributes:
     step: Number of steps so far, including this step.
-    state: State after the step. The next step reuses its memory, so copy
-      everything that must be kept.
+    state: State after the step. The next step reuses the memory of this state;
+      copy everything that must be kept.
     metrics: Metrics of the step, as scalars on the device.
     batch: Batch of the step, before augmentation, on the host.
   """

@@ -1,4 +1,4 @@
-"""Writes labelled tracks as sequences in the layout `folder`.
+"""Writes labelled tracks as sequences in the layout called `folder`.
 
     <sequence>/{img/, groundtruth.txt, absent.txt}
 
@@ -41,7 +41,8 @@ def write(prefix: Path, stretch: Stretch, labels: Labels) -> int:
 
   Args:
     prefix: Beginning of the paths of the sequences, OUT/VIDEO.NUMBER: the
-      output folder, the name of the video, and the number of the video.
+      output folder, the name of the video, and the index of the video among the
+      labelled videos.
     stretch: Frames of the stretch.
     labels: Tracks of the stretch.
 

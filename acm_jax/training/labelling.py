@@ -120,8 +120,8 @@ class Report:
     frames: Number of frames in which targets were tracked.
     labels: Number of written boxes that both passes agree on.
     seconds: Duration of the labelling, s.
-    stretches: Number of stretches with each outcome.
-    tracks: Number of tracks with each outcome.
+    stretches: Counts of stretches; keys are outcomes, such as `SHORT`.
+    tracks: Counts of tracks; keys are outcomes, such as `KEPT`.
   """
 
   name: str
@@ -200,7 +200,7 @@ def label(
     OSError: A video does not exist.
     RuntimeError: No track was kept, or an image cannot be written.
     ValueError: `out` exists, a video is a camera or cannot be read, or an
-      initial box lies outside of the frame or after the end of the video.
+      initial box cannot be tracked or belongs to a frame after the video's end.
   """
   # Checks all videos before hours of work on the first ones.
   for clip in clips:
@@ -277,7 +277,7 @@ def follow(
 
 
 def _read_starts(path: Path) -> dict[int, Float[np.ndarray, 'n 4']]:
-  """Reads initial boxes; keys of the result are frame numbers."""
+  """Returns a dictionary from frame numbers to initial boxes in a file."""
   rows = sequences.read_rows(path, (5,))
   if not rows:
     raise ValueError(
@@ -309,7 +309,7 @@ def _label_clip(
   settings: Settings,
   report: Report,
 ) -> Iterator[None]:
-  """Labels a video, updating its report; yields after each stretch.
+  """Labels a video; yields None after each stretch, once `report` is updated.
 
   Args:
     tracker: Tracker to label with.

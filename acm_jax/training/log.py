@@ -70,7 +70,7 @@ class RunLog(contextlib.ExitStack):
     """Adds a step, which may still be running, and logs the previous step.
 
     Returns:
-      False: as a hook of `fit`, this method does not stop training.
+      Always False. The method is a hook of `fit`, and True would stop training.
 
     Raises:
       RuntimeError: Ten consecutive steps were skipped.
@@ -136,7 +136,7 @@ class RunLog(contextlib.ExitStack):
         f'step {step}: {_PATIENCE} consecutive steps were skipped, because the '
         'loss, the gradient or the batch-norm statistics were not finite, or '
         'the loss was too large; lower the learning rate or check the samples '
-        'listed above'
+        'that the warnings above list'
       )
 
   def _write(self, step: int) -> None:
@@ -158,7 +158,7 @@ def _summary(name: str, rows: list[Values]) -> float:
   """Summarizes a metric over several steps.
 
   Losses and the gradient norm are averaged over the steps that were not
-  skipped; of other metrics, the last value is returned.
+  skipped. Any other metric is summarized by its last value.
   """
   if not name.startswith('loss') and name != 'grad_norm':
     return rows[-1][name]

@@ -21,8 +21,8 @@ class Writer:
   def __init__(self, workdir: Path, first_step: int):
     """Opens the files of a run.
 
-    If a run was killed, metrics.jsonl may have rows of steps after its last
-    checkpoint. A resumed run repeats these steps, so the rows after
+    If a run was killed, metrics.jsonl may have rows of steps after the run's
+    last checkpoint. A resumed run repeats these steps, so the rows after
     `first_step` are removed. TensorBoard keeps its events and shows the
     repeated steps twice.
 

@@ -36,9 +36,9 @@ class Optimizer(abc.ABC):
 
   @abc.abstractmethod
   def direction(self) -> tuple[optax.GradientTransformation, ...]:
-    """Returns transformations that turn clipped gradients into directions.
+    """Returns the transformations that turn clipped gradients into directions.
 
-    The transformations are applied in the order of the tuple.
+    They are applied in the order in which they are returned.
     """
 
   def of(self, params: Any, rates: Rates) -> optax.GradientTransformation:
@@ -76,7 +76,7 @@ class Optimizer(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class Sgd(Optimizer):
-  """SGD with momentum; the operations have the same order as in PyTorch.
+  """SGD with momentum, with its operations in the same order as in PyTorch.
 
       v = momentum v + g + weight_decay w;  direction = v
 
@@ -152,6 +152,6 @@ def make(name: str = 'sgd', **attributes: Any) -> Optimizer:
     unknown = [each for each in attributes if each not in known]
     problem = f'has no {", ".join(map(repr, unknown))}' if unknown else error
     raise ValueError(
-      f'optimizer {name}: {problem}; give {", ".join(known)}, or add '
-      f':optimizer={name} to `config`, which sets all of them'
+      f'optimizer {name}: {problem}; give {", ".join(known)}, or set all of '
+      f'them with :optimizer={name} at the end of `config`'
     ) from error

@@ -97,8 +97,8 @@ class Plan:
   def crop_sides(self) -> dict[str, int]:
     """Sides of the crops in a batch before augmentation, px.
 
-    The sides include the margin for shift and scale. The keys are
-    `template_side` and `search_side`, arguments of `train_batches`.
+    The sides include the margin for shift and scale. They are given as the
+    keyword arguments `template_side` and `search_side` of `train_batches`.
     """
     template, search = self.tracker.template_size, self.search_size
     if self.distortion:
@@ -107,11 +107,11 @@ class Plan:
     return {'template_side': template, 'search_side': search}
 
   def phase(self, number: int) -> Phase:
-    """Returns the phase of the next step after `number` steps."""
+    """Returns the phase of the step that follows the first `number` steps."""
     return schedule.phase_at(self.phases, number // self.train.steps_per_epoch)
 
   def phase_before(self, step: int) -> Phase:
-    """Returns the phase of the most recent step after `step` steps.
+    """Returns the phase of step number `step`, counted from 1.
 
     Returns the first phase if `step` is 0.
     """

@@ -19,9 +19,10 @@ _NO_POD = 'TPU_SKIP_MDS_QUERY'
 def join() -> None:
   """Connects the processes of a run, if there are several.
 
-  Must be called before JAX is used in any other way. On TPU pods, under SLURM
-  and under Open MPI, JAX finds the processes without any settings. Does nothing
-  for a single process, because JAX would restrict that process to one GPU.
+  Call `join` before JAX is used in any other way. On TPU pods, under SLURM and
+  under Open MPI, JAX finds the processes without any settings. For a single
+  process, `join` does not initialize `jax.distributed`, which would restrict
+  the process to one GPU.
   """
   several = (
     any(int(os.environ.get(name, 1)) > 1 for name in _COUNTS)

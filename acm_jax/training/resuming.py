@@ -45,12 +45,12 @@ Config = Mapping[str, Any]
 def changes(old: Config, new: Config) -> dict[str, str]:
   """Describes the differences between two configs.
 
-  The fingerprint of the teacher is compared only if `new` contains a
-  fingerprint. It is added to a config when the teacher is loaded.
+  The fingerprint of the teacher is added to a config when the teacher is
+  loaded. Fingerprints are therefore compared only if `new` contains one.
 
   Returns:
-    A description of each difference, with the old and the new value. Keys are
-    paths of values in the config, such as `train.epochs`.
+    A dictionary from the path of each value that differs, such as
+    `train.epochs`, to a description with the old and the new value.
   """
   before, after = _flat(old), _flat(new)
   keys = before.keys() | after.keys()
@@ -72,9 +72,9 @@ def check(old: Config, new: Config, step: int | None) -> None:
     step: Step of the newest checkpoint; None if there is no checkpoint.
 
   Raises:
-    ValueError: A step would have been different, or the new config would end
-      the run before `step`. The caller must put the name of the folder before
-      the message.
+    ValueError: A step so far would have been different, or the new config would
+      end the run before `step`. The message begins with 'holds a run'; the
+      caller must put the folder of the run before it.
   """
   descriptions = changes(old, new)
   permitted = _FREE + _BY_EPOCH
@@ -138,7 +138,7 @@ def measured(config: Config) -> str:
 
 
 def _schedule_advice(old_rates: Float[np.ndarray, 'e'], epochs: int) -> str:
-  """Explains how to continue an old run's rates to a number of epochs."""
+  """Explains how to keep an old run's rates in a run of `epochs` epochs."""
   # In further epochs, the rate keeps changing by the factor between the last
   # two rates.
   factor = old_rates[-1] / old_rates[-2] if len(old_rates) > 1 else 1.0

@@ -38,13 +38,15 @@ def run(
 ) -> None:
   """Trains to the end of the schedule and writes the folder of the run.
 
-  The network is validated at the start, at every regular checkpoint and at the
-  end. SIGINT and SIGTERM end the run after the current step. That step is saved
-  as a checkpoint, and validated only if a regular checkpoint was due.
+  The network is validated at the start of a new run, at every regular
+  checkpoint and at the end. SIGINT and SIGTERM end the run after the current
+  step. The state after that step is saved as a checkpoint; it is validated only
+  if a regular checkpoint was due.
 
   Args:
     plan: Plan of the run.
-    sections: Config of the plan, which is written to config.json.
+    sections: Sections of the config that the plan was made from. They are
+      written to config.json.
     workdir: Folder of the run: config.json, checkpoints/, metrics.jsonl and
       TensorBoard events.
     batches_from: Function that takes the number of steps already done, and
@@ -97,7 +99,7 @@ def run(
 
 @dataclasses.dataclass(frozen=True)
 class _Save:
-  """Function that saves a state; a validator, if any, first validates it.
+  """Function that validates a state, if there is a validator, and saves it.
 
   Attributes:
     plan: Plan of the run.
@@ -186,7 +188,7 @@ class _StopTogether:
   JAX makes the processes agree on a step after one of them received a SIGTERM.
 
   Attributes:
-    received: Whether that step has been reached.
+    received: Whether the processes have reached the step they agreed on.
   """
 
   received = False

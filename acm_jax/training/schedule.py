@@ -31,11 +31,11 @@ def rate_per_epoch(
     epochs: Number of epochs.
     warmup_epochs: Number of epochs before the peak.
     first_rate: Rate of the first epoch, if there is a warm-up.
-    peak_rate: Rate of the epoch after the warm-up.
+    peak_rate: Rate of the first epoch after the warm-up.
     last_rate: Rate of the last epoch.
 
   Raises:
-    ValueError: The warm-up leaves no epoch, or a rate is out of range.
+    ValueError: No epoch is left after the warm-up, or a rate is out of range.
 
   Source: the SiamRPN++ and SiamBAN training code.
   """
@@ -76,7 +76,7 @@ class Phase:
   frozen_statistics: tuple[str, ...] = ()
 
   def mode(self, params: Any) -> Mode:
-    """Returns the mode in which a network trains during the phase.
+    """Returns the parts of a network that train during the phase, as a `Mode`.
 
     Args:
       params: Parameters of the network, as arrays or shapes.
@@ -109,8 +109,8 @@ def make_phases(sections: Mapping[str, Mapping]) -> tuple[Phase, ...]:
   """Makes phases, sorted by their first epochs.
 
   Args:
-    sections: Arguments of `make_phase`, except the name, for each phase; keys
-      are names of phases.
+    sections: Mapping from the name of each phase to the other arguments of
+      `make_phase`.
 
   Raises:
     ValueError: No phase begins at epoch 0, two phases begin at the same epoch,

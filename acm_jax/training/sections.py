@@ -96,9 +96,9 @@ class Validation:
   Attributes:
     benchmark: Name of the benchmark, as in `acm_jax.evaluate`.
     sequences: Names of the sequences to track; training must not use them.
-    pairs: Number of pairs of a template and a search crop. Each search crop is
-      tracked with the template of its pair and with a template from another
-      sequence; see `template_gap`.
+    pairs: Number of pairs, each of which consists of a template and a search
+      crop. Each search crop is tracked with the template of its pair and with a
+      template from another sequence; see `template_gap`.
   """
 
   benchmark: str

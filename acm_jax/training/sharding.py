@@ -1,8 +1,8 @@
 """Placement of arrays: a mesh of devices, and rules that split parameters.
 
 The mesh has the axes `data` and `fsdp`. Batches are split over all devices.
-Parameters are split over the axis `fsdp` if a rule requires it, and are the
-same along the axis `data`.
+Parameters are split over the axis `fsdp` if a rule requires it, and are copied
+along the axis `data`.
 """
 
 import dataclasses
@@ -71,13 +71,14 @@ class Sharding:
         )
 
   def specs(self, params: Any) -> dict[str, PartitionSpec]:
-    """Returns how the first matching rule splits each parameter.
+    """Returns the partition of each parameter by the first matching rule.
 
     Args:
       params: Parameters, as arrays or shapes.
 
     Returns:
-      Partition of each parameter. Keys are paths, such as 'head/kernel'.
+      A dictionary from paths of parameters, such as 'head/kernel', to
+      partitions.
 
     Raises:
       ValueError: A parameter matches no rule, or a rule is never the first

@@ -76,7 +76,7 @@ def create(
 
 
 def fill(state: TrainState, variables: Variables) -> TrainState:
-  """Replaces the weights and statistics of a state before the first step.
+  """Replaces the weights and statistics of a state that has taken no step.
 
   The moving average, if any, then starts from the new values.
   """

@@ -64,7 +64,7 @@ def train_step(
       any.
 
   Returns:
-    The state after the step, and the metrics to log: scalars, by name.
+    The state after the step, and a dictionary from names of metrics to scalars.
   """
   key = jax.random.fold_in(jax.random.key(seed), state.step)
   augment_key, target_key, dropout_key = jax.random.split(key, 3)

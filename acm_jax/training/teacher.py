@@ -68,10 +68,11 @@ class Teacher:
       student: Tracker that is being trained.
       outputs: Student's outputs for a batch.
       teacher_outputs: Teacher's outputs for the same batch.
-      positive: Whether both crops of a pair show the same target.
+      positive: For each pair, whether both crops show the same target.
 
     Returns:
-      The loss, and its unweighted parts for the log, by name.
+      The loss, and a dictionary from names to its unweighted parts, for the
+      log.
     """
     loss, parts = student.imitation(
       outputs, teacher_outputs, positive, **self.weights
@@ -88,8 +89,10 @@ def load(
   """Loads the teacher of a run, if it has one.
 
   Args:
-    checkpoint: Model or training run, as in `trained.read`, if given.
-    weights: Weights of the losses: the config section `teacher`, if any.
+    checkpoint: Model or training run to use as the teacher, as in
+      `trained.read`; None if no teacher is named.
+    weights: Config section `teacher`, with the factors on the parts of the
+      loss; None if the config has no such section.
     student: Tracker to train.
     search_size: Side of the search crop in training, px.
 
@@ -131,7 +134,7 @@ def with_fingerprint(
 def _check(
   teacher: Teacher, checkpoint: str, student: Tracker, search_size: int
 ) -> None:
-  """Checks that both trackers have equal crops, and outputs of equal shapes."""
+  """Checks that both trackers agree in crops and in the shapes of outputs."""
   for name in ('template_size', 'context_amount'):
     own, other = getattr(student, name), getattr(teacher.model.tracker, name)
     if own != other:

@@ -120,9 +120,10 @@ def measure(model: Model, pairs: Pairs, programs: Programs) -> dict[str, float]:
     programs: Cache of compiled programs.
 
   Returns:
-    `iou` and `iou_wrong`: mean IoU of prediction and target, with the right and
-    with the wrong templates. `iou_gap`: `iou` minus `iou_wrong`. `score_gap`:
-    mean score with the right templates, minus that with the wrong templates.
+    A dictionary. `iou` and `iou_wrong` are the mean IoUs of prediction and
+    target with the right and with the wrong templates. `iou_gap` is `iou` minus
+    `iou_wrong`. `score_gap` is the mean score with the right templates minus
+    the mean score with the wrong templates.
   """
   truth = boxes.cxcywh_to_xyxy(pairs.truth)
 

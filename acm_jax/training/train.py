@@ -40,9 +40,9 @@ def train(
     data_dir: Folder of the prepared data sets.
     init_from: Model or training run with the initial weights of a new run, as
       in `trained.read`.
-    teacher: Model or training run to imitate, as in `trained.read`. The config
-      section `teacher` sets the weights of the losses. Also required to resume
-      the run.
+    teacher: Model or training run to imitate, as in `trained.read`; also
+      required to resume the run. The config section `teacher` sets the weights
+      of the losses.
     validation_dir: Root folder of the benchmark that the config section
       `validation` names; also required to resume the run.
 

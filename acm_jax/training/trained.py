@@ -22,9 +22,9 @@ def read(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
   """Reads the config, weights and statistics of a trained tracker.
 
   Args:
-    checkpoint: Name of a model in the package; or FOLDER of a model; or FOLDER
-      of a training run for its newest checkpoint, FOLDER@STEP for the
-      checkpoint of a step, FOLDER@best for the best validated checkpoint.
+    checkpoint: For a model, its name in the package or its FOLDER. For a
+      training run, FOLDER for the newest checkpoint, FOLDER@STEP for the
+      checkpoint of a step, or FOLDER@best for the best validated checkpoint.
 
   Returns:
     The config, and the variables as NumPy arrays.
@@ -110,6 +110,7 @@ def load(
     Hparams(**original)
   except (TypeError, ValueError) as error:
     raise ValueError(f'{checkpoint}: config.json: {error}') from error
+  # The backbone of SiamFC is its whole network.
   only_backbone = set(variables['params']) == {'backbone'}
   if only_backbone and _modules(tracker) != {'backbone'}:
     raise ValueError(
@@ -131,7 +132,7 @@ def load(
 
 
 def _modules(tracker: Tracker) -> set[str]:
-  """Returns the names of a network's modules; SiamFC has only a backbone."""
+  """Returns the names of the outermost modules of a tracker's network."""
   return set(trackers.shapes(tracker)['params'])
 
 
@@ -139,7 +140,11 @@ def _changes(
   hparams: str | Mapping[str, float],
   tuned: Mapping[str, Mapping[str, float]],
 ) -> dict[str, float]:
-  """Reads the hyper-parameters to change (see `load`); returns them by name."""
+  """Parses the argument `hparams` of `load`.
+
+  Returns:
+    A dictionary from names of hyper-parameters to their new values.
+  """
   changes = {}
   if isinstance(hparams, Mapping):
     changes |= hparams

@@ -9,7 +9,7 @@ import numpy as np
 
 from acm_jax.tracking.contract import Variables
 
-# Number of arrays with a wrong shape that an error message lists.
+# Maximum number of arrays of the wrong shape that an error message lists.
 _LISTED = 3
 
 
@@ -39,9 +39,9 @@ def fill(variables: Variables, source: Variables) -> tuple[Variables, str]:
   Returns:
     The variables, and a summary in one line. For each part of this network in
     which arrays were replaced, the summary gives the number of replaced arrays
-    and of all arrays. It lists the modules of this network that keep their
-    values (new), and the modules of the other network that are not used
-    (unused).
+    and the number of all arrays in the part. After `new`, it lists the modules
+    of this network that keep their values; after `unused`, the modules of the
+    other network that are not used.
 
   Raises:
     ValueError: The networks have no path in common, two arrays with the same
@@ -70,7 +70,7 @@ def fill(variables: Variables, source: Variables) -> tuple[Variables, str]:
 
 
 def _check_shapes(pairs: dict[Path, tuple[Any, Any]]) -> None:
-  """Checks that the arrays (other, own) at each path have equal shapes."""
+  """Checks that both arrays of each pair (other, own) have equal shapes."""
   differ = [
     f'{path} has shape {np.shape(other)} instead of {np.shape(own)}'
     for path, (other, own) in pairs.items()
@@ -80,8 +80,8 @@ def _check_shapes(pairs: dict[Path, tuple[Any, Any]]) -> None:
     rest = len(differ) - _LISTED
     more = f', and {rest} more' if rest > 0 else ''
     raise ValueError(
-      f'`init_from`: {", ".join(differ[:_LISTED])}{more}; set config.tracker '
-      'to the sizes of the network in `init_from`'
+      f'`init_from`: {", ".join(differ[:_LISTED])}{more}; set the sizes in '
+      'config.tracker to those of the network in `init_from`'
     )
 
 

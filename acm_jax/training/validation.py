@@ -22,7 +22,7 @@ from acm_jax.training.sections import Validation, section
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Validator:
-  """Measures a network by tracking; everything is compiled only once.
+  """Measures a network by tracking, with programs that are compiled only once.
 
   Attributes:
     tracker: Tracker of the run.
@@ -41,10 +41,13 @@ class Validator:
   programs: Programs = dataclasses.field(default_factory=Programs)
 
   def measure(self, variables: Variables) -> dict[str, float]:
-    """Tracks with a network and returns its metrics, by name.
+    """Tracks with a network and measures the results.
 
     Args:
       variables: Weights and statistics of the network.
+
+    Returns:
+      A dictionary from names of metrics to values.
     """
     # A copy on a single device, independent of the mesh of the run.
     variables = jax.device_put(
@@ -82,11 +85,11 @@ def load(
   hparams: Hparams,
   precision: str = 'highest',
 ) -> Validator | None:
-  """Loads the validation of a run, if it has one.
+  """Creates the validator of a run, if its config has the section `validation`.
 
   Args:
-    config: Config section `validation`, if any.
-    root: Root folder of the benchmark, if given.
+    config: Config section `validation`; None if the config has no such section.
+    root: Root folder of the benchmark; None if no folder is named.
     tracker: Tracker of the run.
     hparams: Hyper-parameters of tracking.
     precision: Precision of matrix products.

@@ -1,4 +1,4 @@
-"""The config in the folder of a run, and configs that it has replaced."""
+"""The config.json in the folder of a run, and copies of earlier configs."""
 
 import json
 import shutil
@@ -23,8 +23,8 @@ def check(
     step: Step of the newest checkpoint; None if there is no checkpoint.
 
   Raises:
-    ValueError: The folder holds a model. Or this config would have changed the
-      steps so far; the message names the differences.
+    ValueError: The folder holds a model. Or the steps so far would have been
+      different with `config`; the message names the differences.
   """
   if models.has_weights(workdir):
     raise ValueError(

@@ -63,7 +63,7 @@ def convert(
 
   Args:
     source: Codebase of the weights, a key of `SOURCES`.
-    weights: Arrays of the state dict by key.
+    weights: State dict, a mapping from keys to arrays.
     section: Section `tracker` of the config.
 
   Returns:
@@ -73,8 +73,8 @@ def convert(
 
   Raises:
     ValueError: `source` does not provide weights of the config's tracker or
-      backbone, or a key of the state dict does not fit. The message lists all
-      keys that do not fit.
+      backbone, a key of the state dict is missing or unknown, or an array has
+      the wrong shape. The message lists all such keys.
   """
   kind = SOURCES[source]
   tracker = trackers.make(**section)

@@ -14,7 +14,7 @@ class Weights(NamedTuple):
   """Contents of a weights file.
 
   Attributes:
-    arrays: Arrays of the state dict by key.
+    arrays: State dict, a dictionary from keys to arrays.
     ignored: Names of other entries, such as the state of an optimizer.
   """
 
@@ -40,7 +40,8 @@ def read(path: Path) -> Weights:
   `module.` is removed from the keys.
 
   Args:
-    path: `.pth`, `.pt` or `.tar` file of torch.save, `.safetensors` or `.npz`.
+    path: `.npz` file, `.safetensors` file, or a file that torch.save wrote
+      (`.pth`, `.pt` or `.tar`).
 
   Raises:
     OSError: The file does not exist.

@@ -145,7 +145,7 @@ def _from_timm(key: str) -> str:
 def _see_bgr(state_dict: StateDict, conv: str, bn: str) -> None:
   """Makes the first layer take BGR in 0..255 instead of normalised RGB.
 
-  This is exact, because the first convolution of the trackers has no padding.
+  The result is exact, because the first convolution of trackers has no padding.
   """
   weight = np.asarray(state_dict[f'{conv}.weight'], np.float64)
   offset = np.einsum('oihw,i->o', weight, _MEAN / _STD)

@@ -8,11 +8,13 @@ StateDict = dict[str, np.ndarray]
 
 
 def version_3(state_dict: Mapping[str, np.ndarray]) -> StateDict:
-  """Returns a copy of a state dict of NanoTrackV3; refuses other versions.
+  """Returns a copy of a state dict, unless it belongs to NanoTrackV1 or V2.
+
+  A state dict of unknown version is copied, too.
 
   Raises:
     ValueError: The state dict belongs to NanoTrackV1 or V2, which are other
-      networks.
+      networks than NanoTrackV3.
   """
   version = _version(state_dict)
   if version in (1, 2):

@@ -7,7 +7,7 @@ import numpy as np
 
 from acm_jax.tracking.contract import Variables
 
-# Last name of a parameter in Flax -> last name in PyTorch.
+# Name of the leaf of a path in Flax -> its name in PyTorch.
 _LEAVES = {
   'kernel': 'weight',
   'scale': 'weight',
@@ -25,10 +25,11 @@ def to_variables(
   """Fills all variables from a state dict, and checks that all keys are used.
 
   Args:
-    state_dict: Arrays by key, in PyTorch's layouts (OIHW, OI).
+    state_dict: Dictionary from keys to arrays in PyTorch's layouts (OIHW, OI).
     variables: Variables of the network, or their shapes.
     rename: Function that maps the path `module/.../leaf` of a variable to a key
-      of the state dict. The leaf already has its name in PyTorch.
+      of the state dict. In this path, the leaf has its name in PyTorch, such as
+      `weight` instead of `kernel`.
 
   Returns:
     New variables, float32.
@@ -56,7 +57,8 @@ def to_variables(
   if faults:
     raise ValueError(
       '`weights` do not fit the network of the config; choose other weights or '
-      'another config. Faults (shapes are HWIO or IO): ' + '; '.join(faults)
+      'another config. Faults, with shapes as in Flax (HWIO or IO): '
+      + '; '.join(faults)
     )
   return flax.traverse_util.unflatten_dict(filled, sep='/')
 

@@ -27,7 +27,8 @@ def read(path: Path) -> dict[str, np.ndarray]:
   Args:
     path: .npz file. Its inputs are `template` and `search`, float32 [n, 3, h,
       w], and for ACM `bbox` [n, 4] (cx, cy, w, h, px of the template crop). Its
-      outputs are `cls`, `loc` or both, or only `response`, each [n, o, r, r].
+      outputs are `cls`, `loc` or both, or only `response`. Each output has the
+      shape [n, channels, rows, columns].
 
   Raises:
     FileNotFoundError: The file does not exist.
@@ -89,8 +90,8 @@ def errors(
       `jax.default_matmul_precision`.
 
   Returns:
-    For each output, the largest absolute error, and this error divided by the
-    largest absolute expected value.
+    Dictionary from names of outputs to two errors: the largest absolute error,
+    and this error divided by the largest absolute expected value.
 
   Raises:
     ValueError: The shape of an output is not that of the expected output.
@@ -147,9 +148,11 @@ def check(errors: dict[str, tuple[float, float]]) -> None:
 
 
 def _official_layout(output: np.ndarray) -> np.ndarray:
-  """Reshapes [n, r, r, ..., v] to [n, v * ..., r, r].
+  """Converts an output to the official shape [n, channels, rows, columns].
 
-  The last axis varies slowest among the channels.
+  The shape of `output` is [n, rows, columns] (one channel), [n, rows, columns,
+  values], or [n, rows, columns, anchors, values]. In the last case, the index
+  of a channel is value * anchors + anchor.
   """
   n, rows, cols = output.shape[:3]
   channels = range(output.ndim - 1, 2, -1)

@@ -40,7 +40,8 @@ def _frames(folder: Path, numbers: range, name: str = '{:08d}.jpg') -> None:
 def got10k(root: Path) -> None:
   """Writes two videos.
 
-  In one frame of the second video, the target is absent and fully covered.
+  In one frame of the second video, the target is labelled as absent and as
+  fully covered.
   """
   for number, absent, cover in ((1, '000', '888'), (2, '010', '808')):
     folder = root / 'train' / f'GOT-10k_Train_{number:06d}'
@@ -89,10 +90,12 @@ def trackingnet(root: Path) -> None:
 def _xml(objects: list[tuple[str, tuple[int, int, int, int]]]) -> str:
   """Returns a Pascal VOC annotation.
 
-  The edges of a box are in ImageNet VID's order: xmax, xmin, ymax, ymin.
+  The annotation lists the edges of a box in ImageNet VID's order: xmax, xmin,
+  ymax, ymin.
 
   Args:
-    objects: Track ID, empty for an object without one, and box x1, y1, x2, y2.
+    objects: For each object, the track ID and the box x1, y1, x2, y2. The ID is
+      empty if the object has none.
   """
   inside = ''.join(
     f'<object>{f"<trackid>{track}</trackid>" if track else ""}<name>n0</name>'
@@ -117,7 +120,11 @@ def imagenet_vid(root: Path) -> None:
 
 
 def imagenet_det(root: Path) -> None:
-  """Writes an image of 2013 and two of 2014, with two, one and no objects."""
+  """Writes three images.
+
+  The image from ILSVRC 2013 has two objects. Of the two images from ILSVRC
+  2014, one has an object and the other has none.
+  """
   data = root / 'ILSVRC' / 'Data' / 'DET' / 'train'
   annotations = root / 'ILSVRC' / 'Annotations' / 'DET' / 'train'
   two = [('', (4, 5, 20, 15)), ('', (10, 8, 30, 28))]
@@ -194,7 +201,7 @@ def davis(root: Path) -> None:
         mask = np.zeros(SIZE, np.uint8)
         mask[4:14, 6:26] = 255
       else:
-        # The first two colours of the palette, as BGR.
+        # The first two colours of DAVIS's palette, as BGR.
         mask = np.zeros((*SIZE, 3), np.uint8)
         mask[2:10, 3:9] = (0, 0, 128)
         if number == 0:
@@ -207,7 +214,7 @@ def crop511(root: Path) -> None:
   """Writes crops, and a table of the targets' boxes and sizes.
 
   The table gives some frames a box (x1, y1, x2, y2), and others a size (w, h).
-  The key 'meta' is not the number of a frame.
+  Besides frame numbers, it has the key 'meta', which readers must ignore.
   """
   rows = {'000000': [10, 20, 50, 40], '000003': [40, 20], 'meta': []}
   table = {'a/v1': {'00': rows, '01': {'000000': [0, 0, 0, 10]}}}
@@ -219,7 +226,8 @@ def crop511(root: Path) -> None:
 def folder(root: Path) -> None:
   """Writes two sequences.
 
-  Commas, tabs or spaces separate the numbers. One sequence has absence labels.
+  Commas, tabs or spaces separate the four numbers of a box. One sequence has
+  absence labels.
   """
   rows = {'a': '3,4,10,8\n4,4,10,8\n', 'b': '3\t4\t10\t8\n4 4 10 8\n'}
   for name, text in rows.items():

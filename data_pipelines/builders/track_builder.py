@@ -1,4 +1,4 @@
-"""Base class of the builders; an example is one target in one video."""
+"""Base class of the TFDS builders of the training sets."""
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -8,6 +8,8 @@ from acm_jax.datasets import sources, trees
 
 class TrackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   """Builder that reads a data set through `acm_jax.datasets.sources`.
+
+  Each TFDS example is one target in one video.
 
   Attributes:
     SOURCE: Name of the reader in `acm_jax.datasets.sources`; every subclass
@@ -29,9 +31,9 @@ class TrackBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Describes the features of an example.
 
     Frames are stored as published, without encoding them again. Boxes are x, y,
-    w, h, px, 0-based; NaN where no box is annotated. `visible` is whether the
-    box of each frame may be used; `frame_number` is the position of each frame
-    in the video.
+    w, h, px, 0-based; NaN where no box is annotated. `visible` tells for each
+    frame whether the box may be used; `frame_number` is the position of each
+    frame in the video.
     """
     image = {'shape': (None, None, None, 3), 'encoding_format': 'jpeg'}
     return self.dataset_info_from_configs(

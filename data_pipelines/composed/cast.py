@@ -164,9 +164,13 @@ class Cast:
     return self._cutout_of(rng, candidates, hero)
 
   def _cutout_of(self, rng: np.random.Generator, objects, hero: int) -> int:
-    """Samples a cutout of any of `objects` except `hero`, the target's object.
+    """Samples a cutout of an object other than `hero`, the target's object.
 
-    If `objects` has only one element, samples a cutout of `hero`.
+    Args:
+      rng: Source of randomness.
+      objects: Indices of the objects to choose from, including `hero`. If they
+        include no other object, a cutout of `hero` is sampled.
+      hero: Index of the target's object.
     """
     drawn = hero
     if len(objects) > 1:

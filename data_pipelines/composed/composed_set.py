@@ -120,14 +120,16 @@ class ComposedSet:
 def _coded_side(crop_size: int, side: int) -> int:
   """Returns the side of the square that must be encoded as JPEG, px.
 
-  This square is at the centre of the crop and contains the requested square. It
-  begins at the edge of a block of the whole crop's JPEG. It contains all blocks
-  that overlap the requested square, and the blocks around these, since a
-  decoder that upsamples the colours reads one pixel beyond a block's edge.
+  The requested square and the encoded square are both at the centre of the
+  crop. The requested square must decode to the same pixels as in the JPEG of
+  the whole crop. Therefore, the top left corner of the encoded square is that
+  of a block in this JPEG, and the encoded square contains all blocks that
+  overlap the requested square. It also contains the blocks around these, since
+  a decoder that upsamples the colours reads one pixel beyond a block's edge.
 
   Args:
     crop_size: Side of the whole crop, px.
-    side: Side of the requested square at the centre of the crop, px.
+    side: Side of the requested square, px.
   """
   corner = (crop_size - side) // 2
   first = (corner - _BLOCK - 2) // _BLOCK * _BLOCK

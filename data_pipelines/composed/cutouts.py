@@ -128,9 +128,9 @@ def of_video(tree: Tree, unit: source.Unit) -> Iterator[Object]:
 def _within(
   mask: UInt8[np.ndarray, 'h w'], box_xywh: Num[np.ndarray, '4']
 ) -> UInt8[np.ndarray, 'h w']:
-  """Clears a mask outside a box.
+  """Returns a copy of a mask in which all pixels outside a box are 0.
 
-  This removes, for instance, the lines of a kitesurfer's kite.
+  For instance, the lines of a kitesurfer's kite are removed from the mask.
   """
   x1, y1 = np.floor(box_xywh[:2]).astype(int)
   x2, y2 = np.ceil(box_xywh[:2] + box_xywh[2:]).astype(int)
@@ -147,7 +147,7 @@ def _cut(
 
   Returns None if the mask is empty, or if the object is too small, fills too
   little of its bounding box, is in several large pieces, or touches the border
-  of the image, which probably cuts it off.
+  of the image. An object at the border is probably cut off.
   """
   count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
   if count < 2:

@@ -193,8 +193,9 @@ def read_manifest(folder: epath.PathLike) -> dict[str, Any]:
 def read_names(folder: epath.PathLike) -> list[str]:
   """Returns the names of the objects and photographs of a composed set.
 
-  A photograph has several names: that of its file, without the suffix, and
-  those of up to two parent folders, since a folder may be named after a video.
+  A photograph has several names: the name of its file, without the suffix, and
+  the names of up to two parent folders, since a folder may be named after a
+  video.
 
   Raises:
     FileNotFoundError: The manifest or the index is missing.
@@ -214,7 +215,7 @@ def read_names(folder: epath.PathLike) -> list[str]:
 def _columns(
   folder: epath.Path, data: bytes, names: Iterable[str]
 ) -> dict[str, np.ndarray]:
-  """Reads the named columns from the content `data` of an index file."""
+  """Reads the columns in `names` from `data`, the content of index.npz."""
   try:
     with np.load(io.BytesIO(data)) as columns:
       return {name: columns[name] for name in names}

@@ -163,7 +163,10 @@ def _manifest(
 def _collect(
   pictures: '_Pictures', sources: Sources, settings: Settings
 ) -> Iterator[None]:
-  """Adds all pictures; yields after each image or video, to show progress."""
+  """Adds photographs and objects from the sources to `pictures`.
+
+  Yields after each image or video, to show progress.
+  """
   if sources.masks is not None:
     yield from _add_videos(pictures, open_tree(sources.masks), sources.exclude)
   tree = open_tree(sources.photographs)

@@ -15,8 +15,8 @@ class Texture(NamedTuple):
 
   Attributes:
     photograph: Index of the photograph.
-    corner: Position of the piece in the photograph, x, y: from 0 at the left or
-      top edge to 1 at the right or bottom edge.
+    corner: Position of the piece in the photograph, x, y: 0 if the piece is at
+      the left or top edge, 1 if it is at the right or bottom edge.
   """
 
   photograph: int
@@ -35,8 +35,8 @@ class Layer(NamedTuple):
       in each frame.
     center: Centre of the picture's bounding box in each frame, x, y, px of the
       background photograph.
-    color: Linear map that changes the colours. It is applied to blue, green,
-      red and coverage.
+    color: Linear map of blue, green, red and coverage. It changes the colours
+      and leaves the coverage unchanged.
   """
 
   cutout: Int[np.ndarray, 't']
@@ -274,8 +274,8 @@ class _Script:
   def _decoy(self, extra: Extra) -> Layer:
     """Samples a decoy: a piece of a photograph that does not move.
 
-    Its edges are as soft as those of the target, so that soft edges alone do
-    not identify the target.
+    The edges of a decoy are as soft as those of the target. Otherwise, a
+    tracker could recognise the target by its soft edges alone.
     """
     rng = self._rng
     side = 2 * np.sqrt(self._target.half.prod(axis=1).mean())
@@ -329,7 +329,8 @@ _LUMA = np.array([0.114, 0.587, 0.299])
 def _look(rng: np.random.Generator) -> Float[np.ndarray, '4 4']:
   """Samples a linear map of blue, green, red and coverage.
 
-  It changes the saturation, the contrast, the tint and the brightness.
+  The map changes the saturation, the contrast, the tint and the brightness, and
+  leaves the coverage unchanged.
   """
   saturation = np.exp(rng.normal(0, 0.15))
   contrast = np.exp(rng.normal(0, 0.1))

@@ -103,8 +103,9 @@ class _Canvas:
       crop_size: Side of the crop, px.
 
     Returns:
-      Crop with the background only, blue, green, red; top left and bottom right
-      corner, x, y, px, of the part of the crop in which layers are visible.
+      Three arrays: the crop with the background only, blue, green, red; and the
+      top left and the bottom right corner of the part of the crop in which
+      layers are visible, each x, y, px.
     """
     # Find the part of the window that is inside the crop, in whole pixels of
     # the photograph and of the crop. The rounding moves the photograph by less

@@ -232,7 +232,7 @@ def test_a_sequence_that_is_also_trained_on_is_refused(monkeypatch, trained):
   monkeypatch.setattr(training_set, 'read_names', targets.get)
   sets = [DataSet(path=path) for path in targets]
   with pytest.raises(
-    ValueError, match='the videos red, but data/mine contains'
+    ValueError, match='validation videos red, but data/mine contains'
   ):
     data.check_held_out(sets, ('green', 'red.1'))
   data.check_held_out(sets[:1], ('green', 'red.1'))

@@ -6,8 +6,8 @@ The docstring of a reader states whether pixel coordinates in the files are
 
 Sources: the official layouts of OTB-100 (TPAMI 2015), VOT (votchallenge.net),
 UAV123 (ECCV 2016), NfS (arXiv:1703.05884), TColor-128 (TIP 2015) and TinyTLP
-(arXiv:1811.01508). Benchmarks from data sets that are also used for training
-are read with the readers in `sources`.
+(arXiv:1811.01508). The layouts of LaSOT, GOT-10k, TrackingNet and DAVIS are
+described in `sources`, because trackers are also trained on these data sets.
 """
 
 from collections.abc import Callable

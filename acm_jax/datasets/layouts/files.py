@@ -13,8 +13,9 @@ def folders_with(root: Path, name: str) -> list[Path]:
 def frames_from(
   images: Path, first: int = 0, last: int | None = None
 ) -> list[Path]:
-  """Returns a folder's images with the numbers `first` to `last`, in order.
+  """Returns a folder's images with frame numbers `first` to `last`, in order.
 
+  The frame number is the number at the end of a file's name, before the suffix.
   `last` is included; if it is None, all images from `first` on are returned.
   """
   numbered = sequences.numbered_images(images)

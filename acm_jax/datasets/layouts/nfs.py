@@ -22,10 +22,10 @@ def nfs240(root: Path) -> list[Sequence]:
 def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
   """Reads `<seq>/<rate>/{<seq>/%05d.jpg, <seq>.txt}`; boxes are 0-based.
 
-  Rows are `track xmin ymin xmax ymax frame lost ...`. The files have a row for
-  each frame at 240 frames per second, even the files for the images at 30
-  frames per second; only every `step`-th row is used. The last used row is
-  dropped if it has no image, and images beyond the last row are dropped.
+  Rows are `track xmin ymin xmax ymax frame lost ...`. For both rates, the files
+  have a row for each frame at 240 frames per second; every `step`-th row is
+  used. If the last of the used rows has no image, the row is dropped. Images
+  beyond the last used row are dropped, too.
   """
   found = []
   for folder in folders_with(root, rate):

@@ -25,7 +25,8 @@ class _Rows(NamedTuple):
 
   Attributes:
     whole: Number of rows in the version that begins at image 1.
-    used: Number of rows in the version that begins at the `_OTB_FIRST` image.
+    used: Number of rows in the version that begins at the first image of the
+      sequence, which comes after image 1.
   """
 
   whole: int
@@ -40,7 +41,7 @@ def otb(root: Path) -> list[Sequence]:
 
   If a video has two targets, they are the sequences `<Seq>-1` and `<Seq>-2`.
   Their annotations may share the folder `<Seq>`, or each sequence may have a
-  folder of its own. A target with an empty file (the first target of
+  folder of its own. A target with an empty annotation file (the first target of
   Human4) is skipped. The optional file `attrs.txt` lists the sequence's
   attributes.
   """
@@ -72,7 +73,7 @@ def otb(root: Path) -> list[Sequence]:
 
 
 def _from_first(boxes: np.ndarray, name: str, file: Path) -> np.ndarray:
-  """Drops the rows of the images before the `_OTB_FIRST` image, if any."""
+  """Drops the rows of images before the first image of the sequence, if any."""
   if name not in _OTB_ROWS:
     return boxes
   rows = _OTB_ROWS[name]

@@ -1,7 +1,7 @@
-"""Benchmarks from data sets that are also used for training.
+"""Benchmarks from data sets on which trackers are also trained.
 
-The readers in `sources` read the files, except for benchmarks of which only the
-first box of each video is public.
+The readers of the training sets, in `sources`, read the files. They do not read
+the test sets of which only the first box of each video is public.
 """
 
 from collections.abc import Callable

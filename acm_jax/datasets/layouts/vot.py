@@ -18,8 +18,9 @@ class Regions(NamedTuple):
     region: Annotated region in each frame, px, 0-based: x, y, w, h, or x and y
       of four corners.
     first: Path of the first image.
-    anchors: Direction of tracking (1 forward, -1 backward) from each frame at
-      which trackers are started; keys are frames. Empty before VOT2020.
+    anchors: Dictionary from anchors, which are the indices of the frames at
+      which trackers are started, to the direction of tracking: 1 forward, -1
+      backward. Empty before VOT2020.
   """
 
   region: tuple[np.ndarray, ...]
@@ -39,12 +40,12 @@ def vot(root: Path) -> list[Sequence]:
 
 
 def regions(root: Path) -> dict[str, Regions]:
-  """Reads VOT's annotations, by sequence name; regions are 0-based.
+  """Returns a dictionary from the names of VOT's sequences to annotations.
 
   `list.txt` lists the sequences; those without a folder are left out. Regions
-  are in `<seq>/groundtruth.txt`. Images are `<seq>/color/%08d.jpg`, or before
-  2016 `<seq>/%08d.jpg`. Since 2020, `<seq>/anchor.value` marks the frames at
-  which trackers are started (anchors).
+  are in `<seq>/groundtruth.txt` and are 0-based. Images are
+  `<seq>/color/%08d.jpg`, or before 2016 `<seq>/%08d.jpg`. Since 2020,
+  `<seq>/anchor.value` marks the frames at which trackers are started (anchors).
   """
   listing = root / 'list.txt'
   if not listing.is_file():
@@ -72,12 +73,12 @@ def regions(root: Path) -> dict[str, Regions]:
 
 
 def _anchors(file: Path, frames: int) -> dict[int, int]:
-  """Reads the direction of tracking from each anchor; keys are frames.
+  """Returns a dictionary from anchors to directions of tracking.
 
-  Anchors are frames at which trackers are started. The file has one number per
-  frame, whose sign is the direction: 1 forward, -1 backward, 0 if the frame is
-  no anchor. Zeros at the end may be missing. If the file does not exist, the
-  result is empty.
+  Anchors are the indices of the frames at which trackers are started. The file
+  has one number per frame, whose sign is the direction: 1 forward, -1 backward,
+  0 if the frame is no anchor. Zeros at the end may be missing. If the file does
+  not exist, the dictionary is empty.
   """
   if not file.is_file():
     return {}
@@ -91,7 +92,7 @@ def _anchors(file: Path, frames: int) -> dict[int, int]:
   if len(signs) > frames:
     raise ValueError(
       f'{file}: {len(signs)} rows for {frames} annotated frames; remove the '
-      f'last {len(signs) - frames}'
+      'rows beyond the last frame'
     )
   return {frame: int(sign) for frame, sign in enumerate(signs) if sign}
 

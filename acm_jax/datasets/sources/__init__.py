@@ -24,7 +24,7 @@ def make(name: str) -> Source:
 
 
 def described(name: str) -> str:
-  """Returns a description of a data set and the layout of its files.
+  """Returns a text that describes a data set and the layout of its files.
 
   Raises:
     ValueError: No data set has that name.

@@ -2,12 +2,12 @@
 
     [crop511/]<video>/<frame:06d>.<track:02d>.x.jpg, train.json
 
-The target is at the centre of its crop. The scale is that of this library's
-clip sets; the JPEG files are therefore copied unchanged. For each video, track
-and frame, train.json has x1, y1, x2, y2 or w, h of the target in the original
-image; only the size is used. By default, `acm-jax prepare` keeps every frame:
-how many frames can be skipped depends on the frame rate, and therefore on the
-data set from which the crops were cut out.
+The target is at the centre of its crop. The scale is that of the clip sets that
+`acm-jax prepare` writes; the JPEG files are therefore copied unchanged. For
+each video, track and frame, train.json has x1, y1, x2, y2 or w, h of the target
+in the original image; only the size is used. By default, `acm-jax prepare`
+keeps every frame, because a suitable `--stride` depends on the frame rate of
+the data set from which the crops were cut out.
 
 Source: the released code of pysot.
 """

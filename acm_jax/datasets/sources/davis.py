@@ -52,7 +52,7 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
       f'{tree.where(mask_files[unmatched[0]])}: this mask has no image with '
       f'the same number; add the image to JPEGImages/480p/{name}'
     )
-  # If an image has no mask file, it shows no target.
+  # An image without a mask file shows no target.
   found = [
     _boxes(tree, mask_files[i]) if i in mask_files else {} for i in files
   ]
@@ -70,9 +70,11 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
 
 
 def masks(tree: Tree, name: str) -> dict[int, UInt8[np.ndarray, 'h w']]:
-  """Reads the masks in an annotation image: 1 on the object, 0 elsewhere.
+  """Reads the masks of the objects in an annotation image.
 
-  The keys are the numbers of the objects.
+  Returns:
+    A dictionary from the numbers of the objects to their masks, which are 1 on
+    the object and 0 elsewhere.
 
   Raises:
     OSError: The file does not exist.
@@ -94,7 +96,7 @@ def masks(tree: Tree, name: str) -> dict[int, UInt8[np.ndarray, 'h w']]:
 
 
 def _boxes(tree: Tree, name: str) -> dict[int, np.ndarray]:
-  """Returns the boxes in an annotation image; keys are object numbers."""
+  """Returns a dictionary from the numbers of objects to their boxes."""
   return {
     number: np.array(cv2.boundingRect(mask))
     for number, mask in masks(tree, name).items()

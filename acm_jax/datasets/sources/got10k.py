@@ -19,7 +19,7 @@ from acm_jax.datasets.trees import Tree, join
 
 
 def units(tree: Tree) -> Iterator[Unit]:
-  """Yields the training videos that exist."""
+  """Yields the training videos in the tree."""
   for name, folder in source.find_folders(tree, r'GOT-10k_Train_\d+').items():
     yield Unit(name, folder)
 

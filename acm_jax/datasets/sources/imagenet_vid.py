@@ -47,7 +47,7 @@ def units(tree: Tree) -> Iterator[Unit]:
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
-  """Returns the targets of a video, each with its annotated frames only."""
+  """Returns the targets of a video, each in the frames that have its box."""
   root = unit.handle
   folder = join(root, _ANNOTATIONS, unit.name)
   stems = sorted(

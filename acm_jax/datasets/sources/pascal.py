@@ -13,7 +13,7 @@ class Object(NamedTuple):
 
   Attributes:
     track: Number that identifies the object in all frames of its video; in a
-      still image, position of the object in the file.
+      still image, position of the object in the file, counted from 0.
     box_xywh: Box of the object, px, 0-based; the width is xmax - xmin, as in
       pysot.
   """

@@ -15,10 +15,13 @@ from acm_jax.datasets.trees import Tree, join
 
 
 class Unit(NamedTuple):
-  """A video or a single image, with one or all of its targets.
+  """A video or a still image of a data set.
+
+  In YouTube-BoundingBoxes, every target of a video has a unit of its own. In
+  other data sets, a unit has all targets of the video or image.
 
   Attributes:
-    name: Name of the video or image, unique in the data set.
+    name: Name of the video, target or image, unique in the data set.
     handle: Data with which the reader finds the files and annotations.
   """
 
@@ -35,9 +38,9 @@ class Source(NamedTuple):
     tracks: Function that returns the targets of one video or image.
     per_shard: Number of videos or images in a shard of the clip set, which is
       the data set prepared for training.
-    gap: Largest difference between the frame numbers of a training pair, as in
-      the official recipes. 0 if there is no single value, because the set
-      combines several data sets.
+    gap: Largest difference between the frame numbers of the two images of a
+      training pair, as in the official recipes. 0 if no single value fits,
+      because the set combines several data sets.
   """
 
   units: Callable[[Tree], Iterable[Unit]]
@@ -55,15 +58,15 @@ def track(
   absent: np.ndarray | None = None,
   first: int | None = None,
 ) -> Track:
-  """Makes a track after checking that images and rows match.
+  """Makes a track after checking that every row has an image.
 
-  Images beyond the last row are left out, as in all benchmark toolkits; `spare`
-  of the track is the number of these images.
+  Images beyond the last row are left out, as in all benchmark toolkits; the
+  track's attribute `spare` is the number of these images.
 
   Args:
-    tree: Tree of the images.
+    tree: Folder or archive that contains the images.
     name: Name of the track.
-    files: Image files by number, ascending.
+    files: Dictionary from frame numbers, ascending, to image files.
     box_xywh: Box in each image, one per row, px, 0-based; NaN where none is
       annotated.
     where: Annotation file, for messages.
@@ -72,8 +75,8 @@ def track(
       the numbers of the images must not have gaps.
 
   Raises:
-    ValueError: An image is missing, which would assign rows to wrong images, or
-      `absent` and `box_xywh` differ in length.
+    ValueError: An image is missing, without which rows would be assigned to
+      wrong images; or `absent` and `box_xywh` differ in length.
   """
   rows, numbers = len(box_xywh), list(files)
   if len(files) < rows:
@@ -82,7 +85,7 @@ def track(
       'missing images'
     )
   # Without `first`, the numbers may have gaps if there are as many rows as
-  # images: frames that were not annotated may be missing.
+  # images: the images of frames that were not annotated may be missing.
   if first is not None or len(files) > rows:
     begin = numbers[0] if first is None else first
     for number, expected in zip(
@@ -151,10 +154,10 @@ def boxes(
   """Reads rows x, y, w, h of an annotation file and makes them 0-based.
 
   Args:
-    tree: Tree of the file.
+    tree: Folder or archive that contains the file.
     name: Name of the file.
-    first_pixel: Coordinate of the first pixel in the file: 0, or 1 as in
-      Matlab.
+    first_pixel: Coordinate that the file gives to the first pixel of an image:
+      0, or 1 as in Matlab.
 
   Raises:
     FileNotFoundError: The file does not exist.
@@ -169,7 +172,9 @@ def boxes(
 
 
 def marks(tree: Tree, name: str) -> Bool[np.ndarray, 'n'] | None:
-  """Reads the labels of frames, written in a single row or one per row.
+  """Reads the labels of frames from a file.
+
+  The file has all labels in a single row, or one label per row.
 
   Returns:
     Whether each label is greater than 0; None if the file does not exist.
@@ -188,7 +193,7 @@ def labels(tree: Tree, name: str, frames: int) -> Bool[np.ndarray, 'n']:
   """Reads the labels of frames from a file that must exist.
 
   Args:
-    tree: Tree of the file.
+    tree: Folder or archive that contains the file.
     name: Name of the file; its labels are in a single row or one per row.
     frames: Number of frames.
 
@@ -210,9 +215,10 @@ def labels(tree: Tree, name: str, frames: int) -> Bool[np.ndarray, 'n']:
 
 
 def images(tree: Tree, folder: str) -> dict[int, str]:
-  """Returns the image files of a folder by frame number, in ascending order.
+  """Returns a dictionary from frame numbers to the image files of a folder.
 
   The frame number is the number at the end of a file's name, before the suffix.
+  The dictionary is in ascending order of frame numbers.
 
   Raises:
     FileNotFoundError: The folder has no images.
@@ -273,7 +279,7 @@ def table(text: str, where: str) -> Any:
 
 
 def find_folders(tree: Tree, pattern: str, depth: int = 3) -> dict[str, str]:
-  """Finds the folders whose names match a pattern, sorted by name.
+  """Finds the folders whose names match a pattern.
 
   Args:
     tree: Tree to search.
@@ -281,7 +287,8 @@ def find_folders(tree: Tree, pattern: str, depth: int = 3) -> dict[str, str]:
     depth: Number of levels of folders to search.
 
   Returns:
-    Full names of the folders in the tree; keys are the folders' own names.
+    A dictionary from the names of the folders to their paths in the tree,
+    sorted by name.
 
   Raises:
     FileNotFoundError: No folder matches.

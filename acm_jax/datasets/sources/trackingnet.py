@@ -5,8 +5,8 @@
 The first image is 0.jpg; numbers have no leading zeros. If the frames of a
 video are not unpacked, they are read from the video's zip.
 
-No source states the coordinate of the first pixel in the annotations; 0 is
-assumed.
+No source states whether boxes are in 0-based or 1-based pixel coordinates;
+0-based coordinates are assumed.
 
 Source: Müller et al., ECCV 2018 (arXiv:1803.10794).
 """
@@ -20,7 +20,7 @@ from acm_jax.datasets.trees import Tree, join
 
 
 def units(tree: Tree) -> Iterator[Unit]:
-  """Yields the annotated videos of all training parts that exist."""
+  """Yields the annotated videos of all training parts in the tree."""
   names = set()
   for part in source.find_folders(tree, r'TRAIN_\d+').values():
     for file in tree.files(join(part, 'anno')):

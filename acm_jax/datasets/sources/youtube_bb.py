@@ -64,7 +64,11 @@ def units(tree: Tree) -> Iterator[Unit]:
 
 
 def _row(values: list[str], where: str) -> tuple[_Target, bytes]:
-  """Parses a row; returns its target, and the remaining values packed."""
+  """Parses a row of the table.
+
+  Returns:
+    The target, and the time, presence and edges in the format of `_PACK`.
+  """
   if len(values) != 10:
     raise ValueError(f'{where}: {len(values)} values, not 10')
   video, milliseconds, kind, _, number, presence, *edges = values
@@ -106,7 +110,7 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
 
 
 def _size(tree: Tree, files: list[str]) -> tuple[int, int]:
-  """Returns height and width of the first image that can be decoded."""
+  """Returns height and width of the first of `files` that can be decoded."""
   for file in files:
     try:
       return source.image(tree, file).shape[:2]

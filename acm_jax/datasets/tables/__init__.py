@@ -35,9 +35,9 @@ def names(table: str) -> tuple[str, ...]:
 
 
 def frames(table: str) -> dict[str, int]:
-  """Returns each sequence's number of annotated frames, by sequence name.
+  """Returns a dictionary from sequence names to numbers of annotated frames.
 
-  The result is empty if the table does not state the numbers.
+  The dictionary is empty if the table does not state the numbers.
   """
   rows = _rows(table)
   if 'first' in rows[0]:
@@ -48,7 +48,7 @@ def frames(table: str) -> dict[str, int]:
 
 
 def parts(table: str) -> dict[str, VideoPart]:
-  """Returns the part of a video that each sequence covers, by sequence name."""
+  """Returns a dictionary from sequence names to the parts of videos."""
   return {
     row['sequence']: VideoPart(
       row['folder'], int(row['first']), int(row['last'])

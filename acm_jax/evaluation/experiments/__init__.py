@@ -1,4 +1,4 @@
-"""Registry of experiments; keys are the values of `Benchmark.experiment`.
+"""Registry of experiments. `Benchmark.experiment` is a key of `EXPERIMENTS`.
 
 The file of an experiment defines how trackers are run, the form of result
 files, how results are scored, and the plots of the scores.
@@ -42,7 +42,7 @@ def of_results(folder: Path, benchmark: Benchmark) -> Experiment:
 def analysis(
   experiment: Experiment, benchmark: Benchmark, name: str
 ) -> Analysis:
-  """Returns how to score an experiment's results on a benchmark.
+  """Returns the scoring function and the figures for results on a benchmark.
 
   Args:
     experiment: Experiment that the results are from.

@@ -83,8 +83,8 @@ class Anchors(Experiment):
       box = region_box(truth.region[anchor])
       if not (np.isfinite(box).all() and (box[2:] > 0).all()):
         raise ValueError(
-          f'row {anchor + 1}: trackers are started at this anchor, so its box '
-          f'must be finite and have an area, but is {box.tolist()}'
+          f'annotation row {anchor + 1}: trackers are started at this anchor, '
+          f'so its box must be finite and have an area, but is {box.tolist()}'
         )
     for anchor, step in anchors.items():
       yield Start(anchor, region_box(truth.region_at(anchor)), step)
@@ -97,9 +97,9 @@ class Anchors(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the result file of each anchor, and the file's number of rows.
+    """Returns a dictionary from result files to their numbers of rows.
 
-    The name of a file ends in the frame index of the anchor.
+    Each anchor has one file, whose name ends in the frame index of the anchor.
     """
     return {
       folder / self.subfolder / name / f'{name}_{anchor:08d}.txt': _length(
@@ -113,8 +113,8 @@ class Anchors(Experiment):
   ) -> Run:
     """Reads the result file of one anchor.
 
-    Row 1 is 1, the code for a start. Every other row is a region, or 0 if the
-    tracker found no target.
+    The first row is the code for a start, 1. Every other row is a region, or
+    the code 0 if the tracker found no target.
     """
     digits = re.search(r'_(\d{8})$', path.stem)
     anchor, anchors = int(digits[1]) if digits else None, _anchors(name, truth)
@@ -158,7 +158,10 @@ class Anchors(Experiment):
       write_run(folder / self.subfolder / name / file, run)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """Returns how `vot_toolkit`, the only scoring protocol, scores the runs."""
+    """Returns the scoring function and the figures of a scoring protocol.
+
+    `name` must be 'vot_toolkit', the only scoring protocol for anchor runs.
+    """
     scored = self.chosen({'vot_toolkit': vot_toolkit}, name)
     score = functools.partial(scored, lengths=benchmark.lengths)
     return Analysis(score, _FIGURES, 'eao', needs_sizes=True)
@@ -280,22 +283,22 @@ def overlaps_of(run: Run, truth: Truth) -> Followed:
 
 
 def overlap_sums(followed: Sequence[Followed], length: int) -> Sums:
-  """Sums the runs' mean overlaps over their first frames.
+  """Sums the mean overlaps of the runs, at each run length.
 
-  A run's mean overlap over i frames is the mean of the overlaps in its frames 1
-  to i. Frame 0 is left out, because the tracker is started in that frame. From
-  a failure on, overlaps are 0, even beyond the end of the run. If a failed run
+  At run length i, the mean overlap of a run is the mean over its frames 1 to i.
+  Frame 0 is left out, because the tracker is started in that frame. From a
+  failure on, overlaps are 0, even beyond the end of the run. If a failed run
   has i frames or fewer, its sum of overlaps is divided by i - 1 instead of i,
   as in the toolkit.
 
   Args:
     followed: Overlaps of each run.
-    length: Number of values of i, which are 0 to `length` - 1.
+    length: Number of run lengths; they are 0 to `length` - 1.
 
   Returns:
-    For each i: `overlap`, the sum of the runs' mean overlaps over i frames; and
-    `count`, the number of runs in the sum. The sum includes the runs with more
-    than i frames, and all failed runs.
+    At each run length i: `overlap`, the sum of the mean overlaps; and `count`,
+    the number of runs in that sum. The sum includes the runs with more than i
+    frames, and all failed runs.
   """
   overlap = np.zeros((len(followed), length))
   for row, run in zip(overlap, followed, strict=True):

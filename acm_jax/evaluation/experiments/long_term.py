@@ -46,7 +46,8 @@ from acm_jax.evaluation.runs import (
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
 
-# Maximum number of confidence thresholds, including the two extremes.
+# Maximum number of confidence thresholds, including the lowest and the highest,
+# which are not taken from the confidences.
 _RESOLUTION = 100
 
 _FIGURES = {
@@ -90,9 +91,10 @@ class LongTerm(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the file of regions and the file of confidences.
+    """Returns a dictionary from result files to their numbers of rows.
 
-    Values are the numbers of rows: one row per frame in both files.
+    The files are one of regions and one of confidences. Both have one row per
+    frame.
     """
     path = folder / self.subfolder / name / f'{name}_001.txt'
     return {path: truth.frames, _confidence_path(path): truth.frames}
@@ -102,8 +104,8 @@ class LongTerm(Experiment):
   ) -> Run:
     """Reads a file of regions, and the file of confidences next to it.
 
-    Row 1 of the regions is 1, the code for a start. Every other row is a
-    region, or 0 if the tracker found no target.
+    In the file of regions, the first row is the code for a start, 1. Every
+    other row is a region, or the code 0 if the tracker found no target.
     """
     run = read_run(path, (SKIPPED, INITIALISED), truth.frames)
     file = _confidence_path(path)
@@ -132,7 +134,7 @@ class LongTerm(Experiment):
   ) -> None:
     """Writes the file of confidences, then the file of regions.
 
-    In this order, regions never exist without confidences.
+    In this order, a file of regions never exists without its confidences.
     """
     (run,) = runs
     path = folder / self.subfolder / name / f'{name}_001.txt'
@@ -141,7 +143,10 @@ class LongTerm(Experiment):
     write_run(path, run)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """Returns how the protocol `pysot` or `vot_toolkit` scores the runs."""
+    """Returns the scoring function and the figures of a scoring protocol.
+
+    `name` must be 'pysot' or 'vot_toolkit'.
+    """
     score = self.chosen({'pysot': pysot, 'vot_toolkit': vot_toolkit}, name)
     return Analysis(score, _FIGURES, 'f_score', needs_sizes=True)
 
@@ -154,8 +159,9 @@ def pysot(runs: Runs, truths: Truths) -> Outcome:
   """Scores runs as pysot does.
 
   Raises:
-    ValueError: There are fewer than 98 confidences. pysot takes 98 thresholds
-      from the confidences and adds the two extremes.
+    ValueError: The runs have fewer than 98 confidences in all. pysot takes 98
+      thresholds from the confidences, and adds the smallest positive float and
+      infinity.
   """
   known = np.sort(_confidences(runs, missing=np.nan))
   known = known[~np.isnan(known)]

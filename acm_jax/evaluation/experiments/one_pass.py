@@ -67,7 +67,10 @@ class OnePass(Experiment):
     return any(folder.glob('*.txt'))
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
-    """Yields requests to track; the run also has the box of the first frame."""
+    """Yields requests to start on the first box, and to track in later frames.
+
+    The run includes the box of the first frame.
+    """
     del truth
     answer = yield Start(0, sequence.box_xywh[0])
     boxes = [answer.box_xywh]
@@ -79,7 +82,10 @@ class OnePass(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the only result file with its number of rows, one per frame."""
+    """Returns a dictionary from the only result file to its number of rows.
+
+    The file has one row per frame.
+    """
     return {result_path(folder, name, benchmark): truth.frames}
 
   def read(
@@ -115,7 +121,10 @@ class OnePass(Experiment):
     save(result_path(folder, name, benchmark), rows, fmt)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """Returns how the scoring protocol of a toolkit scores the runs."""
+    """Returns the scoring function and the figures of a scoring protocol.
+
+    `name` must be a key of `toolkits.TOOLKITS`.
+    """
     toolkit = toolkits.get(name, benchmark.name)
     headings = toolkits.HEADINGS | toolkit.headings
     return Analysis(

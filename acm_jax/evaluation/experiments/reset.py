@@ -95,7 +95,10 @@ class Reset(Experiment):
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns the only result file with its number of rows, one per frame."""
+    """Returns a dictionary from the only result file to its number of rows.
+
+    The file has one row per frame.
+    """
     return {folder / self.subfolder / name / f'{name}_001.txt': truth.frames}
 
   def read(
@@ -117,7 +120,10 @@ class Reset(Experiment):
     write_run(folder / self.subfolder / name / f'{name}_001.txt', run)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
-    """Returns how the protocol `pysot` or `vot_toolkit` scores the runs."""
+    """Returns the scoring function and the figures of a scoring protocol.
+
+    `name` must be 'pysot' or 'vot_toolkit'.
+    """
     scored = self.chosen({'pysot': pysot, 'vot_toolkit': vot_toolkit}, name)
     score = functools.partial(scored, lengths=benchmark.lengths)
     return Analysis(score, _FIGURES, 'eao', needs_sizes=True)
@@ -154,9 +160,9 @@ def _scores(accuracy, robustness, failures, eao=float('nan')) -> Scores:
     accuracy: Mean overlap.
     robustness: In pysot, failures per hundred frames; in vot-toolkit, the
       probability of tracking 30 frames without a failure.
-    failures: Mean number of failures per run. For all sequences together, the
-      sum of these means in pysot, and their average, weighted by the lengths of
-      the sequences, in vot-toolkit.
+    failures: For one sequence, the mean number of failures per run. For all
+      sequences together: in pysot, the sum of the means of the sequences; in
+      vot-toolkit, their average, weighted by the lengths of the sequences.
     eao: Expected average overlap; only defined for all sequences together.
   """
   return Scores(
@@ -279,20 +285,20 @@ class Fragment(NamedTuple):
 
 
 def overlap_sums(fragments: Sequence[Fragment], length: int) -> Sums:
-  """Sums the fragments' mean overlaps over their first frames.
+  """Sums the mean overlaps of the fragments, at each run length.
 
-  A fragment's mean overlap over i frames is the mean of the overlaps in its
-  frames 1 to i. Frame 0 is left out, because the tracker is started in that
-  frame. From a failure on, overlaps are 0, even beyond the end of the fragment.
+  At run length i, the mean overlap of a fragment is the mean over its frames 1
+  to i. Frame 0 is left out, because the tracker is started in that frame. From
+  a failure on, overlaps are 0, even beyond the end of the fragment.
 
   Args:
     fragments: Fragments of all runs of a sequence.
-    length: Number of values of i, which are 0 to `length` - 1.
+    length: Number of run lengths; they are 0 to `length` - 1.
 
   Returns:
-    For each i: `overlap`, the sum of the fragments' mean overlaps over i
-    frames; and `count`, the number of fragments in the sum. The sum includes
-    the fragments with more than i frames, and all failed fragments.
+    At each run length i: `overlap`, the sum of the mean overlaps; and `count`,
+    the number of fragments in that sum. The sum includes the fragments with
+    more than i frames, and all failed fragments.
   """
   reach = np.array([len(f.overlap) for f in fragments])
   reach[[f.failed for f in fragments]] = length
@@ -329,9 +335,10 @@ def _vot_toolkit_fragments(run, overlap):
 
 
 def _pysot_overlaps(run, truth, sizes):
-  """Returns the overlap for each image size in each frame, [sizes, frames].
+  """Returns the overlap in each frame, once per image size, [sizes, frames].
 
-  The overlap is NaN in frames that were not tracked.
+  For each of the sizes, regions are clipped to an image of that size. The
+  overlap is NaN in frames that were not tracked.
   """
   untracked = [np.nan] * len(sizes)
   return np.array(
@@ -361,7 +368,10 @@ def _vot_toolkit_overlaps(run, truth):
 
 
 def _after_burn_in(run, overlap):
-  """Returns the overlaps; NaN in the `BURN_IN` frames from each start on."""
+  """Returns the overlaps, with NaN in frames that accuracy leaves out.
+
+  These are the first `BURN_IN` frames from each start on.
+  """
   rated = overlap.copy()
   for start in np.flatnonzero(run.event == INITIALISED):
     rated[start : start + BURN_IN] = np.nan

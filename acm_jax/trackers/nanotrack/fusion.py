@@ -2,9 +2,10 @@
 
 At stride 16, the template has 8x8 cells and the search region has 16x16 cells.
 These are too few to correlate the whole template without padding. Therefore the
-central 4x4 cells of the template are correlated with a padded search region,
-and all cells of the template are correlated pixel by pixel. Along each axis,
-the response has one cell less than the search features.
+central 4x4 cells of the template are correlated with a padded search region.
+The pixel-wise correlation uses every cell of the template as a 1x1 kernel,
+which needs no padding. Along each axis, the response has one cell less than the
+search features.
 """
 
 from typing import Any
@@ -39,7 +40,10 @@ def pixelwise_xcorr(
 def _pad_to_fit(
   search: Float[Array, 'b h h c'], kernel_cells: int
 ) -> Float[Array, 'b y y c']:
-  """Pads features so that a correlation removes only one cell per axis."""
+  """Pads search features for a correlation with a kernel of `kernel_cells`.
+
+  Along each axis, the correlation then has one cell less than `search`.
+  """
   edge = kernel_cells // 2 - 1
   return jnp.pad(search, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
 
@@ -140,7 +144,8 @@ class NanoAcm(_Adapted):
     prior: Whether to add the term of the box size, as in `Acm`.
     extra_conv: Whether the tail includes a 3x3 convolution, as in `Acm`.
 
-  Source: Han et al., CVPR 2021 (arXiv:2012.02776), at NanoTrack's sizes.
+  Source: Han et al., CVPR 2021 (arXiv:2012.02776). The sizes of the features
+  are those of NanoTrack.
   """
 
   cells: int = MIDDLE

@@ -45,7 +45,7 @@ def make_parts(
     acm_options: Arguments of `NanoAcm`, as (name, value) pairs.
 
   Returns:
-    The parts by name, a key of `PARTS`.
+    The parts; keys are their names, as in `PARTS`.
   """
   options = {'acm': dict(acm_options)}
   return {
@@ -110,7 +110,7 @@ class NanoBranch(nn.Module):
       train: Whether batch norms use batch statistics, not running statistics.
 
     Returns:
-      The kernels by part of the fusion.
+      The kernels; keys are names of the fusion's parts.
     """
     return {
       part: getattr(self, part).encode(template, box_size, train=train)
@@ -201,7 +201,8 @@ class NanoTrackNetwork(nn.Module):
       mode: Parts of the network that train.
 
     Returns:
-      The kernels by branch ('cls', 'loc'), then by part of the fusion.
+      The kernels of the branches; keys are 'cls' and 'loc'. The kernels of a
+      branch are a dictionary, whose keys are names of the fusion's parts.
     """
     (features,) = self.backbone(template, mode=mode)
     return {

@@ -72,7 +72,7 @@ class SiamBan(Tracker):
       loc: Weight of the boxes.
 
     Returns:
-      The total loss, and its unweighted parts by name.
+      The total loss, and its unweighted parts; keys are 'cls' and 'loc'.
     """
     target = jax.nn.softmax(teacher.cls)[..., 1]
     target = jnp.where(positive[:, None, None], target, 0.0)

@@ -19,7 +19,7 @@ def locate(
 ) -> tuple[Int[Array, ''], Float[Array, '2'], Float[Array, '']]:
   """Selects the scale and the location of the target.
 
-  The responses are upsampled. The responses of all scales except 1 are
+  The responses are upsampled. The response of every scale other than 1.0 is
   multiplied by exp(-penalty_k), and the response with the highest value
   determines the scale. This response is normalised to sum 1 and blended with a
   cosine window; the location is that of the maximum of the blend.
@@ -30,11 +30,13 @@ def locate(
     scales: Factors that multiply the side of the search region.
 
   Returns:
-    The index of the scale; the location (x, y) in cells from the centre; and
-    the response at the location, without penalty and window.
+    The index of the scale; the location (x, y) relative to the centre of the
+    map, in cells before upsampling; and the response at the location, without
+    penalty and window.
 
-  Source: SiamFC (arXiv:1606.09549), section 2.5. As in a released port,
-  locations are measured from the first upsampled cell after the map's centre.
+  Source: SiamFC (arXiv:1606.09549), section 2.5. The exact centre of the map
+  lies between two upsampled cells. As in a released port, the second of them
+  counts as the centre.
   """
   rows = jnp.asarray(enlarging(responses.shape[-1]))
   large = jnp.einsum(

@@ -30,8 +30,9 @@ def dense_targets(
 ) -> Targets:
   """Computes the label map of one sample.
 
-  Positive and negative locations have the same total weight. In a negative
-  pair, all locations are background.
+  In a positive pair, the weights of all positive locations have the same sum as
+  the weights of all negative locations. In a negative pair, all locations are
+  negative.
 
   Args:
     points: Locations of the map's cells, px of the search crop.
@@ -39,8 +40,8 @@ def dense_targets(
     positive: Whether both crops show the same target.
 
   Returns:
-    Targets without the batch axis. The weights of a positive pair sum to the
-    number of locations.
+    Targets without the batch axis. The weights sum to the number of locations
+    in a positive pair, and to half of that number in a negative pair.
 
   Source: SiamFC (arXiv:1606.09549), section 2.2, and its released code.
   """

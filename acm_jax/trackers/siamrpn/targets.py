@@ -33,9 +33,9 @@ def dense_targets(
 
   Returns:
     Targets without the batch axis. `loc` holds dx, dy, dw, dh. dx and dy are
-    the offset of the target's centre from the anchor's, divided by the anchor's
-    width and height. dw is log(target's width / anchor's width), and dh is the
-    same for the heights.
+    the offset from the anchor's centre to the target's centre, divided by the
+    anchor's width and height. dw is log(target's width / anchor's width), and
+    dh is the same for the heights.
 
   Source: SiamRPN (CVPR 2018), section 4.2; SiamRPN++'s released code.
   """

@@ -83,7 +83,10 @@ class SiamRpn(Tracker):
     return select.select(self.decode(outputs[0]), state, hparams, scale)
 
   def _anchors(self, size: int) -> Float[np.ndarray, 'r r k 4']:
-    """Returns anchors cx, cy, w, h of all cells, px from the crop's centre."""
+    """Returns the anchors cx, cy, w, h of all cells, px.
+
+    cx and cy are relative to the centre of the search crop.
+    """
     shapes = grid.anchors(self.stride, self.scales, self.ratios)
     points = grid.points(size, self.stride)[:, :, None]
     centers = np.broadcast_to(points, (size, size, len(shapes), 2))

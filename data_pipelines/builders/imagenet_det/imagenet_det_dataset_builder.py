@@ -4,6 +4,6 @@ from data_pipelines.builders.track_builder import TrackBuilder
 
 
 class Builder(TrackBuilder):
-  """Builder of tracks that `acm_jax.datasets.sources.imagenet_det` reads."""
+  """Builder that reads tracks with `acm_jax.datasets.sources.imagenet_det`."""
 
   SOURCE = 'imagenet_det'
