@@ -19,6 +19,10 @@ the success score (AUC) and writes the results of each candidate, a table and a
 plot to OUT/BENCHMARK/TRACKER.search. Candidates that already have results are
 not tracked again.
 
+With --calibrate, the command also finds the `lost_score` with the best presence
+F1 (`acm_jax.evaluation.presence`) on the sequences, some of which must have
+frames in which the target is absent. Calibrate on training videos.
+
 Examples:
   acm-jax evaluate --checkpoint runs/siamban_acm --benchmark otb100 \\
     --data_dir OTB100 --out results --baseline first_box
@@ -32,12 +36,13 @@ from pathlib import Path
 from absl import flags
 
 from acm_jax import model_flags
-from acm_jax.evaluation import benchmarks
+from acm_jax.evaluation import benchmarks, presence
 from acm_jax.host import command
 from acm_jax.running import evaluate, search
 from acm_jax.running.baselines import BaselineFollower
 from acm_jax.running.evaluate import Task
 from acm_jax.tracking.engine import Engine
+from acm_jax.tracking.model import Model
 
 
 def define(values: flags.FlagValues) -> None:
@@ -67,6 +72,12 @@ def define(values: flags.FlagValues) -> None:
   )
   flags.DEFINE_bool(
     'search', False, 'Search for better hyper-parameters.', **optional
+  )
+  flags.DEFINE_bool(
+    'calibrate',
+    False,
+    'Find the score below which to report the target as lost.',
+    **optional,
   )
   for name, default, text in (
     (
@@ -104,6 +115,8 @@ def main(values: flags.FlagValues) -> None:
       f'baseline {model.name}; rename the folder'
     )
   task, out = Task(benchmark, root, found), Path(values.out)
+  if values.calibrate:
+    _check_calibration(values, task, model)
   if values.search:
     lanes = 16 if count is None else count
     budget = search.Budget(values.budget, values.seed, lanes)
@@ -111,6 +124,32 @@ def main(values: flags.FlagValues) -> None:
   else:
     ours = Engine(model, 1 if count is None else count)
     evaluate.evaluate({model.name: ours} | baselines, task, out)
+    if values.calibrate:
+      found = evaluate.calibrate(model.name, task, out)
+      print(
+        f'presence F1 {found.presence_f1:.4f} over {found.sequences} sequences '
+        f'with hidden frames: --hparams=lost_score={found.lost_score:g},'
+        f'found_score={found.lost_score:g}'
+      )
+
+
+def _check_calibration(values, task: Task, model: Model) -> None:
+  benchmark = task.benchmark
+  if values.search:
+    raise ValueError(
+      '`calibrate`: cannot be combined with `search`; leave one of them out'
+    )
+  if benchmark.hidden or benchmark.experiment != 'one_pass':
+    raise ValueError(
+      f'{benchmark.name}: `calibrate` needs one-pass evaluation and public '
+      'annotations; choose another `benchmark`, such as folder'
+    )
+  if model.tracker.wide_search is not None:
+    raise ValueError(
+      '`calibrate`: with a wide search, boxes depend on `lost_score`; set '
+      '`wide_search` to never'
+    )
+  presence.with_hidden({s.name: task.truths[s.name] for s in task.sequences})
 
 
 if __name__ == '__main__':

@@ -60,8 +60,9 @@ def define(values: flags.FlagValues) -> None:
     'protocol',
     None,
     'Scoring protocol, which has the name of the toolkit whose rules it '
-    f"follows: {', '.join(toolkits.TOOLKITS)} or, for VOT's own experiments, "
-    "vot_toolkit (default: the benchmark's own toolkit).",
+    f'follows: {", ".join(toolkits.TOOLKITS)}; presence, which ranks by '
+    "presence F1; or, for VOT's own experiments, vot_toolkit (default: the "
+    "benchmark's own toolkit).",
     flag_values=values,
   )
 

@@ -1,6 +1,7 @@
 """Tests of the command evaluate, from its flags to its files."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -72,6 +73,47 @@ def test_a_wide_search_is_used_and_part_of_the_name(tiny_run):
   assert model.name == 'tiny-long_term'
   assert model.tracker.wide_search.search_size == 831
   assert trained.load(str(tiny_run)).tracker.wide_search is None
+
+
+def test_the_threshold_on_the_score_is_calibrated(
+  run_command, flags, sequences, tmp_path
+):
+  hidden = tmp_path / 'hidden'
+  shutil.copytree(sequences, hidden)
+  (hidden / 'synthetic-0000' / 'absent.txt').write_text('0\n0\n0\n1\n1\n0\n')
+  code, printed, errors = run_command(
+    evaluate, *flags(data_dir=hidden), '--calibrate'
+  )
+  assert code == 0, errors
+  assert any('presence F1  absence F1' in line for line in printed)
+  found = re.fullmatch(
+    r'presence F1 (\S+) over 1 sequences with hidden frames: '
+    r'--hparams=lost_score=(\S+),found_score=\2',
+    printed[-1],
+  )
+  # The model's own threshold cannot be better than the calibrated one.
+  (name,) = json.loads((tmp_path / 'out' / 'scores.json').read_text())[
+    'trackers'
+  ].values()
+  assert float(found[1]) >= name['sequences']['synthetic-0000']['presence_f1']
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'search': True}, 'cannot be combined with --search'),
+    ({'wide_search': 'long_term'}, 'set --wide_search to never'),
+    ({}, 'no sequence has a frame in which the target'),
+  ],
+  ids=['search', 'wide_search', 'no_hidden_frames'],
+)
+def test_a_calibration_that_is_not_possible_is_refused(
+  run_command, flags, tmp_path, changes, message
+):
+  code, _, errors = run_command(evaluate, *flags(**changes), '--calibrate')
+  assert code != 0
+  assert message in errors[-1]
+  assert not (tmp_path / 'out').exists()
 
 
 def test_only_the_selected_sequences_are_scored(run_command, flags, tmp_path):

@@ -50,10 +50,12 @@ class Answer(NamedTuple):
   Attributes:
     box_xywh: Box of the target, px, 0-based.
     score: Confidence of the tracker, from 0 to 1.
+    lost: Whether the tracker reports the target as lost.
   """
 
   box_xywh: Num[np.ndarray, '4']
   score: float
+  lost: bool
 
 
 # A tracking protocol returns one run for each result file.

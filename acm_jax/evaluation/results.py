@@ -3,7 +3,7 @@
 import contextlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from acm_jax.host.staging import replacing
 # Endings of the names of text files that contain times or confidences instead
 # of boxes.
 _NO_BOXES = ('_time', '_times', '_confidence', '_value')
+# Subfolders of a tracker's folder whose files are about the results.
+_NO_RESULTS = ('times', 'presence')
 
 
 def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
@@ -74,7 +76,7 @@ def find_results(
   files = [
     path
     for path in sorted([*root.glob('*.txt'), *root.glob('*/*.txt')])
-    if path.parent.name != 'times'
+    if path.parent.name not in _NO_RESULTS
     # A file named like a sequence has boxes, whatever the ending of the name.
     and (match(path.stem) or not path.stem.endswith(_NO_BOXES))
   ]
@@ -164,8 +166,14 @@ def write_speed(folder: Path, summary: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(summary, indent=1) + '\n')
 
 
-def save(path: Path, rows: np.ndarray, fmt: str) -> None:
-  """Writes comma-separated rows of numbers, atomically."""
+def save(path: Path, rows: np.ndarray, fmt: str | Sequence[str]) -> None:
+  """Writes comma-separated rows of numbers, atomically.
+
+  Args:
+    path: File to write.
+    rows: Numbers of each row.
+    fmt: Format of the numbers, such as '%.4f', or the format of each column.
+  """
   path.parent.mkdir(parents=True, exist_ok=True)
   with replacing(path) as temporary:
     np.savetxt(temporary, rows, fmt=fmt, delimiter=',')

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from acm_jax.datasets.sequences import read_text
 from acm_jax.host.staging import replacing
@@ -33,6 +33,8 @@ class Run(NamedTuple):
     event: Event in each frame: TRACKED, INITIALISED, FAILED or SKIPPED.
     confidence: In each frame, the confidence that the region is the target; NaN
       if unknown. None if the experiment does not use confidences.
+    lost: For each frame, whether the tracker reports the target as lost. None
+      if the tracker does not report this, or the experiment does not use it.
     start: Index of the frame in which the tracker is first started.
     step: Direction of tracking, 1 forward or -1 backward.
     first_pixel: Coordinate that `region` gives to the first pixel of the image:
@@ -42,6 +44,7 @@ class Run(NamedTuple):
   region: Float[np.ndarray, 'n 4'] | Sequence[np.ndarray]
   event: Int[np.ndarray, 'n']
   confidence: Float[np.ndarray, 'n'] | None = None
+  lost: Bool[np.ndarray, 'n'] | None = None
   start: int = 0
   step: int = 1
   first_pixel: int = 0
@@ -78,7 +81,8 @@ def unbroken(
   event = np.full(len(region), TRACKED)
   event[0] = INITIALISED
   rest = tuple(np.asarray(each, np.float64) for each in region[1:])
-  return Run((np.zeros(0), *rest), event, confidence, start, step)
+  region = (np.zeros(0), *rest)
+  return Run(region, event, confidence, start=start, step=step)
 
 
 def boxes_alone(

@@ -7,7 +7,8 @@ import numpy as np
 
 from acm_jax.evaluation import annotations, benchmarks, experiments, report
 from acm_jax.evaluation.benchmarks import Benchmark
-from acm_jax.evaluation.experiment import Experiment, Truths
+from acm_jax.evaluation.experiment import Analysis, Experiment, Truths
+from acm_jax.evaluation.outcome import Outcome
 from acm_jax.evaluation.report import Report
 
 
@@ -120,7 +121,7 @@ def compare(
     benchmark.name,
     protocol,
     experiment,
-    analysis,
+    _with_known_figures(analysis, outcomes),
     missing=tuple(name for name in official if name not in known),
     trackers=outcomes,
     ignored=_non_empty(ignored),
@@ -142,6 +143,20 @@ def compare(
     cropped=_cropped(benchmark, known),
     attributes=_by_attribute(known),
   )
+
+
+def _with_known_figures(
+  analysis: Analysis, outcomes: Mapping[str, Outcome]
+) -> Analysis:
+  """Removes the figures that are undefined for all trackers."""
+  totals = [outcome.total.figures for outcome in outcomes.values()]
+  known = {
+    name: figure
+    for name, figure in analysis.figures.items()
+    if any(not np.isnan(each.get(name, np.nan)) for each in totals)
+    or name == analysis.rank
+  }
+  return analysis._replace(figures=known)
 
 
 def _by_tracker(results: Sequence[Path]) -> dict[str, Path]:

@@ -23,8 +23,10 @@ class Baseline(abc.ABC):
     """Starts tracking a target, given its box in an image."""
 
   @abc.abstractmethod
-  def update(self, image: UInt8[np.ndarray, 'h w 3']) -> Float[np.ndarray, '4']:
-    """Returns the target's box in the next image."""
+  def update(
+    self, image: UInt8[np.ndarray, 'h w 3']
+  ) -> Float[np.ndarray, '4'] | None:
+    """Returns the target's box in the next image, or None if it is lost."""
 
 
 class FirstBox(Baseline):
@@ -38,10 +40,7 @@ class FirstBox(Baseline):
 
 
 class OpenCv(Baseline):
-  """Tracker of OpenCV. Its first box is rounded to whole pixels.
-
-  In a frame where the tracker fails, the previous box is repeated.
-  """
+  """Tracker of OpenCV. Its first box is rounded to whole pixels."""
 
   # Name of the class in cv2.
   name: ClassVar[str]
@@ -62,13 +61,10 @@ class OpenCv(Baseline):
     self._tracker = getattr(cv2, self.name).create()
     box = tuple(int(v) for v in np.rint(box_xywh))
     self._tracker.init(_bgr(image), box)
-    self._latest = np.asarray(box_xywh, np.float64)
 
   def update(self, image):
     success, box = self._tracker.update(_bgr(image))
-    if success:
-      self._latest = np.asarray(box, np.float64)
-    return self._latest
+    return np.asarray(box, np.float64) if success else None
 
 
 class Mil(OpenCv):
@@ -122,7 +118,8 @@ class BaselineFollower:
   """`Follower` that tracks one target at a time, with a baseline.
 
   The baseline runs on a frame only when the frame's result is fetched. A frame
-  whose result is never fetched therefore takes no time.
+  whose result is never fetched therefore takes no time. In a frame where the
+  baseline loses the target, the previous box is repeated and reported as lost.
   """
 
   lanes = 1
@@ -150,6 +147,7 @@ class BaselineFollower:
     """Starts tracking a target in the only lane."""
     (box_xywh,) = boxes_xywh.values()
     self._baseline.init(image, box_xywh)
+    self._latest = np.asarray(box_xywh, np.float64)
 
   def advance(
     self, images: Mapping[int, np.ndarray]
@@ -162,6 +160,9 @@ class BaselineFollower:
 
     def fetch():
       box_xywh = self._baseline.update(image)
-      return {lane: initial_result(np.zeros(4)).replace(box_xywh=box_xywh)}
+      if box_xywh is not None:
+        self._latest = box_xywh
+      lost = np.bool_(box_xywh is None)
+      return {lane: initial_result(self._latest).replace(lost=lost)}
 
     return fetch

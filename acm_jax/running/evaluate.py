@@ -14,6 +14,7 @@ from acm_jax.evaluation import (
   archives,
   experiments,
   owner,
+  presence,
   report,
   results,
   scoring,
@@ -110,6 +111,27 @@ def evaluate(trackers: Mapping[str, Follower], task: Task, out: Path) -> None:
     report.show(scored)
     report.write(scored, out)
   draw_sheet(folders[0], task, benchmark_out / 'tracked.png')
+
+
+def calibrate(name: str, task: Task, out: Path) -> presence.Calibration:
+  """Finds the `lost_score` with the best presence F1 on a task.
+
+  Args:
+    name: Name of a tracker that `evaluate` has run on the task.
+    task: Sequences, some of which have frames in which the target is absent.
+    out: Output folder of `evaluate`.
+
+  Raises:
+    ValueError: No sequence has a frame in which the target is absent.
+  """
+  experiment, benchmark = task.experiment, task.benchmark
+  folder = out / benchmark.name / name
+  truths = {each.name: task.truths[each.name] for each in task.sequences}
+  runs = {}
+  for sequence, truth in truths.items():
+    path = next(iter(experiment.files(folder, sequence, truth, benchmark)))
+    runs[sequence] = experiment.read(path, sequence, truth, benchmark)
+  return presence.calibrate(runs, truths)
 
 
 def run(name: str, follower: Follower, task: Task, out: Path) -> Path:

@@ -172,7 +172,7 @@ class _ActiveJob:
         'not finite; check that its weights are finite'
       )
     self.answers += 1
-    answer = Answer(box_xywh, float(tracked.score))
+    answer = Answer(box_xywh, float(tracked.score), bool(tracked.lost))
     self._ask(lambda: self.job.protocol.send(answer))
 
   def _ask(self, request: Callable[[], Start | Next]) -> None:

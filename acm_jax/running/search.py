@@ -21,7 +21,9 @@ from scipy.stats import qmc
 
 from acm_jax.datasets.sequences import read_ahead
 from acm_jax.evaluation import owner, plots, report, tables
-from acm_jax.evaluation.runs import Run, boxes_alone
+from acm_jax.evaluation.experiments.one_pass import of_answers
+from acm_jax.evaluation.protocol import Answer
+from acm_jax.evaluation.runs import Run
 from acm_jax.host.progress import Progress
 from acm_jax.host.staging import replacing
 from acm_jax.running.evaluate import Task
@@ -163,10 +165,11 @@ def _follow(model, values, sequence, programs) -> list[Run]:
     )
   except ValueError as error:
     raise ValueError(f'{sequence.name}: {error}') from error
-  return [
-    boxes_alone([each.box_xywh for each in of_candidate])
-    for of_candidate in zip(*tracked, strict=True)
+  answers = [
+    [Answer(x.box_xywh, float(x.score), bool(x.lost)) for x in of_frame]
+    for of_frame in tracked
   ]
+  return [of_answers(each) for each in zip(*answers, strict=True)]
 
 
 def _write(

@@ -64,6 +64,27 @@ def test_mil_follows_the_target_and_is_deterministic():
   np.testing.assert_array_equal(boxes, again)
 
 
+def test_a_lost_target_keeps_its_previous_box_and_is_reported(monkeypatch):
+  class Failing:
+    @classmethod
+    def create(cls):
+      return cls()
+
+    def init(self, image, box):
+      self.boxes = iter([(True, (1, 2, 3, 4)), (False, (0, 0, 0, 0))])
+
+    def update(self, image):
+      return next(self.boxes)
+
+  monkeypatch.setattr(cv2, 'TrackerMIL', Failing)
+  follower = BaselineFollower('mil')
+  first, *rest = moving_square(3)
+  follower.start(first, {0: BOX})
+  found, lost = (follower.advance({0: image})()[0] for image in rest)
+  assert (found.box_xywh.tolist(), bool(found.lost)) == ([1, 2, 3, 4], False)
+  assert (lost.box_xywh.tolist(), bool(lost.lost)) == ([1, 2, 3, 4], True)
+
+
 def test_a_step_that_is_not_fetched_does_not_run():
   follower = BaselineFollower('mil')
   first, second, *_ = moving_square(3)

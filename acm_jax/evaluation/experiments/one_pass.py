@@ -3,9 +3,11 @@
 Result files are `<tracker>/<sequence>.txt`, except in GOT-10k, where they are
 `<tracker>/<sequence>/<sequence>_001.txt`. Each row is the box x,y,w,h in one
 frame. Boxes are written and scored in the benchmark's own coordinates, 0-based
-or 1-based.
+or 1-based. Scores and reports that the target is lost are in files of the same
+names in `<tracker>/presence/`; results of other software need no such files.
 """
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from acm_jax.datasets import sequences
-from acm_jax.evaluation import metrics, outcome, toolkits
+from acm_jax.evaluation import metrics, outcome, presence, toolkits
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.experiment import (
   Analysis,
@@ -23,13 +25,16 @@ from acm_jax.evaluation.experiment import (
   Runs,
   Truths,
 )
-from acm_jax.evaluation.outcome import Outcome
-from acm_jax.evaluation.protocol import Next, Protocol, Start
+from acm_jax.evaluation.outcome import Outcome, Scores
+from acm_jax.evaluation.protocol import Answer, Next, Protocol, Start
 from acm_jax.evaluation.results import read_boxes, save
 from acm_jax.evaluation.runs import Run, boxes_alone
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.toolkits import Toolkit
 from acm_jax.evaluation.truth import Truth
+
+# Scoring protocol with the scores of pysot that ranks by presence F1.
+PRESENCE = 'presence'
 
 
 class OnePass(Experiment):
@@ -59,7 +64,7 @@ class OnePass(Experiment):
       thresholds=metrics.NORMALIZED_THRESHOLDS,
     ),
   )
-  for_all = tuple(toolkits.TOOLKITS)
+  for_all = (*toolkits.TOOLKITS, PRESENCE)
   searchable = True
 
   def recognises(self, folder: Path) -> bool:
@@ -73,20 +78,23 @@ class OnePass(Experiment):
     """
     del truth
     answer = yield Start(0, sequence.box_xywh[0])
-    boxes = [answer.box_xywh]
+    answers = [answer]
     for _ in range(1, len(sequence)):
       answer = yield Next()
-      boxes.append(answer.box_xywh)
-    return [boxes_alone(boxes)]
+      answers.append(answer)
+    return [of_answers(answers)]
 
   def files(
     self, folder: Path, name: str, truth: Truth, benchmark: Benchmark
   ) -> dict[Path, int]:
-    """Returns a dictionary from the only result file to its number of rows.
+    """Returns a dictionary from result files to their numbers of rows.
 
-    The file has one row per frame.
+    The files are that of boxes and that of presence. Both have one row per
+    frame.
     """
-    return {result_path(folder, name, benchmark): truth.frames}
+    path = result_path(folder, name, benchmark)
+    both = path, _presence_path(path, benchmark)
+    return dict.fromkeys(both, truth.frames)
 
   def read(
     self, path: Path, name: str, truth: Truth, benchmark: Benchmark
@@ -108,31 +116,55 @@ class OnePass(Experiment):
         f'{path}: {len(boxes)} rows for {truth.frames} annotated frames; check '
         'that the annotations are complete and of the same benchmark'
       )
-    return boxes_alone(boxes, benchmark.first_pixel)
+    run = boxes_alone(boxes, benchmark.first_pixel)
+    reported = presence.read(_presence_path(path, benchmark), len(boxes))
+    if reported is None:
+      return run
+    confidence, lost = reported
+    return run._replace(confidence=confidence, lost=lost)
 
   def write(
     self, folder: Path, name: str, runs: Sequence[Run], benchmark: Benchmark
   ) -> None:
-    """Writes the boxes in the form that the benchmark's toolkit reads."""
+    """Writes the boxes in the form that the benchmark's toolkit reads.
+
+    The file of presence is written first, because a sequence with boxes counts
+    as done.
+    """
     (run,) = runs
     rows = np.array(run.region)
     rows[:, :2] += benchmark.first_pixel - run.first_pixel
     fmt = f'%.{benchmark.decimals}f'
-    save(result_path(folder, name, benchmark), rows, fmt)
+    path = result_path(folder, name, benchmark)
+    if run.lost is not None:
+      presence.write(_presence_path(path, benchmark), run)
+    save(path, rows, fmt)
 
   def analysis(self, benchmark: Benchmark, name: str) -> Analysis:
     """Returns the scoring function and the figures of a scoring protocol.
 
-    `name` must be a key of `toolkits.TOOLKITS`.
+    `name` must be a key of `toolkits.TOOLKITS`, or `PRESENCE`.
     """
-    toolkit = toolkits.get(name, benchmark.name)
+    by_presence = name == PRESENCE
+    toolkit = toolkits.get('pysot' if by_presence else name, benchmark.name)
     headings = toolkits.HEADINGS | toolkit.headings
+    figures = {figure: Figure(heading) for figure, heading in headings.items()}
+    rank = 'presence_f1' if by_presence else 'success_auc'
     return Analysis(
-      functools.partial(_score, toolkit),
-      {figure: Figure(heading) for figure, heading in headings.items()},
-      'success_auc',
+      functools.partial(_score, toolkit, rank),
+      figures | presence.FIGURES,
+      rank,
       toolkit.needs_sizes,
     )
+
+
+def of_answers(answers: Sequence[Answer]) -> Run:
+  """Creates a run from the answers for all frames, including the first."""
+  run = boxes_alone([answer.box_xywh for answer in answers])
+  return run._replace(
+    confidence=np.array([answer.score for answer in answers], np.float64),
+    lost=np.array([answer.lost for answer in answers], bool),
+  )
 
 
 def result_path(folder: Path, name: str, benchmark: Benchmark) -> Path:
@@ -142,11 +174,23 @@ def result_path(folder: Path, name: str, benchmark: Benchmark) -> Path:
   return folder / f'{name}.txt'
 
 
-def _score(toolkit: Toolkit, runs: Runs, truths: Truths) -> Outcome:
+def _presence_path(path: Path, benchmark: Benchmark) -> Path:
+  """Returns the path of the file of presence that belongs to a result file."""
+  root = path.parent.parent if benchmark.folder_each else path.parent
+  return root / 'presence' / path.name
+
+
+def _score(toolkit: Toolkit, rank: str, runs: Runs, truths: Truths) -> Outcome:
   scores, short, long = {}, {}, {}
+  labelled = any(presence.hidden(truths[name]).any() for name in runs)
+  if rank in presence.FIGURES and not labelled:
+    raise ValueError(
+      f'`protocol`={PRESENCE}: in no sequence is the target labelled absent; '
+      'choose another protocol'
+    )
   for name, own in runs.items():
     truth = truths[name]
-    each = [toolkit.score(_padded(run, truth.frames), truth) for run in own]
+    each = [_one_run(toolkit, run, truth, labelled) for run in own]
     scores[name] = outcome.mean(each) if len(each) > 1 else each[0]
     rows = [len(run.region) for run in own]
     if min(rows) < truth.frames:
@@ -154,11 +198,11 @@ def _score(toolkit: Toolkit, runs: Runs, truths: Truths) -> Outcome:
     if max(rows) > truth.frames:
       long[name] = max(rows)
   by_sequence = list(scores.values())
-  success = np.array([each['success_auc'] for each in by_sequence])
+  ranked = np.array([each[rank] for each in by_sequence])
   weights = np.array([toolkit.weight(each) for each in by_sequence])
-  # Sequences with undefined success are left out, as in the total.
-  weights = np.where(np.isnan(success), 0.0, weights)
-  sums = weights * np.nan_to_num(success)
+  # Sequences with an undefined figure are left out, as in the total.
+  weights = np.where(np.isnan(ranked), 0.0, weights)
+  sums = weights * np.nan_to_num(ranked)
 
   def redraw(drawn):
     weight = drawn @ weights
@@ -167,6 +211,16 @@ def _score(toolkit: Toolkit, runs: Runs, truths: Truths) -> Outcome:
     )
 
   return Outcome(toolkit.total(by_sequence), scores, redraw, short, long)
+
+
+def _one_run(
+  toolkit: Toolkit, run: Run, truth: Truth, labelled: bool
+) -> Scores:
+  scores = toolkit.score(_padded(run, truth.frames), truth)
+  if not labelled:
+    return scores
+  figures = {**scores.figures, **presence.figures(run, truth)}
+  return dataclasses.replace(scores, figures=figures)
 
 
 def _padded(run: Run, frames: int) -> Float[np.ndarray, '{frames} 4']:
