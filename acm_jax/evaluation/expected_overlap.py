@@ -41,17 +41,19 @@ class Sums(NamedTuple):
 
 
 def redrawn(
-  sums: Sequence[Sums], kept: slice
+  sums: Sequence[Sums], kept: slice, longest: Sequence[int]
 ) -> Callable[[Num[np.ndarray, 'd s']], Float[np.ndarray, 'd']]:
   """Creates a function that computes the EAO of resampled sequences.
 
   EAO is the expected overlap, averaged over run lengths. Lengths that no run
-  reaches are left out.
+  reaches are left out, and so are lengths from the largest `longest` of the
+  drawn sequences on.
 
   Args:
     sums: `Sums` over the runs of each sequence; one element per sequence.
     kept: Slice of the indices of the sums. It selects the run lengths over
       which the expected overlap is averaged.
+    longest: First run length that each sequence leaves out.
 
   Returns:
     A function from counts [draws, sequences] to the EAO of each draw. A draw is
@@ -60,13 +62,15 @@ def redrawn(
   """
   overlap = np.stack([each.overlap[kept] for each in sums])
   count = np.stack([each.count[kept] for each in sums])
+  lengths = np.arange(kept.start, kept.start + overlap.shape[1])
 
   def redraw(drawn):
     overlaps, runs = drawn @ overlap, drawn @ count
     reached = runs > 0
+    reached &= lengths < np.where(drawn > 0, longest, 0).max(axis=1)[:, None]
     curve = np.where(reached, overlaps / np.where(reached, runs, 1), 0.0)
-    lengths = reached.sum(axis=1)
-    mean = curve.sum(axis=1) / np.maximum(lengths, 1)
-    return np.where(lengths > 0, mean, np.nan)
+    number = reached.sum(axis=1)
+    mean = curve.sum(axis=1) / np.maximum(number, 1)
+    return np.where(number > 0, mean, np.nan)
 
   return redraw

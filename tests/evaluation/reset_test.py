@@ -21,8 +21,11 @@ SIZE = (100, 100)
 
 
 def run(codes, region=BOX):
-  """Creates a run from codes: 0, 1, 2, or . on target, or x off target."""
-  events = [TRACKED if c in '.x' else int(c) for c in codes]
+  """Creates a run from codes.
+
+  The codes are 0, 1 and 2, or . on target, x off target, - without a region.
+  """
+  events = [TRACKED if c in '.x-' else int(c) for c in codes]
   known = {'.': region, 'x': AWAY}
   regions = tuple(known.get(c, np.zeros(0)) for c in codes)
   return Run(regions, np.array(events))
@@ -111,6 +114,45 @@ def test_fragments_begin_and_end_by_the_rules_of_each_toolkit():
 def test_a_sequence_that_fails_too_late_to_restart_has_one_fragment():
   # The fragment is tracked in 3 of 4 frames.
   assert eao(reset.pysot, '1...2', 5) == 0.75
+
+
+@pytest.mark.parametrize(
+  ('codes', 'expected'),
+  [
+    # The restart would be in the frame after the last: the fragment has failed
+    # and is tracked in 3 of 11 frames, the other sequence in all frames.
+    ('1...20000', (3 / 11 + 1) / 2),
+    # The restart would be later, so that the fragment ends before length 12.
+    ('1...2000', 1.0),
+    ('1...2', 1.0),
+  ],
+)
+def test_in_pysot_a_fragment_fails_if_five_frames_are_left(codes, expected):
+  outcome = analyse(reset.pysot, codes, '1' + '.' * 11, lengths=(12, 12))
+  assert outcome.total['eao'] == pytest.approx(expected)
+
+
+def test_in_pysot_eao_ignores_lengths_beyond_the_longest_sequence():
+  outcome = analyse(reset.pysot, '1...20000', lengths=(9, 20))
+  assert outcome.total['eao'] == 3 / 8
+  both = analyse(reset.pysot, '1...20000', '1' + '.' * 9, lengths=(9, 20))
+  # At length 10, the first sequence is tracked in 3 of 9 frames.
+  assert both.total['eao'] == pytest.approx(
+    np.mean([(3 / 8 + 1) / 2, (3 / 9 + 1) / 2])
+  )
+  draws = np.array([[1, 0], [0, 1], [1, 1]])
+  np.testing.assert_allclose(both.redraw(draws), [3 / 8, 1, both.total['eao']])
+
+
+@pytest.mark.parametrize(
+  ('score', 'length'), [(reset.pysot, 6), (reset.vot_toolkit, 5)]
+)
+def test_frames_without_a_region_are_left_out_of_accuracy_only(score, length):
+  # Overlap of a frame off target is 0, and - is a frame without a region.
+  total = analyse(score, '1' + '.' * 10 + '-x').total
+  assert total['accuracy'] == 0.5
+  # The fragment is tracked in 4 of 5 frames.
+  assert eao(score, '1..-...', length) == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize(

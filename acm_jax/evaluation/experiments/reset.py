@@ -107,7 +107,8 @@ class Reset(Experiment):
     """Reads a result file.
 
     A row is a region or a code: 1 for a start, 2 for a failure, 0 for a frame
-    that was skipped after a failure.
+    that was skipped after a failure. A region of NaN means that the tracker
+    found none.
     """
     codes = SKIPPED, INITIALISED, FAILED
     return read_run(path, codes, truth.frames)
@@ -180,7 +181,8 @@ def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
 
   Total accuracy is the mean overlap in the frames of all sequences. For EAO, a
   run is cut into fragments: a new fragment begins 5 frames after each failure.
-  Frames that were not tracked have an overlap of 0 in EAO.
+  EAO leaves out lengths beyond the longest sequence. Frames without a region
+  are left out of accuracy, and have an overlap of 0 in EAO.
 
   Args:
     runs: Runs of each sequence.
@@ -188,7 +190,7 @@ def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
     lengths: First and last of the run lengths over which EAO is averaged. They
       count the start frame.
   """
-  rated, scores, sums = [], {}, []
+  rated, scores, sums, longest = [], {}, [], []
   low, high = lengths
   for name, own in runs.items():
     truth = truths[name]
@@ -208,9 +210,10 @@ def pysot(runs: Runs, truths: Truths, lengths: tuple[int, int]) -> Outcome:
       _mean(counted), 100 * failures / truth.frames, failures
     )
     sums.append(overlap_sums(fragments, high))
+    longest.append(truth.frames)
   failures = sum(each['failures'] for each in scores.values())
   frames = sum(truths[name].frames for name in runs)
-  redraw = redrawn(sums, slice(low - 1, high))
+  redraw = redrawn(sums, slice(low - 1, high), longest)
   total = _scores(
     _mean(np.concatenate(rated)),
     100 * failures / frames,
@@ -227,7 +230,8 @@ def vot_toolkit(
 
   Total accuracy and failures are means over sequences, weighted by length. For
   EAO, a run is cut into fragments, each from a start to the frame before the
-  next failure. EAO leaves out lengths beyond the longest fragment.
+  next failure. EAO leaves out lengths beyond the longest fragment. Frames
+  without a region are left out of accuracy, and have an overlap of 0 in EAO.
 
   Args:
     runs: Runs of each sequence.
@@ -258,14 +262,7 @@ def vot_toolkit(
   # does not average the robustness of the sequences.
   robustness = np.exp(-_SENSITIVITY * failures / np.mean(weights))
 
-  def redraw(drawn):
-    eao = np.empty(len(drawn))
-    ends = np.where(drawn > 0, longest, 0).max(axis=1)
-    for end in np.unique(ends):
-      kept = slice(low, min(high + 1, end))
-      eao[ends == end] = redrawn(sums, kept)(drawn[ends == end])
-    return eao
-
+  redraw = redrawn(sums, slice(low, high + 1), longest)
   eao = redraw(np.ones((1, len(sums)))).item()
   total = _scores(accuracy, robustness, failures, eao)
   return Outcome(total, scores, redraw)
@@ -314,9 +311,10 @@ def overlap_sums(fragments: Sequence[Fragment], length: int) -> Sums:
 
 def _pysot_fragments(run, overlap):
   restarts = np.flatnonzero(run.event == FAILED) + SKIP
-  starts = [0, *restarts[restarts < len(overlap)]]
-  # pysot never counts the last fragment as failed, even if the fragment ends in
-  # a failure that is too late for a restart.
+  # A restart right after the last frame begins a fragment without frames, so
+  # that the fragment before it counts as failed. pysot never counts the last
+  # fragment as failed, even if the fragment ends in a failure that is later.
+  starts = [0, *restarts[restarts <= len(overlap)]]
   return [
     *(
       Fragment(overlap[start:end], failed=True)
@@ -338,13 +336,13 @@ def _pysot_overlaps(run, truth, sizes):
   """Returns the overlap in each frame, once per image size, [sizes, frames].
 
   For each of the sizes, regions are clipped to an image of that size. The
-  overlap is NaN in frames that were not tracked.
+  overlap is NaN in frames without a region.
   """
   untracked = [np.nan] * len(sizes)
   return np.array(
     [
       regions.pysot_overlaps(found, true, sizes)
-      if event == TRACKED
+      if event == TRACKED and len(found)
       else untracked
       for event, found, true in zip(
         run.event, run.region, truth.region, strict=True
@@ -354,11 +352,11 @@ def _pysot_overlaps(run, truth, sizes):
 
 
 def _vot_toolkit_overlaps(run, truth):
-  """Returns the overlap in each frame; NaN in frames that were not tracked."""
+  """Returns the overlap in each frame; NaN in frames without a region."""
   return np.array(
     [
       regions.vot_toolkit_overlap(found, true, truth.bounds)
-      if event == TRACKED
+      if event == TRACKED and len(found)
       else np.nan
       for event, found, true in zip(
         run.event, run.region, truth.region, strict=True
