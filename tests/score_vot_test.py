@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from acm_jax.evaluation import scoring
 from tests.evaluation import walks
 from tests.score_command import TABLES, content, run
 
@@ -207,6 +208,20 @@ def test_missing_and_malformed_anchors_are_refused(
     file.write_text(text)
   assert score(walked, 'vot2022_stb') == 2
   assert message in capsys.readouterr().err
+
+
+def test_rows_of_nan_are_scored_like_the_code_for_no_region(walked):
+  ours, totals = walked / 'ours', []
+  shutil.copytree(walked / 'results' / 'x' / 'longterm', ours / 'longterm')
+  for row in ('0', 'nan,nan,nan,nan'):
+    for path in ours.glob('*/*/*.txt'):
+      rows = path.read_text().splitlines()
+      # Sequences b and c have frames without a target among these rows.
+      rows[5::7] = [row] * len(rows[5::7])
+      path.write_text('\n'.join(rows) + '\n')
+    report = scoring.compute('vot_lt', walked / 'sequences', [ours])
+    totals.append(report.trackers['ours'].total.figures)
+  assert totals[0] == totals[1]
 
 
 def test_one_pass_results_are_not_scored_as_long_term_ones(walked, capsys):

@@ -1,7 +1,8 @@
 """Runs of a tracker, and the VOT challenge's text files of runs.
 
 A file has a row per frame: a box x,y,w,h, the corners of a polygon, or a code
-for a frame without a region.
+for a frame without a region. A box or polygon of NaN means that the tracker
+found no region, as in vot-toolkit; `write_run` writes nan,nan,nan,nan.
 """
 
 import itertools
@@ -16,7 +17,8 @@ from jaxtyping import Bool, Float, Int
 from acm_jax.datasets.sequences import read_text
 from acm_jax.host.staging import replacing
 
-# Codes in files. A row without a code is a region and has the event TRACKED.
+# Codes in files. A row without a code has the event TRACKED, and an empty
+# region if the tracker found none.
 SKIPPED, INITIALISED, FAILED = 0, 1, 2
 TRACKED = -1
 
@@ -28,8 +30,9 @@ class Run(NamedTuple):
 
   Attributes:
     region: Region in each frame, px: x, y, w, h or the corners of a polygon;
-      empty in frames without a region, such as the frame of a start. If every
-      frame has a box, `region` may be one array [n, 4].
+      empty in frames without a region, such as the frame of a start, and frames
+      in which the tracker found none. If every frame has a box, `region` may be
+      one array [n, 4].
     event: Event in each frame: TRACKED, INITIALISED, FAILED or SKIPPED.
     confidence: In each frame, the confidence that the region is the target; NaN
       if unknown. None if the experiment does not use confidences.
@@ -127,8 +130,8 @@ def read_run(
       f'{path}: {len(rows)} rows for {frames} {which}; a run must be complete'
     )
   events = [int(row[0]) if len(row) == 1 else TRACKED for row in rows]
-  # In experiments without the code for failures, 0 marks a frame in which the
-  # tracker found nothing, and may follow any row.
+  # In experiments without the code for failures, 0 means that the tracker found
+  # no region, and may follow any row.
   if FAILED in codes:
     _check_order(path, events)
   else:
@@ -138,7 +141,9 @@ def read_run(
     raise ValueError(
       f'{path} row 1: must be 1 (start of the tracker), not {found}'
     )
-  region = tuple(np.zeros(0) if len(row) == 1 else row for row in rows)
+  region = tuple(
+    np.zeros(0) if len(row) == 1 or np.isnan(row).any() else row for row in rows
+  )
   return Run(region, np.array(events))
 
 
@@ -150,11 +155,12 @@ def _row(path, number, line, codes):
     row = np.zeros(0)
   is_code = len(row) == 1 and row[0] in codes
   is_region = len(row) == 4 or (len(row) >= 6 and len(row) % 2 == 0)
-  if not (is_code or (is_region and np.isfinite(row).all())):
+  is_known = np.isfinite(row).all() or np.isnan(row).all()
+  if not (is_code or (is_region and is_known)):
     raise ValueError(
       f'{path} row {number}: {line.strip()!r} is neither one of the codes '
-      f'{", ".join(map(str, codes))} nor a region (x,y,w,h or the corners of a '
-      'polygon)'
+      f'{", ".join(map(str, codes))} nor a region (x,y,w,h, the corners of a '
+      'polygon, or nan,nan,nan,nan if the tracker found none)'
     )
   return row
 
@@ -205,14 +211,18 @@ def names_anchors(root: Path) -> bool:
 def write_run(path: Path, run: Run) -> None:
   """Writes a run in the form that `read_run` reads."""
   rows = [
-    ','.join(f'{value:.4f}' for value in region)
-    if event == TRACKED and len(region)
-    else str(max(event, SKIPPED))
+    _text(region) if event == TRACKED else str(event)
     for region, event in zip(run.region, run.event, strict=True)
   ]
   path.parent.mkdir(parents=True, exist_ok=True)
   with replacing(path) as temporary:
     temporary.write_text('\n'.join(rows) + '\n')
+
+
+def _text(region):
+  # A region of NaN, or an empty one, has no number that is not NaN.
+  values = [np.nan] * 4 if np.isnan(region).all() else region
+  return ','.join(f'{value:.4f}' for value in values)
 
 
 def read_confidence(path: Path) -> Float[np.ndarray, 'n']:

@@ -46,6 +46,14 @@ def test_the_target_is_not_lost_in_frames_without_a_target():
   assert progress('....' + 'x' * 14) == 4
 
 
+def test_no_region_overlaps_an_absent_target():
+  """Compares with vot-toolkit 0.9.0, for regions and ground truth of NaN."""
+  nowhere = np.full(4, np.nan)
+  truth = Truth((BOX, nowhere, nowhere, BOX), size=SIZE)
+  followed = anchors.overlaps_of(run('.-x-'), truth)
+  np.testing.assert_array_equal(followed.overlap, [0, 1, 0, 0])
+
+
 def test_a_backward_run_is_compared_with_the_frames_before_its_anchor():
   boxes = tuple(BOX + np.array([i, 0, 0, 0]) for i in range(6))
   back = unbroken(boxes[4::-1], start=4, step=-1)

@@ -44,6 +44,18 @@ def test_reporting_an_absent_target_reduces_precision(score):
   assert total['recall'] == pytest.approx(100 / 101)
 
 
+def test_in_vot_toolkit_no_region_overlaps_an_absent_target():
+  """Compares with vot-toolkit 0.9.0, for regions and ground truth of NaN."""
+  truth = Truth((BOX, BOX, NOWHERE, NOWHERE), size=SIZE)
+  result = unbroken((BOX, BOX, BOX, np.zeros(0)), np.full(4, 0.9))
+  total = long_term.vot_toolkit({'a': [result]}, {'a': truth}).total
+  assert total.figures == pytest.approx(figures(2 / 4, 2 / 2, 2 / 3))
+  # No region misses a target that is visible.
+  truth = Truth((BOX,) * 4, size=SIZE)
+  total = long_term.vot_toolkit({'a': [result]}, {'a': truth}).total
+  assert total.figures == pytest.approx(figures(2 / 4, 2 / 4, 2 / 4))
+
+
 def test_figures_are_those_of_vot_toolkit():
   """Compares with vot-toolkit 0.9.0 on the files of `walks.write`."""
   total = long_term.vot_toolkit(walks.results(), walks.truths()).total

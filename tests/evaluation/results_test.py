@@ -10,8 +10,11 @@ from acm_jax.evaluation.runs import (
   FAILED,
   INITIALISED,
   SKIPPED,
+  TRACKED,
   boxes_alone,
   read_run,
+  unbroken,
+  write_run,
 )
 from acm_jax.evaluation.truth import Truth
 from acm_jax.host import staging
@@ -202,11 +205,44 @@ def test_a_run_of_the_reset_experiment_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
+  'row',
+  ['nan,nan,nan,nan', 'NaN\tNaN NaN  NaN', ','.join(['nan'] * 8)],
+)
+@pytest.mark.parametrize(
+  'codes', [(SKIPPED, INITIALISED, FAILED), (SKIPPED, INITIALISED)]
+)
+def test_a_region_of_nan_is_read_as_no_region(tmp_path, row, codes):
+  path = tmp_path / 'a.txt'
+  path.write_text(f'1\n{row}\n1,2,3,4\n{row}\n')
+  run = read_run(path, codes, frames=4)
+  assert [len(region) for region in run.region] == [0, 0, 4, 0]
+  assert run.event.tolist() == [INITIALISED, TRACKED, TRACKED, TRACKED]
+
+
+def test_no_region_is_written_in_one_form(tmp_path):
+  box, nothing = np.array([1.0, 2, 3, 4]), np.full(4, np.nan)
+  written = unbroken([box, box, np.zeros(0), nothing, np.full(8, np.nan)])
+  path = tmp_path / 'a.txt'
+  write_run(path, written)
+  _, first, *others = path.read_text().splitlines()
+  assert first == '1.0000,2.0000,3.0000,4.0000'
+  assert others == ['nan,nan,nan,nan'] * 3
+  run = read_run(path, (SKIPPED, INITIALISED), frames=5)
+  assert [len(region) for region in run.region] == [0, 4, 0, 0, 0]
+  # Codes are written as they were read.
+  path.write_text('1\n0\n2,3,4,5\n')
+  write_run(path, read_run(path, (SKIPPED, INITIALISED), frames=3))
+  assert path.read_text().split() == ['1', '0', '2.0000,3.0000,4.0000,5.0000']
+
+
+@pytest.mark.parametrize(
   ('text', 'message'),
   [
     ('1\n3\n', r"a\.txt row 2: '3' is neither .* 0, 1, 2 nor a region"),
     ('1\n1,2,3\n', r'a\.txt row 2'),
     ('1\n1,2,3,nan\n', r'a\.txt row 2'),
+    ('1\nnan,nan,nan,inf\n', r'a\.txt row 2'),
+    ('1\nnan\n', r'a\.txt row 2'),
     ('1\nx,2,3,4\n', r'a\.txt row 2'),
     ('1\n', r'a\.txt: 1 rows for 2 annotated frames'),
     ('1\n0\n0\n', r'a\.txt: 3 rows for 2 annotated frames'),

@@ -113,8 +113,8 @@ class Anchors(Experiment):
   ) -> Run:
     """Reads the result file of one anchor.
 
-    The first row is the code for a start, 1. Every other row is a region, or
-    the code 0 if the tracker found no target.
+    The first row is the code for a start, 1. Every other row is a region. The
+    code 0, or a region of NaN, means that the tracker found no target.
     """
     digits = re.search(r'_(\d{8})$', path.stem)
     anchor, anchors = int(digits[1]) if digits else None, _anchors(name, truth)
@@ -263,15 +263,17 @@ def vot_toolkit(
 def overlaps_of(run: Run, truth: Truth) -> Followed:
   """Computes the overlaps of a run, and the number of frames before a failure.
 
-  In a frame without a target, the overlap is 0, but the target does not count
-  as lost.
+  In a frame without a target, the target does not count as lost. The overlap is
+  1 if the run has no region in this frame, and otherwise 0.
   """
   indices = run.start + run.step * np.arange(len(run.region))
-  overlap, visible = np.zeros(len(indices)), truth.visible[indices]
+  visible = truth.visible[indices]
+  found = np.array([len(region) > 0 for region in run.region])
+  overlap = np.where(visible | found, 0.0, 1.0)
   lost = 0
   progress = len(indices)
   for frame, index in enumerate(indices):
-    if frame and visible[frame] and len(run.region[frame]):
+    if visible[frame] and found[frame]:
       overlap[frame] = regions.vot_toolkit_overlap(
         run.region[frame], truth.region[index], truth.bounds
       )

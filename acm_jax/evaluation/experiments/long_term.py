@@ -105,7 +105,8 @@ class LongTerm(Experiment):
     """Reads a file of regions, and the file of confidences next to it.
 
     In the file of regions, the first row is the code for a start, 1. Every
-    other row is a region, or the code 0 if the tracker found no target.
+    other row is a region. The code 0, or a region of NaN, means that the
+    tracker found no target.
     """
     run = read_run(path, (SKIPPED, INITIALISED), truth.frames)
     file = _confidence_path(path)
@@ -176,21 +177,27 @@ def pysot(runs: Runs, truths: Truths) -> Outcome:
   thresholds = known[np.floor(indices + 0.5).astype(int)]
   # At the lowest threshold, all frames with a positive confidence are reported.
   smallest = np.nextafter(0.0, 1.0)
+  thresholds = [smallest, *thresholds, np.inf]
   return _scores(
-    runs, truths, [smallest, *thresholds, np.inf], regions.pysot_overlap
+    runs, truths, thresholds, regions.pysot_overlap, without_regions=0.0
   )
 
 
 def vot_toolkit(runs: Runs, truths: Truths) -> Outcome:
-  """Scores runs as vot-toolkit does."""
+  """Scores runs as vot-toolkit does.
+
+  If neither the ground truth nor the result has a region in a frame, the
+  overlap is 1, which also counts in recall.
+  """
   known = np.sort(_confidences(runs, missing=0.0))[::-1]
   count = _RESOLUTION - 2
   if len(known) > count:
     delta = len(known) // count
     indices = np.linspace(delta, len(known) - delta, count)
     known = known[np.round(indices).astype(int)]
+  thresholds = [np.inf, *known, -np.inf]
   return _scores(
-    runs, truths, [np.inf, *known, -np.inf], regions.vot_toolkit_overlap
+    runs, truths, thresholds, regions.vot_toolkit_overlap, without_regions=1.0
   )
 
 
@@ -199,10 +206,15 @@ def _confidences(runs, missing):
   return np.where(np.isnan(together), missing, together)
 
 
-def _scores(runs, truths, thresholds, overlap):
+def _scores(runs, truths, thresholds, overlap, without_regions):
   curves = np.stack(
     [
-      _curves(run, truths[name], np.array(thresholds), overlap)
+      _curves(
+        run.confidence,
+        truths[name].visible,
+        _overlaps(run, truths[name], overlap, without_regions),
+        np.array(thresholds),
+      )
       for name, (run,) in runs.items()
     ]
   )
@@ -216,16 +228,31 @@ def _scores(runs, truths, thresholds, overlap):
   return Outcome(_best(curves.mean(axis=0)), sequences, redraw)
 
 
-def _curves(run, truth, thresholds, overlap) -> Float[np.ndarray, '2 t']:
-  """Returns precision and recall at each threshold."""
+def _overlaps(run, truth, overlap, without_regions) -> Float[np.ndarray, 'n']:
+  """Returns the overlap in each frame; 0 in the first frame.
+
+  Args:
+    run: Run of the tracker.
+    truth: Ground truth.
+    overlap: Function that computes the overlap of two regions.
+    without_regions: Overlap in frames without a target, if the run has no
+      region either.
+  """
   visible = truth.visible
-  overlaps = np.zeros(len(visible))
-  for frame in np.flatnonzero(visible[1:]) + 1:
-    if len(run.region[frame]):
-      overlaps[frame] = overlap(
-        run.region[frame], truth.region[frame], truth.bounds
-      )
-  confidence = np.nan_to_num(run.confidence, nan=0.0)
+  found = np.array([len(region) > 0 for region in run.region])
+  overlaps = np.where(visible | found, 0.0, without_regions)
+  for frame in np.flatnonzero(visible & found):
+    overlaps[frame] = overlap(
+      run.region[frame], truth.region[frame], truth.bounds
+    )
+  return overlaps
+
+
+def _curves(
+  confidence, visible, overlaps, thresholds
+) -> Float[np.ndarray, '2 t']:
+  """Returns precision and recall at each threshold."""
+  confidence = np.nan_to_num(confidence, nan=0.0)
   reported = confidence >= thresholds[:, None]
   sums, counts = reported @ overlaps, reported.sum(axis=1)
   # Precision is defined as 1 if no frame is reported.
