@@ -35,7 +35,7 @@ from pathlib import Path
 
 from absl import flags
 
-from acm_jax import model_flags
+from acm_jax import model_flags, sequence_flags
 from acm_jax.evaluation import benchmarks, presence
 from acm_jax.host import command
 from acm_jax.running import evaluate, search
@@ -57,12 +57,7 @@ def define(values: flags.FlagValues) -> None:
   for name, text in required.items():
     flags.DEFINE_string(name, None, text, required=True, flag_values=values)
   optional = {'flag_values': values}
-  flags.DEFINE_list(
-    'sequences',
-    None,
-    'Comma-separated names of the sequences to track (default: all).',
-    **optional,
-  )
+  sequence_flags.define(values)
   flags.DEFINE_multi_string(
     'baseline',
     [],
@@ -107,7 +102,7 @@ def main(values: flags.FlagValues) -> None:
       '`baseline` or `search` out'
     )
   count = values.lanes
-  found = benchmarks.sequences(benchmark, root, values.sequences or None)
+  found = sequence_flags.find(values, benchmark, root)
   model = model_flags.load(values)
   if model.name in baselines:
     raise ValueError(

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from acm_jax import model_flags
+from acm_jax import model_flags, sequence_flags
 from acm_jax.datasets.sequences import Sequence
 from acm_jax.evaluation import benchmarks, tables, toolkits
 from acm_jax.evaluation.experiments import EXPERIMENTS
@@ -41,8 +41,7 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_list('counts', ['1', '8', '32'], text, flag_values=values)
   text = 'Number of rounds; the table shows the median speed.'
   flags.DEFINE_integer('rounds', 3, text, flag_values=values)
-  text = 'Comma-separated subset of the sequences (default: all).'
-  flags.DEFINE_list('sequences', None, text, flag_values=values)
+  sequence_flags.define(values)
 
 
 def track(
@@ -88,9 +87,8 @@ def average_overlap(
 def main(values: flags.FlagValues) -> None:
   """Compares the numbers of lanes and prints a table."""
   benchmark = benchmarks.get(values.benchmark)
-  sequences = benchmarks.sequences(
-    benchmark, Path(values.data_dir), values.sequences
-  )
+  root = Path(values.data_dir)
+  sequences = sequence_flags.find(values, benchmark, root)
   model = model_flags.load(values)
   counts = [int(count) for count in values.counts]
   engines = {count: Engine(model, count) for count in counts}

@@ -26,7 +26,7 @@ import onnx
 import onnxruntime
 from absl import flags
 
-from acm_jax import model_flags
+from acm_jax import model_flags, sequence_flags
 from acm_jax.evaluation import benchmarks, tables, toolkits
 from acm_jax.evaluation.truth import Truth
 from acm_jax.host import command
@@ -48,8 +48,7 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(name, None, text, required=True, flag_values=values)
   text = 'Number of rounds; the table shows the median speed.'
   flags.DEFINE_integer('rounds', 3, text, flag_values=values)
-  text = 'Comma-separated subset of the sequences (default: all).'
-  flags.DEFINE_list('sequences', None, text, flag_values=values)
+  sequence_flags.define(values)
 
 
 def _session(graph: onnx.ModelProto) -> onnxruntime.InferenceSession:
@@ -152,9 +151,8 @@ def _padded_side(width, height):
 
 def main(values: flags.FlagValues) -> None:
   """Tracks with both trackers in turns, and prints a table."""
-  sequences = benchmarks.sequences(
-    benchmarks.get(values.benchmark), Path(values.data_dir), values.sequences
-  )
+  benchmark, root = benchmarks.get(values.benchmark), Path(values.data_dir)
+  sequences = sequence_flags.find(values, benchmark, root)
   model = model_flags.load(values)
   ours, theirs = VideoTracker(model), OnnxNanoTrack(Path(values.graphs))
 

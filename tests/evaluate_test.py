@@ -117,7 +117,11 @@ def test_a_calibration_that_is_not_possible_is_refused(
 
 
 def test_only_the_selected_sequences_are_scored(run_command, flags, tmp_path):
-  code, _, errors = run_command(evaluate, *flags(sequences='synthetic-0001'))
+  listing = tmp_path / 'names.txt'
+  listing.write_text('synthetic-0001\nsynthetic-0000\n')
+  code, _, errors = run_command(
+    evaluate, *flags(sequences=listing, exclude='synthetic-0000')
+  )
   assert code == 0, errors
   out = tmp_path / 'out' / 'folder'
   scores = json.loads((out / 'scores.json').read_text())
@@ -158,6 +162,17 @@ def test_scores_of_several_benchmarks_in_one_folder_are_kept(
     ({'benchmark': 'lasot'}, 'no sequence in the layout lasot'),
     ({'data_dir': 'nowhere'}, 'nowhere: no such folder'),
     ({'sequences': 'synthetic-0001,nobody'}, 'no sequence nobody; choose from'),
+    (
+      {'exclude': 'Synthetic-001'},
+      'no sequence Synthetic-001 (nearest: synthetic-0001, synthetic-0000)',
+    ),
+    ({'sequences': 'no/names.txt'}, 'or give the path of a file with one name'),
+    ({'sequences': ''}, 'no sequence is left of 2; give more names in --seq'),
+    (
+      {'exclude': 'synthetic-0000,synthetic-0001'},
+      'no sequence is left of 2; give more names in --sequences, or fewer in '
+      '--exclude',
+    ),
     ({'hparams': 'penalty=1'}, "--hparams: unknown name 'penalty'; give"),
     ({'hparams': 'got10k'}, 'entries: otb100, vot2018, vot2019'),
     (

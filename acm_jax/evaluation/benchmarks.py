@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from acm_jax.datasets import layouts, tables
+from acm_jax.datasets.names import listed, unknown
 from acm_jax.datasets.sequences import Sequence
 
 
@@ -209,35 +210,50 @@ def get(name: str) -> Benchmark:
 
 
 def sequences(
-  benchmark: Benchmark, root: Path, only: Collection[str] | None = None
+  benchmark: Benchmark,
+  root: Path,
+  only: Collection[str] | None = None,
+  exclude: Collection[str] = (),
 ) -> list[Sequence]:
   """Reads the sequences of a benchmark from a folder.
 
   Args:
     benchmark: Benchmark of the sequences.
     root: Root folder of the official benchmark.
-    only: Names of the sequences to return (default: all).
+    only: Names of the sequences to return, and paths of text files with one
+      name per line (default: all sequences).
+    exclude: Names of the sequences to leave out, in the same form. An official
+      sequence may be named even if the folder lacks the sequence.
 
   Raises:
     OSError: The folder is missing.
     ValueError: The folder has no sequence of the benchmark, or lacks a sequence
-      in `only`.
+      in `only`; or a name in `exclude` is unknown; or no sequence is left.
   """
   read = layouts.read(benchmark.layout, root)
-  known = official(benchmark, read)
-  if not known:
+  found = official(benchmark, read)
+  if not found:
     raise ValueError(
       f'{root}: no sequence of {benchmark.name}, only others such as '
       f"{read[0].name}; to use those, set `benchmark` to 'folder'"
     )
-  found = [s for s in known if not only or s.name in only]
-  missing = set(only or ()) - {sequence.name for sequence in found}
-  if missing:
+  names = [sequence.name for sequence in found]
+  known = {*names, *benchmark.sequences}
+  kept = names if only is None else listed(only, known)
+  left_out = listed(exclude, known)
+  if wrong := unknown(kept, names) or unknown(left_out, known):
     raise ValueError(
-      f'{root}: no sequence {", ".join(sorted(missing))}; choose from the '
-      f'{len(known)} sequences in this folder, such as {known[0].name}'
+      f'{root}: no sequence {wrong}; choose from the {len(found)} sequences in '
+      f'this folder, such as {names[0]}, or give the path of a file with one '
+      'name per line'
     )
-  return found
+  chosen = set(kept) - set(left_out)
+  if not chosen:
+    raise ValueError(
+      f'{root}: no sequence is left of {len(found)}; give more names in '
+      '`sequences`, or fewer in `exclude`'
+    )
+  return [sequence for sequence in found if sequence.name in chosen]
 
 
 def official(benchmark: Benchmark, found: list[Sequence]) -> list[Sequence]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from acm_jax.datasets.names import unknown
 from acm_jax.datasets.sequences import Sequence
 from acm_jax.evaluation import benchmarks, metrics, toolkits
 from acm_jax.evaluation.experiments.one_pass import OnePass
@@ -130,10 +131,9 @@ def _find(config: Validation, root: Path) -> list[Sequence]:
     sequence.name: sequence
     for sequence in benchmarks.sequences(benchmark, root)
   }
-  if missing := [name for name in config.sequences if name not in known]:
+  if missing := unknown(config.sequences, known):
     raise ValueError(
-      f'{", ".join(missing)} not found below {root}; choose from '
-      f'{", ".join(known)}'
+      f'{missing} not found below {root}; choose from {", ".join(known)}'
     )
   held_out = [known[name] for name in config.sequences]
   for sequence in held_out:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from absl import flags
 
+from acm_jax.datasets.names import listed
 from acm_jax.host import command
 from data_pipelines.composed import library_writer
 from data_pipelines.composed.library_writer import Settings, Sources
@@ -57,7 +58,8 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_list(
     'exclude',
     [],
-    'Comma-separated names of videos in --masks to leave out.',
+    'Videos in --masks to leave out: comma-separated names, or paths of text '
+    'files with one name per line.',
     **on,
   )
   for field in dataclasses.fields(Settings):
@@ -71,7 +73,7 @@ def main(values: flags.FlagValues) -> None:
     Path(values.photographs),
     values.masks and Path(values.masks),
     tuple(map(Path, values.backgrounds)),
-    tuple(values.exclude),
+    tuple(listed(values.exclude)),
   )
   names = [field.name for field in dataclasses.fields(Settings)]
   settings = Settings(**{name: values[name].value for name in names})

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from acm_jax.datasets import crops, sequences
+from acm_jax.datasets.names import unknown
 from acm_jax.datasets.sources import coco, davis, source
 from acm_jax.datasets.trees import Tree, open_tree
 from acm_jax.host.progress import Progress
@@ -199,10 +200,10 @@ def _add_videos(
   pictures: '_Pictures', tree: Tree, exclude: Iterable[str]
 ) -> Iterator[None]:
   units = {unit.name: unit for unit in davis.units(tree)}
-  if unknown := sorted(set(exclude) - units.keys()):
+  if wrong := unknown(exclude, units):
     raise ValueError(
-      f'`exclude`: no video is called {", ".join(unknown)} in {tree.label}; '
-      'correct the names'
+      f'`exclude`: no video is called {wrong} in {tree.label}; correct the '
+      'names'
     )
   for name, unit in units.items():
     if name not in exclude:

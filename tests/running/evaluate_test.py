@@ -136,3 +136,16 @@ def test_an_archive_is_written_for_a_hidden_benchmark(
 def test_sequences_can_be_selected_by_name(sequences):
   selected = benchmarks.sequences(FOLDER, sequences, ['synthetic-0001'])
   assert [sequence.name for sequence in selected] == ['synthetic-0001']
+
+
+def test_an_official_sequence_that_the_folder_lacks_can_be_excluded(
+  sequences, tmp_path
+):
+  benchmark = dataclasses.replace(
+    FOLDER, sequences=('synthetic-0000', 'synthetic-0001', 'synthetic-0002')
+  )
+  left_out = ['synthetic-0000', 'synthetic-0002']
+  found = benchmarks.sequences(benchmark, sequences, exclude=left_out)
+  assert [sequence.name for sequence in found] == ['synthetic-0001']
+  with pytest.raises(ValueError, match='no sequence synthetic-0002'):
+    benchmarks.sequences(benchmark, sequences, ['synthetic-0002'])
