@@ -61,8 +61,8 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_multi_string(
     'baseline',
     [],
-    'Baseline to run as well: first_box (repeats the first box) or mil '
-    "(OpenCV's MIL tracker).",
+    'Baseline to run as well: first_box (repeats the first box), mil '
+    "(OpenCV's MIL tracker), or csrt or kcf (of opencv-contrib).",
     **optional,
   )
   flags.DEFINE_bool(

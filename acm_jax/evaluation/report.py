@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 import math
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from acm_jax.evaluation import experiments, plots, tables
+from acm_jax.evaluation import experiments, failures, plots, tables
 from acm_jax.evaluation.experiment import Analysis, Experiment
 from acm_jax.evaluation.outcome import Outcome
 from acm_jax.host.staging import replacing
@@ -36,6 +37,8 @@ class Report:
     ignored: For each tracker, the text files that match no sequence.
     lacking: For each tracker, the requested sequences that have an annotation
       but no result. These sequences are also in `missing`.
+    failed: For each tracker, the scored sequences on which it failed, with the
+      reasons; see `failures`.
     short: For each tracker, the sequences whose result has fewer rows than the
       annotation, with the number of rows. The missing rows count as misses.
     long: For each tracker, the sequences whose result has more rows than the
@@ -58,6 +61,7 @@ class Report:
   trackers: dict[str, Outcome]
   ignored: dict[str, list[str]]
   lacking: dict[str, list[str]]
+  failed: dict[str, dict[str, str]]
   short: dict[str, dict[str, int]]
   long: dict[str, dict[str, int]]
   runs: dict[str, dict[str, int]]
@@ -176,6 +180,7 @@ class Report:
       'missing': list(self.missing),
       'ignored': self.ignored,
       'lacking': self.lacking,
+      'failed': self.failed,
       'short': self.short,
       'long': self.long,
       'runs': self.runs,
@@ -225,13 +230,18 @@ def write(report: Report, out: Path) -> None:
 def _write_tables(report: Report, out: Path) -> None:
   table = report.table()
   (_, *headings), *_ = table
-  by_sequence = [['sequence', 'tracker', *headings]]
+  # Only baselines fail, so most reports need no column of reasons.
+  reason = ['failure'] if report.failed else []
+  by_sequence = [['sequence', 'tracker', *headings, *reason]]
   for tracker, outcome in report.trackers.items():
     figures = {
       name: scores.figures for name, scores in outcome.sequences.items()
     }
     _, *body = report.table(figures)
-    by_sequence += [[name, tracker, *cells] for name, *cells in sorted(body)]
+    failed = report.failed.get(tracker, {})
+    for name, *cells in sorted(body):
+      reasons = [failed.get(name, '-')] if reason else []
+      by_sequence.append([name, tracker, *cells, *reasons])
   for name, text in (
     ('table.md', tables.markdown(table)),
     ('table.tex', tables.latex(table, report.analysis.figures.values())),
@@ -264,6 +274,14 @@ def _remarks(report):
   if len(report.trackers) > 1:
     for tracker, names in report.lacking.items():
       yield f'{tracker}: no result for {_listed(names)}'
+  for tracker, failed in report.failed.items():
+    lines = failures.remarks(tracker, failed)
+    yield from itertools.islice(lines, _NAMED)
+    if others := list(failed)[_NAMED:]:
+      yield (
+        f'{tracker}: failed also on {_listed(others)}, for the reasons in '
+        'scores.json'
+      )
   for tracker, files in report.ignored.items():
     yield f'{tracker}: files that match no sequence: {_listed(files)}'
   for remark, unit, by_tracker in (

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from acm_jax.evaluation import annotations, benchmarks, experiments, report
+from acm_jax.evaluation import (
+  annotations,
+  benchmarks,
+  experiments,
+  failures,
+  report,
+)
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.experiment import Analysis, Experiment, Truths
 from acm_jax.evaluation.outcome import Outcome
@@ -126,6 +132,16 @@ def compare(
     trackers=outcomes,
     ignored=_non_empty(ignored),
     lacking=_non_empty(lacking),
+    failed=_non_empty(
+      {
+        tracker: {
+          name: reason
+          for name, reason in failures.read(folder).items()
+          if name in known
+        }
+        for tracker, folder in folders.items()
+      }
+    ),
     short=_non_empty({t: dict(each.short) for t, each in outcomes.items()}),
     long=_non_empty({t: dict(each.long) for t, each in outcomes.items()}),
     runs=_non_empty(

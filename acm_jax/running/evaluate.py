@@ -13,6 +13,7 @@ from acm_jax.evaluation import (
   annotations,
   archives,
   experiments,
+  failures,
   owner,
   presence,
   report,
@@ -23,6 +24,7 @@ from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.experiment import Experiment, Truths
 from acm_jax.host.progress import Progress
 from acm_jax.running import drawing, scheduler
+from acm_jax.running.baselines import BaselineFollower
 from acm_jax.running.scheduler import Follower, Job
 from acm_jax.tracking.engine import Programs
 
@@ -104,6 +106,8 @@ def evaluate(trackers: Mapping[str, Follower], task: Task, out: Path) -> None:
     for folder in folders:
       archive = benchmark_out / f'{folder.name}.zip'
       print(archives.write(folder, benchmark, archive))
+      for line in failures.remarks(folder.name, failures.read(folder)):
+        print(line)
   else:
     by_name = {folder.name: folder for folder in folders}
     scored = task.score(by_name)
@@ -171,7 +175,9 @@ def run(name: str, follower: Follower, task: Task, out: Path) -> Path:
       results.write_times(
         folder, sequence, benchmark, seconds, seconds_with_decode
       )
-      # Write runs after times, because a sequence with runs counts as done.
+      if isinstance(follower, BaselineFollower):
+        failures.record(folder, sequence, follower.take_failures())
+      # Write runs last, because a sequence with runs counts as done.
       experiment.write(folder, sequence, each.runs, benchmark)
       timings.append(
         _Timing(each.answers, seconds.sum(), seconds_with_decode.sum())

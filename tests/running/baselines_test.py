@@ -64,25 +64,114 @@ def test_mil_follows_the_target_and_is_deterministic():
   np.testing.assert_array_equal(boxes, again)
 
 
-def test_a_lost_target_keeps_its_previous_box_and_is_reported(monkeypatch):
-  class Failing:
+def fake_opencv(monkeypatch, *updates):
+  """Replaces OpenCV's MIL by a tracker with the given results of `update`.
+
+  An exception among the results is raised.
+  """
+
+  class Fake:
     @classmethod
     def create(cls):
       return cls()
 
     def init(self, image, box):
-      self.boxes = iter([(True, (1, 2, 3, 4)), (False, (0, 0, 0, 0))])
+      self._updates = iter(updates)
 
     def update(self, image):
-      return next(self.boxes)
+      result = next(self._updates)
+      if isinstance(result, Exception):
+        raise result
+      return result
 
-  monkeypatch.setattr(cv2, 'TrackerMIL', Failing)
+  monkeypatch.setattr(cv2, 'TrackerMIL', Fake)
+
+
+@pytest.mark.parametrize(
+  'lost',
+  [
+    (False, (0, 0, 0, 0)),
+    (True, (0, 0, 0, 0)),
+    (True, (5, 6, float('nan'), 4)),
+  ],
+)
+def test_a_lost_target_keeps_its_previous_box_and_is_reported(
+  monkeypatch, lost
+):
+  fake_opencv(monkeypatch, (True, (1, 2, 3, 4)), lost, (True, (5, 6, 3, 4)))
   follower = BaselineFollower('mil')
-  first, *rest = moving_square(3)
+  first, *rest = moving_square(4)
   follower.start(first, {0: BOX})
-  found, lost = (follower.advance({0: image})()[0] for image in rest)
-  assert (found.box_xywh.tolist(), bool(found.lost)) == ([1, 2, 3, 4], False)
-  assert (lost.box_xywh.tolist(), bool(lost.lost)) == ([1, 2, 3, 4], True)
+  found = [follower.advance({0: image})()[0] for image in rest]
+  boxes = [each.box_xywh.tolist() for each in found]
+  assert boxes == [[1, 2, 3, 4], [1, 2, 3, 4], [5, 6, 3, 4]]
+  assert [bool(each.lost) for each in found] == [False, True, False]
+  assert follower.take_failures() == []
+
+
+def test_a_failure_lasts_until_the_next_start(monkeypatch):
+  fake_opencv(monkeypatch, (True, (1, 2, 3, 4)), cv2.error('no memory'))
+  follower = BaselineFollower('mil')
+  first, *rest = moving_square(5)
+  follower.start(first, {0: BOX})
+  found = [follower.advance({0: image})()[0] for image in rest]
+  assert [each.box_xywh.tolist() for each in found] == [[1, 2, 3, 4]] * 4
+  assert [bool(each.lost) for each in found] == [False, True, True, True]
+  assert follower.take_failures() == [
+    '2 frames after the start on the box 30,40,24,20 in a frame of 160 x 120 '
+    "px, OpenCV's TrackerMIL stops with no memory"
+  ]
+  assert follower.take_failures() == []
+  follower.start(first, {0: BOX})
+  assert not follower.advance({0: first})()[0].lost
+
+
+@pytest.mark.parametrize(
+  ('box', 'reason'),
+  [
+    ((30, 40, 4, 4), 'the box is too small for'),
+    ((30, 40, 3.4, 5), 'the box is too small for'),
+    ((30, 40, 60, 1), 'the box is too small for'),
+    ((-5, 40, 24, 20), 'the box is not inside the frame'),
+    ((140, 40, 21, 20), 'the box is not inside the frame'),
+    ((30, 110, 24, 20), 'the box is not inside the frame'),
+  ],
+)
+def test_mil_does_not_get_a_box_on_which_it_would_hang(
+  monkeypatch, box, reason
+):
+  monkeypatch.setattr(cv2, 'TrackerMIL', None)
+  follower = BaselineFollower('mil')
+  first, second = moving_square(2)
+  follower.start(first, {0: np.array(box, np.float32)})
+  result = follower.advance({0: second})()[0]
+  np.testing.assert_allclose(result.box_xywh, np.float32(box))
+  assert result.lost
+  (failure,) = follower.take_failures()
+  assert failure.startswith('at the start on the box ')
+  assert reason in failure
+
+
+def test_an_assertion_of_opencv_is_the_reason_of_the_failure():
+  follower = BaselineFollower('mil')
+  image = next(moving_square(1))
+  follower.start(image, {0: np.array([0.0, 0, 160, 120])})
+  assert follower.take_failures() == [
+    'at the start on the box 0,0,160,120 in a frame of 160 x 120 px, '
+    "OpenCV's TrackerMIL stops with (-215:Assertion failed) "
+    "!posSamples.empty() in function 'init'"
+  ]
+
+
+@pytest.mark.parametrize(
+  'box', [(30, 40, 5, 4), (30, 40, 3, 6), (155, 115, 5, 5), (0, 0, 24, 20)]
+)
+def test_mil_tracks_small_boxes_and_boxes_at_the_edge(box):
+  follower = BaselineFollower('mil')
+  first, second = moving_square(2)
+  follower.start(first, {0: np.array(box, np.float32)})
+  assert not follower.advance({0: second})()[0].lost
+  assert follower.take_failures() == []
 
 
 def test_a_step_that_is_not_fetched_does_not_run():

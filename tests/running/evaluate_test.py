@@ -4,11 +4,13 @@ import dataclasses
 import json
 import shutil
 import zipfile
+from typing import ClassVar
 
+import cv2
 import numpy as np
 import pytest
 
-from acm_jax.evaluation import archives, benchmarks
+from acm_jax.evaluation import archives, benchmarks, failures
 from acm_jax.evaluation.results import read_boxes
 from acm_jax.running import evaluate
 from acm_jax.running.baselines import BaselineFollower
@@ -75,6 +77,63 @@ def test_an_interrupted_run_continues_where_it_stopped(sequences, tmp_path):
   file.write_text(file.read_text().partition('\n')[0] + '\n')
   evaluate.run('ours', follower, task, tmp_path)
   assert follower.starts == 4
+
+
+class OneFails:
+  """Tracker in the place of OpenCV's MIL: `fails` lists the failing starts."""
+
+  fails: ClassVar[set[int]] = {1}
+  starts = 0
+
+  @classmethod
+  def create(cls):
+    return cls()
+
+  def init(self, image, box):
+    OneFails.starts += 1
+    self._box = box
+    if OneFails.starts in self.fails:
+      raise cv2.error('no memory')
+
+  def update(self, image):
+    return True, self._box
+
+
+def test_a_failure_of_a_baseline_is_in_the_report_and_not_repeated(
+  sequences, tmp_path, monkeypatch, capsys
+):
+  monkeypatch.setattr(cv2, 'TrackerMIL', OneFails)
+  monkeypatch.setattr(OneFails, 'starts', 0)
+  task, trackers = folder_task(sequences), {'mil': BaselineFollower('mil')}
+  evaluate.evaluate(trackers, task, tmp_path)
+  folder = tmp_path / 'folder' / 'mil'
+  (failed,) = json.loads((folder / 'failures.json').read_text())
+  boxes = read_boxes(folder / f'{failed}.txt')
+  np.testing.assert_array_equal(boxes, boxes[:1].repeat(6, 0))
+  scores = json.loads((tmp_path / 'scores.json').read_text())
+  reason = scores['failed']['mil'][failed]
+  assert reason.endswith("px, OpenCV's TrackerMIL stops with no memory")
+  printed = capsys.readouterr().out
+  assert f'mil: failed on {failed}, so that the previous box is' in printed
+  head, *rows = (tmp_path / 'sequences.csv').read_text().splitlines()
+  assert head.endswith(',failure')
+  assert [row.endswith('no memory"') for row in rows] == [
+    row.startswith(failed) for row in rows
+  ]
+  # The result is complete, so the sequence is not tracked again.
+  evaluate.run('mil', BaselineFollower('mil'), task, tmp_path)
+  assert OneFails.starts == 2
+  # Without the result, it is tracked again, and the reason is replaced.
+  (folder / f'{failed}.txt').unlink()
+  evaluate.run('mil', BaselineFollower('mil'), task, tmp_path)
+  assert failures.read(folder) == {}
+
+
+def test_a_malformed_list_of_failures_is_refused(tmp_path):
+  for text in ('[]', '{', '{"a": 1}'):
+    (tmp_path / 'failures.json').write_text(text)
+    with pytest.raises(ValueError, match=r'failures\.json: not a JSON object'):
+      failures.read(tmp_path)
 
 
 def test_results_of_another_tracker_in_the_folder_are_refused(
