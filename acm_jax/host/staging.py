@@ -14,28 +14,51 @@ from etils import epath
 def staged(out: Path, replace: bool = False) -> Iterator[Path]:
   """Yields an empty folder, which is renamed to `out` after the block.
 
-  The folder is next to `out`. If the block raises, the folder is removed and
-  `out` stays as it was.
+  The folder is next to `out`. If the block raises or the folder cannot be
+  renamed, the folder is removed and `out` stays as it was.
 
   Args:
     out: Final path of the folder.
     replace: Whether an existing `out` is replaced.
 
   Raises:
-    ValueError: `out` exists and `replace` is False.
+    ValueError: `replace` is False, and `out` exists before the block or is
+      created by another process during the block.
   """
-  if out.exists() and not replace:
-    raise ValueError(f'{out}: already exists; remove it or choose another path')
+  advice = 'remove it or choose another path'
+  if os.path.lexists(out) and not replace:
+    raise ValueError(f'{out}: already exists; {advice}')
   folder = out.with_name(f'.{out.name}.{os.getpid()}.partial')
   folder.mkdir(parents=True)
   try:
     yield folder
-    if out.exists():
-      shutil.rmtree(out)
-    folder.rename(out)
+    if not os.path.lexists(out):
+      folder.rename(out)
+    elif replace:
+      _swap(folder, out)
+    else:
+      raise ValueError(
+        f'{out}: was created by another process meanwhile, so nothing was '
+        f'written; {advice}'
+      )
   except BaseException:
     shutil.rmtree(folder, ignore_errors=True)
     raise
+
+
+def _swap(folder: Path, out: Path) -> None:
+  """Renames a folder to `out`, and deletes the previous `out` afterwards."""
+  previous = out.with_name(f'.{out.name}.{os.getpid()}.previous')
+  out.rename(previous)
+  try:
+    folder.rename(out)
+  except BaseException:
+    previous.rename(out)
+    raise
+  if previous.is_dir() and not previous.is_symlink():
+    shutil.rmtree(previous)
+  else:
+    previous.unlink()
 
 
 @contextlib.contextmanager
