@@ -1,8 +1,9 @@
 """Converts PyTorch weights to a model.
 
 The conversion is strict: nothing is written if a key of the weights has no
-place in the tracker, or if a parameter of the tracker gets no value. Only
-modules that the official network never uses are ignored.
+place in the tracker, if a parameter of the tracker gets no value, or if the
+outputs differ from those in the file of `--verify`. Only modules that the
+official network never uses are ignored.
 
 ImageNet classifiers (resnet, mobilenet) become a backbone for
 `acm-jax train --init_from`. Modules that only the classifier has are ignored.
@@ -60,14 +61,14 @@ def main(values: flags.FlagValues) -> None:
   )
   with staged(Path(values.out)) as folder:
     trained.save(folder, config, variables)
+    if reference:
+      tracker = trackers.make(**config['tracker'])
+      errors = verify.errors(tracker, variables, reference)
+      print(verify.describe(errors))
+      verify.check(errors)
   print(f'{len(jax.tree.leaves(variables))} arrays written to {values.out}')
   if ignored := (*unused, *weights.ignored):
     print(f'ignored: {", ".join(ignored)}')
-  if reference:
-    tracker = trackers.make(**config['tracker'])
-    errors = verify.errors(tracker, variables, reference)
-    print(verify.describe(errors))
-    verify.check(errors)
 
 
 if __name__ == '__main__':

@@ -98,13 +98,21 @@ def as_huanglianghua(key):
   return f'backbone.conv{layer}.{int(index) - LAYERS[layer - 1]}.{leaf}'
 
 
-def test_verification_fails_on_a_difference(run, official, tmp_path):
+def test_nothing_is_written_when_verification_fails(
+  run, official, tmp_path, capsys
+):
   flags, reference = official(
     'siamfc_alexv1', 255, 'siamfc', 'configs/siamfc.py'
   )
   reference['response'] = 1.002 * reference['response']
   np.savez(tmp_path / 'reference.npz', **reference)
   assert run(*flags) == command.FAILED
+  printed = capsys.readouterr()
+  assert 'response: largest error' in printed.out
+  assert 'arrays written' not in printed.out
+  assert 'differs from the reference' in printed.err
+  names = sorted(path.name for path in tmp_path.iterdir())
+  assert names == ['reference.npz', 'weights.npz']
 
 
 @pytest.mark.parametrize(
@@ -218,8 +226,11 @@ def test_a_reference_that_lacks_an_array_is_refused(run, backbone, capsys):
     ),
     ({'bbox': np.ones(4)}, 'bbox has the shape [4] instead of [? 4]'),
     ({'cls': np.full((1, 2, 25, 25), np.nan)}, 'cls has values that are not'),
+    ({'cls': np.zeros((1, 2, 0, 25))}, 'cls has the shape [1, 2, 0, 25] inst'),
+    ({'cls': np.zeros((1, 2, 5, 5), complex)}, 'cls has values of the type co'),
+    ({'bbox': np.ones((2, 4))}, 'template 1, search 1, bbox 2, cls 1'),
   ],
-  ids=['nhwc', 'bbox', 'nan'],
+  ids=['nhwc', 'bbox', 'nan', 'empty', 'complex', 'samples'],
 )
 def test_a_reference_with_an_invalid_array_is_refused(
   run, backbone, capsys, changes, message

@@ -32,8 +32,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
   Raises:
     FileNotFoundError: The file does not exist.
-    ValueError: The file cannot be read or lacks an array, or an array has the
-      wrong shape or values that are not finite.
+    ValueError: The file cannot be read or lacks an array, an array has the
+      wrong shape, no numbers or values that are not finite, or two arrays
+      differ in their number of samples.
   """
   if not path.is_file():
     raise FileNotFoundError(
@@ -53,22 +54,35 @@ def read(path: Path) -> dict[str, np.ndarray]:
     raise ValueError(
       f'{path}: missing arrays: {" and ".join(missing)}; add them to the file'
     )
-  for name in {*_INPUTS, *_OUTPUTS} & set(reference):
+  known = [name for name in (*_INPUTS, *_OUTPUTS) if name in reference]
+  for name in known:
     array, shape = reference[name], _INPUTS.get(name, (None,) * 4)
     fits = array.ndim == len(shape) and all(
       wanted in (None, size)
       for wanted, size in zip(shape, array.shape, strict=True)
     )
-    if not fits:
+    if not fits or not array.size:
       wanted = ' '.join('?' if size is None else str(size) for size in shape)
       raise ValueError(
         f'{path}: {name} has the shape {list(array.shape)} instead of '
         f'[{wanted}]; write the file again'
       )
+    if array.dtype.kind not in 'fiu':
+      raise ValueError(
+        f'{path}: {name} has values of the type {array.dtype} instead of real '
+        'numbers; write the file again'
+      )
     if not np.isfinite(array).all():
       raise ValueError(
         f'{path}: {name} has values that are not finite; write the file again'
       )
+  samples = {name: len(reference[name]) for name in known}
+  if len(set(samples.values())) > 1:
+    counts = ', '.join(f'{name} {count}' for name, count in samples.items())
+    raise ValueError(
+      f'{path}: the arrays have different numbers of samples ({counts}); write '
+      'the file again with as many of each'
+    )
   return reference
 
 
@@ -91,10 +105,13 @@ def errors(
 
   Returns:
     Dictionary from names of outputs to two errors: the largest absolute error,
-    and this error divided by the largest absolute expected value.
+    and this error divided by the largest absolute expected value. If all
+    expected values are 0, the second error is 0 for equal values and otherwise
+    infinite.
 
   Raises:
-    ValueError: The shape of an output is not that of the expected output.
+    ValueError: The network does not have an expected output, or an output has
+      another shape than the expected one.
   """
   no_box = np.ones((len(reference['template']), 4))
   with jax.default_matmul_precision(precision):
@@ -104,19 +121,28 @@ def errors(
       jnp.asarray(reference.get('bbox', no_box)[:, 2:], jnp.float32),
       _nhwc(reference['search']),
     )
+  if isinstance(outputs, jax.Array):
+    found = {'response': outputs}
+  else:
+    found = {'cls': outputs.cls, 'loc': outputs.loc}
   result = {}
   for name in filter(reference.__contains__, _OUTPUTS):
+    if name not in found:
+      raise ValueError(
+        f'the reference has an output {name}, but the network returns '
+        f'{" and ".join(found)}; choose the config that belongs to the '
+        'reference'
+      )
     expected = reference[name]
-    output = outputs if name == 'response' else getattr(outputs, name)
-    output = _official_layout(np.asarray(output))
+    output = _official_layout(np.asarray(found[name]))
     if output.shape != expected.shape:
       raise ValueError(
         f'the reference output {name} has the shape {expected.shape}, but the '
         f'network returns {output.shape}; choose the config that belongs to '
         'the reference'
       )
-    error = float(np.abs(output - expected).max())
-    result[name] = (error, error / float(np.abs(expected).max()))
+    absolute = float(np.abs(output - expected).max())
+    result[name] = (absolute, _ratio(absolute, float(np.abs(expected).max())))
   return result
 
 
@@ -145,6 +171,13 @@ def check(errors: dict[str, tuple[float, float]]) -> None:
       f'largest expected value: {", ".join(wrong)}; check that the config and '
       'the reference belong to the weights'
     )
+
+
+def _ratio(error: float, scale: float) -> float:
+  """Divides an error by a scale; for scale 0, returns 0 or infinity."""
+  if scale:
+    return error / scale
+  return 0.0 if error == 0 else np.inf
 
 
 def _official_layout(output: np.ndarray) -> np.ndarray:
