@@ -38,7 +38,10 @@ def define(values: flags.FlagValues) -> None:
     **required,
   )
   flags.DEFINE_string(
-    'weights', None, 'Weights file: .pth, .safetensors or .npz.', **required
+    'weights',
+    None,
+    'Weights file, of torch.save, safetensors or np.savez, under any name.',
+    **required,
   )
   config_files.define(values)
   flags.DEFINE_string('out', None, 'Output folder.', **required)
@@ -67,6 +70,8 @@ def main(values: flags.FlagValues) -> None:
       print(verify.describe(errors))
       verify.check(errors)
   print(f'{len(jax.tree.leaves(variables))} arrays written to {values.out}')
+  if weights.entry:
+    print(f'entry of the file: {weights.entry}')
   if ignored := (*unused, *weights.ignored):
     print(f'ignored: {", ".join(ignored)}')
 

@@ -90,7 +90,6 @@ def convert(
   weights = {
     f'{_BACKBONE}.{key.removeprefix("backbone.")}': value
     for key, value in kind.adapt(weights).items()
-    if not key.endswith('num_batches_tracked')
   }
   variables = {
     collection: {_BACKBONE: tree[_BACKBONE]}

@@ -1,13 +1,18 @@
 """Readers of state dicts in files, which never run code from the files."""
 
-import pickle
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
 
+from acm_jax.weights import contents, torch_files, wrappers
+
 StateDict = dict[str, np.ndarray]
+# Maximum number of keys that an error message lists.
+_LISTED = 8
 
 
 class Weights(NamedTuple):
@@ -16,113 +21,109 @@ class Weights(NamedTuple):
   Attributes:
     arrays: State dict, a dictionary from keys to arrays.
     ignored: Names of other entries, such as the state of an optimizer.
+    entry: Name of the entry that the state dict is, with dots between the names
+      of nested entries; empty if the whole file is the state dict.
   """
 
   arrays: StateDict
   ignored: tuple[str, ...] = ()
-
-
-# Additional types that torch may load. Learning rates in a saved optimizer may
-# be NumPy scalars; loading them runs no code.
-_NUMPY_SCALARS = (
-  (np._core.multiarray.scalar, 'numpy.core.multiarray.scalar'),
-  (np._core.multiarray.scalar, 'numpy._core.multiarray.scalar'),
-  np.dtype,
-  np.dtypes.Float32DType,
-  np.dtypes.Float64DType,
-)
+  entry: str = ''
 
 
 def read(path: Path) -> Weights:
   """Reads a state dict.
 
-  In a checkpoint, the state dict is the entry `state_dict` or `model`. A prefix
-  `module.` is removed from the keys.
+  Wrappers around the state dict and prefixes of its keys are removed, as
+  `wrappers.unwrap` describes. The contents of the file decide its format,
+  whatever its name is.
 
   Args:
     path: `.npz` file, `.safetensors` file, or a file that torch.save wrote
-      (`.pth`, `.pt` or `.tar`).
+      (`.pth`, `.pt`, `.bin`, `.tar`).
+
+  Returns:
+    The state dict. Numbers of fewer than 32 bits become float32.
 
   Raises:
-    OSError: The file does not exist.
-    ValueError: The file cannot be read, would run code, or holds values that
-      are not finite.
+    OSError: The file does not exist or is a folder.
+    ValueError: The file holds no weights, is damaged, would run code, or has
+      values that are not finite or no real numbers.
     RuntimeError: The package that reads the file is not installed.
   """
+  if path.is_dir():
+    raise IsADirectoryError(f'{path}: a folder; give the file of weights in it')
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such file; give a file of weights')
-  readers = {'.npz': _npz, '.safetensors': _safetensors}
-  weights = readers.get(path.suffix.lower(), _torch)(path)
-  arrays = {
-    key.removeprefix('module.'): value for key, value in weights.arrays.items()
-  }
-  not_finite = [
-    key
-    for key, value in arrays.items()
-    if value.dtype.kind == 'f' and not np.isfinite(value).all()
-  ]
-  if not_finite:
+  content = _READERS[contents.recognise(path)](path)
+  if not isinstance(content, Mapping):
     raise ValueError(
-      f'{path}: arrays with values that are not finite: '
-      f'{", ".join(not_finite)}; save a model that has finite weights'
+      f'{path}: contains no state dict, but an object of the type '
+      f'{type(content).__name__}; save the state dict of a model'
     )
-  return weights._replace(arrays=arrays)
+  try:
+    found = wrappers.unwrap(content)
+  except ValueError as error:
+    raise ValueError(f'{path}: {error}') from error
+  _refuse(
+    [key for key, value in found.arrays.items() if not _is_real(value)],
+    path,
+    'arrays without real numbers (complex, quantised or of an unknown type)',
+    'save floating-point numbers',
+  )
+  arrays = {key: _numpy_type(value) for key, value in found.arrays.items()}
+  _refuse(
+    [
+      key
+      for key, value in arrays.items()
+      if value.dtype.kind == 'f' and not np.isfinite(value).all()
+    ],
+    path,
+    'arrays with values that are not finite',
+    'save a model that has finite weights',
+  )
+  return Weights(arrays, tuple(sorted(found.ignored)), '.'.join(found.entry))
 
 
-def _npz(path: Path) -> Weights:
+def _npz(path: Path) -> StateDict:
   try:
     with np.load(path, allow_pickle=False) as arrays:
-      return Weights(dict(arrays))
+      return dict(arrays)
   except Exception as error:
     raise ValueError(
       f'{path}: not a readable .npz file ({error}); save the arrays again'
     ) from error
 
 
-def _safetensors(path: Path) -> Weights:
+def _safetensors(path: Path) -> StateDict:
+  # NumPy knows bfloat16 because JAX is imported.
   try:
-    return Weights(safetensors.numpy.load_file(path))
+    return safetensors.numpy.load_file(path)
   except Exception as error:
     raise ValueError(
-      f'{path}: not a readable .safetensors file ({error}); save or download '
-      'the file again'
+      f'{path}: not a readable .safetensors file ({error}); save the arrays '
+      'as float32, or download the file again'
     ) from error
 
 
-def _torch(path: Path) -> Weights:
-  try:
-    import torch
-  except ImportError as error:
-    raise RuntimeError(
-      'torch is not installed; run: pip install "acm-jax[convert]"'
-    ) from error
-  try:
-    with torch.serialization.safe_globals(_NUMPY_SCALARS):
-      content = torch.load(path, map_location='cpu', weights_only=True)
-  except pickle.UnpicklingError as error:
+_READERS = {'npz': _npz, 'safetensors': _safetensors, 'torch': torch_files.read}
+
+
+def _is_real(value: Any) -> bool:
+  return isinstance(value, np.ndarray) and (
+    value.dtype.kind in 'fiub' or jnp.issubdtype(value.dtype, jnp.floating)
+  )
+
+
+def _numpy_type(value: np.ndarray) -> np.ndarray:
+  """Converts types that only JAX knows, such as bfloat16, to float32."""
+  return value if value.dtype.kind in 'fiub' else value.astype(np.float32)
+
+
+def _refuse(keys: list[str], path: Path, fault: str, fix: str) -> None:
+  """Raises an error that lists the keys, if there are any."""
+  if keys:
+    rest = len(keys) - _LISTED
+    more = f' and {rest} more' if rest > 0 else ''
     raise ValueError(
-      f'{path}: refused, because the file is damaged or holds objects other '
-      f"than arrays ({str(error).splitlines()[0]}); save only the model's "
-      'state_dict'
-    ) from error
-  except Exception as error:
-    reason = str(error).split('. ')[0]
-    raise ValueError(
-      f'{path}: torch cannot read the file ({reason}); it may be truncated, so '
-      'download it again'
-    ) from error
-  ignored: set[str] = set()
-  for name in ('state_dict', 'model'):
-    if isinstance(content, dict) and isinstance(content.get(name), dict):
-      ignored |= content.keys() - {name}
-      content = content[name]
-  if not isinstance(content, dict):
-    raise ValueError(
-      f'{path}: contains no state dict; save the state_dict of a model'
+      f'{path}: {fault}: {", ".join(keys[:_LISTED])}{more}; {fix}'
     )
-  arrays = {
-    key: value.numpy()
-    for key, value in content.items()
-    if isinstance(value, torch.Tensor)
-  }
-  return Weights(arrays, tuple(sorted(ignored | content.keys() - arrays)))

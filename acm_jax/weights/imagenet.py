@@ -64,8 +64,7 @@ def mobilenet_v2(state_dict: Mapping[str, np.ndarray]) -> StateDict:
         take(f'{ours}.{index + 1}', f'{theirs}.{index + 1 - shift}', _BN)
       number += 1
   features = result['layer1.0.conv.3.weight'].shape[0]
-  result |= _identity('layer1.0.conv', features) | source
-  return {key: np.asarray(x, np.float32) for key, x in result.items()}
+  return result | _identity('layer1.0.conv', features) | source
 
 
 def resnet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
@@ -100,7 +99,7 @@ def resnet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
   for key in shortcuts:
     padding = ((0, 0), (0, 0), (1, 1), (1, 1))
     result[key] = np.pad(result[key], padding)
-  return {key: np.asarray(x, np.float32) for key, x in result.items()}
+  return result
 
 
 def _flat_mobilenet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
@@ -148,6 +147,11 @@ def _see_bgr(state_dict: StateDict, conv: str, bn: str) -> None:
   The result is exact, because the first convolution of trackers has no padding.
   """
   weight = np.asarray(state_dict[f'{conv}.weight'], np.float64)
+  if weight.ndim != 4 or weight.shape[1] != 3:
+    raise ValueError(
+      f'`weights`: {conv}.weight has the shape {weight.shape} instead of '
+      '(?, 3, ?, ?); choose a classifier of colour images'
+    )
   offset = np.einsum('oihw,i->o', weight, _MEAN / _STD)
   weight = weight / (255 * _STD)[:, None, None]
   state_dict[f'{conv}.weight'] = weight[:, ::-1]

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Mapping
 
 import flax.traverse_util
+import jax.numpy as jnp
 import numpy as np
 
 from acm_jax.tracking.contract import Variables
 
+# Counters of training steps, which trackers do not have.
+_COUNTERS = ('num_batches_tracked', 'n_averaged')
 # Name of the leaf of a path in Flax -> its name in PyTorch.
 _LEAVES = {
   'kernel': 'weight',
@@ -35,11 +38,11 @@ def to_variables(
     New variables, float32.
 
   Raises:
-    ValueError: A key is missing or unknown, or an array has the wrong shape;
-      the message lists all such keys.
+    ValueError: A key is missing or unknown, or an array has the wrong shape or
+      no floating-point numbers; the message lists all such keys.
   """
   flat = flax.traverse_util.flatten_dict(variables, sep='/')
-  unused = {k for k in state_dict if not k.endswith('num_batches_tracked')}
+  unused = {k for k in state_dict if not k.endswith(_COUNTERS)}
   filled, faults = {}, []
   for path, wanted in flat.items():
     key = rename(_torch_path(path))
@@ -47,7 +50,11 @@ def to_variables(
       faults.append(f'{key} is missing')
       continue
     unused.discard(key)
-    value = _flax_layout(np.asarray(state_dict[key], np.float32))
+    value = np.asarray(state_dict[key])
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+      faults.append(f'{key} has the type {value.dtype} instead of a float')
+      continue
+    value = _flax_layout(value.astype(np.float32))
     if value.shape != wanted.shape:
       faults.append(
         f'{key} has the shape {value.shape} instead of {wanted.shape}'

@@ -115,3 +115,10 @@ def test_a_state_dict_of_another_network_is_refused_as_mobilenet():
 def test_a_state_dict_without_batch_norms_is_refused_as_resnet():
   with pytest.raises(ValueError, match=r'bn1.* is missing.*not a ResNet'):
     imagenet.resnet({'conv1.weight': np.zeros((64, 3, 7, 7))})
+
+
+def test_a_classifier_of_grey_images_is_refused():
+  weights = classifiers.mobilenet_v2('flat')
+  weights['features.0.0.weight'] = np.zeros((32, 1, 3, 3), np.float32)
+  with pytest.raises(ValueError, match=r'shape \(32, 1, 3, 3\) instead'):
+    imagenet.mobilenet_v2(weights)

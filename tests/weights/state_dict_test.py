@@ -59,3 +59,18 @@ def test_all_keys_that_do_not_fit_are_named():
 def test_an_unknown_backbone_is_refused_and_the_known_ones_listed():
   with pytest.raises(ValueError, match=r'siamban .*resnet50'):
     names.naming('siamban', 'alexnext', (5,))
+
+
+@pytest.mark.parametrize('dtype', ['int8', 'bool', 'complex64'])
+def test_arrays_without_floating_point_numbers_are_named(dtype):
+  wrong = weights()
+  wrong['part.dense.weight'] = np.ones((7, 2), dtype)
+  message = rf'part\.dense\.weight has the type {dtype} instead of a float'
+  with pytest.raises(ValueError, match=message):
+    state_dict.to_variables(wrong, SHAPES, dotted)
+
+
+def test_counters_of_training_steps_are_ignored():
+  counted = {**weights(), 'n_averaged': np.array(3)}
+  filled = state_dict.to_variables(counted, SHAPES, dotted)
+  assert set(filled['params']['part']) == {'conv', 'dense'}

@@ -1,0 +1,212 @@
+"""Tests of reading files of torch.save, and of refusing harmful files."""
+
+import argparse
+import collections
+import pathlib
+import pickle
+
+import numpy as np
+import pytest
+
+from acm_jax.weights import files
+
+torch = pytest.importorskip('torch')
+
+# Ways out that torch recommends in its errors, but that run code of the file.
+UNSAFE = ('weights_only', 'safe_globals', 'trust')
+
+
+class RunsCode:
+  """Object that runs code when it is unpickled."""
+
+  def __reduce__(self):
+    return print, ('ran',)
+
+
+@pytest.fixture
+def save(tmp_path):
+  """Returns a function that saves an object with torch and returns the path."""
+
+  def save(content, name='w.pth', **options):
+    torch.save(content, tmp_path / name, **options)
+    return tmp_path / name
+
+  return save
+
+
+@pytest.fixture
+def refuse(capfd):
+  """Returns a check that a file is refused safely, in a short message."""
+
+  def refuse(path, message):
+    capfd.readouterr()
+    with pytest.raises(ValueError, match=message) as caught:
+      files.read(path)
+    text = str(caught.value)
+    assert text.startswith(f'{path}: ')
+    assert len(text) < 400 + len(str(path))
+    assert not any(word in text for word in UNSAFE)
+    assert capfd.readouterr() == ('', '')
+
+  return refuse
+
+
+zipped = pytest.mark.parametrize('zipped', [True, False], ids=['zip', 'legacy'])
+
+
+@zipped
+@pytest.mark.parametrize('name', ['w.pth', 'w.pt', 'w.pth.tar', 'w.bin', 'w'])
+def test_torch_files_are_read_under_any_name(save, zipped, name):
+  content = {'epoch': 3, 'state_dict': {'module.a': torch.ones(2)}}
+  path = save(content, name, _use_new_zipfile_serialization=zipped)
+  assert files.read(path).arrays['a'].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+  'dtype', ['bfloat16', 'float16', 'float8_e4m3fn', 'float32', 'float64']
+)
+def test_floats_keep_their_values(save, dtype):
+  path = save({'a': torch.tensor([0.5, -3]).to(getattr(torch, dtype))})
+  assert files.read(path).arrays['a'].tolist() == [0.5, -3]
+
+
+@pytest.mark.parametrize(
+  'value',
+  [
+    torch.nn.Parameter(torch.ones(2, 3)),
+    torch.nn.Parameter(torch.ones(2, 3).bfloat16()),
+    torch.ones(2, 3).requires_grad_(),
+    torch.ones(3, 2).t(),
+    torch.ones(1).expand(2, 3),
+    torch.ones(2, 6)[:, ::2],
+    torch.ones(2, 3).to_sparse(),
+    torch._neg_view(-torch.ones(2, 3)),
+    np.ones((2, 3)),
+  ],
+  ids=[
+    *('parameter', 'bfloat16 parameter', 'gradient', 'transposed'),
+    *('expanded', 'strided', 'sparse', 'negated', 'numpy'),
+  ],
+)
+def test_every_kind_of_tensor_is_read(save, value):
+  path = save({'a': value})
+  np.testing.assert_array_equal(files.read(path).arrays['a'], np.ones((2, 3)))
+
+
+@pytest.mark.filterwarnings('ignore:torch.quantize:UserWarning')
+def test_tensors_without_real_numbers_are_named(save, refuse):
+  kinds = {
+    'complex': torch.ones(3, dtype=torch.complex64),
+    'conjugate': torch.ones(3, dtype=torch.complex64).conj(),
+    'quantised': torch.quantize_per_tensor(torch.ones(3), 1, 0, torch.qint8),
+    'meta': torch.ones(3, device='meta'),
+  }
+  for name, value in kinds.items():
+    refuse(save({'a': torch.ones(2), name: value}), f'without real .*: {name};')
+
+
+def test_values_that_are_not_finite_are_named_in_every_float_type(save, refuse):
+  for dtype in (torch.float16, torch.bfloat16, torch.float64):
+    value = torch.tensor([1, torch.inf], dtype=dtype)
+    refuse(save({'a': torch.ones(2), 'b': value}), 'not finite: b;')
+
+
+def test_entries_next_to_the_state_dict_are_listed_as_ignored(save):
+  model = torch.nn.Linear(2, 1)
+  optimizer = torch.optim.Adam(model.parameters())
+  model(torch.ones(1, 2)).backward()
+  optimizer.step()
+  rates = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+  others = {
+    'optimizer': optimizer.state_dict(),
+    'scheduler': rates.state_dict(),
+    'rng_state': torch.get_rng_state(),
+    'loss': torch.tensor(0.5),
+    'rate': np.float64(0.1),
+    'step': np.int64(3),
+    'curve': np.arange(3),
+    'args': argparse.Namespace(rate=0.1, out=pathlib.Path('runs') / 'a'),
+    3: 'number',
+  }
+  weights = files.read(save({'state_dict': model.state_dict(), **others}))
+  assert set(weights.arrays) == {'weight', 'bias'}
+  assert weights.ignored == tuple(sorted(map(str, others)))
+
+
+@zipped
+def test_a_whole_model_is_refused_with_a_way_to_save_its_state_dict(
+  save, refuse, zipped
+):
+  model = torch.nn.Linear(2, 1)
+  message = r'refused, .*\(torch.nn.modules.*torch.save\(model.state_dict\(\), '
+  for content in (model, {'model': model, 'epoch': 3}):
+    path = save(content, _use_new_zipfile_serialization=zipped)
+    refuse(path, message)
+
+
+@zipped
+def test_an_object_that_would_run_code_is_refused(save, refuse, zipped):
+  content = {'state_dict': {'a': torch.ones(2)}, 'other': RunsCode()}
+  path = save(content, _use_new_zipfile_serialization=zipped)
+  refuse(path, r'refused, because it holds objects \(print\) other than arrays')
+
+
+def test_an_object_of_any_other_class_is_refused(save, refuse):
+  content = {'a': torch.ones(2), 'other': collections.defaultdict(list)}
+  refuse(save(content), r'refused, .*\(collections.defaultdict\)')
+
+
+def test_a_pickle_that_torch_did_not_write_is_refused(tmp_path, refuse):
+  for protocol in (2, 4, 5):
+    content = pickle.dumps({'a': RunsCode()}, protocol=protocol)
+    (tmp_path / 'w.pth').write_bytes(content)
+    refuse(tmp_path / 'w.pth', 'refused, because it is a pickle that torch')
+
+
+def test_a_newer_kind_of_pickle_is_refused_with_a_way_to_save_again(
+  save, refuse
+):
+  path = save({'a': torch.ones(2)}, pickle_protocol=4)
+  refuse(path, 'save the file again without `pickle_protocol`')
+
+
+@pytest.mark.filterwarnings('ignore:.*jit:DeprecationWarning')
+def test_a_torchscript_archive_is_refused_with_a_way_to_save_its_state_dict(
+  tmp_path, refuse
+):
+  path = tmp_path / 'w.pt'
+  torch.jit.trace(torch.nn.Linear(2, 1), torch.ones(1, 2)).save(path)
+  refuse(path, r'TorchScript .*torch.save\(torch.jit.load')
+
+
+@pytest.mark.parametrize(
+  ('content', 'kind'),
+  [([1, 2], 'list'), (torch.ones(3), 'ndarray')],
+)
+def test_a_file_without_a_dictionary_is_refused(save, refuse, content, kind):
+  refuse(save(content), f'no state dict, but an object of the type {kind}')
+
+
+@zipped
+def test_a_truncated_file_is_refused(save, refuse, zipped):
+  content = {'a': torch.ones(1000)}
+  path = save(content, _use_new_zipfile_serialization=zipped)
+  path.write_bytes(path.read_bytes()[:-99])
+  refuse(path, r'truncated, so download it again')
+
+
+def test_a_damaged_value_is_found(save, refuse):
+  path = save({'a': torch.ones(1000)})
+  content = bytearray(path.read_bytes())
+  content[len(content) // 2] ^= 1
+  path.write_bytes(content)
+  refuse(path, 'wrong checksum')
+
+
+def test_a_file_that_torch_wrote_without_checksums_is_read(save):
+  torch.serialization.set_crc32_options(False)
+  try:
+    path = save({'a': torch.ones(2)})
+  finally:
+    torch.serialization.set_crc32_options(True)
+  assert files.read(path).arrays['a'].tolist() == [1, 1]
