@@ -84,13 +84,23 @@ def read(path: Path) -> Weights:
   return Weights(arrays, tuple(sorted(found.ignored)), '.'.join(found.entry))
 
 
-def _npz(path: Path) -> StateDict:
+def read_npz(path: Path) -> StateDict:
+  """Reads an .npz file, which may have any name.
+
+  Raises:
+    OSError: The file cannot be opened.
+    ValueError: The file is damaged or holds anything other than arrays.
+  """
+  if contents.recognise(path) != 'npz':
+    raise ValueError(f'{path}: no .npz file; save the arrays with np.savez')
   try:
     with np.load(path, allow_pickle=False) as arrays:
       return dict(arrays)
   except Exception as error:
+    # NumPy's reason is left out, because it advises to unpickle the file.
     raise ValueError(
-      f'{path}: not a readable .npz file ({error}); save the arrays again'
+      f'{path}: not a readable .npz file, because it is damaged or holds '
+      'objects other than arrays; save the arrays again with np.savez'
     ) from error
 
 
@@ -105,7 +115,11 @@ def _safetensors(path: Path) -> StateDict:
     ) from error
 
 
-_READERS = {'npz': _npz, 'safetensors': _safetensors, 'torch': torch_files.read}
+_READERS = {
+  'npz': read_npz,
+  'safetensors': _safetensors,
+  'torch': torch_files.read,
+}
 
 
 def _is_real(value: Any) -> bool:

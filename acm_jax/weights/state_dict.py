@@ -39,14 +39,16 @@ def to_variables(
 
   Raises:
     ValueError: A key is missing or unknown, or an array has the wrong shape or
-      no floating-point numbers; the message lists all such keys.
+      anything other than finite floating-point numbers; the message lists all
+      such keys.
   """
   flat = flax.traverse_util.flatten_dict(variables, sep='/')
   unused = {k for k in state_dict if not k.endswith(_COUNTERS)}
-  filled, faults = {}, []
+  filled, missing, faults = {}, [], []
   for path, wanted in flat.items():
     key = rename(_torch_path(path))
     if key not in state_dict:
+      missing.append(key)
       faults.append(f'{key} is missing')
       continue
     unused.discard(key)
@@ -54,7 +56,10 @@ def to_variables(
     if not jnp.issubdtype(value.dtype, jnp.floating):
       faults.append(f'{key} has the type {value.dtype} instead of a float')
       continue
-    value = _flax_layout(value.astype(np.float32))
+    with np.errstate(over='ignore'):
+      value = _flax_layout(value.astype(np.float32))
+    if not np.isfinite(value).all():
+      faults.append(f'{key} has NaN or numbers that are too large for float32')
     if value.shape != wanted.shape:
       faults.append(
         f'{key} has the shape {value.shape} instead of {wanted.shape}'
@@ -62,10 +67,13 @@ def to_variables(
     filled[path] = value
   faults += [f'{key} is unknown' for key in sorted(unused)]
   if faults:
+    prefixes = _prefixes(missing, unused)
+    fix = 'choose other weights or another config'
+    if prefixes:
+      fix = f'save the weights without the prefix {" or ".join(prefixes)}'
     raise ValueError(
-      '`weights` do not fit the network of the config; choose other weights or '
-      'another config. Faults, with shapes as in Flax (HWIO or IO): '
-      + '; '.join(faults)
+      f'`weights` do not fit the network of the config; {fix}. Faults, with '
+      f'shapes as in Flax (HWIO or IO): {"; ".join(faults)}'
     )
   return flax.traverse_util.unflatten_dict(filled, sep='/')
 
@@ -74,6 +82,18 @@ def keys(variables: Variables, rename: Callable[[str], str]) -> set[str]:
   """Returns the keys from which `to_variables` fills the variables."""
   flat = flax.traverse_util.flatten_dict(variables, sep='/')
   return {rename(_torch_path(path)) for path in flat}
+
+
+def _prefixes(missing: list[str], unused: set[str]) -> list[str]:
+  """Returns the prefixes of unused keys that are missing without the prefix."""
+  return sorted(
+    {
+      key.removesuffix(f'.{wanted}')
+      for wanted in missing
+      for key in unused
+      if key.endswith(f'.{wanted}')
+    }
+  )
 
 
 def _torch_path(path: str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from acm_jax.tracking.contract import Tracker, Variables
+from acm_jax.weights import files
 
 # Largest accepted error, relative to the largest expected value.
 TOLERANCE = 1e-3
@@ -40,13 +41,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     raise FileNotFoundError(
       f'{path}: no such file; give an .npz file of inputs and expected outputs'
     )
-  try:
-    with np.load(path) as arrays:
-      reference = dict(arrays)
-  except Exception as error:
-    raise ValueError(
-      f'{path}: not a readable .npz file ({error}); write the file again'
-    ) from error
+  reference = files.read_npz(path)
   missing = [name for name in ('template', 'search') if name not in reference]
   if not missing and not set(reference) & set(_OUTPUTS):
     missing = [' or '.join(_OUTPUTS)]

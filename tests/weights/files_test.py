@@ -49,8 +49,9 @@ def test_an_npz_file_with_objects_is_refused_without_running_code(
 ):
   np.savez(tmp_path / 'w.npz', a=np.array([RunsCode()], dtype=object))
   capsys.readouterr()
-  with pytest.raises(ValueError, match='not a readable'):
+  with pytest.raises(ValueError, match='not a readable') as caught:
     files.read(tmp_path / 'w.npz')
+  assert 'allow_pickle' not in str(caught.value)
   assert 'ran' not in capsys.readouterr().out
 
 

@@ -74,3 +74,17 @@ def test_counters_of_training_steps_are_ignored():
   counted = {**weights(), 'n_averaged': np.array(3)}
   filled = state_dict.to_variables(counted, SHAPES, dotted)
   assert set(filled['params']['part']) == {'conv', 'dense'}
+
+
+def test_an_unknown_prefix_of_all_keys_is_named():
+  prefixed = {f'student.{key}': value for key, value in weights().items()}
+  with pytest.raises(ValueError, match=r'without the prefix student\. Faults'):
+    state_dict.to_variables(prefixed, SHAPES, dotted)
+
+
+@pytest.mark.parametrize('value', [np.nan, 1e39])
+def test_numbers_that_float32_cannot_represent_are_named(value):
+  wrong = weights()
+  wrong['part.conv.bias'] = np.full(5, value)
+  with pytest.raises(ValueError, match=r'part\.conv\.bias has NaN or numbers'):
+    state_dict.to_variables(wrong, SHAPES, dotted)

@@ -1,5 +1,7 @@
 """Tests of the comparison of a network's outputs with expected ones."""
 
+import pickle
+
 import jax
 import numpy as np
 import pytest
@@ -49,3 +51,14 @@ def test_an_output_that_the_network_lacks_is_named(tiny_tracker, inputs):
   reference = {**inputs, 'response': np.zeros((1, 1, 17, 17))}
   with pytest.raises(ValueError, match=r'output response, .* cls and loc'):
     verify.errors(tracker, variables, reference)
+
+
+def test_a_reference_that_is_no_npz_file_is_named(tmp_path):
+  path = tmp_path / 'reference.npz'
+  path.write_bytes(b'<html>')
+  with pytest.raises(ValueError, match='no weights, but an HTML page'):
+    verify.read(path)
+  path.write_bytes(pickle.dumps(np.ones(3)))
+  with pytest.raises(ValueError, match='is a pickle') as caught:
+    verify.read(path)
+  assert 'allow_pickle' not in str(caught.value)
