@@ -178,6 +178,23 @@ def test_weights_that_are_not_finite_are_refused(run, tmp_path, capsys):
   assert not (tmp_path / 'out').exists()
 
 
+def test_a_checkpoint_is_converted_and_its_other_entries_listed(
+  run, tmp_path, capsys
+):
+  torch = pytest.importorskip('torch')
+  weights = formulas.state_dict('siamfc_alexv1')
+  state_dict = {f'module.{k}': torch.tensor(v) for k, v in weights.items()}
+  content = {'model': {'state_dict': state_dict}, 'epoch': 3, 'optimizer': {}}
+  torch.save(content, tmp_path / 'weights.npz')
+  flags = make_flags(tmp_path, 'siamfc', 'configs/siamfc.py')
+  assert run(*flags) == command.DONE
+  lines = capsys.readouterr().out.splitlines()
+  assert lines[1:] == [
+    'entry of the file: model.state_dict',
+    'ignored: epoch, optimizer',
+  ]
+
+
 def test_a_backbone_cannot_be_loaded_as_a_tracker(run, backbone):
   assert run(*make_flags(backbone, 'mobilenet', SMALL)) == command.DONE
   with pytest.raises(ValueError, match='only a backbone'):
