@@ -50,6 +50,10 @@ OTHERS = {
     zipped('readme.txt', 'nanotrackv3.pth'),
     'a zip archive of readme.txt, nanotrackv3.pth; unpack it',
   ),
+  'torchscript': (
+    zipped('w/data.pkl', 'w/code/__torch__/net.py', 'w/constants.pkl'),
+    'TorchScript archive holds code; save its state dict: torch.save(torch.jit',
+  ),
   'keras': (
     zipped('metadata.json', 'config.json', 'model.weights.h5', 'more'),
     'archive of metadata.json, config.json, model.weights.h5, ...; unpack',
