@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from acm_jax.datasets import sequences
+from acm_jax.datasets import images, sequences
+from acm_jax.host import listing
 
 Rgb = UInt8[np.ndarray, 'h w 3']
 Alpha = UInt8[np.ndarray, 'h w']
@@ -38,11 +39,11 @@ class Textures:
       raise FileNotFoundError(
         f'{folder}: no such folder of textures; name an existing one'
       )
-    self._images = sorted(
+    self._images = [
       path
-      for path in folder.rglob('*')
-      if path.suffix.lower() in sequences.IMAGE_SUFFIXES
-    )
+      for path in listing.find(folder, '**/*')
+      if images.is_image(path.name)
+    ]
     if not self._images:
       raise ValueError(f'{folder}: no images for textures; name another folder')
 

@@ -12,8 +12,6 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sequence:
@@ -161,53 +159,6 @@ def decode(data: bytes, where: str) -> UInt8[np.ndarray, 'h w 3']:
       f'{where}: cannot be decoded as an image; replace it with an intact copy'
     )
   return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-
-
-def frame_number(stem: str) -> int | None:
-  """Returns the number at the end of an image's name, or None if none is there.
-
-  Args:
-    stem: Name of the image file without its suffix.
-  """
-  digits = re.search(r'\d+$', stem)
-  return int(digits[0]) if digits else None
-
-
-def numbered_images(folder: Path) -> dict[int, Path]:
-  """Returns a dictionary from frame numbers to the image files of a folder.
-
-  The frame number is the number at the end of a file's name, before the suffix.
-  The dictionary is in ascending order of frame numbers.
-
-  Raises:
-    FileNotFoundError: The folder does not exist.
-    ValueError: The folder has no images, a name does not end in a number, or
-      two names end in the same number.
-  """
-  if not folder.is_dir():
-    raise FileNotFoundError(
-      f'{folder}: no such folder of frames; check the path'
-    )
-  images: dict[int, Path] = {}
-  for path in sorted(folder.iterdir()):
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
-      continue
-    number = frame_number(path.stem)
-    if number is None:
-      raise ValueError(
-        f'{path}: name does not end in a frame number; rename or remove it'
-      )
-    if number in images:
-      raise ValueError(
-        f'{path}: same frame number as {images[number].name}; remove one'
-      )
-    images[number] = path
-  if not images:
-    raise ValueError(
-      f'{folder}: contains no images ({", ".join(IMAGE_SUFFIXES)}); choose the '
-      'folder that holds the frames'
-    )
-  return dict(sorted(images.items()))
 
 
 def read_rows(path: Path, columns: tuple[int, ...]) -> list[list[float]]:

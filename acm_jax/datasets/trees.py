@@ -1,10 +1,11 @@
 """Read-only trees of files: a local or remote folder, or an archive.
 
 A name in a tree is a path relative to the root, with slashes between its parts
-and no slash at the beginning; the name of the root is empty. If a folder is
-opened, the archives in it and in its direct subfolders appear as if they were
-unpacked at their location. A zip archive further down appears as a folder with
-the archive's name: `zips/a.zip/0.jpg`.
+and no slash at the beginning; the name of the root is empty. Hidden files and
+folders (`host.listing`) are not listed. If a folder is opened, the archives in
+it and in its direct subfolders appear as if they were unpacked at their
+location. A zip archive further down appears as a folder with the archive's
+name: `zips/a.zip/0.jpg`.
 """
 
 import abc
@@ -19,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from etils import epath
 
+from acm_jax.host.listing import is_hidden
 from acm_jax.host.staging import is_local
 
 ARCHIVES = ('.zip', '.tar')
@@ -164,15 +166,13 @@ class Folder(Tree):
     if inside := self._inside(parent):
       archive, rest = inside
       return archive.folders(rest)
-    folders, _ = self._names(parent)
-    return folders
+    return self._names(parent)[0]
 
   def files(self, parent: str = '') -> list[str]:
     if inside := self._inside(parent):
       archive, rest = inside
       return archive.files(rest)
-    _, files = self._names(parent)
-    return files
+    return self._names(parent)[1]
 
   def _names(self, parent: str) -> tuple[list[str], list[str]]:
     """Returns the sorted names of subfolders and of files."""
@@ -187,8 +187,9 @@ class Folder(Tree):
       paths = list(folder.iterdir())
       with ThreadPoolExecutor(_REQUESTS) as pool:
         kinds = list(pool.map(lambda path: (path.name, path.is_dir()), paths))
+    visible = sorted(pair for pair in kinds if not is_hidden(pair[0]))
     return tuple(
-      sorted(name for name, kind in kinds if kind == wanted)
+      [name for name, kind in visible if kind == wanted]
       for wanted in (True, False)
     )
 
@@ -241,7 +242,10 @@ class _Archive(Tree):
     self._folders: dict[str, set[str]] = {'': set()}
     self._files: dict[str, dict[str, object]] = {}
     for name, member in members:
-      folder, _, leaf = name.removeprefix('./').rpartition('/')
+      name = name.removeprefix('./')
+      if is_hidden(name):
+        continue
+      folder, _, leaf = name.rpartition('/')
       self._files.setdefault(folder, {})[leaf] = member
       while folder not in self._folders:
         self._folders[folder] = set()
@@ -312,7 +316,7 @@ class Tar(_Archive):
       for member in archive:
         if member.isfile():
           members.append((member.name, (member.offset_data, member.size)))
-        elif not member.isdir():
+        elif not (member.isdir() or is_hidden(member.name)):
           raise ValueError(
             f'{path}: {member.name} is a link; unpack the archive and give the '
             'folder instead'
@@ -356,12 +360,8 @@ class _Layers(Tree):
         yield tree, name[len(root) + 1 :]
 
   def folders(self, parent: str = '') -> list[str]:
-    names = {
-      folder
-      for tree, inner in self._inside(parent)
-      for folder in tree.folders(inner)
-    }
-    return sorted(names)
+    inside = self._inside(parent)
+    return sorted({f for tree, inner in inside for f in tree.folders(inner)})
 
   def files(self, parent: str = '') -> list[str]:
     trees: dict[str, Tree] = {}

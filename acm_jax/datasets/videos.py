@@ -10,7 +10,8 @@ import numpy as np
 from absl import logging
 from jaxtyping import UInt8
 
-from acm_jax.datasets.sequences import numbered_images, read_frame
+from acm_jax.datasets import images
+from acm_jax.datasets.sequences import read_frame
 
 DEFAULT_FPS = 30.0
 _TEXT = ('.csv', '.json', '.txt')
@@ -42,8 +43,8 @@ def open_video(source: str) -> Video:
 
   Raises:
     FileNotFoundError: The path does not exist.
-    ValueError: The folder has no images, the name of an image does not end in a
-      frame number, or no frame can be read from the file or the camera.
+    ValueError: The folder has no images, their order is unknown
+      (`images.in_order`), or no frame can be read from the file or the camera.
   """
   if source.isdecimal():
     failure = (
@@ -53,9 +54,9 @@ def open_video(source: str) -> Video:
     return _capture(int(source), failure)
   path = Path(source)
   if path.is_dir():
-    images = numbered_images(path)
-    frames = (read_frame(image) for image in images.values())
-    return Video(frames, DEFAULT_FPS, len(images))
+    paths = images.of_folder(path)
+    frames = (read_frame(image) for image in paths)
+    return Video(frames, DEFAULT_FPS, len(paths))
   if not path.is_file():
     raise FileNotFoundError(
       f'{path}: no such video file or folder; check the path, or give the '

@@ -106,8 +106,8 @@ def of_video(tree: Tree, unit: source.Unit) -> Iterator[Object]:
       file of boxes is not four numbers.
   """
   root, video = unit.handle, unit.name
-  files = source.images(tree, join(root, 'JPEGImages/480p', video))
-  masks = source.images(tree, join(root, 'Annotations/480p', video))
+  files = source.numbered(tree, join(root, 'JPEGImages/480p', video))
+  masks = source.numbered(tree, join(root, 'Annotations/480p', video))
   rows = join(root, 'boxes', f'{video}.txt')
   boxes = source.boxes(tree, rows) if rows in tree else None
   objects: dict[int, list[Cutout]] = {}

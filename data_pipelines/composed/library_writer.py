@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from acm_jax.datasets import crops, sequences
+from acm_jax.datasets import crops, images, sequences
 from acm_jax.datasets.names import unknown
 from acm_jax.datasets.sources import coco, davis, source
 from acm_jax.datasets.trees import Tree, open_tree
+from acm_jax.host import listing
 from acm_jax.host.progress import Progress
 from acm_jax.host.staging import staged
 from data_pipelines import manifests
@@ -218,11 +219,9 @@ def _images(folder: Path) -> list[Path]:
     raise FileNotFoundError(
       f'{folder}: no such folder of photographs; name an existing one'
     )
-  paths = sorted(
-    path
-    for path in folder.iterdir()
-    if path.suffix.lower() in sequences.IMAGE_SUFFIXES
-  )
+  paths = [
+    path for path in listing.find(folder, '*') if images.is_image(path.name)
+  ]
   if not paths:
     raise ValueError(
       f'{folder}: contains no photographs; name another folder (subfolders are '

@@ -68,29 +68,6 @@ def test_another_number_of_absence_labels_is_refused():
     )
 
 
-def test_frames_are_sorted_by_number(tmp_path):
-  for name in ('10.jpg', '9.jpg', '0100.png', 'notes.txt'):
-    (tmp_path / name).touch()
-  images = sequences.numbered_images(tmp_path)
-  assert list(images) == [9, 10, 100]
-
-
-@pytest.mark.parametrize(
-  ('names', 'message'),
-  [
-    ([], 'contains no images'),
-    (['cover.jpg'], r'cover.jpg: name does not end in a frame number'),
-    (['1.jpg', '01.jpg'], r'1.jpg: same frame number as 01.jpg; remove one'),
-  ],
-  ids=['none', 'unnumbered', 'duplicate'],
-)
-def test_a_bad_folder_of_frames_is_refused(tmp_path, names, message):
-  for name in names:
-    (tmp_path / name).touch()
-  with pytest.raises(ValueError, match=message):
-    sequences.numbered_images(tmp_path)
-
-
 def test_a_frame_is_read_as_rgb(tmp_path):
   red_bgr = np.zeros((4, 5, 3), np.uint8)
   red_bgr[..., 2] = 200

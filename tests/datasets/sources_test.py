@@ -114,7 +114,7 @@ def test_an_unreadable_image_is_named(write_set, content):
 def test_two_images_of_one_number_are_refused(write_set):
   root = write_set('folder')
   (root / 'a' / 'img' / '2.jpg').write_bytes(dummy_data.image(0))
-  with pytest.raises(ValueError, match=r'2.jpg: same frame number as a/img/0'):
+  with pytest.raises(ValueError, match=r'a/img/2.jpg: same number as 0002'):
     read('folder', root)
 
 
@@ -129,10 +129,38 @@ def test_a_folder_may_use_commas_tabs_spaces_and_absence_labels(write_set):
 def test_a_folder_may_skip_numbers_of_unannotated_images(write_set):
   root = write_set('folder')
   (root / 'a' / 'img' / '0002.jpg').rename(root / 'a' / 'img' / '0009.jpg')
-  assert read('folder', root)['a'].frame_number.tolist() == [1, 9]
+  assert read('folder', root)['a'].frame_number.tolist() == [0, 1]
   (root / 'a' / 'img' / '0010.jpg').write_bytes(dummy_data.image(0))
   with pytest.raises(ValueError, match='a has a row for image 2, which is'):
     read('folder', root)
+
+
+def test_frames_with_times_as_names_are_counted_one_by_one(write_set):
+  root = write_set('folder')
+  folder = root / 'a' / 'img'
+  (folder / '0002.jpg').rename(folder / '1305031102.975304.jpg')
+  (folder / '0001.jpg').rename(folder / '1305031103.008804.jpg')
+  track = read('folder', root)['a']
+  assert track.frame_number.tolist() == [0, 1]
+  assert track.files[0] == 'a/img/1305031102.975304.jpg'
+  (folder / '1305031103.040000.jpg').write_bytes(dummy_data.image(0))
+  message = '2 rows for 3 images, whose names do not count one by one'
+  with pytest.raises(ValueError, match=message):
+    read('folder', root)
+
+
+@pytest.mark.parametrize('name', WRITERS)
+def test_hidden_files_of_a_set_are_left_out(write_set, name):
+  root = write_set(name)
+  before = read(name, root)
+  for path in [p for p in root.rglob('*') if p.is_file()]:
+    path.with_name(f'._{path.name}').write_bytes(b'metadata')
+  for folder in ('.git', '__MACOSX', '@eaDir'):
+    shutil.copytree(root, root / folder, ignore=lambda *_: {'.git', '__MACOSX'})
+  assert read(name, root).keys() == before.keys()
+  if name != 'trackingnet':
+    packed = shutil.make_archive(str(root.parent / 'hidden'), 'zip', root)
+    assert read(name, packed).keys() == before.keys()
 
 
 def test_images_without_a_row_are_counted(write_set):

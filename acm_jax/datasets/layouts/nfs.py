@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from acm_jax.datasets import sequences
-from acm_jax.datasets.layouts.files import folders_with, frames_from
+from acm_jax.datasets import images, sequences
+from acm_jax.datasets.layouts.files import folders_with
 from acm_jax.datasets.sequences import Sequence
 
 
@@ -24,8 +24,9 @@ def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
 
   Rows are `track xmin ymin xmax ymax frame lost ...`. For both rates, the files
   have a row for each frame at 240 frames per second; every `step`-th row is
-  used. If the last of the used rows has no image, the row is dropped. Images
-  beyond the last used row are dropped, too.
+  used. Used row i, counted from 1, belongs to image i. If the last of the used
+  rows has no image, the row is dropped. Images beyond the last used row are
+  dropped, too.
   """
   found = []
   for folder in folders_with(root, rate):
@@ -44,13 +45,10 @@ def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
           'ymin, xmax, ymax'
         ) from None
       rows.append([x1, y1, x2 - x1, y2 - y1])
-    frames = frames_from(folder / rate / folder.name)
+    numbered = images.numbered_folder(folder / rate / folder.name)
     boxes = np.reshape(rows[::step], (-1, 4))
-    if len(boxes) > len(frames) + 1:
-      raise ValueError(
-        f'{file}: rows for {len(boxes)} frames, but {folder.name} has only '
-        f'{len(frames)} images; add the missing images'
-      )
-    boxes = boxes[: len(frames)]
+    if len(boxes) == len(numbered) + 1:
+      boxes = boxes[:-1]
+    frames = images.of_rows(numbered, len(boxes), folder.name, str(file))
     found.append(sequences.make(folder.name, frames, boxes, source=file))
   return found

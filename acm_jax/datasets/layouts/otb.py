@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from acm_jax.datasets import sequences
-from acm_jax.datasets.layouts.files import folders_with, frames_from
+from acm_jax.datasets import images, sequences
+from acm_jax.datasets.layouts.files import folders_with
 from acm_jax.datasets.sequences import Sequence
+from acm_jax.host import listing
 
 # Number of the first image, for the sequences that do not begin at image 1.
 _OTB_FIRST = {
@@ -39,6 +40,7 @@ _OTB_ROWS = {'Tiger1': _Rows(354, 349)}
 def otb(root: Path) -> list[Sequence]:
   """Reads `<Seq>/{img/%04d.jpg, groundtruth_rect*.txt}`; boxes are 1-based.
 
+  Row i belongs to image i; a few sequences of OTB begin at a later image.
   If a video has two targets, they are the sequences `<Seq>-1` and `<Seq>-2`.
   Their annotations may share the folder `<Seq>`, or each sequence may have a
   folder of its own. A target with an empty annotation file (the first target of
@@ -47,14 +49,14 @@ def otb(root: Path) -> list[Sequence]:
   """
   found = []
   for folder in folders_with(root, 'img'):
-    files = sorted(folder.glob('groundtruth_rect*.txt'))
+    files = listing.find(folder, 'groundtruth_rect*.txt')
     if not files:
       raise FileNotFoundError(
         f'{folder / "groundtruth_rect.txt"}: no such annotation file; add it '
         'to the folder'
       )
-    first = _OTB_FIRST.get(folder.name, 0)
-    frames = frames_from(folder / 'img', first)
+    numbered = images.numbered_folder(folder / 'img')
+    first = _OTB_FIRST.get(folder.name)
     for file in files:
       target = file.stem.removeprefix('groundtruth_rect').replace('.', '-')
       name = folder.name + target
@@ -65,6 +67,7 @@ def otb(root: Path) -> list[Sequence]:
           continue
         name = folder.name
       boxes = _from_first(sequences.read_boxes(file, first_pixel=1), name, file)
+      frames = images.of_rows(numbered, len(boxes), name, str(file), first)
       attributes = _attributes(folder / 'attrs.txt')
       found.append(
         sequences.make(name, frames, boxes, file, attributes=attributes)

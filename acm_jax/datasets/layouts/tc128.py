@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from acm_jax.datasets import sequences
-from acm_jax.datasets.layouts.files import folders_with, frames_from
+from acm_jax.datasets import images, sequences
+from acm_jax.datasets.layouts.files import folders_with
 from acm_jax.datasets.sequences import Sequence
 
 
@@ -27,6 +27,12 @@ def tc128(root: Path) -> list[Sequence]:
         f'image, not {numbers[:2]}'
       )
     first, last = map(int, numbers[0])
-    frames = frames_from(folder / 'img', first, last)
+    numbered = images.numbered_folder(folder / 'img')
+    if len(boxes) > last - first + 1:
+      raise ValueError(
+        f'{file}: {len(boxes)} rows, but {span.name} has images {first} to '
+        f'{last}; download the files again'
+      )
+    frames = images.of_rows(numbered, len(boxes), folder.name, str(file), first)
     found.append(sequences.make(folder.name, frames, boxes, source=file))
   return found

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from acm_jax.datasets import sequences
+from acm_jax.datasets import images, sequences
 from acm_jax.datasets.layouts.files import folders_with
 from acm_jax.datasets.sequences import Sequence
 
@@ -19,13 +19,13 @@ def tinytlp(root: Path) -> list[Sequence]:
   for folder in folders_with(root, 'img'):
     file = folder / 'groundtruth_rect.txt'
     rows = np.reshape(sequences.read_rows(file, (6,)), (-1, 6))
-    images = sequences.numbered_images(folder / 'img')
+    numbered = images.numbered_folder(folder / 'img')
     for row, number in enumerate(rows[:, 0], 1):
-      if int(number) not in images:
+      if number not in numbered:
         raise ValueError(
           f'{file} row {row}: image of frame {number:g} is missing; add it'
         )
-    frames = [images[int(number)] for number in rows[:, 0]]
+    frames = [numbered[int(number)] for number in rows[:, 0]]
     found.append(
       sequences.make(
         folder.name, frames, rows[:, 1:5], source=file, absent=rows[:, 5]

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from etils import epath
 
-from acm_jax.datasets import sequences, sources, tables, trees
-from acm_jax.datasets.layouts.files import frames_from
+from acm_jax.datasets import images, sequences, sources, tables, trees
 from acm_jax.datasets.sequences import Sequence
 from acm_jax.datasets.sources import got10k as got10k_source
 from acm_jax.datasets.sources import lasot as lasot_source
 from acm_jax.datasets.sources import source
 from acm_jax.datasets.sources.source import Unit
 from acm_jax.datasets.track import Track
+from acm_jax.host import listing
 
 
 def lasot(root: Path) -> list[Sequence]:
@@ -58,7 +58,13 @@ def got10k_test(root: Path) -> list[Sequence]:
   tree = trees.Folder(epath.Path(root))
   folders = source.find_folders(tree, r'GOT-10k_Test_\d+')
   return [
-    _first_box_known(name, root / folder, root / folder / 'groundtruth.txt', 1)
+    _first_box_known(
+      name,
+      root / folder,
+      root / folder / 'groundtruth.txt',
+      first_pixel=1,
+      first=1,
+    )
     for name, folder in folders.items()
   ]
 
@@ -71,16 +77,34 @@ def trackingnet(root: Path) -> list[Sequence]:
   """
   part = root / 'TEST' if (root / 'TEST').is_dir() else root
   return [
-    _first_box_known(file.stem, part / 'frames' / file.stem, file, 0)
-    for file in sorted((part / 'anno').glob('*.txt'))
+    _first_box_known(
+      file.stem, part / 'frames' / file.stem, file, first_pixel=0, first=0
+    )
+    for file in listing.find(part / 'anno', '*.txt')
     if (part / 'frames' / file.stem).is_dir()
   ]
 
 
 def _first_box_known(
-  name: str, images: Path, file: Path, first_pixel: int
+  name: str, folder: Path, file: Path, first_pixel: int, first: int
 ) -> Sequence:
-  frames = frames_from(images)
+  """Reads a sequence of which only the first box is public.
+
+  Args:
+    name: Name of the sequence.
+    folder: Folder of the images, whose numbers must not have gaps.
+    file: Annotation file.
+    first_pixel: Coordinate that the file gives to the first pixel, 0 or 1.
+    first: Number of the first image.
+  """
+  numbered = images.numbered_folder(folder)
+  expected = range(min(first, *numbered), max(numbered) + 1)
+  if missing := sorted(set(expected) - numbered.keys()):
+    raise ValueError(
+      f'{folder}: image {missing[0]} is missing; add the image, because a '
+      'result has a row for every image'
+    )
+  frames = [numbered[number] for number in expected]
   boxes = np.full((len(frames), 4), np.nan, np.float32)
   boxes[0] = sequences.read_boxes(file, first_pixel)[0]
   return sequences.make(name, frames, boxes, source=file)

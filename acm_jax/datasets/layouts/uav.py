@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from acm_jax.datasets import sequences, tables
-from acm_jax.datasets.layouts.files import frames_from
+from acm_jax.datasets import images, sequences, tables
 from acm_jax.datasets.sequences import Sequence
+from acm_jax.host import listing
 
 # Number of the first image, for the parts of UAV123_10fps videos that do not
 # start at the last image of the previous part.
@@ -52,12 +52,14 @@ def _uav(root: Path, table: str, annotations: str) -> list[Sequence]:
     if folder.is_dir():
       file = root / 'anno' / annotations / f'{name}.txt'
       boxes = sequences.read_boxes(file, first_pixel=1)
-      frames = frames_from(folder, part.first, part.last)
       if len(boxes) != part.last - part.first + 1:
         raise ValueError(
           f'{file}: {len(boxes)} rows, but {name} has images {part.first} to '
           f'{part.last}; download the file again'
         )
+      frames = images.of_rows(
+        images.numbered_folder(folder), len(boxes), name, str(file), part.first
+      )
       attributes = _attributes(file)
       found.append(
         sequences.make(name, frames, boxes, file, attributes=attributes)
@@ -92,14 +94,16 @@ def uav123_10fps(root: Path) -> list[Sequence]:
   at the last image of part k - 1, except for three parts, which start after
   that image.
   """
-  images = root / 'data_seq' / 'UAV123_10fps'
+  videos = root / 'data_seq' / 'UAV123_10fps'
   annotations = root / 'anno' / 'UAV123_10fps'
   found = []
-  for file in sorted(annotations.glob('*.txt')):
-    folder, first = _folder_and_first(images, file)
+  for file in listing.find(annotations, '*.txt'):
+    folder, first = _folder_and_first(videos, file)
     if folder.is_dir():
       boxes = sequences.read_boxes(file, first_pixel=1)
-      frames = frames_from(folder, first)
+      frames = images.of_rows(
+        images.numbered_folder(folder), len(boxes), file.stem, str(file), first
+      )
       attributes = _attributes(file)
       found.append(
         sequences.make(file.stem, frames, boxes, file, attributes=attributes)
@@ -107,21 +111,23 @@ def uav123_10fps(root: Path) -> list[Sequence]:
   return found
 
 
-def _folder_and_first(images: Path, file: Path) -> tuple[Path, int]:
+def _folder_and_first(videos: Path, file: Path) -> tuple[Path, int | None]:
   """Returns the folder of a sequence's images, and the first image's number.
 
+  The number is None if the sequence is a whole video.
+
   Args:
-    images: Folder of all videos.
+    videos: Folder of all videos.
     file: Annotation file of the sequence.
   """
   name = file.stem
   part = re.fullmatch(r'(.+)_(\d+)', name)
-  if (images / name).is_dir() or not part:
-    return images / name, 0
+  if (videos / name).is_dir() or not part:
+    return videos / name, None
   first = 1
   for k in range(1, int(part[2]) + 1):
     first = _UAV_FIRST.get(f'{part[1]}_{k}', first)
     if k < int(part[2]):
       rows = sequences.read_rows(file.with_name(f'{part[1]}_{k}.txt'), (4,))
       first += len(rows) - 1
-  return images / part[1], first
+  return videos / part[1], first

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from acm_jax.datasets import sequences
-from acm_jax.datasets.layouts.files import frames_from
+from acm_jax.datasets import images, sequences
 from acm_jax.datasets.sequences import Sequence
 
 
@@ -33,8 +32,9 @@ def vot(root: Path) -> list[Sequence]:
   found = []
   for name, annotation in regions(root).items():
     boxes = np.stack([region_box(region) for region in annotation.region])
-    frames = frames_from(annotation.first.parent)
     file = root / name / 'groundtruth.txt'
+    numbered = images.numbered_folder(annotation.first.parent)
+    frames = images.of_rows(numbered, len(boxes), name, str(file))
     found.append(sequences.make(name, frames, boxes, source=file))
   return found
 
@@ -58,15 +58,15 @@ def regions(root: Path) -> dict[str, Regions]:
     folder = root / name
     if not folder.is_dir():
       continue
-    images = folder / 'color' if (folder / 'color').is_dir() else folder
-    rows = sequences.read_rows(folder / 'groundtruth.txt', (4, 8))
+    frames = folder / 'color' if (folder / 'color').is_dir() else folder
+    file = folder / 'groundtruth.txt'
+    rows = sequences.read_rows(file, (4, 8))
     if not rows:
-      raise ValueError(
-        f'{folder / "groundtruth.txt"}: contains no regions; give one per row'
-      )
+      raise ValueError(f'{file}: contains no regions; give one per row')
+    numbered = images.numbered_folder(frames)
     found[name] = Regions(
       tuple(map(np.array, rows)),
-      frames_from(images)[0],
+      images.of_rows(numbered, 1, name, str(file))[0],
       _anchors(folder / 'anchor.value', len(rows)),
     )
   return found

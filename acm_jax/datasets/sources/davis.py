@@ -41,12 +41,12 @@ def units(tree: Tree) -> Iterator[Unit]:
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the objects of a video."""
   root, name = unit.handle, unit.name
-  files = source.images(tree, join(root, 'JPEGImages/480p', name))
+  files = source.numbered(tree, join(root, 'JPEGImages/480p', name))
   rows = join(root, 'boxes', f'{name}.txt')
   if rows in tree:
     boxes = source.boxes(tree, rows)
     return [source.track(tree, name, files, boxes, tree.where(rows))]
-  mask_files = source.images(tree, join(root, 'Annotations/480p', name))
+  mask_files = source.numbered(tree, join(root, 'Annotations/480p', name))
   if unmatched := sorted(mask_files.keys() - files.keys()):
     raise ValueError(
       f'{tree.where(mask_files[unmatched[0]])}: this mask has no image with '

@@ -3,12 +3,15 @@
     <sequence>/{img/, groundtruth.txt, [absent.txt]}
 
 Rows of groundtruth.txt are x,y,w,h in px, 0-based. For each row, absent.txt has
-1 if the target is absent, else 0. The image numbers may have gaps if there are
-as many rows as images.
+1 if the target is absent, else 0. The rows are those of the images in the
+natural order of their names. There may be more images than rows if the numbers
+in the names count the images one by one. In training, distances within a pair
+are numbers of images.
 """
 
 from collections.abc import Iterator
 
+from acm_jax.datasets import images
 from acm_jax.datasets.sources import source
 from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.datasets.track import Track
@@ -28,17 +31,35 @@ def units(tree: Tree) -> Iterator[Unit]:
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the single target of a sequence."""
-  rows = join(unit.name, 'groundtruth.txt')
+  rows, folder = join(unit.name, 'groundtruth.txt'), join(unit.name, 'img')
+  names = images.in_order(tree.files(folder), tree.where(folder))
+  box_xywh, where = source.boxes(tree, rows), tree.where(rows)
+  if len(names) > len(box_xywh):
+    _check_counted(tree, unit.name, names, len(box_xywh), where)
   return [
     source.track(
       tree,
       unit.name,
-      source.images(tree, join(unit.name, 'img')),
-      source.boxes(tree, rows),
-      tree.where(rows),
+      {i: join(folder, name) for i, name in enumerate(names)},
+      box_xywh,
+      where,
       source.marks(tree, join(unit.name, 'absent.txt')),
     )
   ]
+
+
+def _check_counted(
+  tree: Tree, sequence: str, names: list[str], rows: int, where: str
+) -> None:
+  """Raises ValueError if the images do not show which ones have no row."""
+  if not images.counts(names):
+    raise ValueError(
+      f'{where}: {rows} rows for {len(names)} images, whose names do not count '
+      'one by one, so that the images of the rows are unknown; give each image '
+      'a row, or remove the images without one'
+    )
+  numbered = source.numbered(tree, join(sequence, 'img'))
+  images.of_rows(numbered, rows, sequence, where, min(numbered))
 
 
 SOURCE = Source(units, tracks, per_shard=8, gap=100)

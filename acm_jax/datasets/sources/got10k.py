@@ -33,7 +33,7 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
     source.labels(tree, join(folder, f'{name}.label'), len(box_xywh))
     for name in ('absence', 'cover')
   )
-  files = source.images(tree, folder)
+  files = source.numbered(tree, folder)
   where = tree.where(rows)
   return [
     source.track(

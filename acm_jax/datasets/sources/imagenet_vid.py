@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from acm_jax.datasets import sequences
+from acm_jax.datasets import images
 from acm_jax.datasets.sources import pascal, source
 from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.datasets.track import Track
@@ -50,16 +50,17 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the targets of a video, each in the frames that have its box."""
   root = unit.handle
   folder = join(root, _ANNOTATIONS, unit.name)
-  stems = sorted(
-    stem
+  names = [
+    f'{stem}.JPEG'
     for stem, dot, suffix in (f.rpartition('.') for f in tree.files(folder))
     if dot + suffix == '.xml'
-  )
+  ]
+  numbered = images.numbered(names, tree.where(folder)) if names else {}
   targets: dict[str, list[_Frame]] = collections.defaultdict(list)
-  for stem in stems:
-    image = join(root, 'Data/VID/train', unit.name, f'{stem}.JPEG')
-    number = sequences.frame_number(stem)
-    for target in pascal.objects(tree, join(folder, f'{stem}.xml')):
+  for number, name in numbered.items():
+    image = join(root, 'Data/VID/train', unit.name, name)
+    annotation = join(folder, f'{name.removesuffix(".JPEG")}.xml')
+    for target in pascal.objects(tree, annotation):
       targets[target.track].append(_Frame(image, target.box_xywh, number))
   return [
     source.picked(

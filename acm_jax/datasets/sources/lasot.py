@@ -36,7 +36,7 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
     source.labels(tree, join(folder, f'{name}.txt'), len(box_xywh))
     for name in ('full_occlusion', 'out_of_view')
   )
-  files = source.images(tree, join(folder, 'img'))
+  files = source.numbered(tree, join(folder, 'img'))
   where = tree.where(rows)
   return [
     source.track(

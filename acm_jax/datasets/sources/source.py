@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from acm_jax.datasets import sequences
+from acm_jax.datasets import images, sequences
 from acm_jax.datasets.track import Track
 from acm_jax.datasets.trees import Tree, join
 
@@ -79,31 +79,19 @@ def track(
       wrong images; or `absent` and `box_xywh` differ in length.
   """
   rows, numbers = len(box_xywh), list(files)
-  if len(files) < rows:
-    raise ValueError(
-      f'{where}: {rows} rows, but {name} has only {len(files)} frames; add the '
-      'missing images'
-    )
+  found = list(files.values())
   # Without `first`, the numbers may have gaps if there are as many rows as
   # images: the images of frames that were not annotated may be missing.
-  if first is not None or len(files) > rows:
+  if first is not None or len(files) != rows:
     begin = numbers[0] if first is None else first
-    for number, expected in zip(
-      numbers, range(begin, begin + rows), strict=False
-    ):
-      if number != expected:
-        raise ValueError(
-          f'{where}: {name} has a row for image {expected}, which is missing; '
-          'add the image'
-        )
+    found = images.of_rows(files, rows, name, where, begin)
+    numbers = range(begin, begin + rows)
   if absent is not None and len(absent) != rows:
     raise ValueError(
       f'{where}: {rows} rows, but {len(absent)} absence labels; give each row '
       'one label'
     )
-  result = picked(
-    tree, name, list(files.values())[:rows], box_xywh, numbers[:rows]
-  )
+  result = picked(tree, name, found, box_xywh, numbers)
   if absent is not None:
     visible = result.visible & ~np.asarray(absent, bool)
     result = result._replace(visible=visible)
@@ -214,39 +202,16 @@ def labels(tree: Tree, name: str, frames: int) -> Bool[np.ndarray, 'n']:
   return found
 
 
-def images(tree: Tree, folder: str) -> dict[int, str]:
+def numbered(tree: Tree, folder: str) -> dict[int, str]:
   """Returns a dictionary from frame numbers to the image files of a folder.
 
-  The frame number is the number at the end of a file's name, before the suffix.
-  The dictionary is in ascending order of frame numbers.
+  The dictionary is in ascending order of frame numbers; see `images.numbered`.
 
   Raises:
-    FileNotFoundError: The folder has no images.
-    ValueError: A name does not end in a number, or two names end in the same
-      number.
+    ValueError: The folder has no images, or an image has no number of its own.
   """
-  found = {}
-  for file in tree.files(folder):
-    stem, dot, suffix = file.rpartition('.')
-    if dot + suffix.lower() not in sequences.IMAGE_SUFFIXES:
-      continue
-    number = sequences.frame_number(stem)
-    if number is None:
-      raise ValueError(
-        f'{tree.where(join(folder, file))}: name does not end in a frame '
-        'number; rename or remove it'
-      )
-    if number in found:
-      raise ValueError(
-        f'{tree.where(join(folder, file))}: same frame number as '
-        f'{found[number]}; remove one'
-      )
-    found[number] = join(folder, file)
-  if not found:
-    raise FileNotFoundError(
-      f'{tree.where(folder)}: contains no images; add the images of the frames'
-    )
-  return dict(sorted(found.items()))
+  found = images.numbered(tree.files(folder), tree.where(folder))
+  return {number: join(folder, name) for number, name in found.items()}
 
 
 def table(text: str, where: str) -> Any:

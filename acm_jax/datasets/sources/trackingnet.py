@@ -44,7 +44,7 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
     frames = join(part, 'zips', f'{unit.name}.zip')
   rows = join(part, 'anno', f'{unit.name}.txt')
   box_xywh = source.boxes(tree, rows)
-  files = source.images(tree, frames)
+  files = source.numbered(tree, frames)
   where = tree.where(rows)
   return [source.track(tree, unit.name, files, box_xywh, where, first=0)]
 

@@ -1,0 +1,122 @@
+"""Names, order and numbers of the images of a folder."""
+
+import random
+
+import pytest
+
+from acm_jax.datasets import images
+
+# Names in the order in which they were taken.
+ORDERED = {
+  'padded': ['0009.jpg', '0010.jpg', '0100.png'],
+  'unpadded': ['9.jpg', '10.jpg', '100.jpg'],
+  'text after': ['9_rgb.jpg', '10_rgb.jpg'],
+  'of a total': ['shot_9_of_10.jpg', 'shot_10_of_10.jpg'],
+  'in brackets': ['frame (9).JPG', 'Frame (10).jpg'],
+  'a size after': ['f9_640x480.bmp', 'f10_640x480.bmp'],
+  'times': [
+    '1305031102.975304.png',
+    '1305031103.008804.png',
+    '1305031103.040000.png',
+  ],
+  'times without zeros at the end': ['2.25.png', '2.5.png', '10.0.png'],
+  'versions': ['2.1.png', '2.9.png', '2.10.png'],
+  'dates': ['2024.1.9.jpg', '2024.1.10.jpg', '2024.10.1.jpg'],
+  'date and time': [
+    'IMG_20240131_235959.jpg',
+    'IMG_20240131_235959_2.jpg',
+    'IMG_20240131_235959_10.jpg',
+    'IMG_20240201_000000.jpg',
+  ],
+  'a counter within a second': ['12-59-59 9.jpg', '12-59-59 10.jpg'],
+  'microseconds': ['1305031102975304.png', '1305031103008804.png'],
+  'letters': ['a.jpg', 'B.jpg', 'c.jpg'],
+}
+
+
+@pytest.mark.parametrize('kind', ORDERED)
+def test_images_are_in_natural_order(tmp_path, kind):
+  shuffled = random.Random(0).sample(ORDERED[kind], len(ORDERED[kind]))
+  for name in (*shuffled, 'notes.txt', '._0001.jpg'):
+    (tmp_path / name).touch()
+  (tmp_path / '.ipynb_checkpoints').mkdir()
+  (tmp_path / 'folder.jpg').mkdir()
+  found = images.of_folder(tmp_path)
+  assert [path.name for path in found] == ORDERED[kind]
+
+
+@pytest.mark.parametrize(
+  ('names', 'message'),
+  [
+    ([], 'contains no images'),
+    (['1.jpg', 'cover.jpg'], 'cover.jpg: no number in the name, unlike 1.jpg'),
+    (['1.jpg', '01.jpg'], '1.jpg: same number as 01.jpg; remove one'),
+    (['1.jpg', '1.png'], '1.png: same number as 1.jpg; remove one'),
+    (['1_left.jpg', '1_right.jpg'], '1_right.jpg: same number as 1_left.jpg'),
+    (['a.jpg', 'A.png'], 'a.jpg: same name as A.png; remove one'),
+  ],
+)
+def test_images_of_unknown_order_are_refused(names, message):
+  with pytest.raises(ValueError, match=f'clip(/|: ){message}'):
+    images.in_order(names, 'clip')
+
+
+def test_a_missing_folder_of_images_is_refused(tmp_path):
+  with pytest.raises(FileNotFoundError, match='a: no such folder of frames'):
+    images.of_folder(tmp_path / 'a')
+
+
+@pytest.mark.parametrize('kind', ORDERED)
+def test_an_order_that_is_not_obvious_is_logged_once(caplog, monkeypatch, kind):
+  monkeypatch.setattr(images, '_logged', set())
+  obvious = {'padded', 'unpadded', 'text after', 'of a total', 'in brackets'}
+  obvious |= {'a size after', 'a counter within a second', 'microseconds'}
+  for folder in ('one', 'two'):
+    images.in_order(ORDERED[kind], folder)
+  assert len(caplog.records) == (kind not in obvious)
+  for record in caplog.records:
+    message = record.getMessage()
+    assert message.startswith('one: the order of the')
+    assert message.endswith(ORDERED[kind][-1])
+
+
+@pytest.mark.parametrize(
+  ('names', 'numbers'),
+  [
+    (['10.jpg', '9.jpg', '0100.png'], [9, 10, 100]),
+    (['2_rgb.jpg', '1_rgb.jpg'], [1, 2]),
+    (['a_2_of_5.jpg', 'a_1_of_5.jpg'], [1, 2]),
+    (['cam2_0001.jpg'], [1]),
+    (['cam1_0001.jpg', 'cam2_0002.jpg'], [1, 2]),
+    (['v1.0002.jpg', 'v1.0001.jpg'], [1, 2]),
+  ],
+)
+def test_the_number_of_an_image_is_the_one_that_changes(names, numbers):
+  assert list(images.numbered(names, 'img')) == numbers
+
+
+@pytest.mark.parametrize(
+  ('names', 'message'),
+  [
+    (['cover.jpg'], 'img/cover.jpg: name does not end in a frame number'),
+    (['1.jpg', '01.jpg'], 'img/1.jpg: same number as 01.jpg'),
+    (['1.9.jpg', '2.8.jpg'], 'img: 2.8.jpg ends in a smaller number than 1.9'),
+    (['1a.jpg', '2b.jpg'], 'img/1a.jpg: name does not end in a frame number'),
+  ],
+)
+def test_images_without_numbers_of_their_own_are_refused(names, message):
+  with pytest.raises(ValueError, match=message):
+    images.numbered(names, 'img')
+
+
+def test_each_row_has_the_image_of_its_number():
+  files = {number: f'{number}.jpg' for number in (1, 2, 4, 5)}
+  assert images.of_rows(files, 2, 'a', 'gt.txt') == ['1.jpg', '2.jpg']
+  assert images.of_rows(files, 2, 'a', 'gt.txt', 4) == ['4.jpg', '5.jpg']
+  with pytest.raises(
+    ValueError, match=r'gt.txt row 3: a has .* image 3, which'
+  ):
+    images.of_rows(files, 4, 'a', 'gt.txt')
+  with pytest.raises(ValueError, match=r'gt.txt: 3 rows, but a has only 2 fr'):
+    images.of_rows(files, 3, 'a', 'gt.txt', 4)
+  assert images.of_rows({0: '0.jpg', 1: '1.jpg'}, 1, 'a', 'gt.txt') == ['0.jpg']
