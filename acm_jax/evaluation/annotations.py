@@ -19,6 +19,7 @@ from acm_jax.evaluation.benchmarks import (
 )
 from acm_jax.evaluation.results import read_boxes
 from acm_jax.evaluation.truth import Truth
+from acm_jax.host import listing
 
 
 class _Annotation(NamedTuple):
@@ -97,7 +98,7 @@ def _annotations(benchmark: Benchmark, path: Path) -> dict[str, _Annotation]:
     found = _read_json(path)
   elif (path / 'annotations').is_dir():
     found = _read_texts(path, benchmark)
-  elif len(jsons := sorted(path.glob('*.json'))) > 1:
+  elif len(jsons := listing.find(path, '*.json')) > 1:
     listed = ', '.join(each.name for each in jsons)
     raise ValueError(
       f'{path}: several JSON files, {listed}; give the path of one of them'
@@ -246,7 +247,7 @@ def _is_region(row):
 
 def _read_texts(root, benchmark):
   found = []
-  for path in sorted((root / 'annotations').glob('*.txt')):
+  for path in listing.find(root / 'annotations', '*.txt'):
     boxes = read_boxes(path)
     labels = root / 'absent' / path.name
     absent = None

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from acm_jax.host import listing
 from acm_jax.host.staging import replacing
 
 _FILE = 'tracker.json'
@@ -32,7 +33,7 @@ def check(folder: Path, about: Mapping[str, Any]) -> None:
         f'{folder}: has results of another tracker (different in {_FILE}: '
         f'{", ".join(differ)}); remove the folder or choose another `out`'
       )
-  elif folder.is_dir() and any(folder.iterdir()):
+  elif folder.is_dir() and listing.find(folder, '*'):
     raise ValueError(
       f'{folder}: has files but no {_FILE}, so the files may be results of '
       'another tracker; remove the folder or choose another `out`'

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from acm_jax.datasets.sequences import read_text
+from acm_jax.host import listing
 from acm_jax.host.staging import replacing
 
 # Codes in files. A row without a code has the event TRACKED, and an empty
@@ -204,7 +205,7 @@ def names_anchors(root: Path) -> bool:
 
   The names of such files end in the frame index of the anchor, in 8 digits.
   """
-  files = root.glob('*/*.txt')
+  files = listing.find(root, '*/*.txt')
   return any(re.search(r'_\d{8}$', file.stem) for file in files)
 
 

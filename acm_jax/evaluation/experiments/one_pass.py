@@ -32,6 +32,7 @@ from acm_jax.evaluation.runs import Run, boxes_alone
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.toolkits import Toolkit
 from acm_jax.evaluation.truth import Truth
+from acm_jax.host import listing
 
 # Scoring protocol with the scores of pysot that ranks by presence F1.
 PRESENCE = 'presence'
@@ -69,7 +70,7 @@ class OnePass(Experiment):
 
   def recognises(self, folder: Path) -> bool:
     """Returns whether the folder itself contains text files."""
-    return any(folder.glob('*.txt'))
+    return bool(listing.find(folder, '*.txt'))
 
   def protocol(self, sequence: sequences.Sequence, truth: Truth) -> Protocol:
     """Yields requests to start on the first box, and to track in later frames.
