@@ -13,13 +13,15 @@ from jaxtyping import Float
 from acm_jax.datasets.sequences import read_rows
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.runs import lines
+from acm_jax.host import listing
 from acm_jax.host.staging import replacing
 
-# Endings of the names of text files that contain times or confidences instead
-# of boxes.
-_NO_BOXES = ('_time', '_times', '_confidence', '_value')
-# Subfolders of a tracker's folder whose files are about the results.
-_NO_RESULTS = ('times', 'presence')
+# A companion of a result file contains times or confidences instead of boxes.
+# Its name has one of these endings, or its subfolder has one of these names.
+_COMPANION_ENDINGS = ('_time', '_times', '_confidence', '_value')
+_COMPANION_FOLDERS = ('times', 'presence')
+# Sequence and run of each text file; None if the file matches no sequence.
+_Owners = Mapping[Path, tuple[str, str] | None]
 
 
 def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
@@ -52,8 +54,10 @@ def find_results(
 
   Each run has one file: `<sequence>.txt`, `<sequence>_001.txt` and so on, or
   `<sequence>_00000050.txt` if the run starts at frame 50. The files are in
-  `root` or in a subfolder named like the sequence. Files of times and
-  confidences are left out.
+  `root` or in a subfolder named like the sequence. Hidden files are left out,
+  and so are files of times and confidences, which are recognised by the result
+  file that they belong to: `half_time.txt` is left out if there is `half.txt`
+  and no sequence is called half_time.
 
   Args:
     folder: Folder of one tracker's results.
@@ -73,14 +77,12 @@ def find_results(
     raise NotADirectoryError(
       f"{folder}: no such folder; give the folder of one tracker's results"
     )
+  texts = sorted([*listing.find(root, '*.txt'), *listing.find(root, '*/*.txt')])
+  owners = {path: _run_of(path, root, match) for path in texts}
   files = [
-    path
-    for path in sorted([*root.glob('*.txt'), *root.glob('*/*.txt')])
-    if path.parent.name not in _NO_RESULTS
-    # A file named like a sequence has boxes, whatever the ending of the name.
-    and (match(path.stem) or not path.stem.endswith(_NO_BOXES))
+    path for path in texts if not _is_companion(path, root, match, owners)
   ]
-  if not files and any(root.glob('*/*.bin')):
+  if not files and listing.find(root, '*/*.bin'):
     raise ValueError(
       f'{folder}: only binary results (*.bin); set VOT_RESULTS_BINARY=0 in the '
       'environment of `vot evaluate` to write text files'
@@ -96,15 +98,10 @@ def find_results(
   found: dict[str, dict[str, Path]] = {}
   others = []
   for file in files:
-    stem, run = re.fullmatch(r'(.+?)(?:_(\d{8}|\d{3}))?', file.stem).groups(
-      '001'
-    )
-    name = match(file.stem) or match(stem)
-    if name is None or (
-      file.parent != root and match(file.parent.name) != name
-    ):
+    if owners[file] is None:
       others.append(str(file.relative_to(root)))
       continue
+    name, run = owners[file]
     runs = found.setdefault(name, {})
     if run in runs:
       raise ValueError(
@@ -118,6 +115,43 @@ def find_results(
       f'{_advice(files, root, match)}'
     )
   return {name: list(runs.values()) for name, runs in found.items()}, others
+
+
+def _run_of(
+  file: Path, root: Path, match: Callable[[str], str | None]
+) -> tuple[str, str] | None:
+  """Returns the sequence and the run of a result file, or None.
+
+  The name of a sequence may itself end like the number of a run.
+  """
+  readings = [(file.stem, '001')]
+  if numbered := re.fullmatch(r'(.+?)_(\d{8}|\d{3})', file.stem):
+    readings.append(numbered.groups())
+  for stem, run in readings:
+    name = match(stem)
+    if name and (file.parent == root or match(file.parent.name) == name):
+      return name, run
+  return None
+
+
+def _is_companion(
+  file: Path, root: Path, match: Callable[[str], str | None], owners: _Owners
+) -> bool:
+  """Returns whether a text file is about a result file instead of being one."""
+  if file.parent != root and file.parent.name in _COMPANION_FOLDERS:
+    # A sequence may be called `times`.
+    return owners[file] is None or root / file.name in owners
+  if owners[file] is not None:
+    return False
+  scored = {(path.parent, own[0]) for path, own in owners.items() if own}
+  for ending in _COMPANION_ENDINGS:
+    if file.stem.endswith(ending):
+      principal = file.with_name(f'{file.stem.removesuffix(ending)}.txt')
+      own = _run_of(principal, root, match)
+      return principal in owners or bool(
+        own and (file.parent, own[0]) in scored
+      )
+  return False
 
 
 def _advice(

@@ -175,6 +175,35 @@ def test_runs_are_found_in_the_layouts_of_all_toolkits(tmp_path):
 
 
 @pytest.mark.parametrize(
+  ('results', 'companions', 'ignored'),
+  [
+    ({'half_time': 'half_time.txt'}, ['half_time_time.txt'], []),
+    ({'half': 'half.txt'}, ['half_time.txt'], []),
+    ({'half': 'half_002.txt'}, ['half_002_time.txt', 'half_time.txt'], []),
+    ({'half': 'half.txt', 'half_time': 'half_time.txt'}, [], []),
+    ({'half': 'half.txt'}, [], ['best_time.txt']),
+    ({'half': 'half.txt'}, ['best_time.txt'], ['best.txt']),
+    ({'half': 'Half.txt'}, ['half_confidence.txt', 'half_value.txt'], []),
+    ({'times': 'times/times_001.txt', 'a': 'a/a_001.txt'}, [], []),
+    ({'times': 'times.txt', 'a': 'a.txt'}, ['times/a_time.txt'], []),
+    ({'presence': 'presence.txt'}, ['presence/presence.txt'], []),
+    ({'walk': 'walk/walk_002.txt', 'walk_002': 'walk_002.txt'}, [], []),
+    ({'cam_20240131': 'cam_20240131.txt'}, [], []),
+    ({'half': 'half.txt'}, ['._half.txt', '.git/half.txt'], []),
+  ],
+)
+def test_a_companion_is_recognised_by_its_result(
+  tmp_path, results, companions, ignored
+):
+  for name in (*results.values(), *companions, *ignored):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text('1,2,3,4\n')
+  found, others = find(tmp_path, list(results))
+  assert found == {n: [tmp_path / file] for n, file in results.items()}
+  assert others == ignored
+
+
+@pytest.mark.parametrize(
   ('files', 'folder', 'message'),
   [
     (['DTB70/a.txt'], '', 'DTB70/ has results: give that folder'),
