@@ -80,6 +80,9 @@ def prepare(
 ) -> dict[str, Any]:
   """Writes a data set as a clip set.
 
+  A run that is interrupted keeps its finished shards in a hidden folder next to
+  `out`. The next run with the same settings goes on from these shards.
+
   Args:
     job: Description of the clip set.
     out: Folder of the clip set, local or at an address that etils.epath
@@ -94,8 +97,8 @@ def prepare(
   Raises:
     OSError: The source or one of its files is missing, or the disk is full.
     RuntimeError: TensorFlow or Beam is not installed, or a worker died.
-    ValueError: An annotation is malformed, `out` exists, or an earlier run left
-      files that were made with other settings.
+    ValueError: An annotation is malformed, `out` exists, or an interrupted run
+      had other settings.
   """
   out, local = epath.Path(out), is_local(out)
   # A remote folder cannot be renamed atomically, so it has its final name from

@@ -77,8 +77,8 @@ def _isolated() -> Iterator[None]:
 
   The processes do not import the program's main module, which may import JAX
   or, without `if __name__ == '__main__'`, start the program's work again. The
-  processes never receive the signals that end the program, since the program
-  may need another result before it ends.
+  processes ignore SIGINT and SIGTERM. The program itself handles these signals,
+  and may need results of the processes until it ends.
   """
   # If the resource tracker were started later, it would unblock the signals.
   resource_tracker.ensure_running()

@@ -107,12 +107,13 @@ def _crop(sequence, frame, size, offset=(0.0, 0.0)):
 
 
 def measure(model: Model, pairs: Pairs, programs: Programs) -> dict[str, float]:
-  """Compares how well a tracker finds targets from right and wrong templates.
+  """Compares how well a tracker finds targets with right and wrong templates.
 
-  A search crop is tracked as if it came from the frame right after the frame of
-  the template. The prediction is the box that the tracker selects. The cosine
-  window and the penalty are off, and the size is not smoothed over time
-  (`size_lr` is 1).
+  The right template shows the target, and the wrong one the target of another
+  sequence. A search crop is tracked as if it came from the frame immediately
+  after that of the template. The prediction is the box that the tracker
+  selects. The cosine window and the penalty are off, and the size is not
+  smoothed over time (`size_lr` is 1).
 
   Args:
     model: Model to measure.

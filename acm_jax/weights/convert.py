@@ -17,7 +17,7 @@ _BACKBONE = 'backbone'
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-  """Codebase that provides the weights of whole trackers.
+  """Source of the weights of a whole tracker, not only of its backbone.
 
   Attributes:
     tracker: Name of the tracker in `acm_jax.trackers`.
@@ -33,7 +33,7 @@ class Model:
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-  """Codebase that provides the weights of backbones only.
+  """Source of the weights of a backbone, without the rest of a tracker.
 
   Attributes:
     backbones: Names of the backbones, as in `acm_jax.modules`.
@@ -73,8 +73,8 @@ def convert(
 
   Raises:
     ValueError: `source` does not provide weights of the config's tracker or
-      backbone, a key of the state dict is missing or unknown, or an array has
-      the wrong shape. The message lists all such keys.
+      backbone; or the state dict has missing keys, unknown keys or arrays of
+      the wrong shape, all of which the message lists.
   """
   kind = SOURCES[source]
   tracker = trackers.make(**section)
