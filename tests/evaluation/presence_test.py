@@ -1,5 +1,6 @@
 """Presence: scores of reports that the target is lost, files, calibration."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -137,6 +138,48 @@ def test_trackers_are_compared_by_presence(tmp_path, annotations):
     ('other', '-', '-'),
   ]
   assert not report.ignored
+
+
+def tinytlp(root):
+  """Writes a sequence in the layout of TinyTLP, with labels of absence."""
+  rows = [
+    f'{i + 1},{",".join(f"{v:g}" for v in BOX)},{i in (3, 4):d}'
+    for i in range(6)
+  ]
+  write(root / 'Bike', 'groundtruth_rect.txt', rows)
+  return 'Bike'
+
+
+def lasot(root):
+  """Writes a sequence in the layout of LaSOT; boxes are 1-based."""
+  folder = root / 'bear' / 'bear-4'
+  box = ','.join(f'{v:g}' for v in np.add(BOX, [1, 1, 0, 0]))
+  write(folder, 'groundtruth.txt', [box] * 6)
+  write(folder, 'full_occlusion.txt', ['0,0,0,1,0,0'])
+  write(folder, 'out_of_view.txt', ['0,0,0,0,1,0'])
+  return 'bear-4'
+
+
+def write(folder, file, rows):
+  images = folder / 'img'
+  images.mkdir(parents=True, exist_ok=True)
+  for number in range(1, 7):
+    image = np.zeros((60, 100, 3), np.uint8)
+    cv2.imwrite(str(images / f'{number:08d}.jpg'), image)
+  (folder / file).write_text('\n'.join(rows) + '\n')
+
+
+@pytest.mark.parametrize('layout', [tinytlp, lasot])
+def test_labels_of_absence_are_scored_in_every_layout(tmp_path, layout):
+  name = layout(tmp_path / 'data')
+  benchmark = benchmarks.get(layout.__name__)
+  run = run_of([BOX] * 6, [1] * 6, [0, 0, 0, 1, 1, 0])
+  OnePass().write(tmp_path / 'ours', name, [run], benchmark)
+  report = scoring.compute(
+    benchmark.name, tmp_path / 'data', [tmp_path / 'ours']
+  )
+  figures = report.figures()['ours']
+  assert figures['presence_f1'] == figures['absence_f1'] == 1.0
 
 
 def test_tables_have_no_presence_where_no_target_is_hidden(
