@@ -238,8 +238,10 @@ def _write_index(
       videos = np.cumsum([0, *counts])
       values = [v + n for v, n in zip(values, videos, strict=False)]
     with replacing(index / f'{name}.npy') as path:
-      with path.open('wb') as file:
-        np.save(file, np.concatenate(values))
+      # In memory first: NumPy does not tell why a file cannot be written.
+      column = io.BytesIO()
+      np.save(column, np.concatenate(values))
+      path.write_bytes(column.getbuffer())
       files[f'{clip_set.INDEX}/{name}.npy'] = manifests.fingerprint(path)
   return files
 

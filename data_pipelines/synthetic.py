@@ -16,13 +16,13 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from absl import flags
 from jaxtyping import Bool, Float, UInt8
 
 from acm_jax.host import command
-from acm_jax.host.staging import staged
+from acm_jax.host.images import write_image
+from acm_jax.host.staging import naming, staged
 from data_pipelines.synthetic_scene import Camera, Scene
 from data_pipelines.synthetic_textures import Textures
 
@@ -103,7 +103,7 @@ def write_folder(
 
   Raises:
     FileNotFoundError: The folder of textures does not exist.
-    RuntimeError: A frame could not be written.
+    OSError: A file cannot be written.
     ValueError: `out` exists, a number is out of range, the folder of textures
       has no images, or an image cannot be decoded.
   """
@@ -124,14 +124,12 @@ def write_folder(
 def _write_video(video: Video, folder: Path) -> None:
   (folder / 'img').mkdir(parents=True)
   for number, frame in enumerate(video.frames, 1):
-    image = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-    path = folder / 'img' / f'{number:06d}.jpg'
-    if not cv2.imwrite(str(path), image):
-      raise RuntimeError(
-        f'{path}: could not be written; check the free space of the disk'
-      )
-  np.savetxt(folder / 'groundtruth.txt', video.box_xywh, '%.2f', ',')
-  np.savetxt(folder / 'absent.txt', ~video.visible, '%d')
+    write_image(folder / 'img' / f'{number:06d}.jpg', frame)
+  boxes, absent = folder / 'groundtruth.txt', folder / 'absent.txt'
+  with naming(boxes):
+    np.savetxt(boxes, video.box_xywh, '%.2f', ',')
+  with naming(absent):
+    np.savetxt(absent, ~video.visible, '%d')
 
 
 def define(values: flags.FlagValues) -> None:

@@ -1,5 +1,7 @@
 """Shared fixtures; JAX with eight devices and strict checks of shapes."""
 
+import contextlib
+import functools
 import os
 
 from tests.xla_flags import FAST_COMPILE
@@ -113,6 +115,28 @@ def refuse(run_command):
     assert message in errors[0]
 
   return refuse
+
+
+@pytest.fixture
+def limit_file_size():
+  """Returns a context manager that limits the size of written files, bytes.
+
+  A file at the limit fails like a file on a full disk. The context manager
+  yields a function that ends the limit early.
+  """
+  import resource
+
+  @contextlib.contextmanager
+  def limit(size):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    end = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, before)
+    try:
+      yield end
+    finally:
+      end()
+
+  return limit
 
 
 @pytest.fixture

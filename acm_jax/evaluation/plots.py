@@ -9,6 +9,7 @@ import numpy as np
 from acm_jax.evaluation import tables
 from acm_jax.evaluation.experiment import Curve, Points
 from acm_jax.evaluation.outcome import Scores
+from acm_jax.host.extras import extra
 from acm_jax.host.staging import replacing
 
 # Name, without suffix, of the files that `write_attributes` writes.
@@ -36,7 +37,8 @@ def write(
 ) -> None:
   """Writes a PNG and a CSV file for each plot.
 
-  A plot with curves is skipped if the curve of any tracker is undefined.
+  A plot with curves is skipped if the curve of any tracker is undefined. If a
+  plot cannot be drawn, a warning says so.
 
   Args:
     plots: Plots to write.
@@ -45,10 +47,13 @@ def write(
     out: Existing output folder.
   """
   for plot in plots:
-    if isinstance(plot, Points):
-      _write_points(plot, scores, heading, out)
-    elif not any(np.isnan(s.curves[plot.name]).any() for s in scores.values()):
-      _write_curve(plot, scores, heading, out)
+    with extra(out / f'{plot.name}.png'):
+      if isinstance(plot, Points):
+        _write_points(plot, scores, heading, out)
+      elif not any(
+        np.isnan(s.curves[plot.name]).any() for s in scores.values()
+      ):
+        _write_curve(plot, scores, heading, out)
 
 
 def _write_curve(plot, scores, heading, out):

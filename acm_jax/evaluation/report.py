@@ -13,6 +13,7 @@ import numpy as np
 from acm_jax.evaluation import experiments, failures, plots, tables
 from acm_jax.evaluation.experiment import Analysis, Experiment
 from acm_jax.evaluation.outcome import Outcome
+from acm_jax.host.extras import extra
 from acm_jax.host.staging import replacing
 
 # Maximum number of names printed per list; scores.json has the whole list.
@@ -208,23 +209,27 @@ class Report:
 
 
 def write(report: Report, out: Path) -> None:
-  """Writes plots and tables into `out`, then scores.json.
+  """Writes scores.json and tables into `out`, then plots.
 
   Removes the plots of an earlier report first, since that report may have
-  plots that this one lacks.
+  plots that this one lacks. If a plot cannot be drawn, a warning says so.
+
+  Raises:
+    OSError: A file cannot be written.
   """
   out.mkdir(parents=True, exist_ok=True)
   for name in (*experiments.plot_names(), plots.ATTRIBUTES):
     for suffix in ('png', 'csv'):
       (out / f'{name}.{suffix}').unlink(missing_ok=True)
-  totals = {name: outcome.total for name, outcome in report.trackers.items()}
-  plots.write(report.experiment.plots, totals, report.heading(), out)
-  _write_tables(report, out)
-  if report.attributes:
-    plots.write_attributes(report.by_attribute(), report.heading(), out)
   with replacing(out / 'scores.json') as path:
     text = json.dumps(report.content(), indent=1, allow_nan=False)
     path.write_text(text + '\n')
+  _write_tables(report, out)
+  totals = {name: outcome.total for name, outcome in report.trackers.items()}
+  plots.write(report.experiment.plots, totals, report.heading(), out)
+  if report.attributes:
+    with extra(out / f'{plots.ATTRIBUTES}.png'):
+      plots.write_attributes(report.by_attribute(), report.heading(), out)
 
 
 def _write_tables(report: Report, out: Path) -> None:

@@ -1,6 +1,7 @@
 """Atomic writing: a file or folder appears complete or not at all."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -8,6 +9,58 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from etils import epath
+
+# Errors of writing for which the user must make room, and how.
+_ADVICE = {
+  errno.ENOSPC: 'free space on the disk',
+  errno.EDQUOT: 'free space within the quota of the disk',
+  errno.EFBIG: 'raise the limit of file sizes (ulimit -f)',
+}
+
+
+class FullDiskError(OSError):
+  """A file cannot be written: the disk is full, or a limit is reached.
+
+  `filename` is the path of the file.
+  """
+
+
+@contextlib.contextmanager
+def naming(path: Path, written: Path | None = None) -> Iterator[None]:
+  """Names a file or folder in the errors of writing it.
+
+  The operating system names a file that cannot be opened, but not a file that
+  cannot be written to the end.
+
+  Args:
+    path: Final path of the file or folder.
+    written: Path that the block writes to (default: `path`). Errors name the
+      final path instead.
+
+  Raises:
+    FullDiskError: The disk is full, or a limit is reached.
+  """
+  try:
+    yield
+  except OSError as error:
+    if error.filename is not None and written is not None:
+      error.filename = str(error.filename).replace(str(written), str(path))
+    if error.errno not in _ADVICE or isinstance(error, FullDiskError):
+      raise
+    text = f'{error.strerror}; {_ADVICE[error.errno]}'
+    raise FullDiskError(error.errno, text, str(path)) from error
+
+
+def full_disk(message: str) -> OSError | None:
+  """Returns the error of a full disk that a program's message reports, if any.
+
+  Args:
+    message: Message that contains the operating system's text for the error.
+  """
+  for code in _ADVICE:
+    if os.strerror(code) in message:
+      return OSError(code, os.strerror(code))
+  return None
 
 
 @contextlib.contextmanager
@@ -22,6 +75,7 @@ def staged(out: Path, replace: bool = False) -> Iterator[Path]:
     replace: Whether an existing `out` is replaced.
 
   Raises:
+    FullDiskError: The disk is full; the error names the file by the final path.
     ValueError: `replace` is False, and `out` exists before the block or is
       created by another process during the block.
   """
@@ -31,7 +85,8 @@ def staged(out: Path, replace: bool = False) -> Iterator[Path]:
   folder = out.with_name(f'.{out.name}.{os.getpid()}.partial')
   folder.mkdir(parents=True)
   try:
-    yield folder
+    with naming(out, folder):
+      yield folder
     if not os.path.lexists(out):
       folder.rename(out)
     elif replace:
@@ -69,6 +124,9 @@ def replacing(path: epath.PathLike) -> Iterator[Path]:
 
   Args:
     path: Final path, or remote address that etils.epath supports.
+
+  Raises:
+    FullDiskError: The disk is full; the error names `path`.
   """
   if not is_local(path):
     with tempfile.TemporaryDirectory() as folder:
@@ -81,8 +139,9 @@ def replacing(path: epath.PathLike) -> Iterator[Path]:
   path = Path(path)
   temporary = path.with_name(f'.{os.getpid()}.{path.name}')
   try:
-    yield temporary
-    os.replace(temporary, path)
+    with naming(path, temporary):
+      yield temporary
+      os.replace(temporary, path)
   finally:
     temporary.unlink(missing_ok=True)
 

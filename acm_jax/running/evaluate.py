@@ -22,6 +22,7 @@ from acm_jax.evaluation import (
 )
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.experiment import Experiment, Truths
+from acm_jax.host.extras import extra
 from acm_jax.host.progress import Progress
 from acm_jax.running import drawing, scheduler
 from acm_jax.running.baselines import BaselineFollower
@@ -114,7 +115,9 @@ def evaluate(trackers: Mapping[str, Follower], task: Task, out: Path) -> None:
     report.write(scored, benchmark_out)
     report.show(scored)
     report.write(scored, out)
-  draw_sheet(folders[0], task, benchmark_out / 'tracked.png')
+  sheet = benchmark_out / 'tracked.png'
+  with extra(sheet):
+    draw_sheet(folders[0], task, sheet)
 
 
 def calibrate(name: str, task: Task, out: Path) -> presence.Calibration:

@@ -24,6 +24,7 @@ from acm_jax.evaluation import owner, plots, report, tables
 from acm_jax.evaluation.experiments.one_pass import of_answers
 from acm_jax.evaluation.protocol import Answer
 from acm_jax.evaluation.runs import Run
+from acm_jax.host.extras import extra
 from acm_jax.host.progress import Progress
 from acm_jax.host.staging import replacing
 from acm_jax.running.evaluate import Task
@@ -218,13 +219,15 @@ def _write(
   ]
   with replacing(folder / 'search.csv') as path:
     path.write_text(tables.comma_separated(table))
-  plots.write_search(
-    {n: [values[k][i] for k in ranked] for i, n in enumerate(spans)},
-    [figures[name]['success_auc'] for name in ranked],
-    ranked.index(own),
-    heading,
-    folder / 'search.png',
-  )
+  plot = folder / 'search.png'
+  with extra(plot):
+    plots.write_search(
+      {n: [values[k][i] for k in ranked] for i, n in enumerate(spans)},
+      [figures[name]['success_auc'] for name in ranked],
+      ranked.index(own),
+      heading,
+      plot,
+    )
   tables.show(
     table[: _SHOWN + 1], heading, _remarks(scored, ranked, own, figures, best)
   )

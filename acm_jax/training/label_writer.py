@@ -11,10 +11,11 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from acm_jax.host.images import write_image
+from acm_jax.host.staging import naming
 from acm_jax.training.agreement import KEPT
 from data_pipelines.stretches import Stretch
 
@@ -48,6 +49,9 @@ def write(prefix: Path, stretch: Stretch, labels: Labels) -> int:
 
   Returns:
     The number of written boxes that both passes agree on.
+
+  Raises:
+    OSError: A file cannot be written.
   """
   images: dict[str, Path] = {}
   written = 0
@@ -64,8 +68,11 @@ def write(prefix: Path, stretch: Stretch, labels: Labels) -> int:
     ):
       _write_image(folder / 'img' / f'{number:06d}.jpg', frame, images)
     rows = labels.box_xywh[:length, n]
-    np.savetxt(folder / 'groundtruth.txt', rows, '%.2f', ',')
-    np.savetxt(folder / 'absent.txt', ~agrees[:length], '%d')
+    boxes, absent = folder / 'groundtruth.txt', folder / 'absent.txt'
+    with naming(boxes):
+      np.savetxt(boxes, rows, '%.2f', ',')
+    with naming(absent):
+      np.savetxt(absent, ~agrees[:length], '%d')
     written += int(agrees.sum())
   return written
 
@@ -86,10 +93,8 @@ def _write_image(
       os.link(same, path)
     except OSError:
       # The file system may not support hard links.
-      shutil.copyfile(same, path)
-  elif cv2.imwrite(str(path), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)):
-    images[path.name] = path
+      with naming(path):
+        shutil.copyfile(same, path)
   else:
-    raise RuntimeError(
-      f'{path}: the image cannot be written; check that the disk is not full'
-    )
+    write_image(path, frame)
+    images[path.name] = path

@@ -197,8 +197,8 @@ def label(
     A report for each video.
 
   Raises:
-    OSError: A video does not exist.
-    RuntimeError: No track was kept, or an image cannot be written.
+    OSError: A video does not exist, or a file cannot be written.
+    RuntimeError: No track was kept.
     ValueError: `out` exists, a video is a camera or cannot be read, or an
       initial box cannot be tracked or belongs to a frame after the video's end.
   """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from absl import logging
 
-from acm_jax.host.staging import replacing
+from acm_jax.host.staging import naming, replacing
 
 FILE = 'metrics.jsonl'
 Values = dict[str, float]
@@ -31,7 +31,7 @@ class Writer:
       first_step: Number of steps that the run has already taken; 0 for a new
         run.
     """
-    path = workdir / FILE
+    self._path = path = workdir / FILE
     rows = path.read_text().splitlines() if path.exists() else []
     kept = [row for row in rows if _step(row) <= first_step]
     with replacing(path) as partial:
@@ -51,13 +51,17 @@ class Writer:
     """Appends the metrics after `step` steps.
 
     In metrics.jsonl, a number that is not finite is written as null.
+
+    Raises:
+      OSError: The row cannot be written.
     """
     row = {'step': step} | {
       name: value if math.isfinite(value) else None
       for name, value in values.items()
     }
-    self._file.write(json.dumps(row) + '\n')
-    self._file.flush()
+    with naming(self._path):
+      self._file.write(json.dumps(row) + '\n')
+      self._file.flush()
     if self._tensorboard is not None:
       for name, value in values.items():
         self._tensorboard.add_scalar(name, value, step)

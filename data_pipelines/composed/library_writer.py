@@ -15,7 +15,7 @@ from acm_jax.datasets.sources import coco, davis, source
 from acm_jax.datasets.trees import Tree, open_tree
 from acm_jax.host import listing
 from acm_jax.host.progress import Progress
-from acm_jax.host.staging import staged
+from acm_jax.host.staging import naming, replacing, staged
 from data_pipelines import manifests
 from data_pipelines.composed import cutouts, library
 from data_pipelines.composed.cutouts import Object
@@ -105,13 +105,15 @@ def write(out: Path, sources: Sources, settings: Settings) -> dict[str, Any]:
 
   Raises:
     FileNotFoundError: A source is missing.
+    FullDiskError: The disk is full.
     ValueError: `out` exists, an image or annotation is damaged, `exclude` names
       an unknown video, a folder in `backgrounds` has no photographs, or the set
       would have no object or fewer than two photographs.
   """
   with staged(out) as folder:
     with (
-      (folder / library.IMAGES).open('wb') as file,
+      replacing(folder / library.IMAGES) as path,
+      path.open('wb') as file,
       Progress(out.name, None, 'images') as shown,
     ):
       pictures = _Pictures(file, settings)
@@ -126,7 +128,8 @@ def write(out: Path, sources: Sources, settings: Settings) -> dict[str, Any]:
         'one object and two photographs are needed; add photographs with '
         'outlined objects, or increase `scenes`'
       )
-    np.savez_compressed(folder / library.INDEX, **columns)
+    with naming(folder / library.INDEX):
+      np.savez_compressed(folder / library.INDEX, **columns)
     manifest = _manifest(folder, sources, settings, columns)
     manifests.write(folder, manifest)
   return manifest
