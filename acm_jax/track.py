@@ -3,11 +3,14 @@
 Writes three files. boxes.csv has the columns frame, target, x, y, w, h (px,
 0-based), score, lost (0 or 1) and margin (the score minus the highest score of
 the locations outside the box). tracked.mp4 is the video with the boxes drawn
-in. tracked.png is a sheet of frames.
+in. tracked.png is a sheet of frames. With --video_out, the video has another
+name or format. Existing files of these names are only replaced with
+--overwrite.
 
-Example:
+Examples:
   acm-jax track --checkpoint runs/siamban_acm --video dog.mp4 \\
     --box 120,80,60,40 --out tracked
+  acm-jax track --video dog.mp4 --box 120,80,60,40 --video_out dog_tracked.gif
 """
 
 import sys
@@ -33,18 +36,33 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_multi_string('box', None, box, **required)
   out = 'Output folder.'
   flags.DEFINE_string('out', 'tracked', out, flag_values=values)
+  text = (
+    'Video to write, whose suffix names the format: .mp4, .webm or .gif '
+    '(default: tracked.mp4 in the output folder).'
+  )
+  flags.DEFINE_string('video_out', None, text, flag_values=values)
+  text = 'Replace the results of an earlier run.'
+  flags.DEFINE_bool('overwrite', False, text, flag_values=values)
 
 
 def main(values: flags.FlagValues) -> None:
   """Tracks the targets of `--box` through the video."""
   boxes_xywh = np.array([_parse_box(box) for box in values.box], np.float32)
+  out = Path(values.out)
+  video_out = Path(values.video_out or out / 'tracked.mp4')
+  read = Path(values.video)
+  if video_out.is_file() and read.is_file() and video_out.samefile(read):
+    raise ValueError(
+      f'{video_out}: is the video to track in; write another file, with '
+      '`video_out` or `out`'
+    )
   video = open_video(values.video)
   tracker = VideoTracker(model_flags.load(values))
-  count = annotate(tracker, video, boxes_xywh, Path(values.out))
-  print(
-    f'{count} frames tracked; boxes.csv, tracked.mp4 and tracked.png are in '
-    f'{values.out}'
+  found = annotate(
+    tracker, video, boxes_xywh, out, video_out, overwrite=values.overwrite
   )
+  files = ', '.join(map(str, found.files))
+  print(f'{found.frames} frames tracked; written: {files}')
 
 
 def _parse_box(box: str) -> list[float]:

@@ -192,6 +192,36 @@ def test_a_missing_or_damaged_checkpoint_is_refused(
   assert not (tmp_path / 'out').exists()
 
 
+def test_an_earlier_result_is_refused_and_replaced_with_overwrite(
+  run_command, refuse, flags, tmp_path
+):
+  (tmp_path / 'out').mkdir()
+  (tmp_path / 'out' / 'boxes.csv').write_text('mine')
+  refuse(
+    track,
+    *flags(),
+    message='boxes.csv: already exists; choose another --out, or set '
+    '--overwrite',
+  )
+  assert (tmp_path / 'out' / 'boxes.csv').read_text() == 'mine'
+  movie = tmp_path / 'a.webm'
+  changes = flags(video_out=movie)
+  code, printed, errors = run_command(track, *changes, '--overwrite')
+  assert code == 0, errors
+  assert str(movie) in printed[-1]
+  assert movie.stat().st_size
+  left = {path.name for path in (tmp_path / 'out').iterdir()}
+  assert left == {'boxes.csv', 'tracked.png'}
+
+
+def test_the_video_to_track_in_is_never_replaced(refuse, flags, tmp_path):
+  movie = tmp_path / 'a.mp4'
+  movie.write_text('mine')
+  options = flags(video=movie, video_out=movie)
+  refuse(track, *options, '--overwrite', message='a.mp4: is the video to track')
+  assert movie.read_text() == 'mine'
+
+
 def test_missing_required_flags_are_named(refuse, flags):
   refuse(track, *flags(box=None), message='--box missing: see --help')
   refuse(track, message='--video, --box missing: see --help')

@@ -1,4 +1,4 @@
-"""Drawing of boxes, annotated videos and contact sheets."""
+"""Drawing of boxes and contact sheets."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from acm_jax.host.staging import replacing
+from acm_jax.host.images import write_image
 
 # RGB. Okabe and Ito's colours, which colour-blind readers can distinguish.
 COLORS = (
@@ -21,6 +21,8 @@ COLORS = (
 TRUTH = (255, 255, 255)
 SHEET_COLUMNS = 4
 SHEET_CELL = 320
+# Height of the highest cell, in widths of a cell.
+_HIGHEST = 4
 
 
 def draw_box(
@@ -50,34 +52,14 @@ def draw_box(
     cv2.putText(frame, text, origin, font, scale, color, thick)
 
 
-class VideoWriter:
-  """Writer of an mp4 file."""
-
-  def __init__(self, path: Path, fps: float):
-    self._path, self._fps = path, fps
-    self._writer: cv2.VideoWriter | None = None
-
-  def write(self, frame: UInt8[np.ndarray, 'h w 3']) -> None:
-    """Appends an RGB frame.
-
-    Raises:
-      RuntimeError: The installed OpenCV has no mp4 encoder.
-    """
-    if self._writer is None:
-      h, w = frame.shape[:2]
-      code = cv2.VideoWriter_fourcc(*'mp4v')
-      self._writer = cv2.VideoWriter(str(self._path), code, self._fps, (w, h))
-      if not self._writer.isOpened():
-        raise RuntimeError(
-          f'{self._path}: cannot be written, because the installed OpenCV has '
-          'no mp4 encoder; install opencv-python-headless from PyPI'
-        )
-    self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-
-  def close(self) -> None:
-    """Finalises the file."""
-    if self._writer is not None:
-      self._writer.release()
+def cell(
+  frame: UInt8[np.ndarray, 'h w 3'],
+) -> UInt8[np.ndarray, 'h2 w2 3']:
+  """Scales a frame to the width of a sheet's cell; a very high one to less."""
+  h, w = frame.shape[:2]
+  scale = SHEET_CELL / max(w, h / _HIGHEST)
+  size = max(1, round(w * scale)), max(1, round(h * scale))
+  return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
 
 
 def write_sheet(
@@ -86,23 +68,14 @@ def write_sheet(
   """Scales RGB frames to equal width, and writes them to a PNG file as a grid.
 
   Raises:
-    RuntimeError: The file cannot be written.
+    OSError: The file cannot be written.
   """
-  cells = []
-  for frame in frames:
-    h, w = frame.shape[:2]
-    size = SHEET_CELL, round(h * SHEET_CELL / w)
-    cells.append(cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
-  height = max(cell.shape[0] for cell in cells)
+  cells = [cell(frame) for frame in frames]
+  height = max(image.shape[0] for image in cells)
   columns = min(SHEET_COLUMNS, len(cells))
   rows = -(-len(cells) // columns)
   sheet = np.full((rows * height, columns * SHEET_CELL, 3), 255, np.uint8)
-  for i, cell in enumerate(cells):
+  for i, image in enumerate(cells):
     y, x = i // columns * height, i % columns * SHEET_CELL
-    sheet[y : y + cell.shape[0], x : x + SHEET_CELL] = cell
-  with replacing(path) as partial:
-    if not cv2.imwrite(str(partial), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
-      raise RuntimeError(
-        f'{path}: cannot be written; check that the folder exists and that the '
-        'disk has space'
-      )
+    sheet[y : y + image.shape[0], x : x + image.shape[1]] = image
+  write_image(path, sheet)

@@ -1,4 +1,4 @@
-"""Tests of annotated videos: early ends, and the frames of the sheet."""
+"""Tests of annotated videos: early ends, full disks, failing pictures."""
 
 import itertools
 
@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from acm_jax.datasets.videos import Video
-from acm_jax.running import annotate
+from acm_jax.host.staging import FullDiskError
+from acm_jax.running import annotate, drawing, video_writer
+from acm_jax.running.pictures import _Sample
 from acm_jax.tracking.video_tracker import Result, VideoTracker
 
 BOX = np.array([[10, 10, 20, 20]], np.float32)
@@ -30,15 +32,22 @@ class Failing(VideoTracker):
 def run(tmp_path):
   """Returns a function that annotates a video of nine frames."""
 
-  def run(count, error):
-    video = Video(iter([IMAGE] * 9), 10.0, 9)
-    return annotate.annotate(Failing(count, error), video, BOX, tmp_path)
+  def run(count=9, error=None, image=IMAGE, name='tracked.mp4', **options):
+    video = Video(iter([image] * 9), 10.0, 9)
+    tracker = Failing(count, error or KeyboardInterrupt())
+    return annotate.annotate(
+      tracker, video, BOX, tmp_path, tmp_path / name, **options
+    )
 
   return run
 
 
+def names(folder):
+  return {path.name for path in folder.iterdir()}
+
+
 def test_an_interrupt_keeps_the_tracked_frames(run, tmp_path):
-  assert run(3, KeyboardInterrupt()) == 3
+  assert run(3).frames == 3
   rows = (tmp_path / 'boxes.csv').read_text().splitlines()
   assert rows[0] == 'frame,target,x,y,w,h,score,lost,margin'
   assert rows[1:] == [
@@ -59,9 +68,108 @@ def test_a_failure_leaves_no_file(run, tmp_path, count, error):
   assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize('name', ['a.mp4', 'a.webm', 'a.GIF', 'b/c/a.mp4'])
+def test_the_video_has_the_name_and_format_of_its_path(run, tmp_path, name):
+  found = run(name=name)
+  files = tmp_path / 'boxes.csv', tmp_path / name, tmp_path / 'tracked.png'
+  assert found.files == list(files)
+  assert all(path.stat().st_size for path in files)
+
+
+def test_an_unknown_format_is_refused_before_tracking(run, tmp_path):
+  with pytest.raises(ValueError, match=r"a\.avi: unknown suffix '\.avi'"):
+    run(error=AssertionError('tracked'), name='a.avi')
+  assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('name', ['boxes.csv', 'tracked.mp4', 'tracked.png'])
+def test_earlier_results_are_only_replaced_on_request(run, tmp_path, name):
+  (tmp_path / name).write_text('mine')
+  with pytest.raises(ValueError, match=rf'{name}: already exists.*`overwrite`'):
+    run()
+  assert names(tmp_path) == {name}
+  assert (tmp_path / name).read_text() == 'mine'
+  assert len(run(overwrite=True).files) == 3
+  assert b'mine' not in (tmp_path / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+  'fail', [OSError(5, 'Input/output error'), cv2.error('bad'), MemoryError()]
+)
+@pytest.mark.parametrize(
+  ('part', 'lost'),
+  [
+    ((video_writer.VideoWriter, 'write'), 'tracked.mp4'),
+    ((drawing, 'write_image'), 'tracked.png'),
+  ],
+  ids=['video', 'sheet'],
+)
+def test_a_picture_that_fails_is_a_warning(
+  run, tmp_path, monkeypatch, caplog, part, lost, fail
+):
+  run()
+
+  def failing(*_):
+    raise fail
+
+  monkeypatch.setattr(*part, failing)
+  found = run(overwrite=True)
+  assert found.frames == 9
+  left = {'boxes.csv', 'tracked.mp4', 'tracked.png'} - {lost}
+  # The picture of the earlier run is gone, too.
+  assert {path.name for path in found.files} == names(tmp_path) == left
+  assert len((tmp_path / 'boxes.csv').read_text().splitlines()) == 10
+  assert len(caplog.messages) == 1
+  assert f'{lost}: not written' in caplog.text
+
+
+@pytest.mark.parametrize('shape', [(4, 9000), (9000, 4), (1, 1), (61, 83)])
+def test_frames_of_any_size_can_be_drawn(run, shape):
+  assert len(run(image=np.zeros((*shape, 3), np.uint8)).files) == 3
+
+
+def test_on_a_full_disk_the_boxes_are_kept_and_the_video_is_named(
+  run, tmp_path, limit_file_size
+):
+  noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+  with limit_file_size(8192), pytest.raises(FullDiskError) as caught:
+    run(image=noise)
+  assert caught.value.filename == str(tmp_path / 'tracked.mp4')
+  assert names(tmp_path) == {'boxes.csv'}
+  assert len((tmp_path / 'boxes.csv').read_text().splitlines()) == 10
+
+
+def test_a_video_that_fills_the_disk_makes_room_for_the_boxes(
+  run, tmp_path, limit_file_size, monkeypatch
+):
+  discard = annotate.Pictures.discard_video
+  with limit_file_size(200) as end_limit:
+
+    def discard_and_make_room(pictures, error):
+      discard(pictures, error)
+      end_limit()
+
+    monkeypatch.setattr(
+      annotate.Pictures, 'discard_video', discard_and_make_room
+    )
+    with pytest.raises(FullDiskError) as caught:
+      run()
+  assert caught.value.filename == str(tmp_path / 'tracked.mp4')
+  rows = (tmp_path / 'boxes.csv').read_text().splitlines()
+  assert [row.split(',')[0] for row in rows] == ['frame', *map(str, range(9))]
+  assert names(tmp_path) == {'boxes.csv', 'tracked.png'}
+
+
+def test_boxes_that_cannot_be_written_are_named(run, tmp_path, limit_file_size):
+  with limit_file_size(200), pytest.raises(FullDiskError) as caught:
+    run()
+  assert caught.value.filename == str(tmp_path / 'boxes.csv')
+  assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize('count', [1, 5, 8, 16, 17, 1000])
 def test_the_sheet_spans_a_video_of_any_length(count):
-  sheet = annotate._Sheet()
+  sheet = _Sample()
   for i in range(count):
     sheet.add(np.array(i))
   chosen = [int(i) for i in sheet.chosen()]

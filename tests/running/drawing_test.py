@@ -1,4 +1,4 @@
-"""Tests of drawn boxes, videos and sheets of frames."""
+"""Tests of drawn boxes and sheets of frames."""
 
 import cv2
 import numpy as np
@@ -36,26 +36,6 @@ def test_a_box_that_is_not_finite_is_not_drawn():
   assert not frame.any()
 
 
-@pytest.mark.parametrize('fps', [30.0, 23.976, 14.9925], ids=str)
-def test_a_video_has_the_frames_and_rate_that_were_written(tmp_path, fps):
-  path = tmp_path / 'a.mp4'
-  writer = drawing.VideoWriter(path, fps)
-  # The sides are odd, so OpenCV's encoder cuts off a row and a column.
-  frame = np.full((61, 83, 3), RED, np.uint8)
-  for _ in range(5):
-    writer.write(frame)
-  writer.close()
-  capture = cv2.VideoCapture(str(path))
-  assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(fps, rel=1e-3)
-  frames = []
-  while (decoded := capture.read()[1]) is not None:
-    frames.append(decoded)
-  assert len(frames) == 5
-  assert frames[0].shape == (60, 82, 3)
-  # The codec is lossy; swapped channels would differ by 255.
-  assert np.abs(frames[0][..., ::-1].astype(int) - RED).max() < 20
-
-
 def test_a_sheet_has_four_frames_of_equal_width_per_row(tmp_path):
   path = tmp_path / 'sheet.png'
   drawing.write_sheet([black(), black(30, 80), *[black()] * 4], path)
@@ -67,6 +47,26 @@ def test_a_sheet_has_four_frames_of_equal_width_per_row(tmp_path):
   assert [p.name for p in tmp_path.iterdir()] == ['sheet.png']
 
 
-def test_a_sheet_that_cannot_be_written_raises_an_error(tmp_path):
-  with pytest.raises(RuntimeError, match=r'sheet\.png: cannot be written'):
-    drawing.write_sheet([black()], tmp_path / 'nowhere' / 'sheet.png')
+@pytest.mark.parametrize(
+  ('h', 'w', 'expected'),
+  [(9, 9000, (1, 320)), (9000, 9, (1280, 1)), (8, 8, (320, 320))],
+  ids=['wide', 'high', 'small'],
+)
+def test_a_frame_of_any_shape_has_a_cell(tmp_path, h, w, expected):
+  assert drawing.cell(black(h, w)).shape[:2] == expected
+  drawing.write_sheet([black(h, w)] * 2, tmp_path / 'sheet.png')
+  sheet = cv2.imread(str(tmp_path / 'sheet.png'))
+  assert sheet.shape == (expected[0], 640, 3)
+
+
+def test_a_sheet_that_cannot_be_written_is_named(tmp_path, limit_file_size):
+  noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+  path = tmp_path / 'sheet.png'
+  with limit_file_size(8192), pytest.raises(OSError, match='sheet') as caught:
+    drawing.write_sheet([noise], path)
+  assert caught.value.filename == str(path)
+  assert not list(tmp_path.iterdir())
+  nowhere = tmp_path / 'nowhere' / 'sheet.png'
+  with pytest.raises(FileNotFoundError) as caught:
+    drawing.write_sheet([noise], nowhere)
+  assert caught.value.filename == str(nowhere)
