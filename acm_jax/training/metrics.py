@@ -1,7 +1,10 @@
 """Writes the metrics of a run to metrics.jsonl and TensorBoard."""
 
+import contextlib
 import json
 import math
+import socket
+import time
 from pathlib import Path
 
 from absl import logging
@@ -37,15 +40,14 @@ class Writer:
     with replacing(path) as partial:
       partial.write_text(''.join(f'{row}\n' for row in kept))
     self._file = path.open('a')
-    self._tensorboard = _tensorboard(workdir)
+    self._events = _events(workdir)
 
   def __enter__(self) -> 'Writer':
     return self
 
   def __exit__(self, *_) -> None:
-    self._file.close()
-    if self._tensorboard is not None:
-      self._tensorboard.close()
+    with contextlib.closing(self._events or self._file), naming(self._path):
+      self._file.close()
 
   def write(self, step: int, values: Values) -> None:
     """Appends the metrics after `step` steps.
@@ -62,9 +64,8 @@ class Writer:
     with naming(self._path):
       self._file.write(json.dumps(row) + '\n')
       self._file.flush()
-    if self._tensorboard is not None:
-      for name, value in values.items():
-        self._tensorboard.add_scalar(name, value, step)
+    if self._events is not None:
+      self._events.write(step, values)
 
 
 def _step(row: str) -> float:
@@ -75,9 +76,9 @@ def _step(row: str) -> float:
     return math.inf
 
 
-def _tensorboard(folder: Path):
+def _events(folder: Path) -> '_Events | None':
   try:
-    from tensorboardX import SummaryWriter
+    return _Events(folder)
   except ImportError as error:
     logging.warning(
       'metrics are written to %s only (%s); install tensorboardX to write them '
@@ -86,4 +87,51 @@ def _tensorboard(folder: Path):
       error,
     )
     return None
-  return SummaryWriter(str(folder))
+
+
+class _Events:
+  """File of TensorBoard events.
+
+  Rows are written at once. The thread of tensorboardX's own `SummaryWriter`
+  ends on a full disk, after which the training would wait for it forever.
+  """
+
+  def __init__(self, folder: Path):
+    from tensorboardX import RecordWriter, summary
+    from tensorboardX.proto import event_pb2
+
+    self._event, self._scalar = event_pb2.Event, summary.scalar
+    # TensorBoard finds a file by this beginning of its name.
+    name = f'events.out.tfevents.{time.time():.0f}.{socket.gethostname()}'
+    self._path = folder / name
+    with naming(self._path):
+      self._file = RecordWriter(str(self._path))
+    self._append(file_version='brain.Event:2')
+
+  def write(self, step: int, values: Values) -> None:
+    """Appends the metrics after `step` steps.
+
+    Raises:
+      OSError: The metrics cannot be written.
+    """
+    scalars = [
+      value
+      for name, number in values.items()
+      for value in self._scalar(name, number).value
+    ]
+    self._append(step=step, summary={'value': scalars})
+
+  def close(self) -> None:
+    """Closes the file.
+
+    Raises:
+      OSError: The last metrics cannot be written.
+    """
+    with naming(self._path):
+      self._file.close()
+
+  def _append(self, **fields) -> None:
+    event = self._event(wall_time=time.time(), **fields)
+    with naming(self._path):
+      self._file.write(event.SerializeToString())
+      self._file.flush()
