@@ -6,11 +6,12 @@ written after the shard, so a shard with such a file is complete. Interrupted
 work can therefore resume, and several processes can write at the same time.
 """
 
+import contextlib
 import io
 import itertools
 import json
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from etils import epath
 from acm_jax.datasets import crops
 from acm_jax.datasets.track import Track
 from acm_jax.host.progress import Progress
-from acm_jax.host.staging import replacing, staged
+from acm_jax.host.staging import full_disk, replacing, staged
 from data_pipelines import clip_set, clips, host_tensorflow, manifests
 from data_pipelines.clips import Clip, Cut, Report
 
@@ -273,7 +274,18 @@ class _Records:
     return self
 
   def __exit__(self, *_):
-    self._file.close()
+    with self._full_disk():
+      self._file.close()
+
+  @contextlib.contextmanager
+  def _full_disk(self) -> Iterator[None]:
+    """Raises TensorFlow's error of a full disk as an OSError."""
+    try:
+      yield
+    except self._tf.errors.OpError as error:
+      if full := full_disk(error.message):
+        raise full from error
+      raise
 
   def begin(self, track: Track) -> None:
     """Starts a track; all clips up to the next call belong to this track."""
@@ -309,7 +321,8 @@ class _Records:
       columns['shard'].append(0)
       columns['offset'].append(self._position + _RECORD_HEAD + begin)
       columns['length'].append(len(jpeg))
-    self._file.write(data)
+    with self._full_disk():
+      self._file.write(data)
     self._position += _RECORD_HEAD + len(data) + _RECORD_TAIL
 
   def columns(self) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ import pytest
 
 from acm_jax.datasets import crops
 from acm_jax.datasets.track import Track
+from acm_jax.host.staging import FullDiskError
 from data_pipelines import clip_set as clip_sets
 from data_pipelines import clip_writer, host_tensorflow
 from data_pipelines.clip_set import ClipSet
@@ -211,3 +212,23 @@ def test_the_manifest_holds_the_settings_as_json(clip_folder):
   manifest = json.loads((clip_folder / 'manifest.json').read_text())
   assert manifest['settings']['synthetic']['sequences'] == 4
   assert manifest['crop_size'] == 255
+
+
+@pytest.mark.parametrize(
+  ('size', 'name'),
+  [
+    (300, 'clips-00000.tfrecord'),
+    (10_000, 'part-00000.npz'),
+    (25_000, 'index/track_name.npy'),
+  ],
+)
+def test_a_full_disk_names_the_file_and_leaves_nothing(
+  tmp_path, limit_file_size, monkeypatch, size, name
+):
+  # Long names need more room in the index than the images do in the shards.
+  tracks = [track([[5, 5, 20, 10]], name=letter * 4000) for letter in 'ab']
+  monkeypatch.setattr(clip_writer, '_TRACKS_PER_SHARD', 1)
+  with limit_file_size(size), pytest.raises(FullDiskError) as caught:
+    clip_writer.write(tracks, tmp_path / 'set', cut=Cut(crop_size=64))
+  assert caught.value.filename == str(tmp_path / 'set' / name)
+  assert not list(tmp_path.iterdir())

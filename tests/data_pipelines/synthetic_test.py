@@ -6,6 +6,7 @@ import pytest
 
 from acm_jax.datasets import layouts, sequences
 from acm_jax.geometry import boxes
+from acm_jax.host.staging import FullDiskError
 from data_pipelines import synthetic, synthetic_scene
 from data_pipelines.synthetic_textures import Textures
 
@@ -129,4 +130,15 @@ def test_an_invalid_request_writes_nothing(
 ):
   monkeypatch.chdir(tmp_path)
   refuse(synthetic, '--out', 'out', *extra, message=message)
+  assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_names_the_file_and_leaves_nothing(
+  tmp_path, limit_file_size
+):
+  out = tmp_path / 'out'
+  with limit_file_size(1000), pytest.raises(FullDiskError) as caught:
+    synthetic.write_folder(out, sequences=1, frames=1, seed=0)
+  image = out / 'synthetic-0000' / 'img' / '000001.jpg'
+  assert caught.value.filename == str(image)
   assert not list(tmp_path.iterdir())
