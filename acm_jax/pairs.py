@@ -48,10 +48,12 @@ def main(values: flags.FlagValues) -> None:
   """Writes the sheet of pairs."""
   sections = values.config.to_dict()
   plan = make_plan(sections)
-  data_dir = values.data_dir or os.environ.get('ACM_DATA')
+  data_dir = values.data_dir or os.environ.get('ACM_DATA', '')
   with section('sets'):
     sets = data.find_sets(
-      sections['sets'], data_dir, Path(values.workdir or 'runs')
+      sections['sets'],
+      os.path.expanduser(data_dir) or None,
+      Path(values.workdir or 'runs'),
     )
   with section('data'):
     show.write_sheet(

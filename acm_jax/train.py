@@ -44,11 +44,11 @@ def main(values: flags.FlagValues) -> None:
   """Trains a new run, or resumes the run in `--workdir`."""
   name = config_flags.get_config_filename(values['config'])
   processes.join()
-  data_dir = values.data_dir or os.environ.get('ACM_DATA')
+  data_dir = values.data_dir or os.environ.get('ACM_DATA', '')
   train(
     values.config,
     Path(values.workdir or Path('runs', Path(name.partition(':')[0]).stem)),
-    data_dir=data_dir or None,
+    data_dir=os.path.expanduser(data_dir) or None,
     init_from=values.init_from,
     teacher=values.teacher,
     validation_dir=values.validation_dir,

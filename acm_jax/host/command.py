@@ -17,6 +17,7 @@ command has a flag of the same name, the runner prints the flag instead:
 """
 
 import logging
+import os
 import re
 import sys
 import textwrap
@@ -56,7 +57,7 @@ def run(
     doc: Text that `--help` prints above the flags.
     argv: Command line, program name first (default: `sys.argv`).
   """
-  argv = list(sys.argv if argv is None else argv)
+  argv = list(map(_with_home, sys.argv if argv is None else argv))
   values = flags.FlagValues()
   text = 'Show the traceback of an error.'
   flags.DEFINE_bool('debug', False, text, flag_values=values)
@@ -82,6 +83,17 @@ def run(
     refused = isinstance(error, (ValueError, flags.Error, *MISNAMED))
     return REFUSED if refused else FAILED
   return DONE
+
+
+def _with_home(argument: str) -> str:
+  """Replaces `~` at the beginning of paths, as a shell does.
+
+  Shells leave out paths in quotes, paths in lists, and paths directly behind a
+  flag: --out=~/tracked.
+  """
+  flag = re.match(r'(--?[\w.]+=)?', argument)[0]
+  paths = argument.removeprefix(flag).split(',')
+  return flag + ','.join(map(os.path.expanduser, paths))
 
 
 def _flags_help(values: flags.FlagValues) -> str:

@@ -37,7 +37,7 @@ def find(folder: str) -> Path:
     FileNotFoundError: There is neither a folder nor a model of this name.
     ValueError: There are both.
   """
-  path = Path(folder)
+  path = Path(folder).expanduser()
   if folder not in names():
     if path.is_dir():
       return path

@@ -145,6 +145,9 @@ def make_synthetic(
   textures = section['textures']
   synthetic_set.ensure(
     workdir / 'data' / SYNTHETIC,
-    **{**section, 'textures': Path(textures) if textures else None},
+    **{
+      **section,
+      'textures': Path(textures).expanduser() if textures else None,
+    },
     crop_size=crop_size,
   )

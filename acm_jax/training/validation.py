@@ -113,7 +113,7 @@ def load(
       f'folder of {config.benchmark}'
     )
   with section('validation'):
-    held_out = _find(config, Path(root))
+    held_out = _find(config, Path(root).expanduser())
   pairs = template_gap.draw(held_out, tracker, config.pairs)
   return Validator(tracker, hparams, held_out, pairs, precision)
 

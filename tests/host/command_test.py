@@ -110,3 +110,23 @@ def test_help_shows_choices_defaults_and_that_a_flag_may_be_repeated(
     '  --box: Box; may be repeated.',
     '  --check: Check.',
   ]
+
+
+@pytest.mark.parametrize(
+  ('argument', 'expected'),
+  [
+    ('--a=~/b', '--a=HOME/b'),
+    ('~/b', 'HOME/b'),
+    ('~', 'HOME'),
+    ('--a=x,~/b', '--a=x,HOME/b'),
+    ('--config=~/a.py:tiny', '--config=HOME/a.py:tiny'),
+    ('--config.a.b=~/c', '--config.a.b=HOME/c'),
+    ('--a=~/b=c', '--a=HOME/b=c'),
+    ('--a=b/~/c', '--a=b/~/c'),
+    ('--a=~no_such_user/b', '--a=~no_such_user/b'),
+    ('a=~/b', 'a=~/b'),
+  ],
+)
+def test_the_home_folder_is_found_in_all_paths(monkeypatch, argument, expected):
+  monkeypatch.setenv('HOME', 'HOME')
+  assert command._with_home(argument) == expected
