@@ -1,0 +1,110 @@
+"""Numbers of frames: constant and varying rates, gaps and jumps of time."""
+
+import numpy as np
+import pytest
+
+from acm_jax.datasets.frame_numbers import Numbering, constant_step
+
+SECOND = 1000.0
+
+
+def number(timestamps, step, packets=(), durations=None, first=None):
+  """Returns the numbers of frames, and the numbers of missing frames."""
+  numbering = Numbering(step, SECOND, first)
+  for timestamp in packets:
+    numbering.add_packet(timestamp)
+  found = []
+  for index, timestamp in enumerate(timestamps):
+    duration = durations[index] if durations else None
+    numbered = numbering.add_frame(timestamp, duration)
+    found.append(numbered and numbered[0])
+  numbering.end(None)
+  return found, [n for numbers in numbering.missing for n in numbers]
+
+
+@pytest.mark.parametrize('rate', [23.976, 25, 59.94, 240], ids=str)
+def test_a_constant_rate_is_found_in_rounded_timestamps(rate):
+  timestamps = np.rint(np.arange(250) * SECOND / rate).astype(int)
+  damaged = np.delete(timestamps, [*range(3, 20), 100, 180]).tolist()
+  # Rounding at both ends of a run of frames, spread over the run.
+  assert constant_step(damaged) == pytest.approx(SECOND / rate, abs=0.02)
+
+
+def test_a_varying_rate_has_no_step():
+  rng = np.random.default_rng(0)
+  assert constant_step(np.cumsum(rng.integers(20, 70, 100)).tolist()) is None
+
+
+@pytest.mark.parametrize('timestamps', [[], [5], [5, 5]], ids=str)
+def test_a_single_frame_has_no_step(timestamps):
+  assert constant_step(timestamps) is None
+
+
+def test_gaps_of_time_count_as_frames_at_a_constant_rate():
+  found = number([0, 33, 67, 200, 233, 400], SECOND / 30)
+  assert found == ([0, 1, 2, 6, 7, 12], [3, 4, 5, 8, 9, 10, 11])
+
+
+def test_gaps_of_time_are_normal_if_the_rate_varies():
+  assert number([0, 20, 95, 100], None) == ([0, 1, 2, 3], [])
+
+
+def test_packets_without_a_frame_count_if_the_rate_varies():
+  packets = 0, 20, 95, 100
+  found = number([0, 100], None, packets, durations=[20, 30])
+  assert found == ([0, 3], [1, 2])
+
+
+def test_two_packets_of_one_frame_count_once():
+  packets = range(0, 160, 20)
+  assert number([0, 40, 80, 120], 40.0, packets) == ([0, 1, 2, 3], [])
+
+
+def test_a_frame_with_a_long_duration_is_followed_by_the_next_number():
+  found = number([0, 40, 160, 200], 40.0, durations=[40, 120, 40, 40])
+  assert found == ([0, 1, 2, 3], [])
+
+
+def test_missing_first_frames_count():
+  assert number([80, 120], 40.0, first=0) == ([2, 3], [0, 1])
+
+
+def test_a_frame_before_the_stated_beginning_is_the_first_one():
+  assert number([0, 40, 80], 40.0, first=80) == ([0, 1, 2], [])
+
+
+def test_numbers_go_on_where_time_starts_again():
+  times = [*range(0, 4000, 40)] * 2
+  assert number(times, 40.0) == ([*range(200)], [])
+
+
+def test_a_timestamp_that_cannot_be_right_loses_no_number():
+  times = [0, 40, 10**15, 120, 160]
+  assert number(times, 40.0) == ([0, 1, 2, 3, 4], [])
+
+
+def test_a_frame_that_comes_too_late_has_no_number():
+  assert number([0, 40, 120, 80, 160], 40.0) == ([0, 1, 3, None, 4], [2])
+
+
+def test_frames_without_timestamps_are_counted():
+  assert number([None] * 3, 40.0) == ([0, 1, 2], [])
+
+
+def test_missing_last_frames_count():
+  numbering = Numbering(40.0, SECOND)
+  numbering.add_frame(0, None)
+  numbering.end(200.0)
+  assert numbering.missing == [range(1, 5)]
+
+
+def test_last_packets_without_a_frame_count():
+  found = number([0], 40.0, packets=[0, 40, 80])
+  assert found == ([0], [1, 2])
+
+
+def test_times_are_seconds_since_the_first_frame():
+  numbering = Numbering(None, SECOND)
+  times = [numbering.add_frame(t, None)[1] for t in (1500, 1520, 1600)]
+  # Rounding of binary fractions.
+  assert times == pytest.approx([0, 0.02, 0.1])
