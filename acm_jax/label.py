@@ -35,7 +35,7 @@ def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   model_flags.define(values)
   required = {'required': True, 'flag_values': values}
-  video = 'Video file or folder of images.'
+  video = 'Video file, folder or names of images, or address of a video.'
   flags.DEFINE_multi_string('video', None, video, **required)
   flags.DEFINE_string(
     'out', None, 'Output folder; must not exist yet.', **required

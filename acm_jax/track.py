@@ -1,11 +1,15 @@
 """Tracks targets through a video.
 
-Writes three files. boxes.csv has the columns frame, target, x, y, w, h (px,
-0-based), score, lost (0 or 1) and margin (the score minus the highest score of
-the locations outside the box). tracked.mp4 is the video with the boxes drawn
-in. tracked.png is a sheet of frames. With --video_out, the video has another
-name or format. Existing files of these names are only replaced with
---overwrite.
+Writes three files. boxes.csv has the columns frame (position in the video, from
+0), target, x, y, w, h (px, 0-based), score, lost (0 or 1), margin (the score
+minus the highest score of the locations outside the box) and time (s; nan for
+images). Frames that cannot be decoded have no row. tracked.mp4 is the video
+with the boxes drawn in. tracked.png is a sheet of frames. With --video_out, the
+video has another name or format. Existing files of these names are only
+replaced with --overwrite.
+
+Of a stream or a camera, the newest frame is tracked. Frames that arrive in the
+meantime are dropped; they count in the column frame. Ctrl-C ends tracking.
 
 Examples:
   acm-jax track --checkpoint runs/siamban_acm --video dog.mp4 \\
@@ -30,7 +34,11 @@ def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   model_flags.define(values)
   required = {'required': True, 'flag_values': values}
-  video = 'Video file, folder of images or camera number.'
+  video = (
+    'Video file, folder of images, names of images (img/%04d.jpg or '
+    'img/*.png), address (rtsp://... or http://...) or camera (0 or '
+    '/dev/video0).'
+  )
   flags.DEFINE_string('video', None, video, **required)
   box = 'Box X,Y,W,H of a target in the first frame, px.'
   flags.DEFINE_multi_string('box', None, box, **required)

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from acm_jax.datasets.video_files import Frame
+
 # Frames are compared as thumbnails: side of a thumbnail, px, and number of
 # levels per colour channel in its histogram.
 _SIDE, _LEVELS = 32, 8
@@ -31,7 +33,7 @@ class Stretch(NamedTuple):
 
 
 def stretches(
-  frames: Iterable[UInt8[np.ndarray, '_ _ 3']],
+  frames: Iterable[Frame],
   length: int,
   every: int = 1,
   starts: Collection[int] | None = None,
@@ -39,7 +41,7 @@ def stretches(
   """Splits a video into stretches, none of which contains a hard cut.
 
   Args:
-    frames: RGB frames of a video; a change of their size counts as a cut.
+    frames: Frames of a video; a change of their size counts as a cut.
     length: Maximum number of frames in a stretch, after sampling.
     every: Sampling step: a stretch holds every `every`-th frame of the video,
       counted from the first frame of the stretch.
@@ -49,7 +51,7 @@ def stretches(
       each stretch begins where the previous one ended.
   """
   stretch, before = Stretch([], []), None
-  for number, frame in enumerate(frames):
+  for frame, number, _ in frames:
     starts_here = starts is None or number in starts
     full = len(stretch.frames) == length
     ends = full or is_cut(before, frame) or (starts is not None and starts_here)

@@ -65,7 +65,7 @@ def boxes_file(folder, text):
     ('0,1,2,30,40\n0.5,1,2,30,40', 'row 2: 0.5 is not a frame number; count'),
     ('-1,1,2,30,40', 'row 1: -1 is not a frame'),
     ('0,900,2,30,40', 'square frame 0: box 900,2,30,40 lies outside'),
-    ('50,1,2,30,40', 'square: the video ends before frame 50'),
+    ('50,1,2,30,40', 'square: frame 50 does not exist or cannot be decoded'),
   ],
   ids=['empty', 'header', 'short', 'part', 'negative', 'outside', 'beyond'],
 )

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from acm_jax import track
+from acm_jax.datasets import videos
+from tests.datasets import stamped_videos
 
 FILES = {'boxes.csv', 'tracked.mp4', 'tracked.png'}
 HEADER = ['frame', 'target', 'x', 'y', 'w', 'h', 'score', 'lost', 'margin']
+HEADER.append('time')
 
 
 @pytest.fixture
@@ -44,7 +47,9 @@ def test_the_table_has_a_row_per_frame_and_target(run_command, flags, tmp_path):
   assert order == [(f, t) for f in range(6) for t in range(2)]
   assert [float(rows[1][k]) for k in 'xywh'] == [100.5, 80, 40, 30]
   numbers = np.array([[float(v) for v in row.values()] for row in rows])
-  assert np.isfinite(numbers).all()
+  assert np.isfinite(numbers[:, :-1]).all()
+  # Nothing is known about when images were taken.
+  assert np.isnan(numbers[:, -1]).all()
   assert set(numbers[:, HEADER.index('lost')]) <= {0, 1}
 
 
@@ -66,6 +71,27 @@ def test_the_written_video_has_the_frames_and_rate_of_the_input(
     shapes.append(frame.shape)
   assert shapes == [(240, 320, 3)] * 6
   assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(23.976, abs=1e-2)
+
+
+def test_rows_have_the_numbers_and_times_of_a_damaged_video(
+  run_command, flags, tmp_path, monkeypatch, caplog
+):
+  path = stamped_videos.write(tmp_path / 'a.mkv')
+  stamped_videos.cut(path, 0.3, 0.5)
+  frames = list(videos.open_video(str(path)).frames)
+  monkeypatch.setenv('HOME', str(tmp_path))
+  argv = flags(video='~/a.mkv', box='30,20,40,40')
+  code, _, errors = run_command(track, *argv)
+  assert code == 0, errors
+  assert f'a.mkv: {40 - len(frames)} of 40 frames cannot be' in caplog.text
+  with (tmp_path / 'out' / 'boxes.csv').open() as file:
+    rows = list(csv.DictReader(file))
+  numbers = [stamped_videos.stamp(frame.image) for frame in frames]
+  assert 20 < len(numbers) < 40
+  assert [int(row['frame']) for row in rows] == numbers
+  times = [float(row['time']) for row in rows]
+  # Times are written in milliseconds.
+  assert times == pytest.approx(np.array(numbers) / 25, abs=1e-3)
 
 
 @pytest.mark.parametrize(

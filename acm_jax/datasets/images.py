@@ -18,7 +18,7 @@ from absl import logging
 
 from acm_jax.host.listing import is_hidden
 
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
+SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 
 _File = TypeVar('_File')
 

@@ -1,20 +1,36 @@
-"""Frames of a video file, a folder of images or a camera."""
+"""Frames of a video file, images, a network stream or a camera."""
 
 import dataclasses
-import os
-from collections.abc import Iterator
+import glob
+import math
+import re
+import urllib.parse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from absl import logging
 from jaxtyping import UInt8
 
 from acm_jax.datasets import images
+from acm_jax.datasets.live import Newest
 from acm_jax.datasets.sequences import read_frame
+from acm_jax.datasets.video_files import (
+  DEFAULT_FPS,
+  Frame,
+  VideoFile,
+  frame_rate,
+  to_rgb,
+)
 
-DEFAULT_FPS = 30.0
+# Names that benchmarks give to the folder of a video's images.
+_IMAGE_FOLDERS = ('img', 'color')
 _TEXT = ('.csv', '.json', '.txt')
+_ADDRESS = re.compile(r'[a-z][a-z0-9+.-]+://', re.IGNORECASE)
+# User name and password in an address, which are not printed.
+_LOGIN = re.compile(r'(?<=://)[^/@]*@')
+# Place of the number in the names of images: `%04d` or `%d`.
+_PLACE = re.compile(r'%(?:0(\d+))?d')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,90 +38,160 @@ class Video:
   """An opened video.
 
   Attributes:
-    frames: RGB frames, read one at a time.
+    frames: Frames, read one at a time. If a live source is faster than the
+      reader, only the newest frame is kept.
     fps: Frames per second, `DEFAULT_FPS` if the source does not state it.
-    length: Number of frames, or None if unknown before reading.
+    length: Number of frames, with those that cannot be decoded, or None if
+      unknown before reading.
     live: Whether frames arrive in real time, without a known end.
+    name: Name of the file without its suffix, or of the folder.
   """
 
-  frames: Iterator[UInt8[np.ndarray, 'h w 3']]
+  frames: Iterator[Frame]
   fps: float
   length: int | None
   live: bool = False
+  name: str = ''
 
 
 def open_video(source: str) -> Video:
-  """Opens a video file, a folder of images or a camera.
+  """Opens a video.
 
   Args:
-    source: Path of a video file or of a folder of images, or number of a
-      camera.
+    source: Path of a video file, of an image or of a folder of images. If
+      nothing has this path: address of a video or a stream
+      (`rtsp://HOST/PATH`), number of a camera (`0`), names of images with a
+      place for the number (`img/%04d.jpg`), or a pattern (`img/*.png`) that
+      matches the images of a folder or one other path. Also the device of a
+      camera (`/dev/video0`).
 
   Raises:
-    FileNotFoundError: The path does not exist.
+    FileNotFoundError: There is no such path, or no name matches the pattern.
     ValueError: The folder has no images, their order is unknown
-      (`images.in_order`), or no frame can be read from the file or the camera.
+      (`images.in_order`), a pattern matches several videos, or no frame can be
+      read.
   """
-  if source.isdecimal():
-    failure = (
-      f'camera {source}: no frame could be read; check that it is connected '
-      'and that no other program uses it'
-    )
-    return _capture(int(source), failure)
   path = Path(source)
   if path.is_dir():
-    paths = images.of_folder(path)
-    frames = (read_frame(image) for image in paths)
-    return Video(frames, DEFAULT_FPS, len(paths))
-  if not path.is_file():
-    raise FileNotFoundError(
-      f'{path}: no such video file or folder; check the path, or give the '
-      'number of a camera'
-    )
+    return _of_folder(path, images.of_folder(path))
+  if path.is_file():
+    return _of_file(path)
+  if device := re.fullmatch(r'(?:/dev/video)?(\d+)', str(_target(path))):
+    return _of_camera(int(device[1]), source)
+  if _ADDRESS.match(source):
+    shown = _LOGIN.sub('', source)
+    name = Path(urllib.parse.urlsplit(source).path).stem
+    return _decoded(VideoFile(source, shown), shown, name)
+  if _PLACE.search(path.name):
+    return _of_folder(path.parent, _with_numbers(path))
+  if glob.has_magic(source) and (found := sorted(glob.glob(source))):
+    return _of_matches(source, list(map(Path, found)))
+  raise FileNotFoundError(
+    f'{source}: no such video file or folder; check the path, or give a '
+    'pattern of images, an address, or the number of a camera'
+  )
+
+
+def _target(path: Path) -> Path:
+  """Returns the device that a link in /dev refers to, or the path itself."""
+  return path.resolve() if path.is_char_device() else path
+
+
+def _of_file(path: Path) -> Video:
+  if images.is_image(path.name):
+    return _of_images([path], path.stem)
   if path.suffix.lower() in _TEXT:
     # FFmpeg would accept the file and render its text as a video.
     raise ValueError(
       f'{path}: is a text file, not a video; give a video file or a folder of '
       'images'
     )
-  return _capture(
-    str(path), f'{path}: cannot be decoded as a video; re-encode it'
+  # In a relative path, FFmpeg would take the part before a colon as a protocol.
+  shown = str(path)
+  return _decoded(VideoFile(str(path.absolute()), shown), shown, path.stem)
+
+
+def _decoded(file: VideoFile, shown: str, name: str) -> Video:
+  if not file.live:
+    return Video(file.frames(), file.fps, file.length, name=name)
+  frames = (
+    Frame(to_rgb(arrival.item), *arrival[1:])
+    for arrival in Newest(file.pictures(), shown)
   )
+  return Video(frames, file.fps, None, live=True, name=name)
 
 
-def _capture(source: int | str, failure: str) -> Video:
-  # By default, FFmpeg prints the problem to stderr, in addition to the error
-  # that is raised.
-  os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
-  capture = cv2.VideoCapture(source)
-  ok, first = capture.read()
-  if not ok:
+def _of_folder(folder: Path, paths: Sequence[Path]) -> Video:
+  folder = folder.resolve()
+  if folder.name in _IMAGE_FOLDERS:
+    folder = folder.parent
+  return _of_images(paths, folder.name)
+
+
+def _of_images(paths: Sequence[Path], name: str) -> Video:
+  frames = (
+    # Images are shown at no time.
+    Frame(read_frame(path), number, math.nan)
+    for number, path in enumerate(paths)
+  )
+  return Video(frames, DEFAULT_FPS, len(paths), name=name)
+
+
+def _with_numbers(pattern: Path) -> list[Path]:
+  """Returns the images whose names match a pattern such as `%04d.jpg`."""
+  place = _PLACE.search(pattern.name)
+  before, after = pattern.name[: place.start()], pattern.name[place.end() :]
+  name = re.compile(
+    f'{re.escape(before)}(\\d{{{int(place[1] or 1)},}}){re.escape(after)}'
+  )
+  found = {}
+  for path in pattern.parent.glob('*'):
+    if match := name.fullmatch(path.name):
+      found[int(match[1])] = path
+  if not found:
+    raise FileNotFoundError(
+      f'{pattern}: no image has a name of this form; check the path'
+    )
+  return [path for _, path in sorted(found.items())]
+
+
+def _of_matches(source: str, paths: list[Path]) -> Video:
+  if len(paths) == 1:
+    return open_video(str(paths[0]))
+  found = [path for path in paths if images.is_image(path.name)]
+  folders = {path.parent for path in found}
+  if len(folders) != 1:
+    raise ValueError(
+      f'{source}: matches {len(paths)} paths, such as {paths[0]} and '
+      f'{paths[1]}; give one video, or the images of one folder'
+    )
+  (folder,) = folders
+  names = images.in_order((path.name for path in found), str(folder))
+  return _of_folder(folder, [folder / name for name in names])
+
+
+def _of_camera(number: int, source: str) -> Video:
+  capture = cv2.VideoCapture(number)
+  if not capture.read()[0]:
     capture.release()
-    raise ValueError(failure)
-
-  length = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-
-  def frames():
-    frame, count = first, 0
-    try:
-      while frame is not None:
-        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-        count += 1
-        _, frame = capture.read()
-    finally:
-      capture.release()
-    if count < length:
-      # This is only a warning, because the headers of some files state too many
-      # frames.
-      logging.warning(
-        '%s: only %d of %d frames could be decoded', source, count, length
-      )
-
-  fps = capture.get(cv2.CAP_PROP_FPS)
-  live = isinstance(source, int)
-  return Video(
-    frames(),
-    fps if 0 < fps < 1000 else DEFAULT_FPS,
-    length if length > 0 and not live else None,
-    live,
+    raise ValueError(
+      f'camera {source}: no frame could be read; check that it is connected '
+      'and that no other program uses it'
+    )
+  frames = (
+    Frame(cv2.cvtColor(arrival.item, cv2.COLOR_BGR2RGB), *arrival[1:])
+    for arrival in Newest(_captured(capture), f'camera {source}')
   )
+  fps = frame_rate(capture.get(cv2.CAP_PROP_FPS))
+  return Video(frames, fps, None, live=True, name=f'camera {source}')
+
+
+def _captured(
+  capture: cv2.VideoCapture,
+) -> Iterator[UInt8[np.ndarray, 'h w 3']]:
+  """Yields the BGR frames of a camera until it fails."""
+  try:
+    while (frame := capture.read()[1]) is not None:
+      yield frame
+  finally:
+    capture.release()

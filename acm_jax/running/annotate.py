@@ -8,6 +8,7 @@ from typing import NamedTuple, TextIO
 import numpy as np
 from jaxtyping import Float
 
+from acm_jax.datasets.video_files import Frame
 from acm_jax.datasets.videos import Video
 from acm_jax.host.progress import progress
 from acm_jax.host.staging import FullDiskError, naming, replacing
@@ -15,7 +16,7 @@ from acm_jax.running.pictures import Pictures
 from acm_jax.running.video_writer import check_suffix
 from acm_jax.tracking.video_tracker import Result, VideoTracker
 
-HEADER = 'frame,target,x,y,w,h,score,lost,margin'
+HEADER = 'frame,target,x,y,w,h,score,lost,margin,time'
 
 
 class Annotated(NamedTuple):
@@ -36,13 +37,15 @@ def annotate(
 ) -> Annotated:
   """Tracks targets and writes boxes.csv, a video and tracked.png.
 
-  boxes.csv has one row per frame and target: frame, target, x, y, w, h (px,
-  0-based), score, lost (0 or 1), margin (the score minus the highest score of
-  the locations outside the box). The video shows the boxes, and tracked.png
-  shows a few frames of the video in a grid. boxes.csv is complete before the
-  other two files; if one of them cannot be written, a warning says so, and
-  boxes.csv is kept. Ctrl-C stops tracking early, as is usual with a camera. The
-  results of all frames tracked so far are still written.
+  boxes.csv has one row per frame and target: frame (position in the video, from
+  0), target, x, y, w, h (px, 0-based), score, lost (0 or 1), margin (the score
+  minus the highest score of the locations outside the box), time (s, nan if
+  unknown). Frames that cannot be decoded have no row. The video shows the
+  boxes, and tracked.png shows a few frames of the video in a grid. boxes.csv is
+  complete before the other two files; if one of them cannot be written, a
+  warning says so, and boxes.csv is kept. Ctrl-C stops tracking early, as is
+  usual with a camera. The results of all frames tracked so far are still
+  written.
 
   Args:
     tracker: Tracker that follows the targets.
@@ -73,7 +76,8 @@ def annotate(
   out.mkdir(parents=True, exist_ok=True)
   video_out.parent.mkdir(parents=True, exist_ok=True)
   to_track, to_draw = itertools.tee(video.frames)
-  tracked = tracker.track(to_track, boxes_xywh, ahead=0 if video.live else 1)
+  images = (frame.image for frame in to_track)
+  tracked = tracker.track(images, boxes_xywh, ahead=0 if video.live else 1)
   tracked = progress(tracked, 'tracking', video.length, 'frames')
   count = 0
   with contextlib.closing(Pictures(video_out, sheet, video.fps)) as pictures:
@@ -81,9 +85,9 @@ def annotate(
       print(HEADER, file=table)
       try:
         for results, frame in zip(tracked, to_draw, strict=False):
-          _write_rows(table, count, results)
+          _write_rows(table, frame, results)
           _flush(table, boxes, pictures)
-          pictures.add(frame, results)
+          pictures.add(frame.image, results)
           count += 1
       except KeyboardInterrupt:
         if count == 0:
@@ -91,11 +95,14 @@ def annotate(
     return Annotated(count, [boxes, *pictures.finish()])
 
 
-def _write_rows(table: TextIO, index: int, results: list[Result]) -> None:
+
+
+def _write_rows(table: TextIO, frame: Frame, results: list[Result]) -> None:
   for target, result in enumerate(results):
     numbers = ','.join(f'{value:.3f}' for value in (*result.box, result.score))
     print(
-      f'{index},{target},{numbers},{int(result.lost)},{result.margin:.3f}',
+      f'{frame.number},{target},{numbers},{int(result.lost)},'
+      f'{result.margin:.3f},{frame.time:.3f}',
       file=table,
     )
 

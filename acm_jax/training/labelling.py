@@ -40,8 +40,6 @@ _MOVING_PER_STILL = 3
 # box of a proposed target settle on an object. _CANDIDATES: Number of proposals
 # in a stretch, as a multiple of `Settings.targets`.
 _SETTLE, _CANDIDATES = 8, 2
-# Names that benchmarks give to the folder of a video's images.
-_IMAGE_FOLDERS = ('img', 'color')
 
 # Outcomes of a stretch, as reports print them.
 SHORT, EMPTY, FOLLOWED = 'too short', 'without a proposal', 'followed'
@@ -89,7 +87,7 @@ class Clip(NamedTuple):
   """A video and the initial boxes of its targets.
 
   Attributes:
-    source: Video file or folder of images.
+    source: Video, as for `open_video`.
     starts: Boxes x, y, w, h, px, 0-based, from which tracking starts. Keys are
       the numbers of the frames that the boxes belong to, counted from 0. None
       to propose boxes automatically.
@@ -148,7 +146,7 @@ def read_clips(videos: Sequence[str], starts: Sequence[str] = ()) -> list[Clip]:
   """Reads the initial boxes of the targets in each video.
 
   Args:
-    videos: Video files or folders of images.
+    videos: Videos, as for `open_video`.
     starts: Files of boxes, one per video, with rows frame,x,y,w,h. Frames are
       counted from 0; boxes are in px, 0-based (default: boxes are proposed).
 
@@ -199,25 +197,28 @@ def label(
   Raises:
     OSError: A video does not exist, or a file cannot be written.
     RuntimeError: No track was kept.
-    ValueError: `out` exists, a video is a camera or cannot be read, or an
-      initial box cannot be tracked or belongs to a frame after the video's end.
+    ValueError: `out` exists, a video is live or cannot be read, or an
+      initial box cannot be tracked or belongs to a frame that does not exist.
   """
   # Checks all videos before hours of work on the first ones.
+  names = []
   for clip in clips:
-    if open_video(clip.source).live:
+    video = open_video(clip.source)
+    names.append(video.name)
+    if video.live:
       raise ValueError(
-        f'{clip.source}: cannot label a camera; record a video file and label '
-        'the file'
+        f'{clip.source}: cannot label a camera or a stream; record a video '
+        'file and label the file'
       )
   reports = []
   with staged(out) as folder, Progress(out.name, None, 'frames') as shown:
     done = 0
-    for number, clip in enumerate(clips):
+    for number, (clip, name) in enumerate(zip(clips, names, strict=True)):
       report = Report(clip.source)
       reports.append(report)
-      prefix = folder / f'{_video_name(clip.source)}.{number:03d}'
+      prefix = folder / f'{name}.{number:03d}'
       for _ in _label_clip(tracker, clip, prefix, settings, report):
-        shown.update(done + report.frames, Path(clip.source).name)
+        shown.update(done + report.frames, name)
       done += report.frames
     if not total(reports).tracks[KEPT]:
       raise RuntimeError(
@@ -294,14 +295,6 @@ def _read_starts(path: Path) -> dict[int, Float[np.ndarray, 'n 4']]:
   return {n: np.array(box, np.float32) for n, box in boxes.items()}
 
 
-def _video_name(source: str) -> str:
-  """Derives the name of a video from its path."""
-  path = Path(source).resolve()
-  if path.name in _IMAGE_FOLDERS:
-    path = path.parent
-  return path.name if path.is_dir() else path.stem
-
-
 def _label_clip(
   tracker: VideoTracker,
   clip: Clip,
@@ -336,10 +329,10 @@ def _label_clip(
       report.frames += len(stretch.frames)
     report.seconds = time.monotonic() - begun
     yield
-  if beyond := set(clip.starts or ()) - seen:
+  if absent := set(clip.starts or ()) - seen:
     raise ValueError(
-      f'{clip.source}: the video ends before frame {min(beyond)}, for which a '
-      'box is given; correct the file of boxes'
+      f'{clip.source}: frame {min(absent)} does not exist or cannot be '
+      'decoded, but a box is given for it; correct the file of boxes'
     )
 
 

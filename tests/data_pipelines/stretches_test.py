@@ -3,16 +3,21 @@
 import numpy as np
 import pytest
 
+from acm_jax.datasets.video_files import Frame
 from data_pipelines.stretches import is_cut, stretches
 from tests.data_pipelines import shots
 
 
-def numbers(frames, *args, **kwargs):
-  return [part.numbers for part in stretches(frames, *args, **kwargs)]
+def video(images):
+  return [Frame(image, number, 0.0) for number, image in enumerate(images)]
+
+
+def numbers(images, *args, **kwargs):
+  return [part.numbers for part in stretches(video(images), *args, **kwargs)]
 
 
 def test_stretches_have_a_length_and_the_last_one_the_remaining_frames():
-  found = list(stretches(shots.moving_square(10), 4))
+  found = list(stretches(video(shots.moving_square(10)), 4))
   assert [part.numbers for part in found] == [
     [0, 1, 2, 3],
     [4, 5, 6, 7],
@@ -45,6 +50,12 @@ def test_stretches_begin_only_at_the_requested_starts():
     [3, 4, 5, 6],
     [9, 10, 11],
   ]
+
+
+def test_frames_that_are_missing_in_the_video_keep_their_numbers():
+  frames = [frame for frame in video(shots.moving_square(9)) if frame[1] != 4]
+  (part,) = stretches(frames, 20, every=2)
+  assert part.numbers == [0, 2, 6, 8]
 
 
 def test_a_video_without_frames_has_no_stretches():

@@ -1,5 +1,11 @@
 """Videos from files and folders, and files that cannot be decoded."""
 
+import functools
+import http.server
+import math
+import re
+import threading
+
 import cv2
 import numpy as np
 import pytest
@@ -33,14 +39,123 @@ def test_frames_of_a_video_file_are_rgb(tmp_path):
   assert (video.fps, video.length, video.live) == (15, 3, False)
   for frame, expected in zip(video.frames, images(), strict=True):
     # The codec is lossy, but swapped channels would differ far more.
-    assert np.abs(frame.astype(int) - expected).mean() < 12
+    assert np.abs(frame.image.astype(int) - expected).mean() < 12
 
 
 def test_images_of_a_folder_are_read_by_number(tmp_path):
   write_folder(tmp_path / 'a')
   video = videos.open_video(str(tmp_path / 'a'))
   assert video.length == 3
-  np.testing.assert_array_equal(list(video.frames), images())
+  assert_images(video, [0, 1, 2])
+
+
+def assert_images(video, expected):
+  """Checks that a video consists of images; `expected` has their numbers."""
+  frames = list(video.frames)
+  assert [frame.number for frame in frames] == [*range(len(expected))]
+  assert all(math.isnan(frame.time) for frame in frames)
+  found = [frame.image for frame in frames]
+  np.testing.assert_array_equal(found, np.array(images())[expected])
+
+
+@pytest.mark.parametrize('kind', ['tif', 'tiff', 'webp', 'png', 'bmp'])
+@pytest.mark.parametrize('name', ['', '%d.{}', '%02d.{}', '*.{}', '[0-9]*'])
+def test_images_are_found_by_folder_number_and_pattern(tmp_path, kind, name):
+  write_folder(tmp_path / 'a', kind)
+  (tmp_path / 'a' / 'notes.txt').write_text('')
+  (tmp_path / 'a' / '._10.png').write_text('')
+  # The images are 9, 10 and 11.
+  expected = [1, 2] if name.startswith('%02d') else [0, 1, 2]
+  video = videos.open_video(str(tmp_path / 'a' / name.format(kind)))
+  assert video.name == 'a'
+  assert_images(video, expected)
+
+
+def test_images_of_several_folders_are_refused(tmp_path):
+  write_folder(tmp_path / 'a')
+  write_folder(tmp_path / 'b')
+  with pytest.raises(ValueError, match=r'matches 6 paths, such as .*10\.png'):
+    videos.open_video(str(tmp_path / '*' / '*.png'))
+
+
+@pytest.mark.parametrize('name', ['a*', '?.mp4', 'a.mp[4]'])
+def test_a_pattern_may_match_one_video(tmp_path, name):
+  write_video(tmp_path / 'a.mp4')
+  assert videos.open_video(str(tmp_path / name)).name == 'a'
+
+
+def test_a_pattern_of_several_videos_is_refused(tmp_path):
+  write_video(tmp_path / 'a.mp4')
+  write_video(tmp_path / 'b.mp4')
+  with pytest.raises(ValueError, match=r'matches 2 paths.*give one video'):
+    videos.open_video(str(tmp_path / '*.mp4'))
+
+
+@pytest.mark.parametrize('name', ['%04d.png', 'x%d.png', '*.png'])
+def test_a_pattern_that_matches_nothing_is_refused(tmp_path, name):
+  write_folder(tmp_path / 'a')
+  with pytest.raises(FileNotFoundError, match=re.escape(name)):
+    videos.open_video(str(tmp_path / 'b' / name))
+
+
+@pytest.mark.parametrize(
+  'name', ['0007', '12:30.mp4', 'file:a.mp4', '50%d.mp4', 'a[1].mp4', 'a?.mp4']
+)
+def test_the_name_of_an_existing_file_is_taken_as_it_is(
+  tmp_path, monkeypatch, name
+):
+  write_video(tmp_path / 'v.mp4')
+  (tmp_path / 'v.mp4').rename(tmp_path / name)
+  monkeypatch.chdir(tmp_path)
+  assert len(list(videos.open_video(name).frames)) == 3
+
+
+def test_a_folder_with_a_number_as_its_name_is_no_camera(tmp_path, monkeypatch):
+  write_folder(tmp_path / '0007')
+  monkeypatch.chdir(tmp_path)
+  assert_images(videos.open_video('0007'), [0, 1, 2])
+
+
+def test_an_image_is_a_video_of_one_frame(tmp_path):
+  write_folder(tmp_path / 'a')
+  assert_images(videos.open_video(str(tmp_path / 'a' / '10.png')), [1])
+
+
+@pytest.mark.parametrize('source', ['99', '/dev/video99'])
+def test_a_camera_is_given_by_number_or_device(source):
+  with pytest.raises(ValueError, match=f'camera {source}: no frame could be'):
+    videos.open_video(source)
+
+
+def test_a_video_at_an_address_is_read_completely(tmp_path):
+  write_video(tmp_path / 'a.mp4')
+  make_handler = functools.partial(
+    http.server.SimpleHTTPRequestHandler, directory=tmp_path
+  )
+  make_handler.func.log_message = lambda *_: None
+  with http.server.ThreadingHTTPServer(('127.0.0.1', 0), make_handler) as site:
+    serve = threading.Thread(target=site.serve_forever, args=(0.01,))
+    serve.start()
+    address = f'http://127.0.0.1:{site.server_port}'
+    video = videos.open_video(f'{address}/a.mp4')
+    assert (video.live, video.length, video.name) == (False, 3, 'a')
+    assert [frame.number for frame in video.frames] == [0, 1, 2]
+    with pytest.raises(ValueError, match=r'b\.mp4: cannot be opened'):
+      videos.open_video(f'{address}/b.mp4')
+    site.shutdown()
+
+
+def test_an_address_that_cannot_be_opened_is_refused_without_its_password():
+  # Nothing listens at port 1.
+  with pytest.raises(ValueError, match='cannot be opened') as error:
+    videos.open_video('rtsp://user:secret@127.0.0.1:1/stream')
+  assert 'rtsp://127.0.0.1:1/stream: ' in str(error.value)
+  assert 'secret' not in str(error.value)
+
+
+def test_an_unknown_protocol_is_refused():
+  with pytest.raises(ValueError, match='abc://host/a: cannot be opened'):
+    videos.open_video('abc://host/a')
 
 
 def test_a_missing_video_is_refused(tmp_path):

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from acm_jax.datasets.video_files import Frame
 from acm_jax.datasets.videos import Video
 from acm_jax.host.staging import FullDiskError
 from acm_jax.running import annotate, drawing, video_writer
@@ -32,12 +33,19 @@ class Failing(VideoTracker):
 def run(tmp_path):
   """Returns a function that annotates a video of nine frames."""
 
+<<<<<<< HEAD
   def run(count=9, error=None, image=IMAGE, name='tracked.mp4', **options):
     video = Video(iter([image] * 9), 10.0, 9)
     tracker = Failing(count, error or KeyboardInterrupt())
     return annotate.annotate(
       tracker, video, BOX, tmp_path, tmp_path / name, **options
     )
+=======
+  def run(count, error):
+    frames = (Frame(IMAGE, 2 * i, i / 5) for i in range(9))
+    video = Video(frames, 10.0, 9)
+    return annotate.annotate(Failing(count, error), video, BOX, tmp_path)
+>>>>>>> dda5f47 (Read damaged videos to their end, and more sources of frames)
 
   return run
 
@@ -49,9 +57,10 @@ def names(folder):
 def test_an_interrupt_keeps_the_tracked_frames(run, tmp_path):
   assert run(3).frames == 3
   rows = (tmp_path / 'boxes.csv').read_text().splitlines()
-  assert rows[0] == 'frame,target,x,y,w,h,score,lost,margin'
+  assert rows[0] == annotate.HEADER
   assert rows[1:] == [
-    f'{i},0,10.000,10.000,20.000,20.000,0.500,1,0.200' for i in range(3)
+    f'{2 * i},0,10.000,10.000,20.000,20.000,0.500,1,0.200,{i / 5:.3f}'
+    for i in range(3)
   ]
   capture = cv2.VideoCapture(str(tmp_path / 'tracked.mp4'))
   assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 3

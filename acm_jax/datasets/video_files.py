@@ -1,0 +1,254 @@
+"""Pictures of video files and of network streams, decoded by FFmpeg (PyAV)."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import av
+import numpy as np
+from absl import logging
+from jaxtyping import UInt8
+
+from acm_jax.datasets.frame_numbers import Numbering, constant_step
+
+DEFAULT_FPS = 30.0
+# Number of packets that decide whether the rate of a video is constant.
+_SAMPLE = 250
+# Number of frames that decide whether timestamps are those of frames.
+_SHOWN = 32
+# Number of failures in a row after which no more packets are read.
+_MOST_FAILURES = 100
+# Longest wait for a network stream, and for its next packet, s.
+_PATIENCE = 10.0
+# Difference between the durations of a whole file and of its pictures, s, from
+# which on pictures are missing. A file is also as long as its sound.
+_SLACK = 1.0
+# Number of ranges of frames that a warning lists.
+_LISTED = 20
+
+
+class Frame(NamedTuple):
+  """A frame of a video.
+
+  Attributes:
+    image: RGB image.
+    number: Position in the video, counted from 0. Frames that could not be
+      decoded, or were dropped, count too.
+    time: Time since the beginning of the video, s; NaN if unknown.
+  """
+
+  image: UInt8[np.ndarray, 'h w 3']
+  number: int
+  time: float
+
+
+class VideoFile:
+  """A video file, or a stream from a network.
+
+  The pictures can be read once, either by `frames` or by `pictures`.
+
+  Attributes:
+    fps: Frames per second, `DEFAULT_FPS` if unknown.
+    length: Number of frames according to the file, or None if unknown.
+    live: Whether pictures arrive in real time, without a known end.
+  """
+
+  def __init__(self, address: str, name: str):
+    """Opens the video and decodes the first picture.
+
+    Args:
+      address: Absolute path of a file, or address of a stream.
+      name: Name of the video, for messages.
+
+    Raises:
+      ValueError: The video cannot be opened, or no picture can be decoded.
+    """
+    self._name = name
+    self._container = _open(address, name)
+    self._stream = stream = _video_stream(self._container, name)
+    # A server that sends a recording in real time may state its duration.
+    self.live = '://' in address and (
+      self._container.duration is None or not address.lower().startswith('http')
+    )
+    self.fps = frame_rate(float(stream.guessed_rate or 0))
+    self._numbering, self.length, self._end = None, None, None
+    # Pictures that are decoded in parallel come late.
+    stream.thread_type = 'SLICE' if self.live else 'AUTO'
+    if not self.live:
+      self._prepare_numbers(address)
+    decoded = self._decoded()
+    first = next(decoded, None)
+    if first is None:
+      raise _undecodable(name)
+    self._pictures = itertools.chain([first], decoded)
+
+  def frames(self) -> Iterator[Frame]:
+    """Yields the frames that can be decoded; warns of the others at the end."""
+    numbering = self._numbering
+    try:
+      for picture in self._pictures:
+        timing = self._timing(picture)
+        if picture.is_corrupt:
+          numbering.add_failure(*timing)
+        elif numbered := numbering.add_frame(*timing):
+          yield Frame(to_rgb(picture), *numbered)
+      numbering.end(self._end)
+    finally:
+      if numbering.missing:
+        logging.warning(
+          '%s: %d of %d frames cannot be decoded and are left out, because the '
+          'file is damaged or incomplete: %s',
+          self._name,
+          sum(map(len, numbering.missing)),
+          numbering.number + 1,
+          _listed(numbering.missing),
+        )
+
+  def pictures(self) -> Iterator[av.VideoFrame]:
+    """Returns all pictures in the form that the decoder gives them."""
+    return self._pictures
+
+  def _prepare_numbers(self, address: str) -> None:
+    """Prepares the numbers of frames and the length."""
+    stream, kind = self._stream, self._container.format.name
+    second = float(1 / stream.time_base)
+    timestamps = _timestamps(address, self._name)
+    self._timed = bool(timestamps)
+    step = constant_step(timestamps) if timestamps else second / self.fps
+    # A broadcast may be recorded from any packet on. Its first frames refer to
+    # frames before the recording.
+    whole = timestamps and kind not in ('mpegts', 'mpeg')
+    first = timestamps[0] if whole else None
+    self._numbering = Numbering(step, second, first)
+    duration, slack = stream.duration, 0.0 if step else _SLACK
+    if kind == 'avi':
+      duration = stream.frames * step if step else None
+    elif duration is None:
+      tag = stream.metadata.get('DURATION', '')
+      if parts := re.fullmatch(r'(\d+):(\d+):(\d+(?:\.\d+)?)', tag):
+        hours, minutes, seconds = map(float, parts.groups())
+        duration = (60 * (60 * hours + minutes) + seconds) * second
+      elif self._container.duration:
+        duration = self._container.duration / av.time_base * second
+        slack = _SLACK
+    if duration:
+      self.length = round(duration / step) if step else stream.frames or None
+      self._end = (stream.start_time or 0) + duration - slack * second
+
+  def _timing(self, picture: av.VideoFrame) -> tuple[int | None, int | None]:
+    """Returns the timestamp and the duration of a picture, as far as known."""
+    return (picture.pts, picture.duration) if self._timed else (None, None)
+
+  def _decoded(self) -> Iterator[av.VideoFrame]:
+    """Yields pictures; reading goes on after those that cannot be decoded."""
+    for packet in itertools.chain(self._packets(), [None]):
+      hidden = packet is None or packet.is_discard
+      if self._numbering and self._timed and not hidden:
+        self._numbering.add_packet(packet.pts)
+      try:
+        pictures = self._stream.decode(packet)
+      except av.FFmpegError:
+        if self._numbering and not self._timed:
+          self._numbering.add_failure(None, None)
+        continue
+      yield from pictures
+
+  def _packets(self) -> Iterator[av.Packet]:
+    """Yields packets; reading goes on after damaged places of a file."""
+    failures = 0
+    while failures < (1 if self.live else _MOST_FAILURES):
+      try:
+        for packet in self._container.demux(self._stream):
+          failures = 0
+          # An empty packet would tell the decoder that the video ends.
+          if packet.size:
+            yield packet
+        return
+      except av.FFmpegError as error:
+        failures += 1
+        reason = error.strerror
+    if self.live:
+      logging.warning('%s: the stream has ended: %s', self._name, reason)
+
+
+def to_rgb(picture: av.VideoFrame) -> UInt8[np.ndarray, 'h w 3']:
+  """Converts a decoded picture to an upright RGB image."""
+  image = picture.to_ndarray(format='rgb24')
+  # Phones store how the camera was held.
+  turns = round(picture.rotation / 90) % 4
+  return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def frame_rate(stated: float) -> float:
+  """Returns a stated rate, or `DEFAULT_FPS` if it is not plausible."""
+  return stated if 0 < stated < 1000 else DEFAULT_FPS
+
+
+def _open(address: str, name: str) -> av.container.InputContainer:
+  options, patience = {}, None
+  if '://' in address:
+    # Over UDP, lost packets would damage the frames of cameras.
+    options, patience = {'rtsp_transport': 'tcp'}, _PATIENCE
+  try:
+    return av.open(address, options=options, timeout=patience)
+  except av.InvalidDataError as error:
+    raise _undecodable(name) from error
+  except av.FFmpegError as error:
+    raise ValueError(
+      f'{name}: cannot be opened ({error.strerror}); check the address and the '
+      'format'
+    ) from error
+
+
+def _video_stream(
+  container: av.container.InputContainer, name: str
+) -> av.VideoStream:
+  stream = container.streams.best('video')
+  if stream is None or stream.codec_context is None:
+    raise _undecodable(name)
+  return stream
+
+
+def _undecodable(name: str) -> ValueError:
+  return ValueError(
+    f'{name}: cannot be decoded as a video; re-encode it, or give another file'
+  )
+
+
+def _timestamps(address: str, name: str) -> list[int]:
+  """Returns the timestamps of the first packets.
+
+  Returns:
+    The timestamps in the order of decoding. Empty if they are those of decoding
+    instead of those of frames, as in AVI, and the frames have another order.
+  """
+  found, shown = [], []
+  with _open(address, name) as container:
+    stream = _video_stream(container, name)
+    stream.thread_type = 'AUTO'
+    packets = itertools.islice(container.demux(stream), _SAMPLE)
+    while len(found) < _SAMPLE:
+      try:
+        packet = next(packets, None)
+        if packet is None:
+          break
+        if packet.pts is not None and packet.size and not packet.is_discard:
+          found.append(packet.pts)
+        if len(shown) < _SHOWN and packet.size:
+          shown.extend(p.pts for p in packet.decode() if not p.is_corrupt)
+      except av.FFmpegError:
+        continue
+  falls = any(
+    None in pair or pair[0] > pair[1] for pair in itertools.pairwise(shown)
+  )
+  return [] if falls and found == sorted(found) else found
+
+
+def _listed(ranges: list[range]) -> str:
+  """Formats ranges of numbers, such as `3-5, 9`."""
+  texts = [
+    f'{numbers[0]}-{numbers[-1]}' if len(numbers) > 1 else f'{numbers[0]}'
+    for numbers in ranges[:_LISTED]
+  ]
+  return ', '.join(texts + ['...'] * (len(ranges) > _LISTED))

@@ -1,0 +1,181 @@
+"""Video files: numbers and times of frames, also in damaged files."""
+
+import struct
+
+import av
+import numpy as np
+import pytest
+
+from acm_jax.datasets import videos
+from tests.datasets import stamped_videos
+from tests.datasets.stamped_videos import stamp, stamped
+
+
+def read(path):
+  """Returns the numbers, the stamps and the times of the frames of a video."""
+  frames = list(videos.open_video(str(path)).frames)
+  numbers = [frame.number for frame in frames]
+  stamps = [stamp(frame.image) for frame in frames]
+  return numbers, stamps, [frame.time for frame in frames]
+
+
+def warnings(caplog):
+  return [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize('kind', ['mkv', 'mp4', 'avi', 'ts'])
+@pytest.mark.parametrize('codec', ['libx264', 'mpeg4'])
+def test_frames_of_an_intact_file_have_their_numbers_and_times(
+  tmp_path, caplog, codec, kind
+):
+  # Groups of 5 frames; some refer to later ones.
+  options = {'g': '5', 'bf': '2'}
+  path = stamped_videos.write(tmp_path / f'a.{kind}', codec, **options)
+  numbers, stamps, times = read(path)
+  assert numbers == stamps == [*range(40)]
+  # Timestamps of some formats are rounded to milliseconds.
+  assert times == pytest.approx(np.arange(40) / 25, abs=1e-3)
+  assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize('kind', ['mkv', 'ts'])
+@pytest.mark.parametrize('places', [[0.5], [0.3, 0.7]], ids=str)
+def test_frames_keep_their_numbers_behind_damage(
+  tmp_path, caplog, kind, places
+):
+  path = stamped_videos.write(tmp_path / f'a.{kind}', **CODECS[kind])
+  for place in reversed(places):
+    stamped_videos.cut(path, place, place + 0.1)
+  numbers, stamps, times = read(path)
+  assert numbers == stamps
+  assert times == pytest.approx(np.array(numbers) / 25, abs=1e-3)
+  assert numbers[-1] == 39
+  absent = sorted({*range(40)} - {*numbers})
+  assert len(places) <= len(absent) < 20
+  (warning,) = warnings(caplog)
+  assert f'a.{kind}: {len(absent)} of 40 frames cannot be decoded' in warning
+  assert warning.endswith(ranges(absent))
+
+
+# Each frame is coded on its own, so that no frame is a guess.
+CODECS = {
+  'mkv': {'codec': 'mjpeg'},
+  'ts': {'codec': 'libx264', 'g': '1'},
+  'mp4': {'codec': 'mjpeg'},
+}
+
+
+def ranges(numbers):
+  runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+  return ', '.join(
+    f'{run[0]}-{run[-1]}' if len(run) > 1 else f'{run[0]}' for run in runs
+  )
+
+
+def test_reading_goes_on_after_frames_that_cannot_be_decoded(tmp_path, caplog):
+  path = stamped_videos.write(tmp_path / 'a.mp4', 'libx264', g='10', bf='2')
+  stamped_videos.blank(path, 0.35, 0.45)
+  numbers, stamps, _ = read(path)
+  assert numbers[:10] == stamps[:10] == [*range(10)]
+  assert numbers[-10:] == stamps[-10:] == [*range(30, 40)]
+  assert len(numbers) < 40
+  assert len(warnings(caplog)) == 1
+
+
+def test_undecodable_first_frames_are_counted(tmp_path, caplog):
+  path = stamped_videos.write(tmp_path / 'a.mp4', 'libx264', g='1')
+  stamped_videos.blank(
+    path, path.read_bytes().index(b'mdat') / path.stat().st_size + 0.005, 0.1
+  )
+  numbers, stamps, _ = read(path)
+  assert numbers == stamps == [*range(numbers[0], 40)]
+  assert 0 < numbers[0] < 10
+  assert len(warnings(caplog)) == 1
+
+
+@pytest.mark.parametrize('kind', ['mkv', 'mp4', 'avi'])
+def test_frames_that_a_truncated_file_lacks_are_listed(tmp_path, caplog, kind):
+  path = stamped_videos.write(tmp_path / f'whole.{kind}')
+  # The index of an MP4 is at the end, unless it is moved.
+  options = {'movflags': 'faststart'} if kind == 'mp4' else {}
+  path = stamped_videos.copied(path, tmp_path / f'a.{kind}', **options)
+  stamped_videos.cut(path, 0.5, 1)
+  numbers, stamps, _ = read(path)
+  assert numbers == stamps == [*range(len(numbers))]
+  assert 10 < len(numbers) < 30
+  (warning,) = warnings(caplog)
+  assert f'{40 - len(numbers)} of 40 frames' in warning
+  assert warning.endswith(f'{len(numbers)}-39')
+
+
+def test_frames_hidden_by_an_edit_list_are_not_missing(tmp_path, caplog):
+  whole = stamped_videos.write(tmp_path / 'a.mp4', 'libx264', g='10', bf='2')
+  trimmed = stamped_videos.copied(whole, tmp_path / 'b.mp4', delay=-13)
+  video = videos.open_video(str(trimmed))
+  assert video.length == 27
+  numbers, stamps, times = read(trimmed)
+  assert numbers == [*range(27)]
+  assert stamps == [*range(13, 40)]
+  assert times[0] == 0
+  assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize(
+  ('kind', 'codec'), [('mkv', 'mpeg4'), ('webm', 'libvpx'), ('mp4', 'libx264')]
+)
+def test_a_varying_rate_is_no_damage(tmp_path, caplog, kind, codec):
+  times = np.cumsum(np.random.default_rng(0).integers(20, 70, 40)).tolist()
+  path = tmp_path / f'a.{kind}'
+  fast = {'deadline': 'realtime'} if codec == 'libvpx' else {}
+  stamped_videos.write(path, codec, milliseconds=times, rate=30, **fast)
+  numbers, stamps, found = read(path)
+  assert numbers == stamps == [*range(40)]
+  # Timestamps are rounded to milliseconds.
+  expected = (np.array(times) - times[0]) / 1000
+  assert found == pytest.approx(expected, abs=1e-3)
+  assert warnings(caplog) == []
+
+
+def test_frames_without_timestamps_are_counted(tmp_path, caplog):
+  path = stamped_videos.write(tmp_path / 'a.h264', 'libx264', bf='2')
+  numbers, stamps, times = read(path)
+  assert numbers == stamps == [*range(40)]
+  assert times == pytest.approx(np.arange(40) / 25)
+  assert warnings(caplog) == []
+
+
+def test_joined_recordings_are_read_to_their_end(tmp_path, caplog):
+  path = stamped_videos.write(tmp_path / 'a.ts', 'libx264', g='5')
+  path.write_bytes(2 * path.read_bytes())
+  numbers, stamps, times = read(path)
+  assert numbers == [*range(80)]
+  assert stamps == 2 * [*range(40)]
+  assert times == pytest.approx(np.arange(80) / 25)
+  assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize('turns', [1, 2, 3])
+def test_frames_are_turned_as_the_file_says(tmp_path, turns):
+  path = stamped_videos.write(tmp_path / 'a.mp4', frames=2)
+  data = bytearray(path.read_bytes())
+  # The last nine numbers of the track header before the size, 16.16 and 2.30.
+  c, s = [(1, 0), (0, -1), (-1, 0), (0, 1)][turns]
+  matrix = [v << 16 for v in (c, s, 0, -s, c, 0, 0, 0)] + [1 << 30]
+  place = data.index(b'tkhd') + 44
+  data[place : place + 36] = struct.pack('>9i', *matrix)
+  path.write_bytes(data)
+  frame = next(videos.open_video(str(path)).frames).image
+  # The codec is lossy, but another turn would differ far more.
+  assert abs(frame.astype(int) - np.rot90(stamped(0), turns)).mean() < 12
+
+
+def test_a_file_with_only_sound_is_refused(tmp_path):
+  with av.open(str(tmp_path / 'a.mp4'), 'w') as container:
+    stream = container.add_stream('aac', rate=8000)
+    silence = np.zeros((1, 1024), np.float32)
+    frame = av.AudioFrame.from_ndarray(silence, format='fltp', layout='mono')
+    frame.sample_rate = 8000
+    container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+  with pytest.raises(ValueError, match=r'a\.mp4: cannot be decoded as a video'):
+    videos.open_video(str(tmp_path / 'a.mp4'))
