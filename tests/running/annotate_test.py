@@ -33,19 +33,13 @@ class Failing(VideoTracker):
 def run(tmp_path):
   """Returns a function that annotates a video of nine frames."""
 
-<<<<<<< HEAD
   def run(count=9, error=None, image=IMAGE, name='tracked.mp4', **options):
-    video = Video(iter([image] * 9), 10.0, 9)
+    frames = (Frame(image, 2 * i, i / 5) for i in range(9))
+    video = Video(frames, 10.0, 9)
     tracker = Failing(count, error or KeyboardInterrupt())
     return annotate.annotate(
       tracker, video, BOX, tmp_path, tmp_path / name, **options
     )
-=======
-  def run(count, error):
-    frames = (Frame(IMAGE, 2 * i, i / 5) for i in range(9))
-    video = Video(frames, 10.0, 9)
-    return annotate.annotate(Failing(count, error), video, BOX, tmp_path)
->>>>>>> dda5f47 (Read damaged videos to their end, and more sources of frames)
 
   return run
 
@@ -174,6 +168,33 @@ def test_boxes_that_cannot_be_written_are_named(run, tmp_path, limit_file_size):
     run()
   assert caught.value.filename == str(tmp_path / 'boxes.csv')
   assert not list(tmp_path.iterdir())
+
+
+class Recording(VideoTracker):
+  """Repeats the first box, and notes the frames of each call."""
+
+  def __init__(self):
+    self.calls = []
+
+  def track(self, frames, boxes, *, ahead=1):
+    self.calls.append([])
+    for frame in frames:
+      self.calls[-1].append(int(frame[0, 0, 0]))
+      yield [Result(box, 0.5, False, 0.2) for box in boxes]
+
+
+def test_live_video_is_tracked_from_the_frame_after_compilation(tmp_path):
+  frames = (Frame(IMAGE + np.uint8(i), i, i / 5) for i in range(4))
+  tracker = Recording()
+  video = Video(frames, 10.0, None, live=True)
+  found = annotate.annotate(
+    tracker, video, BOX, tmp_path, tmp_path / 'tracked.mp4'
+  )
+  assert found.frames == 3
+  # The first call is made for its compilation.
+  assert tracker.calls == [[0, 0], [1, 2, 3]]
+  rows = (tmp_path / 'boxes.csv').read_text().splitlines()
+  assert rows[1].startswith('1,0,10.000')
 
 
 @pytest.mark.parametrize('count', [1, 5, 8, 16, 17, 1000])
