@@ -26,6 +26,11 @@ _PATIENCE = 10.0
 _SLACK = 1.0
 # Number of ranges of frames that a warning lists.
 _LISTED = 20
+# Warning for AVI and raw streams.
+_INEXACT = (
+  '; the format states no times of frames, so that frames after the damage may '
+  'have too low a number'
+)
 
 
 class Frame(NamedTuple):
@@ -98,11 +103,12 @@ class VideoFile:
       if numbering.missing:
         logging.warning(
           '%s: %d of %d frames cannot be decoded and are left out, because the '
-          'file is damaged or incomplete: %s',
+          'file is damaged or incomplete: %s%s',
           self._name,
           sum(map(len, numbering.missing)),
           numbering.number + 1,
           _listed(numbering.missing),
+          '' if self._exact else _INEXACT,
         )
 
   def pictures(self) -> Iterator[av.VideoFrame]:
@@ -115,6 +121,7 @@ class VideoFile:
     second = float(1 / stream.time_base)
     timestamps = _timestamps(address, self._name)
     self._timed = bool(timestamps)
+    self._exact = self._timed and kind != 'avi'
     step = constant_step(timestamps) if timestamps else second / self.fps
     # A broadcast may be recorded from any packet on. Its first frames refer to
     # frames before the recording.
@@ -123,7 +130,8 @@ class VideoFile:
     self._numbering = Numbering(step, second, first)
     duration, slack = stream.duration, 0.0 if step else _SLACK
     if kind == 'avi':
-      duration = stream.frames * step if step else None
+      # One packet, which may be empty, for each tick.
+      duration = stream.frames or None
     elif duration is None:
       tag = stream.metadata.get('DURATION', '')
       if parts := re.fullmatch(r'(\d+):(\d+):(\d+(?:\.\d+)?)', tag):
