@@ -101,8 +101,6 @@ def annotate(
     return Annotated(count, [boxes, *pictures.finish()])
 
 
-
-
 def _write_rows(table: TextIO, frame: Frame, results: list[Result]) -> None:
   for target, result in enumerate(results):
     numbers = ','.join(f'{value:.3f}' for value in (*result.box, result.score))

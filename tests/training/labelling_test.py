@@ -187,7 +187,7 @@ def test_no_files_are_left_when_no_track_is_kept(label, tmp_path):
   ('starts', 'message'),
   [
     ({9: [[400, 0, 20, 20]]}, r'clip frame 9: box 400,0,20,20 lies outside'),
-    ({0: [[40, 90, 40, 40]], 30: [[1, 1, 20, 20]]}, 'ends before frame 30'),
+    ({0: [[40, 90, 40, 40]], 30: [[1, 1, 20, 20]]}, 'frame 30 does not exist'),
   ],
   ids=['outside', 'beyond the end'],
 )
