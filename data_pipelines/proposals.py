@@ -46,7 +46,7 @@ _SAME, _INSIDE = 0.3, 0.7
 
 
 def propose(
-  frames: Sequence[UInt8[np.ndarray, 'h w 3']],
+  frames: Sequence[UInt8[np.ndarray, '_ _ 3']],
   count: int,
   seed: int | tuple[int, ...],
 ) -> Float[np.ndarray, 'n 4']:
@@ -57,15 +57,17 @@ def propose(
   2 * `count` best.
 
   Args:
-    frames: RGB frames of one shot, in order.
+    frames: RGB frames of one shot, in order. Motion is found by comparison
+      with those frames that have the size of the first one.
     count: Maximum number of boxes.
     seed: Random seed for drawing the textured regions.
 
   Returns:
-    Boxes x, y, w, h, 0-based, in px of `frames`. Boxes are left out if they
-    overlap an earlier box too much, touch the border, are too small or too
+    Boxes x, y, w, h, 0-based, in px of the first frame. Boxes are left out if
+    they overlap an earlier box too much, touch the border, are too small or too
     large, or have little contrast.
   """
+  frames = [frame for frame in frames if frame.shape == frames[0].shape]
   h, w = frames[0].shape[:2]
   scale = min(1.0, _LONGEST / max(h, w))
   ahead = np.linspace(0, min(len(frames) - 1, _REACH), _NEIGHBOURS + 1)

@@ -21,14 +21,14 @@ _LEAST_SHARED, _MOST_DIFFERENCE = 0.5, 20
 
 
 class Stretch(NamedTuple):
-  """Run of frames of one shot, all of the same size.
+  """Run of frames of one shot; their size may change.
 
   Attributes:
     frames: RGB frames, in order.
     numbers: Position of each frame in the video, from 0.
   """
 
-  frames: list[UInt8[np.ndarray, 'h w 3']]
+  frames: list[UInt8[np.ndarray, '_ _ 3']]
   numbers: list[int]
 
 
@@ -41,7 +41,7 @@ def stretches(
   """Splits a video into stretches, none of which contains a hard cut.
 
   Args:
-    frames: Frames of a video; a change of their size counts as a cut.
+    frames: RGB frames of a video; their size may change.
     length: Maximum number of frames in a stretch, after sampling.
     every: Sampling step: a stretch holds every `every`-th frame of the video,
       counted from the first frame of the stretch.
@@ -85,8 +85,6 @@ def is_cut(
   """
   if before is None:
     return False
-  if before.shape != after.shape:
-    return True
   one, other = (
     cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     for image in (before, after)

@@ -61,9 +61,9 @@ def annotate(
     FullDiskError: The disk is full; the error names the file that was not
       written. If it is not boxes.csv, then boxes.csv is complete.
     ValueError: A file exists and `overwrite` is false, `video_out` has another
-      suffix, the video is empty, a frame is not RGB of uint8 or differs in size
-      from the first frame, or a box is not finite, is less than a pixel wide or
-      high, or lies outside the first frame.
+      suffix, the video is empty, a frame is not RGB of uint8, or a box is not
+      finite, is less than a pixel wide or high, or lies outside the first
+      frame.
     KeyboardInterrupt: The user interrupts before the first frame is tracked.
   """
   boxes, sheet = out / 'boxes.csv', out / 'tracked.png'

@@ -62,6 +62,23 @@ def cell(
   return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
 
 
+def fit(
+  frame: UInt8[np.ndarray, '_ _ 3'], size_hw: tuple[int, int]
+) -> UInt8[np.ndarray, 'h w 3']:
+  """Scales a frame to fit into a size, and centres it between black bars."""
+  h, w = frame.shape[:2]
+  if (h, w) == size_hw:
+    return frame
+  scale = min(size_hw[0] / h, size_hw[1] / w)
+  new_h, new_w = (max(1, round(side * scale)) for side in (h, w))
+  top, left = (size_hw[0] - new_h) // 2, (size_hw[1] - new_w) // 2
+  fitted = np.zeros((*size_hw, 3), np.uint8)
+  fitted[top : top + new_h, left : left + new_w] = cv2.resize(
+    frame, (new_w, new_h), interpolation=cv2.INTER_AREA
+  )
+  return fitted
+
+
 def write_sheet(
   frames: Sequence[UInt8[np.ndarray, '_ _ 3']], path: Path
 ) -> None:

@@ -5,8 +5,8 @@ time. A step advances all lanes by a frame, while threads decode the coming
 images. A step begins before the results of the previous step are known, because
 a protocol nearly always requests the next frame. If a protocol requests
 something else, the result of its lane is discarded. Frames are padded to one of
-a few sizes, called buckets. Sequences of the same bucket run together, so that
-few programs are compiled.
+a few sizes, called buckets. Sequences whose first frames are in the same bucket
+run together, so that few programs are compiled.
 """
 
 import collections
@@ -117,9 +117,9 @@ def drive(
 
   Raises:
     OSError: An image does not exist.
-    ValueError: An image cannot be decoded, a sequence is empty or its frames
-      differ in size, a box fails `check_box`, or a protocol rejects its
-      sequence. The message names the sequence or the image.
+    ValueError: An image cannot be decoded, a sequence is empty, a box fails
+      `check_box`, or a protocol rejects its sequence. The message names the
+      sequence or the image.
   """
   workers = len(os.sched_getaffinity(0))
   with concurrent.futures.ThreadPoolExecutor(workers) as pool:
@@ -160,8 +160,6 @@ class _ActiveJob:
     self.frames = _Frames(job.sequence, pool)
     length = len(job.sequence)
     self.times = Times(np.zeros(length), np.zeros(length))
-    # Height and width of the image in which the target was last started.
-    self.size: tuple[int, int] | None = None
 
   def answer(self, frame: int, tracked: Tracked) -> None:
     """Sends a result to the protocol, and receives the next request."""
@@ -209,7 +207,7 @@ class _ActiveJob:
 
 
 def _check(active: _ActiveJob) -> tuple[int, int]:
-  """Checks the first request of a job; returns the size to pad frames to."""
+  """Checks the first request of a job; returns the bucket of its image."""
   start = active.wanted
   image = active.job.sequence.frame(start.frame)
   try:
@@ -271,7 +269,7 @@ class _Step:
 
 
 class _Group:
-  """Runs jobs with frames that are all padded to the same size."""
+  """Runs jobs whose first images are in the same bucket."""
 
   def __init__(self, follower: Follower, jobs, on_frames):
     self._follower, self._on_frames = follower, on_frames
@@ -308,7 +306,6 @@ class _Group:
       start = active.wanted
       with self._clock.waiting():
         image = active.frames.begin(start)
-      active.size = image.shape[:2]
       try:
         self._follower.start(image, {lane: start.box_xywh})
       except ValueError as error:
@@ -323,16 +320,7 @@ class _Group:
         moved[lane] = active, active.frames.number
         with self._clock.waiting():
           images[lane] = active.frames.take()
-    if not moved:
-      return None
-    try:
-      return _Step(moved, self._follower.advance(images))
-    except ValueError as error:
-      for lane, (active, frame) in moved.items():
-        if images[lane].shape[:2] != active.size:
-          message = f'frame {frame} (counted from 0): {error}'
-          raise active.error(message) from None
-      raise
+    return _Step(moved, self._follower.advance(images)) if moved else None
 
   def _settle(self, pending: _Step) -> None:
     """Waits for the results of a step, and answers requests with them."""

@@ -1,6 +1,7 @@
 """Host side of tracking: passes frames to the device, returns results."""
 
 import concurrent.futures
+import functools
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
@@ -21,6 +22,8 @@ from acm_jax.tracking.model import Model
 
 # RGB, uint8 [h, w, 3]; checked by `check_image`.
 Image = np.ndarray
+# Height and width that images are padded to, px; see `bucket_of`.
+Bucket = tuple[int, int]
 # Heights and widths to which images are padded, px; see `bucket_of`.
 _SIDES = sorted(int(2**k * factor) for k in range(8, 14) for factor in (1, 1.5))
 
@@ -80,6 +83,11 @@ class Engine:
   independent of each other and may track in different videos. A lane whose
   `TrackState.wide` is true searches the larger region that
   `Tracker.wide_search` defines.
+
+  Frames of a video may differ in size. Padding is never read, so that results
+  do not depend on the padded size. A lane pads its frames to the bucket of its
+  first frame until a frame does not fit. From then on, the lane uses a bucket
+  that also fits this frame, which compiles one more program.
   """
 
   def __init__(
@@ -116,7 +124,8 @@ class Engine:
     )
     # States of all lanes; None before the first target.
     self._states: TrackState | None = None
-    self._sizes: list[tuple[int, int] | None] = [None] * lanes
+    # Bucket of each lane; None if the lane has no target.
+    self._buckets: list[Bucket | None] = [None] * lanes
     self._copiers = concurrent.futures.ThreadPoolExecutor()
 
   @property
@@ -140,18 +149,19 @@ class Engine:
     for lane, box_xywh in boxes_xywh.items():
       self._check_lane(lane)
       check_box(np.asarray(box_xywh, np.float32), image.shape[:2])
-    frame = jax.tree.map(lambda x: x[0], self._frames([image]))
+    bucket = bucket_of(image)
+    frame = jax.tree.map(lambda x: x[0], self._frames([image], bucket))
     for lane, box_xywh in boxes_xywh.items():
       args = self._variables, frame, np.asarray(box_xywh, np.float32)
       program = self.programs.get(
         lane_programs.init,
         (self._model.tracker,),
         self._model.precision,
-        bucket_of(image),
+        bucket,
         *args,
       )
       self._put(lane, program(*args))
-      self._sizes[lane] = image.shape[:2]
+      self._buckets[lane] = bucket
 
   def _put(self, lane: int, state: TrackState) -> None:
     if self._states is None:
@@ -177,9 +187,10 @@ class Engine:
     """Advances lanes by a frame; returns before the device has finished.
 
     Args:
-      images: RGB frames; keys are the lanes to advance. All frames must be in
-        one bucket (see `bucket_of`). A single image instead of a mapping is the
-        frame of all lanes that have a target.
+      images: RGB frames, which may differ in size; keys are the lanes to
+        advance. All frames are padded to the largest of the lanes' buckets. A
+        single image instead of a mapping is the frame of all lanes that have a
+        target.
 
     Returns:
       A function that waits for the device and returns a dictionary from lanes
@@ -187,13 +198,13 @@ class Engine:
 
     Raises:
       ValueError: There is no lane to advance, a lane does not exist or has no
-        target, the frames are in several buckets, a frame is not RGB of uint8,
-        or a frame differs in size from the frame in which the lane was started.
+        target, or a frame is not RGB of uint8. After such an error, no lane has
+        moved.
     """
     if isinstance(images, Mapping):
       moving = dict(images)
     else:
-      started = [n for n, size in enumerate(self._sizes) if size]
+      started = [n for n, bucket in enumerate(self._buckets) if bucket]
       moving = dict.fromkeys(started, images)
     if not moving:
       raise ValueError(
@@ -201,15 +212,21 @@ class Engine:
       )
     for lane, image in moving.items():
       self._check_lane(lane)
+      if self._buckets[lane] is None:
+        raise ValueError(
+          f'lane {lane} cannot advance without a target; start the lane first'
+        )
       check_image(image)
-      _check_size(lane, image, self._sizes[lane])
+    for lane, image in moving.items():
+      self._buckets[lane] = _union(self._buckets[lane], bucket_of(image))
+    bucket = functools.reduce(_union, (self._buckets[lane] for lane in moving))
     active = np.zeros(self.lanes, bool)
     active[list(moving)] = True
     if isinstance(images, Mapping):
       by_lane = [moving.get(lane) for lane in range(self.lanes)]
-      steps = self._steps(self._frames(by_lane), active)
     else:
-      steps = self._steps(self._frames([images]), active)
+      by_lane = [images]
+    steps = self._steps(self._frames(by_lane, bucket), active)
 
     def fetch() -> dict[int, Tracked]:
       results = {
@@ -253,15 +270,9 @@ class Engine:
     self._states, tracked = program(*args)
     return tracked
 
-  def _frames(self, images: Sequence[Image | None]) -> Frame:
+  def _frames(self, images: Sequence[Image | None], bucket: Bucket) -> Frame:
     """Pads and stacks images; None becomes an image of a single pixel."""
-    buckets = {bucket_of(image) for image in images if image is not None}
-    if len(buckets) != 1:
-      raise ValueError(
-        f'the frames are padded to different sizes {sorted(buckets)}; in '
-        'each call, advance only lanes with frames of the same padded size'
-      )
-    pixels = np.zeros((len(images), *buckets.pop(), 3), np.uint8)
+    pixels = np.zeros((len(images), *bucket, 3), np.uint8)
     sizes = np.ones((len(images), 2), np.int32)
 
     def copy(row, image):
@@ -277,7 +288,7 @@ class Engine:
     return Frame(jnp.asarray(pixels), jnp.asarray(sizes))
 
 
-def bucket_of(image: Image) -> tuple[int, int]:
+def bucket_of(image: Image) -> Bucket:
   """Returns the bucket of an image: the height and width that it is padded to.
 
   Each side is rounded up to 2^k or 1.5 * 2^k px, at least 256, so that images
@@ -286,6 +297,11 @@ def bucket_of(image: Image) -> tuple[int, int]:
   return tuple(
     next((s for s in _SIDES if s >= side), side) for side in image.shape[:2]
   )
+
+
+def _union(one: Bucket, other: Bucket) -> Bucket:
+  """Returns the smallest bucket that fits all images of two buckets."""
+  return max(one[0], other[0]), max(one[1], other[1])
 
 
 def initial_result(box_xywh: np.ndarray) -> Tracked:
@@ -339,19 +355,4 @@ def check_box(box_xywh: np.ndarray, size_hw: tuple[int, int]) -> None:
     raise ValueError(
       f'box {text} lies outside the frame of {w} x {h} pixels; give a box that '
       'overlaps the frame'
-    )
-
-
-def _check_size(
-  lane: int, image: Image, size_hw: tuple[int, int] | None
-) -> None:
-  if size_hw is None:
-    raise ValueError(
-      f'lane {lane} cannot advance without a target; start the lane first'
-    )
-  if image.shape[:2] != size_hw:
-    (h, w), (h0, w0) = image.shape[:2], size_hw
-    raise ValueError(
-      f'the frame has {w} x {h} pixels but the first frame has {w0} x {h0}; '
-      'resize all frames to one size'
     )

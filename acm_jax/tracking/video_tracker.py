@@ -45,6 +45,7 @@ class VideoTracker:
 
   Images are RGB, uint8 [h, w, 3]. Images from OpenCV are BGR; convert them with
   `image[..., ::-1]`. Swapped channels raise no error, but make the boxes worse.
+  The images of a video may differ in size.
   A tracker must not be used by several threads at once.
 
   Attributes:
@@ -82,8 +83,7 @@ class VideoTracker:
 
     Raises:
       RuntimeError: The tracker has no target yet.
-      ValueError: The image is not RGB of uint8, or differs in size from the
-        first frame.
+      ValueError: The image is not RGB of uint8.
     """
     if not self._started:
       raise RuntimeError(
@@ -103,7 +103,7 @@ class VideoTracker:
     The target of `init` and `update` is not affected.
 
     Args:
-      frames: RGB frames of one size.
+      frames: RGB frames; their size may change.
       boxes: Box x, y, w, h of each target in the first frame, px, 0-based.
       ahead: Number of frames that are read ahead while the device works, so
         that decoding and tracking overlap. Use 0 for a camera: the results of
@@ -114,8 +114,8 @@ class VideoTracker:
       given boxes, with a score of 1.
 
     Raises:
-      ValueError: The video is empty, a frame is not RGB of uint8 or differs in
-        size from the first frame, or a box cannot be tracked.
+      ValueError: The video is empty, a frame is not RGB of uint8, or a box
+        cannot be tracked.
     """
     per_frame = follow(self.model, frames, boxes, self._programs, ahead=ahead)
     for tracked in per_frame:
@@ -138,7 +138,7 @@ def follow(
 
   Args:
     model: Model to track with.
-    frames: RGB frames of one size.
+    frames: RGB frames; their size may change.
     boxes_xywh: Box of each target in the first frame, px, 0-based.
     programs: Cache of compiled programs (default: a new one).
     hparams: Hyper-parameters of each target, [n] (default: the model's).

@@ -245,7 +245,7 @@ def total(reports: Iterable[Report]) -> Report:
 
 def follow(
   tracker: VideoTracker,
-  frames: Sequence[UInt8[np.ndarray, 'h w 3']],
+  frames: Sequence[UInt8[np.ndarray, '_ _ 3']],
   start_xywh: Float[np.ndarray, 'n 4'],
   settings: Settings,
 ) -> Labels:
@@ -367,7 +367,7 @@ def _proposed(
 
 def _track(
   tracker: VideoTracker,
-  frames: Sequence[UInt8[np.ndarray, 'h w 3']],
+  frames: Sequence[UInt8[np.ndarray, '_ _ 3']],
   start_xywh: Float[np.ndarray, 'n 4'],
   lanes: int,
 ) -> _Pass:

@@ -32,6 +32,13 @@ def test_boxes_are_in_pixels_of_the_frames_even_if_searched_at_another_size():
   assert overlaps(found, 4 * shots.square_at(0))[0] > 0.8
 
 
+def test_a_moving_object_is_proposed_if_some_frames_have_another_size():
+  frames = shots.moving_square(30)
+  frames[5:20] = [frame[:200] for frame in frames[5:20]]
+  found = proposals.propose(frames, 4, seed=0)
+  assert overlaps(found[:1], shots.square_at(0))[0] > 0.8
+
+
 def test_nothing_is_proposed_in_flat_frames():
   frames = [np.full((240, 320, 3), 90, np.uint8)] * 10
   assert proposals.propose(frames, 4, seed=0).shape == (0, 4)

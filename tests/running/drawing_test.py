@@ -36,6 +36,19 @@ def test_a_box_that_is_not_finite_is_not_drawn():
   assert not frame.any()
 
 
+@pytest.mark.parametrize(
+  ('size', 'bars'),
+  [((120, 80), np.s_[:, :20]), ((30, 80), np.s_[:15]), ((60, 80), np.s_[:0])],
+  ids=['tall', 'flat', 'same'],
+)
+def test_a_frame_of_another_size_is_centred_between_black_bars(size, bars):
+  fitted = drawing.fit(np.full((*size, 3), RED, np.uint8), (60, 80))
+  expected = np.full((60, 80, 3), RED, np.uint8)
+  for side in (expected, expected[::-1, ::-1]):
+    side[bars] = 0
+  np.testing.assert_array_equal(fitted, expected)
+
+
 def test_a_sheet_has_four_frames_of_equal_width_per_row(tmp_path):
   path = tmp_path / 'sheet.png'
   drawing.write_sheet([black(), black(30, 80), *[black()] * 4], path)

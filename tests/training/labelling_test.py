@@ -85,6 +85,17 @@ def test_a_moving_object_becomes_a_sequence_that_can_be_prepared(label):
   assert np.abs(track.image(3).astype(int) - frames[3]).mean() < 3
 
 
+@pytest.mark.parametrize('given', [False, True], ids=['proposed', 'given'])
+def test_a_track_goes_on_where_frames_change_their_size(label, given):
+  frames = shots.moving_square(COUNT, flat=True)
+  frames[5:9] = [frame[:200] for frame in frames[5:9]]
+  starts = {0: shots.square_at(0)[None]} if given else None
+  _, tracks = label(frames, starts)
+  track = tracks['clip.000.000000.00']
+  assert track.visible.sum() == COUNT - 1
+  assert [track.image(i).shape[0] for i in (4, 5, 9)] == [240, 200, 240]
+
+
 def test_only_frames_without_the_object_are_marked_as_absent(label):
   frames = shots.moving_square(COUNT, flat=True)
   for hidden in (5, 6):
@@ -167,7 +178,8 @@ def test_a_track_whose_backward_pass_ends_elsewhere_is_dropped(tracker):
 
 def test_short_and_empty_stretches_are_counted_but_not_labelled(label):
   grey = np.full((240, 320, 3), 90, np.uint8)
-  frames = shots.moving_square(COUNT) + [grey] * 10 + [grey[:, :200]] * 3
+  bright = np.full((240, 320, 3), 240, np.uint8)
+  frames = shots.moving_square(COUNT) + [grey] * 10 + [bright] * 3
   report, _ = label(frames)
   assert report.stretches == {
     labelling.FOLLOWED: 1,
