@@ -41,7 +41,7 @@ from acm_jax.host import command
 from acm_jax.running import evaluate, search
 from acm_jax.running.baselines import BaselineFollower
 from acm_jax.running.evaluate import Task
-from acm_jax.tracking.engine import Engine
+from acm_jax.tracking.engine import Engine, warn_if_small
 from acm_jax.tracking.model import Model
 
 
@@ -112,6 +112,9 @@ def main(values: flags.FlagValues) -> None:
   task, out = Task(benchmark, root, found), Path(values.out)
   if values.calibrate:
     _check_calibration(values, task, model)
+  for sequence in found:
+    for first_box in sequence.box_xywh[:1]:
+      warn_if_small(first_box, model.tracker.smallest_side, sequence.name)
   if values.search:
     lanes = 16 if count is None else count
     budget = search.Budget(values.budget, values.seed, lanes)

@@ -125,6 +125,7 @@ def _tracker() -> ConfigDict:
       'template_size': 127,
       'search_size': 255,
       'context_amount': 0.5,
+      'smallest_side': 10.0,
       'wide_search': 'never',
       'dtype': 'float32',
     }

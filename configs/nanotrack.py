@@ -51,6 +51,7 @@ def recipe() -> ConfigDict:
       'template_size': 127,
       'search_size': 255,
       'context_amount': 0.5,
+      'smallest_side': 10.0,
       'wide_search': 'never',
       'dtype': 'float32',
     }

@@ -46,6 +46,7 @@ def get_config(arg: str | None = None, fusion: str = 'xcorr') -> ConfigDict:
       'template_size': 127,
       'search_size': 255,
       'context_amount': 0.5,
+      'smallest_side': 0.0,
       'search_scales': (1 / 1.0375, 1.0, 1.0375),
       'wide_search': 'never',
       'dtype': 'float32',

@@ -59,6 +59,21 @@ def test_results_scores_and_a_sheet_of_frames_are_written(
     np.testing.assert_allclose(sizes, first_size.repeat(6, 0), 1e-4)
 
 
+def test_a_sequence_with_a_small_first_box_is_named_once(
+  run_command, flags, sequences, tmp_path, caplog
+):
+  data = shutil.copytree(sequences, tmp_path / 'data')
+  boxes = data / 'synthetic-0001' / 'groundtruth.txt'
+  _, *rows = boxes.read_text().splitlines()
+  boxes.write_text('\n'.join(['40,40,12,8', *rows]))
+  code, _, errors = run_command(
+    evaluate, *flags(data_dir=data, sequences='synthetic-0001')
+  )
+  assert code == 0, errors
+  (record,) = caplog.records
+  assert 'synthetic-0001: the first box is 12 x 8 px' in record.getMessage()
+
+
 def test_tuned_hyper_parameters_are_selected_by_name(tiny_run):
   model = trained.load(str(tiny_run), 'otb100,size_lr=0.1')
   tuned = siamban.get_config().tuned.otb100

@@ -338,6 +338,14 @@ def test_unknown_names_and_arguments_are_refused():
     trackers.make('siamban', bakbone='alexnet')
   with pytest.raises(ValueError, match="`dtype`='float16': unknown"):
     trackers.make('siamban', dtype='float16')
+  with pytest.raises(ValueError, match='`smallest_side`=-1.0: give a number'):
+    trackers.make('siamban', smallest_side=-1.0)
+
+
+def test_only_siamfc_has_no_smallest_side_as_in_the_official_code():
+  sides = {name: trackers.make(name).smallest_side for name in trackers.names()}
+  assert sides.pop('siamfc') == 0
+  assert set(sides.values()) == {10}
 
 
 def test_these_tests_cover_all_registered_fusions():

@@ -51,6 +51,11 @@ def make(
     tracker = module.make(**kwargs)
   except TypeError as error:
     raise ValueError(f'tracker {name}: {error}') from error
+  if not tracker.smallest_side >= 0:
+    raise ValueError(
+      f'`smallest_side`={tracker.smallest_side}: give a number of pixels, at '
+      'least 0'
+    )
   return dataclasses.replace(
     tracker, wide_search=wide.make(wide_search), dtype=dtype
   )

@@ -8,7 +8,7 @@ from acm_jax.modules import backbone as backbones
 from acm_jax.modules import branch as branches
 from acm_jax.modules import fusion as fusions
 from acm_jax.modules.siamese import SiameseNetwork
-from acm_jax.tracking.contract import struct
+from acm_jax.tracking.struct import struct
 
 # Per sample, at most POSITIVES positive locations and at most TOTAL locations
 # count in the loss.

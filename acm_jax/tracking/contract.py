@@ -8,18 +8,17 @@ anchors, points or scales. A new tracker therefore only needs a folder under
 
 import abc
 import dataclasses
-import typing
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import flax.linen as nn
-import flax.struct
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from acm_jax.modules.layers import freezing_statistics
 from acm_jax.modules.mode import EVAL, Mode
+from acm_jax.tracking.struct import struct
 
 Variables = dict[str, Any]
 # Outputs: predictions for a batch of search crops. Targets: the ground truth.
@@ -27,15 +26,6 @@ Variables = dict[str, Any]
 # structure.
 Outputs = Any
 Targets = Any
-
-
-def struct(cls: type) -> type:
-  """Turns a class into a frozen dataclass that is a pytree.
-
-  The type annotations describe a single instance. They are not checked, because
-  fields may also hold stacked arrays, tracers, shapes or shardings.
-  """
-  return typing.no_type_check(flax.struct.dataclass(cls))
 
 
 @struct
@@ -210,6 +200,9 @@ class Tracker(abc.ABC):
     search_size: Side of the search crop, px.
     context_amount: Length added to the target's width and height for context,
       as a fraction of their sum.
+    smallest_side: Lower limit of the width and height of tracked boxes, px of
+      the frame. The first box of a target may be smaller. 10 in pysot, SiamBAN
+      and NanoTrack; 0, no limit, in got-10k/siamfc.
     search_scales: Factors that multiply the side of the search region. Each
       frame is cropped once per factor.
     pixel_shift: Offset that is added to the centres of the first box and of all
@@ -230,6 +223,7 @@ class Tracker(abc.ABC):
   template_size: int = 127
   search_size: int = 255
   context_amount: float = 0.5
+  smallest_side: float = 10.0
   search_scales: tuple[float, ...] = (1.0,)
   pixel_shift: float = 0.0
   wide_search: WideSearch | None = None

@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
-from acm_jax.tracking.contract import Frame, struct
+from acm_jax.tracking.contract import Frame
+from acm_jax.tracking.struct import struct
 
 
 @struct

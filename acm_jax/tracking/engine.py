@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import logging
 
 from acm_jax.geometry import boxes
 from acm_jax.tracking import lanes as lane_programs
@@ -309,6 +310,26 @@ def initial_result(box_xywh: np.ndarray) -> Tracked:
   one = np.float32(1)
   box_xywh = np.asarray(box_xywh, np.float32)
   return Tracked(box_xywh, score=one, lost=np.False_, margin=one)
+
+
+def warn_if_small(
+  box_xywh: np.ndarray, smallest_side: float, target: str
+) -> None:
+  """Warns if a target's first box is smaller than all tracked boxes will be.
+
+  Args:
+    box_xywh: First box of the target, px.
+    smallest_side: Limit of the tracker, `Tracker.smallest_side`, px.
+    target: Name of the target.
+  """
+  w, h = box_xywh[2:]
+  if min(w, h) < smallest_side:
+    logging.warning(
+      '%s: the first box is %g x %g px, but the tracker returns boxes of at '
+      'least %g x %g px; to follow smaller targets, lower smallest_side in the '
+      'section tracker of the config',
+      *(target, w, h, smallest_side, smallest_side),
+    )
 
 
 def check_image(image: Any) -> None:

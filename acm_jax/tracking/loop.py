@@ -18,9 +18,6 @@ from acm_jax.tracking.contract import (
 )
 from acm_jax.tracking.crop import mean_color, square_crop
 
-# Minimum width and height of a tracked box, px.
-SMALLEST_SIDE = 10.0
-
 
 def init(
   tracker: Tracker,
@@ -112,7 +109,7 @@ def step(
       box = jnp.where(unsure, before, box)
   limit = frame.size[::-1].astype(jnp.float32)
   center = jnp.clip(box[:2], 0, limit)
-  size = jnp.clip(box[2:], SMALLEST_SIDE, limit)
+  size = jnp.clip(box[2:], tracker.smallest_side, limit)
   tracked = Tracked(
     box_xywh=boxes.cxcywh_to_xywh(jnp.concatenate([center, size])),
     score=found.score,

@@ -9,7 +9,13 @@ import numpy as np
 from jaxtyping import Float
 
 from acm_jax.tracking.contract import Hparams, Tracked
-from acm_jax.tracking.engine import Engine, Image, Programs, initial_result
+from acm_jax.tracking.engine import (
+  Engine,
+  Image,
+  Programs,
+  initial_result,
+  warn_if_small,
+)
 from acm_jax.tracking.model import Model
 
 # Box: x, y, w, h in px, 0-based. Boxes: one such row per target.
@@ -63,7 +69,8 @@ class VideoTracker:
     """Starts tracking a target, given its box in the first frame.
 
     The target replaces any previous one. After an error, the tracker has no
-    target.
+    target. A warning is logged if the box is smaller than
+    `Tracker.smallest_side`.
 
     Args:
       image: First frame.
@@ -75,8 +82,10 @@ class VideoTracker:
         image.
     """
     self._started = False
-    self._engine.start(image, {0: _as_array(box)})
+    box_xywh = _as_array(box)
+    self._engine.start(image, {0: box_xywh})
     self._started = True
+    self._warn_if_small([box_xywh])
 
   def update(self, image: Image) -> Result:
     """Finds the target in the next frame.
@@ -100,7 +109,8 @@ class VideoTracker:
   ) -> Iterator[list[Result]]:
     """Tracks n targets through a video.
 
-    The target of `init` and `update` is not affected.
+    The target of `init` and `update` is not affected. A warning is logged for
+    each box that is smaller than `Tracker.smallest_side`.
 
     Args:
       frames: RGB frames; their size may change.
@@ -118,8 +128,15 @@ class VideoTracker:
         cannot be tracked.
     """
     per_frame = follow(self.model, frames, boxes, self._programs, ahead=ahead)
-    for tracked in per_frame:
+    for number, tracked in enumerate(per_frame):
+      if number == 0:
+        self._warn_if_small([each.box_xywh for each in tracked])
       yield list(map(_result, tracked))
+
+  def _warn_if_small(self, boxes_xywh: Sequence[np.ndarray]) -> None:
+    for target, box_xywh in enumerate(boxes_xywh):
+      smallest = self.model.tracker.smallest_side
+      warn_if_small(box_xywh, smallest, f'target {target}')
 
 
 def follow(

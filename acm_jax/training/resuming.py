@@ -15,7 +15,12 @@ from acm_jax.training import schedule
 from acm_jax.training.sections import Train
 
 # Keys that the metrics of a validation depend on, in addition to the weights.
-_MEASURES = ('hparams', 'tracker.wide_search', 'validation')
+_MEASURES = (
+  'hparams',
+  'tracker.smallest_side',
+  'tracker.wide_search',
+  'validation',
+)
 # Keys that no training step depends on. The batches are the same for any number
 # of workers.
 _FREE = (

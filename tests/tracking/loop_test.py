@@ -160,6 +160,18 @@ BOXES = np.array(
 HPARAMS = Hparams(0.08, 0.46, 0.44)
 
 
+@pytest.mark.parametrize('smallest', [0.0, 4.0, 10.0])
+def test_tracked_boxes_have_at_least_the_smallest_side(smallest):
+  tracker = SiamBan(FormulaMaps(), smallest_side=smallest)
+  box = jnp.array([100.0, 80, 3, 40])
+  state = loop.init(tracker, {}, frame(0), box)
+  # The size moves to the candidate's at the rate 0: it stays what it was.
+  hparams = Hparams(0.08, 0.46, 0.0)
+  _, tracked = loop.step(tracker, maps(0, 1), hparams, state, frame(1))
+  expected = [max(smallest, 3), 40]
+  np.testing.assert_allclose(tracked.box_xywh[2:], expected, rtol=1e-6)
+
+
 def test_padding_of_a_bucket_is_never_read():
   tracker, variables = small_tracker('acm')
   box = jnp.asarray(BOXES[2])

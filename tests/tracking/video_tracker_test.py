@@ -210,6 +210,23 @@ def test_frames_may_change_their_size(tracker):
       assert scalars(one) == scalars(other)
 
 
+def test_a_target_with_a_small_first_box_is_named_once(tiny_model, caplog):
+  tracker = VideoTracker(tiny_model)
+  small = (100, 80, 10, 9.5)
+  list(tracker.track(frames(3), [BOX, small]))
+  (record,) = caplog.records
+  assert record.getMessage() == (
+    'target 1: the first box is 10 x 9.5 px, but the tracker returns boxes of '
+    'at least 10 x 10 px; to follow smaller targets, lower smallest_side in '
+    'the section tracker of the config'
+  )
+  update_all(tracker, frames(3), small)
+  assert len(caplog.records) == 2
+  # A box of exactly the limit is not small.
+  update_all(tracker, frames(2), (100, 80, 10, 10))
+  assert len(caplog.records) == 2
+
+
 def test_a_video_needs_frames_and_targets(tracker):
   with pytest.raises(ValueError, match='no frames'):
     list(tracker.track([], [BOX]))

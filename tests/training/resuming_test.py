@@ -38,6 +38,7 @@ def changed(changes):
     {'hparams.penalty_k': 0.2, 'tuned.otb100.penalty_k': 0.3},
     {'tracker.wide_search': 'long_term'},
     {'tracker.wide_search': None},
+    {'tracker.smallest_side': 4.0},
     {'validation.sequences': ('camel', 'parkour')},
     {'validation': None},
   ],
@@ -155,6 +156,7 @@ def test_a_teacher_that_is_not_loaded_yet_is_not_compared():
     ({'validation.sequences': ('camel', 'parkour')}, False),
     ({'hparams.penalty_k': 0.2}, False),
     ({'tracker.wide_search': 'long_term'}, False),
+    ({'tracker.smallest_side': 4.0}, False),
   ],
   ids=str,
 )

@@ -24,6 +24,7 @@ def make(
   template_size: int = 127,
   search_size: int = 255,
   context_amount: float = 0.5,
+  smallest_side: float = 10.0,
   backbone: str = 'mobilenet_v3_small',
   levels: tuple[int, ...] = (9,),
   width: float = 1.0,
@@ -38,6 +39,7 @@ def make(
     search_size: Side of the search crop, px.
     context_amount: Length added to the target's width and height for context,
       as a fraction of their sum.
+    smallest_side: Lower limit of the width and height of tracked boxes, px.
     backbone: Name of the backbone.
     levels: Level of the backbone that is fused, as a tuple of one number.
     width: Factor that multiplies the backbone's channels.
@@ -90,6 +92,7 @@ def make(
     template_size=template_size,
     search_size=search_size,
     context_amount=context_amount,
+    smallest_side=smallest_side,
   )
 
 

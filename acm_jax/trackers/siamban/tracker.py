@@ -106,6 +106,7 @@ def make(
   template_size: int = 127,
   search_size: int = 255,
   context_amount: float = 0.5,
+  smallest_side: float = 10.0,
   **network,
 ) -> SiamBan:
   """Builds SiamBAN.
@@ -115,6 +116,7 @@ def make(
     search_size: Side of the search crop, px.
     context_amount: Length added to the target's width and height for context,
       as a fraction of their sum.
+    smallest_side: Lower limit of the width and height of tracked boxes, px.
     **network: Arguments of `trackers.siamese.make_network`.
 
   Raises:
@@ -126,4 +128,5 @@ def make(
     template_size=template_size,
     search_size=search_size,
     context_amount=context_amount,
+    smallest_side=smallest_side,
   )

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from acm_jax.tracking.contract import struct
+from acm_jax.tracking.struct import struct
 
 # Largest distance of a positive location from the target's centre, px.
 RADIUS = 16.0

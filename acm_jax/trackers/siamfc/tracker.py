@@ -82,6 +82,7 @@ def make(
   template_size: int = 127,
   search_size: int = 255,
   context_amount: float = 0.5,
+  smallest_side: float = 0.0,
   search_scales: tuple[float, ...] = (1 / 1.0375, 1.0, 1.0375),
   backbone: str = 'alexnet_v1',
   levels: tuple[int, ...] = (5,),
@@ -96,6 +97,7 @@ def make(
     search_size: Side of the search crop, px.
     context_amount: Length added to the target's width and height for context,
       as a fraction of their sum.
+    smallest_side: Lower limit of the width and height of tracked boxes, px.
     search_scales: Factors that multiply the side of the search region.
     backbone: Name of the backbone.
     levels: Level of the backbone that is fused, as a tuple of one number.
@@ -135,6 +137,7 @@ def make(
     template_size=template_size,
     search_size=search_size,
     context_amount=context_amount,
+    smallest_side=smallest_side,
     search_scales=tuple(search_scales),
     pixel_shift=0.5,
   )

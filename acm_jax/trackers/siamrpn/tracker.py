@@ -99,6 +99,7 @@ def make(
   template_size: int = 127,
   search_size: int = 255,
   context_amount: float = 0.5,
+  smallest_side: float = 10.0,
   anchor_scales: tuple[float, ...] = (8.0,),
   anchor_ratios: tuple[float, ...] = (0.33, 0.5, 1.0, 2.0, 3.0),
   loc_factor: float = 1.2,
@@ -111,6 +112,7 @@ def make(
     search_size: Side of the search crop, px.
     context_amount: Length added to the target's width and height for context,
       as a fraction of their sum.
+    smallest_side: Lower limit of the width and height of tracked boxes, px.
     anchor_scales: Sizes of the anchors, as multiples of the stride.
     anchor_ratios: Heights of the anchors divided by their widths.
     loc_factor: Weight of the localisation loss.
@@ -128,6 +130,7 @@ def make(
     template_size=template_size,
     search_size=search_size,
     context_amount=context_amount,
+    smallest_side=smallest_side,
     scales=tuple(anchor_scales),
     ratios=tuple(anchor_ratios),
     loc_factor=loc_factor,
