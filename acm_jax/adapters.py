@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from acm_jax.datasets import image_files
 from acm_jax.geometry import boxes
 from acm_jax.tracking.video_tracker import Result, VideoTracker
 
@@ -15,7 +16,8 @@ def got10k(
   """Wraps a tracker as a `got10k.trackers.Tracker` for GOT-10k's toolkit.
 
   The toolkit passes PIL images, and boxes x, y, w, h in the coordinates of a
-  benchmark's files.
+  benchmark's files. Images with more than 8 bits are stretched by the range of
+  a sequence's first image.
 
   Args:
     tracker: Tracker to wrap.
@@ -37,10 +39,14 @@ def got10k(
       super().__init__(name or tracker.model.name, is_deterministic=True)
 
     def init(self, image, box):
-      tracker.init(_rgb(image), box - base)
+      values, self._levels = _values(image), None
+      if values.dtype != np.uint8:
+        self._levels = image_files.first_levels(values, 'the first image')
+      tracker.init(image_files.to_8_bits(values, self._levels), box - base)
 
     def update(self, image):
-      return tracker.update(_rgb(image)).box + base
+      rgb = image_files.to_8_bits(_values(image), self._levels)
+      return tracker.update(rgb).box + base
 
   return Adapter()
 
@@ -67,6 +73,8 @@ def detections(results: Sequence[Result]) -> dict[str, np.ndarray]:
   }
 
 
-def _rgb(image: Any) -> np.ndarray:
-  """Converts a PIL image to an array."""
-  return np.asarray(image.convert('RGB'))
+def _values(image: Any) -> np.ndarray:
+  """Converts a PIL image to RGB of 8 bits, or to grey of more than 8 bits."""
+  # PIL converts deeper images to RGB by cutting off all values above 255.
+  is_deep = image.mode.startswith(('I', 'F'))
+  return np.asarray(image if is_deep else image.convert('RGB'))

@@ -14,7 +14,7 @@ from pathlib import Path
 from absl import flags
 
 from acm_jax import model_flags, models
-from acm_jax.datasets.sequences import read_frame
+from acm_jax.datasets.image_files import Reader
 from acm_jax.host import command
 from acm_jax.host.staging import replacing
 from acm_jax.tracking.video_tracker import VideoTracker
@@ -64,7 +64,8 @@ class Tracker:
       ValueError: The image cannot be decoded, or the box cannot be tracked.
     """
     box, _ = target
-    self._tracker.init(read_frame(Path(image)), box)
+    self._read = Reader(Path(image))
+    self._tracker.init(self._read(Path(image)), box)
     return tuple(map(float, box))
 
   def update(
@@ -81,7 +82,7 @@ class Tracker:
       under the key `confidence`, for the toolkit's long-term experiments.
     """
     del new
-    result = self._tracker.update(read_frame(Path(image)))
+    result = self._tracker.update(self._read(Path(image)))
     box = tuple(map(float, result.box))
     return box, {'confidence': float(result.score)}
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import flags
 
-from acm_jax.datasets.sequences import read_frame
+from acm_jax.datasets import image_files
 from acm_jax.evaluation import annotations, benchmarks
 from acm_jax.host import command
 from acm_jax.host.staging import staged
@@ -137,7 +137,7 @@ def _write_sequence(cut: Cut, data: Path, folder: Path, anchors: bool) -> None:
     ]
     text = '\n'.join(map(str, directions)) + '\n'
     (folder / 'anchor.value').write_text(text)
-  height, width, _ = read_frame(sequence.frame_paths[0]).shape
+  height, width = image_files.size(sequence.frame_paths[0])
   metadata = _SEQUENCE.format(
     name=cut.name, width=width, height=height, length=cut.frames
   )

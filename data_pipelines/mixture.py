@@ -144,7 +144,8 @@ class Mixture:
     )
 
   def _image(self, frame: FrameRef, jpeg: bytes, side: int) -> np.ndarray:
-    bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags)
     if bgr is None:
       raise self._clips[frame.dataset].jpeg_error(frame.frame)
     corner = _corner(len(bgr), side)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from acm_jax.datasets import images, sequences
+from acm_jax.datasets import image_files, images
 from acm_jax.host import listing
 
 Rgb = UInt8[np.ndarray, 'h w 3']
@@ -76,7 +76,7 @@ class Textures:
     ]
 
   def _photograph(self, rng: np.random.Generator) -> Rgb:
-    return sequences.read_frame(self._images[rng.integers(len(self._images))])
+    return image_files.read(self._images[rng.integers(len(self._images))])
 
 
 def procedural(rng: np.random.Generator, h: int, w: int) -> Rgb:

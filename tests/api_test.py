@@ -101,6 +101,22 @@ def test_the_got10k_adapter_counts_pixels_from_1(tiny_run):
   np.testing.assert_allclose(box, expected + ONE_BASED)
 
 
+@pytest.mark.usefixtures('toolkit')
+def test_the_got10k_adapter_stretches_images_of_16_bits(tiny_run):
+  image = pytest.importorskip('PIL.Image')
+  tracker = acm_jax.load(tiny_run)
+  adapter = adapters.got10k(tracker)
+  grey = formulas.frame(0)[..., 0]
+  grey = np.where(grey == grey.min(), 0, grey)
+  grey = np.where(grey == grey.max(), 255, grey).astype(np.uint8)
+  deep = image.fromarray(grey.astype(np.uint16) * 9 + 3000)
+  adapter.init(deep, np.array(BOX) + ONE_BASED)
+  box = adapter.update(deep)
+  rgb = grey[..., None].repeat(3, 2)
+  tracker.init(rgb, BOX)
+  np.testing.assert_allclose(box, tracker.update(rgb).box + ONE_BASED)
+
+
 def test_detections_are_the_corners_of_targets_that_are_not_lost():
   box = np.array([10, 20, 30, 40], np.float32)
   results = [

@@ -338,7 +338,7 @@ def test_unknown_names_and_arguments_are_refused():
     trackers.make('siamban', bakbone='alexnet')
   with pytest.raises(ValueError, match="`dtype`='float16': unknown"):
     trackers.make('siamban', dtype='float16')
-  with pytest.raises(ValueError, match='`smallest_side`=-1.0: give a number'):
+  with pytest.raises(ValueError, match='`smallest_side`=-1'):
     trackers.make('siamban', smallest_side=-1.0)
 
 

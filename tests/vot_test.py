@@ -7,11 +7,32 @@ import cv2
 import numpy as np
 import pytest
 
+import acm_jax
 from acm_jax import vot
 from acm_jax.tracking import video_tracker
 from tests import formulas
 
 BOX = (100.0, 80.0, 60.0, 40.0)
+
+
+def test_deep_images_are_stretched_by_the_first_image_of_a_target(
+  tiny_run, tmp_path
+):
+  grey = [formulas.frame(i)[..., 0] for i in range(3)]
+  low, high = int(grey[0].min()), int(grey[0].max())
+  paths, frames = [], []
+  for number, frame in enumerate(grey):
+    paths.append(str(tmp_path / f'{number}.png'))
+    cv2.imwrite(paths[-1], frame.astype(np.uint16) * 9 + 3000)
+    scaled = np.rint((frame.astype(float) - low) * 255 / (high - low))
+    frames.append(np.uint8(np.clip(scaled, 0, 255))[..., None].repeat(3, 2))
+  tracker = vot.Tracker(str(tiny_run))
+  tracker.init(paths[0], (BOX, {}))
+  plain = acm_jax.load(tiny_run)
+  plain.init(frames[0], BOX)
+  for path, frame in zip(paths[1:], frames[1:], strict=True):
+    box, _ = tracker.update(path)
+    np.testing.assert_array_equal(np.float32(box), plain.update(frame).box)
 
 
 @pytest.fixture

@@ -4,13 +4,14 @@ import collections
 import concurrent.futures
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from collections.abc import Sequence as Sequence_
 from pathlib import Path
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
+
+from acm_jax.datasets.image_files import Reader
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,6 +32,11 @@ class Sequence:
   box_xywh: Float[np.ndarray, 'n 4']
   absent: Bool[np.ndarray, 'n']
   attributes: tuple[str, ...] = ()
+  _read: Reader | None = dataclasses.field(init=False, repr=False)
+
+  def __post_init__(self):
+    read = Reader(self.frame_paths[0]) if self.frame_paths else None
+    object.__setattr__(self, '_read', read)
 
   def __len__(self) -> int:
     return len(self.frame_paths)
@@ -38,11 +44,14 @@ class Sequence:
   def frame(self, index: int) -> UInt8[np.ndarray, 'h w 3']:
     """Reads the image of a frame, counted from 0, as RGB.
 
+    Images with more than 8 bits per channel are stretched by the range of the
+    first frame; see `image_files.Reader`.
+
     Raises:
       FileNotFoundError: The image file does not exist.
       ValueError: The image file cannot be decoded.
     """
-    return read_frame(self.frame_paths[index])
+    return self._read(self.frame_paths[index])
 
   @property
   def visible(self) -> Bool[np.ndarray, 'n']:
@@ -103,62 +112,25 @@ def make(
   )
 
 
-def read_frame(path: Path) -> UInt8[np.ndarray, 'h w 3']:
-  """Decodes an image file to RGB.
-
-  Raises:
-    FileNotFoundError: The file does not exist.
-    ValueError: The file cannot be decoded.
-  """
-  if not path.is_file():
-    raise FileNotFoundError(f'{path}: no such image; add the file')
-  return decode(path.read_bytes(), str(path))
-
-
 def read_ahead(
-  paths: Iterable[Path], ahead: int = 8
+  sequence: Sequence, ahead: int = 8
 ) -> Iterator[UInt8[np.ndarray, 'h w 3']]:
-  """Yields the RGB image of each path, in order.
+  """Yields the RGB image of each frame of a sequence, in order.
 
   Threads decode the next `ahead` images in advance.
 
   Raises:
-    FileNotFoundError: A file does not exist.
-    ValueError: A file cannot be decoded.
+    FileNotFoundError: An image file does not exist.
+    ValueError: An image file cannot be decoded.
   """
   with concurrent.futures.ThreadPoolExecutor(ahead) as pool:
     waiting: collections.deque = collections.deque()
-    for path in paths:
-      waiting.append(pool.submit(read_frame, path))
+    for index in range(len(sequence)):
+      waiting.append(pool.submit(sequence.frame, index))
       if len(waiting) > ahead:
         yield waiting.popleft().result()
     while waiting:
       yield waiting.popleft().result()
-
-
-def decode(data: bytes, where: str) -> UInt8[np.ndarray, 'h w 3']:
-  """Decodes the bytes of an image file to RGB.
-
-  Args:
-    data: Content of the file.
-    where: Name of the file, for messages.
-
-  Raises:
-    ValueError: The image cannot be decoded.
-  """
-  # OpenCV 4 accepts a JPEG that is truncated in its last scan, and fills the
-  # missing part with grey.
-  truncated = data[:2] == b'\xff\xd8' and (
-    data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda')
-  )
-  pixels = None
-  if data and not truncated:
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-  if pixels is None:
-    raise ValueError(
-      f'{where}: cannot be decoded as an image; replace it with an intact copy'
-    )
-  return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def read_rows(path: Path, columns: tuple[int, ...]) -> list[list[float]]:

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from acm_jax.datasets import images
+from acm_jax.datasets.image_files import Reader
 from acm_jax.datasets.live import Newest
-from acm_jax.datasets.sequences import read_frame
 from acm_jax.datasets.video_files import (
   DEFAULT_FPS,
   Frame,
@@ -129,9 +129,10 @@ def _of_folder(folder: Path, paths: Sequence[Path]) -> Video:
 
 
 def _of_images(paths: Sequence[Path], name: str) -> Video:
+  read = Reader(paths[0])
   frames = (
     # Images are shown at no time.
-    Frame(read_frame(path), number, math.nan)
+    Frame(read(path), number, math.nan)
     for number, path in enumerate(paths)
   )
   return Video(frames, DEFAULT_FPS, len(paths), name=name)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from acm_jax.datasets import layouts, sequences
+from acm_jax.datasets import image_files, layouts
 from acm_jax.datasets.layouts import vot
 from acm_jax.evaluation import toolkits
 from acm_jax.evaluation.benchmarks import (
@@ -85,7 +85,7 @@ def read(benchmark: Benchmark, path: Path) -> dict[str, Truth]:
 def _size(frame):
   if frame is None:
     return None
-  height, width, _ = sequences.read_frame(frame).shape
+  height, width = image_files.size(frame)
   return width, height
 
 

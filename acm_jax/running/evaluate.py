@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from acm_jax.datasets.sequences import Sequence, read_frame
+from acm_jax.datasets.sequences import Sequence
 from acm_jax.evaluation import (
   annotations,
   archives,
@@ -244,7 +244,7 @@ def draw_sheet(folder: Path, task: Task, path: Path) -> None:
       folder, sequence.name, truths[sequence.name], task.benchmark
     )
     for index in _evenly(range(len(sequence)), SHEET_FRAMES):
-      frame = read_frame(sequence.frame_paths[index]).copy()
+      frame = sequence.frame(index).copy()
       drawing.draw_box(frame, sequence.box_xywh[index], drawing.TRUTH)
       label = f'{sequence.name} {index}'
       drawing.draw_box(frame, boxes[index], drawing.COLORS[0], label)

@@ -159,7 +159,7 @@ def _follow(model, values, sequence, programs) -> list[Run]:
   """Tracks a sequence with several candidates; reads each frame only once."""
   stacked = jax.tree.map(lambda *x: np.array(x, np.float32), *values)
   boxes = np.tile(sequence.box_xywh[:1], (len(values), 1))
-  frames = read_ahead(sequence.frame_paths)
+  frames = read_ahead(sequence)
   try:
     tracked = list(
       video_tracker.follow(model, frames, boxes, programs, hparams=stacked)

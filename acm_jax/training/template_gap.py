@@ -102,7 +102,7 @@ def _crop(sequence, frame, size, offset=(0.0, 0.0)):
   """Cuts a context crop with the target `offset` px away from the centre."""
   box = sequence.box_xywh[frame].copy()
   box[:2] -= np.asarray(offset, np.float32) / crops.scale_of(box[2:])
-  image = sequences.read_frame(sequence.frame_paths[frame])
+  image = sequence.frame(int(frame))
   return crops.context_crop(image, box, size)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from acm_jax import trackers
-from acm_jax.datasets.sequences import Sequence, read_frame
+from acm_jax.datasets.sequences import Sequence
 from acm_jax.evaluation import benchmarks, toolkits
 from acm_jax.evaluation.experiments import EXPERIMENTS
 from acm_jax.evaluation.truth import Truth
@@ -84,7 +84,8 @@ def _videos(settings: Settings) -> Iterator[Video]:
     return
   benchmark = benchmarks.get(settings.benchmark)
   for sequence in benchmarks.sequences(benchmark, packed):
-    images = [read_frame(path) for path in sequence.frame_paths[:MOST_FRAMES]]
+    count = min(MOST_FRAMES, len(sequence))
+    images = [sequence.frame(i) for i in range(count)]
     boxes = sequence.box_xywh[:MOST_FRAMES]
     absent = sequence.absent[:MOST_FRAMES]
     yield _video(sequence.name, images, boxes, absent)

@@ -114,7 +114,7 @@ def of_video(tree: Tree, unit: source.Unit) -> Iterator[Object]:
   for row, frame in list(enumerate(files))[::_EVERY]:
     if frame not in masks:
       continue
-    rgb = source.image(tree, files[frame])
+    rgb = source.image(tree, files[frame], next(iter(files.values())))
     for number, mask in davis.masks(tree, masks[frame]).items():
       if boxes is not None:
         mask = _within(mask, boxes[row])

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from acm_jax.datasets import crops, images, sequences
+from acm_jax.datasets import crops, image_files, images
 from acm_jax.datasets.names import unknown
 from acm_jax.datasets.sources import coco, davis, source
 from acm_jax.datasets.trees import Tree, open_tree
@@ -185,7 +185,7 @@ def _collect(
     path, annotations = annotated[i]
     if not (left or path in scenes):
       continue
-    rgb = source.image(tree, path)
+    rgb = image_files.read(source.File(tree, path))
     home = NOWHERE
     if path in scenes:
       home = pictures.add_photograph(rgb, Path(path))
@@ -196,7 +196,7 @@ def _collect(
     yield
   for path in others:
     if path in scenes:
-      pictures.add_photograph(sequences.read_frame(path), path.resolve())
+      pictures.add_photograph(image_files.read(path), path.resolve())
       yield
 
 

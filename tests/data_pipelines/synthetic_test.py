@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from acm_jax.datasets import layouts, sequences
+from acm_jax.datasets import layouts
 from acm_jax.geometry import boxes
 from acm_jax.host.staging import FullDiskError
 from data_pipelines import synthetic, synthetic_scene
@@ -109,7 +109,7 @@ def test_the_command_writes_the_folder_layout(tmp_path, run_command, refuse):
   assert [s.name for s in written] == ['synthetic-0000', 'synthetic-0001']
   np.testing.assert_allclose(written[1].box_xywh, video.box_xywh)
   np.testing.assert_array_equal(written[1].visible, video.visible)
-  frame = sequences.read_frame(written[1].frame_paths[2])
+  frame = written[1].frame(2)
   # JPEG changes a noisy image by up to 10 levels on average.
   assert abs(frame.astype(float) - video.frames[2]).mean() < 10
   refuse(synthetic, *argv, message='already exists')

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from acm_jax.datasets import layouts, sequences, tables
+from acm_jax.datasets import layouts, tables
 from tests.datasets.layout_files import rows, stems, write_images, write_text
 
 UAV = 'uav123_10fps'
@@ -32,7 +32,7 @@ def test_a_real_sequence_is_read(real_data, layout, folder, name, frames, box):
   assert sequence.visible.all()
   # The expected boxes are rounded to two decimals.
   np.testing.assert_allclose(sequence.box_xywh[0], box, atol=0.006)
-  h, w, _ = sequences.read_frame(sequence.frame_paths[0]).shape
+  h, w, _ = sequence.frame(0).shape
   x, y, width, height = sequence.box_xywh[0]
   assert x + width <= w
   assert y + height <= h

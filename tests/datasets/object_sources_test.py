@@ -135,6 +135,14 @@ def test_bytes_after_the_end_of_a_crop_are_dropped(write_set):
   assert track.image(1) == whole
 
 
+def test_a_crop_without_an_end_marker_is_completed(write_set):
+  root = write_set('crop511')
+  track = read('crop511', root)['a/v1.00']
+  whole = track.image(1)
+  (root / CROP).write_bytes(whole[:-2])
+  assert track.image(1) == whole
+
+
 def test_a_crop_that_is_no_jpeg_is_named(write_set):
   root = write_set('crop511')
   blank = np.zeros((511, 511, 3), np.uint8)

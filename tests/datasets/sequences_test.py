@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -66,20 +65,3 @@ def test_another_number_of_absence_labels_is_refused():
     sequences.make(
       'a', [Path('1.jpg')], np.ones((1, 4)), Path('gt.txt'), np.zeros(2)
     )
-
-
-def test_a_frame_is_read_as_rgb(tmp_path):
-  red_bgr = np.zeros((4, 5, 3), np.uint8)
-  red_bgr[..., 2] = 200
-  cv2.imwrite(str(tmp_path / '1.png'), red_bgr)
-  frame = sequences.read_frame(tmp_path / '1.png')
-  assert frame.shape == (4, 5, 3)
-  assert frame[0, 0].tolist() == [200, 0, 0]
-
-
-@pytest.mark.parametrize('content', [b'', b'no image'], ids=['empty', 'text'])
-def test_a_frame_that_is_not_an_image_is_named(tmp_path, content):
-  path = tmp_path / '1.jpg'
-  path.write_bytes(content)
-  with pytest.raises(ValueError, match=r'1.jpg: cannot be decoded'):
-    sequences.read_frame(path)

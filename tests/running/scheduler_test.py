@@ -58,7 +58,7 @@ def test_a_lane_tracks_as_if_its_video_were_the_only_one(
   done = drive(Engine(tiny_model, count), videos)
   assert sorted(done) == list(range(len(videos)))
   for index, video in enumerate(videos):
-    frames = map(sequences.read_frame, video.frame_paths)
+    frames = sequences.read_ahead(video)
     alone = video_tracker.follow(tiny_model, frames, video.box_xywh[:1])
     expected = [tracked.box_xywh for (tracked,) in alone]
     # Only the order of float32 sums differs, so boxes agree to 1e-3 px.
@@ -89,7 +89,7 @@ def test_frames_that_change_size_are_tracked_and_few_programs_compile(
   # Two programs start a target, and one steps in each of the two buckets.
   assert len(programs) == 4
   for index, video in enumerate((changing, plain)):
-    frames = map(sequences.read_frame, video.frame_paths)
+    frames = sequences.read_ahead(video)
     alone = video_tracker.follow(tiny_model, frames, video.box_xywh[:1])
     expected = [tracked.box_xywh for (tracked,) in alone]
     # Only the order of float32 sums differs, so boxes agree to 1e-3 px.

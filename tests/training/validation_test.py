@@ -111,7 +111,7 @@ def iou(a, b):
 
 def overlaps(sequence, weights):
   """Returns the overlaps of all frames after the first that show the target."""
-  frames = map(sequences.read_frame, sequence.frame_paths)
+  frames = sequences.read_ahead(sequence)
   model = Model('colors', ColorTracker(), weights, HPARAMS)
   tracked = video_tracker.follow(model, frames, sequence.box_xywh[:1])
   return [

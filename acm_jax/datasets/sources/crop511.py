@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from acm_jax.datasets import crops, sequences
+from acm_jax.datasets import crops, image_files
 from acm_jax.datasets.sources import source
 from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.datasets.track import Track
@@ -77,8 +77,9 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
 
 def _crop(tree: Tree, files: tuple[str, ...], i: int) -> bytes:
   """Reads the JPEG of frame i, and checks its format and size."""
-  data, where = tree.read(files[i]), tree.where(files[i])
-  height, width, _ = sequences.decode(data, where).shape
+  file = source.File(tree, files[i])
+  data, where = file.read_bytes(), str(file)
+  height, width = image_files.size(file)
   if (height, width) != (crops.CROP_SIZE, crops.CROP_SIZE):
     raise ValueError(
       f'{where}: has {width}x{height} px, not {crops.CROP_SIZE} px per side; '
@@ -86,9 +87,7 @@ def _crop(tree: Tree, files: tuple[str, ...], i: int) -> bytes:
     )
   if not data.startswith(b'\xff\xd8'):
     raise ValueError(f'{where}: not a JPEG; convert it')
-  # Some encoders write bytes after the end of the image; these bytes are cut
-  # off.
-  return data[: data.rfind(b'\xff\xd9') + 2]
+  return image_files.whole_jpeg(data, where)
 
 
 def _size(row: list, where: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from acm_jax.datasets import images, sequences
+from acm_jax.datasets import image_files, images, sequences
 from acm_jax.datasets.track import Track
 from acm_jax.datasets.trees import Tree, join
 
@@ -120,20 +120,44 @@ def picked(
   )
 
 
+class File(NamedTuple):
+  """A file of a tree, as `image_files` reads it."""
+
+  tree: Tree
+  name: str
+
+  def __str__(self) -> str:
+    return self.tree.where(self.name)
+
+  def read_bytes(self) -> bytes:
+    return self.tree.read(self.name)
+
+
 def _image(tree: Tree, files: tuple[str, ...], i: int):
-  return image(tree, files[i])
+  return image(tree, files[i], files[0])
 
 
 # Cached because the targets of one image are read one after the other.
 @functools.lru_cache(maxsize=1)
-def image(tree: Tree, name: str) -> UInt8[np.ndarray, 'h w 3']:
-  """Reads an RGB image.
+def image(tree: Tree, name: str, first: str) -> UInt8[np.ndarray, 'h w 3']:
+  """Reads an RGB image of a sequence; see `image_files.Reader`.
+
+  Args:
+    tree: Folder or archive that contains the image.
+    name: Name of the image.
+    first: Name of the first image of the sequence.
 
   Raises:
-    OSError: The file does not exist.
-    ValueError: The file cannot be decoded.
+    OSError: A file does not exist.
+    ValueError: A file cannot be decoded.
   """
-  return sequences.decode(tree.read(name), tree.where(name))
+  return _reader(tree, first)(File(tree, name))
+
+
+# Cached because the images of one sequence are read one after the other.
+@functools.lru_cache(maxsize=1)
+def _reader(tree: Tree, first: str) -> image_files.Reader:
+  return image_files.Reader(File(tree, first))
 
 
 def boxes(

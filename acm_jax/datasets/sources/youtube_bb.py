@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from acm_jax.datasets import image_files
 from acm_jax.datasets.sources import source
 from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.datasets.track import Track
@@ -113,7 +114,7 @@ def _size(tree: Tree, files: list[str]) -> tuple[int, int]:
   """Returns height and width of the first of `files` that can be decoded."""
   for file in files:
     try:
-      return source.image(tree, file).shape[:2]
+      return image_files.size(source.File(tree, file))
     except ValueError:
       continue
   # The size does not matter, since none of the images can be decoded.

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from acm_jax.datasets.sources import source
+from acm_jax.datasets import image_files
 from acm_jax.training.data import check_held_out
 from data_pipelines import pipeline
 from data_pipelines.composed import __main__ as command
@@ -41,14 +41,14 @@ def test_excluded_videos_need_masks(originals):
 def test_an_interrupted_write_leaves_nothing(
   originals, tmp_path, monkeypatch, error
 ):
-  read, left = source.image, itertools.repeat(None, 5)
+  read, left = image_files.read, itertools.repeat(None, 2)
 
-  def failing(tree, name):
+  def failing(file):
     if next(left, error) is error:
-      raise error(name)
-    return read(tree, name)
+      raise error(str(file))
+    return read(file)
 
-  monkeypatch.setattr(source, 'image', failing)
+  monkeypatch.setattr(image_files, 'read', failing)
   with pytest.raises(error):
     library_writer.write(tmp_path / 'set', originals, FEW)
   assert not list(tmp_path.iterdir())

@@ -1,0 +1,296 @@
+"""Image files: decoding, and reading of the images of one sequence.
+
+All images become RGB with 8 bits per channel:
+
+- Pixels have the positions in which the file stores them, because annotations
+  refer to these positions. The EXIF orientation is ignored, as by PIL and
+  therefore by GOT-10k's toolkit.
+- Grey is repeated in all channels, palettes and CMYK are converted, and alpha
+  is dropped.
+- Deeper images, such as thermal images with 16 bits, are stretched: the range
+  of values in the first image of the sequence becomes 0..255. The same
+  temperature or distance then has the same grey level in the whole sequence.
+"""
+
+import io
+import re
+import threading
+import typing
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from absl import logging
+from jaxtyping import Num, UInt8
+from PIL import Image
+
+Rgb = UInt8[np.ndarray, 'h w 3']
+# Values as a file stores them; grey images have no channels.
+Values = Num[np.ndarray, 'h w *c']
+
+_AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION
+_FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | _AS_STORED
+
+_JPEG, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
+# A marker of a JPEG. Coded pixels contain only 0xff00 and restart markers,
+# 0xffd0 to 0xffd7.
+_MARKER = re.compile(rb'\xff([^\x00\xff\xd0-\xd7])', re.DOTALL)
+_RESTART = re.compile(rb'\xff([\xd0-\xd7])')
+# Number of zeros at the end of a file which show that it was filled up.
+_FILLED = 16
+
+
+@typing.runtime_checkable
+class File(typing.Protocol):
+  """A file, such as a `Path`. Its `str` is its name for messages."""
+
+  def read_bytes(self) -> bytes:
+    """Returns the content of the file."""
+
+
+class Levels(NamedTuple):
+  """Values of an image that become the levels 0 and 255."""
+
+  low: float
+  high: float
+
+
+class Reader:
+  """Function that reads the images of one sequence; threads may share it.
+
+  Deeper images are stretched by the range of the first image. A message says so
+  once, and another message tells once that an EXIF orientation is ignored.
+  """
+
+  def __init__(self, first: File):
+    """Creates a reader; reads nothing yet.
+
+    Args:
+      first: First image of the sequence.
+    """
+    self._first = first
+    self._lock = threading.Lock()
+    self._begun = False
+    self._levels: Levels | None = None
+
+  def __call__(self, file: File) -> Rgb:
+    """Reads an image of the sequence.
+
+    Raises:
+      FileNotFoundError: The file does not exist.
+      ValueError: The file cannot be decoded, only one of the image and the
+        first image has 8 bits per channel, or the first image is deeper but has
+        a single value.
+    """
+    data = _content(file)
+    values = _decode(data, str(file))
+    with self._lock:
+      if not self._begun and _is_turned(data):
+        logging.warning(
+          '%s: the EXIF orientation is ignored in this sequence; boxes refer '
+          'to the pixels as the file stores them',
+          file,
+        )
+      self._begun = True
+      deep = values.dtype != np.uint8
+      if deep and self._levels is None:
+        first = _decode(_content(self._first), str(self._first))
+        if first.dtype == np.uint8:
+          raise self._mixed(file, 'more than 8', '8')
+        self._levels = first_levels(first, str(self._first))
+    if self._levels is not None and not deep:
+      raise self._mixed(file, '8', 'more')
+    return _rgb(values, self._levels)
+
+  def _mixed(self, file: File, bits: str, first_bits: str) -> ValueError:
+    return ValueError(
+      f'{file}: has {bits} bits per channel, but the first image of the '
+      f'sequence, {self._first}, has {first_bits}; convert all images to one '
+      'depth'
+    )
+
+
+def read(file: File) -> Rgb:
+  """Reads a single image; a deeper image is stretched by its own range.
+
+  Raises:
+    FileNotFoundError: The file does not exist.
+    ValueError: The file cannot be decoded, or a deeper image has a single
+      value.
+  """
+  values = _decode(_content(file), str(file))
+  deep = values.dtype != np.uint8
+  return _rgb(values, _levels(values, str(file)) if deep else None)
+
+
+def size(file: File) -> tuple[int, int]:
+  """Returns the height and width of an image, px.
+
+  Raises:
+    FileNotFoundError: The file does not exist.
+    ValueError: The file cannot be decoded.
+  """
+  height, width = _decode(_content(file), str(file)).shape[:2]
+  return height, width
+
+
+def first_levels(values: Values, where: str) -> Levels:
+  """Returns the range by which all images of a sequence are stretched.
+
+  Logs a message that says so.
+
+  Args:
+    values: First image of the sequence, with more than 8 bits per channel.
+    where: Name of the image, for messages.
+
+  Raises:
+    ValueError: The image has a single value.
+  """
+  found = _levels(values, where)
+  logging.warning(
+    '%s: has more than 8 bits per channel; its range, %g to %g, becomes 0 to '
+    '255 in the whole sequence',
+    *(where, *found),
+  )
+  return found
+
+
+def _levels(values: Values, where: str) -> Levels:
+  """Returns the range of the finite values of an image."""
+  finite = values[np.isfinite(values)]
+  if not finite.size or finite.min() == finite.max():
+    raise ValueError(
+      f'{where}: has more than 8 bits per channel but a single value, so that '
+      'its range cannot be stretched; begin with another image, or convert all '
+      'images to 8 bits'
+    )
+  return Levels(float(finite.min()), float(finite.max()))
+
+
+def to_8_bits(values: Values, range_: Levels | None) -> Rgb:
+  """Stretches an image to 8 bits, and repeats grey in three channels.
+
+  Args:
+    values: Image; values that are not a number become 0.
+    range_: Values that become 0 and 255; None keeps an image of 8 bits as it
+      is.
+  """
+  if values.dtype != np.uint8 and range_ is not None:
+    scale = 255 / (range_.high - range_.low)
+    stretched = np.nan_to_num((values.astype(np.float64) - range_.low) * scale)
+    values = np.clip(np.rint(stretched), 0, 255).astype(np.uint8)
+  if values.ndim == 2:
+    values = cv2.cvtColor(values, cv2.COLOR_GRAY2RGB)
+  return values
+
+
+def whole_jpeg(data: bytes, where: str) -> bytes:
+  """Returns a JPEG up to its end marker.
+
+  Bytes behind the end marker, such as the video in a motion photo, are left
+  out. An end marker that is missing is appended if all pixels are there.
+
+  Args:
+    data: Content of a file that begins like a JPEG.
+    where: Name of the file, for messages.
+
+  Raises:
+    ValueError: The coded pixels end too early.
+  """
+  end, scan = _parts(data)
+  if end is not None:
+    return data[:end]
+  if scan is None:
+    raise _undecodable(where)
+  body = data.rstrip(b'\0')
+  if len(data) - len(body) < _FILLED:
+    body = data
+  body = body.rstrip(b'\xff')
+  # A decoder that has all pixels ignores what follows. If pixels are missing,
+  # it decodes them from the following bytes instead.
+  restarts = _RESTART.findall(body, scan)
+  number = (restarts[-1][0] + 1) % 8 if restarts else 0
+  images = []
+  for bits in (0x55, 0xAA):
+    noise = bytes(bits ^ i for i in range(1, 0x55))
+    following = noise + bytes([0xFF, 0xD0 + number]) + noise
+    images.append(_jpeg_pixels(body + following + _JPEG_END))
+  if images[0] is None or images[0] != images[1]:
+    raise _undecodable(where)
+  return body + _JPEG_END
+
+
+def _jpeg_pixels(data: bytes) -> bytes | None:
+  """Decodes a JPEG that may lack pixels; returns None if it is no JPEG."""
+  try:
+    # OpenCV would print a warning to stderr.
+    with Image.open(io.BytesIO(data), formats=['JPEG']) as image:
+      return image.tobytes()
+  except (OSError, SyntaxError, Image.DecompressionBombError):
+    return None
+
+
+def _parts(data: bytes) -> tuple[int | None, int | None]:
+  """Finds the end of a JPEG, or the coded pixels in which the file ends.
+
+  Returns:
+    The position behind the end marker, or None if the marker is missing; and
+    the position where the last coded pixels begin, or None if an end marker or
+    a header follows them.
+  """
+  position, scan = len(_JPEG), None
+  while marker := _MARKER.search(data, position):
+    position = marker.end()
+    if marker[1] == _JPEG_END[1:]:
+      return position, None
+    # Any other marker is followed by the length of its segment.
+    position += int.from_bytes(data[position : position + 2])
+    scan = position if marker[1] == _JPEG_SCAN[1:] else None
+  return None, scan
+
+
+def _content(file: File) -> bytes:
+  try:
+    return file.read_bytes()
+  except (FileNotFoundError, IsADirectoryError):
+    raise FileNotFoundError(f'{file}: no such file; add the image') from None
+
+
+def _decode(data: bytes, where: str) -> Values:
+  """Decodes the content of an image file; colours are in the order BGR."""
+  if data.startswith(_JPEG):
+    data = whole_jpeg(data, where)
+  values = _imdecode(data)
+  if values is None:
+    raise _undecodable(where)
+  return values
+
+
+def _imdecode(data: bytes, flags: int = _FLAGS) -> Values | None:
+  if not data:
+    return None
+  try:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+  except cv2.error:
+    return None
+
+
+def _undecodable(where: str) -> ValueError:
+  return ValueError(
+    f'{where}: cannot be decoded as an image; replace it with an intact copy'
+  )
+
+
+def _rgb(values: Values, range_: Levels | None) -> Rgb:
+  return cv2.cvtColor(to_8_bits(values, range_), cv2.COLOR_BGR2RGB)
+
+
+def _is_turned(data: bytes) -> bool:
+  """Returns whether an image has an EXIF orientation that turns it."""
+  if not re.search(rb'(?i)exif', data):
+    return False
+  stored, turned = (
+    _imdecode(data, cv2.IMREAD_REDUCED_COLOR_8 | flag)
+    for flag in (_AS_STORED, 0)
+  )
+  return stored is not None and not np.array_equal(stored, turned)
