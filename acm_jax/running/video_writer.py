@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from acm_jax.host.staging import full_disk
+from acm_jax.running import drawing
 
 # Largest side of a video, px. Decoders of H.264 need not support more.
 LONGEST_SIDE = 8192
@@ -89,7 +90,8 @@ class VideoWriter:
     """
     self._path, self._fps = path, fps
     self._format = _FORMATS[path.suffix.lower()]
-    self._shape: tuple[int, ...] | None = None
+    # Height and width of the first frame.
+    self._size: tuple[int, int] | None = None
     self._process: subprocess.Popen | None = None
 
   def __enter__(self) -> 'VideoWriter':
@@ -110,19 +112,15 @@ class VideoWriter:
   def write(self, frame: UInt8[np.ndarray, 'h w 3']) -> None:
     """Appends an RGB frame.
 
+    The video has the size of the first frame; `drawing.fit` adapts others.
+
     Raises:
       OSError: The disk is full.
       RuntimeError: FFmpeg is missing, or cannot encode the video.
-      ValueError: The frame differs in size from the first one.
     """
-    if self._shape is None:
-      self._shape = frame.shape
-    if frame.shape != self._shape:
-      raise ValueError(
-        f'the frame has the shape {frame.shape} but the first one has '
-        f'{self._shape}; give frames of one size'
-      )
-    picture = _fit(frame, self._format.even)
+    if self._size is None:
+      self._size = frame.shape[:2]
+    picture = _fit(drawing.fit(frame, self._size), self._format.even)
     if self._process is None:
       self._process = self._start(*picture.shape[:2])
     try:

@@ -11,7 +11,7 @@ from etils import epath
 
 from acm_jax.datasets import image_files, layouts, sources, trees, videos
 from acm_jax.datasets.image_files import Reader
-from acm_jax.datasets.sequences import IMAGE_SUFFIXES
+from acm_jax.datasets.images import SUFFIXES
 
 RNG = np.random.default_rng(0)
 COLOR = cv2.resize(RNG.integers(0, 256, (6, 8, 3), np.uint8), (48, 36))
@@ -56,7 +56,7 @@ def stretched(image):
   return np.clip(scaled, 0, 255).astype(np.uint8)[..., None].repeat(3, 2)
 
 
-@pytest.mark.parametrize('suffix', IMAGE_SUFFIXES)
+@pytest.mark.parametrize('suffix', SUFFIXES)
 def test_every_format_is_read_as_rgb(tmp_path, suffix):
   (path,) = write(tmp_path, [COLOR[..., ::-1]], suffix)
   rgb = image_files.read(path)
@@ -258,7 +258,7 @@ def test_a_jpeg_cut_between_two_restarts_is_named(tmp_path):
         image_files.read(tmp_path / 'a.jpg')
 
 
-@pytest.mark.parametrize('suffix', IMAGE_SUFFIXES)
+@pytest.mark.parametrize('suffix', SUFFIXES)
 @pytest.mark.parametrize('kept', [0, 1, 30, 0.5, 0.9], ids=str)
 def test_a_file_that_was_cut_off_is_named(tmp_path, suffix, kept):
   (path,) = write(tmp_path, [COLOR], suffix)
