@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from acm_jax.host import command
+from acm_jax.host import command, names
 
 # Modules of the commands, in the order in which a new user needs them.
 _COMMANDS = {
@@ -34,18 +34,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv: Name of the command, followed by its arguments (default:
       `sys.argv[1:]`).
   """
+  if argv is None:
+    command.use_utf8()
   name, *rest = (sys.argv[1:] if argv is None else argv) or ['--help']
   if name in ('--help', '-h', '-help', 'help'):
     print(_overview())
     return command.DONE
-  if name not in _COMMANDS:
+  found = names.find(name, _COMMANDS)
+  if found is None:
     known = ', '.join(_COMMANDS)
     print(
       f'error: unknown command {name!r}; choose one of {known}', file=sys.stderr
     )
     return command.REFUSED
-  chosen = importlib.import_module(_file_of(_COMMANDS[name])[0])
-  argv = [f'acm-jax {name}', *rest]
+  chosen = importlib.import_module(_file_of(_COMMANDS[found])[0])
+  argv = [f'acm-jax {found}', *rest]
   return command.run(chosen.define, chosen.main, chosen.__doc__, argv)
 
 
@@ -69,7 +72,7 @@ def _overview() -> str:
   """
   lines = [__doc__, '', 'Commands (COMMAND --help shows the flags):']
   for name, module in _COMMANDS.items():
-    docstring = ast.get_docstring(ast.parse(_file_of(module)[1].read_text()))
+    docstring = ast.get_docstring(ast.parse(_file_of(module)[1].read_bytes()))
     first = ' '.join(docstring.partition('\n\n')[0].split())
     lines.append(f'  acm-jax {name:<9} {first}')
   return '\n'.join(lines)

@@ -21,7 +21,7 @@ import jax
 from absl import flags
 
 from acm_jax import trackers
-from acm_jax.host import command, config_files
+from acm_jax.host import command, config_files, names
 from acm_jax.host.staging import staged
 from acm_jax.training import trained
 from acm_jax.weights import convert, files, verify
@@ -37,6 +37,7 @@ def define(values: flags.FlagValues) -> None:
     'Codebase that the weights come from.',
     **required,
   )
+  names.allow_spellings(values, 'source', convert.SOURCES)
   flags.DEFINE_string(
     'weights',
     None,

@@ -37,9 +37,9 @@ from absl import flags
 
 from acm_jax import model_flags, sequence_flags
 from acm_jax.evaluation import benchmarks, presence
-from acm_jax.host import command
+from acm_jax.host import command, names
 from acm_jax.running import evaluate, search
-from acm_jax.running.baselines import BaselineFollower
+from acm_jax.running.baselines import BASELINES, BaselineFollower
 from acm_jax.running.evaluate import Task
 from acm_jax.tracking.engine import Engine, warn_if_small
 from acm_jax.tracking.model import Model
@@ -65,6 +65,7 @@ def define(values: flags.FlagValues) -> None:
     "(OpenCV's MIL tracker), or csrt or kcf (of opencv-contrib).",
     **optional,
   )
+  names.allow_spellings(values, 'baseline', BASELINES)
   flags.DEFINE_bool(
     'search', False, 'Search for better hyper-parameters.', **optional
   )
@@ -104,10 +105,10 @@ def main(values: flags.FlagValues) -> None:
   count = values.lanes
   found = sequence_flags.find(values, benchmark, root)
   model = model_flags.load(values)
-  if model.name in baselines:
+  if model.name.casefold() in baselines:
     raise ValueError(
       f'`checkpoint`={values.checkpoint}: the folder has the name of the '
-      f'baseline {model.name}; rename the folder'
+      f'baseline {model.name.casefold()}; rename the folder'
     )
   task, out = Task(benchmark, root, found), Path(values.out)
   if values.calibrate:

@@ -1,11 +1,17 @@
 """Flags that select a trained tracker, shared by several commands."""
 
+from typing import TYPE_CHECKING
+
 from absl import flags
 
 from acm_jax import models
-from acm_jax.tracking.model import Model
-from acm_jax.training import trained
+from acm_jax.host import names
 
+if TYPE_CHECKING:
+  from acm_jax.tracking.model import Model
+
+# Rules of `tracking.wide`.
+_WIDE_SEARCHES = ('never', 'long_term', 'fast_motion')
 _TEXTS = {
   'hparams': 'Hyper-parameters to change, as NAME=VALUE,NAME=VALUE, or the '
   "name of an entry in the config's section `tuned`.",
@@ -25,14 +31,19 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string('checkpoint', 'small', text, flag_values=values)
   for name, text in _TEXTS.items():
     flags.DEFINE_string(name, None, text, flag_values=values)
+  names.allow_spellings(values, 'wide_search', _WIDE_SEARCHES)
 
 
-def load(values: flags.FlagValues) -> Model:
-  """Loads the selected tracker.
+def load(values: flags.FlagValues) -> 'Model':
+  """Loads the selected tracker, and says so first: loading takes seconds.
 
   Raises:
     OSError: There is no such model or folder, or the folder has no checkpoint.
     ValueError: The checkpoint does not exist, is damaged or does not belong to
       a tracker, or a flag has an invalid value.
   """
+  print(f'loading the tracker {values.checkpoint}', flush=True)
+  # JAX is imported only now, after the line above.
+  from acm_jax.training import trained
+
   return trained.load(values.checkpoint, values.hparams, values.wide_search)

@@ -19,7 +19,7 @@ from pathlib import Path
 from absl import flags
 
 from acm_jax.evaluation import archives, benchmarks, scoring, toolkits
-from acm_jax.host import command
+from acm_jax.host import command, names
 
 
 def define(values: flags.FlagValues) -> None:
@@ -65,6 +65,8 @@ def define(values: flags.FlagValues) -> None:
     "benchmark's own toolkit).",
     flag_values=values,
   )
+  protocols = (*toolkits.TOOLKITS, 'presence', 'vot_toolkit')
+  names.allow_spellings(values, 'protocol', protocols)
 
 
 def main(values: flags.FlagValues) -> None:

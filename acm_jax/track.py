@@ -25,9 +25,7 @@ from absl import flags
 
 from acm_jax import model_flags
 from acm_jax.datasets.videos import open_video
-from acm_jax.host import command
-from acm_jax.running.annotate import annotate
-from acm_jax.tracking.video_tracker import VideoTracker
+from acm_jax.host import command, text_files
 
 
 def define(values: flags.FlagValues) -> None:
@@ -65,7 +63,13 @@ def main(values: flags.FlagValues) -> None:
       '`video_out` or `out`'
     )
   video = open_video(values.video)
-  tracker = VideoTracker(model_flags.load(values))
+  model = model_flags.load(values)
+  # JAX is imported only now, so that the command says at once what it does.
+  from acm_jax.running.annotate import annotate
+  from acm_jax.tracking.video_tracker import VideoTracker
+
+  tracker = VideoTracker(model)
+  print('tracking; the programs for the first frames are compiled', flush=True)
   found = annotate(
     tracker, video, boxes_xywh, out, video_out, overwrite=values.overwrite
   )
@@ -75,9 +79,12 @@ def main(values: flags.FlagValues) -> None:
 
 def _parse_box(box: str) -> list[float]:
   try:
-    x, y, w, h = map(float, box.split(','))
+    x, y, w, h = map(float, text_files.fields(box))
   except ValueError:
-    raise ValueError(f'`box`={box!r}: give four numbers X,Y,W,H') from None
+    raise ValueError(
+      f'`box`={box!r}: give four numbers X,Y,W,H, or put numbers with spaces '
+      'between them in quotes'
+    ) from None
   return [x, y, w, h]
 
 

@@ -15,7 +15,7 @@ from absl import flags
 
 from acm_jax import model_flags, models
 from acm_jax.datasets.image_files import Reader
-from acm_jax.host import command
+from acm_jax.host import command, names, text_files
 from acm_jax.host.staging import replacing
 from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import trained
@@ -96,9 +96,10 @@ def registry(checkpoint: str, name: str, changes: dict[str, str]) -> str:
     changes: Mapping from names of other arguments of `Tracker` to values.
   """
   folder, _, step = checkpoint.partition('@')
-  if folder not in models.names():
-    folder = Path(folder).resolve()
-  location = f'{folder}@{step}' if step else str(folder)
+  model = names.find(folder, models.names())
+  if model is None or Path(folder).is_dir():
+    model = Path(folder).resolve()
+  location = f'{model}@{step}' if step else str(model)
   entries = {
     'label': name,
     'protocol': 'python',
@@ -135,7 +136,7 @@ def main(values: flags.FlagValues) -> None:
     )
   path.parent.mkdir(parents=True, exist_ok=True)
   with replacing(path) as temporary:
-    temporary.write_text(registry(values.checkpoint, name, changes))
+    text_files.write(temporary, registry(values.checkpoint, name, changes))
   print(f'{name} registered in {path}')
 
 

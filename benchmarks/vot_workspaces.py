@@ -19,7 +19,7 @@ from absl import flags
 
 from acm_jax.datasets import image_files
 from acm_jax.evaluation import annotations, benchmarks
-from acm_jax.host import command
+from acm_jax.host import command, text_files
 from acm_jax.host.staging import staged
 
 
@@ -100,11 +100,11 @@ def write(data: Path, out: Path, trackers: Sequence[str] = ()) -> None:
       for cut in cuts:
         _write_sequence(cut, data, root / cut.name, anchors=name == 'stb')
       names = ''.join(f'{cut.name}\n' for cut in cuts)
-      (root / 'list.txt').write_text(names)
+      text_files.write(root / 'list.txt', names)
       config = f'registry:\n- ./trackers.ini\nstack: {_STACKS[name]}\n'
-      (folder / name / 'config.yaml').write_text(config)
+      text_files.write(folder / name / 'config.yaml', config)
       registry = '\n'.join(map(_TRACKER.format, trackers))
-      (folder / name / 'trackers.ini').write_text(registry)
+      text_files.write(folder / name / 'trackers.ini', registry)
       (folder / name / 'results').mkdir()
 
 
@@ -126,7 +126,7 @@ def _write_sequence(cut: Cut, data: Path, folder: Path, anchors: bool) -> None:
     for frame in range(cut.frames)
   ]
   rows = [','.join(f'{value:.4f}' for value in row) for row in regions]
-  (folder / 'groundtruth.txt').write_text('\n'.join(rows) + '\n')
+  text_files.write(folder / 'groundtruth.txt', '\n'.join(rows) + '\n')
   if anchors:
     last = cut.frames - 1
     anchors_at = {*range(0, cut.frames, STEP), last}
@@ -136,12 +136,12 @@ def _write_sequence(cut: Cut, data: Path, folder: Path, anchors: bool) -> None:
       for frame in range(cut.frames)
     ]
     text = '\n'.join(map(str, directions)) + '\n'
-    (folder / 'anchor.value').write_text(text)
+    text_files.write(folder / 'anchor.value', text)
   height, width = image_files.size(sequence.frame_paths[0])
   metadata = _SEQUENCE.format(
     name=cut.name, width=width, height=height, length=cut.frames
   )
-  (folder / 'sequence').write_text(metadata)
+  text_files.write(folder / 'sequence', metadata)
 
 
 if __name__ == '__main__':

@@ -58,6 +58,18 @@ FROZEN = {
 }
 
 
+def words(arg: str | None) -> list[str]:
+  """Splits the argument of a config at its commas.
+
+  Capital letters and dashes become small letters and underscores, except in the
+  names of data sets, which are names of folders.
+  """
+  return [
+    word if word.startswith('sets=') else word.casefold().replace('-', '_')
+    for word in (arg.split(',') if arg else [])
+  ]
+
+
 def recipe() -> ConfigDict:
   """Returns an unlocked config with the recipe of SiamRPN++ with ResNet-50.
 

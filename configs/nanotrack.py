@@ -27,7 +27,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     ValueError: `arg` is unknown.
   """
   config = recipe()
-  if arg == 'tiny':
+  if common.words(arg) == ['tiny']:
     tiny(config)
   elif arg:
     raise ValueError(

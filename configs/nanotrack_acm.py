@@ -65,7 +65,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
   Raises:
     ValueError: An argument, data set or fusion is unknown.
   """
-  words = arg.split(',') if arg else []
+  words = common.words(arg)
   values = dict(word.partition('=')[::2] for word in words)
   known = len(values) == len(words) and set(values) <= {
     'tiny',

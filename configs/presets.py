@@ -80,7 +80,7 @@ def _parse(
   arg: str | None, known: tuple[str, ...]
 ) -> tuple[set[str], dict[str, str]]:
   """Splits an argument into its plain words and its NAME=VALUE parts."""
-  words = arg.split(',') if arg else []
+  words = common.words(arg)
   values = dict(word.split('=', 1) for word in words if '=' in word)
   names = {word for word in words if '=' not in word}
   fits = not names or names in [set(choice.split(',')) for choice in known]

@@ -184,7 +184,7 @@ def merge(
   frames = sum(len(part['offset']) for part in parts)
   if not frames:
     raise ValueError(
-      f'{named}: no track has a frame with a visible box; check the annotations'
+      f'{named}: no track has a frame to write: {report.cause()}'
     )
   files |= _write_index(folder, parts)
   manifest = {

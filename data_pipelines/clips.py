@@ -89,6 +89,13 @@ class Report:
     if len(self.problems) < MOST_PROBLEMS:
       self.problems.append(str(error))
 
+  def cause(self) -> str:
+    """Explains why all frames were left out."""
+    counts = ', '.join(f'{n} {why}' for why, n in self.dropped.most_common())
+    text = f'left out: {counts or "none"}; '
+    # If an image cannot be read, the annotations are hardly the cause.
+    return text + (self.problems or ['check the annotations'])[0]
+
 
 def cut(track: Track, settings: Cut, report: Report) -> Iterator[Clip]:
   """Yields the clips of a track in order.

@@ -12,6 +12,7 @@ from typing import Any
 
 from etils import epath
 
+from acm_jax.host import text_files
 from acm_jax.host.staging import replacing
 
 NAME = 'manifest.json'
@@ -39,7 +40,7 @@ def load(folder: epath.PathLike) -> dict[str, Any]:
       'composed'
     )
   try:
-    manifest = json.loads(path.read_text())
+    manifest = json.loads(text_files.read(path))
   except json.JSONDecodeError as error:
     raise ValueError(f'{path}: not JSON ({error}); {ADVICE}') from None
   if not isinstance(manifest, dict):
@@ -78,7 +79,7 @@ def read(folder: epath.PathLike, kind: str, version: int) -> dict[str, Any]:
 def write(folder: epath.PathLike, manifest: dict[str, Any]) -> None:
   """Writes the manifest of a folder, after all other files are complete."""
   with replacing(epath.Path(folder) / NAME) as path:
-    path.write_text(json.dumps(manifest, indent=2) + '\n')
+    text_files.write(path, json.dumps(manifest, indent=2) + '\n')
 
 
 def fingerprint(path: Path) -> dict[str, Any]:

@@ -29,8 +29,9 @@ from typing import Any
 
 from etils import epath
 
-from acm_jax.datasets import sources, trees
+from acm_jax.datasets import nearby, sources, trees
 from acm_jax.datasets.sources.source import Source, Unit
+from acm_jax.host import text_files
 from acm_jax.host.progress import Progress
 from acm_jax.host.staging import is_local, replacing
 from data_pipelines import clip_set, clip_writer
@@ -139,7 +140,7 @@ def prepare(
 def _units(job: Job, source: Source, exclude: frozenset[str]) -> Iterator[Unit]:
   """Yields the videos or images of a job except the excluded ones."""
   seen: set[str] = set()
-  for unit in source.units(trees.open_tree(job.source)):
+  for unit in _found(job, source):
     if unit.name in seen:
       raise ValueError(
         f'{job.source}: two videos or images are called {unit.name}; rename one'
@@ -157,6 +158,28 @@ def _units(job: Job, source: Source, exclude: frozenset[str]) -> Iterator[Unit]:
       f'{job.source}: no video or image of {job.name} to prepare; check '
       '`source` and `exclude`'
     )
+
+
+def _found(job: Job, source: Source) -> list[Unit]:
+  """Returns all videos or images in the folder or archive of a job.
+
+  If there are none, but a folder above or below has some, the error names that
+  folder.
+  """
+  try:
+    return list(source.units(trees.open_tree(job.source)))
+  except FileNotFoundError as error:
+    meant = None
+    if is_local(job.source) and Path(job.source).is_dir():
+      meant = nearby.find(
+        Path(job.source),
+        lambda path: any(source.units(trees.Folder(epath.Path(path)))),
+      )
+    if meant is None:
+      raise
+    raise FileNotFoundError(
+      f'{error}; {meant} has videos or images of {job.name}: give that folder'
+    ) from None
 
 
 def _is_whole(folder: epath.Path) -> bool:
@@ -326,7 +349,7 @@ def _claimed(folder: epath.Path, settings: dict[str, Any]) -> Iterator[dict]:
   folder.mkdir(parents=True, exist_ok=True)
   with _locked(folder):
     claim = folder / _CLAIM
-    earlier = claim.read_text() if claim.exists() else ''
+    earlier = text_files.read(claim) if claim.exists() else ''
     if earlier not in ('', json.dumps(settings)):
       raise ValueError(
         f'{folder}: left by an earlier run with other settings, videos or '
@@ -334,7 +357,7 @@ def _claimed(folder: epath.Path, settings: dict[str, Any]) -> Iterator[dict]:
       )
     if not earlier:
       with replacing(claim) as path:
-        path.write_text(json.dumps(settings))
+        text_files.write(path, json.dumps(settings))
     for temporary in Path(folder).glob('.*') if is_local(folder) else ():
       temporary.unlink()
     try:

@@ -21,7 +21,7 @@ from absl import flags
 from etils import epath
 
 from acm_jax.datasets import sources
-from acm_jax.host import command
+from acm_jax.host import command, names, text_files
 from data_pipelines import clip_set, preparation
 from data_pipelines.clips import Cut, stride_for
 
@@ -32,6 +32,7 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_enum(
     'dataset', None, sources.names(), 'Name of the data set.', **on
   )
+  names.allow_spellings(values, 'dataset', sources.names())
   for name, text in (
     ('source', 'Folder or archive of the official files.'),
     ('out', 'Output folder.'),
@@ -123,7 +124,7 @@ def _prepared(values: flags.FlagValues) -> str:
 def _names(path: str) -> list[str]:
   if not epath.Path(path).exists():
     raise FileNotFoundError(f'`exclude`={path}: no such file; check the path')
-  return epath.Path(path).read_text().split()
+  return text_files.lines(epath.Path(path))
 
 
 def _checked(out: epath.Path, name: str | None) -> str:

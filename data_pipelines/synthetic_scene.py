@@ -5,6 +5,7 @@ import dataclasses
 import cv2
 import numpy as np
 
+from acm_jax.host import quiet
 from data_pipelines import synthetic_motion, synthetic_textures
 from data_pipelines.synthetic_motion import Motion
 from data_pipelines.synthetic_textures import Textures
@@ -198,7 +199,8 @@ class Camera:
     if self._quality is not None:
       flags = [cv2.IMWRITE_JPEG_QUALITY, self._quality]
       _, data = cv2.imencode('.jpg', image, flags)
-      image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+      with quiet.opencv():
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
     return image
 
 

@@ -156,6 +156,27 @@ def test_every_tracker_works_with_every_backbone(name, backbone):
 
 
 @pytest.mark.parametrize(
+  ('name', 'typed', 'meant'),
+  [
+    ('siamban', 'QuickStart,Tiny', 'quickstart,tiny'),
+    (
+      'siamban',
+      'backbone=MobileNet-V2,fusion=ACM',
+      'backbone=mobilenet_v2,fusion=acm',
+    ),
+    ('nanotrack', 'Tiny', 'tiny'),
+    ('nanotrack_acm', 'Fusion=Residual-ACM', 'fusion=residual_acm'),
+  ],
+)
+def test_arguments_may_have_capital_letters_and_dashes(name, typed, meant):
+  assert get_config(name, typed).to_dict() == get_config(name, meant).to_dict()
+
+
+def test_the_name_of_a_data_set_keeps_its_letters():
+  assert list(get_config('siamban', 'sets=My-Set').sets) == ['My-Set']
+
+
+@pytest.mark.parametrize(
   ('arg', 'message'),
   [
     ('quikstart', "'quikstart' is unknown; the choices are quickstart; quick"),

@@ -36,7 +36,8 @@ def test_results_scores_and_a_sheet_of_frames_are_written(
   run_command, flags, sequences, tmp_path
 ):
   code, printed, errors = run_command(
-    evaluate, *flags(baseline='first_box', hparams='size_lr=0')
+    evaluate,
+    *flags(benchmark='Folder', baseline='First-Box', hparams='size_lr=0'),
   )
   assert code == 0, errors
   assert any('folder, 2 of 2 sequences' in line for line in printed)
@@ -197,6 +198,10 @@ def test_scores_of_several_benchmarks_in_one_folder_are_kept(
     ({'wide_search': 'often'}, "--wide_search='often': unknown; choose from"),
     ({'baseline': 'median'}, "--baseline='median': unknown; choose from first"),
     ({'checkpoint': 'nowhere'}, 'nowhere: no such folder'),
+    (
+      {'benchmark': 'OTB-100', 'data_dir': '.'},
+      'no sequence in the layout otb',
+    ),
     ({'lane': 3}, "Unknown command line flag 'lane'"),
   ],
   ids=lambda value: next(iter(value)) if isinstance(value, dict) else '',
@@ -205,6 +210,19 @@ def test_an_invalid_request_is_refused_and_writes_nothing(
   refuse, flags, tmp_path, changes, message
 ):
   refuse(evaluate, *flags(**changes), message=message)
+  assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize(
+  'names', [('Car', 'car'), ('a_1', 'a-1'), ('caf\u00e9', 'cafe\u0301')]
+)
+def test_sequences_with_nearly_the_same_name_are_refused(
+  refuse, flags, sequences, tmp_path, names
+):
+  for name in names:
+    shutil.copytree(sequences / 'synthetic-0000', tmp_path / 'two' / name)
+  message = 'the names of two sequences differ only in case, accents or'
+  refuse(evaluate, *flags(data_dir=tmp_path / 'two'), message=message)
   assert not (tmp_path / 'out').exists()
 
 

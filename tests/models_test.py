@@ -82,6 +82,23 @@ def test_a_folder_with_the_name_of_a_model_is_ambiguous(tmp_path, monkeypatch):
   assert models.find('./small').resolve() == tmp_path / 'small'
 
 
+def test_a_model_is_found_by_any_spelling_but_a_folder_comes_first(
+  tmp_path, monkeypatch
+):
+  monkeypatch.chdir(tmp_path)
+  assert models.find('Small') == models.find('small')
+  (tmp_path / 'Small').mkdir()
+  assert models.find('Small').resolve() == tmp_path / 'Small'
+
+
+def test_a_folder_below_a_run_is_told_the_folder_of_the_run(tmp_path):
+  (tmp_path / 'run' / 'checkpoints').mkdir(parents=True)
+  (tmp_path / 'run' / 'config.json').write_text('{}')
+  message = f'checkpoints: no config.json in it; give {tmp_path / "run"}'
+  with pytest.raises(FileNotFoundError, match=message):
+    trained.read(str(tmp_path / 'run' / 'checkpoints'))
+
+
 def test_a_model_has_no_steps():
   with pytest.raises(ValueError, match='small@5: a model has no steps'):
     trained.read('small@5')

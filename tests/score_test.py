@@ -58,6 +58,17 @@ def test_the_table_is_plain_text_and_names_benchmark_and_protocol(
   assert stays.startswith('stays')
 
 
+@pytest.mark.parametrize(
+  'name', ['\u732b', 'caf\udce9'], ids=['a letter of no font', 'no UTF-8']
+)
+def test_a_tracker_may_have_any_name(folder, name):
+  (folder / 'stays').rename(folder / name)
+  assert run(folder, trackers=['perfect', name]) == 0
+  assert set(content(folder)['trackers']) == {'perfect', name}
+  table = (folder / 'out' / 'table.csv').read_bytes()
+  assert f'\n{name},'.encode('utf-8', 'surrogateescape') in table
+
+
 def test_only_curves_tables_and_scores_are_written(folder):
   run(folder)
   names = ('success', 'precision', 'normalized_precision')

@@ -2,6 +2,8 @@
 
 import csv
 import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -36,7 +38,8 @@ def flags(tiny_run, sequences, tmp_path):
 
 
 def test_the_table_has_a_row_per_frame_and_target(run_command, flags, tmp_path):
-  code, printed, errors = run_command(track, *flags(), '--box=100.5,80,40,30')
+  second = '--box=100.5\t80 40, 30'
+  code, printed, errors = run_command(track, *flags(), second)
   assert code == 0, errors
   assert printed[-1].startswith('6 frames tracked')
   assert {path.name for path in (tmp_path / 'out').iterdir()} == FILES
@@ -51,6 +54,16 @@ def test_the_table_has_a_row_per_frame_and_target(run_command, flags, tmp_path):
   # Nothing is known about when images were taken.
   assert np.isnan(numbers[:, -1]).all()
   assert set(numbers[:, HEADER.index('lost')]) <= {0, 1}
+
+
+def test_the_command_says_what_it_does_before_it_imports_jax(
+  run_command, flags
+):
+  code = "import acm_jax.track, sys; sys.exit('jax' in sys.modules)"
+  subprocess.run([sys.executable, '-c', code], check=True)
+  _, printed, _ = run_command(track, *flags())
+  assert printed[0].startswith('loading the tracker ')
+  assert printed[1].startswith('tracking; ')
 
 
 def test_the_written_video_has_the_frames_and_rate_of_the_input(

@@ -24,6 +24,8 @@ from absl import logging
 from jaxtyping import Num, UInt8
 from PIL import Image
 
+from acm_jax.host import quiet
+
 Rgb = UInt8[np.ndarray, 'h w 3']
 # Values as a file stores them; grey images have no channels.
 Values = Num[np.ndarray, 'h w *c']
@@ -270,7 +272,8 @@ def _imdecode(data: bytes, flags: int = _FLAGS) -> Values | None:
   if not data:
     return None
   try:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    with quiet.opencv():
+      return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
   except cv2.error:
     return None
 

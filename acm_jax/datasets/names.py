@@ -5,7 +5,7 @@ import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from acm_jax.datasets.sequences import read_text
+from acm_jax.host import text_files
 
 
 def listed(words: Iterable[str], known: Collection[str] = ()) -> list[str]:
@@ -28,8 +28,7 @@ def listed(words: Iterable[str], known: Collection[str] = ()) -> list[str]:
     # Path.expanduser would raise an error if there is no such user.
     file = Path(os.path.expanduser(word))
     if word not in known and file.is_file():
-      lines = (line.strip() for line in read_text(file).splitlines())
-      names += filter(None, lines)
+      names += text_files.lines(file)
     elif word:
       names.append(word)
   return list(dict.fromkeys(names))

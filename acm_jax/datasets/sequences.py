@@ -3,7 +3,6 @@
 import collections
 import concurrent.futures
 import dataclasses
-import re
 from collections.abc import Iterator
 from collections.abc import Sequence as Sequence_
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from acm_jax.datasets.image_files import Reader
+from acm_jax.host import text_files
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -136,6 +136,8 @@ def read_ahead(
 def read_rows(path: Path, columns: tuple[int, ...]) -> list[list[float]]:
   """Reads rows of numbers that are separated by commas, tabs or spaces.
 
+  A separator may also follow the last number of a row.
+
   Args:
     path: Text file; empty lines are allowed only at the end.
     columns: Permitted lengths of a row.
@@ -145,34 +147,21 @@ def read_rows(path: Path, columns: tuple[int, ...]) -> list[list[float]]:
 
   Raises:
     FileNotFoundError: The file does not exist.
-    ValueError: A row has the wrong length or a value that is not a number; the
-      message names the file and the row, counted from 1.
+    ValueError: The file is not text, or a row has the wrong length or a value
+      that is not a number. The message names the file and the row, counted from
+      1.
   """
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such annotation file; check the path')
-  return parse_rows(read_text(path), str(path), columns)
-
-
-def read_text(path: Path) -> str:
-  """Reads a text file in UTF-8.
-
-  The byte order mark that some editors write at the beginning is removed.
-
-  Raises:
-    ValueError: The file is not text in UTF-8.
-  """
-  try:
-    return path.read_text(encoding='utf-8-sig')
-  except UnicodeDecodeError:
-    raise ValueError(
-      f'{path}: not a text file in UTF-8; convert or replace it'
-    ) from None
+  return parse_rows(text_files.read(path), str(path), columns)
 
 
 def parse_rows(
   text: str, where: str, columns: tuple[int, ...]
 ) -> list[list[float]]:
   """Parses rows of numbers that are separated by commas, tabs or spaces.
+
+  A separator may also follow the last number of a row.
 
   Args:
     text: Content of a file; empty lines are allowed only at the end.
@@ -187,7 +176,7 @@ def parse_rows(
   """
   rows = []
   for number, line in enumerate(text.rstrip().splitlines(), 1):
-    fields = re.split(r'\s*,\s*|\s+', line.strip())
+    fields = text_files.fields(line)
     if not line.strip() or ';' in line:
       problem = 'contains semicolons' if line.strip() else 'is empty'
       raise ValueError(

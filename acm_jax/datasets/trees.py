@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from etils import epath
 
+from acm_jax.host import text_files
 from acm_jax.host.listing import is_hidden
 from acm_jax.host.staging import is_local
 
@@ -65,14 +66,9 @@ class Tree(abc.ABC):
 
     Raises:
       FileNotFoundError: The file does not exist.
-      ValueError: The file is not text in UTF-8.
+      ValueError: The file is not text; see `text_files.decode`.
     """
-    try:
-      return self.read(name).decode()
-    except UnicodeDecodeError as error:
-      raise ValueError(
-        f'{self.where(name)}: not a text file in UTF-8 ({error})'
-      ) from None
+    return text_files.decode(self.read(name), self.where(name))
 
   def where(self, name: str) -> str:
     """Returns the full path of a file, for messages."""

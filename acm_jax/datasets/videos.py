@@ -22,6 +22,7 @@ from acm_jax.datasets.video_files import (
   frame_rate,
   to_rgb,
 )
+from acm_jax.host import quiet
 
 # Names that benchmarks give to the folder of a video's images.
 _IMAGE_FOLDERS = ('img', 'color')
@@ -172,8 +173,10 @@ def _of_matches(source: str, paths: list[Path]) -> Video:
 
 
 def _of_camera(number: int, source: str) -> Video:
-  capture = cv2.VideoCapture(number)
-  if not capture.read()[0]:
+  with quiet.opencv():
+    capture = cv2.VideoCapture(number)
+    works = capture.read()[0]
+  if not works:
     capture.release()
     raise ValueError(
       f'camera {source}: no frame could be read; check that it is connected '

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from acm_jax.datasets import image_files, layouts
+from acm_jax.datasets import image_files, layouts, nearby
 from acm_jax.datasets.layouts import vot
 from acm_jax.evaluation import toolkits
 from acm_jax.evaluation.benchmarks import (
@@ -19,7 +19,7 @@ from acm_jax.evaluation.benchmarks import (
 )
 from acm_jax.evaluation.results import read_boxes
 from acm_jax.evaluation.truth import Truth
-from acm_jax.host import listing
+from acm_jax.host import listing, text_files
 
 
 class _Annotation(NamedTuple):
@@ -94,19 +94,18 @@ def _annotations(benchmark: Benchmark, path: Path) -> dict[str, _Annotation]:
     raise FileNotFoundError(
       f'{path}: no such file or folder; give the path of the annotations'
     )
-  if path.is_file():
-    found = _read_json(path)
-  elif (path / 'annotations').is_dir():
-    found = _read_texts(path, benchmark)
-  elif len(jsons := listing.find(path, '*.json')) > 1:
-    listed = ', '.join(each.name for each in jsons)
-    raise ValueError(
-      f'{path}: several JSON files, {listed}; give the path of one of them'
-    )
-  elif jsons:
-    found = _read_json(jsons[0])
-  else:
-    found = _read_layout(path, benchmark)
+  found = _read_files(path, benchmark)
+  if found is None:
+    try:
+      found = _read_layout(path, benchmark)
+    except (FileNotFoundError, layouts.NoSequence) as error:
+      meant = nearby.find(path, lambda folder: _has_files(folder, benchmark))
+      if meant is None:
+        raise
+      raise FileNotFoundError(
+        f'{path}: no annotations of {benchmark.name}, but {meant} has some: '
+        'give that folder'
+      ) from error
   by_name = _official(found, benchmark, path)
   if not by_name:
     raise ValueError(
@@ -116,6 +115,30 @@ def _annotations(benchmark: Benchmark, path: Path) -> dict[str, _Annotation]:
   for own in by_name.values():
     _check(own, benchmark)
   return by_name
+
+
+def _read_files(path: Path, benchmark: Benchmark) -> list[_Annotation] | None:
+  """Reads a JSON file, a folder with one, or a folder of text files.
+
+  Returns None if a folder has no such files.
+  """
+  if path.is_file():
+    return _read_json(path)
+  if (path / 'annotations').is_dir():
+    return _read_texts(path, benchmark)
+  jsons = sorted(path.glob('*.json'))
+  if len(jsons) > 1:
+    listed = ', '.join(each.name for each in jsons)
+    raise ValueError(
+      f'{path}: several JSON files, {listed}; give the path of one of them'
+    )
+  return _read_json(jsons[0]) if jsons else None
+
+
+def _has_files(path: Path, benchmark: Benchmark) -> bool:
+  """Returns whether `_read_files` finds annotations of a benchmark."""
+  found = _read_files(path, benchmark)
+  return bool(found and _official(found, benchmark, path))
 
 
 def _check(annotation: _Annotation, benchmark: Benchmark) -> None:
@@ -153,8 +176,9 @@ def _check(annotation: _Annotation, benchmark: Benchmark) -> None:
 
 
 def _read_json(path):
+  text = text_files.read(path)
   try:
-    content = json.loads(path.read_text())
+    content = json.loads(text)
     entries = list(content.items())
   except (ValueError, AttributeError):
     raise ValueError(
@@ -258,7 +282,7 @@ def _read_texts(root, benchmark):
 
 
 def _read_labels(path):
-  words = path.read_text().replace(',', ' ').split()
+  words = text_files.read(path).replace(',', ' ').split()
   if unknown := set(words) - {'0', '1'}:
     raise ValueError(
       f'{path}: absence labels must be 0 or 1, not {min(unknown)!r}'

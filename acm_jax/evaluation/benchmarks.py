@@ -1,13 +1,16 @@
 """Benchmarks, with their folder layouts, coordinates and lists of sequences."""
 
 import dataclasses
+import os
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from acm_jax.datasets import layouts, tables
 from acm_jax.datasets.names import listed, unknown
 from acm_jax.datasets.sequences import Sequence
+from acm_jax.host import names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,13 +203,17 @@ BENCHMARKS = {
 def get(name: str) -> Benchmark:
   """Returns the benchmark of this name.
 
+  Args:
+    name: Name of the benchmark, in any spelling: OTB-100 is otb100.
+
   Raises:
     ValueError: The name is unknown; the message lists the known names.
   """
-  if name not in BENCHMARKS:
+  found = names.find(name, BENCHMARKS)
+  if found is None:
     known = ', '.join(BENCHMARKS)
     raise ValueError(f'unknown benchmark {name!r}: choose one of {known}')
-  return BENCHMARKS[name]
+  return BENCHMARKS[found]
 
 
 def sequences(
@@ -227,8 +234,9 @@ def sequences(
 
   Raises:
     OSError: The folder is missing.
-    ValueError: The folder has no sequence of the benchmark, or lacks a sequence
-      in `only`; or a name in `exclude` is unknown; or no sequence is left.
+    ValueError: The folder has no sequence of the benchmark, lacks a sequence in
+      `only`, or has two sequences whose result files would be confused; or a
+      name in `exclude` is unknown; or no sequence is left.
   """
   read = layouts.read(benchmark.layout, root)
   found = official(benchmark, read)
@@ -237,6 +245,7 @@ def sequences(
       f'{root}: no sequence of {benchmark.name}, only others such as '
       f"{read[0].name}; to use those, set `benchmark` to 'folder'"
     )
+  _check_distinct(benchmark, root, found)
   names = [sequence.name for sequence in found]
   known = {*names, *benchmark.sequences}
   kept = names if only is None else listed(only, known)
@@ -256,6 +265,30 @@ def sequences(
   return [sequence for sequence in found if sequence.name in chosen]
 
 
+def _check_distinct(
+  benchmark: Benchmark, root: Path, found: list[Sequence]
+) -> None:
+  """Checks that the names of sequences differ in more than their spelling.
+
+  Otherwise two sequences would have the same result file, on some file systems
+  or in the eyes of `matcher`.
+  """
+  match = matcher(benchmark, (sequence.name for sequence in found))
+  known: dict[str, Sequence] = {}
+  for sequence in found:
+    if other := known.get(match(sequence.name)):
+      folders = ' and '.join(
+        os.path.relpath(each.frame_paths[0].parent, root)
+        for each in (other, sequence)
+      )
+      raise ValueError(
+        f'{root}: the names of two sequences differ only in case, accents or '
+        f'separators, so that their results would be confused: {folders}; '
+        'rename one'
+      )
+    known[match(sequence.name)] = sequence
+
+
 def official(benchmark: Benchmark, found: list[Sequence]) -> list[Sequence]:
   """Returns the sequences in `found` that belong to a benchmark.
 
@@ -270,7 +303,7 @@ def official(benchmark: Benchmark, found: list[Sequence]) -> list[Sequence]:
 
 
 def matcher(
-  benchmark: Benchmark, names: Iterable[str]
+  benchmark: Benchmark, known: Iterable[str]
 ) -> Callable[[str], str | None]:
   """Creates a function that recognises a name in the spelling of any toolkit.
 
@@ -279,29 +312,33 @@ def matcher(
 
   Args:
     benchmark: Benchmark of the sequences.
-    names: Names of the sequences to recognise.
+    known: Names of the sequences to recognise.
 
   Returns:
-    A function from a spelling to one of `names`, or to None if none matches.
+    A function from a spelling to one of `known`, or to None if none matches.
   """
-  spelled = {_spelling(name): name for name in names}
+  spelled = {_spelling(name): name for name in known}
   # Some toolkits omit the dash before the number of a target.
   joined = {
     re.sub(r'-(\d)$', r'\1', name): own for name, own in spelled.items()
   }
   # Exact spellings take precedence, so that bird12 is not taken for bird1_2 if
   # both exist.
-  known = joined | spelled
+  named = joined | spelled
 
   def match(name: str) -> str | None:
-    found = known.get(_spelling(name))
+    found = named.get(_spelling(name))
     if found is None and benchmark.prefix:
-      found = known.get(_spelling(name.removeprefix(benchmark.prefix)))
+      found = named.get(_spelling(name.removeprefix(benchmark.prefix)))
     return found
 
   return match
 
 
 def _spelling(name: str) -> str:
-  """Normalises case and separators, which differ between toolkits."""
-  return name.casefold().replace('_', '-').replace('.', '-')
+  """Normalises case, accents and separators, which differ between toolkits.
+
+  File systems differ in whether a letter with an accent is one character.
+  """
+  name = unicodedata.normalize('NFC', name.casefold())
+  return name.replace('_', '-').replace('.', '-')

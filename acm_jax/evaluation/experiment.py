@@ -16,6 +16,7 @@ from acm_jax.evaluation.results import find_results
 from acm_jax.evaluation.runs import Run
 from acm_jax.evaluation.tables import Figure
 from acm_jax.evaluation.truth import Truth
+from acm_jax.host import text_files
 
 # Result files, runs and ground truth; the keys are names of sequences.
 Files = Mapping[str, Sequence[Path]]
@@ -220,7 +221,7 @@ class Experiment(abc.ABC):
   ) -> bool:
     """Returns whether all result files of a sequence exist and are complete."""
     return all(
-      path.is_file() and len(path.read_text().splitlines()) == rows
+      path.is_file() and len(text_files.read(path).splitlines()) == rows
       for path, rows in self.files(folder, name, truth, benchmark).items()
     )
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from acm_jax.datasets.sequences import read_text
+from acm_jax.host import text_files
 from acm_jax.host.staging import replacing
 
 _FILE = 'failures.json'
@@ -28,7 +28,7 @@ def read(folder: Path) -> dict[str, str]:
   if not path.is_file():
     return {}
   try:
-    found = json.loads(read_text(path))
+    found = json.loads(text_files.read(path))
   except json.JSONDecodeError:
     found = None
   if not isinstance(found, dict) or not all(
@@ -57,7 +57,7 @@ def record(folder: Path, sequence: str, reasons: Sequence[str]) -> None:
     now[sequence] = first + more
   if now != before:
     with replacing(folder / _FILE) as path:
-      path.write_text(json.dumps(now, indent=1) + '\n', encoding='utf-8')
+      text_files.write(path, json.dumps(now, indent=1) + '\n')
 
 
 def remarks(tracker: str, failed: Mapping[str, str]) -> Iterator[str]:

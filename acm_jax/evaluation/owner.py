@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from acm_jax.host import listing
+from acm_jax.host import listing, text_files
 from acm_jax.host.staging import replacing
 
 _FILE = 'tracker.json'
@@ -53,13 +53,13 @@ def mark(folder: Path, about: Mapping[str, Any]) -> None:
   folder.mkdir(parents=True, exist_ok=True)
   if not (folder / _FILE).is_file():
     with replacing(folder / _FILE) as path:
-      path.write_text(json.dumps(about, indent=1) + '\n')
+      text_files.write(path, json.dumps(about, indent=1) + '\n')
 
 
 def _differences(path: Path, about: Mapping[str, Any]) -> list[str]:
   """Returns the names of the values in which the file and `about` differ."""
   try:
-    before = dict(json.loads(path.read_text()))
+    before = dict(json.loads(text_files.read(path)))
   except (ValueError, TypeError):
     return ['all values']
   after = json.loads(json.dumps(about))

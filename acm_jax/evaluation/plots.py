@@ -1,6 +1,8 @@
 """Plots of scores, as PNG and CSV files."""
 
 import csv
+import io
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 from acm_jax.evaluation import tables
 from acm_jax.evaluation.experiment import Curve, Points
 from acm_jax.evaluation.outcome import Scores
+from acm_jax.host import text_files
 from acm_jax.host.extras import extra
 from acm_jax.host.staging import replacing
 
@@ -59,8 +62,7 @@ def write(
 def _write_curve(plot, scores, heading, out):
   names = sorted(scores, key=lambda name: -scores[name][plot.rank])
   ranked = {name: scores[name] for name in names}
-  with replacing(out / f'{plot.name}.png') as path:
-    _curve_figure(plot, ranked, heading).savefig(path, format='png')
+  _save(_curve_figure(plot, ranked, heading), out / f'{plot.name}.png')
   curves = [each.curves[plot.name] for each in ranked.values()]
   rows = [
     (f'{threshold:.6g}', values)
@@ -112,8 +114,7 @@ def write_attributes(
   values = [value for each in success.values() for value in each.values()]
   axes.set_ylim(max(min(values) - 0.1, 0), min(max(values) + 0.02, 1))
   _finish(figure, axes, 'Success by attribute', heading)
-  with replacing(out / f'{ATTRIBUTES}.png') as path:
-    figure.savefig(path, format='png')
+  _save(figure, out / f'{ATTRIBUTES}.png')
 
 
 def write_search(
@@ -154,8 +155,7 @@ def write_search(
   panels[0].set_ylabel('Success')
   figure.suptitle(heading, x=0.01, ha='left', fontsize=11)
   figure.legend(loc='outside right upper', fontsize=9, frameon=False)
-  with replacing(path) as temporary:
-    figure.savefig(temporary, format='png')
+  _save(figure, path)
 
 
 def _write_points(plot, scores, heading, out):
@@ -178,8 +178,7 @@ def _write_points(plot, scores, heading, out):
   axes.set(xlabel=plot.x_label, ylabel=plot.y_label)
   axes.set(ylim=(0, 1), xlim=(0, None))
   _finish(figure, axes, plot.title, heading)
-  with replacing(out / f'{plot.name}.png') as path:
-    figure.savefig(path, format='png')
+  _save(figure, out / f'{plot.name}.png')
   rows = [(name, each.figures.values()) for name, each in ranked.items()]
   head = ['tracker', *scores[names[0]].figures]
   _tabulate(out / f'{plot.name}.csv', head, rows)
@@ -233,9 +232,24 @@ def _plain(axes):
     axes.spines[side].set_visible(False)
 
 
+def _save(figure, path):
+  from matplotlib.text import Text
+
+  # The name of a folder may have bytes that are no character; matplotlib raises
+  # an error for these.
+  for text in figure.findobj(Text):
+    text.set_text(text.get_text().encode('utf-8', 'replace').decode('utf-8'))
+  with replacing(path) as temporary, warnings.catch_warnings():
+    # A letter that the font lacks is drawn as a box.
+    warnings.filterwarnings('ignore', 'Glyph')
+    figure.savefig(temporary, format='png')
+
+
 def _tabulate(path, head, rows):
-  with replacing(path) as temporary, temporary.open('w', newline='') as file:
-    table = csv.writer(file, lineterminator='\n')
-    table.writerow(head)
-    for name, values in rows:
-      table.writerow([name, *(f'{value:.6g}' for value in values)])
+  text = io.StringIO()
+  table = csv.writer(text, lineterminator='\n')
+  table.writerow(head)
+  for name, values in rows:
+    table.writerow([name, *(f'{value:.6g}' for value in values)])
+  with replacing(path) as temporary:
+    text_files.write(temporary, text.getvalue())

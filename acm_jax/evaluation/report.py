@@ -13,6 +13,7 @@ import numpy as np
 from acm_jax.evaluation import experiments, failures, plots, tables
 from acm_jax.evaluation.experiment import Analysis, Experiment
 from acm_jax.evaluation.outcome import Outcome
+from acm_jax.host import text_files
 from acm_jax.host.extras import extra
 from acm_jax.host.staging import replacing
 
@@ -223,7 +224,7 @@ def write(report: Report, out: Path) -> None:
       (out / f'{name}.{suffix}').unlink(missing_ok=True)
   with replacing(out / 'scores.json') as path:
     text = json.dumps(report.content(), indent=1, allow_nan=False)
-    path.write_text(text + '\n')
+    text_files.write(path, text + '\n')
   _write_tables(report, out)
   totals = {name: outcome.total for name, outcome in report.trackers.items()}
   plots.write(report.experiment.plots, totals, report.heading(), out)
@@ -254,7 +255,7 @@ def _write_tables(report: Report, out: Path) -> None:
     ('sequences.csv', tables.comma_separated(by_sequence)),
   ):
     with replacing(out / name) as path:
-      path.write_text(text)
+      text_files.write(path, text)
 
 
 def show(report: Report) -> None:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from acm_jax.datasets.sequences import read_rows
 from acm_jax.evaluation.benchmarks import Benchmark
 from acm_jax.evaluation.runs import lines
-from acm_jax.host import listing
+from acm_jax.host import listing, text_files
 from acm_jax.host.staging import replacing
 
 # A companion of a result file contains times or confidences instead of boxes.
@@ -22,6 +22,8 @@ _COMPANION_ENDINGS = ('_time', '_times', '_confidence', '_value')
 _COMPANION_FOLDERS = ('times', 'presence')
 # Sequence and run of each text file; None if the file matches no sequence.
 _Owners = Mapping[Path, tuple[str, str] | None]
+# Folders of ground truth; see `annotations.read`.
+_ANNOTATIONS = ('annotations', 'absent')
 
 
 def read_boxes(path: Path) -> Float[np.ndarray, 'n 4']:
@@ -88,9 +90,7 @@ def find_results(
       'environment of `vot evaluate` to write text files'
     )
   if not files:
-    raise ValueError(
-      f"{folder}: no <sequence>.txt; give the folder of one tracker's results"
-    )
+    raise ValueError(f'{folder}: no <sequence>.txt; {_advice(root, match)}')
   if folder.name == 'baseline' and root == folder:
     raise ValueError(
       f'{folder}: give the folder of the tracker, not its subfolder baseline/'
@@ -112,7 +112,8 @@ def find_results(
   if not found:
     raise ValueError(
       f'{folder}: contains no results for sequences of the benchmark; '
-      f'{_advice(files, root, match)}'
+      f'{files[0].relative_to(root)}, for example, matches no sequence; '
+      f'{_advice(root, match)}'
     )
   return {name: list(runs.values()) for name, runs in found.items()}, others
 
@@ -154,18 +155,21 @@ def _is_companion(
   return False
 
 
-def _advice(
-  files: list[Path], root: Path, match: Callable[[str], str | None]
-) -> str:
+def _advice(root: Path, match: Callable[[str], str | None]) -> str:
   """Returns advice for the case that no result of any sequence is found.
 
-  The advice names the subfolders that have results. If there are none, the
-  advice names a file that matches no sequence.
+  The advice names the folders one and two levels below that have results.
   """
-  below = sorted({f.parent.name for f in files if match(f.stem)} - {root.name})
+  below = sorted(
+    {
+      str(path.parent.relative_to(root))
+      for path in [*root.glob('*/*.txt'), *root.glob('*/*/*.txt')]
+      if match(path.stem)
+      and path.parent.name not in (*_NO_RESULTS, *_ANNOTATIONS)
+    }
+  )
   if not below:
-    file = files[0].relative_to(root)
-    return f'{file}, for example, matches no sequence; check `benchmark`'
+    return "give the folder of one tracker's results, or check `benchmark`"
   if len(below) == 1:
     return f'{below[0]}/ has results: give that folder'
   return (
@@ -197,7 +201,7 @@ def write_times(
 def write_speed(folder: Path, summary: Mapping[str, Any]) -> None:
   """Writes a summary of the speed to `times/speed.json`."""
   with replacing(folder / 'times' / 'speed.json') as path:
-    path.write_text(json.dumps(summary, indent=1) + '\n')
+    text_files.write(path, json.dumps(summary, indent=1) + '\n')
 
 
 def save(path: Path, rows: np.ndarray, fmt: str | Sequence[str]) -> None:

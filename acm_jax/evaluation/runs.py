@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from acm_jax.datasets.sequences import read_text
-from acm_jax.host import listing
+from acm_jax.host import listing, text_files
 from acm_jax.host.staging import replacing
 
 # Codes in files. A row without a code has the event TRACKED, and an empty
@@ -151,7 +150,7 @@ def read_run(
 def _row(path, number, line, codes):
   """Parses a row, which is a code or a region."""
   try:
-    row = np.array(re.split(r'[,\s]+', line.strip()), np.float64)
+    row = np.array(text_files.fields(line), np.float64)
   except ValueError:
     row = np.zeros(0)
   is_code = len(row) == 1 and row[0] in codes
@@ -217,7 +216,7 @@ def write_run(path: Path, run: Run) -> None:
   ]
   path.parent.mkdir(parents=True, exist_ok=True)
   with replacing(path) as temporary:
-    temporary.write_text('\n'.join(rows) + '\n')
+    text_files.write(temporary, '\n'.join(rows) + '\n')
 
 
 def _text(region):
@@ -239,7 +238,7 @@ def read_confidence(path: Path) -> Float[np.ndarray, 'n']:
       'per row'
     )
   values = []
-  for number, line in enumerate(read_text(path).splitlines(), 1):
+  for number, line in enumerate(text_files.read(path).splitlines(), 1):
     try:
       values.append(float(line) if line.strip() else np.nan)
     except ValueError:
@@ -254,7 +253,7 @@ def write_confidence(path: Path, values: Float[np.ndarray, 'n']) -> None:
   """Writes confidences in the form that `read_confidence` reads."""
   rows = ['' if np.isnan(value) else f'{value:.9f}' for value in values]
   with replacing(path) as temporary:
-    temporary.write_text('\n'.join(rows) + '\n')
+    text_files.write(temporary, '\n'.join(rows) + '\n')
 
 
 def lines(path: Path) -> list[str]:
@@ -268,7 +267,7 @@ def lines(path: Path) -> list[str]:
     raise FileNotFoundError(
       f'{path}: no such file; it must hold one row per frame'
     )
-  found = read_text(path).rstrip().splitlines()
+  found = text_files.read(path).rstrip().splitlines()
   if not found:
     raise ValueError(f'{path}: empty; write one row per frame')
   return found

@@ -1,1 +1,1 @@
-"""Infrastructure of the commands: flags, errors, progress, atomic writing."""
+"""Infrastructure of the commands: flags, errors, progress and files."""

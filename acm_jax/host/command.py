@@ -16,6 +16,7 @@ command has a flag of the same name, the runner prints the flag instead:
 `data_dir` becomes --data_dir.
 """
 
+import io
 import logging
 import os
 import re
@@ -57,6 +58,9 @@ def run(
     doc: Text that `--help` prints above the flags.
     argv: Command line, program name first (default: `sys.argv`).
   """
+  if argv is None:
+    use_utf8()
+  _escape()
   argv = list(map(_with_home, sys.argv if argv is None else argv))
   values = flags.FlagValues()
   text = 'Show the traceback of an error.'
@@ -94,6 +98,24 @@ def _with_home(argument: str) -> str:
   flag = re.match(r'(--?[\w.]+=)?', argument)[0]
   paths = argument.removeprefix(flag).split(',')
   return flag + ','.join(map(os.path.expanduser, paths))
+
+
+def use_utf8() -> None:
+  """Runs the program again in Python's UTF-8 mode, unless UTF-8 is in use.
+
+  In a locale without UTF-8, Python would read the names of files in another
+  encoding than the contents of files, which are in UTF-8. A sequence whose name
+  is not ASCII would then not be found.
+  """
+  if sys.getfilesystemencoding() != 'utf-8' and 'utf8' not in sys._xoptions:
+    os.execv(sys.executable, [sys.executable, '-Xutf8', *sys.orig_argv[1:]])
+
+
+def _escape() -> None:
+  """Lets stdout and stderr escape what their encoding does not have."""
+  for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):
+      stream.reconfigure(errors='backslashreplace')
 
 
 def _flags_help(values: flags.FlagValues) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from absl import flags
 
+from acm_jax.host import names
+
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -42,17 +44,19 @@ def find(config: str) -> Path:
 
   Args:
     config: Path of a file, or name of a config that comes with the package:
-      NAME, NAME.py or configs/NAME.py, whatever the working folder. If this is
-      also the path of a file, the file takes precedence.
+      NAME, NAME.py or configs/NAME.py, whatever the working folder; NAME in any
+      spelling, as in `names.find`. If this is also the path of a file, the file
+      takes precedence.
 
   Raises:
     FileNotFoundError: The file does not exist or is not a config. The message
       lists the configs of the package.
   """
   packaged, path = folder(), Path(config)
-  name = re.fullmatch(r'(?:configs/)?(\w+)(?:\.py)?', config)
+  name = re.fullmatch(r'(?:configs/)?([\w-]+)(?:\.py)?', config)
   if name and not path.is_file():
-    path = packaged / f'{name[1]}.py'
+    known = [path.stem for path in packaged.glob('*.py')]
+    path = packaged / f'{names.find(name[1], known) or name[1]}.py'
   if path.is_file() and _is_whole(path):
     return path
   problem = 'defines no get_config(arg)' if path.is_file() else 'no such file'
@@ -68,7 +72,7 @@ def find(config: str) -> Path:
 
 def _is_whole(path: Path) -> bool:
   """Returns whether a file is a config, not a module that configs import."""
-  return 'get_config' in path.read_text()
+  return b'get_config' in path.read_bytes()
 
 
 def resolve(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 import contextlib
 import datetime
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from rich import progress as rich_progress
@@ -22,7 +22,14 @@ class Progress(contextlib.ExitStack):
   because stderr is reserved for errors.
   """
 
-  def __init__(self, label: str, total: int | None, unit: str, done: int = 0):
+  def __init__(
+    self,
+    label: str,
+    total: int | None,
+    unit: str,
+    done: int = 0,
+    clock: Callable[[], float] | None = None,
+  ):
     """Starts the clock.
 
     Args:
@@ -30,14 +37,17 @@ class Progress(contextlib.ExitStack):
       total: Number of items, if known.
       unit: Name of the items, in the plural.
       done: Number of items that were done earlier and do not affect the rate.
+      clock: Function that returns a time in seconds, which stands still in
+        phases that must not affect the rate, such as compilation (default:
+        `time.monotonic`).
     """
     super().__init__()
     self._label, self._total, self._unit = label, total, unit
     self._first, self._done, self._status = done, done, ''
-    self._begun = time.monotonic()
+    self._begun, self._clock = time.monotonic(), clock or time.monotonic
     # Start of the interval over which the next line's rate is measured: number
     # of items done, and time.
-    self._mark = done, self._begun
+    self._mark = done, self._clock()
     self._console = Console()
     self._bar = None
     if self._console.is_terminal:
@@ -56,7 +66,7 @@ class Progress(contextlib.ExitStack):
     if self._bar:
       task = self._bar.task_ids[0]
       self._bar.update(task, completed=done, status=status)
-    elif time.monotonic() - self._mark[1] >= SECONDS_BETWEEN_LINES:
+    elif self._clock() - self._mark[1] >= SECONDS_BETWEEN_LINES:
       self._line()
 
   def leave_out(self, done: int) -> None:
@@ -67,16 +77,17 @@ class Progress(contextlib.ExitStack):
     Args:
       done: Number of items done until now.
     """
-    self._mark = done, time.monotonic()
+    self._mark = done, self._clock()
 
   def _line(self) -> None:
-    (before, since), now = self._mark, time.monotonic()
+    (before, since), now = self._mark, self._clock()
     self._mark = self._done, now
     rate = (self._done - before) / (now - since)
     of_total, left = '', ''
     if self._total:
       of_total = f' of {self._total}'
-      seconds = (self._total - self._done) / rate if rate else 0
+    if self._total and rate:
+      seconds = (self._total - self._done) / rate
       left = f', {datetime.timedelta(seconds=round(seconds))} left'
     self._print(
       f'{self._done}{of_total} {self._unit}, {rate:.2f} {self._unit}/s{left}'
@@ -97,6 +108,7 @@ class Progress(contextlib.ExitStack):
       rich_progress.TextColumn('{task.fields[status]}', markup=False),
       console=self._console,
       transient=True,
+      get_time=self._clock,
     )
     bar.add_task('', total=self._total, completed=self._done, status='')
     return bar
@@ -114,7 +126,11 @@ class _Rate(rich_progress.ProgressColumn):
 
 
 def progress(
-  items: Iterable[T], label: str, total: int | None, unit: str
+  items: Iterable[T],
+  label: str,
+  total: int | None,
+  unit: str,
+  clock: Callable[[], float] | None = None,
 ) -> Iterator[T]:
   """Yields the items, and shows how many have been processed.
 
@@ -123,8 +139,9 @@ def progress(
     label: Name of the task.
     total: Number of items, if known.
     unit: Name of the items, in the plural.
+    clock: Time in seconds, as in `Progress`.
   """
-  with Progress(label, total, unit) as shown:
+  with Progress(label, total, unit, clock=clock) as shown:
     for count, item in enumerate(items, 1):
       yield item
       shown.update(count)

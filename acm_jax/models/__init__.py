@@ -7,14 +7,12 @@ README.md.
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import safetensors
-from flax import traverse_util
-from safetensors.numpy import save
 
+from acm_jax.host import names as host_names
 from acm_jax.host.staging import replacing
-from acm_jax.tracking.contract import Variables
 
 _WEIGHTS = 'weights.safetensors'
 _SHIPPED = Path(__file__).parent
@@ -31,16 +29,18 @@ def find(folder: str) -> Path:
   """Returns the path of a folder that is given by path or by model name.
 
   Args:
-    folder: Path of a folder, or name of a model in this package.
+    folder: Path of a folder, or name of a model in this package, in any
+      spelling.
 
   Raises:
     FileNotFoundError: There is neither a folder nor a model of this name.
     ValueError: There are both.
   """
   path = Path(folder).expanduser()
-  if folder not in names():
-    if path.is_dir():
-      return path
+  model = host_names.find(folder, names())
+  if folder != model and path.is_dir():
+    return path
+  if model is None:
     raise FileNotFoundError(
       f'{folder}: no such folder; give the folder of a training run or of a '
       f'model, or the name of a model in this package: {", ".join(names())}'
@@ -50,7 +50,7 @@ def find(folder: str) -> Path:
       f'{folder}: both a model in this package and a folder here; give the '
       f'folder as ./{folder}, or rename it'
     )
-  return _SHIPPED / folder
+  return _SHIPPED / model
 
 
 def has_weights(folder: Path) -> bool:
@@ -59,7 +59,7 @@ def has_weights(folder: Path) -> bool:
 
 
 def write_weights(
-  folder: Path, variables: Variables, dtype: str = 'float32'
+  folder: Path, variables: Mapping[str, Any], dtype: str = 'float32'
 ) -> None:
   """Writes the weights of a model folder.
 
@@ -71,6 +71,10 @@ def write_weights(
   Raises:
     ValueError: A number is too large for `dtype`, or not finite.
   """
+  # Imported on use: a command that only asks for `names` starts fast.
+  from flax import traverse_util
+  from safetensors.numpy import save
+
   arrays = {}
   for key, value in traverse_util.flatten_dict(variables, sep='/').items():
     with np.errstate(over='ignore'):
@@ -85,12 +89,15 @@ def write_weights(
     path.write_bytes(content)
 
 
-def read_weights(folder: Path) -> Variables:
+def read_weights(folder: Path) -> dict[str, Any]:
   """Reads the weights of a model folder, as float32 arrays.
 
   Raises:
     ValueError: The file is damaged or was not written by `write_weights`.
   """
+  import safetensors
+  from flax import traverse_util
+
   path = folder / _WEIGHTS
   advice = 'replace the file with an intact copy, or install the package again'
   try:

@@ -84,10 +84,12 @@ def annotate(
   to_track, to_draw = itertools.tee(video.frames)
   images = (frame.image for frame in to_track)
   tracked = tracker.track(images, boxes_xywh, ahead=0 if video.live else 1)
-  tracked = progress(tracked, 'tracking', video.length, 'frames')
+  tracked = progress(
+    tracked, 'tracking', video.length, 'frames', tracker.programs.clock
+  )
   count = 0
   with contextlib.closing(Pictures(video_out, sheet, video.fps)) as pictures:
-    with replacing(boxes) as path, path.open('w') as table:
+    with replacing(boxes) as path, path.open('w', encoding='utf-8') as table:
       print(HEADER, file=table)
       try:
         for results, frame in zip(tracked, to_draw, strict=False):

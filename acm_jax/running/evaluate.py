@@ -162,7 +162,8 @@ def run(name: str, follower: Follower, task: Task, out: Path) -> Path:
   total = sum(lengths.values())
   done = total - sum(lengths[s.name] for s in to_do)
   timings: list[_Timing] = []
-  with Progress(name, total, 'frames', done) as shown:
+  clock = follower.programs.clock
+  with Progress(name, total, 'frames', done, clock) as shown:
 
     def on_frames(count):
       nonlocal done

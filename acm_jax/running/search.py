@@ -24,6 +24,7 @@ from acm_jax.evaluation import owner, plots, report, tables
 from acm_jax.evaluation.experiments.one_pass import of_answers
 from acm_jax.evaluation.protocol import Answer
 from acm_jax.evaluation.runs import Run
+from acm_jax.host import text_files
 from acm_jax.host.extras import extra
 from acm_jax.host.progress import Progress
 from acm_jax.host.staging import replacing
@@ -129,7 +130,7 @@ def search(model: Model, task: Task, out: Path, budget: Budget) -> None:
   lanes = min(budget.lanes, len(tried))
   total, done = len(tried) * sum(map(len, sequences)), 0
   truths, programs = task.truths, Programs()
-  with Progress(name, total, 'boxes') as shown:
+  with Progress(name, total, 'boxes', clock=programs.clock) as shown:
     for begin in range(0, len(tried), lanes):
       group = list(tried)[begin : begin + lanes]
       for sequence in sequences:
@@ -211,14 +212,14 @@ def _write(
     },
   }
   with replacing(folder / 'search.json') as path:
-    path.write_text(json.dumps(content, indent=1) + '\n')
+    text_files.write(path, json.dumps(content, indent=1) + '\n')
   (_, *headings), *rows = scored.table()
   table = [
     [*spans, *headings],
     *([*(f'{x:.4f}' for x in values[n]), *cells] for n, *cells in rows),
   ]
   with replacing(folder / 'search.csv') as path:
-    path.write_text(tables.comma_separated(table))
+    text_files.write(path, tables.comma_separated(table))
   plot = folder / 'search.png'
   with extra(plot):
     plots.write_search(

@@ -12,6 +12,7 @@ from pathlib import Path
 import jax
 
 from acm_jax import trackers
+from acm_jax.host import text_files
 from acm_jax.host.staging import replacing
 from acm_jax.modules import fusion
 from acm_jax.timing import inputs, operators, steps
@@ -135,5 +136,5 @@ def run(request: Request, out: Path) -> str:
   }
   out.parent.mkdir(parents=True, exist_ok=True)
   with replacing(out) as temporary:
-    temporary.write_text(json.dumps(report, indent=2) + '\n')
+    text_files.write(temporary, json.dumps(report, indent=2) + '\n')
   return table(rows)

@@ -43,6 +43,10 @@ class Programs:
   def __len__(self) -> int:
     return len(self._compiled)
 
+  def clock(self) -> float:
+    """Returns a time in seconds, which stands still during compilation."""
+    return time.monotonic() - self.seconds
+
   def get(
     self,
     function: Callable,
@@ -68,11 +72,11 @@ class Programs:
     """
     key = (function, fixed, precision, shapes, *static.items())
     if key not in self._compiled:
-      begun = time.perf_counter()
+      begun = time.monotonic()
       with jax.default_matmul_precision(precision):
         lowered = function.lower(*fixed, *args, **static)
       self._compiled[key] = lowered.compile()
-      self.seconds += time.perf_counter() - begun
+      self.seconds += time.monotonic() - begun
     return self._compiled[key]
 
 

@@ -56,13 +56,14 @@ class VideoTracker:
 
   Attributes:
     model: Tracker, weights, hyper-parameters and precision.
+    programs: Programs that the tracker has compiled.
   """
 
   def __init__(self, model: Model):
     """Creates a tracker without a target, and without compiled programs."""
     self.model = model
-    self._programs = Programs()
-    self._engine = Engine(model, programs=self._programs)
+    self.programs = Programs()
+    self._engine = Engine(model, programs=self.programs)
     self._started = False
 
   def init(self, image: Image, box: Box) -> None:
@@ -127,7 +128,7 @@ class VideoTracker:
       ValueError: The video is empty, a frame is not RGB of uint8, or a box
         cannot be tracked.
     """
-    per_frame = follow(self.model, frames, boxes, self._programs, ahead=ahead)
+    per_frame = follow(self.model, frames, boxes, self.programs, ahead=ahead)
     for number, tracked in enumerate(per_frame):
       if number == 0:
         self._warn_if_small([each.box_xywh for each in tracked])

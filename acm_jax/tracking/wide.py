@@ -51,7 +51,8 @@ class FastMotion(WideSearch):
     return state.wide | jnp.any(moved > side / 2)
 
 
-_MODES = {'never': None, 'long_term': LongTerm(), 'fast_motion': FastMotion()}
+# Rules; keys are names.
+MODES = {'never': None, 'long_term': LongTerm(), 'fast_motion': FastMotion()}
 
 
 def make(name: str) -> WideSearch | None:
@@ -60,8 +61,8 @@ def make(name: str) -> WideSearch | None:
   Raises:
     ValueError: The name is unknown.
   """
-  if name not in _MODES:
+  if name not in MODES:
     raise ValueError(
-      f'`wide_search`={name!r}: unknown; choose from {", ".join(_MODES)}'
+      f'`wide_search`={name!r}: unknown; choose from {", ".join(MODES)}'
     )
-  return _MODES[name]
+  return MODES[name]

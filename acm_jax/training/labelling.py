@@ -211,7 +211,11 @@ def label(
         'file and label the file'
       )
   reports = []
-  with staged(out) as folder, Progress(out.name, None, 'frames') as shown:
+  clock = tracker.programs.clock
+  with (
+    staged(out) as folder,
+    Progress(out.name, None, 'frames', clock=clock) as shown,
+  ):
     done = 0
     for number, (clip, name) in enumerate(zip(clips, names, strict=True)):
       report = Report(clip.source)

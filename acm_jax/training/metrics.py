@@ -9,6 +9,7 @@ from pathlib import Path
 
 from absl import logging
 
+from acm_jax.host import text_files
 from acm_jax.host.staging import naming, replacing
 
 FILE = 'metrics.jsonl'
@@ -35,11 +36,15 @@ class Writer:
         run.
     """
     self._path = path = workdir / FILE
-    rows = path.read_text().splitlines() if path.exists() else []
+    rows = []
+    if path.exists():
+      # A process that is killed, or a power cut, may leave any bytes behind.
+      text = path.read_text(encoding='utf-8', errors='replace')
+      rows = text.splitlines()
     kept = [row for row in rows if _step(row) <= first_step]
     with replacing(path) as partial:
-      partial.write_text(''.join(f'{row}\n' for row in kept))
-    self._file = path.open('a')
+      text_files.write(partial, ''.join(f'{row}\n' for row in kept))
+    self._file = path.open('a', encoding='utf-8')
     self._events = _events(workdir)
 
   def __enter__(self) -> 'Writer':

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from acm_jax import models, trackers
+from acm_jax.host import names
 from acm_jax.tracking.contract import Hparams, Tracker, Variables
 from acm_jax.tracking.model import Model, check_precision
 from acm_jax.training import workdir as workdirs
@@ -35,9 +36,7 @@ def read(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
     ValueError: The config, the weights or the checkpoint are damaged, the step
       does not exist, or `best` is requested and no checkpoint was validated.
   """
-  parts = re.fullmatch(r'(.*?)(?:@(\d+|best))?', str(checkpoint))
-  name, selected = parts.groups()
-  folder = models.find(name)
+  folder, selected = _located(checkpoint)
   config = workdirs.read_config(folder)
   if not models.has_weights(folder):
     # Imported here, because Orbax takes long to import.
@@ -46,9 +45,17 @@ def read(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
     return config, checkpoints.read_variables(folder, selected)
   if selected:
     raise ValueError(
-      f'{checkpoint}: a model has no steps to choose from; give {name}'
+      f'{checkpoint}: a model has no steps to choose from; leave out '
+      f'@{selected}'
     )
   return config, models.read_weights(folder)
+
+
+def _located(checkpoint: str) -> tuple[Path, str | None]:
+  """Returns the folder of a checkpoint, and the text after @, if any."""
+  parts = re.fullmatch(r'(.*?)(?:@(\d+|best))?', str(checkpoint))
+  name, selected = parts.groups()
+  return models.find(name), selected
 
 
 def save(
@@ -120,9 +127,10 @@ def load(
   changes = _changes(hparams or {}, config.get('tuned', {}))
   if isinstance(hparams, Mapping):
     hparams = ','.join(f'{name}={value}' for name, value in changes.items())
-  parts = Path(checkpoint).resolve().name, hparams, wide_search
+  folder, selected = _located(checkpoint)
+  name = '@'.join(filter(None, (folder.resolve().name, selected)))
   return Model(
-    name='-'.join(filter(None, parts)),
+    name='-'.join(filter(None, (name, hparams, wide_search))),
     tracker=tracker,
     # All engines share this copy on the device.
     variables=jax.device_put(variables),
@@ -151,7 +159,11 @@ def _changes(
   else:
     for item in filter(None, hparams.split(',')):
       name, equals, value = item.partition('=')
-      changes |= {name: value} if equals else tuned.get(name, {name: ''})
+      changes |= (
+        {name: value}
+        if equals
+        else tuned.get(names.find(name, tuned), {name: ''})
+      )
   known = [field.name for field in dataclasses.fields(Hparams)]
   for name, value in changes.items():
     if name not in known:

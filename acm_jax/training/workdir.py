@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from acm_jax import models
+from acm_jax.datasets import nearby
+from acm_jax.host import text_files
 from acm_jax.host.staging import replacing
 from acm_jax.training import resuming
 
@@ -89,8 +91,9 @@ def _keep(path: Path, step: int | None) -> None:
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:
   """Writes config.json, replacing an existing one."""
+  text = json.dumps(config, indent=2, sort_keys=True) + '\n'
   with replacing(folder / CONFIG) as partial:
-    partial.write_text(json.dumps(config, indent=2, sort_keys=True) + '\n')
+    text_files.write(partial, text)
 
 
 def read_config(workdir: Path) -> dict[str, Any]:
@@ -108,12 +111,13 @@ def read_config(workdir: Path) -> dict[str, Any]:
   """
   path = workdir / CONFIG
   if not path.is_file():
+    meant = nearby.find(workdir, lambda folder: (folder / CONFIG).is_file())
     raise FileNotFoundError(
-      f'{workdir}: no {CONFIG} in it; give the folder of a training run or of '
-      'a model'
+      f'{workdir}: no {CONFIG} in it; give '
+      f'{meant or "the folder of a training run or of a model"}'
     )
   try:
-    config = json.loads(path.read_text())
+    config = json.loads(text_files.read(path))
   except json.JSONDecodeError as error:
     raise ValueError(
       f'{path}: not JSON ({error}); replace the file with an intact copy '

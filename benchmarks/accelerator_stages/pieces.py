@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from absl import flags
 
-from acm_jax.host import command
+from acm_jax.host import command, text_files
 from acm_jax.host.staging import replacing, staged
 
 # Some remote machines return only files below 16 MiB.
@@ -84,7 +84,7 @@ def split(
       entries.append({'name': name, 'bytes': len(data), 'sha256': checksum})
   listing = out / f'{folder.name}{_SUFFIX}'
   with replacing(listing) as partial:
-    partial.write_text(json.dumps({'pieces': entries}, indent=1) + '\n')
+    text_files.write(partial, json.dumps({'pieces': entries}, indent=1) + '\n')
   for path in set(out.glob(f'{folder.name}.tar.*')) - set(paths):
     path.unlink()
   return Written(listing, paths)
@@ -104,7 +104,7 @@ def join(listing: Path, out: Path) -> None:
   if not listing.is_file():
     raise FileNotFoundError(f'{listing}: no such file; give NAME{_SUFFIX}')
   try:
-    entries = json.loads(listing.read_text())['pieces']
+    entries = json.loads(text_files.read(listing))['pieces']
   except (ValueError, KeyError, TypeError) as error:
     raise ValueError(
       f'{listing}: not a list of pieces; copy the file again'

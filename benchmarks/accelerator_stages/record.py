@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from acm_jax.host import text_files
 from acm_jax.host.staging import replacing
 from benchmarks.accelerator_stages.settings import Row, Settings
 
@@ -109,7 +110,7 @@ class Record:
 
   def _write(self) -> None:
     with replacing(self._path) as partial:
-      partial.write_text(json.dumps(self._report, indent=1) + '\n')
+      text_files.write(partial, json.dumps(self._report, indent=1) + '\n')
 
 
 def _host() -> dict[str, Any]:
@@ -135,7 +136,7 @@ def read(path: Path) -> dict[str, Any]:
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such file; give a file {FILE}')
   try:
-    report = json.loads(path.read_text())
+    report = json.loads(text_files.read(path))
   except json.JSONDecodeError as error:
     raise ValueError(
       f'{path}: not JSON ({error}); give a file {FILE}'

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from acm_jax.host import command as command_runner
+from acm_jax.host import text_files
 from acm_jax.host.staging import replacing
 from benchmarks.accelerator_stages import packing, pieces
 from benchmarks.accelerator_stages.settings import Row, Settings
@@ -111,7 +112,8 @@ def _train(settings: Settings, workdir: Path) -> None:
   code = process.returncode
   _copy_metrics(workdir, settings.out)
   if code not in (command_runner.DONE, command_runner.INTERRUPTED):
-    *_, last = ['', *log.read_text(errors='replace').splitlines()]
+    text = log.read_text(encoding='utf-8', errors='replace')
+    *_, last = ['', *text.splitlines()]
     raise RuntimeError(f'acm_jax.train ended with exit code {code}: {last}')
 
 
@@ -150,5 +152,5 @@ def _write_pieces(workdir: Path, out: Path, saved: set[str]) -> set[str]:
 
 def _last(metrics: Path) -> Row:
   """Reads the last row of the metrics, if any."""
-  written = metrics.read_text().splitlines() if metrics.is_file() else []
+  written = text_files.read(metrics).splitlines() if metrics.is_file() else []
   return json.loads(written[-1]) if written else {}

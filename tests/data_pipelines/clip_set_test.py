@@ -79,7 +79,8 @@ def test_absent_and_degenerate_frames_are_dropped_and_counted(tmp_path):
 
 def test_a_set_without_frames_is_refused_and_leaves_no_folder(tmp_path):
   hidden = track([[5, 5, 20, 10]], np.array([False]))
-  with pytest.raises(ValueError, match='no track has a frame'):
+  message = 'no track has a frame to write: left out: 1 absent; check the annot'
+  with pytest.raises(ValueError, match=message):
     clip_writer.write([hidden], tmp_path / 'set')
   assert not list(tmp_path.iterdir())
 

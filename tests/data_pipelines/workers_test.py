@@ -70,7 +70,7 @@ def ask(program):
 
 def libraries(process_id):
   """Returns the memory map of a process, which names its libraries."""
-  return Path(f'/proc/{process_id}/maps').read_text()
+  return Path(f'/proc/{process_id}/maps').read_text(encoding='utf-8')
 
 
 def test_workers_load_neither_jax_nor_tensorflow(program):

@@ -275,6 +275,17 @@ def test_vot_leaves_out_sequences_without_a_folder(tmp_path):
   assert sequence.box_xywh.tolist() == [[0, 1, 2, 2], [1, 1, 2, 2]]
 
 
+def test_names_in_the_list_of_vot_may_have_spaces_and_any_letters(tmp_path):
+  names = ['my bag', 'Größe']
+  for name in names:
+    write_images(tmp_path / name / 'color', [1])
+    write_text(tmp_path / name / 'groundtruth.txt', '1,1,2,2\n')
+  text = '\r\n'.join(names)
+  (tmp_path / 'list.txt').write_bytes(text.encode('utf-8-sig'))
+  found = layouts.read('vot', tmp_path)
+  assert {sequence.name for sequence in found} == set(names)
+
+
 def test_a_folder_without_annotation_is_refused(tmp_path):
   write_images(tmp_path / 'mine' / 'img', [1])
   with pytest.raises(FileNotFoundError, match=r'mine/groundtruth.txt: no such'):
@@ -289,6 +300,26 @@ def test_absence_labels_are_read(tmp_path):
   (tmp_path / 'mine' / 'absent.txt').write_text('0\n1\n')
   (sequence,) = layouts.read('folder', tmp_path)
   assert sequence.visible.tolist() == [True, False]
+
+
+@pytest.mark.parametrize('given', ['OTB100/Car1', 'OTB100/Car1/img', '.'])
+def test_a_folder_that_is_a_level_off_is_told_the_right_one(tmp_path, given):
+  for name in ('Boy', 'Car1'):
+    write_images(tmp_path / 'OTB100' / name / 'img', [1])
+    write_text(tmp_path / 'OTB100' / name / 'groundtruth_rect.txt', rows(1))
+  name = 'Car1' if 'Car1' in given else 'Boy'
+  message = f'OTB100 has sequences in this layout, such as {name}: give that'
+  with pytest.raises(layouts.NoSequence, match=message):
+    layouts.read('otb', tmp_path / given)
+
+
+def test_one_sequence_of_vot_is_told_the_folder_with_the_list(tmp_path):
+  write_images(tmp_path / 'bag' / 'color', [1])
+  write_text(tmp_path / 'bag' / 'groundtruth.txt', '1,1,2,2\n')
+  write_text(tmp_path / 'list.txt', 'bag\n')
+  message = f'{tmp_path} has sequences in this layout, such as bag: give that'
+  with pytest.raises(FileNotFoundError, match=message):
+    layouts.read('vot', tmp_path / 'bag')
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,18 @@ from acm_jax.datasets import sequences
 
 @pytest.mark.parametrize(
   'text',
-  ['1,2,3,4\n5,6,7,8\n', '1\t2\t3\t4\n5\t6\t7\t8', '1 2  3 4\n5, 6, 7, 8\n\n'],
-  ids=['comma', 'tab', 'space'],
+  [
+    '1,2,3,4\n5,6,7,8\n',
+    '1\t2\t3\t4\n5\t6\t7\t8',
+    '1 2  3 4\n5, 6, 7, 8\n\n',
+    '1,2,3,4,\r\n5,6,7,8 ,\r\n',
+    '\ufeff1 2 3 4 \r5\t6\t7\t8\t\r',
+  ],
+  ids=['comma', 'tab', 'space', 'comma at the end', 'mark and old Mac'],
 )
 def test_every_delimiter_is_accepted(tmp_path, text):
   file = tmp_path / 'groundtruth.txt'
-  file.write_text(text)
+  file.write_bytes(text.encode('utf-8'))
   boxes = sequences.read_boxes(file, first_pixel=1)
   np.testing.assert_array_equal(boxes, [[0, 1, 3, 4], [4, 5, 7, 8]])
 
@@ -27,10 +33,11 @@ def test_every_delimiter_is_accepted(tmp_path, text):
     ('1,2,3,4,5\n', r'groundtruth.txt row 1: 5 values, not 4'),
     ('1,2,3,4\n\n1,2,3,4', r'groundtruth.txt row 2: is empty; give each'),
     ('1;2;3;4\n', r'groundtruth.txt row 1: contains semicolons; give each'),
+    ('1,2,,4\n', r"groundtruth.txt row 1: '1,2,,4' contains a value"),
     ('1,2,3,four\n', r"groundtruth.txt row 1: '1,2,3,four' contains a value"),
     ('', r'groundtruth.txt: contains no boxes'),
   ],
-  ids=['short', 'long', 'empty row', 'semicolons', 'word', 'empty file'],
+  ids=['short', 'long', 'empty row', 'semicolons', 'gap', 'word', 'empty file'],
 )
 def test_a_bad_row_is_named(tmp_path, text, message):
   file = tmp_path / 'groundtruth.txt'

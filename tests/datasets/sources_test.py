@@ -93,6 +93,16 @@ def test_a_bad_annotation_is_named_with_its_row(write_set, rows, message):
     read('folder', root)
 
 
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+def test_annotations_may_begin_with_a_byte_order_mark(write_set, encoding):
+  root = write_set('folder')
+  expected = read('folder', root)['a'].box_xywh
+  path = root / 'a' / 'groundtruth.txt'
+  text = path.read_text().replace('\n', ',\r\n')
+  path.write_bytes(text.encode(encoding))
+  np.testing.assert_array_equal(read('folder', root)['a'].box_xywh, expected)
+
+
 def test_a_missing_annotation_is_named(write_set):
   root = write_set('folder')
   (root / 'b' / 'groundtruth.txt').unlink()

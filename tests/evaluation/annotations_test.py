@@ -48,6 +48,13 @@ def test_a_json_of_dasiamrpn_gets_the_official_names(tmp_path):
   assert list(read('otb100', path)) == ['Jogging-1', 'CarDark']
 
 
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+def test_a_json_may_begin_with_a_byte_order_mark(tmp_path, encoding):
+  content = json.dumps({'Größe': {'gt_rect': BOXES}}, ensure_ascii=False)
+  (tmp_path / 'set.json').write_text(content, encoding=encoding)
+  assert list(read('folder', tmp_path)) == ['Größe']
+
+
 def test_absent_in_a_json_of_pysot_is_1_if_the_target_is_present(tmp_path):
   entry = {'gt_rect': BOXES, 'absent': [1, 0]}
   path = write_json(tmp_path / 'set.json', {'airplane-1': entry})
@@ -214,6 +221,15 @@ def test_a_folder_of_several_jsons_is_ambiguous(tmp_path):
 def test_a_missing_path_is_refused_with_its_name(tmp_path):
   with pytest.raises(FileNotFoundError, match=r'no\.json: no such file'):
     read('folder', tmp_path / 'no.json')
+
+
+@pytest.mark.parametrize('given', ['UAV123/annotations', 'UAV123/results', '.'])
+def test_a_folder_that_is_a_level_off_is_told_the_right_one(tmp_path, given):
+  (tmp_path / 'UAV123' / 'results').mkdir(parents=True)
+  write_texts(tmp_path / 'UAV123' / 'annotations', {'bike1': '1,2,3,4\n'})
+  message = 'no annotations of uav123, but .*/UAV123 has some: give that folder'
+  with pytest.raises(FileNotFoundError, match=message):
+    read('uav123', tmp_path / given)
 
 
 def test_a_malformed_absence_label_is_refused(tmp_path):

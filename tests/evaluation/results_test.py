@@ -37,8 +37,9 @@ def read(path, frames, name='a', benchmark='folder'):
     '1\t2\t3\t4\n5\t6\t7.5\t8\n\n',
     '1 2  3 4\r\n5 6  7.5 8\r\n',
     '1,2,3,4\n5\t6\t7.5\t8\n',
+    '1,2,3,4,\r5,6,7.5,8 ,\r',
   ],
-  ids=['commas', 'commas_and_spaces', 'tabs', 'spaces', 'mixed'],
+  ids=['commas', 'commas_and_spaces', 'tabs', 'spaces', 'mixed', 'at_the_end'],
 )
 def test_separators_of_all_toolkits_are_read(tmp_path, text):
   path = tmp_path / 'a.txt'
@@ -208,6 +209,8 @@ def test_a_companion_is_recognised_by_its_result(
   [
     (['DTB70/a.txt'], '', 'DTB70/ has results: give that folder'),
     (['r1/a.txt', 'r2/a.txt'], '', r'r1, r2 have results: .*_002\.txt'),
+    (['results/r1/a.txt'], '', r'no <sequence>\.txt; results/r1/ has'),
+    (['annotations/a.txt', 'r/r1/a.txt'], '', 'r/r1/ has results: give that'),
     (
       ['c.txt'],
       '',
@@ -215,7 +218,7 @@ def test_a_companion_is_recognised_by_its_result(
     ),
     (['baseline/a/a_001.txt'], 'baseline', 'give the folder of the tracker'),
   ],
-  ids=['nested', 'two_runs', 'others', 'baseline'],
+  ids=['nested', 'two_runs', 'deep', 'beside', 'others', 'baseline'],
 )
 def test_an_error_suggests_another_folder(tmp_path, files, folder, message):
   for name in files:
@@ -227,7 +230,7 @@ def test_an_error_suggests_another_folder(tmp_path, files, folder, message):
 
 def test_a_run_of_the_reset_experiment_is_read(tmp_path):
   path = tmp_path / 'a_001.txt'
-  path.write_text('1\n1,2,3,4\n2\n0\n1\n1 2\t3,4,5,6,7,8\n')
+  path.write_text('1\n1,2,3,4,\n2\n0\n1\n1 2\t3,4,5,6,7,8\n')
   run = read_run(path, (SKIPPED, INITIALISED, FAILED), frames=6)
   assert run.event.tolist() == [1, -1, 2, 0, 1, -1]
   assert [len(region) for region in run.region] == [0, 4, 0, 0, 0, 8]
@@ -273,6 +276,7 @@ def test_no_region_is_written_in_one_form(tmp_path):
     ('1\nnan,nan,nan,inf\n', r'a\.txt row 2'),
     ('1\nnan\n', r'a\.txt row 2'),
     ('1\nx,2,3,4\n', r'a\.txt row 2'),
+    ('1\n1,2,,3,4\n', r'a\.txt row 2'),
     ('1\n', r'a\.txt: 1 rows for 2 annotated frames'),
     ('1\n0\n0\n', r'a\.txt: 3 rows for 2 annotated frames'),
     ('1,2,3,4\n0\n', r'a\.txt row 1: a region is only permitted after 1'),

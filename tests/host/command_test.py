@@ -1,6 +1,10 @@
 """Tests of the runner of all commands: exit codes and one-line errors."""
 
+import io
 import logging
+import os
+import subprocess
+import sys
 import types
 
 import pytest
@@ -130,3 +134,32 @@ def test_help_shows_choices_defaults_and_that_a_flag_may_be_repeated(
 def test_the_home_folder_is_found_in_all_paths(monkeypatch, argument, expected):
   monkeypatch.setenv('HOME', 'HOME')
   assert command._with_home(argument) == expected
+
+
+def test_a_program_uses_utf8_in_any_locale():
+  """Names of files, arguments and the output are then all in UTF-8."""
+  lines = (
+    'import sys',
+    'from acm_jax.host import command',
+    'command.use_utf8()',
+    'print(sys.argv[1], sys.getfilesystemencoding())',
+  )
+  locale = {'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}
+  done = subprocess.run(
+    [sys.executable, '-c', '\n'.join(lines), 'Größe 猫'],
+    env=os.environ | locale,
+    capture_output=True,
+    check=True,
+  )
+  assert done.stdout.decode('utf-8') == 'Größe 猫 utf-8\n'
+
+
+def test_what_a_terminal_cannot_show_is_escaped(monkeypatch):
+  out = io.TextIOWrapper(io.BytesIO(), encoding='ascii')
+  monkeypatch.setattr(sys, 'stdout', out)
+  printing = program()
+  printing.main = lambda values: print('Größe', '\udce9')
+  argv = ['program', '--n=3']
+  assert command.run(printing.define, printing.main, 'Does it.', argv) == 0
+  out.flush()
+  assert out.buffer.getvalue() == b'Gr\\xf6\\xdfe \\udce9\n'

@@ -25,6 +25,7 @@ def test_a_config_of_the_package_is_found_from_any_folder(
   monkeypatch.chdir(tmp_path)
   own = config_files.folder() / 'siamban_acm.py'
   assert resolve(f'--config={name}:small') == [f'--config={own}:small']
+  assert resolve('--config=SiamBAN-ACM:small') == [f'--config={own}:small']
   rest = '--config.train.epochs=2', '--workdir', 'run'
   assert resolve('--config', name, *rest) == ['--config', str(own), *rest]
 

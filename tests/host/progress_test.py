@@ -24,7 +24,7 @@ def test_lines_have_count_rate_and_time_left(capsys):
   assert printed.out.splitlines() == [
     'work: 2 of 4 letters, 0.11 letters/s, 0:00:18 left',
     'work: 4 of 4 letters, 0.11 letters/s, 0:00:00 left',
-    'work: 4 letters in 42.0 s',
+    'work: 4 letters in 48.0 s',
   ]
 
 
@@ -42,8 +42,33 @@ def test_items_done_earlier_do_not_affect_the_rate(capsys):
     shown.update(6, 'loss [1]')
   assert capsys.readouterr().out.splitlines() == [
     'work: 6 of 9 steps, 0.11 steps/s, 0:00:27 left, loss [1]',
-    'work: 2 steps in 24.0 s, loss [1]',
+    'work: 2 steps in 30.0 s, loss [1]',
   ]
+
+
+def test_a_phase_in_which_the_clock_stands_still_does_not_affect_the_rate(
+  capsys,
+):
+  now = 0.0
+  with Progress('work', 40, 'frames', clock=lambda: now) as shown:
+    # Compilation, during which the clock stands still.
+    shown.update(1)
+    for done in range(2, 22):
+      now += 1
+      shown.update(done)
+  assert capsys.readouterr().out.splitlines()[:2] == [
+    'work: 11 of 40 frames, 1.10 frames/s, 0:00:26 left',
+    'work: 21 of 40 frames, 1.00 frames/s, 0:00:19 left',
+  ]
+
+
+def test_no_time_left_is_stated_before_anything_is_done(capsys):
+  times = iter([0.0, 20.0, 20.0])
+  with Progress('work', 4, 'frames', clock=lambda: next(times)) as shown:
+    shown.update(0)
+  assert capsys.readouterr().out.splitlines()[0] == (
+    'work: 0 of 4 frames, 0.00 frames/s'
+  )
 
 
 @pytest.mark.parametrize('total', [3, None], ids=['total', 'unknown'])

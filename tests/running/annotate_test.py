@@ -11,6 +11,7 @@ from acm_jax.datasets.videos import Video
 from acm_jax.host.staging import FullDiskError
 from acm_jax.running import annotate, drawing, video_writer
 from acm_jax.running.pictures import _Sample
+from acm_jax.tracking.engine import Programs
 from acm_jax.tracking.video_tracker import Result, VideoTracker
 
 BOX = np.array([[10, 10, 20, 20]], np.float32)
@@ -22,6 +23,7 @@ class Failing(VideoTracker):
 
   def __init__(self, count, error):
     self._count, self._error = count, error
+    self.programs = Programs()
 
   def track(self, frames, boxes, *, ahead=1):
     for _ in itertools.islice(frames, self._count):

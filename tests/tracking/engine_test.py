@@ -1,6 +1,7 @@
 """Tests of the engine: lanes are independent, and few programs compile."""
 
 import dataclasses
+import time
 
 import jax
 import numpy as np
@@ -137,6 +138,28 @@ def test_a_lane_returns_to_a_smaller_bucket_with_its_next_target(tiny_model):
       engine.advance(image(1, size))()
   # Two programs start the target, and one steps in each of the two buckets.
   assert len(engine.programs) == 4
+
+
+def test_the_clock_of_programs_stands_still_during_compilation(monkeypatch):
+  programs, now = Programs(), 0.0
+
+  class Function:
+    def __call__(self):
+      raise NotImplementedError
+
+    def lower(self):
+      return self
+
+    def compile(self):
+      nonlocal now
+      now += 30.0
+      return self
+
+  monkeypatch.setattr(time, 'monotonic', lambda: now)
+  programs.get(Function(), (), 'default', ())
+  assert programs.clock() == 0.0
+  now += 2.0
+  assert programs.clock() == 2.0
 
 
 def test_models_with_a_common_cache_run_their_own_programs(tiny_model):

@@ -13,8 +13,13 @@ described in `sources`, because trackers are also trained on these data sets.
 from collections.abc import Callable
 from pathlib import Path
 
+from acm_jax.datasets import nearby
 from acm_jax.datasets.layouts import nfs, otb, tc128, tinytlp, trained, uav, vot
 from acm_jax.datasets.sequences import Sequence
+
+
+class NoSequence(ValueError):
+  """The folder contains no sequence in the layout."""
 
 
 def read(layout: str, root: Path) -> list[Sequence]:
@@ -25,22 +30,41 @@ def read(layout: str, root: Path) -> list[Sequence]:
     root: Folder to which the benchmark was unpacked.
 
   Raises:
-    FileNotFoundError: `root`, or a file that a sequence needs, is missing.
-    ValueError: The layout is unknown, `root` contains no sequence in this
-      layout, or an annotation is malformed.
+    FileNotFoundError: `root`, or a file that a sequence needs, is missing. If a
+      folder above or below `root` has the layout, the message names it.
+    NoSequence: `root` contains no sequence in this layout.
+    ValueError: The layout is unknown, or an annotation is malformed.
   """
   if layout not in LAYOUTS:
     known = ', '.join(sorted(LAYOUTS))
     raise ValueError(f'unknown layout {layout!r}; choose one of {known}')
   if not root.is_dir():
     raise FileNotFoundError(f'{root}: no such folder; check the path')
-  found = sorted(LAYOUTS[layout](root), key=lambda sequence: sequence.name)
+  try:
+    found = sorted(LAYOUTS[layout](root), key=lambda sequence: sequence.name)
+  except FileNotFoundError as error:
+    if meant := _meant(layout, root):
+      raise FileNotFoundError(f'{error}; {meant}') from None
+    raise
   if not found:
-    raise ValueError(
-      f'{root}: no sequence in the layout {layout}; give the root folder of '
-      'the benchmark'
-    )
+    meant = _meant(layout, root) or 'give the root folder of the benchmark'
+    raise NoSequence(f'{root}: no sequence in the layout {layout}; {meant}')
   return found
+
+
+def _meant(layout: str, root: Path) -> str:
+  """Returns advice to give another folder than `root`, or an empty text."""
+  read = LAYOUTS[layout]
+  meant = nearby.find(root, lambda folder: bool(read(folder)))
+  if meant is None:
+    return ''
+  found, given = read(meant), root.resolve()
+  # If one sequence was given, the advice names that one.
+  inside = [s for s in found if s.frame_paths[0].is_relative_to(given)]
+  return (
+    f'{meant} has sequences in this layout, such as {[*inside, *found][0].name}'
+    ': give that folder'
+  )
 
 
 LAYOUTS: dict[str, Callable[[Path], list[Sequence]]] = {

@@ -7,6 +7,7 @@ import numpy as np
 from acm_jax.datasets import images, sequences
 from acm_jax.datasets.layouts.files import folders_with
 from acm_jax.datasets.sequences import Sequence
+from acm_jax.host import text_files
 
 
 def nfs30(root: Path) -> list[Sequence]:
@@ -36,7 +37,7 @@ def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
         f'{file}: no such annotation file; add it to the folder'
       )
     rows = []
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    for number, line in enumerate(text_files.read(file).splitlines(), 1):
       try:
         x1, y1, x2, y2 = map(float, line.split()[1:5])
       except ValueError:

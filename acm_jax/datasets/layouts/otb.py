@@ -9,7 +9,7 @@ import numpy as np
 from acm_jax.datasets import images, sequences
 from acm_jax.datasets.layouts.files import folders_with
 from acm_jax.datasets.sequences import Sequence
-from acm_jax.host import listing
+from acm_jax.host import listing, text_files
 
 # Number of the first image, for the sequences that do not begin at image 1.
 _OTB_FIRST = {
@@ -60,7 +60,7 @@ def otb(root: Path) -> list[Sequence]:
     for file in files:
       target = file.stem.removeprefix('groundtruth_rect').replace('.', '-')
       name = folder.name + target
-      if target and not sequences.read_text(file).strip():
+      if target and not text_files.read(file).strip():
         continue
       if copy := re.search(r'-\d$', folder.name):
         if target not in ('', copy[0]):
@@ -92,4 +92,4 @@ def _from_first(boxes: np.ndarray, name: str, file: Path) -> np.ndarray:
 def _attributes(file: Path) -> list[str]:
   if not file.is_file():
     return []
-  return re.findall(r'[^,\s]+', sequences.read_text(file))
+  return re.findall(r'[^,\s]+', text_files.read(file))

@@ -8,6 +8,7 @@ import numpy as np
 
 from acm_jax.datasets import images, sequences
 from acm_jax.datasets.sequences import Sequence
+from acm_jax.host import text_files
 
 
 class Regions(NamedTuple):
@@ -54,7 +55,7 @@ def regions(root: Path) -> dict[str, Regions]:
       'list of their names'
     )
   found = {}
-  for name in listing.read_text().split():
+  for name in text_files.lines(listing):
     folder = root / name
     if not folder.is_dir():
       continue

@@ -21,6 +21,7 @@ from acm_jax.datasets.sources import source
 from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.datasets.track import Track
 from acm_jax.datasets.trees import Tree, find, join
+from acm_jax.host import quiet
 
 
 def units(tree: Tree) -> Iterator[Unit]:
@@ -81,7 +82,8 @@ def masks(tree: Tree, name: str) -> dict[int, UInt8[np.ndarray, 'h w']]:
     ValueError: The file cannot be decoded.
   """
   data = np.frombuffer(tree.read(name), np.uint8)
-  index = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+  with quiet.opencv():
+    index = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
   if index is None:
     raise ValueError(
       f'{tree.where(name)}: cannot be decoded; replace it with an intact copy'

@@ -53,7 +53,9 @@ def units(tree: Tree) -> Iterator[Unit]:
       'it'
     )
   name = join(root, f'{_NAME}.csv')
-  lines = io.TextIOWrapper(io.BytesIO(tree.read(name)), newline='')
+  lines = io.TextIOWrapper(
+    io.BytesIO(tree.read(name)), encoding='utf-8-sig', newline=''
+  )
   targets = collections.defaultdict(bytearray)
   for number, values in enumerate(csv.reader(lines), 1):
     if values:

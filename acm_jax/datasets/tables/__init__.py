@@ -14,6 +14,8 @@ import functools
 from importlib import resources
 from typing import NamedTuple
 
+from acm_jax.host import text_files
+
 
 class VideoPart(NamedTuple):
   """Part of a video that forms a sequence: the images `first` to `last`.
@@ -60,4 +62,4 @@ def parts(table: str) -> dict[str, VideoPart]:
 @functools.cache
 def _rows(table: str) -> tuple[dict[str, str], ...]:
   file = resources.files(__name__) / f'{table}.csv'
-  return tuple(csv.DictReader(file.read_text().splitlines()))
+  return tuple(csv.DictReader(text_files.read(file).splitlines()))

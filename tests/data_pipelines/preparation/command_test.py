@@ -81,7 +81,7 @@ def test_the_check_compares_the_data_set(whole, run_prepare):
 def test_videos_are_left_out_by_name(tmp_path, run_prepare):
   names, out = tmp_path / 'names.txt', tmp_path / 'set'
   argv = flags('got10k', DUMMY / 'got10k' / 'dummy_data', out)
-  names.write_text('GOT-10k_Train_000002\n')
+  names.write_bytes('GOT-10k_Train_000002\r\n'.encode('utf-8-sig'))
   assert run_prepare(*argv, '--exclude', names)[0] == 0
   assert ClipSet(out).track_name.tolist() == ['GOT-10k_Train_000001']
   shutil.rmtree(out)
@@ -97,6 +97,32 @@ def test_videos_are_left_out_by_name(tmp_path, run_prepare):
   code, _, errors = run_prepare(*argv, '--exclude', tmp_path / 'none')
   assert code == 2
   assert f'--exclude={tmp_path / "none"}: no such file' in errors[0]
+
+
+def test_the_cause_is_named_if_no_image_can_be_read(tmp_path, run_prepare):
+  source = tmp_path / 'videos'
+  dummy_data.folder(source)
+  for path in source.rglob('*.jpg'):
+    path.write_bytes(b'<html>')
+  code, _, errors = run_prepare(*flags('folder', source, tmp_path / 'set'))
+  assert code == 2
+  assert len(errors) == 1
+  assert 'set: no track has a frame to write: left out: ' in errors[0]
+  assert 'unreadable' in errors[0]
+  assert '.jpg: cannot be decoded as an image' in errors[0]
+
+
+@pytest.mark.parametrize('given', ['videos/a', 'videos/a/img', '.'])
+def test_a_source_that_is_a_level_off_is_told_the_right_folder(
+  tmp_path, run_prepare, given
+):
+  dummy_data.folder(tmp_path / 'videos')
+  argv = flags('Folder', tmp_path / given, tmp_path / 'set')
+  code, _, errors = run_prepare(*argv)
+  assert code == 2
+  assert len(errors) == 1
+  meant = f'{tmp_path / "videos"} has videos or images of folder: give that'
+  assert meant in errors[0]
 
 
 def test_a_malformed_annotation_leaves_nothing(tmp_path, run_prepare):

@@ -1,0 +1,41 @@
+"""Finds the folder that a user meant, if the given one is a level off."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# Number of levels above and below a folder that are searched, and number of
+# subfolders that are searched in each level below.
+_ABOVE, _BELOW, _MOST = 3, 2, 32
+
+
+def find(folder: Path, is_meant: Callable[[Path], bool]) -> Path | None:
+  """Returns the closest folder above or below that is meant, or None.
+
+  Args:
+    folder: Folder that the user gave.
+    is_meant: Function that returns whether a folder is the one that is meant.
+      If it raises OSError or ValueError, the folder is not the one.
+  """
+  for candidate in _candidates(folder.resolve()):
+    with contextlib.suppress(OSError, ValueError):
+      if is_meant(candidate):
+        return candidate
+  return None
+
+
+def _candidates(folder: Path) -> Iterator[Path]:
+  """Yields the folders above, nearest first, and then those below."""
+  # The root of the file system is left out: no data set is unpacked there.
+  yield from (each for each in folder.parents[:_ABOVE] if each.name)
+  level = [folder]
+  for _ in range(_BELOW):
+    level = [each for parent in level for each in _subfolders(parent)][:_MOST]
+    yield from level
+
+
+def _subfolders(folder: Path) -> list[Path]:
+  try:
+    return sorted(each for each in folder.iterdir() if each.is_dir())
+  except OSError:
+    return []
