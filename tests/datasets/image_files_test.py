@@ -180,7 +180,7 @@ def test_all_readers_of_a_sequence_stretch_alike(tmp_path):
   video = videos.open_video(str(tmp_path / 'video' / 'img'))
   source, tree = sources.make('folder'), trees.open_tree(epath.Path(tmp_path))
   (track,) = source.tracks(tree, *source.units(tree))
-  for i, frame in enumerate(video.frames):
+  for i, (frame, _, _) in enumerate(video.frames):
     np.testing.assert_array_equal(frame, stretched(THERMAL[i]))
     np.testing.assert_array_equal(sequence.frame(i), frame)
     np.testing.assert_array_equal(track.image(i), frame)
