@@ -165,7 +165,7 @@ def _advice(root: Path, match: Callable[[str], str | None]) -> str:
       str(path.parent.relative_to(root))
       for path in [*root.glob('*/*.txt'), *root.glob('*/*/*.txt')]
       if match(path.stem)
-      and path.parent.name not in (*_NO_RESULTS, *_ANNOTATIONS)
+      and path.parent.name not in (*_COMPANION_FOLDERS, *_ANNOTATIONS)
     }
   )
   if not below:

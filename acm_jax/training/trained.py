@@ -51,7 +51,7 @@ def read(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
   return config, models.read_weights(folder)
 
 
-def _located(checkpoint: str) -> tuple[Path, str | None]:
+def _located(checkpoint: str | Path) -> tuple[Path, str | None]:
   """Returns the folder of a checkpoint, and the text after @, if any."""
   parts = re.fullmatch(r'(.*?)(?:@(\d+|best))?', str(checkpoint))
   name, selected = parts.groups()

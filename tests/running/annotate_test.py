@@ -179,7 +179,7 @@ class Recording(VideoTracker):
   """Repeats the first box, and notes the frames of each call."""
 
   def __init__(self):
-    self.calls = []
+    self.calls, self.programs = [], Programs()
 
   def track(self, frames, boxes, *, ahead=1):
     self.calls.append([])
