@@ -93,7 +93,9 @@ class OpenCv(Baseline):
   def _problem(
     self, box: tuple[int, int, int, int], size: tuple[int, int]
   ) -> str:
-    """Returns why OpenCV would hang on a box; empty if it would not.
+    """Describes why OpenCV cannot track a box; empty if nothing is known.
+
+    OpenCV does not return from `init` with some of these boxes.
 
     Args:
       box: First box x, y, w, h, px.
