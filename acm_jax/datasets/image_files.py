@@ -174,10 +174,21 @@ def to_8_bits(values: Values, range_: Levels | None) -> Rgb:
 
   Args:
     values: Image; values that are not a number become 0.
-    range_: Values that become 0 and 255; None keeps an image of 8 bits as it
-      is.
+    range_: Values that become 0 and 255; None for an image of 8 bits, which
+      keeps its values.
+
+  Raises:
+    ValueError: A range is given for an image of 8 bits, or none for a deeper
+      one, because the first image of the sequence has another depth.
   """
-  if values.dtype != np.uint8 and range_ is not None:
+  deep = values.dtype != np.uint8
+  if deep != (range_ is not None):
+    bits, first_bits = ('more than 8', '8') if deep else ('8', 'more')
+    raise ValueError(
+      f'the image has {bits} bits per channel, but the first image of the '
+      f'sequence has {first_bits}; convert all images to one depth'
+    )
+  if deep:
     scale = 255 / (range_.high - range_.low)
     stretched = np.nan_to_num((values.astype(np.float64) - range_.low) * scale)
     values = np.clip(np.rint(stretched), 0, 255).astype(np.uint8)

@@ -132,7 +132,7 @@ def _of_folder(folder: Path, paths: Sequence[Path]) -> Video:
 def _of_images(paths: Sequence[Path], name: str) -> Video:
   read = Reader(paths[0])
   frames = (
-    # Images are shown at no time.
+    # Images state no times.
     Frame(read(path), number, math.nan)
     for number, path in enumerate(paths)
   )
@@ -144,17 +144,15 @@ def _with_numbers(pattern: Path) -> list[Path]:
   place = _PLACE.search(pattern.name)
   before, after = pattern.name[: place.start()], pattern.name[place.end() :]
   name = re.compile(
-    f'{re.escape(before)}(\\d{{{int(place[1] or 1)},}}){re.escape(after)}'
+    f'{re.escape(before)}\\d{{{int(place[1] or 1)},}}{re.escape(after)}'
   )
-  found = {}
-  for path in pattern.parent.glob('*'):
-    if match := name.fullmatch(path.name):
-      found[int(match[1])] = path
-  if not found:
+  folder = pattern.parent
+  found = [path.name for path in folder.glob('*') if name.fullmatch(path.name)]
+  if not any(map(images.is_image, found)):
     raise FileNotFoundError(
       f'{pattern}: no image has a name of this form; check the path'
     )
-  return [path for _, path in sorted(found.items())]
+  return [folder / each for each in images.in_order(found, str(folder))]
 
 
 def _of_matches(source: str, paths: list[Path]) -> Video:

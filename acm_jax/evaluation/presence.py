@@ -40,11 +40,13 @@ _QUANTILES = 200
 
 
 def hidden(truth: Truth) -> Bool[np.ndarray, 'n']:
-  """Returns, for each frame, whether the target is absent or has no box.
+  """Returns, for each frame, whether the target is absent or has no area.
 
   The value of the first frame, in which trackers start, is False.
   """
-  frames = truth.absent | ~truth.visible
+  boxes = truth.box_xywh
+  seen = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
+  frames = truth.absent | ~seen
   frames[0] = False
   return frames
 
@@ -57,17 +59,24 @@ def figures(run: Run, truth: Truth) -> dict[str, float]:
   absent = hidden(truth)
   if run.lost is None or not absent.any():
     return dict.fromkeys(FIGURES, np.nan)
-  boxes = np.full((truth.frames, 4), np.nan)
   lost = np.zeros(truth.frames, bool)
-  length = min(truth.frames, len(run.region))
-  boxes[:length], lost[:length] = run.region[:length], run.lost[:length]
-  right = metrics.overlaps(boxes, truth.box_xywh) >= 0.5
-  right &= ~absent & ~lost
+  lost[: len(run.lost)] = run.lost[: truth.frames]
   visible, present = ~absent[1:], ~lost[1:]
+  right = _located(run, truth)[1:] & visible & present
   return {
-    'presence_f1': 2 * right[1:].sum() / (visible.sum() + present.sum()),
+    'presence_f1': 2 * right.sum() / (visible.sum() + present.sum()),
     'absence_f1': 2 * (absent & lost).sum() / (absent.sum() + lost.sum()),
   }
+
+
+def _located(run: Run, truth: Truth) -> Bool[np.ndarray, 'n']:
+  """Returns, for each frame, whether the overlap of the boxes is 0.5 or more.
+
+  A frame beyond the last row of the run is False.
+  """
+  boxes = np.full((truth.frames, 4), np.nan)
+  boxes[: len(run.region)] = run.region[: truth.frames]
+  return metrics.overlaps(boxes, truth.box_xywh) >= 0.5
 
 
 def with_hidden(truths: Mapping[str, Truth]) -> list[str]:
@@ -115,17 +124,15 @@ def calibrate(
   scores = np.concatenate([run.confidence[1:] for run in usable.values()])
   quantiles = np.quantile(scores, np.linspace(0, 1, _QUANTILES))
   thresholds = np.unique(quantiles.round(4))
-  means = [
-    np.mean(
-      [
-        figures(run._replace(lost=run.confidence < each), truths[name])[
-          'presence_f1'
-        ]
-        for name, run in usable.items()
-      ]
+  by_sequence = []
+  for name, run in usable.items():
+    visible = ~hidden(truths[name])[1:]
+    right = _located(run, truths[name])[1:] & visible
+    present = run.confidence[1:] >= thresholds[:, None]
+    by_sequence.append(
+      2 * (present & right).sum(axis=1) / (visible.sum() + present.sum(axis=1))
     )
-    for each in thresholds
-  ]
+  means = np.mean(by_sequence, axis=0)
   best = int(np.argmax(means))
   return Calibration(float(thresholds[best]), float(means[best]), len(usable))
 

@@ -163,7 +163,8 @@ def _advice(root: Path, match: Callable[[str], str | None]) -> str:
   below = sorted(
     {
       str(path.parent.relative_to(root))
-      for path in [*root.glob('*/*.txt'), *root.glob('*/*/*.txt')]
+      for pattern in ('*/*.txt', '*/*/*.txt')
+      for path in listing.find(root, pattern)
       if match(path.stem)
       and path.parent.name not in (*_COMPANION_FOLDERS, *_ANNOTATIONS)
     }

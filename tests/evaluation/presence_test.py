@@ -33,9 +33,10 @@ def test_figures_count_located_visible_frames_and_hidden_frames():
   }
 
 
-def test_frames_without_a_true_box_are_hidden():
+@pytest.mark.parametrize('empty', [np.nan, 0.0], ids=['NaN', 'no area'])
+def test_frames_without_a_true_box_are_hidden(empty):
   boxes = np.array([BOX] * 6)
-  boxes[[3, 4]] = np.nan
+  boxes[[3, 4]] = empty
   run = run_of([BOX] * 6, [1] * 6, [0, 0, 0, 1, 1, 0])
   assert presence.figures(run, Truth(boxes)) == {
     'presence_f1': 1.0,
