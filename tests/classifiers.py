@@ -12,6 +12,21 @@ _TIMM = [
   for layer, blocks in enumerate((1, 2, 3, 4, 3, 3, 1))
   for block in range(blocks)
 ]
+# Kernel size, inner and output channels of MobileNetV3-Small's blocks, and
+# whether squeeze-and-excite follows.
+_V3_BLOCKS = (
+  (3, 16, 16, True),
+  (3, 72, 24, False),
+  (3, 88, 24, False),
+  (5, 96, 40, True),
+  (5, 240, 40, True),
+  (5, 240, 40, True),
+  (5, 120, 48, True),
+  (5, 144, 48, True),
+  (5, 288, 96, True),
+  (5, 576, 96, True),
+  (5, 576, 96, True),
+)
 
 
 def batch_norm(prefix: str, channels: int) -> dict[str, np.ndarray]:
@@ -63,6 +78,39 @@ def mobilenet_v2(dialect: str) -> dict[str, np.ndarray]:
       for key, value in arrays.items()
     }
   return arrays | {'classifier.1.weight': np.zeros((2, 4), np.float32)}
+
+
+def mobilenet_v3() -> dict[str, np.ndarray]:
+  """Returns a state dict of MobileNetV3-Small, with the names of d-li14.
+
+  As in early weights of that repository, the inner features of each
+  squeeze-and-excite are a quarter of its features, not rounded.
+  """
+  shapes = {('features.0.0', 'features.0.1'): [16, 3, 3, 3]}
+  attention, before = {}, 16
+  for number, (size, inner, features, attends) in enumerate(_V3_BLOCKS, 1):
+    prefix = f'features.{number}.conv'
+    parts = [[inner, before, 1, 1], [inner, 1, size, size]]
+    # Index of the convolutions and of squeeze-and-excite.
+    at, excite = (0, 3, 7), 5
+    if number == 1:
+      parts, at, excite = parts[1:], (0, 4), 3
+    for index, shape in zip(at, [*parts, [features, inner, 1, 1]], strict=True):
+      shapes[f'{prefix}.{index}', f'{prefix}.{index + 1}'] = shape
+    if attends:
+      attention[f'{prefix}.{excite}.fc'] = (inner // 4, inner)
+    before = features
+  arrays = {}
+  for (conv, bn), shape in shapes.items():
+    weight = formulas.weight(f'{conv}.weight', shape)
+    arrays |= {f'{conv}.weight': weight, **batch_norm(bn, shape[0])}
+    arrays[f'{bn}.num_batches_tracked'] = np.array(7)
+  for fc, (inner, outer) in attention.items():
+    for index, shape in (('0', [inner, outer]), ('2', [outer, inner])):
+      key = f'{fc}.{index}'
+      arrays[f'{key}.weight'] = formulas.weight(f'{key}.weight', shape)
+      arrays[f'{key}.bias'] = formulas.weight(f'{key}.bias', shape[:1])
+  return arrays | {'classifier.0.weight': np.zeros((2, 4), np.float32)}
 
 
 def resnet18() -> dict[str, np.ndarray]:

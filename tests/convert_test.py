@@ -139,6 +139,19 @@ def test_a_backbone_is_converted_and_ignored_layers_listed(
   assert set(variables['params']) == {'backbone'}
 
 
+def test_a_mobilenet_v3_is_converted_up_to_its_ninth_block(
+  run, tmp_path, capsys
+):
+  np.savez(tmp_path / 'weights.npz', **classifiers.mobilenet_v3())
+  flags = make_flags(tmp_path, 'mobilenet_v3', 'nanotrack_acm')
+  assert run(*flags) == command.DONE
+  printed = capsys.readouterr().out.splitlines()
+  assert printed[0].startswith('163 arrays written')
+  assert printed[1] == (
+    'ignored: backbone.classifier, backbone.features.10, backbone.features.11'
+  )
+
+
 def test_a_resnet18_is_converted_completely(run, tmp_path, capsys):
   np.savez(tmp_path / 'weights.npz', **classifiers.resnet18())
   config = 'configs/siamrpn.py:backbone=resnet18'

@@ -1,7 +1,7 @@
 """Conversion of state dicts of other codebases to variables of a tracker."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,8 @@ class Backbone:
 
   Attributes:
     backbones: Names of the backbones, as in `acm_jax.modules`.
-    adapt: Function that converts a state dict to the keys and values of a pysot
-      backbone.
+    adapt: Function that converts a state dict to the keys and values of the
+      official code's backbone.
   """
 
   backbones: tuple[str, ...]
@@ -53,6 +53,7 @@ SOURCES = {
   'nanotrack': Model('nanotrack', nanotrack.version_3, ('neck.',)),
   'resnet': Backbone(('resnet18', 'resnet34', 'resnet50'), imagenet.resnet),
   'mobilenet': Backbone(('mobilenet_v2',), imagenet.mobilenet_v2),
+  'mobilenet_v3': Backbone(('mobilenet_v3_small',), imagenet.mobilenet_v3),
 }
 
 
@@ -85,7 +86,8 @@ def convert(
     weights = kind.adapt(weights)
     unused = {key for key in weights if key.startswith(kind.unused)}
     used = {key: weights[key] for key in weights.keys() - unused}
-    return state_dict.to_variables(used, variables, name), _modules(unused)
+    filled = state_dict.to_variables(used, variables, name)
+    return filled, _modules(unused, used.keys())
   _expect(source, 'tracker.backbone', kind.backbones, section[_BACKBONE])
   weights = {
     f'{_BACKBONE}.{key.removeprefix("backbone.")}': value
@@ -98,12 +100,25 @@ def convert(
   known = state_dict.keys(variables, name)
   used = {key: value for key, value in weights.items() if key in known}
   filled = state_dict.to_variables(used, variables, name)
-  return filled, _modules(set(weights) - known)
+  return filled, _modules(set(weights) - known, known)
 
 
-def _modules(keys: set[str]) -> tuple[str, ...]:
-  """Returns the distinct first two parts of keys, such as `backbone.layer6`."""
-  return tuple(sorted({'.'.join(key.split('.')[:2]) for key in keys}))
+def _modules(unused: Set[str], used: Set[str]) -> tuple[str, ...]:
+  """Returns the largest modules without a key in use, such as `ban_head`.
+
+  Counters of training steps are left out.
+  """
+
+  def outer(key: str) -> list[str]:
+    parts = key.split('.')
+    return ['.'.join(parts[:end]) for end in range(2, len(parts) + 1)]
+
+  occupied = {module for key in used for module in outer(key)}
+  found = set()
+  for key in unused:
+    if not key.endswith(state_dict.COUNTERS):
+      found.add(next(name for name in outer(key) if name not in occupied))
+  return tuple(sorted(found))
 
 
 def _expect(source: str, key: str, wanted: tuple[str, ...], value: str) -> None:

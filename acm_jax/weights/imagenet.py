@@ -1,9 +1,10 @@
 """Conversion of ImageNet classifiers to backbones of trackers.
 
-The functions return state dicts with the keys of pysot's backbones. A backbone
-takes BGR in 0..255, but a classifier takes normalised RGB. Therefore the first
-layer is rescaled and its channels are reversed. Keys that only the classifier
-has are kept, except `fc` of a ResNet.
+The functions return state dicts with the keys of the official code's backbones,
+which is pysot except for MobileNetV3. A backbone takes BGR in 0..255, but a
+classifier takes normalised RGB. Therefore the first layer is rescaled and its
+channels are reversed. Keys that only the classifier has are kept, except `fc`
+of a ResNet.
 """
 
 import re
@@ -65,6 +66,41 @@ def mobilenet_v2(state_dict: Mapping[str, np.ndarray]) -> StateDict:
       number += 1
   features = result['layer1.0.conv.3.weight'].shape[0]
   return result | _identity('layer1.0.conv', features) | source
+
+
+def mobilenet_v3(state_dict: Mapping[str, np.ndarray]) -> StateDict:
+  """Converts a MobileNetV3-Small classifier to the backbone of NanoTrack.
+
+  The backbone computes the same as the classifier, with two exceptions: the
+  zero padding of the stem is black in the backbone and grey in the classifier,
+  and the ninth block has stride 1.
+
+  Args:
+    state_dict: State dict with keys `features.NUMBER.conv.INDEX`, as of
+      d-li14/mobilenetv3.pytorch. In other codebases, squeeze-and-excite follows
+      the activation, so that the weights fit another function. A
+      squeeze-and-excite with fewer inner features than the backbone's, as in
+      earlier weights of that repository, is padded with zeros, which change no
+      output.
+
+  Raises:
+    ValueError: A key is missing.
+  """
+  for key in ('features.0.0.weight', 'features.4.conv.5.fc.0.weight'):
+    if key not in state_dict:
+      raise ValueError(
+        f'`weights`: {key} is missing, so this is not a MobileNetV3-Small '
+        "state dict with d-li14's names; choose another file or `source`"
+      )
+  result = dict(state_dict)
+  _see_bgr(result, 'features.0.0', 'features.0.1')
+  for key, value in state_dict.items():
+    if key.endswith(('.fc.0.weight', '.fc.0.bias', '.fc.2.weight')):
+      axis = 1 if key.endswith('.fc.2.weight') else 0
+      padding = np.zeros((value.ndim, 2), int)
+      padding[axis, 1] = -value.shape[axis] % 8
+      result[key] = np.pad(value, padding)
+  return result
 
 
 def resnet(state_dict: Mapping[str, np.ndarray]) -> StateDict:
@@ -144,7 +180,7 @@ def _from_timm(key: str) -> str:
 def _see_bgr(state_dict: StateDict, conv: str, bn: str) -> None:
   """Makes the first layer take BGR in 0..255 instead of normalised RGB.
 
-  The result is exact, because the first convolution of trackers has no padding.
+  The result is exact where the first convolution has no padding.
   """
   weight = np.asarray(state_dict[f'{conv}.weight'], np.float64)
   if weight.ndim != 4 or weight.shape[1] != 3:

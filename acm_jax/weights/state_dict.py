@@ -8,8 +8,8 @@ import numpy as np
 
 from acm_jax.tracking.contract import Variables
 
-# Counters of training steps, which trackers do not have.
-_COUNTERS = ('num_batches_tracked', 'n_averaged')
+# Ends of the keys of counters of training steps, which trackers do not have.
+COUNTERS = ('num_batches_tracked', 'n_averaged')
 # Name of the leaf of a path in Flax -> its name in PyTorch.
 _LEAVES = {
   'kernel': 'weight',
@@ -43,7 +43,7 @@ def to_variables(
       such keys.
   """
   flat = flax.traverse_util.flatten_dict(variables, sep='/')
-  unused = {k for k in state_dict if not k.endswith(_COUNTERS)}
+  unused = {k for k in state_dict if not k.endswith(COUNTERS)}
   filled, missing, faults = {}, [], []
   for path, wanted in flat.items():
     key = rename(_torch_path(path))

@@ -107,9 +107,28 @@ def variables_of(weights):
   )
 
 
-def test_a_state_dict_of_another_network_is_refused_as_mobilenet():
-  with pytest.raises(ValueError, match='not a MobileNetV2 state dict'):
-    imagenet.mobilenet_v2({'conv1.weight': np.zeros((64, 3, 7, 7))})
+def test_a_narrower_squeeze_and_excite_computes_the_same_after_padding():
+  weights = classifiers.mobilenet_v3()
+  padded = imagenet.mobilenet_v3(weights)
+  means = np.random.default_rng(0).normal(size=(3, 240)).astype(np.float32)
+
+  def excite(source):
+    fc = 'features.5.conv.5.fc'
+    inner = means @ source[f'{fc}.0.weight'].T + source[f'{fc}.0.bias']
+    inner = np.maximum(inner, 0)
+    return inner @ source[f'{fc}.2.weight'].T + source[f'{fc}.2.bias']
+
+  assert padded['features.5.conv.5.fc.0.weight'].shape == (64, 240)
+  assert padded['features.5.conv.5.fc.2.weight'].shape == (240, 64)
+  # Sums of 64 instead of 60 products may be rounded in another order.
+  np.testing.assert_allclose(excite(padded), excite(weights), rtol=1e-5)
+
+
+@pytest.mark.parametrize('name', ['mobilenet_v2', 'mobilenet_v3'])
+def test_a_state_dict_of_another_network_is_refused_as_mobilenet(name):
+  version = f'MobileNetV{name[-1]}'
+  with pytest.raises(ValueError, match=f'not a {version}.* state dict'):
+    getattr(imagenet, name)({'conv1.weight': np.zeros((64, 3, 7, 7))})
 
 
 def test_a_state_dict_without_batch_norms_is_refused_as_resnet():
