@@ -1,6 +1,5 @@
 """Tracks targets through a video, and writes and draws the resulting boxes."""
 
-import collections
 import contextlib
 import itertools
 from pathlib import Path
@@ -77,10 +76,9 @@ def annotate(
   out.mkdir(parents=True, exist_ok=True)
   video_out.parent.mkdir(parents=True, exist_ok=True)
   if video.live:
-    # Compiles the tracker first: during compilation, which takes many frames,
-    # the target could move away.
-    images = [frame.image for frame in itertools.islice(video.frames, 1)]
-    collections.deque(tracker.track(images * 2, boxes_xywh), maxlen=0)
+    # During compilation, which takes many frames, the target could move away.
+    for frame in itertools.islice(video.frames, 1):
+      tracker.compile(frame.image, boxes_xywh)
   to_track, to_draw = itertools.tee(video.frames)
   images = (frame.image for frame in to_track)
   tracked = tracker.track(images, boxes_xywh, ahead=0 if video.live else 1)

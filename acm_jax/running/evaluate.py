@@ -25,7 +25,6 @@ from acm_jax.evaluation.experiment import Experiment, Truths
 from acm_jax.host.extras import extra
 from acm_jax.host.progress import Progress
 from acm_jax.running import drawing, scheduler
-from acm_jax.running.baselines import BaselineFollower
 from acm_jax.running.scheduler import Follower, Job
 from acm_jax.tracking.engine import Programs
 
@@ -179,8 +178,7 @@ def run(name: str, follower: Follower, task: Task, out: Path) -> Path:
       results.write_times(
         folder, sequence, benchmark, seconds, seconds_with_decode
       )
-      if isinstance(follower, BaselineFollower):
-        failures.record(folder, sequence, follower.take_failures())
+      failures.record(folder, sequence, follower.take_failures())
       # Write runs last, because a sequence with runs counts as done.
       experiment.write(folder, sequence, each.runs, benchmark)
       timings.append(

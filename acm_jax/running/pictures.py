@@ -43,7 +43,7 @@ class Pictures:
   ) -> None:
     """Adds an RGB frame, with the box of each target."""
     picture = _draw(frame, results)
-    self._sample.add(drawing.cell(picture))
+    self._sample.add(picture)
     self._advance(picture)
 
   def discard_video(self, error: FullDiskError) -> None:
@@ -114,25 +114,25 @@ def _draw(
 
 
 class _Sample:
-  """Samples pictures evenly from a stream of unknown length.
+  """Samples cells of a sheet evenly from pictures of an unknown number.
 
-  Memory is bounded: when the number of kept pictures reaches a limit, every
+  Memory is bounded: when the number of kept cells reaches a limit, every
   second one of them is dropped and the sampling interval doubles.
   """
 
   def __init__(self):
-    self._kept: list[np.ndarray] = []
+    self._kept: list[UInt8[np.ndarray, 'h2 w2 3']] = []
     self._seen, self._every = 0, 1
 
-  def add(self, picture: np.ndarray) -> None:
+  def add(self, picture: UInt8[np.ndarray, 'h w 3']) -> None:
     if self._seen % self._every == 0:
-      self._kept.append(picture)
+      self._kept.append(drawing.cell(picture))
       if len(self._kept) == 2 * SHEET_FRAMES:
         self._kept = self._kept[::2]
         self._every *= 2
     self._seen += 1
 
-  def chosen(self) -> list[np.ndarray]:
+  def chosen(self) -> list[UInt8[np.ndarray, 'h2 w2 3']]:
     count = min(SHEET_FRAMES, len(self._kept))
     indices = np.linspace(0, len(self._kept) - 1, count).round().astype(int)
     return [self._kept[i] for i in indices]

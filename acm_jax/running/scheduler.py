@@ -14,7 +14,6 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import os
-import time
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -63,6 +62,24 @@ class Follower(typing.Protocol):
 
     The returned function waits, then returns a mapping from lanes to results.
     """
+
+  def take_failures(self) -> list[str]:
+    """Returns the reason of each failure since the last call."""
+
+
+def answer_of(tracked: Tracked) -> Answer:
+  """Returns a tracker's result as an answer to a protocol.
+
+  Raises:
+    ValueError: The box is not finite.
+  """
+  box_xywh = np.asarray(tracked.box_xywh, np.float64)
+  if not np.isfinite(box_xywh).all():
+    raise ValueError(
+      'the tracker returned a box that is not finite; check that its weights '
+      'are finite'
+    )
+  return Answer(box_xywh, float(tracked.score), bool(tracked.lost))
 
 
 class Job(NamedTuple):
@@ -163,14 +180,11 @@ class _ActiveJob:
 
   def answer(self, frame: int, tracked: Tracked) -> None:
     """Sends a result to the protocol, and receives the next request."""
-    box_xywh = np.asarray(tracked.box_xywh, np.float64)
-    if not np.isfinite(box_xywh).all():
-      raise self.error(
-        f'frame {frame} (counted from 0): the tracker returned a box that is '
-        'not finite; check that its weights are finite'
-      )
+    try:
+      answer = answer_of(tracked)
+    except ValueError as error:
+      raise self.error(f'frame {frame} (counted from 0): {error}') from None
     self.answers += 1
-    answer = Answer(box_xywh, float(tracked.score), bool(tracked.lost))
     self._ask(lambda: self.job.protocol.send(answer))
 
   def _ask(self, request: Callable[[], Start | Next]) -> None:
@@ -361,28 +375,26 @@ class _Clock:
   """Stopwatch for the time between answers, excluding compilation."""
 
   def __init__(self, programs: Programs):
-    self._programs = programs
+    self._now = programs.clock
     self.start()
 
   def start(self) -> None:
     """Restarts from zero."""
-    self._begun, self._waited = time.perf_counter(), 0.0
-    self._compiled = self._programs.seconds
+    self._begun, self._waited = self._now(), 0.0
 
   @contextlib.contextmanager
   def waiting(self) -> Iterator[None]:
     """Counts the time within the context as waiting for images."""
-    begun = time.perf_counter()
+    begun = self._now()
     yield
-    self._waited += time.perf_counter() - begun
+    self._waited += self._now() - begun
 
   def lap(self) -> tuple[float, float]:
     """Returns two counts of the seconds since the start, and restarts.
 
     The first count excludes the waits for images; the second includes them.
     """
-    total = time.perf_counter() - self._begun
-    total -= self._programs.seconds - self._compiled
+    total = self._now() - self._begun
     without_waits = total - self._waited
     self.start()
     return without_waits, total

@@ -22,13 +22,13 @@ from scipy.stats import qmc
 from acm_jax.datasets.sequences import read_ahead
 from acm_jax.evaluation import owner, plots, report, tables
 from acm_jax.evaluation.experiments.one_pass import of_answers
-from acm_jax.evaluation.protocol import Answer
 from acm_jax.evaluation.runs import Run
 from acm_jax.host import text_files
 from acm_jax.host.extras import extra
 from acm_jax.host.progress import Progress
 from acm_jax.host.staging import replacing
 from acm_jax.running.evaluate import Task
+from acm_jax.running.scheduler import answer_of
 from acm_jax.tracking import video_tracker
 from acm_jax.tracking.contract import Hparams
 from acm_jax.tracking.engine import Programs
@@ -162,15 +162,14 @@ def _follow(model, values, sequence, programs) -> list[Run]:
   boxes = np.tile(sequence.box_xywh[:1], (len(values), 1))
   frames = read_ahead(sequence)
   try:
-    tracked = list(
-      video_tracker.follow(model, frames, boxes, programs, hparams=stacked)
-    )
+    answers = [
+      [answer_of(tracked) for tracked in of_frame]
+      for of_frame in video_tracker.follow(
+        model, frames, boxes, programs, hparams=stacked
+      )
+    ]
   except ValueError as error:
     raise ValueError(f'{sequence.name}: {error}') from error
-  answers = [
-    [Answer(x.box_xywh, float(x.score), bool(x.lost)) for x in of_frame]
-    for of_frame in tracked
-  ]
   return [of_answers(each) for each in zip(*answers, strict=True)]
 
 

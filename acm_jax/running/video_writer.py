@@ -124,7 +124,7 @@ class VideoWriter:
     if self._process is None:
       self._process = self._start(*picture.shape[:2])
     try:
-      self._process.stdin.write(picture.tobytes())
+      self._process.stdin.write(np.ascontiguousarray(picture).data)
     except BrokenPipeError:
       # FFmpeg has ended early, and usually tells why.
       self._end()

@@ -138,6 +138,10 @@ class Engine:
     """Description of all that the results depend on; see `Model.about`."""
     return self._model.about()
 
+  def take_failures(self) -> list[str]:
+    """Returns no failures: a model can track every box that it starts on."""
+    return []
+
   def start(self, image: Image, boxes_xywh: Mapping[int, np.ndarray]) -> None:
     """Starts lanes on new targets, given each target's box in an image.
 
@@ -167,6 +171,19 @@ class Engine:
       )
       self._put(lane, program(*args))
       self._buckets[lane] = bucket
+
+  def compile(self, image: Image) -> None:
+    """Compiles the programs that advance lanes to frames of an image's size.
+
+    `advance` would otherwise compile them when they are needed, which a live
+    video does not wait for. At least one lane must have a target. No lane
+    moves.
+    """
+    frames = self._frames([image], bucket_of(image))
+    nowhere = np.zeros(self.lanes, bool)
+    self._step(frames, nowhere, wide=False)
+    if self._model.tracker.wide_search:
+      self._step(frames, nowhere, wide=True)
 
   def _put(self, lane: int, state: TrackState) -> None:
     if self._states is None:

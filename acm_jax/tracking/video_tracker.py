@@ -134,6 +134,21 @@ class VideoTracker:
         self._warn_if_small([each.box_xywh for each in tracked])
       yield list(map(_result, tracked))
 
+  def compile(self, image: Image, boxes: Boxes) -> None:
+    """Compiles the programs that `track` needs for n targets.
+
+    Without it, `track` compiles while it tracks, so that it falls behind a
+    camera.
+
+    Args:
+      image: RGB image of the size of the frames.
+      boxes: Box x, y, w, h of each target, px, 0-based.
+
+    Raises:
+      ValueError: The image is not RGB of uint8, or a box cannot be tracked.
+    """
+    _start(self.model, image, boxes, self.programs).compile(image)
+
   def _warn_if_small(self, boxes_xywh: Sequence[np.ndarray]) -> None:
     for target, box_xywh in enumerate(boxes_xywh):
       smallest = self.model.tracker.smallest_side
@@ -172,26 +187,12 @@ def follow(
   """
   if isinstance(ahead, bool) or not isinstance(ahead, int) or ahead < 0:
     raise ValueError(f'`ahead`={ahead!r}: give a number of frames, at least 0')
-  boxes_xywh = _as_array(boxes_xywh)
   frames = iter(frames)
   first = next(frames, None)
   if first is None:
     raise ValueError('the video has no frames; pass at least one frame')
-  if boxes_xywh.ndim != 2 or not len(boxes_xywh):
-    raise ValueError(
-      f'the boxes have the shape {list(boxes_xywh.shape)}; give one row '
-      'x,y,w,h per target'
-    )
-  # The number of lanes is a power of two, so that few programs are compiled.
-  # Lanes without a target stay inactive.
-  count = len(boxes_xywh)
-  lanes = 1 << (count - 1).bit_length()
-  if hparams is not None:
-    hparams = jax.tree.map(
-      lambda x: np.resize(np.broadcast_to(x, count), lanes), hparams
-    )
-  engine = Engine(model, lanes, programs=programs, hparams=hparams)
-  engine.start(first, dict(enumerate(boxes_xywh)))
+  boxes_xywh = _as_array(boxes_xywh)
+  engine = _start(model, first, boxes_xywh, programs, hparams)
   yield [initial_result(box) for box in boxes_xywh]
   pending: collections.deque = collections.deque()
   invalid_frame = None
@@ -209,6 +210,33 @@ def follow(
     yield list(fetch().values())
   if invalid_frame:
     raise invalid_frame
+
+
+def _start(
+  model: Model,
+  image: Image,
+  boxes: Boxes,
+  programs: Programs | None,
+  hparams: Hparams | None = None,
+) -> Engine:
+  """Returns an engine that has started n targets in an image."""
+  boxes_xywh = _as_array(boxes)
+  if boxes_xywh.ndim != 2 or not len(boxes_xywh):
+    raise ValueError(
+      f'the boxes have the shape {list(boxes_xywh.shape)}; give one row '
+      'x,y,w,h per target'
+    )
+  # The number of lanes is a power of two, so that few programs are compiled.
+  # Lanes without a target stay inactive.
+  count = len(boxes_xywh)
+  lanes = 1 << (count - 1).bit_length()
+  if hparams is not None:
+    hparams = jax.tree.map(
+      lambda x: np.resize(np.broadcast_to(x, count), lanes), hparams
+    )
+  engine = Engine(model, lanes, programs=programs, hparams=hparams)
+  engine.start(image, dict(enumerate(boxes_xywh)))
+  return engine
 
 
 def _as_array(boxes: Any) -> Float[np.ndarray, '...']:

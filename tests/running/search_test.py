@@ -73,6 +73,14 @@ def test_a_larger_budget_extends_a_smaller_one_and_a_seed_changes_all():
   assert set(many) & set(others) == set(many[:1])
 
 
+def test_a_box_that_is_not_finite_stops_the_search(run_search):
+  hparams = Hparams(0.1, 0.4, np.nan, 0.5)
+  with pytest.raises(
+    ValueError, match='the tracker returned a box that is not'
+  ):
+    run_search(Budget(1), hparams=hparams)
+
+
 def test_evaluate_reproduces_the_results_of_a_candidate(
   run_search, run_command, tiny_run, sequences, tmp_path, monkeypatch
 ):

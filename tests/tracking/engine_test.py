@@ -71,9 +71,13 @@ def test_lanes_with_wide_search_are_independent(tiny_model):
     hparams=Hparams(0.08, 0.46, 0.44, middle, middle),
   )
   programs = Programs()
+  prepared = Engine(model, 3, programs=programs)
+  prepared.start(image(0), dict(enumerate(BOXES)))
+  prepared.compile(image(0))
+  # Two programs start a target, and two step, one for each size of region.
+  assert len(programs) == 4
   together = follow(Engine(model, 3, programs=programs), BOXES, 8)
   assert any(0 < sum(row) < 3 for row in together.lost)
-  # Two programs start a target, and two step, one for each size of region.
   assert len(programs) == 4
   for n in range(3):
     alone = follow(Engine(model, programs=programs), BOXES[n : n + 1], 8)
