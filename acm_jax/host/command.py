@@ -9,22 +9,26 @@ missing, forbidden or of the wrong kind, the command may instead raise one of
 the errors in `MISNAMED`, such as FileNotFoundError. The message says what is
 wrong, where, and how to fix it; the exit code is 2. Any other error means that
 the work failed, for example because the disk is full; the exit code is 1. In
-both cases stderr gets one line; `--debug` prints the traceback instead.
+both cases stderr gets one line; `--debug` prints the traceback instead. SIGTERM
+and SIGHUP interrupt a command like Ctrl-C.
 
 Error messages put the names of a function's arguments in backticks. If the
 command has a flag of the same name, the runner prints the flag instead:
 `data_dir` becomes --data_dir.
 """
 
+import contextlib
 import io
 import logging
 import os
 import re
+import signal
 import sys
 import textwrap
+import threading
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from absl import flags
@@ -73,11 +77,13 @@ def run(
   if not debug:
     _quiet()
   try:
-    _parse(values, argv)
-    main(values)
-  except KeyboardInterrupt:
+    with _interrupted_by(signal.SIGTERM, signal.SIGHUP):
+      _parse(values, argv)
+      main(values)
+  except KeyboardInterrupt as interrupt:
     print('interrupted', file=sys.stderr)
-    return INTERRUPTED
+    # A signal's number is the only argument of an interrupt from the handler.
+    return 128 + interrupt.args[0] if interrupt.args else INTERRUPTED
   except Exception as error:
     if debug:
       traceback.print_exc()
@@ -87,6 +93,33 @@ def run(
     refused = isinstance(error, (ValueError, flags.Error, *MISNAMED))
     return REFUSED if refused else FAILED
   return DONE
+
+
+@contextlib.contextmanager
+def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
+  """Lets signals interrupt the block as Ctrl-C does, so that work is kept.
+
+  Batch systems and containers stop programs by SIGTERM. A signal that is
+  ignored, as SIGHUP is under nohup, stays ignored.
+  """
+  if threading.current_thread() is not threading.main_thread():
+    yield
+    return
+
+  def interrupt(number, frame):
+    del frame
+    raise KeyboardInterrupt(number)
+
+  before = {
+    number: signal.signal(number, interrupt)
+    for number in numbers
+    if signal.getsignal(number) is not signal.SIG_IGN
+  }
+  try:
+    yield
+  finally:
+    for number, handler in before.items():
+      signal.signal(number, handler)
 
 
 def _with_home(argument: str) -> str:

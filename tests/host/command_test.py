@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import signal
 import subprocess
 import sys
 import types
@@ -55,6 +56,37 @@ def test_an_error_is_one_line_and_an_exit_code(run_command, error, code, line):
   assert found == code
   assert len(errors) == 1
   assert errors[0].startswith(line)
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_interrupts_like_ctrl_c(run_command, number):
+  before, finished = signal.getsignal(number), []
+
+  def main(values):
+    try:
+      signal.raise_signal(number)
+    finally:
+      finished.append(values.n)
+
+  interrupted = program()
+  interrupted.main = main
+  assert run_command(interrupted, '--n=3') == (
+    128 + number,
+    [],
+    ['interrupted'],
+  )
+  assert finished == [3]
+  assert signal.getsignal(number) == before
+
+
+def test_an_ignored_signal_stays_ignored(run_command):
+  before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+  try:
+    interrupted = program()
+    interrupted.main = lambda values: signal.raise_signal(signal.SIGHUP)
+    assert run_command(interrupted, '--n=3') == (0, [], [])
+  finally:
+    signal.signal(signal.SIGHUP, before)
 
 
 def test_debug_shows_the_traceback(run_command):
