@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from acm_jax.datasets import crops, image_files, images
-from acm_jax.datasets.names import unknown
 from acm_jax.datasets.sources import coco, davis, source
 from acm_jax.datasets.trees import Tree, open_tree
 from acm_jax.host import listing
+from acm_jax.host.names import unknown
 from acm_jax.host.progress import Progress
 from acm_jax.host.staging import naming, replacing, staged
 from data_pipelines import manifests
