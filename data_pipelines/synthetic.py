@@ -20,8 +20,8 @@ import numpy as np
 from absl import flags
 from jaxtyping import Bool, Float, UInt8
 
+from acm_jax.datasets import image_files
 from acm_jax.host import command
-from acm_jax.host.images import write_image
 from acm_jax.host.staging import naming, staged
 from data_pipelines.synthetic_scene import Camera, Scene
 from data_pipelines.synthetic_textures import Textures
@@ -124,7 +124,7 @@ def write_folder(
 def _write_video(video: Video, folder: Path) -> None:
   (folder / 'img').mkdir(parents=True)
   for number, frame in enumerate(video.frames, 1):
-    write_image(folder / 'img' / f'{number:06d}.jpg', frame)
+    image_files.write(folder / 'img' / f'{number:06d}.jpg', frame)
   boxes, absent = folder / 'groundtruth.txt', folder / 'absent.txt'
   with naming(boxes):
     np.savetxt(boxes, video.box_xywh, '%.2f', ',')

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from acm_jax.datasets import image_files, images
+from acm_jax.datasets import image_files, image_names
 from acm_jax.host import listing
 
 Rgb = UInt8[np.ndarray, 'h w 3']
@@ -42,7 +42,7 @@ class Textures:
     self._images = [
       path
       for path in listing.find(folder, '**/*')
-      if images.is_image(path.name)
+      if image_names.is_image(path.name)
     ]
     if not self._images:
       raise ValueError(f'{folder}: no images for textures; name another folder')

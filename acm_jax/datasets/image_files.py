@@ -1,6 +1,6 @@
-"""Image files: decoding, and reading of the images of one sequence.
+"""Image files: reading of single images and of sequences, and writing.
 
-All images become RGB with 8 bits per channel:
+All images that are read become RGB with 8 bits per channel:
 
 - Pixels have the positions in which the file stores them, because annotations
   refer to these positions. The EXIF orientation is ignored, as by PIL and
@@ -16,6 +16,7 @@ import io
 import re
 import threading
 import typing
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -25,6 +26,7 @@ from jaxtyping import Num, UInt8
 from PIL import Image
 
 from acm_jax.host import quiet
+from acm_jax.host.staging import replacing
 
 Rgb = UInt8[np.ndarray, 'h w 3']
 # Values as a file stores them; grey images have no channels.
@@ -134,6 +136,30 @@ def size(file: File) -> tuple[int, int]:
   """
   height, width = _decode(_content(file), str(file)).shape[:2]
   return height, width
+
+
+def write(path: Path, image: Rgb) -> None:
+  """Writes an RGB image, in the format that the suffix of the path names.
+
+  Raises:
+    OSError: The file cannot be written.
+    RuntimeError: The image cannot be encoded.
+  """
+  bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+  # Encoding and writing are separate, because `cv2.imwrite` does not tell why a
+  # file cannot be written.
+  try:
+    encoded, data = cv2.imencode(path.suffix, bgr)
+  except cv2.error:
+    encoded = False
+  if not encoded:
+    h, w = image.shape[:2]
+    raise RuntimeError(
+      f'{path}: an image of {w} x {h} pixels cannot be encoded in the format '
+      f'{path.suffix!r}; choose another suffix, such as .png'
+    )
+  with replacing(path) as partial:
+    partial.write_bytes(data)
 
 
 def first_levels(values: Values, where: str) -> Levels:

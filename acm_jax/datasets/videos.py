@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from acm_jax.datasets import images
+from acm_jax.datasets import image_names
 from acm_jax.datasets.image_files import Reader
 from acm_jax.datasets.live import Newest
 from acm_jax.datasets.video_files import (
@@ -69,12 +69,12 @@ def open_video(source: str) -> Video:
   Raises:
     FileNotFoundError: There is no such path, or no name matches the pattern.
     ValueError: The folder has no images, their order is unknown
-      (`images.in_order`), a pattern matches several videos, or no frame can be
-      read.
+      (`image_names.in_order`), a pattern matches several videos, or no frame
+      can be read.
   """
   path = Path(source)
   if path.is_dir():
-    return _of_folder(path, images.of_folder(path))
+    return _of_folder(path, image_names.of_folder(path))
   if path.is_file():
     return _of_file(path)
   if device := re.fullmatch(r'(?:/dev/video)?(\d+)', str(_target(path))):
@@ -99,7 +99,7 @@ def _target(path: Path) -> Path:
 
 
 def _of_file(path: Path) -> Video:
-  if images.is_image(path.name):
+  if image_names.is_image(path.name):
     return _of_images([path], path.stem)
   if path.suffix.lower() in _TEXT:
     # FFmpeg would accept the file and render its text as a video.
@@ -148,17 +148,17 @@ def _with_numbers(pattern: Path) -> list[Path]:
   )
   folder = pattern.parent
   found = [path.name for path in folder.glob('*') if name.fullmatch(path.name)]
-  if not any(map(images.is_image, found)):
+  if not any(map(image_names.is_image, found)):
     raise FileNotFoundError(
       f'{pattern}: no image has a name of this form; check the path'
     )
-  return [folder / each for each in images.in_order(found, str(folder))]
+  return [folder / each for each in image_names.in_order(found, str(folder))]
 
 
 def _of_matches(source: str, paths: list[Path]) -> Video:
   if len(paths) == 1:
     return open_video(str(paths[0]))
-  found = [path for path in paths if images.is_image(path.name)]
+  found = [path for path in paths if image_names.is_image(path.name)]
   folders = {path.parent for path in found}
   if len(folders) != 1:
     raise ValueError(
@@ -166,7 +166,7 @@ def _of_matches(source: str, paths: list[Path]) -> Video:
       f'{paths[1]}; give one video, or the images of one folder'
     )
   (folder,) = folders
-  names = images.in_order((path.name for path in found), str(folder))
+  names = image_names.in_order((path.name for path in found), str(folder))
   return _of_folder(folder, [folder / name for name in names])
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from acm_jax.host.images import write_image
+from acm_jax.datasets import image_files
 from acm_jax.host.staging import naming
 from acm_jax.training.agreement import KEPT
 from data_pipelines.stretches import Stretch
@@ -96,5 +96,5 @@ def _write_image(
       with naming(path):
         shutil.copyfile(same, path)
   else:
-    write_image(path, frame)
+    image_files.write(path, frame)
     images[path.name] = path

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from acm_jax.datasets import crops, image_files, images
+from acm_jax.datasets import crops, image_files, image_names
 from acm_jax.datasets.sources import coco, davis, source
 from acm_jax.datasets.trees import Tree, open_tree
 from acm_jax.host import listing
@@ -223,7 +223,9 @@ def _images(folder: Path) -> list[Path]:
       f'{folder}: no such folder of photographs; name an existing one'
     )
   paths = [
-    path for path in listing.find(folder, '*') if images.is_image(path.name)
+    path
+    for path in listing.find(folder, '*')
+    if image_names.is_image(path.name)
   ]
   if not paths:
     raise ValueError(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from etils import epath
 
-from acm_jax.datasets import images, sequences, sources, tables, trees
+from acm_jax.datasets import image_names, sequences, sources, tables, trees
 from acm_jax.datasets.sequences import Sequence
 from acm_jax.datasets.sources import got10k as got10k_source
 from acm_jax.datasets.sources import lasot as lasot_source
@@ -97,7 +97,7 @@ def _first_box_known(
     first_pixel: Coordinate that the file gives to the first pixel, 0 or 1.
     first: Number of the first image.
   """
-  numbered = images.numbered_folder(folder)
+  numbered = image_names.numbered_folder(folder)
   expected = range(min(first, *numbered), max(numbered) + 1)
   if missing := sorted(set(expected) - numbered.keys()):
     raise ValueError(

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from acm_jax.datasets import images, sequences, tables
+from acm_jax.datasets import image_names, sequences, tables
 from acm_jax.datasets.sequences import Sequence
 from acm_jax.host import listing
 
@@ -57,8 +57,12 @@ def _uav(root: Path, table: str, annotations: str) -> list[Sequence]:
           f'{file}: {len(boxes)} rows, but {name} has images {part.first} to '
           f'{part.last}; download the file again'
         )
-      frames = images.of_rows(
-        images.numbered_folder(folder), len(boxes), name, str(file), part.first
+      frames = image_names.of_rows(
+        image_names.numbered_folder(folder),
+        len(boxes),
+        name,
+        str(file),
+        part.first,
       )
       attributes = _attributes(file)
       found.append(
@@ -101,8 +105,12 @@ def uav123_10fps(root: Path) -> list[Sequence]:
     folder, first = _folder_and_first(videos, file)
     if folder.is_dir():
       boxes = sequences.read_boxes(file, first_pixel=1)
-      frames = images.of_rows(
-        images.numbered_folder(folder), len(boxes), file.stem, str(file), first
+      frames = image_names.of_rows(
+        image_names.numbered_folder(folder),
+        len(boxes),
+        file.stem,
+        str(file),
+        first,
       )
       attributes = _attributes(file)
       found.append(

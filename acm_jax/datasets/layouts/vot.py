@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from acm_jax.datasets import images, sequences
+from acm_jax.datasets import image_names, sequences
 from acm_jax.datasets.sequences import Sequence
 from acm_jax.host import text_files
 
@@ -34,8 +34,8 @@ def vot(root: Path) -> list[Sequence]:
   for name, annotation in regions(root).items():
     boxes = np.stack([region_box(region) for region in annotation.region])
     file = root / name / 'groundtruth.txt'
-    numbered = images.numbered_folder(annotation.first.parent)
-    frames = images.of_rows(numbered, len(boxes), name, str(file))
+    numbered = image_names.numbered_folder(annotation.first.parent)
+    frames = image_names.of_rows(numbered, len(boxes), name, str(file))
     found.append(sequences.make(name, frames, boxes, source=file))
   return found
 
@@ -64,10 +64,10 @@ def regions(root: Path) -> dict[str, Regions]:
     rows = sequences.read_rows(file, (4, 8))
     if not rows:
       raise ValueError(f'{file}: contains no regions; give one per row')
-    numbered = images.numbered_folder(frames)
+    numbered = image_names.numbered_folder(frames)
     found[name] = Regions(
       tuple(map(np.array, rows)),
-      images.of_rows(numbered, 1, name, str(file))[0],
+      image_names.of_rows(numbered, 1, name, str(file))[0],
       _anchors(folder / 'anchor.value', len(rows)),
     )
   return found

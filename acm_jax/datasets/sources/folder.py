@@ -11,7 +11,7 @@ are numbers of images.
 
 from collections.abc import Iterator
 
-from acm_jax.datasets import images
+from acm_jax.datasets import image_names
 from acm_jax.datasets.sources import source
 from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.datasets.track import Track
@@ -32,7 +32,7 @@ def units(tree: Tree) -> Iterator[Unit]:
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the single target of a sequence."""
   rows, folder = join(unit.name, 'groundtruth.txt'), join(unit.name, 'img')
-  names = images.in_order(tree.files(folder), tree.where(folder))
+  names = image_names.in_order(tree.files(folder), tree.where(folder))
   box_xywh, where = source.boxes(tree, rows), tree.where(rows)
   if len(names) > len(box_xywh):
     _check_counted(tree, unit.name, names, len(box_xywh), where)
@@ -52,14 +52,14 @@ def _check_counted(
   tree: Tree, sequence: str, names: list[str], rows: int, where: str
 ) -> None:
   """Raises ValueError if the images do not show which ones have no row."""
-  if not images.counts(names):
+  if not image_names.counts(names):
     raise ValueError(
       f'{where}: {rows} rows for {len(names)} images, whose names do not count '
       'one by one, so that the images of the rows are unknown; give each image '
       'a row, or remove the images without one'
     )
   numbered = source.numbered(tree, join(sequence, 'img'))
-  images.of_rows(numbered, rows, sequence, where, min(numbered))
+  image_names.of_rows(numbered, rows, sequence, where, min(numbered))
 
 
 SOURCE = Source(units, tracks, per_shard=8, gap=100)
