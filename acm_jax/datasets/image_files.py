@@ -40,6 +40,8 @@ _JPEG, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
 # 0xffd0 to 0xffd7.
 _MARKER = re.compile(rb'\xff([^\x00\xff\xd0-\xd7])', re.DOTALL)
 _RESTART = re.compile(rb'\xff([\xd0-\xd7])')
+# What EXIF entries begin with in JPEG, PNG and WebP.
+_EXIF = (b'Exif', b'eXIf', b'EXIF')
 # Number of zeros at the end of a file which show that it was filled up.
 _FILLED = 16
 
@@ -98,7 +100,7 @@ class Reader:
       self._begun = True
       deep = values.dtype != np.uint8
       if deep and self._levels is None:
-        first = _decode(_content(self._first), str(self._first))
+        first = stored(self._first)
         if first.dtype == np.uint8:
           raise self._mixed(file, 'more than 8', '8')
         self._levels = first_levels(first, str(self._first))
@@ -122,7 +124,7 @@ def read(file: File) -> Rgb:
     ValueError: The file cannot be decoded, or a deeper image has a single
       value.
   """
-  values = _decode(_content(file), str(file))
+  values = stored(file)
   deep = values.dtype != np.uint8
   return _rgb(values, _levels(values, str(file)) if deep else None)
 
@@ -134,8 +136,36 @@ def size(file: File) -> tuple[int, int]:
     FileNotFoundError: The file does not exist.
     ValueError: The file cannot be decoded.
   """
-  height, width = _decode(_content(file), str(file)).shape[:2]
+  height, width = stored(file).shape[:2]
   return height, width
+
+
+def stored(file: File) -> Values:
+  """Reads the values that a file stores; colours are in the order BGR.
+
+  Raises:
+    FileNotFoundError: The file does not exist.
+    ValueError: The file cannot be decoded.
+  """
+  return _decode(_content(file), str(file))
+
+
+def jpeg(file: File) -> tuple[bytes, tuple[int, int]]:
+  """Reads a JPEG that is to be copied.
+
+  Returns:
+    The content up to the end marker, which is appended if it is missing, and
+    the height and width of the image, px.
+
+  Raises:
+    FileNotFoundError: The file does not exist.
+    ValueError: The file is not a JPEG, or cannot be decoded.
+  """
+  data = _content(file)
+  height, width = _decode(data, str(file)).shape[:2]
+  if not data.startswith(_JPEG):
+    raise ValueError(f'{file}: not a JPEG; convert it')
+  return _whole_jpeg(data, str(file)), (height, width)
 
 
 def write(path: Path, image: Rgb) -> None:
@@ -223,7 +253,7 @@ def to_8_bits(values: Values, range_: Levels | None) -> Rgb:
   return values
 
 
-def whole_jpeg(data: bytes, where: str) -> bytes:
+def _whole_jpeg(data: bytes, where: str) -> bytes:
   """Returns a JPEG up to its end marker.
 
   Bytes behind the end marker, such as the video in a motion photo, are left
@@ -298,7 +328,7 @@ def _content(file: File) -> bytes:
 def _decode(data: bytes, where: str) -> Values:
   """Decodes the content of an image file; colours are in the order BGR."""
   if data.startswith(_JPEG):
-    data = whole_jpeg(data, where)
+    data = _whole_jpeg(data, where)
   values = _imdecode(data)
   if values is None:
     raise _undecodable(where)
@@ -327,7 +357,7 @@ def _rgb(values: Values, range_: Levels | None) -> Rgb:
 
 def _is_turned(data: bytes) -> bool:
   """Returns whether an image has an EXIF orientation that turns it."""
-  if not re.search(rb'(?i)exif', data):
+  if not any(mark in data for mark in _EXIF):
     return False
   stored, turned = (
     _imdecode(data, cv2.IMREAD_REDUCED_COLOR_8 | flag)
