@@ -133,25 +133,30 @@ class File(NamedTuple):
     return self.tree.read(self.name)
 
 
-def _image(tree: Tree, files: tuple[str, ...], i: int):
-  return image(tree, files[i], files[0])
+def _image(
+  tree: Tree, files: tuple[str, ...], i: int
+) -> UInt8[np.ndarray, 'h w 3']:
+  return image(tree, files[i], files[0] if len(files) > 1 else None)
 
 
 # Cached because the targets of one image are read one after the other.
 @functools.lru_cache(maxsize=1)
-def image(tree: Tree, name: str, first: str) -> UInt8[np.ndarray, 'h w 3']:
-  """Reads an RGB image of a sequence; see `image_files.Reader`.
+def image(
+  tree: Tree, name: str, first: str | None
+) -> UInt8[np.ndarray, 'h w 3']:
+  """Reads an RGB image; see `image_files`.
 
   Args:
     tree: Folder or archive that contains the image.
     name: Name of the image.
-    first: Name of the first image of the sequence.
+    first: Name of the first image of the sequence; None for a still image.
 
   Raises:
     OSError: A file does not exist.
     ValueError: A file cannot be decoded.
   """
-  return _reader(tree, first)(File(tree, name))
+  read = image_files.read if first is None else _reader(tree, first)
+  return read(File(tree, name))
 
 
 # Cached because the images of one sequence are read one after the other.
