@@ -33,33 +33,19 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the single target of a sequence."""
   rows, folder = join(unit.name, 'groundtruth.txt'), join(unit.name, 'img')
   names = image_names.in_order(tree.files(folder), tree.where(folder))
+  files = {i: join(folder, name) for i, name in enumerate(names)}
   box_xywh, where = source.boxes(tree, rows), tree.where(rows)
-  if len(names) > len(box_xywh):
-    _check_counted(tree, unit.name, names, len(box_xywh), where)
-  return [
-    source.track(
-      tree,
-      unit.name,
-      {i: join(folder, name) for i, name in enumerate(names)},
-      box_xywh,
-      where,
-      source.marks(tree, join(unit.name, 'absent.txt')),
-    )
-  ]
-
-
-def _check_counted(
-  tree: Tree, sequence: str, names: list[str], rows: int, where: str
-) -> None:
-  """Raises ValueError if the images do not show which ones have no row."""
-  if not image_names.counts(names):
-    raise ValueError(
-      f'{where}: {rows} rows for {len(names)} images, whose names do not count '
-      'one by one, so that the images of the rows are unknown; give each image '
-      'a row, or remove the images without one'
-    )
-  numbered = source.numbered(tree, join(sequence, 'img'))
-  image_names.of_rows(numbered, rows, sequence, where, min(numbered))
+  if len(files) > len(box_xywh):
+    # Only numbers in the names can tell which images have no row.
+    if not image_names.counts(names):
+      raise ValueError(
+        f'{where}: {len(box_xywh)} rows for {len(files)} images, whose names '
+        'do not count one by one, so that the images of the rows are unknown; '
+        'give each image a row, or remove the images without one'
+      )
+    files = source.numbered(tree, folder)
+  absent = source.marks(tree, join(unit.name, 'absent.txt'))
+  return [source.track(tree, unit.name, files, box_xywh, where, absent)]
 
 
 SOURCE = Source(units, tracks, per_shard=8, gap=100)
