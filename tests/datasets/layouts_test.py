@@ -1,5 +1,7 @@
 """Special cases of each layout, and real sequences where available."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -307,6 +309,7 @@ def test_a_folder_that_is_a_level_off_is_told_the_right_one(tmp_path, given):
   for name in ('Boy', 'Car1'):
     write_images(tmp_path / 'OTB100' / name / 'img', [1])
     write_text(tmp_path / 'OTB100' / name / 'groundtruth_rect.txt', rows(1))
+  shutil.copytree(tmp_path / 'OTB100', tmp_path / '.old')
   name = 'Car1' if 'Car1' in given else 'Boy'
   message = f'OTB100 has sequences in this layout, such as {name}: give that'
   with pytest.raises(layouts.NoSequence, match=message):
