@@ -202,8 +202,7 @@ def of_rows(
         'missing images'
       )
     raise ValueError(
-      f'{where} row {row}: {name} has a row for image {number}, which is '
-      'missing; add the image'
+      f'{where} row {row}: image {number} of {name} is missing; add the image'
     )
   return [files[number] for number in range(first, first + rows)]
 

@@ -113,9 +113,7 @@ def test_each_row_has_the_image_of_its_number():
   files = {number: f'{number}.jpg' for number in (1, 2, 4, 5)}
   assert image_names.of_rows(files, 2, 'a', 'gt.txt') == ['1.jpg', '2.jpg']
   assert image_names.of_rows(files, 2, 'a', 'gt.txt', 4) == ['4.jpg', '5.jpg']
-  with pytest.raises(
-    ValueError, match=r'gt.txt row 3: a has .* image 3, which'
-  ):
+  with pytest.raises(ValueError, match=r'gt.txt row 3: image 3 of a is miss'):
     image_names.of_rows(files, 4, 'a', 'gt.txt')
   with pytest.raises(ValueError, match=r'gt.txt: 3 rows, but a has only 2 fr'):
     image_names.of_rows(files, 3, 'a', 'gt.txt', 4)

@@ -135,9 +135,7 @@ def test_uav123_cuts_its_sequences_out_of_videos(tmp_path):
   write_text(tmp_path / 'anno' / 'UAV123' / 'bird1_2.txt', first)
   write_text(tmp_path / 'anno' / 'UAV123' / 'bird1_1.txt', rows(253))
   write_text(tmp_path / 'anno' / 'UAV123' / 'bird1_3.txt', rows(1))
-  with pytest.raises(
-    ValueError, match=r'bird1_1.txt row 1: .* image 1, which is'
-  ):
+  with pytest.raises(ValueError, match=r'bird1_1.txt row 1: image 1 of bird1'):
     layouts.read('uav123', tmp_path)
   folder = tmp_path / 'data_seq' / 'UAV123'
   write_images(folder / 'bird1_more', range(1))

@@ -98,13 +98,10 @@ def _first_box_known(
     first: Number of the first image.
   """
   numbered = image_names.numbered_folder(folder)
-  expected = range(min(first, *numbered), max(numbered) + 1)
-  if missing := sorted(set(expected) - numbered.keys()):
-    raise ValueError(
-      f'{folder}: image {missing[0]} is missing; add the image, because a '
-      'result has a row for every image'
-    )
-  frames = [numbered[number] for number in expected]
+  begin = min(first, *numbered)
+  # A result has a row for every image.
+  rows, where = max(numbered) - begin + 1, f'{folder}, result'
+  frames = image_names.of_rows(numbered, rows, name, where, begin)
   boxes = np.full((len(frames), 4), np.nan, np.float32)
   boxes[0] = sequences.read_boxes(file, first_pixel)[0]
   return sequences.make(name, frames, boxes, source=file)
