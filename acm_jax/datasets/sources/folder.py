@@ -9,13 +9,19 @@ in the names count the images one by one. In training, distances within a pair
 are numbers of images.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
-from acm_jax.datasets import image_names
+import numpy as np
+from jaxtyping import Bool, Float
+
+from acm_jax.datasets import image_files, image_names
+from acm_jax.datasets.image_files import Rgb
 from acm_jax.datasets.sources import source
 from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.datasets.track import Track
 from acm_jax.datasets.trees import Tree, join
+from acm_jax.host.staging import naming
 
 
 def units(tree: Tree) -> Iterator[Unit]:
@@ -46,6 +52,36 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
     files = source.numbered(tree, folder)
   absent = source.marks(tree, join(unit.name, 'absent.txt'))
   return [source.track(tree, unit.name, files, box_xywh, where, absent)]
+
+
+def write(
+  sequence: Path,
+  images: Mapping[int, Rgb],
+  box_xywh: Float[np.ndarray, 'n 4'],
+  absent: Bool[np.ndarray, 'n'],
+  write_image: Callable[[Path, Rgb], None] = image_files.write,
+) -> None:
+  """Writes a sequence that `tracks` can read.
+
+  Args:
+    sequence: Folder of the sequence; must not exist.
+    images: Dictionary from numbers, ascending, to the images of the rows.
+    box_xywh: Box in each image, px, 0-based; NaN where none is known.
+    absent: Whether the target is absent, for each image.
+    write_image: Function that writes an image to a path.
+
+  Raises:
+    OSError: A file cannot be written.
+  """
+  (sequence / 'img').mkdir(parents=True)
+  for number, image in images.items():
+    write_image(sequence / 'img' / f'{number:06d}.jpg', image)
+  for name, rows, form in (
+    ('groundtruth.txt', box_xywh, '%.2f'),
+    ('absent.txt', absent, '%d'),
+  ):
+    with naming(sequence / name):
+      np.savetxt(sequence / name, rows, form, ',')
 
 
 SOURCE = Source(units, tracks, per_shard=8, gap=100)
