@@ -18,8 +18,10 @@ from acm_jax.datasets.live import Newest
 from acm_jax.datasets.video_files import (
   DEFAULT_FPS,
   Frame,
-  VideoFile,
+  Recording,
+  Stream,
   frame_rate,
+  open_address,
   to_rgb,
 )
 from acm_jax.host import quiet
@@ -82,7 +84,7 @@ def open_video(source: str) -> Video:
   if _ADDRESS.match(source):
     shown = _LOGIN.sub('', source)
     name = Path(urllib.parse.urlsplit(source).path).stem
-    return _decoded(VideoFile(source, shown), shown, name)
+    return _decoded(open_address(source, shown), shown, name)
   if _PLACE.search(path.name):
     return _of_folder(path.parent, _with_numbers(path))
   if glob.has_magic(source) and (found := sorted(glob.glob(source))):
@@ -109,17 +111,18 @@ def _of_file(path: Path) -> Video:
     )
   # In a relative path, FFmpeg would take the part before a colon as a protocol.
   shown = str(path)
-  return _decoded(VideoFile(str(path.absolute()), shown), shown, path.stem)
+  opened = open_address(str(path.absolute()), shown)
+  return _decoded(opened, shown, path.stem)
 
 
-def _decoded(file: VideoFile, shown: str, name: str) -> Video:
-  if not file.live:
-    return Video(file.frames(), file.fps, file.length, name=name)
+def _decoded(opened: Recording | Stream, shown: str, name: str) -> Video:
+  if isinstance(opened, Recording):
+    return Video(opened.frames(), opened.fps, opened.length, name=name)
   frames = (
     Frame(to_rgb(arrival.item), *arrival[1:])
-    for arrival in Newest(file.pictures(), shown)
+    for arrival in Newest(opened.pictures, shown)
   )
-  return Video(frames, file.fps, None, live=True, name=name)
+  return Video(frames, opened.fps, None, live=True, name=name)
 
 
 def _of_folder(folder: Path, paths: Sequence[Path]) -> Video:
