@@ -23,7 +23,7 @@ import multiprocessing
 import os
 import pickle
 import signal
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from etils import epath
 from acm_jax.datasets import nearby, sources, trees
 from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.host import text_files
+from acm_jax.host.names import listed, unknown
 from acm_jax.host.progress import Progress
 from acm_jax.host.staging import is_local, replacing
 from data_pipelines import clip_set, clip_writer
@@ -77,7 +78,7 @@ def prepare(
   job: Job,
   out: epath.PathLike,
   workers: Workers,
-  exclude: Collection[str] = frozenset(),
+  exclude: Iterable[str] = (),
 ) -> dict[str, Any]:
   """Writes a data set as a clip set.
 
@@ -90,7 +91,8 @@ def prepare(
       supports; must not exist.
     workers: Function that writes the shards, such as the one that `processes`
       returns.
-    exclude: Names of videos or images to leave out.
+    exclude: Names of videos or images to leave out, and paths of text files
+      with one name per line.
 
   Returns:
     The manifest of the clip set.
@@ -110,7 +112,7 @@ def prepare(
     raise ValueError(f'{out}: already exists; remove it or name another folder')
   folder = out.with_name(f'.{out.name}.partial') if local else out
   source = sources.make(job.name)
-  units = list(_units(job, source, frozenset(exclude)))
+  units = _units(job, source, exclude)
   starts = range(0, len(units), source.per_shard)
   parts = [units[start : start + source.per_shard] for start in starts]
   with _claimed(folder, _settings(job, units)) as settings:
@@ -137,27 +139,29 @@ def prepare(
   return clip_set.read_manifest(out)
 
 
-def _units(job: Job, source: Source, exclude: frozenset[str]) -> Iterator[Unit]:
-  """Yields the videos or images of a job except the excluded ones."""
-  seen: set[str] = set()
+def _units(job: Job, source: Source, exclude: Iterable[str]) -> list[Unit]:
+  """Returns the videos or images of a job except the excluded ones."""
+  units: dict[str, Unit] = {}
   for unit in _found(job, source):
-    if unit.name in seen:
+    if unit.name in units:
       raise ValueError(
         f'{job.source}: two videos or images are called {unit.name}; rename one'
       )
-    seen.add(unit.name)
-    if unit.name not in exclude:
-      yield unit
-  if unknown := sorted(exclude - seen):
+    units[unit.name] = unit
+  left_out = listed(exclude, units)
+  if wrong := unknown(left_out, units):
     raise ValueError(
-      f'{job.source}: no video or image is called {unknown[0]}; correct '
-      '`exclude`'
+      f'{job.source}: no video or image is called {wrong}; correct `exclude`, '
+      'which takes names, and paths of files with one name per line'
     )
-  if seen == exclude:
+  for name in left_out:
+    del units[name]
+  if not units:
     raise ValueError(
       f'{job.source}: no video or image of {job.name} to prepare; check '
       '`source` and `exclude`'
     )
+  return list(units.values())
 
 
 def _found(job: Job, source: Source) -> list[Unit]:

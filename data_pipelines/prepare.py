@@ -21,7 +21,7 @@ from absl import flags
 from etils import epath
 
 from acm_jax.datasets import sources
-from acm_jax.host import command, names, text_files
+from acm_jax.host import command, names
 from data_pipelines import clip_set, preparation
 from data_pipelines.clips import Cut, stride_for
 
@@ -36,13 +36,16 @@ def define(values: flags.FlagValues) -> None:
   for name, text in (
     ('source', 'Folder or archive of the official files.'),
     ('out', 'Output folder.'),
-    (
-      'exclude',
-      'File with the names of videos or images to leave out, one per line.',
-    ),
     ('beam', 'Flags of Apache Beam; if given, Apache Beam writes the set.'),
   ):
     flags.DEFINE_string(name, None, text, **on)
+  flags.DEFINE_list(
+    'exclude',
+    [],
+    'Videos or images to leave out: comma-separated names, or paths of text '
+    'files with one name per line.',
+    **on,
+  )
   flags.DEFINE_bool(
     'check',
     False,
@@ -108,8 +111,7 @@ def _prepared(values: flags.FlagValues) -> str:
   workers = preparation.processes(values.processes)
   if values.beam is not None:
     workers = preparation.beam(shlex.split(values.beam))
-  exclude = _names(values.exclude) if values.exclude else []
-  manifest = preparation.prepare(job, out, workers, exclude)
+  manifest = preparation.prepare(job, out, workers, values.exclude)
   left_out = ', '.join(
     f'{count} {reason}' for reason, count in sorted(manifest['dropped'].items())
   )
@@ -119,12 +121,6 @@ def _prepared(values: flags.FlagValues) -> str:
     f'{out}; left out: {left_out or "none"}'
   ]
   return '\n'.join(lines)
-
-
-def _names(path: str) -> list[str]:
-  if not epath.Path(path).exists():
-    raise FileNotFoundError(f'`exclude`={path}: no such file; check the path')
-  return text_files.lines(epath.Path(path))
 
 
 def _checked(out: epath.Path, name: str | None) -> str:

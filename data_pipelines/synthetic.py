@@ -5,8 +5,8 @@ passes behind obstacles. Distractors that look like the target surround it, and
 the textured background moves with the camera. Textures are procedural or cut
 from photographs. Equal seeds give equal sequences.
 
-The command writes sequences in the layout `folder` (img/, groundtruth.txt,
-absent.txt), for training or as a benchmark with exact ground truth.
+The command writes sequences in the layout `folder`, for training or as a
+benchmark with exact ground truth.
 
 Example:
   acm-jax synthetic --out heldout --sequences 50
@@ -20,9 +20,9 @@ import numpy as np
 from absl import flags
 from jaxtyping import Bool, Float, UInt8
 
+from acm_jax.datasets.sources import folder as folder_source
 from acm_jax.host import command
-from acm_jax.host.images import write_image
-from acm_jax.host.staging import naming, staged
+from acm_jax.host.staging import staged
 from data_pipelines.synthetic_scene import Camera, Scene
 from data_pipelines.synthetic_textures import Textures
 
@@ -88,8 +88,7 @@ def write_folder(
 ) -> None:
   """Writes sequences in the layout `folder`, each in its own subfolder.
 
-  A subfolder holds img/, groundtruth.txt and absent.txt. `out` appears only
-  when it is complete.
+  `out` appears only when it is complete.
 
   Args:
     out: Output folder; must not exist.
@@ -118,18 +117,12 @@ def write_folder(
   with staged(out) as folder:
     for i in range(sequences):
       video = generate((seed, i), frames, textures=textures, hides=hides)
-      _write_video(video, folder / f'synthetic-{i:04d}')
-
-
-def _write_video(video: Video, folder: Path) -> None:
-  (folder / 'img').mkdir(parents=True)
-  for number, frame in enumerate(video.frames, 1):
-    write_image(folder / 'img' / f'{number:06d}.jpg', frame)
-  boxes, absent = folder / 'groundtruth.txt', folder / 'absent.txt'
-  with naming(boxes):
-    np.savetxt(boxes, video.box_xywh, '%.2f', ',')
-  with naming(absent):
-    np.savetxt(absent, ~video.visible, '%d')
+      folder_source.write(
+        folder / f'synthetic-{i:04d}',
+        dict(enumerate(video.frames, 1)),
+        video.box_xywh,
+        ~video.visible,
+      )
 
 
 def define(values: flags.FlagValues) -> None:

@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from acm_jax.datasets import image_files, images
-from acm_jax.host import listing
+from acm_jax.datasets import image_files, image_names
 
 Rgb = UInt8[np.ndarray, 'h w 3']
 Alpha = UInt8[np.ndarray, 'h w']
@@ -33,19 +32,8 @@ class Textures:
       ValueError: The folder has no images.
     """
     self._images: list[Path] = []
-    if folder is None:
-      return
-    if not folder.is_dir():
-      raise FileNotFoundError(
-        f'{folder}: no such folder of textures; name an existing one'
-      )
-    self._images = [
-      path
-      for path in listing.find(folder, '**/*')
-      if images.is_image(path.name)
-    ]
-    if not self._images:
-      raise ValueError(f'{folder}: no images for textures; name another folder')
+    if folder is not None:
+      self._images = image_names.photographs(folder, '**/*')
 
   def scene(self, rng: np.random.Generator, h: int, w: int) -> Rgb:
     """Samples a texture of h x w px."""

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# A video has a constant rate if at most this fraction of the differences
-# between timestamps is not a multiple of the step,
-_MOST_OFF = 0.1
-# where timestamps may be off by this fraction of a step (a rate that is only
-# nearly constant), plus this number of ticks (rounding).
+# The rate of a video is constant if the differences between its timestamps are
+# multiples of one step, the time from frame to frame. A difference counts as a
+# multiple even if it is off by this fraction of the step, because many rates
+# are only nearly constant, plus this number of ticks, because timestamps are
+# rounded to ticks.
 _INACCURACY, _ROUNDING = 0.1, 1.5
+# Largest fraction of the differences that may be no multiples.
+_MOST_OFF = 0.1
 # Longest time, s, for which frames may be missing.
 _LONGEST_GAP = 24 * 60 * 60
 

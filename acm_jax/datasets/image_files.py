@@ -1,6 +1,6 @@
-"""Image files: decoding, and reading of the images of one sequence.
+"""Image files: reading of single images and of sequences, and writing.
 
-All images become RGB with 8 bits per channel:
+All images that are read become RGB with 8 bits per channel:
 
 - Pixels have the positions in which the file stores them, because annotations
   refer to these positions. The EXIF orientation is ignored, as by PIL and
@@ -16,6 +16,7 @@ import io
 import re
 import threading
 import typing
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -25,6 +26,7 @@ from jaxtyping import Num, UInt8
 from PIL import Image
 
 from acm_jax.host import quiet
+from acm_jax.host.staging import replacing
 
 Rgb = UInt8[np.ndarray, 'h w 3']
 # Values as a file stores them; grey images have no channels.
@@ -38,6 +40,8 @@ _JPEG, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
 # 0xffd0 to 0xffd7.
 _MARKER = re.compile(rb'\xff([^\x00\xff\xd0-\xd7])', re.DOTALL)
 _RESTART = re.compile(rb'\xff([\xd0-\xd7])')
+# What EXIF entries begin with in JPEG, PNG and WebP.
+_EXIF = (b'Exif', b'eXIf', b'EXIF')
 # Number of zeros at the end of a file which show that it was filled up.
 _FILLED = 16
 
@@ -96,7 +100,7 @@ class Reader:
       self._begun = True
       deep = values.dtype != np.uint8
       if deep and self._levels is None:
-        first = _decode(_content(self._first), str(self._first))
+        first = stored(self._first)
         if first.dtype == np.uint8:
           raise self._mixed(file, 'more than 8', '8')
         self._levels = first_levels(first, str(self._first))
@@ -120,7 +124,7 @@ def read(file: File) -> Rgb:
     ValueError: The file cannot be decoded, or a deeper image has a single
       value.
   """
-  values = _decode(_content(file), str(file))
+  values = stored(file)
   deep = values.dtype != np.uint8
   return _rgb(values, _levels(values, str(file)) if deep else None)
 
@@ -132,8 +136,60 @@ def size(file: File) -> tuple[int, int]:
     FileNotFoundError: The file does not exist.
     ValueError: The file cannot be decoded.
   """
-  height, width = _decode(_content(file), str(file)).shape[:2]
+  height, width = stored(file).shape[:2]
   return height, width
+
+
+def stored(file: File) -> Values:
+  """Reads the values that a file stores; colours are in the order BGR.
+
+  Raises:
+    FileNotFoundError: The file does not exist.
+    ValueError: The file cannot be decoded.
+  """
+  return _decode(_content(file), str(file))
+
+
+def jpeg(file: File) -> tuple[bytes, tuple[int, int]]:
+  """Reads a JPEG that is to be copied.
+
+  Returns:
+    The content up to the end marker, which is appended if it is missing, and
+    the height and width of the image, px.
+
+  Raises:
+    FileNotFoundError: The file does not exist.
+    ValueError: The file is not a JPEG, or cannot be decoded.
+  """
+  data = _content(file)
+  height, width = _decode(data, str(file)).shape[:2]
+  if not data.startswith(_JPEG):
+    raise ValueError(f'{file}: not a JPEG; convert it')
+  return _whole_jpeg(data, str(file)), (height, width)
+
+
+def write(path: Path, image: Rgb) -> None:
+  """Writes an RGB image, in the format that the suffix of the path names.
+
+  Raises:
+    OSError: The file cannot be written.
+    RuntimeError: The image cannot be encoded.
+  """
+  bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+  # Encoding and writing are separate, because `cv2.imwrite` does not tell why a
+  # file cannot be written.
+  try:
+    encoded, data = cv2.imencode(path.suffix, bgr)
+  except cv2.error:
+    encoded = False
+  if not encoded:
+    h, w = image.shape[:2]
+    raise RuntimeError(
+      f'{path}: an image of {w} x {h} pixels cannot be encoded in the format '
+      f'{path.suffix!r}; choose another suffix, such as .png'
+    )
+  with replacing(path) as partial:
+    partial.write_bytes(data)
 
 
 def first_levels(values: Values, where: str) -> Levels:
@@ -197,7 +253,7 @@ def to_8_bits(values: Values, range_: Levels | None) -> Rgb:
   return values
 
 
-def whole_jpeg(data: bytes, where: str) -> bytes:
+def _whole_jpeg(data: bytes, where: str) -> bytes:
   """Returns a JPEG up to its end marker.
 
   Bytes behind the end marker, such as the video in a motion photo, are left
@@ -272,7 +328,7 @@ def _content(file: File) -> bytes:
 def _decode(data: bytes, where: str) -> Values:
   """Decodes the content of an image file; colours are in the order BGR."""
   if data.startswith(_JPEG):
-    data = whole_jpeg(data, where)
+    data = _whole_jpeg(data, where)
   values = _imdecode(data)
   if values is None:
     raise _undecodable(where)
@@ -301,7 +357,7 @@ def _rgb(values: Values, range_: Levels | None) -> Rgb:
 
 def _is_turned(data: bytes) -> bool:
   """Returns whether an image has an EXIF orientation that turns it."""
-  if not re.search(rb'(?i)exif', data):
+  if not any(mark in data for mark in _EXIF):
     return False
   stored, turned = (
     _imdecode(data, cv2.IMREAD_REDUCED_COLOR_8 | flag)

@@ -25,11 +25,11 @@ class Arrival(NamedTuple, Generic[T]):
 
 
 class Newest(Generic[T]):
-  """Iterator over a source that leaves out all but the newest item.
+  """Newest items of a source, for a caller that may be slower than the source.
 
-  A thread reads the source from the first `next` on, and drops an item as soon
-  as the next one arrives. `next` waits until an item arrives that is newer than
-  the previous one.
+  The first `next` starts a thread that reads the source. Of the items that
+  arrive between two calls of `next`, only the last is kept; the others are
+  dropped. If none has arrived, `next` waits for one.
 
   Attributes:
     received: Number of items that have arrived.
@@ -42,10 +42,10 @@ class Newest(Generic[T]):
     name: str,
     clock: Callable[[], float] = time.monotonic,
   ):
-    """Creates the iterator; the source is not read yet.
+    """Prepares the iteration; the source is not read yet.
 
     Args:
-      source: Source, which is read in a thread; it ends when the source ends.
+      source: Iterator that waits for each item, such as frames of a camera.
       name: Name of the source, for messages.
       clock: Function that returns the time, s.
     """

@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from acm_jax.host import listing
+
 # Number of levels above and below a folder that are searched, and number of
 # subfolders that are searched in each level below.
 _ABOVE, _BELOW, _MOST = 3, 2, 32
@@ -11,6 +13,8 @@ _ABOVE, _BELOW, _MOST = 3, 2, 32
 
 def find(folder: Path, is_meant: Callable[[Path], bool]) -> Path | None:
   """Returns the closest folder above or below that is meant, or None.
+
+  Hidden folders below are not searched.
 
   Args:
     folder: Folder that the user gave.
@@ -30,12 +34,6 @@ def _candidates(folder: Path) -> Iterator[Path]:
   yield from (each for each in folder.parents[:_ABOVE] if each.name)
   level = [folder]
   for _ in range(_BELOW):
-    level = [each for parent in level for each in _subfolders(parent)][:_MOST]
+    level = [each for parent in level for each in listing.find(parent, '*/')]
+    level = level[:_MOST]
     yield from level
-
-
-def _subfolders(folder: Path) -> list[Path]:
-  try:
-    return sorted(each for each in folder.iterdir() if each.is_dir())
-  except OSError:
-    return []

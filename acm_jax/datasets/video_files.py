@@ -1,5 +1,6 @@
 """Pictures of video files and of network streams, decoded by FFmpeg (PyAV)."""
 
+import contextlib
 import itertools
 import re
 from collections.abc import Iterator
@@ -48,48 +49,107 @@ class Frame(NamedTuple):
   time: float
 
 
-class VideoFile:
-  """A video file, or a stream from a network.
+def open_address(address: str, name: str) -> 'Recording | Stream':
+  """Opens a video and decodes the first picture.
 
-  The pictures can be read once, either by `frames` or by `pictures`.
+  Args:
+    address: Absolute path of a file, or address of a recording or a stream.
+    name: Name of the video, for messages.
+
+  Raises:
+    ValueError: The video cannot be opened, or no picture can be decoded.
+  """
+  container = _open(address, name)
+  # A server that sends a recording in real time may state its duration.
+  live = '://' in address and (
+    container.duration is None or not address.lower().startswith('http')
+  )
+  if live:
+    return Stream(container, name)
+  return Recording(container, address, name)
+
+
+class Stream:
+  """A video that arrives in real time, without a known end.
+
+  Attributes:
+    fps: Frames per second, `DEFAULT_FPS` if unknown.
+    pictures: Pictures in the form that the decoder gives them, to be read once.
+  """
+
+  def __init__(self, container: av.container.InputContainer, name: str):
+    """Decodes the first picture; see `open_address`."""
+    self._name, self._container = name, container
+    self._stream = _video_stream(container, name)
+    # Pictures that are decoded in parallel come late.
+    self._stream.thread_type = 'SLICE'
+    self.fps = frame_rate(float(self._stream.guessed_rate or 0))
+    self.pictures = _begun(self._decoded(), name)
+
+  def _decoded(self) -> Iterator[av.VideoFrame]:
+    """Yields the pictures that can be decoded."""
+    for packet in itertools.chain(self._packets(), [None]):
+      with contextlib.suppress(av.FFmpegError):
+        yield from self._stream.decode(packet)
+
+  def _packets(self) -> Iterator[av.Packet]:
+    """Yields packets until the stream fails; says why it failed."""
+    try:
+      yield from filter(_has_data, self._container.demux(self._stream))
+    except av.FFmpegError as error:
+      reason = error.strerror
+      logging.warning('%s: the stream has ended: %s', self._name, reason)
+
+
+class Recording:
+  """A whole video, in a file or on a server, whose frames have numbers.
 
   Attributes:
     fps: Frames per second, `DEFAULT_FPS` if unknown.
     length: Number of frames according to the file, or None if unknown.
-    live: Whether pictures arrive in real time, without a known end.
   """
 
-  def __init__(self, address: str, name: str):
-    """Opens the video and decodes the first picture.
-
-    Args:
-      address: Absolute path of a file, or address of a stream.
-      name: Name of the video, for messages.
-
-    Raises:
-      ValueError: The video cannot be opened, or no picture can be decoded.
-    """
-    self._name = name
-    self._container = _open(address, name)
-    self._stream = stream = _video_stream(self._container, name)
-    # A server that sends a recording in real time may state its duration.
-    self.live = '://' in address and (
-      self._container.duration is None or not address.lower().startswith('http')
-    )
+  def __init__(
+    self, container: av.container.InputContainer, address: str, name: str
+  ):
+    """Decodes the first picture; see `open_address`."""
+    self._name, self._container = name, container
+    self._stream = stream = _video_stream(container, name)
+    stream.thread_type = 'AUTO'
     self.fps = frame_rate(float(stream.guessed_rate or 0))
-    self._numbering, self.length, self._end = None, None, None
-    # Pictures that are decoded in parallel come late.
-    stream.thread_type = 'SLICE' if self.live else 'AUTO'
-    if not self.live:
-      self._prepare_numbers(address)
-    decoded = self._decoded()
-    first = next(decoded, None)
-    if first is None:
-      raise _undecodable(name)
-    self._pictures = itertools.chain([first], decoded)
+    kind, second = container.format.name, float(1 / stream.time_base)
+    timestamps = _timestamps(address, name)
+    self._timed = bool(timestamps)
+    self._exact = self._timed and kind != 'avi'
+    step = constant_step(timestamps) if timestamps else second / self.fps
+    # A broadcast may be recorded from any packet on. Its first frames refer to
+    # frames before the recording.
+    whole = timestamps and kind not in ('mpegts', 'mpeg')
+    first = timestamps[0] if whole else None
+    self._numbering = Numbering(step, second, first)
+    self.length, self._end = None, None
+    duration, slack = stream.duration, 0.0 if step else _SLACK
+    if kind == 'avi':
+      # One packet, which may be empty, for each tick.
+      duration = stream.frames or None
+    elif duration is None:
+      tag = stream.metadata.get('DURATION', '')
+      if parts := re.fullmatch(r'(\d+):(\d+):(\d+(?:\.\d+)?)', tag):
+        hours, minutes, seconds = map(float, parts.groups())
+        duration = (60 * (60 * hours + minutes) + seconds) * second
+      elif container.duration:
+        duration = container.duration / av.time_base * second
+        slack = _SLACK
+    if duration:
+      self.length = round(duration / step) if step else stream.frames or None
+      self._end = (stream.start_time or 0) + duration - slack * second
+    self._pictures = _begun(self._decoded(), name)
 
   def frames(self) -> Iterator[Frame]:
-    """Yields the frames that can be decoded; warns of the others at the end."""
+    """Yields the frames that can be decoded; warns of the others at the end.
+
+    The frames can be read once.
+    """
     numbering = self._numbering
     try:
       for picture in self._pictures:
@@ -111,39 +171,6 @@ class VideoFile:
           '' if self._exact else _INEXACT,
         )
 
-  def pictures(self) -> Iterator[av.VideoFrame]:
-    """Returns all pictures in the form that the decoder gives them."""
-    return self._pictures
-
-  def _prepare_numbers(self, address: str) -> None:
-    """Prepares the numbers of frames and the length."""
-    stream, kind = self._stream, self._container.format.name
-    second = float(1 / stream.time_base)
-    timestamps = _timestamps(address, self._name)
-    self._timed = bool(timestamps)
-    self._exact = self._timed and kind != 'avi'
-    step = constant_step(timestamps) if timestamps else second / self.fps
-    # A broadcast may be recorded from any packet on. Its first frames refer to
-    # frames before the recording.
-    whole = timestamps and kind not in ('mpegts', 'mpeg')
-    first = timestamps[0] if whole else None
-    self._numbering = Numbering(step, second, first)
-    duration, slack = stream.duration, 0.0 if step else _SLACK
-    if kind == 'avi':
-      # One packet, which may be empty, for each tick.
-      duration = stream.frames or None
-    elif duration is None:
-      tag = stream.metadata.get('DURATION', '')
-      if parts := re.fullmatch(r'(\d+):(\d+):(\d+(?:\.\d+)?)', tag):
-        hours, minutes, seconds = map(float, parts.groups())
-        duration = (60 * (60 * hours + minutes) + seconds) * second
-      elif self._container.duration:
-        duration = self._container.duration / av.time_base * second
-        slack = _SLACK
-    if duration:
-      self.length = round(duration / step) if step else stream.frames or None
-      self._end = (stream.start_time or 0) + duration - slack * second
-
   def _timing(self, picture: av.VideoFrame) -> tuple[int | None, int | None]:
     """Returns the timestamp and the duration of a picture, as far as known."""
     return (picture.pts, picture.duration) if self._timed else (None, None)
@@ -152,32 +179,47 @@ class VideoFile:
     """Yields pictures; reading goes on after those that cannot be decoded."""
     for packet in itertools.chain(self._packets(), [None]):
       hidden = packet is None or packet.is_discard
-      if self._numbering and self._timed and not hidden:
+      if self._timed and not hidden:
         self._numbering.add_packet(packet.pts)
       try:
         pictures = self._stream.decode(packet)
       except av.FFmpegError:
-        if self._numbering and not self._timed:
+        if not self._timed:
           self._numbering.add_failure(None, None)
         continue
       yield from pictures
 
   def _packets(self) -> Iterator[av.Packet]:
-    """Yields packets; reading goes on after damaged places of a file."""
+    """Yields packets; reading goes on after damaged places."""
     failures = 0
-    while failures < (1 if self.live else _MOST_FAILURES):
+    while failures < _MOST_FAILURES:
       try:
         for packet in self._container.demux(self._stream):
           failures = 0
-          # An empty packet would tell the decoder that the video ends.
-          if packet.size:
+          if _has_data(packet):
             yield packet
         return
-      except av.FFmpegError as error:
+      except av.FFmpegError:
         failures += 1
-        reason = error.strerror
-    if self.live:
-      logging.warning('%s: the stream has ended: %s', self._name, reason)
+
+
+def _has_data(packet: av.Packet) -> bool:
+  # An empty packet would tell the decoder that the video ends.
+  return packet.size > 0
+
+
+def _begun(
+  pictures: Iterator[av.VideoFrame], name: str
+) -> Iterator[av.VideoFrame]:
+  """Decodes the first picture; returns an iterator over all.
+
+  Raises:
+    ValueError: No picture can be decoded.
+  """
+  first = next(pictures, None)
+  if first is None:
+    raise _undecodable(name)
+  return itertools.chain([first], pictures)
 
 
 def to_rgb(picture: av.VideoFrame) -> UInt8[np.ndarray, 'h w 3']:

@@ -12,14 +12,16 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from acm_jax.datasets import images
+from acm_jax.datasets import image_names
 from acm_jax.datasets.image_files import Reader
 from acm_jax.datasets.live import Newest
 from acm_jax.datasets.video_files import (
   DEFAULT_FPS,
   Frame,
-  VideoFile,
+  Recording,
+  Stream,
   frame_rate,
+  open_address,
   to_rgb,
 )
 from acm_jax.host import quiet
@@ -69,12 +71,12 @@ def open_video(source: str) -> Video:
   Raises:
     FileNotFoundError: There is no such path, or no name matches the pattern.
     ValueError: The folder has no images, their order is unknown
-      (`images.in_order`), a pattern matches several videos, or no frame can be
-      read.
+      (`image_names.in_order`), a pattern matches several videos, or no frame
+      can be read.
   """
   path = Path(source)
   if path.is_dir():
-    return _of_folder(path, images.of_folder(path))
+    return _of_folder(path, image_names.of_folder(path))
   if path.is_file():
     return _of_file(path)
   if device := re.fullmatch(r'(?:/dev/video)?(\d+)', str(_target(path))):
@@ -82,7 +84,7 @@ def open_video(source: str) -> Video:
   if _ADDRESS.match(source):
     shown = _LOGIN.sub('', source)
     name = Path(urllib.parse.urlsplit(source).path).stem
-    return _decoded(VideoFile(source, shown), shown, name)
+    return _decoded(open_address(source, shown), shown, name)
   if _PLACE.search(path.name):
     return _of_folder(path.parent, _with_numbers(path))
   if glob.has_magic(source) and (found := sorted(glob.glob(source))):
@@ -99,7 +101,7 @@ def _target(path: Path) -> Path:
 
 
 def _of_file(path: Path) -> Video:
-  if images.is_image(path.name):
+  if image_names.is_image(path.name):
     return _of_images([path], path.stem)
   if path.suffix.lower() in _TEXT:
     # FFmpeg would accept the file and render its text as a video.
@@ -109,17 +111,18 @@ def _of_file(path: Path) -> Video:
     )
   # In a relative path, FFmpeg would take the part before a colon as a protocol.
   shown = str(path)
-  return _decoded(VideoFile(str(path.absolute()), shown), shown, path.stem)
+  opened = open_address(str(path.absolute()), shown)
+  return _decoded(opened, shown, path.stem)
 
 
-def _decoded(file: VideoFile, shown: str, name: str) -> Video:
-  if not file.live:
-    return Video(file.frames(), file.fps, file.length, name=name)
+def _decoded(opened: Recording | Stream, shown: str, name: str) -> Video:
+  if isinstance(opened, Recording):
+    return Video(opened.frames(), opened.fps, opened.length, name=name)
   frames = (
     Frame(to_rgb(arrival.item), *arrival[1:])
-    for arrival in Newest(file.pictures(), shown)
+    for arrival in Newest(opened.pictures, shown)
   )
-  return Video(frames, file.fps, None, live=True, name=name)
+  return Video(frames, opened.fps, None, live=True, name=name)
 
 
 def _of_folder(folder: Path, paths: Sequence[Path]) -> Video:
@@ -148,17 +151,17 @@ def _with_numbers(pattern: Path) -> list[Path]:
   )
   folder = pattern.parent
   found = [path.name for path in folder.glob('*') if name.fullmatch(path.name)]
-  if not any(map(images.is_image, found)):
+  if not any(map(image_names.is_image, found)):
     raise FileNotFoundError(
       f'{pattern}: no image has a name of this form; check the path'
     )
-  return [folder / each for each in images.in_order(found, str(folder))]
+  return [folder / each for each in image_names.in_order(found, str(folder))]
 
 
 def _of_matches(source: str, paths: list[Path]) -> Video:
   if len(paths) == 1:
     return open_video(str(paths[0]))
-  found = [path for path in paths if images.is_image(path.name)]
+  found = [path for path in paths if image_names.is_image(path.name)]
   folders = {path.parent for path in found}
   if len(folders) != 1:
     raise ValueError(
@@ -166,7 +169,7 @@ def _of_matches(source: str, paths: list[Path]) -> Video:
       f'{paths[1]}; give one video, or the images of one folder'
     )
   (folder,) = folders
-  names = images.in_order((path.name for path in found), str(folder))
+  names = image_names.in_order((path.name for path in found), str(folder))
   return _of_folder(folder, [folder / name for name in names])
 
 

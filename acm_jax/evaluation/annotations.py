@@ -298,7 +298,7 @@ def _read_layout(root, benchmark):
         name=name,
         regions=own.region,
         absent=None,
-        frame=own.first,
+        frame=next(iter(own.images.values())),
         anchors=own.anchors,
       )
       for name, own in vot.regions(root).items()

@@ -8,9 +8,8 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from acm_jax.datasets import layouts, tables
-from acm_jax.datasets.names import listed, unknown
 from acm_jax.datasets.sequences import Sequence
-from acm_jax.host import names
+from acm_jax.host.names import find, listed, unknown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,7 +208,7 @@ def get(name: str) -> Benchmark:
   Raises:
     ValueError: The name is unknown; the message lists the known names.
   """
-  found = names.find(name, BENCHMARKS)
+  found = find(name, BENCHMARKS)
   if found is None:
     known = ', '.join(BENCHMARKS)
     raise ValueError(f'unknown benchmark {name!r}: choose one of {known}')

@@ -1,9 +1,17 @@
 """Names that users type: case and separators do not matter."""
 
+import difflib
+import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 
 from absl import flags
+from etils import epath
+
+from acm_jax.host import text_files
+
+# Number of unknown names that a message lists.
+_LISTED = 5
 
 
 def find(name: str, known: Collection[str]) -> str | None:
@@ -17,6 +25,47 @@ def find(name: str, known: Collection[str]) -> str | None:
     return name
   meant = [each for each in known if _letters(each) == _letters(name)]
   return meant[0] if len(meant) == 1 else None
+
+
+def listed(words: Iterable[str], known: Collection[str] = ()) -> list[str]:
+  """Replaces the paths of files with the names in the files.
+
+  Args:
+    words: Names, and paths of text files with one name per line.
+    known: Words that are names, even if there is a file of this name.
+
+  Returns:
+    The names, in the given order and without repetition. A word that is neither
+    known nor the path of a file is a name. Empty words are left out.
+
+  Raises:
+    OSError: A file cannot be read.
+    ValueError: A file is not text in UTF-8.
+  """
+  names = []
+  for word in words:
+    # Path.expanduser would raise an error if there is no such user.
+    file = epath.Path(os.path.expanduser(word))
+    if word not in known and file.is_file():
+      names += text_files.lines(file)
+    elif word:
+      names.append(word)
+  return list(dict.fromkeys(names))
+
+
+def unknown(names: Iterable[str], known: Iterable[str]) -> str:
+  """Returns the names that are not known, each with the nearest known names.
+
+  For example, 'Car2 (nearest: Car1, Car4), nobody'. Empty if all are known.
+  Only the first names are listed: '..., and 7 more'.
+  """
+  known = set(known)
+  wrong = [name for name in names if name not in known]
+  by_letters = {_letters(name): name for name in sorted(known)}
+  texts = [name + _nearest(name, by_letters) for name in wrong[:_LISTED]]
+  if len(wrong) > _LISTED:
+    texts.append(f'and {len(wrong) - _LISTED} more')
+  return ', '.join(texts)
 
 
 def allow_spellings(
@@ -45,6 +94,12 @@ class _Parser(flags.ArgumentParser):
 
   def flag_type(self):
     return self._parser.flag_type()
+
+
+def _nearest(name: str, by_letters: Mapping[str, str]) -> str:
+  found = difflib.get_close_matches(_letters(name), by_letters)
+  nearest = ', '.join(by_letters[letters] for letters in found)
+  return f' (nearest: {nearest})' if found else ''
 
 
 def _letters(name: str) -> str:

@@ -18,11 +18,11 @@ _undo = contextlib.ExitStack()
 
 @contextlib.contextmanager
 def opencv() -> Iterator[None]:
-  """Silences OpenCV, FFmpeg, libjpeg, libpng and libtiff in the block.
+  """Silences OpenCV, libjpeg, libpng and libtiff in the block.
 
-  The libraries write about damaged files to the terminal, once per frame,
-  besides the error that the caller raises. Several threads may be in such a
-  block at once. What Python writes to stderr still appears.
+  The libraries write about damaged files to the terminal, besides the error
+  that the caller raises. Several threads may be in such a block at once. What
+  Python writes to stderr still appears.
   """
   global _inside
   with _lock:
@@ -39,8 +39,6 @@ def opencv() -> Iterator[None]:
 
 
 def _silence() -> None:
-  # FFmpeg's level is read whenever a video is opened.
-  os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
   logging = cv2.utils.logging
   _undo.callback(logging.setLogLevel, logging.getLogLevel())
   logging.setLogLevel(logging.LOG_LEVEL_SILENT)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from acm_jax.host.images import write_image
+from acm_jax.datasets import image_files
 
 # RGB. Okabe and Ito's colours, which colour-blind readers can distinguish.
 COLORS = (
@@ -95,4 +95,4 @@ def write_sheet(
   for i, image in enumerate(cells):
     y, x = i // columns * height, i % columns * SHEET_CELL
     sheet[y : y + image.shape[0], x : x + image.shape[1]] = image
-  write_image(path, sheet)
+  image_files.write(path, sheet)

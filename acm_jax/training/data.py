@@ -121,7 +121,7 @@ def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
       raise ValueError(
         'config.validation: training must not use the validation videos '
         f'{", ".join(sorted(shared))}, but {data_set.path} contains them; '
-        'write this data set again with `acm-jax prepare --exclude FILE` or '
+        'write this data set again with `acm-jax prepare --exclude NAMES` or '
         '`acm-jax composed --exclude NAMES`, or choose other photographs for '
         'its `--backgrounds`'
       )

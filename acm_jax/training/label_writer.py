@@ -1,11 +1,9 @@
 """Writes labelled tracks as sequences in the layout called `folder`.
 
-    <sequence>/{img/, groundtruth.txt, absent.txt}
-
-absent.txt has a row for each frame: 0 if the frame's box may be used as a
-label, and 1 otherwise.
+A frame whose box may not be used as a label is marked as absent.
 """
 
+import functools
 import os
 import shutil
 from pathlib import Path
@@ -14,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from acm_jax.host.images import write_image
+from acm_jax.datasets import image_files
+from acm_jax.datasets.sources import folder
 from acm_jax.host.staging import naming
 from acm_jax.training.agreement import KEPT
 from data_pipelines.stretches import Stretch
@@ -61,18 +60,13 @@ def write(prefix: Path, stretch: Stretch, labels: Labels) -> int:
     agrees = labels.agrees[:, n]
     length = np.flatnonzero(agrees)[-1] + 1
     name = f'{prefix.name}.{stretch.numbers[0]:06d}.{n:02d}'
-    folder = prefix.with_name(name)
-    (folder / 'img').mkdir(parents=True)
-    for number, frame in zip(
-      stretch.numbers[:length], stretch.frames, strict=False
-    ):
-      _write_image(folder / 'img' / f'{number:06d}.jpg', frame, images)
-    rows = labels.box_xywh[:length, n]
-    boxes, absent = folder / 'groundtruth.txt', folder / 'absent.txt'
-    with naming(boxes):
-      np.savetxt(boxes, rows, '%.2f', ',')
-    with naming(absent):
-      np.savetxt(absent, ~agrees[:length], '%d')
+    folder.write(
+      prefix.with_name(name),
+      dict(zip(stretch.numbers[:length], stretch.frames, strict=False)),
+      labels.box_xywh[:length, n],
+      ~agrees[:length],
+      functools.partial(_write_image, images=images),
+    )
     written += int(agrees.sum())
   return written
 
@@ -96,5 +90,5 @@ def _write_image(
       with naming(path):
         shutil.copyfile(same, path)
   else:
-    write_image(path, frame)
+    image_files.write(path, frame)
     images[path.name] = path

@@ -6,11 +6,11 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from acm_jax.datasets.names import unknown
 from acm_jax.datasets.sequences import Sequence
 from acm_jax.evaluation import benchmarks, metrics, toolkits
 from acm_jax.evaluation.experiments.one_pass import OnePass
 from acm_jax.evaluation.truth import Truth
+from acm_jax.host.names import unknown
 from acm_jax.running import scheduler
 from acm_jax.running.scheduler import Job
 from acm_jax.tracking.contract import Hparams, Tracker, Variables

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from absl import flags
 
-from acm_jax.datasets.names import listed
 from acm_jax.host import command
+from acm_jax.host.names import listed
 from data_pipelines.composed import library_writer
 from data_pipelines.composed.library_writer import Settings, Sources
 

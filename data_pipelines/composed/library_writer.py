@@ -9,11 +9,10 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from acm_jax.datasets import crops, image_files, images
-from acm_jax.datasets.names import unknown
+from acm_jax.datasets import crops, image_files, image_names
 from acm_jax.datasets.sources import coco, davis, source
 from acm_jax.datasets.trees import Tree, open_tree
-from acm_jax.host import listing
+from acm_jax.host.names import unknown
 from acm_jax.host.progress import Progress
 from acm_jax.host.staging import naming, replacing, staged
 from data_pipelines import manifests
@@ -177,7 +176,11 @@ def _collect(
   tree = open_tree(sources.photographs)
   rng = np.random.default_rng(settings.seed)
   annotated = list(coco.annotated(tree))
-  others = [path for folder in sources.backgrounds for path in _images(folder)]
+  others = [
+    path
+    for folder in sources.backgrounds
+    for path in image_names.photographs(folder, '*')
+  ]
   every = [path for path, _ in annotated] + others
   scenes = {every[i] for i in rng.permutation(len(every))[: settings.scenes]}
   left = settings.objects
@@ -214,23 +217,6 @@ def _add_videos(
       for item in cutouts.of_video(tree, unit):
         pictures.add_object(item, NOWHERE)
       yield
-
-
-def _images(folder: Path) -> list[Path]:
-  """Returns the images in a folder; subfolders are not searched."""
-  if not folder.is_dir():
-    raise FileNotFoundError(
-      f'{folder}: no such folder of photographs; name an existing one'
-    )
-  paths = [
-    path for path in listing.find(folder, '*') if images.is_image(path.name)
-  ]
-  if not paths:
-    raise ValueError(
-      f'{folder}: contains no photographs; name another folder (subfolders are '
-      'not searched)'
-    )
-  return paths
 
 
 class _Pictures:

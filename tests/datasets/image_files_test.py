@@ -11,7 +11,7 @@ from etils import epath
 
 from acm_jax.datasets import image_files, layouts, sources, trees, videos
 from acm_jax.datasets.image_files import Reader
-from acm_jax.datasets.images import SUFFIXES
+from acm_jax.datasets.image_names import SUFFIXES
 
 RNG = np.random.default_rng(0)
 COLOR = cv2.resize(RNG.integers(0, 256, (6, 8, 3), np.uint8), (48, 36))

@@ -10,12 +10,14 @@ from tests.datasets.layout_files import rows, stems, write_images, write_text
 def test_a_hidden_test_set_without_an_image_is_refused(tmp_path, missing):
   write_images(tmp_path / 'frames' / 'a_0', {*range(11)} - {missing})
   write_text(tmp_path / 'anno' / 'a_0.txt', '5,6,7,8\n')
-  with pytest.raises(ValueError, match=f'a_0: image {missing} is missing; add'):
+  message = f'a_0, result row {missing + 1}: image {missing} of a_0 is missing'
+  with pytest.raises(ValueError, match=message):
     layouts.read('trackingnet', tmp_path)
   name = 'test/GOT-10k_Test_000001'
   write_images(tmp_path / name, {*range(1, 12)} - {missing + 1})
   write_text(tmp_path / name / 'groundtruth.txt', '5,6,7,8\n')
-  with pytest.raises(ValueError, match=f'image {missing + 1} is missing; add'):
+  message = f'row {missing + 1}: image {missing + 1} of GOT-10k_Test_000001 is'
+  with pytest.raises(ValueError, match=message):
     layouts.read('got10k_test', tmp_path)
 
 
@@ -73,7 +75,7 @@ def test_a_row_belongs_to_the_image_of_its_number(tmp_path, layout, missing):
   (sequence,) = layouts.read(layout, tmp_path)
   assert stems(sequence) == [f'{number:04d}' for number in range(1, 9)]
   (folder / f'{missing:04d}.jpg').unlink()
-  message = f'image {missing}, which is|row {missing}: image of frame {missing}'
+  message = f'row {missing}: image (of frame )?{missing} '
   with pytest.raises(ValueError, match=message):
     layouts.read(layout, tmp_path)
 
@@ -85,7 +87,7 @@ def test_nfs_drops_only_a_last_row_without_an_image(tmp_path):
   assert stems(sequence)[-1] == '0007'
   (folder / '0003.jpg').unlink()
   write_images(folder, [8])
-  with pytest.raises(ValueError, match=r'a.txt row 3: .* image 3, which is'):
+  with pytest.raises(ValueError, match=r'a.txt row 3: image 3 of a is missing'):
     layouts.read('nfs30', tmp_path)
 
 
@@ -96,7 +98,7 @@ def test_a_part_of_a_uav_video_without_an_image_is_refused(tmp_path):
     if name.startswith('bird1_'):
       file = tmp_path / 'anno' / 'UAV123' / f'{name}.txt'
       write_text(file, rows(last - first + 1))
-  message = r'bird1_2.txt row 226: bird1_2 has a row for image 1000, which is'
+  message = r'bird1_2.txt row 226: image 1000 of bird1_2 is missing'
   with pytest.raises(ValueError, match=message):
     layouts.read('uav123', tmp_path)
 

@@ -12,7 +12,7 @@ import pytest
 
 from acm_jax.datasets import videos
 from acm_jax.datasets.live import Newest
-from acm_jax.datasets.video_files import VideoFile, to_rgb
+from acm_jax.datasets.video_files import Stream, open_address, to_rgb
 from tests.datasets.stamped_videos import stamp, stamped
 
 # Longest wait for what arrives at once, s.
@@ -143,9 +143,9 @@ def test_a_slow_tracker_lags_less_than_two_frames_behind_a_stream(
 ):
   # The first frames serve to recognise the format.
   server.tick(64)
-  stream = VideoFile(server.address, 'stream')
-  assert stream.live
-  newest = Newest(stream.pictures(), 'stream')
+  stream = open_address(server.address, 'stream')
+  assert isinstance(stream, Stream)
+  newest = Newest(stream.pictures, 'stream')
   arrivals = iter(newest)
   numbers = [next(arrivals).number]
   for _ in range(20):

@@ -5,7 +5,9 @@ import json
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from acm_jax.datasets import trees
 from data_pipelines.builders import dummy_data
 from tests.datasets.dummy_sets import boxes, read
 
@@ -30,6 +32,20 @@ def test_crowds_of_coco_are_not_visible(write_set):
 def test_tracks_of_coco_have_the_names_of_classes(write_set):
   tracks = read('coco', write_set('coco')).values()
   assert [track.category for track in tracks] == ['cat', 'dog', 'cat', 'cat']
+
+
+def test_still_images_are_read_without_warnings(write_set, caplog):
+  root = write_set('coco')
+  images = sorted((root / 'train2017').glob('*.jpg'))
+  turned = Image.open(images[0])
+  turned.getexif()[0x112] = 6
+  turned.save(images[0], exif=turned.getexif())
+  for path in images[1:]:
+    deep = np.uint16([[0, 9], [999, 2000]])
+    path.write_bytes(cv2.imencode('.png', deep)[1].tobytes())
+  for track in read('coco', root).values():
+    track.image(0)
+  assert not caplog.records
 
 
 @pytest.mark.parametrize('text', ['{', '{"images": []}'])
@@ -125,6 +141,18 @@ def test_a_crop_of_another_size_is_named(write_set):
   (root / CROP).write_bytes(dummy_data.image(0))
   with pytest.raises(ValueError, match=r'00.x.jpg: has 48x32 px, not 511'):
     read('crop511', root)['a/v1.00'].image(1)
+
+
+def test_a_crop_is_read_once(write_set, monkeypatch):
+  track = read('crop511', write_set('crop511'))['a/v1.00']
+  names, read_file = [], trees.Folder.read
+  monkeypatch.setattr(
+    trees.Folder,
+    'read',
+    lambda tree, name: names.append(name) or read_file(tree, name),
+  )
+  track.image(1)
+  assert names == [track.files[1]]
 
 
 def test_bytes_after_the_end_of_a_crop_are_dropped(write_set):

@@ -1,8 +1,10 @@
 """Video files: numbers and times of frames, also in damaged files."""
 
+import contextlib
 import struct
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -181,3 +183,22 @@ def test_a_file_with_only_sound_is_refused(tmp_path):
     container.mux(stream.encode())
   with pytest.raises(ValueError, match=r'a\.mp4: cannot be decoded as a video'):
     videos.open_video(str(tmp_path / 'a.mp4'))
+
+
+@pytest.mark.parametrize('name', ['a.mp4', 'a.avi', 'a.mkv'])
+def test_libraries_write_nothing_about_a_video(tmp_path, name, capfd):
+  path = tmp_path / name
+  code = cv2.VideoWriter_fourcc(*('MJPG' if name == 'a.avi' else 'mp4v'))
+  writer = cv2.VideoWriter(str(path), code, 15, (64, 48))
+  rng = np.random.default_rng(0)
+  for _ in range(12):
+    writer.write(rng.integers(0, 256, (48, 64, 3), np.uint8))
+  writer.release()
+  data = bytearray(path.read_bytes())
+  for position in range(2000, len(data) - 2000, 97):
+    data[position] ^= 0xFF
+  path.write_bytes(data)
+  capfd.readouterr()
+  with contextlib.suppress(ValueError):
+    list(videos.open_video(str(path)).frames)
+  assert ''.join(capfd.readouterr()) == ''

@@ -7,8 +7,8 @@ import types
 import numpy as np
 import pytest
 
+from acm_jax.datasets import image_files
 from acm_jax.host import extras, staging
-from acm_jax.host.images import write_image
 from acm_jax.host.staging import FullDiskError, replacing, staged
 
 
@@ -42,7 +42,7 @@ def test_a_full_disk_in_a_staged_folder_names_the_file_by_its_final_path(
 ):
   def write():
     with staged(tmp_path / 'out') as folder:
-      write_image(folder / 'a.png', noise)
+      image_files.write(folder / 'a.png', noise)
 
   noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
   with limit_file_size(1000), pytest.raises(FullDiskError) as caught:
@@ -109,4 +109,4 @@ def test_an_additional_file_that_fails_is_a_warning(tmp_path, caplog):
 def test_an_image_of_an_unknown_format_is_named(tmp_path):
   path = tmp_path / 'a.xyz'
   with pytest.raises(RuntimeError, match=r'a\.xyz.*choose another suffix'):
-    write_image(path, np.zeros((4, 4, 3), np.uint8))
+    image_files.write(path, np.zeros((4, 4, 3), np.uint8))

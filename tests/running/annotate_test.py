@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from acm_jax.datasets import image_files
 from acm_jax.datasets.video_files import Frame
 from acm_jax.datasets.videos import Video
 from acm_jax.host.staging import FullDiskError
-from acm_jax.running import annotate, drawing, video_writer
+from acm_jax.running import annotate, video_writer
 from acm_jax.running.pictures import _Sample
 from acm_jax.tracking.engine import Programs
 from acm_jax.tracking.video_tracker import Result, VideoTracker
@@ -105,7 +106,7 @@ def test_earlier_results_are_only_replaced_on_request(run, tmp_path, name):
   ('part', 'lost'),
   [
     ((video_writer.VideoWriter, 'write'), 'tracked.mp4'),
-    ((drawing, 'write_image'), 'tracked.png'),
+    ((image_files, 'write'), 'tracked.png'),
   ],
   ids=['video', 'sheet'],
 )

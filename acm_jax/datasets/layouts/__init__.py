@@ -10,6 +10,7 @@ UAV123 (ECCV 2016), NfS (arXiv:1703.05884), TColor-128 (TIP 2015) and TinyTLP
 described in `sources`, because trackers are also trained on these data sets.
 """
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def read(layout: str, root: Path) -> list[Sequence]:
 
 def _meant(layout: str, root: Path) -> str:
   """Returns advice to give another folder than `root`, or an empty text."""
-  read = LAYOUTS[layout]
+  # The folder that is meant is read again.
+  read = functools.cache(LAYOUTS[layout])
   meant = nearby.find(root, lambda folder: bool(read(folder)))
   if meant is None:
     return ''

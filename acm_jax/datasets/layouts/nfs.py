@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from acm_jax.datasets import images, sequences
+from acm_jax.datasets import image_names, sequences
 from acm_jax.datasets.layouts.files import folders_with
 from acm_jax.datasets.sequences import Sequence
 from acm_jax.host import text_files
@@ -46,10 +46,10 @@ def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
           'ymin, xmax, ymax'
         ) from None
       rows.append([x1, y1, x2 - x1, y2 - y1])
-    numbered = images.numbered_folder(folder / rate / folder.name)
+    numbered = image_names.numbered_folder(folder / rate / folder.name)
     boxes = np.reshape(rows[::step], (-1, 4))
     if len(boxes) == len(numbered) + 1:
       boxes = boxes[:-1]
-    frames = images.of_rows(numbered, len(boxes), folder.name, str(file))
+    frames = image_names.of_rows(numbered, len(boxes), folder.name, str(file))
     found.append(sequences.make(folder.name, frames, boxes, source=file))
   return found

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from acm_jax.datasets import images, sequences
+from acm_jax.datasets import image_names, sequences
 from acm_jax.datasets.layouts.files import folders_with
 from acm_jax.datasets.sequences import Sequence
 from acm_jax.host import listing, text_files
@@ -55,7 +55,7 @@ def otb(root: Path) -> list[Sequence]:
         f'{folder / "groundtruth_rect.txt"}: no such annotation file; add it '
         'to the folder'
       )
-    numbered = images.numbered_folder(folder / 'img')
+    numbered = image_names.numbered_folder(folder / 'img')
     first = _OTB_FIRST.get(folder.name)
     for file in files:
       target = file.stem.removeprefix('groundtruth_rect').replace('.', '-')
@@ -67,7 +67,7 @@ def otb(root: Path) -> list[Sequence]:
           continue
         name = folder.name
       boxes = _from_first(sequences.read_boxes(file, first_pixel=1), name, file)
-      frames = images.of_rows(numbered, len(boxes), name, str(file), first)
+      frames = image_names.of_rows(numbered, len(boxes), name, str(file), first)
       attributes = _attributes(folder / 'attrs.txt')
       found.append(
         sequences.make(name, frames, boxes, file, attributes=attributes)

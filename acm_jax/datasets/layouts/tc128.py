@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from acm_jax.datasets import images, sequences
+from acm_jax.datasets import image_names, sequences
 from acm_jax.datasets.layouts.files import folders_with
 from acm_jax.datasets.sequences import Sequence
 
@@ -27,12 +27,14 @@ def tc128(root: Path) -> list[Sequence]:
         f'image, not {numbers[:2]}'
       )
     first, last = map(int, numbers[0])
-    numbered = images.numbered_folder(folder / 'img')
+    numbered = image_names.numbered_folder(folder / 'img')
     if len(boxes) > last - first + 1:
       raise ValueError(
         f'{file}: {len(boxes)} rows, but {span.name} has images {first} to '
         f'{last}; download the files again'
       )
-    frames = images.of_rows(numbered, len(boxes), folder.name, str(file), first)
+    frames = image_names.of_rows(
+      numbered, len(boxes), folder.name, str(file), first
+    )
     found.append(sequences.make(folder.name, frames, boxes, source=file))
   return found

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from acm_jax.datasets import images, sequences
+from acm_jax.datasets import image_names, sequences
 from acm_jax.datasets.layouts.files import folders_with
 from acm_jax.datasets.sequences import Sequence
 
@@ -19,7 +19,7 @@ def tinytlp(root: Path) -> list[Sequence]:
   for folder in folders_with(root, 'img'):
     file = folder / 'groundtruth_rect.txt'
     rows = np.reshape(sequences.read_rows(file, (6,)), (-1, 6))
-    numbered = images.numbered_folder(folder / 'img')
+    numbered = image_names.numbered_folder(folder / 'img')
     for row, number in enumerate(rows[:, 0], 1):
       if number not in numbered:
         raise ValueError(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from etils import epath
 
-from acm_jax.datasets import images, sequences, sources, tables, trees
+from acm_jax.datasets import image_names, sequences, sources, tables, trees
 from acm_jax.datasets.sequences import Sequence
 from acm_jax.datasets.sources import got10k as got10k_source
 from acm_jax.datasets.sources import lasot as lasot_source
@@ -97,14 +97,11 @@ def _first_box_known(
     first_pixel: Coordinate that the file gives to the first pixel, 0 or 1.
     first: Number of the first image.
   """
-  numbered = images.numbered_folder(folder)
-  expected = range(min(first, *numbered), max(numbered) + 1)
-  if missing := sorted(set(expected) - numbered.keys()):
-    raise ValueError(
-      f'{folder}: image {missing[0]} is missing; add the image, because a '
-      'result has a row for every image'
-    )
-  frames = [numbered[number] for number in expected]
+  numbered = image_names.numbered_folder(folder)
+  begin = min(first, *numbered)
+  # A result has a row for every image.
+  rows, where = max(numbered) - begin + 1, f'{folder}, result'
+  frames = image_names.of_rows(numbered, rows, name, where, begin)
   boxes = np.full((len(frames), 4), np.nan, np.float32)
   boxes[0] = sequences.read_boxes(file, first_pixel)[0]
   return sequences.make(name, frames, boxes, source=file)

@@ -1,9 +1,13 @@
 """UAV123, UAV20L and UAV123 at 10 frames per second."""
 
+import functools
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from acm_jax.datasets import images, sequences, tables
+import numpy as np
+
+from acm_jax.datasets import image_names, sequences, tables
 from acm_jax.datasets.sequences import Sequence
 from acm_jax.host import listing
 
@@ -47,6 +51,8 @@ def uav20l(root: Path) -> list[Sequence]:
 
 def _uav(root: Path, table: str, annotations: str) -> list[Sequence]:
   found = []
+  # Several sequences share a folder.
+  numbered = functools.cache(image_names.numbered_folder)
   for name, part in tables.parts(table).items():
     folder = root / 'data_seq' / 'UAV123' / part.folder
     if folder.is_dir():
@@ -57,14 +63,24 @@ def _uav(root: Path, table: str, annotations: str) -> list[Sequence]:
           f'{file}: {len(boxes)} rows, but {name} has images {part.first} to '
           f'{part.last}; download the file again'
         )
-      frames = images.of_rows(
-        images.numbered_folder(folder), len(boxes), name, str(file), part.first
-      )
-      attributes = _attributes(file)
-      found.append(
-        sequences.make(name, frames, boxes, file, attributes=attributes)
-      )
+      found.append(_sequence(file, boxes, numbered(folder), part.first))
   return found
+
+
+def _sequence(
+  file: Path, boxes: np.ndarray, images: Mapping[int, Path], first: int | None
+) -> Sequence:
+  """Makes the sequence that an annotation file is named after.
+
+  Args:
+    file: Annotation file.
+    boxes: Rows of the file.
+    images: Dictionary from numbers to the images of the video.
+    first: Number of the image of the first row, as in `image_names.of_rows`.
+  """
+  frames = image_names.of_rows(images, len(boxes), file.stem, str(file), first)
+  attributes = _attributes(file)
+  return sequences.make(file.stem, frames, boxes, file, attributes=attributes)
 
 
 def _attributes(boxes: Path) -> list[str]:
@@ -97,17 +113,13 @@ def uav123_10fps(root: Path) -> list[Sequence]:
   videos = root / 'data_seq' / 'UAV123_10fps'
   annotations = root / 'anno' / 'UAV123_10fps'
   found = []
+  # Several sequences share a folder.
+  numbered = functools.cache(image_names.numbered_folder)
   for file in listing.find(annotations, '*.txt'):
     folder, first = _folder_and_first(videos, file)
     if folder.is_dir():
       boxes = sequences.read_boxes(file, first_pixel=1)
-      frames = images.of_rows(
-        images.numbered_folder(folder), len(boxes), file.stem, str(file), first
-      )
-      attributes = _attributes(file)
-      found.append(
-        sequences.make(file.stem, frames, boxes, file, attributes=attributes)
-      )
+      found.append(_sequence(file, boxes, numbered(folder), first))
   return found
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from acm_jax.datasets import images, sequences
+from acm_jax.datasets import image_names, sequences
 from acm_jax.datasets.sequences import Sequence
 from acm_jax.host import text_files
 
@@ -17,14 +17,14 @@ class Regions(NamedTuple):
   Attributes:
     region: Annotated region in each frame, px, 0-based: x, y, w, h, or x and y
       of four corners.
-    first: Path of the first image.
+    images: Dictionary from numbers to images, ascending.
     anchors: Dictionary from anchors, which are the indices of the frames at
       which trackers are started, to the direction of tracking: 1 forward, -1
       backward. Empty before VOT2020.
   """
 
   region: tuple[np.ndarray, ...]
-  first: Path
+  images: Mapping[int, Path]
   anchors: Mapping[int, int]
 
 
@@ -34,8 +34,8 @@ def vot(root: Path) -> list[Sequence]:
   for name, annotation in regions(root).items():
     boxes = np.stack([region_box(region) for region in annotation.region])
     file = root / name / 'groundtruth.txt'
-    numbered = images.numbered_folder(annotation.first.parent)
-    frames = images.of_rows(numbered, len(boxes), name, str(file))
+    images = annotation.images
+    frames = image_names.of_rows(images, len(boxes), name, str(file))
     found.append(sequences.make(name, frames, boxes, source=file))
   return found
 
@@ -64,10 +64,9 @@ def regions(root: Path) -> dict[str, Regions]:
     rows = sequences.read_rows(file, (4, 8))
     if not rows:
       raise ValueError(f'{file}: contains no regions; give one per row')
-    numbered = images.numbered_folder(frames)
     found[name] = Regions(
       tuple(map(np.array, rows)),
-      images.of_rows(numbered, 1, name, str(file))[0],
+      image_names.numbered_folder(frames),
       _anchors(folder / 'anchor.value', len(rows)),
     )
   return found

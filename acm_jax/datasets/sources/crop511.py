@@ -78,16 +78,13 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
 def _crop(tree: Tree, files: tuple[str, ...], i: int) -> bytes:
   """Reads the JPEG of frame i, and checks its format and size."""
   file = source.File(tree, files[i])
-  data, where = file.read_bytes(), str(file)
-  height, width = image_files.size(file)
+  data, (height, width) = image_files.jpeg(file)
   if (height, width) != (crops.CROP_SIZE, crops.CROP_SIZE):
     raise ValueError(
-      f'{where}: has {width}x{height} px, not {crops.CROP_SIZE} px per side; '
+      f'{file}: has {width}x{height} px, not {crops.CROP_SIZE} px per side; '
       'cut the crops again'
     )
-  if not data.startswith(b'\xff\xd8'):
-    raise ValueError(f'{where}: not a JPEG; convert it')
-  return image_files.whole_jpeg(data, where)
+  return data
 
 
 def _size(row: list, where: str) -> np.ndarray:

@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from acm_jax.datasets import image_files
 from acm_jax.datasets.sources import source
 from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.datasets.track import Track
 from acm_jax.datasets.trees import Tree, find, join
-from acm_jax.host import quiet
 
 
 def units(tree: Tree) -> Iterator[Unit]:
@@ -81,15 +81,9 @@ def masks(tree: Tree, name: str) -> dict[int, UInt8[np.ndarray, 'h w']]:
     OSError: The file does not exist.
     ValueError: The file cannot be decoded.
   """
-  data = np.frombuffer(tree.read(name), np.uint8)
-  with quiet.opencv():
-    index = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
-  if index is None:
-    raise ValueError(
-      f'{tree.where(name)}: cannot be decoded; replace it with an intact copy'
-    )
+  index = image_files.stored(source.File(tree, name))
   if index.ndim == 3:
-    index = _palette_index(index[..., 2::-1])
+    index = _palette_index(index[..., ::-1])
   return {
     int(number): (index == number).astype(np.uint8)
     for number in np.unique(index)

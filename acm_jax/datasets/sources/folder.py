@@ -9,13 +9,19 @@ in the names count the images one by one. In training, distances within a pair
 are numbers of images.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
-from acm_jax.datasets import images
+import numpy as np
+from jaxtyping import Bool, Float
+
+from acm_jax.datasets import image_files, image_names
+from acm_jax.datasets.image_files import Rgb
 from acm_jax.datasets.sources import source
 from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.datasets.track import Track
 from acm_jax.datasets.trees import Tree, join
+from acm_jax.host.staging import naming
 
 
 def units(tree: Tree) -> Iterator[Unit]:
@@ -32,34 +38,50 @@ def units(tree: Tree) -> Iterator[Unit]:
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the single target of a sequence."""
   rows, folder = join(unit.name, 'groundtruth.txt'), join(unit.name, 'img')
-  names = images.in_order(tree.files(folder), tree.where(folder))
+  names = image_names.in_order(tree.files(folder), tree.where(folder))
+  files = {i: join(folder, name) for i, name in enumerate(names)}
   box_xywh, where = source.boxes(tree, rows), tree.where(rows)
-  if len(names) > len(box_xywh):
-    _check_counted(tree, unit.name, names, len(box_xywh), where)
-  return [
-    source.track(
-      tree,
-      unit.name,
-      {i: join(folder, name) for i, name in enumerate(names)},
-      box_xywh,
-      where,
-      source.marks(tree, join(unit.name, 'absent.txt')),
-    )
-  ]
+  if len(files) > len(box_xywh):
+    # Only numbers in the names can tell which images have no row.
+    if not image_names.counts(names):
+      raise ValueError(
+        f'{where}: {len(box_xywh)} rows for {len(files)} images, whose names '
+        'do not count one by one, so that the images of the rows are unknown; '
+        'give each image a row, or remove the images without one'
+      )
+    files = source.numbered(tree, folder)
+  absent = source.marks(tree, join(unit.name, 'absent.txt'))
+  return [source.track(tree, unit.name, files, box_xywh, where, absent)]
 
 
-def _check_counted(
-  tree: Tree, sequence: str, names: list[str], rows: int, where: str
+def write(
+  sequence: Path,
+  images: Mapping[int, Rgb],
+  box_xywh: Float[np.ndarray, 'n 4'],
+  absent: Bool[np.ndarray, 'n'],
+  write_image: Callable[[Path, Rgb], None] = image_files.write,
 ) -> None:
-  """Raises ValueError if the images do not show which ones have no row."""
-  if not images.counts(names):
-    raise ValueError(
-      f'{where}: {rows} rows for {len(names)} images, whose names do not count '
-      'one by one, so that the images of the rows are unknown; give each image '
-      'a row, or remove the images without one'
-    )
-  numbered = source.numbered(tree, join(sequence, 'img'))
-  images.of_rows(numbered, rows, sequence, where, min(numbered))
+  """Writes a sequence that `tracks` can read.
+
+  Args:
+    sequence: Folder of the sequence; must not exist.
+    images: Dictionary from numbers, ascending, to the images of the rows.
+    box_xywh: Box in each image, px, 0-based; NaN where none is known.
+    absent: Whether the target is absent, for each image.
+    write_image: Function that writes an image to a path.
+
+  Raises:
+    OSError: A file cannot be written.
+  """
+  (sequence / 'img').mkdir(parents=True)
+  for number, image in images.items():
+    write_image(sequence / 'img' / f'{number:06d}.jpg', image)
+  for name, rows, form in (
+    ('groundtruth.txt', box_xywh, '%.2f'),
+    ('absent.txt', absent, '%d'),
+  ):
+    with naming(sequence / name):
+      np.savetxt(sequence / name, rows, form, ',')
 
 
 SOURCE = Source(units, tracks, per_shard=8, gap=100)

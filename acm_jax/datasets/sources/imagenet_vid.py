@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from acm_jax.datasets import images
+from acm_jax.datasets import image_names
 from acm_jax.datasets.sources import pascal, source
 from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.datasets.track import Track
@@ -55,7 +55,7 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
     for stem, dot, suffix in (f.rpartition('.') for f in tree.files(folder))
     if dot + suffix == '.xml'
   ]
-  numbered = images.numbered(names, tree.where(folder)) if names else {}
+  numbered = image_names.numbered(names, tree.where(folder)) if names else {}
   targets: dict[str, list[_Frame]] = collections.defaultdict(list)
   for number, name in numbered.items():
     image = join(root, 'Data/VID/train', unit.name, name)

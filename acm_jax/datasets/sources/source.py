@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from acm_jax.datasets import image_files, images, sequences
+from acm_jax.datasets import image_files, image_names, sequences
 from acm_jax.datasets.track import Track
 from acm_jax.datasets.trees import Tree, join
 
@@ -84,7 +84,7 @@ def track(
   # images: the images of frames that were not annotated may be missing.
   if first is not None or len(files) != rows:
     begin = numbers[0] if first is None else first
-    found = images.of_rows(files, rows, name, where, begin)
+    found = image_names.of_rows(files, rows, name, where, begin)
     numbers = range(begin, begin + rows)
   if absent is not None and len(absent) != rows:
     raise ValueError(
@@ -133,25 +133,30 @@ class File(NamedTuple):
     return self.tree.read(self.name)
 
 
-def _image(tree: Tree, files: tuple[str, ...], i: int):
-  return image(tree, files[i], files[0])
+def _image(
+  tree: Tree, files: tuple[str, ...], i: int
+) -> UInt8[np.ndarray, 'h w 3']:
+  return image(tree, files[i], files[0] if len(files) > 1 else None)
 
 
 # Cached because the targets of one image are read one after the other.
 @functools.lru_cache(maxsize=1)
-def image(tree: Tree, name: str, first: str) -> UInt8[np.ndarray, 'h w 3']:
-  """Reads an RGB image of a sequence; see `image_files.Reader`.
+def image(
+  tree: Tree, name: str, first: str | None
+) -> UInt8[np.ndarray, 'h w 3']:
+  """Reads an RGB image; see `image_files`.
 
   Args:
     tree: Folder or archive that contains the image.
     name: Name of the image.
-    first: Name of the first image of the sequence.
+    first: Name of the first image of the sequence; None for a still image.
 
   Raises:
     OSError: A file does not exist.
     ValueError: A file cannot be decoded.
   """
-  return _reader(tree, first)(File(tree, name))
+  read = image_files.read if first is None else _reader(tree, first)
+  return read(File(tree, name))
 
 
 # Cached because the images of one sequence are read one after the other.
@@ -229,12 +234,13 @@ def labels(tree: Tree, name: str, frames: int) -> Bool[np.ndarray, 'n']:
 def numbered(tree: Tree, folder: str) -> dict[int, str]:
   """Returns a dictionary from frame numbers to the image files of a folder.
 
-  The dictionary is in ascending order of frame numbers; see `images.numbered`.
+  The dictionary is in ascending order of frame numbers; see
+  `image_names.numbered`.
 
   Raises:
     ValueError: The folder has no images, or an image has no number of its own.
   """
-  found = images.numbered(tree.files(folder), tree.where(folder))
+  found = image_names.numbered(tree.files(folder), tree.where(folder))
   return {number: join(folder, name) for number, name in found.items()}
 
 

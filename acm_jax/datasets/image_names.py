@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 
 from absl import logging
 
-from acm_jax.host.listing import is_hidden
+from acm_jax.host import listing
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 
@@ -49,7 +49,7 @@ class _Name(NamedTuple):
 
 def is_image(name: str) -> bool:
   """Returns whether a file has the suffix of an image and is not hidden."""
-  return name.lower().endswith(SUFFIXES) and not is_hidden(name)
+  return name.lower().endswith(SUFFIXES) and not listing.is_hidden(name)
 
 
 def of_folder(folder: Path) -> list[Path]:
@@ -71,6 +71,29 @@ def numbered_folder(folder: Path) -> dict[int, Path]:
   """
   found = numbered(_listed(folder), str(folder))
   return {number: folder / name for number, name in found.items()}
+
+
+def photographs(folder: Path, pattern: str) -> list[Path]:
+  """Returns the images of a folder that belong to no sequence, sorted by path.
+
+  Args:
+    folder: Folder of photographs.
+    pattern: Pattern of `Path.glob`: `*`, or `**/*` to search subfolders, too.
+
+  Raises:
+    FileNotFoundError: The folder does not exist.
+    ValueError: The folder has no images.
+  """
+  if not folder.is_dir():
+    raise FileNotFoundError(
+      f'{folder}: no such folder of photographs; name an existing one'
+    )
+  found = [p for p in listing.find(folder, pattern) if is_image(p.name)]
+  if not found:
+    raise ValueError(
+      f'{folder}: no images match {pattern}; name another folder'
+    )
+  return found
 
 
 def _listed(folder: Path) -> list[str]:
@@ -202,8 +225,7 @@ def of_rows(
         'missing images'
       )
     raise ValueError(
-      f'{where} row {row}: {name} has a row for image {number}, which is '
-      'missing; add the image'
+      f'{where} row {row}: image {number} of {name} is missing; add the image'
     )
   return [files[number] for number in range(first, first + rows)]
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from acm_jax.datasets import images
+from acm_jax.datasets import image_names
 
 # Names in the order in which they were taken.
 ORDERED = {
@@ -41,7 +41,7 @@ def test_images_are_in_natural_order(tmp_path, kind):
     (tmp_path / name).touch()
   (tmp_path / '.ipynb_checkpoints').mkdir()
   (tmp_path / 'folder.jpg').mkdir()
-  found = images.of_folder(tmp_path)
+  found = image_names.of_folder(tmp_path)
   assert [path.name for path in found] == ORDERED[kind]
 
 
@@ -58,21 +58,21 @@ def test_images_are_in_natural_order(tmp_path, kind):
 )
 def test_images_of_unknown_order_are_refused(names, message):
   with pytest.raises(ValueError, match=f'clip(/|: ){message}'):
-    images.in_order(names, 'clip')
+    image_names.in_order(names, 'clip')
 
 
 def test_a_missing_folder_of_images_is_refused(tmp_path):
   with pytest.raises(FileNotFoundError, match='a: no such folder of frames'):
-    images.of_folder(tmp_path / 'a')
+    image_names.of_folder(tmp_path / 'a')
 
 
 @pytest.mark.parametrize('kind', ORDERED)
 def test_an_order_that_is_not_obvious_is_logged_once(caplog, monkeypatch, kind):
-  monkeypatch.setattr(images, '_logged', set())
+  monkeypatch.setattr(image_names, '_logged', set())
   obvious = {'padded', 'unpadded', 'text after', 'of a total', 'in brackets'}
   obvious |= {'a size after', 'a counter within a second', 'microseconds'}
   for folder in ('one', 'two'):
-    images.in_order(ORDERED[kind], folder)
+    image_names.in_order(ORDERED[kind], folder)
   assert len(caplog.records) == (kind not in obvious)
   for record in caplog.records:
     message = record.getMessage()
@@ -92,7 +92,7 @@ def test_an_order_that_is_not_obvious_is_logged_once(caplog, monkeypatch, kind):
   ],
 )
 def test_the_number_of_an_image_is_the_one_that_changes(names, numbers):
-  assert list(images.numbered(names, 'img')) == numbers
+  assert list(image_names.numbered(names, 'img')) == numbers
 
 
 @pytest.mark.parametrize(
@@ -106,17 +106,17 @@ def test_the_number_of_an_image_is_the_one_that_changes(names, numbers):
 )
 def test_images_without_numbers_of_their_own_are_refused(names, message):
   with pytest.raises(ValueError, match=message):
-    images.numbered(names, 'img')
+    image_names.numbered(names, 'img')
 
 
 def test_each_row_has_the_image_of_its_number():
   files = {number: f'{number}.jpg' for number in (1, 2, 4, 5)}
-  assert images.of_rows(files, 2, 'a', 'gt.txt') == ['1.jpg', '2.jpg']
-  assert images.of_rows(files, 2, 'a', 'gt.txt', 4) == ['4.jpg', '5.jpg']
-  with pytest.raises(
-    ValueError, match=r'gt.txt row 3: a has .* image 3, which'
-  ):
-    images.of_rows(files, 4, 'a', 'gt.txt')
+  assert image_names.of_rows(files, 2, 'a', 'gt.txt') == ['1.jpg', '2.jpg']
+  assert image_names.of_rows(files, 2, 'a', 'gt.txt', 4) == ['4.jpg', '5.jpg']
+  with pytest.raises(ValueError, match=r'gt.txt row 3: image 3 of a is miss'):
+    image_names.of_rows(files, 4, 'a', 'gt.txt')
   with pytest.raises(ValueError, match=r'gt.txt: 3 rows, but a has only 2 fr'):
-    images.of_rows(files, 3, 'a', 'gt.txt', 4)
-  assert images.of_rows({0: '0.jpg', 1: '1.jpg'}, 1, 'a', 'gt.txt') == ['0.jpg']
+    image_names.of_rows(files, 3, 'a', 'gt.txt', 4)
+  assert image_names.of_rows({0: '0.jpg', 1: '1.jpg'}, 1, 'a', 'gt.txt') == [
+    '0.jpg'
+  ]
