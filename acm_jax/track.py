@@ -56,12 +56,6 @@ def main(values: flags.FlagValues) -> None:
   boxes_xywh = np.array([_parse_box(box) for box in values.box], np.float32)
   out = Path(values.out)
   video_out = Path(values.video_out or out / 'tracked.mp4')
-  read = Path(values.video)
-  if video_out.is_file() and read.is_file() and video_out.samefile(read):
-    raise ValueError(
-      f'{video_out}: is the video to track in; write another file, with '
-      '`video_out` or `out`'
-    )
   video = open_video(values.video)
   model = model_flags.load(values)
   # JAX is imported only now, so that the command says at once what it does.

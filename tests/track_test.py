@@ -142,14 +142,34 @@ def truncate(path):
   path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def test_an_invalid_frame_is_refused_and_leaves_no_file(
-  refuse, flags, sequences, tmp_path
+def test_a_damaged_image_is_left_out(
+  run_command, flags, sequences, tmp_path, caplog
 ):
   images = shutil.copytree(sequences / 'synthetic-0000' / 'img', tmp_path / 'v')
-  truncate(sorted(images.iterdir())[-1])
+  paths = sorted(images.iterdir())
+  for path in paths[2:4]:
+    truncate(path)
+  code, _, errors = run_command(track, *flags(video=images))
+  assert code == 0, errors
+  assert caplog.messages == [
+    f'2 of {len(paths)} images cannot be read and are left out; the first: '
+    f'{paths[2]}: cannot be decoded as an image; replace it with an intact copy'
+  ]
+  with (tmp_path / 'out' / 'boxes.csv').open() as file:
+    numbers = [int(row['frame']) for row in csv.DictReader(file)]
+  assert numbers == [i for i in range(len(paths)) if i not in (2, 3)]
+
+
+def test_a_damaged_first_image_is_refused(refuse, flags, sequences, tmp_path):
+  images = shutil.copytree(sequences / 'synthetic-0000' / 'img', tmp_path / 'v')
+  truncate(min(images.iterdir()))
   message = 'cannot be decoded as an image'
   refuse(track, *flags(video=images), message=message)
   assert not list((tmp_path / 'out').iterdir())
+
+
+def test_a_video_without_a_name_is_refused(refuse, flags):
+  refuse(track, *flags(video=''), message='--video is empty; give a file')
 
 
 def test_frames_may_change_their_size(run_command, flags, sequences, tmp_path):
@@ -257,11 +277,13 @@ def test_an_earlier_result_is_refused_and_replaced_with_overwrite(
 
 
 def test_the_video_to_track_in_is_never_replaced(refuse, flags, tmp_path):
-  movie = tmp_path / 'a.mp4'
-  movie.write_text('mine')
-  options = flags(video=movie, video_out=movie)
-  refuse(track, *options, '--overwrite', message='a.mp4: is the video to track')
-  assert movie.read_text() == 'mine'
+  movie = stamped_videos.write(tmp_path / 'a.mp4')
+  before = movie.read_bytes()
+  for video in (movie, tmp_path / '*.mp4'):
+    options = flags(video=video, video_out=movie)
+    message = 'a.mp4: is read as part of --video'
+    refuse(track, *options, '--overwrite', message=message)
+  assert movie.read_bytes() == before
 
 
 def test_missing_required_flags_are_named(refuse, flags):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from absl import logging
 from jaxtyping import UInt8
 
 from acm_jax.datasets import image_names
@@ -48,6 +49,7 @@ class Video:
       unknown before reading.
     live: Whether frames arrive in real time, without a known end.
     name: Name of the file without its suffix, or of the folder.
+    files: Files that the frames are read from.
   """
 
   frames: Iterator[Frame]
@@ -55,6 +57,7 @@ class Video:
   length: int | None
   live: bool = False
   name: str = ''
+  files: Sequence[Path] = ()
 
 
 def open_video(source: str) -> Video:
@@ -70,10 +73,12 @@ def open_video(source: str) -> Video:
 
   Raises:
     FileNotFoundError: There is no such path, or no name matches the pattern.
-    ValueError: The folder has no images, their order is unknown
-      (`image_names.in_order`), a pattern matches several videos, or no frame
-      can be read.
+    ValueError: `source` is empty, the folder has no images, their order is
+      unknown (`image_names.in_order`), a pattern matches several videos, or no
+      frame can be read.
   """
+  if not source.strip():
+    raise ValueError('`video` is empty; give a file, a folder or an address')
   path = Path(source)
   if path.is_dir():
     return _of_folder(path, image_names.of_folder(path))
@@ -112,7 +117,8 @@ def _of_file(path: Path) -> Video:
   # In a relative path, FFmpeg would take the part before a colon as a protocol.
   shown = str(path)
   opened = open_address(str(path.absolute()), shown)
-  return _decoded(opened, shown, path.stem)
+  video = _decoded(opened, shown, path.stem)
+  return dataclasses.replace(video, files=[path])
 
 
 def _decoded(opened: Recording | Stream, shown: str, name: str) -> Video:
@@ -133,13 +139,38 @@ def _of_folder(folder: Path, paths: Sequence[Path]) -> Video:
 
 
 def _of_images(paths: Sequence[Path], name: str) -> Video:
-  read = Reader(paths[0])
-  frames = (
-    # Images state no times.
-    Frame(read(path), number, math.nan)
-    for number, path in enumerate(paths)
+  return Video(
+    _read_images(paths), DEFAULT_FPS, len(paths), name=name, files=paths
   )
-  return Video(frames, DEFAULT_FPS, len(paths), name=name)
+
+
+def _read_images(paths: Sequence[Path]) -> Iterator[Frame]:
+  """Yields the images that can be decoded; warns of the others at the end.
+
+  Raises:
+    ValueError: The first image cannot be decoded.
+  """
+  read, damaged = Reader(paths[0]), []
+  try:
+    for number, path in enumerate(paths):
+      try:
+        image = read(path)
+      except ValueError as error:
+        # Targets are given by their boxes in the first image.
+        if number == 0:
+          raise
+        damaged.append(error)
+      else:
+        # Images state no times.
+        yield Frame(image, number, math.nan)
+  finally:
+    if damaged:
+      logging.warning(
+        '%d of %d images cannot be read and are left out; the first: %s',
+        len(damaged),
+        len(paths),
+        damaged[0],
+      )
 
 
 def _with_numbers(pattern: Path) -> list[Path]:

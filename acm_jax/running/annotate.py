@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -59,20 +60,16 @@ def annotate(
   Raises:
     FullDiskError: The disk is full; the error names the file that was not
       written. If it is not boxes.csv, then boxes.csv is complete.
-    ValueError: A file exists and `overwrite` is false, `video_out` has another
-      suffix, the video is empty, a frame is not RGB of uint8, or a box is not
-      finite, is less than a pixel wide or high, or lies outside the first
-      frame.
+    ValueError: A file exists and `overwrite` is false, is a folder, or is read
+      as part of the video; `out` is the folder of the video's images;
+      `video_out` has another suffix, the video is empty, a frame is not RGB of
+      uint8, or a box is not finite, is less than a pixel wide or high, or lies
+      outside the first frame.
     KeyboardInterrupt: The user interrupts before the first frame is tracked.
   """
   boxes, sheet = out / 'boxes.csv', out / 'tracked.png'
   check_suffix(video_out)
-  for path in (boxes, video_out, sheet):
-    if path.exists() and not overwrite:
-      raise ValueError(
-        f'{path}: already exists; choose another `out`, or set `overwrite` to '
-        'replace the results of an earlier run'
-      )
+  _check_free((boxes, video_out, sheet), video.files, overwrite=overwrite)
   out.mkdir(parents=True, exist_ok=True)
   video_out.parent.mkdir(parents=True, exist_ok=True)
   if video.live:
@@ -99,6 +96,34 @@ def annotate(
         if count == 0:
           raise
     return Annotated(count, [boxes, *pictures.finish()])
+
+
+def _check_free(
+  outputs: Sequence[Path], inputs: Sequence[Path], *, overwrite: bool
+) -> None:
+  """Checks that files can be written without a loss of other files."""
+  for path in outputs:
+    if path.is_dir():
+      raise ValueError(
+        f'{path}: is a folder, but a file is written there; choose another '
+        '`out` or `video_out`'
+      )
+    if path.exists() and any(map(path.samefile, filter(Path.exists, inputs))):
+      raise ValueError(
+        f'{path}: is read as part of `video`; write another file, with '
+        '`video_out` or `out`'
+      )
+    if path.exists() and not overwrite:
+      raise ValueError(
+        f'{path}: already exists; choose another `out`, or set `overwrite` to '
+        'replace the results of an earlier run'
+      )
+    # A written image would be a frame in the next run.
+    if len(inputs) > 1 and path.parent.resolve() == inputs[0].parent.resolve():
+      raise ValueError(
+        f'{path}: would be written next to the images of `video`; choose '
+        'another folder with `out` or `video_out`'
+      )
 
 
 def _write_rows(table: TextIO, frame: Frame, results: list[Result]) -> None:

@@ -36,9 +36,11 @@ class Failing(VideoTracker):
 def run(tmp_path):
   """Returns a function that annotates a video of nine frames."""
 
-  def run(count=9, error=None, image=IMAGE, name='tracked.mp4', **options):
+  def run(
+    count=9, error=None, image=IMAGE, name='tracked.mp4', files=(), **options
+  ):
     frames = (Frame(image, 2 * i, i / 5) for i in range(9))
-    video = Video(frames, 10.0, 9)
+    video = Video(frames, 10.0, 9, files=files)
     tracker = Failing(count, error or KeyboardInterrupt())
     return annotate.annotate(
       tracker, video, BOX, tmp_path, tmp_path / name, **options
@@ -97,6 +99,33 @@ def test_earlier_results_are_only_replaced_on_request(run, tmp_path, name):
   assert (tmp_path / name).read_text() == 'mine'
   assert len(run(overwrite=True).files) == 3
   assert b'mine' not in (tmp_path / name).read_bytes()
+
+
+@pytest.mark.parametrize('name', ['boxes.csv', 'tracked.mp4', 'tracked.png'])
+def test_a_file_that_is_read_is_never_replaced(run, tmp_path, name):
+  (tmp_path / name).write_text('mine')
+  link = tmp_path / 'link'
+  link.symlink_to(tmp_path / name)
+  message = f'{name}: is read as part of `video`'
+  with pytest.raises(ValueError, match=message):
+    run(overwrite=True, files=[link])
+  assert (tmp_path / name).read_text() == 'mine'
+
+
+def test_nothing_is_written_next_to_the_images_of_the_video(run, tmp_path):
+  images = [tmp_path / '1.png', tmp_path / '2.png']
+  with pytest.raises(ValueError, match='would be written next to the images'):
+    run(files=images)
+  assert len(run(files=images[:1]).files) == 3
+
+
+@pytest.mark.parametrize('name', ['boxes.csv', 'tracked.mp4', 'tracked.png'])
+def test_a_folder_in_place_of_a_file_is_found_before_tracking(
+  run, tmp_path, name
+):
+  (tmp_path / name).mkdir()
+  with pytest.raises(ValueError, match=f'{name}: is a folder'):
+    run(error=AssertionError('tracked'), overwrite=True)
 
 
 @pytest.mark.parametrize(
