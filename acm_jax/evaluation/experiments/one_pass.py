@@ -182,16 +182,17 @@ def _presence_path(path: Path, benchmark: Benchmark) -> Path:
 
 
 def _score(toolkit: Toolkit, rank: str, runs: Runs, truths: Truths) -> Outcome:
-  scores, short, long = {}, {}, {}
-  labelled = any(presence.hidden(truths[name]).any() for name in runs)
-  if rank in presence.FIGURES and not labelled:
+  if rank in presence.FIGURES and not any(
+    presence.hidden(truths[name]).any() for name in runs
+  ):
     raise ValueError(
       f'`protocol`={PRESENCE}: in no sequence is the target labelled absent; '
       'choose another protocol'
     )
+  scores, short, long = {}, {}, {}
   for name, own in runs.items():
     truth = truths[name]
-    each = [_one_run(toolkit, run, truth, labelled) for run in own]
+    each = [_one_run(toolkit, run, truth) for run in own]
     scores[name] = outcome.mean(each) if len(each) > 1 else each[0]
     rows = [len(run.region) for run in own]
     if min(rows) < truth.frames:
@@ -214,12 +215,8 @@ def _score(toolkit: Toolkit, rank: str, runs: Runs, truths: Truths) -> Outcome:
   return Outcome(toolkit.total(by_sequence), scores, redraw, short, long)
 
 
-def _one_run(
-  toolkit: Toolkit, run: Run, truth: Truth, labelled: bool
-) -> Scores:
+def _one_run(toolkit: Toolkit, run: Run, truth: Truth) -> Scores:
   scores = toolkit.score(_padded(run, truth.frames), truth)
-  if not labelled:
-    return scores
   figures = {**scores.figures, **presence.figures(run, truth)}
   return dataclasses.replace(scores, figures=figures)
 
