@@ -36,6 +36,8 @@ from acm_jax.host import listing
 
 # Scoring protocol with the scores of pysot that ranks by presence F1.
 PRESENCE = 'presence'
+# Toolkit that computes the scores of each scoring protocol.
+_TOOLKITS = {name: name for name in toolkits.TOOLKITS} | {PRESENCE: 'pysot'}
 
 
 class OnePass(Experiment):
@@ -65,7 +67,7 @@ class OnePass(Experiment):
       thresholds=metrics.NORMALIZED_THRESHOLDS,
     ),
   )
-  for_all = (*toolkits.TOOLKITS, PRESENCE)
+  for_all = tuple(_TOOLKITS)
   searchable = True
 
   def recognises(self, folder: Path) -> bool:
@@ -146,11 +148,10 @@ class OnePass(Experiment):
 
     `name` must be a key of `toolkits.TOOLKITS`, or `PRESENCE`.
     """
-    by_presence = name == PRESENCE
-    toolkit = toolkits.get('pysot' if by_presence else name, benchmark.name)
+    toolkit = toolkits.get(self.chosen(_TOOLKITS, name), benchmark.name)
     headings = toolkits.HEADINGS | toolkit.headings
     figures = {figure: Figure(heading) for figure, heading in headings.items()}
-    rank = 'presence_f1' if by_presence else 'success_auc'
+    rank = 'presence_f1' if name == PRESENCE else 'success_auc'
     return Analysis(
       functools.partial(_score, toolkit, rank),
       figures | presence.FIGURES,
