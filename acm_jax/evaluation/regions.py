@@ -9,11 +9,14 @@ pysot and vot-toolkit rasterise differently. The rules of each were found by
 experiment, from the overlaps that the toolkit returns for chosen regions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Num
+
+from acm_jax.evaluation.runs import Run
+from acm_jax.evaluation.truth import Truth
 
 
 def pysot_overlap(
@@ -95,6 +98,33 @@ def vot_toolkit_overlap(
     _clipped(_vot_toolkit_rows(a, origin), width, height),
     _clipped(_vot_toolkit_rows(b, origin), width, height),
   )
+
+
+def overlaps(
+  run: Run,
+  truth: Truth,
+  overlap: Callable[[np.ndarray, np.ndarray, tuple[int, int]], float],
+  without_regions: float,
+) -> Float[np.ndarray, 'n']:
+  """Returns the overlap in each frame of a run; 0 if only one has a region.
+
+  Args:
+    run: Run of the tracker.
+    truth: Ground truth of the sequence.
+    overlap: Function that computes the overlap of two regions, such as
+      `pysot_overlap`.
+    without_regions: Overlap in frames without a target, if the run has no
+      region either.
+  """
+  indices = run.start + run.step * np.arange(len(run.region))
+  visible = truth.visible[indices]
+  found = np.array([len(region) > 0 for region in run.region])
+  overlaps = np.where(visible | found, 0.0, without_regions)
+  for frame in np.flatnonzero(visible & found):
+    overlaps[frame] = overlap(
+      run.region[frame], truth.region[indices[frame]], truth.bounds
+    )
+  return overlaps
 
 
 class _Rows(NamedTuple):
