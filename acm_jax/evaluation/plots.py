@@ -119,8 +119,10 @@ def _attributes_figure(success, names, heading):
       {-1: 'right', 0: 'center', 1: 'left'}[int(np.sign(cosine))]
     )
   # The radial axis does not begin at 0, so that small differences are visible.
-  values = [value for each in success.values() for value in each.values()]
-  axes.set_ylim(max(min(values) - 0.1, 0), min(max(values) + 0.02, 1))
+  values = np.array([list(each.values()) for each in success.values()])
+  if not np.isnan(values).all():
+    low, high = np.nanmin(values), np.nanmax(values)
+    axes.set_ylim(max(low - 0.1, 0), min(high + 0.02, 1))
   _finish(figure, axes, 'Success by attribute', heading)
   return figure
 
@@ -143,7 +145,7 @@ def write_search(
     path: Path of the file.
   """
   figure = _figure(9.6, 4.2)
-  panels = figure.subplots(1, len(values), sharey=True)
+  (panels,) = figure.subplots(1, len(values), sharey=True, squeeze=False)
   for axes, (name, tried) in zip(panels, values.items(), strict=True):
     axes.plot(tried, success, 'o', color='0.6', markersize=4)
     for candidate, label, marker, color in (

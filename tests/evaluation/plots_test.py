@@ -45,3 +45,18 @@ def test_values_are_written_even_if_the_plots_cannot_be_drawn(
   ]
   assert caplog.text.count('not written (RuntimeError: no font)') == 3
   assert not list(tmp_path.glob('*.png'))
+
+
+def test_an_undefined_success_on_an_attribute_is_left_out(tmp_path, caplog):
+  success = {'occlusion': {'a': 0.5, 'b': np.nan}, 'blur': {'a': 0.4, 'b': 0.3}}
+  for name, values in (('some', success), ('all', {'blur': {'a': np.nan}})):
+    (tmp_path / name).mkdir()
+    plots.write_attributes(values, 'heading', tmp_path / name)
+    assert (tmp_path / name / 'attributes.png').stat().st_size
+  assert not caplog.text
+
+
+def test_a_search_of_one_hyper_parameter_is_plotted(tmp_path):
+  path = tmp_path / 'search.png'
+  plots.write_search({'size_lr': [0.1, 0.2]}, [0.6, 0.5], 1, 'heading', path)
+  assert path.stat().st_size
