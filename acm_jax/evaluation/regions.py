@@ -165,7 +165,8 @@ def _rasterised(corners, crossings=_crossings):
   """Rasterises a polygon with integer corners; does not round ends of rows."""
   x, y = corners.T
   rows = np.arange(y.min(), y.max() + 1)[:, None]
-  next_x, next_y = np.roll(x, -1), np.roll(y, -1)
+  # Joining slices is much faster than np.roll.
+  next_x, next_y = np.concatenate([corners[1:], corners[:1]]).T
   # One end of a horizontal edge suffices: the next edge has the other end.
   points = np.where(next_y == y, x, crossings(x, y, next_x, next_y, rows))
   crossed = (rows >= np.minimum(y, next_y)) & (rows <= np.maximum(y, next_y))
