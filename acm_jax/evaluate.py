@@ -138,7 +138,7 @@ def _check_calibration(values, task: Task, model: Model) -> None:
     raise ValueError(
       '`calibrate`: cannot be combined with `search`; leave one of them out'
     )
-  if benchmark.hidden or benchmark.experiment != 'one_pass':
+  if benchmark.hidden or not task.experiment.searchable:
     raise ValueError(
       f'{benchmark.name}: `calibrate` needs one-pass evaluation and public '
       'annotations; choose another `benchmark`, such as folder'

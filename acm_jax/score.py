@@ -19,16 +19,17 @@ from pathlib import Path
 from absl import flags
 
 from acm_jax.evaluation import archives, benchmarks, scoring, toolkits
+from acm_jax.evaluation.experiments.one_pass import PRESENCE, OnePass
 from acm_jax.host import command, names
 
 
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
-  known = ', '.join(benchmarks.BENCHMARKS)
+  known = benchmarks.BENCHMARKS
   flags.DEFINE_string(
     'benchmark',
     None,
-    f'Benchmark: {known}.',
+    f'Benchmark: {", ".join(known)}.',
     required=True,
     flag_values=values,
   )
@@ -60,12 +61,13 @@ def define(values: flags.FlagValues) -> None:
     'protocol',
     None,
     'Scoring protocol, which has the name of the toolkit whose rules it '
-    f'follows: {", ".join(toolkits.TOOLKITS)}; presence, which ranks by '
+    f'follows: {", ".join(toolkits.TOOLKITS)}; {PRESENCE}, which ranks by '
     "presence F1; or, for VOT's own experiments, vot_toolkit (default: the "
     "benchmark's own toolkit).",
     flag_values=values,
   )
-  protocols = (*toolkits.TOOLKITS, 'presence', 'vot_toolkit')
+  of_benchmarks = (benchmark.protocol for benchmark in known.values())
+  protocols = {*OnePass.for_all, *of_benchmarks}
   names.allow_spellings(values, 'protocol', protocols)
 
 

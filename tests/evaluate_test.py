@@ -94,24 +94,33 @@ def test_a_wide_search_is_used_and_part_of_the_name(tiny_run):
 def test_the_threshold_on_the_score_is_calibrated(
   run_command, flags, sequences, tmp_path
 ):
-  hidden = tmp_path / 'hidden'
-  shutil.copytree(sequences, hidden)
-  (hidden / 'synthetic-0000' / 'absent.txt').write_text('0\n0\n0\n1\n1\n0\n')
-  code, printed, errors = run_command(
-    evaluate, *flags(data_dir=hidden), '--calibrate'
+  def run(*argv, **changes):
+    code, printed, errors = run_command(evaluate, *flags(**changes), *argv)
+    assert code == 0, errors
+    return printed
+
+  # The target is where the model sees it, and hidden at the two lowest scores.
+  run()
+  ours = tmp_path / 'out' / 'folder' / 'tiny'
+  score, _ = np.loadtxt(
+    ours / 'presence' / 'synthetic-0000.txt', delimiter=',', unpack=True
   )
-  assert code == 0, errors
+  hidden = shutil.copytree(sequences, tmp_path / 'hidden') / 'synthetic-0000'
+  shutil.copy(ours / 'synthetic-0000.txt', hidden / 'groundtruth.txt')
+  np.savetxt(hidden / 'absent.txt', score <= np.sort(score)[1], '%d')
+  changes = {'data_dir': hidden.parent, 'out': tmp_path / 'calibrated'}
+  printed = run('--calibrate', **changes)
   assert any('presence F1  absence F1' in line for line in printed)
   found = re.fullmatch(
-    r'presence F1 (\S+) over 1 sequences with hidden frames: '
-    r'--hparams=lost_score=(\S+),found_score=\2',
+    r'presence F1 1\.0000 over 1 sequences with hidden frames: '
+    r'--hparams=(lost_score=(\S+),found_score=\2)',
     printed[-1],
   )
-  # The model's own threshold cannot be better than the calibrated one.
-  (name,) = json.loads((tmp_path / 'out' / 'scores.json').read_text())[
-    'trackers'
-  ].values()
-  assert float(found[1]) >= name['sequences']['synthetic-0000']['presence_f1']
+  scores = tmp_path / 'calibrated' / 'scores.json'
+  (own,) = json.loads(scores.read_text())['trackers'].values()
+  run(**changes, hparams=found[1])
+  (calibrated,) = json.loads(scores.read_text())['trackers'].values()
+  assert own['presence_f1'] < calibrated['presence_f1'] == 1
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,11 @@ def test_a_figure_without_frames_is_null(folder):
   ('flags', 'message'),
   [
     ({'benchmark': 'otb'}, "unknown benchmark 'otb': choose one of otb100"),
-    ({'protocol': 'ours'}, "--protocol: 'ours' does not score the one-pass"),
+    (
+      {'protocol': 'ours'},
+      "--protocol: 'ours' does not score the one-pass experiment; choose from "
+      'pysot, otb, pytracking, got10k, lasot_official, trackingnet, presence',
+    ),
     ({'annotations': 'none.json'}, 'none.json: no such file'),
     ({'protocoll': 'pysot'}, 'protocoll'),
   ],

@@ -51,8 +51,16 @@ def test_an_unknown_key_in_a_config_file_is_named(run, tmp_path):
     ('def get_config(arg=None): return {}', 'get_config returned a dict; retu'),
     ('def get_config(arg=None) return 1', 'SyntaxError'),
     ('import nothing\ndef get_config(arg=None): ...', "No module named 'nothi"),
+    (
+      'import math\ndef get_config(arg=None): math.tua',
+      "--config: AttributeError: module 'math' has no attribute 'tua'; correct",
+    ),
+    (
+      'def get_config(arg=None): {}["a"]',
+      "--config: KeyError: 'a'; correct the file",
+    ),
   ],
-  ids=['dict', 'syntax', 'import'],
+  ids=['dict', 'syntax', 'import', 'attribute', 'key'],
 )
 def test_a_broken_config_file_is_a_bad_request(run, tmp_path, text, message):
   (tmp_path / 'mine.py').write_text(text + '\n')

@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -22,6 +22,7 @@ from acm_jax.host import text_files
 Files = Mapping[str, Sequence[Path]]
 Runs = Mapping[str, Sequence[Run]]
 Truths = Mapping[str, Truth]
+_Value = TypeVar('_Value')
 
 
 class Analysis(NamedTuple):
@@ -95,8 +96,8 @@ class Experiment(abc.ABC):
       same run. If so, the scores of the repetitions are averaged.
     for_all: Names of the scoring protocols that can score this experiment's
       results on every benchmark, even if the benchmark has another experiment.
-    searchable: Whether hyper-parameters can be searched with this experiment.
-      A search tracks the same frames with every setting of the
+    searchable: Whether hyper-parameters can be searched or calibrated with
+      this experiment. A search tracks the same frames with every setting of the
       hyper-parameters, so the experiment must track from the first frame to the
       last without restarts.
   """
@@ -195,11 +196,12 @@ class Experiment(abc.ABC):
         message lists the protocols that do.
     """
 
-  def chosen(self, known: Mapping[str, Callable], name: str) -> Callable:
-    """Returns the scoring function of a scoring protocol.
+  def chosen(self, known: Mapping[str, _Value], name: str) -> _Value:
+    """Returns the value of a scoring protocol, such as its scoring function.
 
     Args:
-      known: Scoring functions; keys are the names of scoring protocols.
+      known: Values of the scoring protocols that score the experiment; keys are
+        their names.
       name: Name of the scoring protocol.
 
     Raises:
@@ -208,7 +210,7 @@ class Experiment(abc.ABC):
     if name not in known:
       raise ValueError(
         f'`protocol`: {name!r} does not score the {self.title} experiment; '
-        f'choose {" or ".join(known)}'
+        f'choose from {", ".join(known)}'
       )
     return known[name]
 

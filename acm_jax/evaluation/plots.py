@@ -41,7 +41,7 @@ def write(
   """Writes a PNG and a CSV file for each plot.
 
   A plot with curves is skipped if the curve of any tracker is undefined. If a
-  plot cannot be drawn, a warning says so.
+  PNG file cannot be written, a warning says so.
 
   Args:
     plots: Plots to write.
@@ -50,32 +50,34 @@ def write(
     out: Existing output folder.
   """
   for plot in plots:
-    with extra(out / f'{plot.name}.png'):
-      if isinstance(plot, Points):
-        _write_points(plot, scores, heading, out)
-      elif not any(
-        np.isnan(s.curves[plot.name]).any() for s in scores.values()
-      ):
-        _write_curve(plot, scores, heading, out)
+    names = tables.ranked(
+      {name: each.figures for name, each in scores.items()}, plot.rank
+    )
+    ranked = {name: scores[name] for name in names}
+    if isinstance(plot, Points):
+      _write_points(plot, ranked, heading, out)
+    elif not any(np.isnan(s.curves[plot.name]).any() for s in scores.values()):
+      _write_curve(plot, ranked, heading, out)
 
 
-def _write_curve(plot, scores, heading, out):
-  names = sorted(scores, key=lambda name: -scores[name][plot.rank])
-  ranked = {name: scores[name] for name in names}
-  _save(_curve_figure(plot, ranked, heading), out / f'{plot.name}.png')
+def _write_curve(plot, ranked, heading, out):
   curves = [each.curves[plot.name] for each in ranked.values()]
   rows = [
     (f'{threshold:.6g}', values)
     for threshold, *values in zip(plot.thresholds, *curves, strict=True)
   ]
-  head = ['threshold', *names]
-  _tabulate(out / f'{plot.name}.csv', head, rows)
+  _tabulate(out / f'{plot.name}.csv', ['threshold', *ranked], rows)
+  path = out / f'{plot.name}.png'
+  with extra(path):
+    _save(_curve_figure(plot, ranked, heading), path)
 
 
 def write_attributes(
   success: Mapping[str, Mapping[str, float]], heading: str, out: Path
 ) -> None:
   """Writes one radar plot and one CSV file of the success on all attributes.
+
+  If the plot cannot be written, a warning says so.
 
   Args:
     success: Success of each tracker on the sequences with an attribute. Keys
@@ -89,6 +91,12 @@ def write_attributes(
     for attribute, values in success.items()
   ]
   _tabulate(out / f'{ATTRIBUTES}.csv', ['attribute', *names], rows)
+  path = out / f'{ATTRIBUTES}.png'
+  with extra(path):
+    _save(_attributes_figure(success, names, heading), path)
+
+
+def _attributes_figure(success, names, heading):
   figure = _figure(9.6, 5.6)
   axes = figure.subplots(subplot_kw={'projection': 'polar'})
   angles = np.linspace(0, 2 * np.pi, len(success), endpoint=False)
@@ -111,10 +119,12 @@ def write_attributes(
       {-1: 'right', 0: 'center', 1: 'left'}[int(np.sign(cosine))]
     )
   # The radial axis does not begin at 0, so that small differences are visible.
-  values = [value for each in success.values() for value in each.values()]
-  axes.set_ylim(max(min(values) - 0.1, 0), min(max(values) + 0.02, 1))
+  values = np.array([list(each.values()) for each in success.values()])
+  if not np.isnan(values).all():
+    low, high = np.nanmin(values), np.nanmax(values)
+    axes.set_ylim(max(low - 0.1, 0), min(high + 0.02, 1))
   _finish(figure, axes, 'Success by attribute', heading)
-  _save(figure, out / f'{ATTRIBUTES}.png')
+  return figure
 
 
 def write_search(
@@ -135,7 +145,7 @@ def write_search(
     path: Path of the file.
   """
   figure = _figure(9.6, 4.2)
-  panels = figure.subplots(1, len(values), sharey=True)
+  (panels,) = figure.subplots(1, len(values), sharey=True, squeeze=False)
   for axes, (name, tried) in zip(panels, values.items(), strict=True):
     axes.plot(tried, success, 'o', color='0.6', markersize=4)
     for candidate, label, marker, color in (
@@ -158,11 +168,16 @@ def write_search(
   _save(figure, path)
 
 
-def _write_points(plot, scores, heading, out):
-  names = tables.ranked(
-    {name: each.figures for name, each in scores.items()}, plot.rank
-  )
-  ranked = {name: scores[name] for name in names}
+def _write_points(plot, ranked, heading, out):
+  rows = [(name, each.figures.values()) for name, each in ranked.items()]
+  head = ['tracker', *next(iter(ranked.values())).figures]
+  _tabulate(out / f'{plot.name}.csv', head, rows)
+  path = out / f'{plot.name}.png'
+  with extra(path):
+    _save(_points_figure(plot, ranked, heading), path)
+
+
+def _points_figure(plot, ranked, heading):
   figure = _figure(7.6, 4.6)
   axes = figure.subplots()
   for i, (name, each) in enumerate(ranked.items()):
@@ -178,10 +193,7 @@ def _write_points(plot, scores, heading, out):
   axes.set(xlabel=plot.x_label, ylabel=plot.y_label)
   axes.set(ylim=(0, 1), xlim=(0, None))
   _finish(figure, axes, plot.title, heading)
-  _save(figure, out / f'{plot.name}.png')
-  rows = [(name, each.figures.values()) for name, each in ranked.items()]
-  head = ['tracker', *scores[names[0]].figures]
-  _tabulate(out / f'{plot.name}.csv', head, rows)
+  return figure
 
 
 def _curve_figure(plot, ranked, heading):

@@ -10,7 +10,8 @@ is labelled absent or has no box:
   divided by the number of visible frames. The F1 is their harmonic mean.
 * absence F1: the F1 of the reports of loss, which are right in hidden frames.
 
-The first frame is not scored. Each sequence has the same weight.
+The first frame is not scored. Over several sequences, the figures are combined
+like the other scores of the scoring protocol (`toolkits.Toolkit.total`).
 
 Source: the definition of a right report is that of OxUvA (Valmadre et al.,
 2018, arXiv:1803.09502), which combines rates of presence and absence by a

@@ -9,11 +9,14 @@ pysot and vot-toolkit rasterise differently. The rules of each were found by
 experiment, from the overlaps that the toolkit returns for chosen regions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Num
+
+from acm_jax.evaluation.runs import Run
+from acm_jax.evaluation.truth import Truth
 
 
 def pysot_overlap(
@@ -97,6 +100,33 @@ def vot_toolkit_overlap(
   )
 
 
+def overlaps(
+  run: Run,
+  truth: Truth,
+  overlap: Callable[[np.ndarray, np.ndarray, tuple[int, int]], float],
+  without_regions: float,
+) -> Float[np.ndarray, 'n']:
+  """Returns the overlap in each frame of a run; 0 if only one has a region.
+
+  Args:
+    run: Run of the tracker.
+    truth: Ground truth of the sequence.
+    overlap: Function that computes the overlap of two regions, such as
+      `pysot_overlap`.
+    without_regions: Overlap in frames without a target, if the run has no
+      region either.
+  """
+  indices = run.start + run.step * np.arange(len(run.region))
+  visible = truth.visible[indices]
+  found = np.array([len(region) > 0 for region in run.region])
+  overlaps = np.where(visible | found, 0.0, without_regions)
+  for frame in np.flatnonzero(visible & found):
+    overlaps[frame] = overlap(
+      run.region[frame], truth.region[indices[frame]], truth.bounds
+    )
+  return overlaps
+
+
 class _Rows(NamedTuple):
   """Pixels of a region: `left[i]` to `right[i]` in row `first` + i."""
 
@@ -135,7 +165,8 @@ def _rasterised(corners, crossings=_crossings):
   """Rasterises a polygon with integer corners; does not round ends of rows."""
   x, y = corners.T
   rows = np.arange(y.min(), y.max() + 1)[:, None]
-  next_x, next_y = np.roll(x, -1), np.roll(y, -1)
+  # Joining slices is much faster than np.roll.
+  next_x, next_y = np.concatenate([corners[1:], corners[:1]]).T
   # One end of a horizontal edge suffices: the next edge has the other end.
   points = np.where(next_y == y, x, crossings(x, y, next_x, next_y, rows))
   crossed = (rows >= np.minimum(y, next_y)) & (rows <= np.maximum(y, next_y))

@@ -14,7 +14,6 @@ from acm_jax.evaluation import experiments, failures, plots, tables
 from acm_jax.evaluation.experiment import Analysis, Experiment
 from acm_jax.evaluation.outcome import Outcome
 from acm_jax.host import text_files
-from acm_jax.host.extras import extra
 from acm_jax.host.staging import replacing
 
 # Maximum number of names printed per list; scores.json has the whole list.
@@ -213,7 +212,7 @@ def write(report: Report, out: Path) -> None:
   """Writes scores.json and tables into `out`, then plots.
 
   Removes the plots of an earlier report first, since that report may have
-  plots that this one lacks. If a plot cannot be drawn, a warning says so.
+  plots that this one lacks. If a PNG file cannot be written, a warning says so.
 
   Raises:
     OSError: A file cannot be written.
@@ -229,8 +228,7 @@ def write(report: Report, out: Path) -> None:
   totals = {name: outcome.total for name, outcome in report.trackers.items()}
   plots.write(report.experiment.plots, totals, report.heading(), out)
   if report.attributes:
-    with extra(out / f'{plots.ATTRIBUTES}.png'):
-      plots.write_attributes(report.by_attribute(), report.heading(), out)
+    plots.write_attributes(report.by_attribute(), report.heading(), out)
 
 
 def _write_tables(report: Report, out: Path) -> None:

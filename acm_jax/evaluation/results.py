@@ -3,7 +3,7 @@
 import contextlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +81,11 @@ def find_results(
     )
   texts = sorted([*listing.find(root, '*.txt'), *listing.find(root, '*/*.txt')])
   owners = {path: _run_of(path, root, match) for path in texts}
+  scored = {(path.parent, own[0]) for path, own in owners.items() if own}
   files = [
-    path for path in texts if not _is_companion(path, root, match, owners)
+    path
+    for path in texts
+    if not _is_companion(path, root, match, owners, scored)
   ]
   if not files and listing.find(root, '*/*.bin'):
     raise ValueError(
@@ -136,15 +139,26 @@ def _run_of(
 
 
 def _is_companion(
-  file: Path, root: Path, match: Callable[[str], str | None], owners: _Owners
+  file: Path,
+  root: Path,
+  match: Callable[[str], str | None],
+  owners: _Owners,
+  scored: Set[tuple[Path, str]],
 ) -> bool:
-  """Returns whether a text file is about a result file instead of being one."""
+  """Returns whether a text file is about a result file instead of being one.
+
+  Args:
+    file: Text file.
+    root: Folder that contains the results.
+    match: Function from a spelling of a sequence's name to the name itself.
+    owners: Sequence and run of each text file.
+    scored: Folder and sequence of each text file that has a sequence.
+  """
   if file.parent != root and file.parent.name in _COMPANION_FOLDERS:
     # A sequence may be called `times`.
     return owners[file] is None or root / file.name in owners
   if owners[file] is not None:
     return False
-  scored = {(path.parent, own[0]) for path, own in owners.items() if own}
   for ending in _COMPANION_ENDINGS:
     if file.stem.endswith(ending):
       principal = file.with_name(f'{file.stem.removesuffix(ending)}.txt')

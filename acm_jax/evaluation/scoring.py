@@ -169,8 +169,7 @@ def _with_known_figures(
   known = {
     name: figure
     for name, figure in analysis.figures.items()
-    if any(not np.isnan(each.get(name, np.nan)) for each in totals)
-    or name == analysis.rank
+    if not all(np.isnan(each[name]) for each in totals) or name == analysis.rank
   }
   return analysis._replace(figures=known)
 

@@ -31,13 +31,17 @@ class Figure(NamedTuple):
 
 
 def ranked(trackers: Mapping[str, Mapping[str, float]], by: str) -> list[str]:
-  """Returns the trackers' names, best first; ranks undefined figures as 0.
+  """Returns the trackers' names, best first, undefined figures last.
 
   Args:
     trackers: Figures by tracker.
     by: Name of the figure that ranks the trackers.
   """
-  return sorted(trackers, key=lambda name: -np.nan_to_num(trackers[name][by]))
+
+  def figure(name):
+    return np.nan_to_num(trackers[name][by], nan=-np.inf)
+
+  return sorted(trackers, key=figure, reverse=True)
 
 
 def rows(

@@ -385,15 +385,7 @@ def get(name: str, benchmark: str) -> Toolkit:
   """Returns the rules by which a toolkit scores results on a benchmark.
 
   Args:
-    name: Name of the toolkit, and of the scoring protocol.
+    name: Name of the toolkit, a key of `TOOLKITS`.
     benchmark: Name of the benchmark.
-
-  Raises:
-    ValueError: The toolkit is unknown; the message lists the known names.
   """
-  if name not in TOOLKITS:
-    raise ValueError(
-      f'`protocol`: {name!r} does not score the one-pass experiment; choose '
-      f'one of {", ".join(TOOLKITS)}'
-    )
   return _SPECIAL.get((name, benchmark), TOOLKITS[name])

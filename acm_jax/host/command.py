@@ -195,16 +195,19 @@ def _parse(values: flags.FlagValues, argv: list[str]) -> None:
     if not missing:
       raise
     raise ValueError(f'{", ".join(missing)} missing: see --help') from error
-  except (AttributeError, KeyError) as error:
-    reason = error.args[0]
-    if isinstance(reason, KeyError):
-      reason = reason.args[0]
-    raise ValueError(f'unknown config key: {reason}') from error
   except flags.Error:
     raise
   except Exception as error:
-    # A config file can fail in any way.
+    # A config file can fail in any way, and ml_collections raises the same
+    # errors for an unknown key on the command line as a file may raise.
     kind = type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    in_file = {'<module>', 'get_config'} & {frame.name for frame in frames}
+    if isinstance(error, AttributeError | KeyError) and not in_file:
+      reason = error.args[0]
+      if isinstance(reason, KeyError):
+        reason = reason.args[0]
+      raise ValueError(f'unknown config key: {reason}') from error
     raise ValueError(f'`config`: {kind}: {error}; correct the file') from error
   config_files.check(values)
   if extra:

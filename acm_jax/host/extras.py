@@ -4,9 +4,14 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 from absl import logging
 
 from acm_jax.host.staging import FullDiskError
+
+# Errors that encoders and plotting libraries raise if they cannot write a file.
+# Errors of other types are mistakes in our own code.
+_UNWRITABLE = (OSError, MemoryError, RuntimeError, ValueError, cv2.error)
 
 
 @contextlib.contextmanager
@@ -26,6 +31,8 @@ def extra(path: Path) -> Iterator[None]:
     yield
   except FullDiskError:
     raise
-  # Encoders and plotting libraries raise errors of many kinds.
-  except Exception as error:
-    logging.warning('%s: not written (%s); results are complete', path, error)
+  except _UNWRITABLE as error:
+    kind = type(error).__name__
+    logging.warning(
+      '%s: not written (%s: %s); results are complete', path, kind, error
+    )

@@ -171,11 +171,12 @@ class Checkpoints:
       ) from error
 
   def _damaged(self, step: int, error: Exception) -> ValueError:
+    others = tuple(each for each in self.steps if each != step)
     return ValueError(
       f'{self._checkpointer.directory / str(step)}: the checkpoint is '
       f'incomplete or belongs to another network ({_reason(error)}); remove '
-      'this folder, or choose an intact checkpoint as DIR@STEP (steps: '
-      f'{_listed(self.steps)})'
+      'this folder, or choose an intact checkpoint as DIR@STEP (other steps: '
+      f'{_listed(others)})'
     )
 
 

@@ -32,7 +32,7 @@ def rate_per_epoch(
     warmup_epochs: Number of epochs before the peak.
     first_rate: Rate of the first epoch, if there is a warm-up.
     peak_rate: Rate of the first epoch after the warm-up.
-    last_rate: Rate of the last epoch.
+    last_rate: Rate of the last epoch, unless that is the epoch of `peak_rate`.
 
   Raises:
     ValueError: No epoch is left after the warm-up, or a rate is out of range.

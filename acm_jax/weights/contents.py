@@ -1,7 +1,10 @@
 """Formats of files, recognised by their contents and not by their names."""
 
+import contextlib
+import errno
 import re
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -86,19 +89,51 @@ def recognise(path: Path) -> Format:
   raise ValueError(f'{path}: no weights, but {what}; {fix}')
 
 
+@contextlib.contextmanager
+def refusing_damage(
+  path: Path, reason: Callable[[Exception], str]
+) -> Iterator[None]:
+  """Reports errors of a library that reads a damaged file as ValueError.
+
+  Only the library's call belongs in the block, because errors of nearly all
+  types count as damage: a damaged file misleads a library in many ways.
+
+  Args:
+    path: File that the library reads.
+    reason: Function from the library's error to the end of the message.
+
+  Raises:
+    MemoryError: The memory is not sufficient.
+    OSError: The operating system cannot read the file.
+    ValueError: The file is damaged.
+  """
+  try:
+    yield
+  except Exception as error:
+    # In a damaged archive, zipfile may seek to a place before the beginning, or
+    # bz2 raises OSError without a number.
+    misled = isinstance(error, OSError) and error.errno in (None, errno.EINVAL)
+    if isinstance(error, OSError | MemoryError) and not misled:
+      raise
+    raise ValueError(f'{path}: {reason(error)}') from error
+
+
 def _in_zip(path: Path) -> Format:
   """Returns the format of a zip archive, and checks its checksums."""
-  try:
-    with zipfile.ZipFile(path) as archive:
-      members = archive.infolist()
-      # torch can be set to write no checksums; all of them are 0 then.
-      checked = any(member.CRC for member in members)
-      damaged = archive.testzip() if checked else None
-  except Exception as error:
-    raise ValueError(
-      f'{path}: not a readable zip archive ({error}); the file may be '
-      'truncated, so download it again'
-    ) from error
+  with (
+    refusing_damage(
+      path,
+      lambda error: (
+        f'not a readable zip archive ({error}); the file may be truncated, so '
+        'download it again'
+      ),
+    ),
+    zipfile.ZipFile(path) as archive,
+  ):
+    members = archive.infolist()
+    # torch can be set to write no checksums; all of them are 0 then.
+    checked = any(member.CRC for member in members)
+    damaged = archive.testzip() if checked else None
   if damaged:
     raise ValueError(f'{path}: damaged (wrong checksum of {damaged}); {_AGAIN}')
   names = [member.filename for member in members]

@@ -93,26 +93,28 @@ def read_npz(path: Path) -> StateDict:
   """
   if contents.recognise(path) != 'npz':
     raise ValueError(f'{path}: no .npz file; save the arrays with np.savez')
-  try:
-    with np.load(path, allow_pickle=False) as arrays:
-      return dict(arrays)
-  except Exception as error:
-    # NumPy's reason is left out, because it advises to unpickle the file.
-    raise ValueError(
-      f'{path}: not a readable .npz file, because it is damaged or holds '
-      'objects other than arrays; save the arrays again with np.savez'
-    ) from error
+  # NumPy's reason is left out, because it advises to unpickle the file.
+  reason = (
+    'not a readable .npz file, because it is damaged or holds objects other '
+    'than arrays; save the arrays again with np.savez'
+  )
+  with (
+    contents.refusing_damage(path, lambda error: reason),
+    np.load(path, allow_pickle=False) as arrays,
+  ):
+    return dict(arrays)
 
 
 def _safetensors(path: Path) -> StateDict:
+  def reason(error):
+    return (
+      f'not a readable .safetensors file ({error}); save the arrays as '
+      'float32, or download the file again'
+    )
+
   # NumPy knows bfloat16 because JAX is imported.
-  try:
+  with contents.refusing_damage(path, reason):
     return safetensors.numpy.load_file(path)
-  except Exception as error:
-    raise ValueError(
-      f'{path}: not a readable .safetensors file ({error}); save the arrays '
-      'as float32, or download the file again'
-    ) from error
 
 
 _READERS = {

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from acm_jax.weights import contents
+
 # Additional types that torch may load. Next to the weights, there may be NumPy
 # arrays, and NumPy scalars as learning rates; loading them runs no code.
 _NUMPY = (
@@ -47,6 +49,7 @@ def read(path: pathlib.Path) -> Any:
   represent, such as quantised ones, stay tensors.
 
   Raises:
+    OSError: The operating system cannot read the file.
     ValueError: The file is damaged, or would run code.
     RuntimeError: torch is not installed.
   """
@@ -72,14 +75,13 @@ def read(path: pathlib.Path) -> Any:
     except (RuntimeError, TypeError):
       return content
 
-  try:
-    with (
-      warnings.catch_warnings(action='ignore'),
-      torch.serialization.safe_globals([*_NUMPY, *_SETTINGS]),
-    ):
-      return in_numpy(torch.load(path, map_location='cpu', weights_only=True))
-  except Exception as error:
-    raise ValueError(f'{path}: {_reason(error)}') from error
+  with (
+    contents.refusing_damage(path, _reason),
+    warnings.catch_warnings(action='ignore'),
+    torch.serialization.safe_globals([*_NUMPY, *_SETTINGS]),
+  ):
+    content = torch.load(path, map_location='cpu', weights_only=True)
+  return in_numpy(content)
 
 
 def _reason(error: Exception) -> str:

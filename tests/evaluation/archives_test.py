@@ -87,14 +87,16 @@ def test_results_inside_a_folder_are_refused(tmp_path):
     archives.check(path, TRACKINGNET)
 
 
-def test_a_file_that_belongs_to_no_sequence_is_refused(tmp_path):
-  path = pack(tmp_path / 'a.zip', TRACKINGNET)
-  with zipfile.ZipFile(path, 'a') as archive:
-    archive.writestr('readme.txt', 'hello')
-  with pytest.raises(
-    ValueError, match=r'readme\.txt is not a result of a sequence'
-  ):
-    archives.check(path, TRACKINGNET)
+@pytest.mark.parametrize(
+  ('benchmark', 'name'),
+  [(TRACKINGNET, 'readme.txt'), (GOT10K, 'Test_1/Test_1_002.txt')],
+)
+def test_a_file_that_belongs_to_no_sequence_is_refused(
+  tmp_path, benchmark, name
+):
+  path = pack(tmp_path / 'a.zip', benchmark, {name: 'hello'})
+  with pytest.raises(ValueError, match=f'{name} is not a result of a sequence'):
+    archives.check(path, benchmark)
 
 
 def test_missing_and_unreadable_archives_are_refused(

@@ -29,11 +29,11 @@ def test_rows_are_ranked_and_undefined_figures_are_a_dash():
 
 def test_a_tracker_with_an_undefined_ranking_figure_comes_last():
   figures = {
-    'a': {'accuracy': 0.9, 'eao': 0.1},
-    'b': {'accuracy': 0.1, 'eao': 0.2},
-    'c': {'accuracy': 0.1, 'eao': float('nan')},
+    'a': {'accuracy': 0.1, 'eao': float('nan')},
+    'b': {'accuracy': 0.9, 'eao': 0.0},
+    'c': {'accuracy': 0.1, 'eao': 0.2},
   }
-  assert tables.ranked(figures, 'eao') == ['b', 'a', 'c']
+  assert tables.ranked(figures, 'eao') == ['c', 'b', 'a']
 
 
 def test_markdown_tables_escape_bars():

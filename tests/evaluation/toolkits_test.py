@@ -234,10 +234,3 @@ def test_the_example_of_the_trackingnet_devkit_gets_its_scores():
   }
   for name, value in expected.items():
     assert figures[name] == pytest.approx(value, abs=1e-12)
-
-
-def test_an_unknown_scoring_protocol_lists_the_known_ones():
-  with pytest.raises(
-    ValueError, match=r"`protocol`: 'ours' does not .*; choose one of pysot"
-  ):
-    toolkits.get('ours', 'otb100')

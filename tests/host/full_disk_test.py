@@ -100,10 +100,15 @@ def test_a_full_disk_is_found_in_the_message_of_a_program(text):
 def test_an_additional_file_that_fails_is_a_warning(tmp_path, caplog):
   with extras.extra(tmp_path / 'a.png'):
     raise ValueError('bad plot')
-  assert 'a.png: not written (bad plot)' in caplog.text
+  assert 'a.png: not written (ValueError: bad plot)' in caplog.text
   full = FullDiskError(errno.ENOSPC, 'No space left', 'a.png')
   with pytest.raises(FullDiskError), extras.extra(tmp_path / 'a.png'):
     raise full
+
+
+def test_a_mistake_in_the_code_of_an_additional_file_is_an_error(tmp_path):
+  with pytest.raises(TypeError), extras.extra(tmp_path / 'a.png'):
+    raise TypeError
 
 
 def test_an_image_of_an_unknown_format_is_named(tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from acm_jax.evaluation.metrics import overlaps
-from acm_jax.running.baselines import BASELINES, BaselineFollower
+from acm_jax.running.baselines import BaselineFollower
 
 BOX = np.array([30.0, 40.0, 24.0, 20.0], dtype=np.float32)
 
@@ -31,18 +31,6 @@ def follow(name, frames):
   )
 
 
-@pytest.fixture
-def in_opencv(monkeypatch):
-  """Adds trackers that only OpenCV's contrib package has, as copies of MIL."""
-  for name in ('TrackerCSRT', 'TrackerKCF'):
-    monkeypatch.setattr(cv2, name, cv2.TrackerMIL, raising=False)
-
-
-@pytest.mark.parametrize('name', BASELINES)
-def test_a_baseline_returns_a_box_per_frame(in_opencv, name):
-  assert follow(name, 4).shape == (3, 4)
-
-
 def test_a_tracker_that_opencv_does_not_have_is_refused(monkeypatch):
   monkeypatch.delattr(cv2, 'TrackerCSRT', raising=False)
   with pytest.raises(ValueError, match='TrackerCSRT; install opencv-contrib'):
@@ -64,10 +52,11 @@ def test_mil_follows_the_target_and_is_deterministic():
   np.testing.assert_array_equal(boxes, again)
 
 
-def fake_opencv(monkeypatch, *updates):
-  """Replaces OpenCV's MIL by a tracker with the given results of `update`.
+def fake_opencv(monkeypatch, *updates, tracker='TrackerMIL'):
+  """Replaces a tracker of OpenCV by one with the given results of `update`.
 
-  An exception among the results is raised.
+  An exception among the results is raised. Only OpenCV's contrib package has
+  the trackers other than MIL.
   """
 
   class Fake:
@@ -84,7 +73,20 @@ def fake_opencv(monkeypatch, *updates):
         raise result
       return result
 
-  monkeypatch.setattr(cv2, 'TrackerMIL', Fake)
+  monkeypatch.setattr(cv2, tracker, Fake, raising=False)
+
+
+@pytest.mark.parametrize(
+  ('name', 'tracker'),
+  [('mil', 'TrackerMIL'), ('csrt', 'TrackerCSRT'), ('kcf', 'TrackerKCF')],
+)
+def test_a_baseline_returns_the_boxes_of_its_tracker(
+  monkeypatch, name, tracker
+):
+  boxes = [[30, 40, 24, 20], [32, 41, 23, 20], [34, 42, 24, 21]]
+  updates = [(True, tuple(box)) for box in boxes]
+  fake_opencv(monkeypatch, *updates, tracker=tracker)
+  assert follow(name, 4).tolist() == boxes
 
 
 @pytest.mark.parametrize(
@@ -174,15 +176,14 @@ def test_mil_tracks_small_boxes_and_boxes_at_the_edge(box):
   assert follower.take_failures() == []
 
 
-def test_a_step_that_is_not_fetched_does_not_run():
+def test_a_step_that_is_not_fetched_does_not_run(monkeypatch):
+  fake_opencv(monkeypatch, (True, (1, 2, 3, 4)), (True, (5, 6, 3, 4)))
   follower = BaselineFollower('mil')
-  first, second, *_ = moving_square(3)
+  first, second, third = moving_square(3)
   follower.start(first, {0: BOX})
-  discarded = follower.advance({0: np.zeros_like(second)})
-  follower.start(first, {0: BOX})
-  box_xywh = follower.advance({0: second})()[0].box_xywh
-  np.testing.assert_array_equal(box_xywh, follow('mil', 2)[0])
-  assert callable(discarded)
+  follower.advance({0: second})
+  tracked = follower.advance({0: third})()[0]
+  assert tracked.box_xywh.tolist() == [1, 2, 3, 4]
 
 
 def test_an_unknown_baseline_is_refused_and_the_known_ones_listed():

@@ -35,6 +35,11 @@ def test_without_warm_up_the_peak_comes_first():
   np.testing.assert_allclose(rates, [5e-3, 5e-4, 5e-5])
 
 
+def test_a_single_epoch_after_the_warm_up_has_the_peak_rate():
+  rates = schedule.rate_per_epoch(2, warmup_epochs=1, **RATES)
+  np.testing.assert_allclose(rates, [1e-3, 5e-3])
+
+
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [

@@ -1,5 +1,6 @@
 """Tests that files without weights are recognised by their contents."""
 
+import errno
 import gzip
 import io
 import re
@@ -9,7 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from acm_jax.weights import files
+from acm_jax.weights import contents, files
 
 
 def zipped(*names):
@@ -99,3 +100,31 @@ def test_a_part_of_a_tensorflow_checkpoint_is_named(tmp_path, name):
 def test_a_folder_is_named(tmp_path):
   with pytest.raises(IsADirectoryError, match='a folder; give the file'):
     files.read(tmp_path)
+
+
+def test_a_folder_cut_off_in_an_archive_is_damage(tmp_path):
+  archive = zipped('w/data.pkl')
+  # The record at the end says where the list of members begins.
+  end = archive.rindex(b'PK\x05\x06')
+  far = (2**31).to_bytes(4, 'little')
+  damaged = archive[: end + 16] + far + archive[end + 20 :]
+  (tmp_path / 'w.pth').write_bytes(damaged)
+  with pytest.raises(ValueError, match='not a readable zip archive'):
+    files.read(tmp_path / 'w.pth')
+
+
+@pytest.mark.parametrize(
+  'error', [OSError(errno.EIO, 'Input/output error'), MemoryError()]
+)
+def test_a_file_that_the_system_cannot_read_is_not_called_damaged(
+  tmp_path, monkeypatch, error
+):
+  def failing(path):
+    raise error
+
+  path = tmp_path / 'w.pth'
+  path.write_bytes(zipped('w/data.pkl'))
+  monkeypatch.setattr(contents.zipfile, 'ZipFile', failing)
+  with pytest.raises(type(error)) as caught:
+    files.read(path)
+  assert caught.value is error

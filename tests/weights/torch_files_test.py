@@ -183,6 +183,17 @@ def test_a_truncated_file_is_refused(save, refuse, zipped):
   refuse(path, r'truncated, so download it again')
 
 
+def test_an_error_of_the_conversion_is_not_called_damage(save, monkeypatch):
+  path = save({'a': torch.ones(2)})
+
+  def failing(tensor):
+    raise ZeroDivisionError
+
+  monkeypatch.setattr(torch.Tensor, 'detach', failing)
+  with pytest.raises(ZeroDivisionError):
+    files.read(path)
+
+
 def test_a_damaged_value_is_found(save, refuse):
   path = save({'a': torch.ones(1000)})
   content = bytearray(path.read_bytes())

@@ -266,22 +266,19 @@ def overlaps_of(run: Run, truth: Truth) -> Followed:
   In a frame without a target, the target does not count as lost. The overlap is
   1 if the run has no region in this frame, and otherwise 0.
   """
-  indices = run.start + run.step * np.arange(len(run.region))
-  visible = truth.visible[indices]
-  found = np.array([len(region) > 0 for region in run.region])
-  overlap = np.where(visible | found, 0.0, 1.0)
+  overlap = regions.overlaps(
+    run, truth, regions.vot_toolkit_overlap, without_regions=1.0
+  )
+  indices = run.start + run.step * np.arange(len(overlap))
+  is_lost = truth.visible[indices] & (overlap <= _LOST)
+  # Frame 0, in which the tracker starts, has no region.
+  is_lost[0] = False
   lost = 0
-  progress = len(indices)
-  for frame, index in enumerate(indices):
-    if visible[frame] and found[frame]:
-      overlap[frame] = regions.vot_toolkit_overlap(
-        run.region[frame], truth.region[index], truth.bounds
-      )
-    is_lost = frame > 0 and visible[frame] and overlap[frame] <= _LOST
-    lost = lost + 1 if is_lost else 0
-    if lost == _GRACE and progress == len(indices):
-      progress = frame + 1 - _GRACE
-  return Followed(overlap, progress)
+  for frame in range(len(overlap)):
+    lost = lost + 1 if is_lost[frame] else 0
+    if lost == _GRACE:
+      return Followed(overlap, progress=frame + 1 - _GRACE)
+  return Followed(overlap, progress=len(overlap))
 
 
 def overlap_sums(followed: Sequence[Followed], length: int) -> Sums:

@@ -212,7 +212,7 @@ def _scores(runs, truths, thresholds, overlap, without_regions):
       _curves(
         run.confidence,
         truths[name].visible,
-        _overlaps(run, truths[name], overlap, without_regions),
+        regions.overlaps(run, truths[name], overlap, without_regions),
         np.array(thresholds),
       )
       for name, (run,) in runs.items()
@@ -226,26 +226,6 @@ def _scores(runs, truths, thresholds, overlap, without_regions):
 
   sequences = dict(zip(runs, map(_best, curves), strict=True))
   return Outcome(_best(curves.mean(axis=0)), sequences, redraw)
-
-
-def _overlaps(run, truth, overlap, without_regions) -> Float[np.ndarray, 'n']:
-  """Returns the overlap in each frame; 0 in the first frame.
-
-  Args:
-    run: Run of the tracker.
-    truth: Ground truth.
-    overlap: Function that computes the overlap of two regions.
-    without_regions: Overlap in frames without a target, if the run has no
-      region either.
-  """
-  visible = truth.visible
-  found = np.array([len(region) > 0 for region in run.region])
-  overlaps = np.where(visible | found, 0.0, without_regions)
-  for frame in np.flatnonzero(visible & found):
-    overlaps[frame] = overlap(
-      run.region[frame], truth.region[frame], truth.bounds
-    )
-  return overlaps
 
 
 def _curves(

@@ -36,6 +36,8 @@ from acm_jax.host import listing
 
 # Scoring protocol with the scores of pysot that ranks by presence F1.
 PRESENCE = 'presence'
+# Toolkit that computes the scores of each scoring protocol.
+_TOOLKITS = {name: name for name in toolkits.TOOLKITS} | {PRESENCE: 'pysot'}
 
 
 class OnePass(Experiment):
@@ -65,7 +67,7 @@ class OnePass(Experiment):
       thresholds=metrics.NORMALIZED_THRESHOLDS,
     ),
   )
-  for_all = (*toolkits.TOOLKITS, PRESENCE)
+  for_all = tuple(_TOOLKITS)
   searchable = True
 
   def recognises(self, folder: Path) -> bool:
@@ -146,11 +148,10 @@ class OnePass(Experiment):
 
     `name` must be a key of `toolkits.TOOLKITS`, or `PRESENCE`.
     """
-    by_presence = name == PRESENCE
-    toolkit = toolkits.get('pysot' if by_presence else name, benchmark.name)
+    toolkit = toolkits.get(self.chosen(_TOOLKITS, name), benchmark.name)
     headings = toolkits.HEADINGS | toolkit.headings
     figures = {figure: Figure(heading) for figure, heading in headings.items()}
-    rank = 'presence_f1' if by_presence else 'success_auc'
+    rank = 'presence_f1' if name == PRESENCE else 'success_auc'
     return Analysis(
       functools.partial(_score, toolkit, rank),
       figures | presence.FIGURES,
@@ -182,16 +183,17 @@ def _presence_path(path: Path, benchmark: Benchmark) -> Path:
 
 
 def _score(toolkit: Toolkit, rank: str, runs: Runs, truths: Truths) -> Outcome:
-  scores, short, long = {}, {}, {}
-  labelled = any(presence.hidden(truths[name]).any() for name in runs)
-  if rank in presence.FIGURES and not labelled:
+  if rank in presence.FIGURES and not any(
+    presence.hidden(truths[name]).any() for name in runs
+  ):
     raise ValueError(
       f'`protocol`={PRESENCE}: in no sequence is the target labelled absent; '
       'choose another protocol'
     )
+  scores, short, long = {}, {}, {}
   for name, own in runs.items():
     truth = truths[name]
-    each = [_one_run(toolkit, run, truth, labelled) for run in own]
+    each = [_one_run(toolkit, run, truth) for run in own]
     scores[name] = outcome.mean(each) if len(each) > 1 else each[0]
     rows = [len(run.region) for run in own]
     if min(rows) < truth.frames:
@@ -214,12 +216,8 @@ def _score(toolkit: Toolkit, rank: str, runs: Runs, truths: Truths) -> Outcome:
   return Outcome(toolkit.total(by_sequence), scores, redraw, short, long)
 
 
-def _one_run(
-  toolkit: Toolkit, run: Run, truth: Truth, labelled: bool
-) -> Scores:
+def _one_run(toolkit: Toolkit, run: Run, truth: Truth) -> Scores:
   scores = toolkit.score(_padded(run, truth.frames), truth)
-  if not labelled:
-    return scores
   figures = {**scores.figures, **presence.figures(run, truth)}
   return dataclasses.replace(scores, figures=figures)
 
