@@ -18,7 +18,7 @@ from pathlib import Path
 
 from absl import flags
 
-from acm_jax.evaluation import archives, benchmarks, scoring, toolkits
+from acm_jax.evaluation import archives, benchmarks, report, scoring, toolkits
 from acm_jax.evaluation.experiments.one_pass import PRESENCE, OnePass
 from acm_jax.host import command, names
 
@@ -57,6 +57,8 @@ def define(values: flags.FlagValues) -> None:
     flag_values=values,
   )
   flags.DEFINE_string('out', None, 'Output folder.', flag_values=values)
+  text = 'Replace the scores of an earlier run.'
+  flags.DEFINE_bool('overwrite', False, text, flag_values=values)
   flags.DEFINE_string(
     'protocol',
     None,
@@ -91,6 +93,8 @@ def main(values: flags.FlagValues) -> None:
       raise ValueError(
         f'`{name}`: missing; scoring needs `annotations`, `results` and `out`'
       )
+  if not values.overwrite:
+    report.check_out(Path(values.out))
   scoring.score(
     values.benchmark,
     Path(values.annotations),

@@ -180,6 +180,19 @@ def test_an_area_under_a_curve_has_its_own_heading(folder, capsys):
   assert 'P@20' not in head
 
 
+@pytest.mark.parametrize('name', ['scores.json', 'table.md', 'sequences.csv'])
+def test_an_earlier_report_is_only_replaced_on_request(folder, capsys, name):
+  (folder / 'out').mkdir()
+  (folder / 'out' / name).write_text('mine')
+  assert run(folder) == 2
+  assert f'{name}: already exists; choose another --out' in (
+    capsys.readouterr().err
+  )
+  assert (folder / 'out' / name).read_text() == 'mine'
+  assert run(folder, flags={'overwrite': 'true'}) == 0
+  assert (folder / 'out' / name).read_text() != 'mine'
+
+
 def test_plots_of_an_earlier_report_are_removed(folder):
   (folder / 'out').mkdir()
   for name in ('attributes.png', 'accuracy_robustness.csv', 'notes.txt'):

@@ -126,12 +126,14 @@ def test_anchor_and_long_term_results_are_scored(
   assert (walked / 'out' / f'{plot}.png').stat().st_size > 0
   # If there are results of both experiments, the benchmark decides.
   shutil.copytree(both, ours, dirs_exist_ok=True)
+  shutil.rmtree(walked / 'out')
   assert score(walked, benchmark) == 0
   assert content(walked)['trackers']['ours'].items() >= expected.items()
   # Results of another experiment than the benchmark's are refused.
   shutil.rmtree(ours)
   shutil.copytree(both / results, ours / results)
   capsys.readouterr()
+  shutil.rmtree(walked / 'out')
   assert score(walked, 'vot2018') == 2
   error = capsys.readouterr().err
   assert 'on vot2018, --protocol=pysot scores the reset experiment' in error

@@ -33,7 +33,8 @@ class Sums(NamedTuple):
   Attributes:
     overlap: Sum, at each run length i, of the mean overlaps of the runs. The
       mean overlap of a run is taken over its frames 1 to i.
-    count: Number of runs in each sum of `overlap`.
+    count: Number of runs in each sum of `overlap`. If runs have weights, both
+      sums are weighted.
   """
 
   overlap: Float[np.ndarray, 'n']

@@ -100,30 +100,59 @@ def vot_toolkit_overlap(
   )
 
 
+def pysot_overlap_alone(region: Float[np.ndarray, '_']) -> float:
+  """Returns pysot's overlap of a region, or of none, with no region: 0."""
+  del region
+  return 0.0
+
+
+def vot_toolkit_overlap_alone(region: Float[np.ndarray, '_']) -> float:
+  """Returns vot-toolkit's overlap of a region, or of none, with no region.
+
+  To the toolkit, no region is the point 0, 0, and the overlap is 1 if the
+  smallest rectangle around both lies in the first column or row of pixels.
+  Some trackers report a lost target as 0, 0, 0, 0.
+
+  Args:
+    region: x, y, w, h or the corners x1, y1, x2, y2, ..., px; empty if there is
+      none.
+  """
+  if not len(region):
+    return 1.0
+  if len(region) == 4:
+    first, size = np.round(region).reshape(2, 2)
+    last = first + size - 1
+  else:
+    corners = np.round(_corners(region))
+    first, last = corners.min(axis=0), corners.max(axis=0)
+  return float(((first >= 0) & (last <= 0)).any())
+
+
 def overlaps(
   run: Run,
   truth: Truth,
   overlap: Callable[[np.ndarray, np.ndarray, tuple[int, int]], float],
-  without_regions: float,
+  overlap_alone: Callable[[np.ndarray], float],
 ) -> Float[np.ndarray, 'n']:
-  """Returns the overlap in each frame of a run; 0 if only one has a region.
+  """Returns the overlap in each frame of a run.
 
   Args:
     run: Run of the tracker.
     truth: Ground truth of the sequence.
     overlap: Function that computes the overlap of two regions, such as
       `pysot_overlap`.
-    without_regions: Overlap in frames without a target, if the run has no
-      region either.
+    overlap_alone: Function that computes the overlap of a region with no
+      region, such as `pysot_overlap_alone`.
   """
-  indices = run.start + run.step * np.arange(len(run.region))
-  visible = truth.visible[indices]
-  found = np.array([len(region) > 0 for region in run.region])
-  overlaps = np.where(visible | found, 0.0, without_regions)
-  for frame in np.flatnonzero(visible & found):
-    overlaps[frame] = overlap(
-      run.region[frame], truth.region[indices[frame]], truth.bounds
-    )
+  overlaps = np.zeros(len(run.region))
+  for frame, region in enumerate(run.region):
+    index = run.start + run.step * frame
+    if not truth.visible[index]:
+      overlaps[frame] = overlap_alone(region)
+    elif not len(region):
+      overlaps[frame] = overlap_alone(truth.region[index])
+    else:
+      overlaps[frame] = overlap(region, truth.region[index], truth.bounds)
   return overlaps
 
 

@@ -14,10 +14,12 @@ from acm_jax.evaluation import experiments, failures, plots, tables
 from acm_jax.evaluation.experiment import Analysis, Experiment
 from acm_jax.evaluation.outcome import Outcome
 from acm_jax.host import text_files
-from acm_jax.host.staging import replacing
+from acm_jax.host.staging import check_absent, replacing
 
 # Maximum number of names printed per list; scores.json has the whole list.
 _NAMED = 5
+_SCORES = 'scores.json'
+_TABLES = ('table.md', 'table.tex', 'table.csv', 'sequences.csv')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,6 +210,16 @@ class Report:
     }
 
 
+def check_out(out: Path) -> None:
+  """Checks that a folder has no earlier report.
+
+  Raises:
+    ValueError: The folder has a file that `write` would replace.
+  """
+  for name in (_SCORES, *_TABLES):
+    check_absent(out / name)
+
+
 def write(report: Report, out: Path) -> None:
   """Writes scores.json and tables into `out`, then plots.
 
@@ -221,7 +233,7 @@ def write(report: Report, out: Path) -> None:
   for name in (*experiments.plot_names(), plots.ATTRIBUTES):
     for suffix in ('png', 'csv'):
       (out / f'{name}.{suffix}').unlink(missing_ok=True)
-  with replacing(out / 'scores.json') as path:
+  with replacing(out / _SCORES) as path:
     text = json.dumps(report.content(), indent=1, allow_nan=False)
     text_files.write(path, text + '\n')
   _write_tables(report, out)
@@ -246,12 +258,13 @@ def _write_tables(report: Report, out: Path) -> None:
     for name, *cells in sorted(body):
       reasons = [failed.get(name, '-')] if reason else []
       by_sequence.append([name, tracker, *cells, *reasons])
-  for name, text in (
-    ('table.md', tables.markdown(table)),
-    ('table.tex', tables.latex(table, report.analysis.figures.values())),
-    ('table.csv', tables.comma_separated(table)),
-    ('sequences.csv', tables.comma_separated(by_sequence)),
-  ):
+  texts = (
+    tables.markdown(table),
+    tables.latex(table, report.analysis.figures.values()),
+    tables.comma_separated(table),
+    tables.comma_separated(by_sequence),
+  )
+  for name, text in zip(_TABLES, texts, strict=True):
     with replacing(out / name) as path:
       text_files.write(path, text)
 

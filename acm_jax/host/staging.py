@@ -146,6 +146,19 @@ def replacing(path: epath.PathLike) -> Iterator[Path]:
     temporary.unlink(missing_ok=True)
 
 
+def check_absent(path: Path) -> None:
+  """Checks that no result of an earlier run would be replaced.
+
+  Raises:
+    ValueError: The file exists; the message advises the flag `overwrite`.
+  """
+  if path.exists():
+    raise ValueError(
+      f'{path}: already exists; choose another `out`, or set `overwrite` to '
+      'replace the results of an earlier run'
+    )
+
+
 def is_local(path: epath.PathLike) -> bool:
   """Returns whether a path is on the local file system."""
   return '://' not in os.fspath(path)

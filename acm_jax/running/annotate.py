@@ -12,7 +12,12 @@ from jaxtyping import Float
 from acm_jax.datasets.video_files import Frame
 from acm_jax.datasets.videos import Video
 from acm_jax.host.progress import progress
-from acm_jax.host.staging import FullDiskError, naming, replacing
+from acm_jax.host.staging import (
+  FullDiskError,
+  check_absent,
+  naming,
+  replacing,
+)
 from acm_jax.running.pictures import Pictures
 from acm_jax.running.video_writer import check_suffix
 from acm_jax.tracking.video_tracker import Result, VideoTracker
@@ -113,11 +118,8 @@ def _check_free(
         f'{path}: is read as part of `video`; write another file, with '
         '`video_out` or `out`'
       )
-    if path.exists() and not overwrite:
-      raise ValueError(
-        f'{path}: already exists; choose another `out`, or set `overwrite` to '
-        'replace the results of an earlier run'
-      )
+    if not overwrite:
+      check_absent(path)
     # A written image would be a frame in the next run.
     if len(inputs) > 1 and path.parent.resolve() == inputs[0].parent.resolve():
       raise ValueError(

@@ -108,3 +108,27 @@ def test_overlap_is_symmetric_and_close_to_the_iou_of_the_areas(form):
     assert found == form(b, a, BOUNDS)
     # Rounding moves an edge by up to 1 px; the sides are at least 15 px long.
     assert found == pytest.approx(exact, abs=0.2)
+
+
+@pytest.mark.parametrize(
+  ('region', 'expected'),
+  [
+    ((), 1),
+    ((0, 0, 0, 0), 1),
+    ((0, 0, 1, 5), 1),
+    ((3, 0, 9, 1), 1),
+    ((-9, 0, 5, 1), 1),
+    ((0.6, 0.6, 0.2, 0.2), 1),
+    ((0, 0, 1.6, 9), 0),
+    ((10, 10, 0, 0), 0),
+    ((-5, -5, 3, 3), 0),
+    ((5, 5, 20, 20), 0),
+    ((0, 0, 0.4, 9, 0.3, 20), 1),
+    ((0, 0, 0.4, 9, 5, 20), 0),
+    ((1.5, 0, 1.5, 9, 1.5, 20), 0),
+  ],
+)
+def test_overlap_with_no_region_is_that_of_vot_toolkit(region, expected):
+  """The expected values were computed by vot-toolkit 0.9.0."""
+  region = np.array(region, float)
+  assert regions.vot_toolkit_overlap_alone(region) == expected

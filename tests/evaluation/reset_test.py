@@ -119,9 +119,10 @@ def test_a_sequence_that_fails_too_late_to_restart_has_one_fragment():
 @pytest.mark.parametrize(
   ('codes', 'expected'),
   [
-    # The restart would be in the frame after the last: the fragment has failed
-    # and is tracked in 3 of 11 frames, the other sequence in all frames.
-    ('1...20000', (3 / 11 + 1) / 2),
+    # The restart would be in the frame after the last: the fragment has
+    # failed, is tracked in 3 of 11 frames, and has the weight 9 / 10. The other
+    # sequence is tracked in all frames.
+    ('1...20000', (9 / 10 * 3 / 11 + 1) / (9 / 10 + 1)),
     # The restart would be later, so that the fragment ends before length 12.
     ('1...2000', 1.0),
     ('1...2', 1.0),
@@ -136,9 +137,11 @@ def test_in_pysot_eao_ignores_lengths_beyond_the_longest_sequence():
   outcome = analyse(reset.pysot, '1...20000', lengths=(9, 20))
   assert outcome.total['eao'] == 3 / 8
   both = analyse(reset.pysot, '1...20000', '1' + '.' * 9, lengths=(9, 20))
-  # At length 10, the first sequence is tracked in 3 of 9 frames.
+  # At length 10, the first sequence is tracked in 3 of 9 frames. Its restart
+  # would be in the frame after the last, so that it has the weight 9 / 10.
+  weight = 9 / 10
   assert both.total['eao'] == pytest.approx(
-    np.mean([(3 / 8 + 1) / 2, (3 / 9 + 1) / 2])
+    np.mean([(weight * 3 / n + 1) / (weight + 1) for n in (8, 9)])
   )
   draws = np.array([[1, 0], [0, 1], [1, 1]])
   np.testing.assert_allclose(both.redraw(draws), [3 / 8, 1, both.total['eao']])

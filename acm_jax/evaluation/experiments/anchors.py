@@ -267,7 +267,10 @@ def overlaps_of(run: Run, truth: Truth) -> Followed:
   1 if the run has no region in this frame, and otherwise 0.
   """
   overlap = regions.overlaps(
-    run, truth, regions.vot_toolkit_overlap, without_regions=1.0
+    run,
+    truth,
+    regions.vot_toolkit_overlap,
+    regions.vot_toolkit_overlap_alone,
   )
   indices = run.start + run.step * np.arange(len(overlap))
   is_lost = truth.visible[indices] & (overlap <= _LOST)

@@ -179,7 +179,11 @@ def pysot(runs: Runs, truths: Truths) -> Outcome:
   smallest = np.nextafter(0.0, 1.0)
   thresholds = [smallest, *thresholds, np.inf]
   return _scores(
-    runs, truths, thresholds, regions.pysot_overlap, without_regions=0.0
+    runs,
+    truths,
+    thresholds,
+    regions.pysot_overlap,
+    regions.pysot_overlap_alone,
   )
 
 
@@ -187,7 +191,8 @@ def vot_toolkit(runs: Runs, truths: Truths) -> Outcome:
   """Scores runs as vot-toolkit does.
 
   If neither the ground truth nor the result has a region in a frame, the
-  overlap is 1, which also counts in recall.
+  overlap is 1, which also counts in recall; see
+  `regions.vot_toolkit_overlap_alone`.
   """
   known = np.sort(_confidences(runs, missing=0.0))[::-1]
   count = _RESOLUTION - 2
@@ -197,7 +202,11 @@ def vot_toolkit(runs: Runs, truths: Truths) -> Outcome:
     known = known[np.round(indices).astype(int)]
   thresholds = [np.inf, *known, -np.inf]
   return _scores(
-    runs, truths, thresholds, regions.vot_toolkit_overlap, without_regions=1.0
+    runs,
+    truths,
+    thresholds,
+    regions.vot_toolkit_overlap,
+    regions.vot_toolkit_overlap_alone,
   )
 
 
@@ -206,13 +215,13 @@ def _confidences(runs, missing):
   return np.where(np.isnan(together), missing, together)
 
 
-def _scores(runs, truths, thresholds, overlap, without_regions):
+def _scores(runs, truths, thresholds, *overlaps):
   curves = np.stack(
     [
       _curves(
         run.confidence,
         truths[name].visible,
-        regions.overlaps(run, truths[name], overlap, without_regions),
+        regions.overlaps(run, truths[name], *overlaps),
         np.array(thresholds),
       )
       for name, (run,) in runs.items()

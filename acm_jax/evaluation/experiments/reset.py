@@ -275,10 +275,12 @@ class Fragment(NamedTuple):
     overlap: Overlap in each frame of the fragment.
     failed: Whether the fragment ended in a failure. If so, EAO counts all later
       frames with an overlap of 0.
+    weight: Weight of the fragment in the mean over fragments.
   """
 
   overlap: Float[np.ndarray, 'n']
   failed: bool
+  weight: float = 1.0
 
 
 def overlap_sums(fragments: Sequence[Fragment], length: int) -> Sums:
@@ -293,9 +295,9 @@ def overlap_sums(fragments: Sequence[Fragment], length: int) -> Sums:
     length: Number of run lengths; they are 0 to `length` - 1.
 
   Returns:
-    At each run length i: `overlap`, the sum of the mean overlaps; and `count`,
-    the number of fragments in that sum. The sum includes the fragments with
-    more than i frames, and all failed fragments.
+    At each run length i: `overlap`, the weighted sum of the mean overlaps; and
+    `count`, the sum of the weights. The sums include the fragments with more
+    than i frames, and all failed fragments.
   """
   reach = np.array([len(f.overlap) for f in fragments])
   reach[[f.failed for f in fragments]] = length
@@ -305,8 +307,9 @@ def overlap_sums(fragments: Sequence[Fragment], length: int) -> Sums:
     row[1 : len(kept)] = kept[1:]
   frames = np.arange(length)
   reached = frames < reach[:, None]
-  sums = np.where(reached, np.cumsum(overlap, axis=1), 0.0).sum(axis=0)
-  return Sums(sums / np.maximum(frames, 1), reached.sum(axis=0))
+  weights = np.array([f.weight for f in fragments])
+  sums = weights @ np.where(reached, np.cumsum(overlap, axis=1), 0.0)
+  return Sums(sums / np.maximum(frames, 1), weights @ reached)
 
 
 def _pysot_fragments(run, overlap):
@@ -315,13 +318,16 @@ def _pysot_fragments(run, overlap):
   # that the fragment before it counts as failed. pysot never counts the last
   # fragment as failed, even if the fragment ends in a failure that is later.
   starts = [0, *restarts[restarts <= len(overlap)]]
-  return [
-    *(
-      Fragment(overlap[start:end], failed=True)
-      for start, end in itertools.pairwise(starts)
-    ),
-    Fragment(overlap[starts[-1] :], failed=False),
+  failed = [
+    Fragment(overlap[start:end], failed=True)
+    for start, end in itertools.pairwise(starts)
   ]
+  if starts[-1] == len(overlap):
+    # pysot weights a fragment by the mean of the weights of its frames and of
+    # the frame of the restart, which does not exist here and has the weight 0.
+    frames = len(failed[-1].overlap)
+    failed[-1] = failed[-1]._replace(weight=frames / (frames + 1))
+  return [*failed, Fragment(overlap[starts[-1] :], failed=False)]
 
 
 def _vot_toolkit_fragments(run, overlap):
