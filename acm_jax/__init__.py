@@ -32,6 +32,7 @@ def load(
   *,
   hparams: 'Mapping[str, float] | str | None' = None,
   wide_search: str | None = None,
+  smallest_side: float | None = None,
 ) -> 'VideoTracker':
   """Loads a trained tracker.
 
@@ -46,16 +47,19 @@ def load(
     wide_search: When to search a larger region: 'never', 'long_term' (while the
       target is lost) or 'fast_motion' (after the target has jumped). By
       default, the value in the config.
+    smallest_side: Lower limit of the width and height of tracked boxes, px. By
+      default, the value in the config.
 
   Raises:
     OSError: There is no such model or folder, or the folder has no checkpoint.
     ValueError: The selected checkpoint does not exist, is damaged or is not
-      that of a whole tracker; or `hparams` or `wide_search` is invalid.
+      that of a whole tracker; or another argument is invalid.
   """
   from acm_jax.tracking.video_tracker import VideoTracker
   from acm_jax.training import trained
 
-  return VideoTracker(trained.load(str(checkpoint), hparams, wide_search))
+  model = trained.load(str(checkpoint), hparams, wide_search, smallest_side)
+  return VideoTracker(model)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """Flags that select a trained tracker, shared by several commands."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -32,6 +32,19 @@ def define(values: flags.FlagValues) -> None:
   for name, text in _TEXTS.items():
     flags.DEFINE_string(name, None, text, flag_values=values)
   names.allow_spellings(values, 'wide_search', _WIDE_SEARCHES)
+  flags.DEFINE_float(
+    'smallest_side',
+    None,
+    'Lower limit of the width and height of tracked boxes, px; default: the '
+    'value in the config.',
+    flag_values=values,
+  )
+
+
+def changes(values: flags.FlagValues) -> dict[str, Any]:
+  """Returns what the flags change, as arguments of `training.trained.load`."""
+  given = {name: values[name].value for name in (*_TEXTS, 'smallest_side')}
+  return {name: x for name, x in given.items() if x not in (None, '')}
 
 
 def load(values: flags.FlagValues) -> 'Model':
@@ -46,4 +59,4 @@ def load(values: flags.FlagValues) -> 'Model':
   # JAX is imported only now, after the line above.
   from acm_jax.training import trained
 
-  return trained.load(values.checkpoint, values.hparams, values.wide_search)
+  return trained.load(values.checkpoint, **changes(values))

@@ -8,8 +8,9 @@ Example:
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -32,6 +33,7 @@ class Tracker:
     checkpoint: str,
     hparams: str | None = None,
     wide_search: str | None = None,
+    smallest_side: str | None = None,
   ):
     """Loads a trained tracker.
 
@@ -42,13 +44,17 @@ class Tracker:
       wide_search: When to search a larger region: 'never', 'long_term' (while
         the target is lost) or 'fast_motion' (after the target has jumped). By
         default, the value in the config.
+      smallest_side: Lower limit of the width and height of tracked boxes, px,
+        as text, like all values in trackers.ini. By default, the value in the
+        config.
 
     Raises:
       OSError: The folder does not exist or has no checkpoint.
       ValueError: The checkpoint does not exist, is damaged or does not belong
         to a tracker, or an argument is invalid.
     """
-    model = trained.load(checkpoint, hparams, wide_search)
+    side = None if smallest_side is None else float(smallest_side)
+    model = trained.load(checkpoint, hparams, wide_search, side)
     self._tracker = VideoTracker(model)
 
   def init(self, image: str, target: tuple) -> tuple[float, ...]:
@@ -87,13 +93,13 @@ class Tracker:
     return box, {'confidence': float(result.score)}
 
 
-def registry(checkpoint: str, name: str, changes: dict[str, str]) -> str:
+def registry(checkpoint: str, name: str, changes: Mapping[str, Any]) -> str:
   """Returns the text of a trackers.ini.
 
   Args:
     checkpoint: Value of the flag `--checkpoint`.
     name: Name of the tracker.
-    changes: Mapping from names of other arguments of `Tracker` to values.
+    changes: Names of other arguments of `Tracker`, and their values.
   """
   folder, _, step = checkpoint.partition('@')
   model = names.find(folder, models.names())
@@ -123,11 +129,6 @@ def define(values: flags.FlagValues) -> None:
 
 def main(values: flags.FlagValues) -> None:
   """Writes trackers.ini."""
-  changes = {
-    name: values[name].value
-    for name in ('hparams', 'wide_search')
-    if values[name].value
-  }
   name = model_flags.load(values).name
   path = Path(values.out) / 'trackers.ini'
   if path.exists():
@@ -136,6 +137,7 @@ def main(values: flags.FlagValues) -> None:
     )
   path.parent.mkdir(parents=True, exist_ok=True)
   with replacing(path) as temporary:
+    changes = model_flags.changes(values)
     text_files.write(temporary, registry(values.checkpoint, name, changes))
   print(f'{name} registered in {path}')
 

@@ -132,7 +132,11 @@ def write_shard(
 
 
 def is_whole(folder: epath.PathLike, number: int) -> bool:
-  """Returns whether a shard and its part of the index are complete."""
+  """Returns whether a shard and its part of the index are complete.
+
+  A shard is incomplete if an image could not be read, because the image may
+  have been repaired since.
+  """
   part, shard = (
     epath.Path(folder) / name
     for name in (part_name(number), shard_name(number))
@@ -145,7 +149,8 @@ def is_whole(folder: epath.PathLike, number: int) -> bool:
   # The file is truncated if a process was killed or the power failed.
   except (OSError, ValueError, KeyError, zipfile.BadZipFile):
     return False
-  return shard.stat().length == summary['bytes']
+  complete = shard.stat().length == summary['bytes']
+  return complete and not summary['problems']
 
 
 def merge(
@@ -168,7 +173,8 @@ def merge(
     The manifest.
 
   Raises:
-    ValueError: The shards hold no frame.
+    ValueError: The shards hold no frame. Their parts are removed, so that the
+      shards are written again when the cause is repaired.
   """
   folder, report = epath.Path(folder), Report()
   parts, files = [], {}
@@ -183,6 +189,7 @@ def merge(
   del report.problems[clips.MOST_PROBLEMS :]
   frames = sum(len(part['offset']) for part in parts)
   if not frames:
+    remove_parts(folder, shards)
     raise ValueError(
       f'{named}: no track has a frame to write: {report.cause()}'
     )
@@ -207,7 +214,7 @@ def merge(
 
 
 def remove_parts(folder: epath.PathLike, shards: int) -> None:
-  """Removes the files that `merge` has read: the shards' parts of the index."""
+  """Removes the files that `merge` reads: the shards' parts of the index."""
   for number in range(shards):
     (epath.Path(folder) / part_name(number)).unlink(missing_ok=True)
 

@@ -1,6 +1,18 @@
 """Loads TensorFlow for use on the host only."""
 
+import contextlib
 import os
+import re
+import tempfile
+from collections.abc import Iterator
+
+# Beginnings of lines that TensorFlow logs while it starts. They are about
+# accelerators, which are hidden from it, and about its speed.
+_NOTICE = re.compile(
+  rb'(\d{4}-\d\d-\d\d [\d:.]+: )?[IWE](\d{4} [\d:.]+ +\d+)? [\w/.]+:\d+\]'
+  rb'|WARNING: All log messages before absl::InitializeLog'
+  rb'|To enable the following instructions'
+)
 
 
 def load():
@@ -15,13 +27,34 @@ def load():
     RuntimeError: TensorFlow is not installed.
   """
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-  try:
-    import tensorflow as tf
-  except ImportError:
-    raise RuntimeError(
-      "TensorFlow is not installed: run pip install 'acm-jax[train]'; to train "
-      'without it on existing sets, set data.source=memory in the config'
-    ) from None
-  for kind in ('GPU', 'TPU'):
-    tf.config.set_visible_devices([], kind)
+  with _without_notices():
+    try:
+      import tensorflow as tf
+    except ImportError:
+      raise RuntimeError(
+        "TensorFlow is not installed: run pip install 'acm-jax[train]'; to "
+        'train without it on existing sets, set data.source=memory in the '
+        'config'
+      ) from None
+    for kind in ('GPU', 'TPU'):
+      tf.config.set_visible_devices([], kind)
   return tf
+
+
+@contextlib.contextmanager
+def _without_notices() -> Iterator[None]:
+  """Keeps TensorFlow's notices off stderr; other lines follow after the block.
+
+  TensorFlow 2.21 logs notices before it reads the level to log.
+  """
+  with tempfile.TemporaryFile() as written:
+    stderr = os.dup(2)
+    os.dup2(written.fileno(), 2)
+    try:
+      yield
+    finally:
+      os.dup2(stderr, 2)
+      os.close(stderr)
+      written.seek(0)
+      lines = [line for line in written if not _NOTICE.match(line)]
+      os.write(2, b''.join(lines))

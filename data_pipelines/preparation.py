@@ -8,7 +8,7 @@ merged into one index.
 
 Until a local set is complete, its files are in a temporary folder next to the
 output folder. A remote set is written directly into the output folder. A
-repeated run skips the shards that are complete.
+repeated run skips the shards that are complete, unless an image was unreadable.
 """
 
 import concurrent.futures

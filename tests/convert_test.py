@@ -208,6 +208,51 @@ def test_a_checkpoint_is_converted_and_its_other_entries_listed(
   ]
 
 
+@pytest.mark.parametrize(
+  'prefix',
+  [
+    *('tracker.', '_forward_module.', 'base_model.model.'),
+    *('trainer.model.module.', 'model.', 'feature.'),
+  ],
+)
+@pytest.mark.parametrize('rename', [str, as_huanglianghua])
+def test_a_prefix_of_all_keys_is_removed(run, tmp_path, prefix, rename):
+  weights = formulas.state_dict('siamfc_alexv1').items()
+  weights = {f'{prefix}{rename(key)}': value for key, value in weights}
+  np.savez(tmp_path / 'weights.npz', n_averaged=np.array(3), **weights)
+  flags = make_flags(tmp_path, 'siamfc', 'configs/siamfc.py')
+  assert run(*flags) == command.DONE
+
+
+def test_a_prefix_around_a_backbone_is_removed(run, tmp_path):
+  weights = classifiers.resnet18().items()
+  weights = {f'encoder.net.{key}': value for key, value in weights}
+  np.savez(tmp_path / 'weights.npz', **weights)
+  config = 'configs/siamrpn.py:backbone=resnet18'
+  assert run(*make_flags(tmp_path, 'resnet', config)) == command.DONE
+
+
+def test_a_key_beside_a_prefix_is_named(run, tmp_path, capsys):
+  weights = formulas.state_dict('siamfc_alexv1').items()
+  weights = {f'tracker.{key}': value for key, value in weights}
+  np.savez(tmp_path / 'weights.npz', **{'loss.a': np.ones(1)}, **weights)
+  flags = make_flags(tmp_path, 'siamfc', 'configs/siamfc.py')
+  assert run(*flags) == command.REFUSED
+  assert capsys.readouterr().err.endswith('IO): loss.a is unknown\n')
+
+
+def test_weights_of_another_network_are_refused_in_a_short_message(
+  run, tmp_path, capsys
+):
+  weights = formulas.state_dict('nanotrack_v3')
+  np.savez(tmp_path / 'weights.npz', **weights)
+  flags = make_flags(tmp_path, 'siamban_acm', 'configs/siamban_acm.py')
+  assert run(*flags) == command.REFUSED
+  message = capsys.readouterr().err
+  assert ' more; ' in message
+  assert len(message) < 2000
+
+
 def test_a_backbone_cannot_be_loaded_as_a_tracker(run, backbone):
   assert run(*make_flags(backbone, 'mobilenet', SMALL)) == command.DONE
   with pytest.raises(ValueError, match='only a backbone'):
@@ -218,7 +263,7 @@ def test_a_backbone_cannot_be_loaded_as_a_tracker(run, backbone):
   ('source', 'config', 'reason'),
   [
     ('resnet', SMALL, 'tracker.backbone of the config is mobilenet_v2'),
-    ('siamban_acm', SMALL, 'cls_weight is missing'),
+    ('siamban_acm', SMALL, 'conv.0.0.weight is unknown'),
     ('resnet', 'configs/siamban.py', 'not a ResNet state dict'),
     ('mobilenet', SMALL + 'er', "'smaller' is unknown"),
   ],
@@ -235,7 +280,7 @@ def test_weights_of_another_width_are_refused(run, backbone, capsys):
   flags = make_flags(backbone, 'mobilenet', SMALL)
   assert run(*flags, '--config.tracker.width=1.4') == command.REFUSED
   message = capsys.readouterr().err
-  assert 'layer0.0.weight has the shape (3, 3, 3, 32) instead' in message
+  assert 'running_var has the shape (96,) instead of (132,)' in message
 
 
 def test_a_reference_that_lacks_an_array_is_refused(run, backbone, capsys):

@@ -91,6 +91,26 @@ def test_a_wide_search_is_used_and_part_of_the_name(tiny_run):
   assert trained.load(str(tiny_run)).tracker.wide_search is None
 
 
+def test_the_smallest_side_is_used_and_part_of_the_name(tiny_run):
+  for side in (0.0, 4.5):
+    model = trained.load(str(tiny_run), smallest_side=side)
+    assert model.name == f'tiny-smallest_side={side:g}'
+    assert model.tracker.smallest_side == side
+  assert trained.load(str(tiny_run)).tracker.smallest_side == 10
+
+
+def test_a_lower_limit_ends_the_warning_about_a_small_first_box(
+  run_command, flags, sequences, tmp_path, caplog
+):
+  data = shutil.copytree(sequences, tmp_path / 'data')
+  boxes = data / 'synthetic-0001' / 'groundtruth.txt'
+  _, *rows = boxes.read_text().splitlines()
+  boxes.write_text('\n'.join(['40,40,12,8', *rows]))
+  argv = flags(data_dir=data, sequences='synthetic-0001', smallest_side=8)
+  assert run_command(evaluate, *argv)[0] == 0
+  assert not caplog.records
+
+
 def test_the_threshold_on_the_score_is_calibrated(
   run_command, flags, sequences, tmp_path
 ):
@@ -205,6 +225,7 @@ def test_scores_of_several_benchmarks_in_one_folder_are_kept(
       '--hparams: penalty_k=high is not a finite number',
     ),
     ({'wide_search': 'often'}, "--wide_search='often': unknown; choose from"),
+    ({'smallest_side': -1}, 'error: --smallest_side=-1.0: give a number of'),
     ({'baseline': 'median'}, "--baseline='median': unknown; choose from first"),
     ({'checkpoint': 'nowhere'}, 'nowhere: no such folder'),
     (

@@ -78,13 +78,16 @@ def test_the_toolkit_can_create_the_tracker_from_the_registry(
   run_command, tiny_run, tmp_path
 ):
   argv = [f'--checkpoint={tiny_run}', f'--out={tmp_path}']
-  code, out, errors = run_command(vot, *argv, '--hparams=penalty_k=0.1')
+  changes = {'hparams': 'penalty_k=0.1', 'smallest_side': '0.0'}
+  given = [f'--{name}={value}' for name, value in changes.items()]
+  code, out, errors = run_command(vot, *argv, *given)
   assert code == 0, errors
   path = tmp_path / 'trackers.ini'
-  assert f'tiny-penalty_k=0.1 registered in {path}' in out
+  name = 'tiny-penalty_k=0.1-smallest_side=0'
+  assert f'{name} registered in {path}' in out
   config = configparser.ConfigParser()
   config.read(path)
-  entry = config['tiny-penalty_k=0.1']
+  entry = config[name]
   assert (entry['protocol'], entry['convert']) == ('python', 'rectangle')
   module, _, name = entry['command'].partition(':')
   create = getattr(importlib.import_module(module), name)
@@ -93,7 +96,7 @@ def test_the_toolkit_can_create_the_tracker_from_the_registry(
     for key, value in entry.items()
     if key.startswith('arg_')
   }
-  assert arguments == {'checkpoint': str(tiny_run), 'hparams': 'penalty_k=0.1'}
+  assert arguments == {'checkpoint': str(tiny_run), **changes}
   assert create(**arguments)
   code, _, errors = run_command(vot, *argv)
   assert code == 2

@@ -347,8 +347,8 @@ def warn_if_small(
   if min(w, h) < smallest_side:
     logging.warning(
       '%s: the first box is %g x %g px, but the tracker returns boxes of at '
-      'least %g x %g px; to follow smaller targets, lower smallest_side in the '
-      'section tracker of the config',
+      'least %g x %g px; to follow smaller targets, set a lower limit with '
+      '--smallest_side, or with smallest_side in acm_jax.load',
       *(target, w, h, smallest_side, smallest_side),
     )
 

@@ -84,6 +84,7 @@ def load(
   checkpoint: str,
   hparams: str | Mapping[str, float] | None = None,
   wide_search: str | None = None,
+  smallest_side: float | None = None,
 ) -> Model:
   """Loads the tracker of a checkpoint.
 
@@ -94,11 +95,13 @@ def load(
       stands for the entry of this name in the config section `tuned`.
     wide_search: Name of the rule that decides when to search a larger region,
       as in `tracking.wide` (default: the rule in the config).
+    smallest_side: Lower limit of the width and height of tracked boxes, px
+      (default: the value in the config).
 
   Raises:
     OSError: The folder does not exist or has no checkpoint.
     ValueError: The checkpoint does not exist, is damaged or does not belong to
-      a tracker, or a hyper-parameter is invalid.
+      a tracker, or another argument is invalid.
   """
   config, variables = read(checkpoint)
   for name, kind in (('tracker', dict), ('hparams', dict), ('precision', str)):
@@ -108,15 +111,16 @@ def load(
         'needs; give the folder of a trained or converted tracker'
       )
   section = config['tracker']
-  if wide_search:
-    section = {**section, 'wide_search': wide_search}
   try:
     check_precision(config['precision'])
-    tracker = trackers.make(**section)
+    trackers.make(**section)
     original = {name: float(v) for name, v in config['hparams'].items()}
     Hparams(**original)
   except (TypeError, ValueError) as error:
     raise ValueError(f'{checkpoint}: config.json: {error}') from error
+  changed = {'wide_search': wide_search, 'smallest_side': smallest_side}
+  changed = {name: x for name, x in changed.items() if x is not None}
+  tracker = trackers.make(**{**section, **changed})
   # The backbone of SiamFC is its whole network.
   only_backbone = set(variables['params']) == {'backbone'}
   if only_backbone and _modules(tracker) != {'backbone'}:
@@ -129,8 +133,9 @@ def load(
     hparams = ','.join(f'{name}={value}' for name, value in changes.items())
   folder, selected = _located(checkpoint)
   name = '@'.join(filter(None, (folder.resolve().name, selected)))
+  side = None if smallest_side is None else f'smallest_side={smallest_side:g}'
   return Model(
-    name='-'.join(filter(None, (name, hparams, wide_search))),
+    name='-'.join(filter(None, (name, hparams, wide_search, side))),
     tracker=tracker,
     # All engines share this copy on the device.
     variables=jax.device_put(variables),

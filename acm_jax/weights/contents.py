@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from acm_jax.weights.excerpt import excerpt
+
 Format = Literal['torch', 'npz', 'safetensors']
 
 # Number of bytes at the beginning of a file that decide its format.
@@ -16,8 +18,8 @@ _HEAD = 1024
 _TORCH_MAGIC = b'\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.'
 # Maximum length of the header of a safetensors file, in bytes.
 _LONGEST_HEADER = 100_000_000
-# Maximum number of characters or files that a message quotes.
-_QUOTED, _LISTED = 60, 3
+# Maximum number of characters that a message quotes.
+_QUOTED = 60
 
 _DOWNLOAD = 'download the file itself instead of the page that links to it'
 _UNPACK = 'unpack it and give the file of weights in it'
@@ -148,10 +150,8 @@ def _in_zip(path: Path) -> Format:
     return 'torch'
   if all(name.endswith('.npy') for name in names):
     return 'npz'
-  more = ', ...' if len(names) > _LISTED else ''
   raise ValueError(
-    f'{path}: no weights, but a zip archive of {", ".join(names[:_LISTED])}'
-    f'{more}; {_UNPACK}'
+    f'{path}: no weights, but a zip archive of {excerpt(names)}; {_UNPACK}'
   )
 
 

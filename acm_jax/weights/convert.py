@@ -8,7 +8,7 @@ import numpy as np
 
 from acm_jax import trackers
 from acm_jax.tracking.contract import Variables
-from acm_jax.weights import imagenet, nanotrack, state_dict
+from acm_jax.weights import imagenet, nanotrack, state_dict, wrappers
 from acm_jax.weights.names import as_in_got10k, naming
 
 StateDict = Mapping[str, np.ndarray]
@@ -75,7 +75,7 @@ def convert(
   Raises:
     ValueError: `source` does not provide weights of the config's tracker or
       backbone; or the state dict has missing keys, unknown keys or arrays of
-      the wrong shape, all of which the message lists.
+      the wrong shape, the first of which the message lists.
   """
   kind = SOURCES[source]
   tracker = trackers.make(**section)
@@ -83,21 +83,24 @@ def convert(
   name = naming(section['name'], section[_BACKBONE], section['levels'])
   if isinstance(kind, Model):
     _expect(source, 'tracker.name', (kind.tracker,), section['name'])
-    weights = kind.adapt(weights)
+    known = state_dict.keys(variables, name)
+    weights = wrappers.fitting(weights, kind.adapt, known)
     unused = {key for key in weights if key.startswith(kind.unused)}
     used = {key: weights[key] for key in weights.keys() - unused}
     filled = state_dict.to_variables(used, variables, name)
     return filled, _modules(unused, used.keys())
   _expect(source, 'tracker.backbone', kind.backbones, section[_BACKBONE])
-  weights = {
-    f'{_BACKBONE}.{key.removeprefix("backbone.")}': value
-    for key, value in kind.adapt(weights).items()
-  }
   variables = {
     collection: {_BACKBONE: tree[_BACKBONE]}
     for collection, tree in variables.items()
   }
   known = state_dict.keys(variables, name)
+
+  def adapt(weights: StateDict) -> StateDict:
+    adapted = kind.adapt(weights).items()
+    return {f'{_BACKBONE}.{key}': value for key, value in adapted}
+
+  weights = wrappers.fitting(weights, adapt, known)
   used = {key: value for key, value in weights.items() if key in known}
   filled = state_dict.to_variables(used, variables, name)
   return filled, _modules(set(weights) - known, known)

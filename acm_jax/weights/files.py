@@ -1,6 +1,5 @@
 """Readers of state dicts in files, which never run code from the files."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,10 +8,9 @@ import numpy as np
 import safetensors.numpy
 
 from acm_jax.weights import contents, torch_files, wrappers
+from acm_jax.weights.excerpt import excerpt
 
 StateDict = dict[str, np.ndarray]
-# Maximum number of keys that an error message lists.
-_LISTED = 8
 
 
 class Weights(NamedTuple):
@@ -33,9 +31,9 @@ class Weights(NamedTuple):
 def read(path: Path) -> Weights:
   """Reads a state dict.
 
-  Wrappers around the state dict and prefixes of its keys are removed, as
-  `wrappers.unwrap` describes. The contents of the file decide its format,
-  whatever its name is.
+  Entries around the state dict and parts of its keys that torch inserts are
+  removed, as `wrappers.unwrap` describes. The contents of the file decide its
+  format, whatever its name is.
 
   Args:
     path: `.npz` file, `.safetensors` file, or a file that torch.save wrote
@@ -55,11 +53,6 @@ def read(path: Path) -> Weights:
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such file; give a file of weights')
   content = _READERS[contents.recognise(path)](path)
-  if not isinstance(content, Mapping):
-    raise ValueError(
-      f'{path}: contains no state dict, but an object of the type '
-      f'{type(content).__name__}; save the state dict of a model'
-    )
   try:
     found = wrappers.unwrap(content)
   except ValueError as error:
@@ -138,8 +131,4 @@ def _numpy_type(value: np.ndarray) -> np.ndarray:
 def _refuse(keys: list[str], path: Path, fault: str, fix: str) -> None:
   """Raises an error that lists the keys, if there are any."""
   if keys:
-    rest = len(keys) - _LISTED
-    more = f' and {rest} more' if rest > 0 else ''
-    raise ValueError(
-      f'{path}: {fault}: {", ".join(keys[:_LISTED])}{more}; {fix}'
-    )
+    raise ValueError(f'{path}: {fault}: {excerpt(keys)}; {fix}')

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from acm_jax.tracking.contract import Variables
+from acm_jax.weights.excerpt import excerpt
 
 # Ends of the keys of counters of training steps, which trackers do not have.
 COUNTERS = ('num_batches_tracked', 'n_averaged')
@@ -39,41 +40,45 @@ def to_variables(
 
   Raises:
     ValueError: A key is missing or unknown, or an array has the wrong shape or
-      anything other than finite floating-point numbers; the message lists all
-      such keys.
+      anything other than finite floating-point numbers; the message lists the
+      first such keys of each kind.
   """
   flat = flax.traverse_util.flatten_dict(variables, sep='/')
   unused = {k for k in state_dict if not k.endswith(COUNTERS)}
-  filled, missing, faults = {}, [], []
+  filled, missing, wrong = {}, [], []
   for path, wanted in flat.items():
     key = rename(_torch_path(path))
     if key not in state_dict:
       missing.append(key)
-      faults.append(f'{key} is missing')
       continue
     unused.discard(key)
     value = np.asarray(state_dict[key])
     if not jnp.issubdtype(value.dtype, jnp.floating):
-      faults.append(f'{key} has the type {value.dtype} instead of a float')
+      wrong.append(f'{key} has the type {value.dtype} instead of a float')
       continue
     with np.errstate(over='ignore'):
       value = _flax_layout(value.astype(np.float32))
     if not np.isfinite(value).all():
-      faults.append(f'{key} has NaN or numbers that are too large for float32')
+      wrong.append(f'{key} has NaN or numbers that are too large for float32')
     if value.shape != wanted.shape:
-      faults.append(
+      wrong.append(
         f'{key} has the shape {value.shape} instead of {wanted.shape}'
       )
     filled[path] = value
-  faults += [f'{key} is unknown' for key in sorted(unused)]
-  if faults:
+  faults = (
+    [f'{key} is missing' for key in missing],
+    wrong,
+    [f'{key} is unknown' for key in sorted(unused)],
+  )
+  if any(faults):
     prefixes = _prefixes(missing, unused)
     fix = 'choose other weights or another config'
     if prefixes:
-      fix = f'save the weights without the prefix {" or ".join(prefixes)}'
+      fix = f'save the weights without the prefix {excerpt(prefixes, " or ")}'
+    texts = '; '.join(excerpt(kind, '; ') for kind in faults if kind)
     raise ValueError(
       f'`weights` do not fit the network of the config; {fix}. Faults, with '
-      f'shapes as in Flax (HWIO or IO): {"; ".join(faults)}'
+      f'shapes as in Flax (HWIO or IO): {texts}'
     )
   return flax.traverse_util.unflatten_dict(filled, sep='/')
 

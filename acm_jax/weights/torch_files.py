@@ -27,9 +27,37 @@ _NUMPY = (
   np.dtype,
   *{type(np.dtype(code)) for code in '?bhilqBHILQefd'},
 )
-# Settings next to the weights are loaded as dictionaries and pure paths, not as
-# objects of their classes.
-_SETTINGS = (
+
+
+def _dictionary(*_: Any) -> dict:
+  return {}
+
+
+def _list(*_: Any) -> list:
+  return []
+
+
+def _nothing(*_: Any) -> None:
+  return None
+
+
+# Objects next to the weights are loaded as dictionaries, lists, pure paths or
+# nothing, and not as objects of their classes.
+_OTHERS = (
+  (_dictionary, 'collections.defaultdict'),
+  (_list, 'collections.deque'),
+  *(
+    (_nothing, f'{module}.{kind}')
+    for module, kinds in (
+      ('datetime', 'date datetime time timedelta timezone'),
+      ('decimal', 'Decimal'),
+      ('fractions', 'Fraction'),
+      # Among others, what a defaultdict makes missing values of.
+      ('builtins', 'bool dict float frozenset int list range slice str tuple'),
+    )
+    for kind in kinds.split()
+  ),
+  (collections.OrderedDict, 'uuid.UUID'),
   (collections.OrderedDict, 'argparse.Namespace'),
   (collections.OrderedDict, 'types.SimpleNamespace'),
   (collections.OrderedDict, 'easydict.EasyDict'),
@@ -63,6 +91,8 @@ def read(path: pathlib.Path) -> Any:
   def in_numpy(content: Any) -> Any:
     if isinstance(content, Mapping):
       return {key: in_numpy(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+      return [in_numpy(value) for value in content]
     if not isinstance(content, torch.Tensor):
       return content
     tensor = content.detach()
@@ -78,7 +108,7 @@ def read(path: pathlib.Path) -> Any:
   with (
     contents.refusing_damage(path, _reason),
     warnings.catch_warnings(action='ignore'),
-    torch.serialization.safe_globals([*_NUMPY, *_SETTINGS]),
+    torch.serialization.safe_globals([*_NUMPY, *_OTHERS]),
   ):
     content = torch.load(path, map_location='cpu', weights_only=True)
   return in_numpy(content)

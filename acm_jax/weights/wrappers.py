@@ -1,47 +1,28 @@
-"""Wrappers of a state dict: entries around it, and prefixes of its keys."""
+"""State dicts in checkpoints: entries around them, and prefixes of their keys.
 
-from collections.abc import Iterator, Mapping
+Codebases name entries and prefixes as they like. Hence the contents decide: a
+state dict is a mapping from paths to arrays, and a prefix is removed if more of
+the keys are those of the network without it. Names only matter where a
+checkpoint has several state dicts.
+"""
+
+import collections
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
 import numpy as np
 
-# Entries of checkpoints that hold the weights of a model, most specific first.
-# The same names are prefixes of keys if the model is a part of another module.
-_MODEL = (
-  'state_dict',
-  'model_state_dict',
-  'model.state_dict',
-  'model_state',
-  'model',
-  'network_state_dict',
-  'network',
-  'net_state_dict',
-  'net',
-  'module',
-  'weights',
-  'params',
-)
-# Entries that hold averages of the weights over training steps.
-_AVERAGE = (
-  'state_dict_ema',
-  'ema_state_dict',
-  'model_ema_state_dict',
-  'model_ema',
-  'ema_model',
-  'params_ema',
-  'ema',
-)
-# Parts of keys that torch inserts when it wraps a module, at any depth. The
-# modules of networks have no such names.
-_INSERTED = {
-  'module',
-  '_orig_mod',
-  '_fsdp_wrapped_module',
-  '_checkpoint_wrapped_module',
-}
+from acm_jax.weights.excerpt import excerpt
 
-# Maximum number of entries that an error message lists.
-_LISTED = 8
+# Words of which the names of entries with the weights of a model consist, such
+# as `state_dict`, `netState` and `MODEL-WEIGHTS`.
+_WEIGHTS = r'model|module|network|net|state|dict|weights?|param(eter)?s?'
+# Words that are added for averages of the weights over training steps.
+_AVERAGE = r'(ema|swa|avg|averaged?|shadow)+'
+# Part of a key that torch inserts when it wraps a module, at any depth, such as
+# `module`, `_orig_mod` and `_fsdp_wrapped_module`. Networks have no such names.
+_INSERTED = r'module|_\w*mod(ule)?'
 
 
 class StateDict(NamedTuple):
@@ -49,7 +30,7 @@ class StateDict(NamedTuple):
 
   Attributes:
     entry: Names of the nested entries around the state dict.
-    arrays: Dictionary from keys without prefixes to arrays.
+    arrays: Dictionary from keys to arrays.
     ignored: Names of all other entries of the checkpoint.
   """
 
@@ -58,46 +39,143 @@ class StateDict(NamedTuple):
   ignored: frozenset[str]
 
 
-def unwrap(content: Mapping[Any, Any]) -> StateDict:
-  """Finds the state dict in a checkpoint, and removes prefixes from its keys.
+def unwrap(content: Any) -> StateDict:
+  """Finds the state dict in a checkpoint.
 
-  An average of the weights (`ema`) is taken only if the checkpoint has no other
-  weights.
+  Of several state dicts, one is taken whose entry is named like the weights of
+  a model; an average of the weights (`ema`) only if there are no others. Parts
+  of keys that torch inserts, such as `module.`, are removed.
 
   Args:
-    content: State dict, or nested mappings around it. Every value with a
-      `dtype` and a `shape` counts as an array.
+    content: State dict, or nested mappings and lists around it. Every value
+      with a `dtype` and a `shape` counts as an array.
 
   Raises:
-    ValueError: The checkpoint has no state dict, or several with different
-      values for a key, or two keys with different values are equal without
-      their prefixes.
+    ValueError: The checkpoint has no state dict, or several that differ; or two
+      keys with different values are equal without the parts that torch inserts.
   """
   found = list(_state_dicts(content))
+  # Other arrays have plain names: moments of an optimizer, curves of a loss.
+  found = [x for x in found if any('.' in key for key in x.arrays)] or found
   if not found:
-    entries = [*map(str, content)][:_LISTED] or ['none']
+    what = f', but an object of the type {type(content).__name__}'
+    if isinstance(content, Mapping):
+      entries = excerpt([*map(str, content)]) or 'none'
+      what = f' (first entries: {entries})'
     raise ValueError(
-      f'contains no state dict (first entries: {", ".join(entries)}); save '
-      'only the state dict of the model'
+      f'contains no state dict{what}; save only the state dict of the model'
     )
-  first, *others = found
-  for other in others:
-    if not set(_AVERAGE) & set(other.entry):
-      _check_equal(first, other)
+  best = min(_rank(x.entry) for x in found)
+  first, *others = (
+    x._replace(arrays=_renamed(x.arrays, _without_inserted))
+    for x in found
+    if _rank(x.entry) == best
+  )
+  if not all(_equal(first.arrays, other.arrays) for other in others):
+    names = ['.'.join(x.entry) or 'the file itself' for x in (first, *others)]
+    raise ValueError(
+      f'contains several state dicts, which differ ({excerpt(names)}); save '
+      'the one that is meant to a file of its own'
+    )
   return first
 
 
-def without_prefixes(arrays: Mapping[str, Any]) -> dict[str, Any]:
-  """Removes the prefixes of wrappers from keys, such as `module.` and `model.`.
+def fitting(
+  arrays: Mapping[str, Any],
+  adapt: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+  known: Set[str],
+) -> Mapping[str, Any]:
+  """Adapts a state dict, without the prefix around the network, if any.
 
-  Prefixes may be repeated and mixed.
+  Of the prefixes that most keys share, such as `tracker.`, the one is removed
+  without which most keys are known. None is removed if that is no better.
+
+  Args:
+    arrays: State dict.
+    adapt: Function that renames the keys to those of the network, and raises
+      ValueError if it cannot.
+    known: Keys of the network.
 
   Raises:
-    ValueError: Two keys with different values are equal without their prefixes.
+    ValueError: `adapt` raises it for the result.
+  """
+
+  def adapted(prefix: str) -> Mapping[str, Any]:
+    return adapt(_renamed(arrays, lambda key: key.removeprefix(prefix)))
+
+  def fit(prefix: str) -> int:
+    try:
+      return len(known & adapted(prefix).keys())
+    except ValueError:
+      return 0
+
+  # `max` returns the first, which is the shortest, of prefixes that fit alike.
+  return adapted(max(('', *_prefixes(arrays)), key=fit))
+
+
+def _state_dicts(content: Any) -> Iterator[StateDict]:
+  """Yields all mappings that hold arrays, the inner ones first."""
+  if isinstance(content, list | tuple):
+    content = dict(enumerate(content))
+  if not isinstance(content, Mapping):
+    return
+  for name, value in content.items():
+    others = {str(key) for key in content if key != name}
+    for inner in _state_dicts(value):
+      entry = (str(name), *inner.entry)
+      yield StateDict(entry, inner.arrays, inner.ignored | others)
+  arrays = {
+    key: value
+    for key, value in content.items()
+    if isinstance(key, str) and _is_array(value)
+  }
+  # Arrays without dimensions are counters or scores.
+  if any(value.ndim for value in arrays.values()):
+    others = frozenset(str(key) for key in content if key not in arrays)
+    yield StateDict((), arrays, others)
+
+
+def _is_array(value: Any) -> bool:
+  # Scalars of NumPy have a shape, too.
+  return hasattr(value, 'shape') and not isinstance(value, np.generic)
+
+
+def _rank(entry: tuple[str, ...]) -> int:
+  """Returns 0 for weights of a model, 1 for other names, and 2 for averages."""
+  names = (re.sub(r'[\W_]', '', name.lower()) for name in entry)
+  rests = [re.sub(_WEIGHTS, '', name) for name in names]
+  if any(re.fullmatch(_AVERAGE, rest) for rest in rests):
+    return 2
+  return int(any(rests) or not entry)
+
+
+def _without_inserted(key: str) -> str:
+  parts = key.split('.')
+  kept = [part for part in parts if not re.fullmatch(_INSERTED, part)]
+  return '.'.join(kept) or key
+
+
+def _prefixes(keys: Iterable[str]) -> list[str]:
+  """Returns the prefixes that more than half of the keys share, by length."""
+  keys = list(keys)
+  counts = collections.Counter(
+    key[: dot.end()] for key in keys for dot in re.finditer(r'\.', key)
+  )
+  shared = (prefix for prefix, n in counts.items() if 2 * n > len(keys))
+  return sorted(shared, key=len)
+
+
+def _renamed(
+  arrays: Mapping[str, Any], rename: Callable[[str], str]
+) -> dict[str, Any]:
+  """Renames the keys of a state dict.
+
+  Raises:
+    ValueError: Two keys with different values get the same name.
   """
   result, keys = {}, {}
   for key, value in arrays.items():
-    bare = _without_prefix(key)
+    bare = rename(key)
     if bare in keys and not np.array_equal(result[bare], value):
       raise ValueError(
         f'{keys[bare]} and {key} are both {bare} without their prefixes, but '
@@ -108,44 +186,7 @@ def without_prefixes(arrays: Mapping[str, Any]) -> dict[str, Any]:
   return result
 
 
-def _state_dicts(content: Mapping[Any, Any]) -> Iterator[StateDict]:
-  """Yields the state dicts in a checkpoint, averages of weights last."""
-  wrapped = False
-  for name in (*_MODEL, *_AVERAGE):
-    if isinstance(content.get(name), Mapping):
-      others = {str(key) for key in content if key != name}
-      for inner in _state_dicts(content[name]):
-        wrapped = True
-        entry = (name, *inner.entry)
-        yield StateDict(entry, inner.arrays, inner.ignored | others)
-  arrays = {
-    key: value
-    for key, value in content.items()
-    if isinstance(key, str) and _is_array(value)
-  }
-  if arrays and not wrapped:
-    others = frozenset(str(key) for key in content if key not in arrays)
-    yield StateDict((), without_prefixes(arrays), others)
-
-
-def _is_array(value: Any) -> bool:
-  # Scalars of NumPy have a shape, too.
-  return hasattr(value, 'shape') and not isinstance(value, np.generic)
-
-
-def _without_prefix(key: str) -> str:
-  parts = [part for part in key.split('.') if part not in _INSERTED]
-  while len(parts) > 1 and parts[0] in (*_MODEL, *_AVERAGE):
-    del parts[0]
-  return '.'.join(parts) or key
-
-
-def _check_equal(first: StateDict, other: StateDict) -> None:
-  """Checks that two state dicts have equal values for their common keys."""
-  for key in first.arrays.keys() & other.arrays.keys():
-    if not np.array_equal(first.arrays[key], other.arrays[key]):
-      names = ' and '.join('.'.join(x.entry) for x in (first, other))
-      raise ValueError(
-        f'the entries {names} have different values for the same key {key}; '
-        'save the entry that is meant to a file of its own'
-      )
+def _equal(first: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+  return first.keys() == other.keys() and all(
+    np.array_equal(value, other[key]) for key, value in first.items()
+  )

@@ -217,8 +217,8 @@ def test_a_target_with_a_small_first_box_is_named_once(tiny_model, caplog):
   (record,) = caplog.records
   assert record.getMessage() == (
     'target 1: the first box is 10 x 9.5 px, but the tracker returns boxes of '
-    'at least 10 x 10 px; to follow smaller targets, lower smallest_side in '
-    'the section tracker of the config'
+    'at least 10 x 10 px; to follow smaller targets, set a lower limit with '
+    '--smallest_side, or with smallest_side in acm_jax.load'
   )
   update_all(tracker, frames(3), small)
   assert len(caplog.records) == 2

@@ -56,8 +56,8 @@ OTHERS = {
     'TorchScript archive holds code; save its state dict: torch.save(torch.jit',
   ),
   'keras': (
-    zipped('metadata.json', 'config.json', 'model.weights.h5', 'more'),
-    'archive of metadata.json, config.json, model.weights.h5, ...; unpack',
+    zipped('metadata.json', 'config.json', *map(str, range(9))),
+    'archive of metadata.json, config.json, 0, 1, 2, 3, 4, 5 and 3 more; unpac',
   ),
   'empty zip': (zipped(), 'an empty zip archive'),
   'gzip': (gzip.compress(b'weights'), 'a compressed archive; unpack'),

@@ -56,6 +56,16 @@ def test_all_keys_that_do_not_fit_are_named():
     assert fault in str(error.value)
 
 
+def test_only_the_first_faults_of_each_kind_are_listed():
+  unknown = {f'part.extra{number}': np.zeros(1) for number in range(500)}
+  missing = {'params': {f'p{i:02}': {'bias': np.empty(5)} for i in range(20)}}
+  with pytest.raises(ValueError, match='do not fit') as error:
+    state_dict.to_variables(unknown, missing, dotted)
+  text = str(error.value)
+  assert 'p07.bias is missing and 12 more; part.extra0 is unknown;' in text
+  assert text.endswith('part.extra104 is unknown and 492 more')
+
+
 def test_an_unknown_backbone_is_refused_and_the_known_ones_listed():
   with pytest.raises(ValueError, match=r'siamban .*resnet50'):
     names.naming('siamban', 'alexnext', (5,))

@@ -2,8 +2,13 @@
 
 import argparse
 import collections
+import datetime
+import decimal
+import fractions
+import os
 import pathlib
 import pickle
+import uuid
 
 import numpy as np
 import pytest
@@ -148,9 +153,50 @@ def test_an_object_that_would_run_code_is_refused(save, refuse, zipped):
   refuse(path, r'refused, because it holds objects \(print\) other than arrays')
 
 
+@zipped
+@pytest.mark.parametrize(
+  'value',
+  [
+    *(datetime.datetime.now(datetime.UTC), datetime.date(2024, 2, 29)),
+    *(datetime.timedelta(3), datetime.time(3), decimal.Decimal(3)),
+    *(fractions.Fraction(1, 3), uuid.uuid4(), range(3), slice(3), {3}),
+    collections.defaultdict(list, {'a': [3]}),
+    collections.defaultdict(dict),
+    collections.defaultdict(float, a=0.3),
+    *(collections.deque([3, 4]), collections.deque([3, 4], maxlen=3)),
+    {datetime.date(2024, 2, 29): frozenset([3])},
+  ],
+  ids=repr,
+)
+def test_harmless_objects_of_the_standard_library_are_ignored(
+  save, zipped, value
+):
+  content = {'model': {'a.b': torch.ones(2)}, 'other': value}
+  path = save(content, _use_new_zipfile_serialization=zipped)
+  weights = files.read(path)
+  assert weights.arrays['a.b'].tolist() == [1, 1]
+  assert weights.ignored == ('other',)
+
+
+def test_state_dicts_in_lists_and_defaultdicts_are_read(save):
+  state_dict = torch.nn.Sequential(torch.nn.Linear(2, 1)).state_dict()
+  for content in (
+    [state_dict],
+    (state_dict, {'step': 3}),
+    collections.defaultdict(dict, model=state_dict),
+  ):
+    assert set(files.read(save(content)).arrays) == {'0.weight', '0.bias'}
+
+
+@pytest.mark.parametrize('code', [print, os.system, eval])
+def test_a_function_is_refused_wherever_it_is(save, refuse, code):
+  content = {'a': torch.ones(2), 'other': collections.defaultdict(code)}
+  refuse(save(content), r'refused, .*\((print|posix.system|eval)\)')
+
+
 def test_an_object_of_any_other_class_is_refused(save, refuse):
-  content = {'a': torch.ones(2), 'other': collections.defaultdict(list)}
-  refuse(save(content), r'refused, .*\(collections.defaultdict\)')
+  content = {'a': torch.ones(2), 'other': collections.UserDict()}
+  refuse(save(content), r'refused, .*\(collections.UserDict\)')
 
 
 def test_a_pickle_that_torch_did_not_write_is_refused(tmp_path, refuse):

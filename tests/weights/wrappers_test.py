@@ -6,6 +6,8 @@ import pytest
 from acm_jax.weights import wrappers
 
 ONE, TWO = np.ones(2), np.full(2, 2.0)
+SCALAR = np.array(0.3)
+WEIGHTS = {'net.weight': ONE, 'net.counter': SCALAR}
 
 
 def arrays(content):
@@ -13,96 +15,125 @@ def arrays(content):
 
 
 @pytest.mark.parametrize(
-  'name',
-  [
-    *('state_dict', 'model_state_dict', 'model.state_dict', 'net', 'network'),
-    *('model', 'module', 'ema', 'state_dict_ema', 'params', 'weights'),
-  ],
-)
-def test_a_wrapper_is_removed(name):
-  found = wrappers.unwrap({'epoch': 3, name: {'a.weight': ONE}})
-  assert list(found.arrays) == ['a.weight']
-  assert found.ignored == {'epoch'}
-  assert found.entry == (name,)
-
-
-@pytest.mark.parametrize(
   'names',
   [
-    ('model', 'state_dict'),
-    ('state_dict', 'model'),
-    ('state_dict', 'state_dict'),
-    ('ema', 'module'),
-    ('net', 'model_state_dict', 'network'),
+    *(['state_dict'], ['model.state_dict'], ['STATE_DICT'], ['modelState']),
+    *(['generator'], ['netG'], ['student'], ['foo'], ['ema'], ['a', 'b', 'c']),
+    *(['model', 'state_dict'], ['state_dict', 'state_dict'], ['ema', 'shadow']),
   ],
   ids='.'.join,
 )
-def test_nested_wrappers_are_removed(names):
-  content = {'a.weight': ONE}
+def test_a_single_state_dict_is_found_under_any_name(names):
+  content = WEIGHTS
   for depth, name in enumerate(reversed(names)):
-    content = {name: content, f'other{depth}': 3}
+    content = {name: content, f'other{depth}': 3, f'score{depth}': SCALAR}
   found = wrappers.unwrap(content)
-  assert list(found.arrays) == ['a.weight']
-  assert found.ignored == {f'other{depth}' for depth in range(len(names))}
-  assert found.entry == names
+  assert found.arrays == WEIGHTS
+  assert found.ignored == {
+    f'{kind}{depth}'
+    for kind in ('other', 'score')
+    for depth in range(len(names))
+  }
+  assert found.entry == tuple(names)
+
+
+@pytest.mark.parametrize(
+  'other',
+  [
+    SCALAR,
+    np.float64(3),
+    np.arange(3),
+    {'mean': ONE, 'std': ONE},
+    {'state': {0: {'exp_avg': ONE, 'step': SCALAR}}, 'param_groups': [3]},
+    {'state': {'net.weight': {'exp_avg': ONE}}},
+    [ONE, [TWO]],
+  ],
+)
+def test_other_arrays_are_no_state_dict(other):
+  found = wrappers.unwrap({'other': other, 'foo': WEIGHTS})
+  assert found.arrays == WEIGHTS
+  assert found.ignored == {'other'}
+  assert arrays({'other': other, **WEIGHTS})['net.weight'] is ONE
+
+
+@pytest.mark.parametrize('wrap', [list, tuple])
+def test_a_state_dict_in_a_list_is_found(wrap):
+  found = wrappers.unwrap(wrap([3, WEIGHTS]))
+  assert (found.arrays, found.entry) == (WEIGHTS, ('1',))
+
+
+@pytest.mark.parametrize(
+  'name',
+  [
+    *('state_dict', 'model_state_dict', 'model.state_dict', 'model_dict'),
+    *('net', 'network', 'model', 'module', 'params', 'weights', 'weight'),
+    *('model_weights', 'modelState', 'STATE_DICT', 'model-state-dict'),
+  ],
+)
+@pytest.mark.parametrize('other', ['teacher', 'ema', 'netD', 'best_model'])
+def test_weights_of_a_model_come_before_other_names(name, other):
+  found = wrappers.unwrap({other: {'a.b': TWO}, name: {'a.b': ONE}})
+  assert found.arrays['a.b'] is ONE
+  assert found.ignored == {other}
+
+
+@pytest.mark.parametrize(
+  'name', ['ema', 'model_ema', 'modelEMA', 'state_dict_ema', 'swa_model']
+)
+@pytest.mark.parametrize('weights', ['model', 'student'])
+def test_averages_of_the_weights_are_ignored_next_to_the_weights(name, weights):
+  found = wrappers.unwrap({name: {'a.b': TWO}, weights: {'a.b': ONE}})
+  assert found.arrays['a.b'] is ONE
+  assert found.ignored == {name}
+
+
+@pytest.mark.parametrize(
+  ('content', 'names'),
+  [
+    ({'student': {'a.b': ONE}, 'teacher': {'a.b': TWO}}, 'student, teacher'),
+    ({'model': {'a.b': ONE}, 'net': {'module.a.b': TWO}}, 'model, net'),
+    (
+      {'backbone': {'a.b': ONE}, 'head': {'c.d': ONE}, 'epoch': SCALAR},
+      'backbone, head',
+    ),
+    ([{'a.b': ONE}, {'a.b': TWO}], '0, 1'),
+    ({'a.b': ONE, 'foo': {'a.b': TWO}}, 'foo, the file itself'),
+    ({'x': {f'y{i}': {'a.b': i * ONE} for i in range(99)}}, 'x.y7 and 91 more'),
+  ],
+)
+def test_several_state_dicts_are_refused_and_listed(content, names):
+  with pytest.raises(ValueError, match=r'several state dicts.*differ') as error:
+    wrappers.unwrap(content)
+  assert f'{names});' in str(error.value)
+
+
+def test_two_copies_of_a_model_count_as_one():
+  content = {'model': {'module.a': ONE}, 'state_dict': {'a': ONE.copy()}}
+  assert wrappers.unwrap(content).entry == ('model',)
 
 
 @pytest.mark.parametrize(
   'prefix',
   [
-    *('module.', '_orig_mod.', 'model.', 'network.', 'net.', 'state_dict.'),
-    *(
-      'module.module.',
-      'module._orig_mod.',
-      '_orig_mod.module.',
-      'ema.module.',
-    ),
-    'model.network._orig_mod.module.model.',
-    '_fsdp_wrapped_module.',
+    *('module.', '_orig_mod.', 'module.module.', 'module._orig_mod.'),
+    *('_fsdp_wrapped_module.', '_checkpoint_wrapped_module.'),
   ],
 )
-def test_prefixes_are_removed(prefix):
-  assert list(arrays({f'{prefix}backbone.a': ONE})) == ['backbone.a']
+def test_modules_that_torch_inserts_are_removed_at_any_depth(prefix):
+  content = {f'{prefix}a': ONE, f'b.{prefix}c': ONE, 'd': ONE}
+  assert list(arrays(content)) == ['a', 'b.c', 'd']
 
 
-def test_modules_that_torch_inserts_are_removed_at_any_depth():
-  content = {'backbone._orig_mod.a': ONE, 'head.module.b': ONE}
-  assert list(arrays(content)) == ['backbone.a', 'head.b']
-
-
-def test_prefixes_may_differ_between_keys():
-  content = {'module.a': ONE, 'model.b': ONE, 'c': ONE, 'model': ONE}
-  assert list(arrays(content)) == ['a', 'b', 'c', 'model']
-
-
-def test_names_that_only_begin_like_a_prefix_are_kept():
-  keys = ['modules.a', 'model_a.b', 'network2.c', 'neck.model.d']
+def test_names_that_only_resemble_inserted_modules_are_kept():
+  keys = ['modules.a', 'model_mod.b', '_blocks.c', 'module']
   assert list(arrays(dict.fromkeys(keys, ONE))) == keys
 
 
 def test_keys_with_different_values_that_become_equal_are_refused():
-  message = r'model\.a and ema\.a are both a without their prefixes'
+  message = r'module\.a and a are both a without their prefixes'
   with pytest.raises(ValueError, match=message):
-    wrappers.unwrap({'model.a': ONE, 'ema.a': TWO})
+    wrappers.unwrap({'module.a': ONE, 'a': TWO})
   assert arrays({'module.a': ONE, 'a': ONE})['a'] is ONE
-
-
-def test_two_models_with_the_same_keys_are_refused():
-  message = 'state_dict and network have different values for the same key a'
-  with pytest.raises(ValueError, match=message):
-    wrappers.unwrap({'network': {'module.a': TWO}, 'state_dict': {'a': ONE}})
-
-
-def test_two_copies_of_a_model_count_as_one():
-  content = {'model': {'a': ONE}, 'state_dict': {'a': ONE.copy()}}
-  assert wrappers.unwrap(content).entry == ('state_dict',)
-
-
-@pytest.mark.parametrize('name', ['ema', 'model_ema', 'state_dict_ema'])
-def test_averages_of_the_weights_are_ignored_next_to_the_weights(name):
-  found = wrappers.unwrap({name: {'a': TWO}, 'model': {'a': ONE}})
-  assert found.arrays['a'] is ONE
-  assert found.ignored == {name}
 
 
 def test_an_entry_without_arrays_is_no_wrapper():
@@ -113,14 +144,59 @@ def test_an_entry_without_arrays_is_no_wrapper():
 
 
 @pytest.mark.parametrize(
-  ('content', 'entries'),
+  ('content', 'message'),
   [
-    ({}, 'none'),
-    ({'epoch': 3, 'state_dict': {}}, 'epoch, state_dict'),
-    ({'generator': {'a': ONE}, 7: ONE}, 'generator, 7'),
-    ({'loss': np.float64(3)}, 'loss'),
+    ({}, r'first entries: none\)'),
+    ({'epoch': 3, 'state_dict': {}}, r'first entries: epoch, state_dict\)'),
+    ({7: ONE}, r'first entries: 7\)'),
+    ({'loss': np.float64(3), 'a.b': SCALAR}, r'first entries: loss, a\.b\)'),
+    ([3, ONE], 'an object of the type list'),
   ],
 )
-def test_a_checkpoint_without_a_state_dict_is_refused(content, entries):
-  with pytest.raises(ValueError, match=f'first entries: {entries}\\)'):
+def test_a_checkpoint_without_a_state_dict_is_refused(content, message):
+  with pytest.raises(ValueError, match=message):
     wrappers.unwrap(content)
+
+
+KNOWN = {'feature.a', 'feature.b', 'head.c'}
+
+
+def fitting(keys):
+  found = wrappers.fitting(dict.fromkeys(keys, ONE), dict, KNOWN)
+  return set(found)
+
+
+@pytest.mark.parametrize('prefix', ['', 'x.', 'base_model.model.', 'feature.'])
+def test_the_prefix_around_a_network_is_removed(prefix):
+  assert fitting(f'{prefix}{key}' for key in KNOWN) == KNOWN
+
+
+def test_keys_beside_the_prefix_are_kept():
+  keys = {f'x.{key}' for key in KNOWN}
+  assert fitting({*keys, 'loss.w'}) == {*KNOWN, 'loss.w'}
+
+
+@pytest.mark.parametrize(
+  'keys',
+  [
+    {'feature.a', 'feature.b'},
+    {'x.q', 'x.r'},
+    {f'{prefix}.{key}' for key in KNOWN for prefix in ('student', 'teacher')},
+  ],
+  ids=['own prefix', 'no better', 'two models'],
+)
+def test_a_prefix_is_kept_unless_the_rest_fits_better(keys):
+  assert fitting(keys) == keys
+
+
+def test_a_prefix_without_which_two_keys_are_equal_is_kept():
+  content = {'feature.a': TWO, 'x.feature.a': ONE, 'x.feature.b': ONE}
+  assert set(wrappers.fitting(content, dict, KNOWN)) == set(content)
+
+
+def test_an_error_of_the_adaptation_is_raised():
+  def adapt(content):
+    raise ValueError(f'not of this network: {min(content)}')
+
+  with pytest.raises(ValueError, match=r'not of this network: x\.a'):
+    wrappers.fitting({'x.a': ONE, 'x.b': ONE}, adapt, KNOWN)

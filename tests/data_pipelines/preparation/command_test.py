@@ -103,13 +103,18 @@ def test_the_cause_is_named_if_no_image_can_be_read(tmp_path, run_prepare):
   source = tmp_path / 'videos'
   dummy_data.folder(source)
   for path in source.rglob('*.jpg'):
-    path.write_bytes(b'<html>')
-  code, _, errors = run_prepare(*flags('folder', source, tmp_path / 'set'))
+    path.write_bytes(b'version https://git-lfs.github.com/spec/v1')
+  argv = flags('folder', source, tmp_path / 'set')
+  code, _, errors = run_prepare(*argv)
   assert code == 2
   assert len(errors) == 1
   assert 'set: no track has a frame to write: left out: ' in errors[0]
   assert 'unreadable' in errors[0]
   assert '.jpg: cannot be decoded as an image' in errors[0]
+  assert [path.name for path in tmp_path.iterdir()] == ['videos']
+  dummy_data.folder(source)
+  assert run_prepare(*argv)[0] == 0
+  assert len(ClipSet(tmp_path / 'set').frame_number) == 2
 
 
 @pytest.mark.parametrize('given', ['videos/a', 'videos/a/img', '.'])
@@ -153,6 +158,21 @@ def test_an_unreadable_frame_is_counted_and_named(
   assert f'warning: {frame}: cannot be decoded' in printed
   manifest = json.loads((out / 'manifest.json').read_text())
   assert manifest['dropped'] == {'absent': 1, 'unreadable': 1}
+
+
+def test_a_set_without_a_usable_box_is_prepared_after_its_repair(
+  tmp_path, run_prepare
+):
+  source = tmp_path / 'videos'
+  dummy_data.folder(source)
+  for path in source.rglob('groundtruth.txt'):
+    path.write_text('3,4,0,0\n' * 2)
+  argv = flags('folder', source, tmp_path / 'set')
+  code, _, errors = run_prepare(*argv)
+  assert code == 2
+  assert 'left out: 2 degenerate; check the annotations' in errors[0]
+  dummy_data.folder(source)
+  assert run_prepare(*argv)[0] == 0
 
 
 def test_the_layouts_are_listed(run_prepare):

@@ -8,7 +8,6 @@ import pytest
 
 from acm_jax.datasets.sources import folder
 from data_pipelines import (
-  host_tensorflow,
   preparation,
   prepare,
   synthetic,
@@ -56,8 +55,6 @@ def one_video_per_shard(monkeypatch):
 @pytest.fixture
 def run_prepare(run_command):
   """Returns a function that runs `prepare`: exit code, stdout, stderr lines."""
-  # The first import of TensorFlow prints to stderr.
-  host_tensorflow.load()
 
   def run(*argv):
     code, printed, errors = run_command(prepare, *argv)

@@ -1,8 +1,10 @@
 """Interrupted preparation resumes without losing or repeating a shard."""
 
+import shutil
+
 import pytest
 
-from data_pipelines import clip_writer, preparation
+from data_pipelines import clip_set, clip_writer, preparation
 from tests.data_pipelines.preparation import forks
 from tests.data_pipelines.preparation.jobs import (
   content,
@@ -53,6 +55,25 @@ def test_a_truncated_shard_is_written_again(videos, whole, tmp_path, torn):
   preparation.prepare(job(videos), out, recording(written))
   assert written == [1, 3, 4]
   assert content(out) == content(whole)
+
+
+def test_a_shard_with_an_unreadable_image_is_written_again(
+  videos, whole, tmp_path
+):
+  source, out, written = tmp_path / 'videos', tmp_path / 'set', []
+  shutil.copytree(videos, source)
+  image = sorted(source.rglob('*.jpg'))[3]
+  intact = image.read_bytes()
+  image.write_bytes(b'')
+  with pytest.raises(OSError, match='stopped'):
+    preparation.prepare(
+      job(source), out, stopping(3, OSError('stopped'), written)
+    )
+  image.write_bytes(intact)
+  preparation.prepare(job(source), out, recording(written))
+  assert written == [0, 1, 2, 1, 3, 4]
+  assert content(out) == content(whole)
+  assert clip_set.read_manifest(out)['problems'] == []
 
 
 @pytest.mark.parametrize('moment', forks.MOMENTS)
