@@ -157,9 +157,10 @@ def test_an_object_that_would_run_code_is_refused(save, refuse, zipped):
 @pytest.mark.parametrize(
   'value',
   [
-    *(datetime.datetime.now(datetime.UTC), datetime.date(2024, 2, 29)),
+    *(datetime.datetime(2024, 2, 29, tzinfo=datetime.UTC), uuid.UUID(int=3)),
+    datetime.date(2024, 2, 29),
     *(datetime.timedelta(3), datetime.time(3), decimal.Decimal(3)),
-    *(fractions.Fraction(1, 3), uuid.uuid4(), range(3), slice(3), {3}),
+    *(fractions.Fraction(1, 3), range(3), slice(3), {3}),
     collections.defaultdict(list, {'a': [3]}),
     collections.defaultdict(dict),
     collections.defaultdict(float, a=0.3),
