@@ -12,7 +12,7 @@ All images that are read become RGB with 8 bits per channel:
   temperature or distance then has the same grey level in the whole sequence.
 """
 
-import io
+import functools
 import re
 import threading
 import typing
@@ -23,7 +23,6 @@ import cv2
 import numpy as np
 from absl import logging
 from jaxtyping import Num, UInt8
-from PIL import Image
 
 from acm_jax.host import quiet
 from acm_jax.host.staging import replacing
@@ -39,7 +38,10 @@ _JPEG, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
 # A marker of a JPEG. Coded pixels contain only 0xff00 and restart markers,
 # 0xffd0 to 0xffd7.
 _MARKER = re.compile(rb'\xff([^\x00\xff\xd0-\xd7])', re.DOTALL)
-_RESTART = re.compile(rb'\xff([\xd0-\xd7])')
+# What libjpeg reports, once per image, about pixels that are missing or wrong.
+_JPEG_DAMAGE = re.compile(r'Corrupt JPEG data: (.*)')
+# All pixels were decoded before these bytes, unless others are damaged.
+_SURPLUS = re.compile(r'\d+ extraneous bytes before marker .*')
 # What EXIF entries begin with in JPEG, PNG and WebP.
 _EXIF = (b'Exif', b'eXIf', b'EXIF')
 # Number of zeros at the end of a file which show that it was filled up.
@@ -165,7 +167,7 @@ def jpeg(file: File) -> tuple[bytes, tuple[int, int]]:
   height, width = _decode(data, str(file)).shape[:2]
   if not data.startswith(_JPEG):
     raise ValueError(f'{file}: not a JPEG; convert it')
-  return _whole_jpeg(data, str(file)), (height, width)
+  return _to_its_end(data, str(file)), (height, width)
 
 
 def write(path: Path, image: Rgb) -> None:
@@ -253,18 +255,18 @@ def to_8_bits(values: Values, range_: Levels | None) -> Rgb:
   return values
 
 
-def _whole_jpeg(data: bytes, where: str) -> bytes:
-  """Returns a JPEG up to its end marker.
+def _to_its_end(data: bytes, where: str) -> bytes:
+  """Returns a JPEG up to its end marker, which is appended if it is missing.
 
   Bytes behind the end marker, such as the video in a motion photo, are left
-  out. An end marker that is missing is appended if all pixels are there.
+  out.
 
   Args:
     data: Content of a file that begins like a JPEG.
     where: Name of the file, for messages.
 
   Raises:
-    ValueError: The coded pixels end too early.
+    ValueError: The file ends before or between the coded pixels.
   """
   end, scan = _parts(data)
   if end is not None:
@@ -274,29 +276,7 @@ def _whole_jpeg(data: bytes, where: str) -> bytes:
   body = data.rstrip(b'\0')
   if len(data) - len(body) < _FILLED:
     body = data
-  body = body.rstrip(b'\xff')
-  # A decoder that has all pixels ignores what follows. If pixels are missing,
-  # it decodes them from the following bytes instead.
-  restarts = _RESTART.findall(body, scan)
-  number = (restarts[-1][0] + 1) % 8 if restarts else 0
-  images = []
-  for bits in (0x55, 0xAA):
-    noise = bytes(bits ^ i for i in range(1, 0x55))
-    following = noise + bytes([0xFF, 0xD0 + number]) + noise
-    images.append(_jpeg_pixels(body + following + _JPEG_END))
-  if images[0] is None or images[0] != images[1]:
-    raise _undecodable(where)
-  return body + _JPEG_END
-
-
-def _jpeg_pixels(data: bytes) -> bytes | None:
-  """Decodes a JPEG that may lack pixels; returns None if it is no JPEG."""
-  try:
-    # OpenCV would print a warning to stderr.
-    with Image.open(io.BytesIO(data), formats=['JPEG']) as image:
-      return image.tobytes()
-  except (OSError, SyntaxError, Image.DecompressionBombError):
-    return None
+  return body.rstrip(b'\xff') + _JPEG_END
 
 
 def _parts(data: bytes) -> tuple[int | None, int | None]:
@@ -327,20 +307,33 @@ def _content(file: File) -> bytes:
 
 def _decode(data: bytes, where: str) -> Values:
   """Decodes the content of an image file; colours are in the order BGR."""
-  if data.startswith(_JPEG):
-    data = _whole_jpeg(data, where)
-  values = _imdecode(data)
-  if values is None:
+  is_jpeg = data.startswith(_JPEG)
+  if is_jpeg:
+    data = _to_its_end(data, where)
+  values, report = quiet.reported(lambda: _imdecode(data))
+  damage = _JPEG_DAMAGE.search(report) if is_jpeg else None
+  if values is None or (damage and not _SURPLUS.fullmatch(damage[1])):
     raise _undecodable(where)
+  if damage:
+    _warn_of_damage(where, damage[1])
   return values
+
+
+# Cached because a file is named once, however often it is read.
+@functools.cache
+def _warn_of_damage(where: str, report: str) -> None:
+  logging.warning(
+    '%s: the JPEG may be damaged (%s), so that its pixels may be wrong; look '
+    'at it, and replace it with an intact copy',
+    *(where, report),
+  )
 
 
 def _imdecode(data: bytes, flags: int = _FLAGS) -> Values | None:
   if not data:
     return None
   try:
-    with quiet.opencv():
-      return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
   except cv2.error:
     return None
 
@@ -359,8 +352,9 @@ def _is_turned(data: bytes) -> bool:
   """Returns whether an image has an EXIF orientation that turns it."""
   if not any(mark in data for mark in _EXIF):
     return False
-  stored, turned = (
-    _imdecode(data, cv2.IMREAD_REDUCED_COLOR_8 | flag)
-    for flag in (_AS_STORED, 0)
-  )
+  with quiet.opencv():
+    stored, turned = (
+      _imdecode(data, cv2.IMREAD_REDUCED_COLOR_8 | flag)
+      for flag in (_AS_STORED, 0)
+    )
   return stored is not None and not np.array_equal(stored, turned)

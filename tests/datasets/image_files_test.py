@@ -1,6 +1,7 @@
 """Image files: depths, colours, orientation, ends of JPEGs and damage."""
 
 import io
+import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -256,6 +257,60 @@ def test_a_jpeg_cut_between_two_restarts_is_named(tmp_path):
       (tmp_path / 'a.jpg').write_bytes(data[:end])
       with pytest.raises(ValueError, match=r'a\.jpg: cannot be decoded'):
         image_files.read(tmp_path / 'a.jpg')
+
+
+@pytest.mark.parametrize('options', KINDS, ids=str)
+@pytest.mark.parametrize(
+  'change',
+  [
+    lambda data: data[: len(data) * 2 // 3] + b'\xff\xd9',
+    lambda data: data[:-900] + data[-600:],
+    lambda data: data[:-900] + bytes(512) + data[-388:],
+  ],
+  ids=['cut', 'dropped', 'zeros'],
+)
+def test_a_damaged_jpeg_with_an_end_is_named(tmp_path, options, change):
+  (tmp_path / 'a.jpg').write_bytes(change(jpeg(**options)))
+  with pytest.raises(ValueError, match=r'a\.jpg: cannot be decoded'):
+    image_files.read(tmp_path / 'a.jpg')
+
+
+def surplus_jpeg():
+  """Returns a JPEG with bytes between the last pixel and the end marker."""
+  data = jpeg()
+  return data[:-2] + b'\x11' * 20 + data[-2:]
+
+
+def test_a_jpeg_with_surplus_bytes_is_read_and_named_once(tmp_path, caplog):
+  (tmp_path / 'a.jpg').write_bytes(jpeg())
+  (tmp_path / 'b.jpg').write_bytes(surplus_jpeg())
+  for _ in range(2):
+    np.testing.assert_array_equal(
+      image_files.read(tmp_path / 'b.jpg'), image_files.read(tmp_path / 'a.jpg')
+    )
+  (record,) = caplog.records
+  damage = r'the JPEG may be damaged \(\d+ extraneous bytes before marker 0xd9'
+  assert re.search(rf'b\.jpg: {damage}', record.getMessage())
+
+
+def test_threads_name_only_the_damaged_files(tmp_path, caplog):
+  contents = {'good': jpeg(), 'surplus': surplus_jpeg(), 'cut': jpeg()[:-900]}
+  contents['cut'] += b'\xff\xd9'
+  paths = [tmp_path / f'{i}_{kind}.jpg' for i in range(50) for kind in contents]
+  for path in paths:
+    path.write_bytes(contents[path.stem.split('_')[1]])
+
+  def read(path):
+    try:
+      image_files.read(path)
+    except ValueError:
+      return path
+
+  with ThreadPoolExecutor(8) as pool:
+    refused = set(pool.map(read, paths)) - {None}
+  assert refused == {path for path in paths if 'cut' in path.stem}
+  named = {record.getMessage().partition(':')[0] for record in caplog.records}
+  assert named == {str(path) for path in paths if 'surplus' in path.stem}
 
 
 @pytest.mark.parametrize('suffix', SUFFIXES)
