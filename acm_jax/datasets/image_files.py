@@ -13,16 +13,19 @@ All images that are read become RGB with 8 bits per channel:
 """
 
 import functools
+import io
 import re
 import threading
 import typing
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from absl import logging
 from jaxtyping import Num, UInt8
+from PIL import Image, TiffImagePlugin
 
 from acm_jax.host import quiet
 from acm_jax.host.staging import replacing
@@ -42,6 +45,11 @@ _MARKER = re.compile(rb'\xff([^\x00\xff\xd0-\xd7])', re.DOTALL)
 _JPEG_DAMAGE = re.compile(r'Corrupt JPEG data: (.*)')
 # All pixels were decoded before these bytes, unless others are damaged.
 _SURPLUS = re.compile(r'\d+ extraneous bytes before marker .*')
+_BIG_TIFF = b'II+\0'
+_TIFF = b'II*\0', b'MM\0*', _BIG_TIFF
+# Tags of TIFF, and values of theirs.
+_WHITE_OR_BLACK, _WHITE_IS_0 = TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0
+_ALPHA, _UNASSOCIATED = TiffImagePlugin.EXTRASAMPLES, 2
 # What EXIF entries begin with in JPEG, PNG and WebP.
 _EXIF = (b'Exif', b'eXIf', b'EXIF')
 # Number of zeros at the end of a file which show that it was filled up.
@@ -316,7 +324,37 @@ def _decode(data: bytes, where: str) -> Values:
     raise _undecodable(where)
   if damage:
     _warn_of_damage(where, damage[1])
+  return _as_stored(values, data) if data.startswith(_TIFF) else values
+
+
+def _as_stored(values: Values, data: bytes) -> Values:
+  """Undoes what OpenCV makes of a TIFF with alpha, or with white at 0.
+
+  OpenCV darkens transparent pixels of images with 8 bits per channel, and it
+  inverts an image in which 0 is white only if it has 8 bits.
+
+  Args:
+    values: Values that OpenCV has decoded.
+    data: Content of the file.
+  """
+  tags = _tiff_tags(data)
+  if values.dtype.itemsize > 1 and tags.get(_WHITE_OR_BLACK) == _WHITE_IS_0:
+    return ~values if np.issubdtype(values.dtype, np.integer) else -values
+  if values.dtype == np.uint8 and _UNASSOCIATED in tags.get(_ALPHA, ()):
+    with Image.open(io.BytesIO(data), formats=['TIFF']) as image:
+      if image.mode == 'RGBA':
+        return np.asarray(image.convert('RGB'))[..., ::-1]
   return values
+
+
+def _tiff_tags(data: bytes) -> Mapping[int, Any]:
+  """Returns the tags of the first image of a TIFF, also one unknown to PIL."""
+  file = io.BytesIO(data)
+  header = file.read(16 if data.startswith(_BIG_TIFF) else 8)
+  tags = TiffImagePlugin.ImageFileDirectory_v2(header)
+  file.seek(tags.next)
+  tags.load(file)
+  return tags
 
 
 # Cached because a file is named once, however often it is read.

@@ -2,6 +2,7 @@
 
 import io
 import re
+import struct
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -101,6 +102,57 @@ def test_transparent_pixels_keep_their_colours(tmp_path):
   transparent = np.zeros_like(GREY)
   (path,) = write(tmp_path, [np.dstack([COLOR[..., ::-1], transparent])])
   np.testing.assert_array_equal(image_files.read(path), COLOR)
+
+
+def tiff(path, values, tags):
+  """Writes values of shape h, w, c in the form that tags define."""
+  height, width, channels = values.shape
+  bits = np.full(channels, 8 * values.itemsize, np.uint16).tobytes()
+  tags = {256: width, 257: height, 258: bits, 259: 1, 273: 8, **tags}
+  tags |= {277: channels, 278: height, 279: values.nbytes}
+  extra = 8 + values.nbytes
+  entries = b''
+  for tag, value in sorted(tags.items()):
+    kind, count = (3, channels) if value == bits else (4, 1)
+    if value == bits:
+      value = extra if len(bits) > 4 else int.from_bytes(bits, 'little')
+    entries += struct.pack('<HHII', tag, kind, count, value)
+  path.write_bytes(
+    struct.pack('<2sHI', b'II', 42, extra + len(bits))
+    + values.tobytes()
+    + bits
+    + struct.pack('<H', len(tags))
+    + entries
+    + bytes(4)
+  )
+  return path
+
+
+@pytest.mark.parametrize('alpha', [0, 1, 2])
+@pytest.mark.parametrize('depth', [np.uint8, np.uint16])
+def test_transparent_pixels_of_a_tiff_keep_their_colours(
+  tmp_path, depth, alpha
+):
+  opacity = np.zeros_like(GREY)
+  opacity[:, ::2] = 100
+  values = np.dstack([COLOR, opacity]).astype(depth)
+  path = tiff(tmp_path / 'a.tif', values, {262: 2, 338: alpha})
+  np.testing.assert_array_equal(
+    image_files.stored(path)[..., ::-1], COLOR.astype(depth)
+  )
+
+
+@pytest.mark.parametrize(
+  ('depth', 'form'), [(np.uint8, 1), (np.uint16, 1), (np.int16, 2), ('f4', 3)]
+)
+def test_a_tiff_with_white_at_0_is_inverted(tmp_path, depth, form):
+  paths = [
+    tiff(tmp_path / f'{kind}.tif', GREY[..., None].astype(depth), tags)
+    for kind in (0, 1)
+    for tags in [{262: kind, 339: form}]
+  ]
+  white_at_0, black_at_0 = map(image_files.read, paths)
+  np.testing.assert_array_equal(white_at_0, 255 - black_at_0)
 
 
 @pytest.mark.parametrize('order', [(0, 1, 2, 3), (3, 2, 1, 0)], ids=str)
