@@ -8,8 +8,9 @@ All images that are read become RGB with 8 bits per channel:
 - Grey is repeated in all channels, palettes and CMYK are converted, and alpha
   is dropped.
 - Deeper images, such as thermal images with 16 bits, are stretched: the range
-  of values in the first image of the sequence becomes 0..255. The same
-  temperature or distance then has the same grey level in the whole sequence.
+  of values in the first image of the sequence becomes 0..255, without the
+  lowest and highest thousandth, which may be dead pixels. The same temperature
+  or distance then has the same grey level in the whole sequence.
 """
 
 import functools
@@ -52,6 +53,8 @@ _WHITE_OR_BLACK, _WHITE_IS_0 = TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0
 _ALPHA, _UNASSOCIATED = TiffImagePlugin.EXTRASAMPLES, 2
 # What EXIF entries begin with in JPEG, PNG and WebP.
 _EXIF = (b'Exif', b'eXIf', b'EXIF')
+# Share of values that are cut off at each end of the range, as dead pixels.
+_CUT_OFF = 0.001
 # Number of zeros at the end of a file which show that it was filled up.
 _FILLED = 16
 
@@ -216,23 +219,27 @@ def first_levels(values: Values, where: str) -> Levels:
   """
   found = _levels(values, where)
   logging.warning(
-    '%s: has more than 8 bits per channel; its range, %g to %g, becomes 0 to '
-    '255 in the whole sequence',
+    '%s: has more than 8 bits per channel; its values from %g to %g, which are '
+    'all but the lowest and highest 0.1 %%, become 0 to 255 in the whole '
+    'sequence',
     *(where, *found),
   )
   return found
 
 
 def _levels(values: Values, where: str) -> Levels:
-  """Returns the range of the finite values of an image."""
+  """Returns quantiles of the finite values of an image, or else its range."""
   finite = values[np.isfinite(values)]
-  if not finite.size or finite.min() == finite.max():
-    raise ValueError(
-      f'{where}: has more than 8 bits per channel but a single value, so that '
-      'its range cannot be stretched; begin with another image, or convert all '
-      'images to 8 bits'
-    )
-  return Levels(float(finite.min()), float(finite.max()))
+  for share in (_CUT_OFF, 0):
+    if finite.size:
+      low, high = np.quantile(finite, (share, 1 - share)).tolist()
+      if low < high:
+        return Levels(low, high)
+  raise ValueError(
+    f'{where}: has more than 8 bits per channel but a single value, so that '
+    'its range cannot be stretched; begin with another image, or convert all '
+    'images to 8 bits'
+  )
 
 
 def to_8_bits(values: Values, range_: Levels | None) -> Rgb:
@@ -254,13 +261,31 @@ def to_8_bits(values: Values, range_: Levels | None) -> Rgb:
       f'the image has {bits} bits per channel, but the first image of the '
       f'sequence has {first_bits}; convert all images to one depth'
     )
-  if deep:
-    scale = 255 / (range_.high - range_.low)
-    stretched = np.nan_to_num((values.astype(np.float64) - range_.low) * scale)
-    values = np.clip(np.rint(stretched), 0, 255).astype(np.uint8)
+  if deep and values.itemsize <= 2:
+    unsigned = np.dtype(f'u{values.itemsize}')
+    values = _table(values.dtype, range_)[values.view(unsigned)]
+  elif deep:
+    values = _stretched(values, range_)
   if values.ndim == 2:
     values = cv2.cvtColor(values, cv2.COLOR_GRAY2RGB)
   return values
+
+
+# Cached because looking up is several times faster than stretching.
+@functools.lru_cache(maxsize=16)
+def _table(dtype: np.dtype, range_: Levels) -> UInt8[np.ndarray, 'n']:
+  """Returns the level of each value of a type with at most 16 bits."""
+  every = np.arange(2 ** (8 * dtype.itemsize)).astype(f'u{dtype.itemsize}')
+  return _stretched(every.view(dtype), range_)
+
+
+def _stretched(
+  values: Num[np.ndarray, '*n'], range_: Levels
+) -> UInt8[np.ndarray, '*n']:
+  """Returns the levels, 0 to 255, of values."""
+  scale = 255 / (range_.high - range_.low)
+  levels = np.nan_to_num((values.astype(np.float64) - range_.low) * scale)
+  return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
 def _to_its_end(data: bytes, where: str) -> bytes:

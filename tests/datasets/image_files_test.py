@@ -51,11 +51,15 @@ def exif(orientation):
   return entries
 
 
-def stretched(image):
-  """Stretches by the range of the first thermal image, in all channels."""
-  low, high = int(THERMAL[0].min()), int(THERMAL[0].max())
-  scaled = np.rint((image.astype(float) - low) * 255 / (high - low))
-  return np.clip(scaled, 0, 255).astype(np.uint8)[..., None].repeat(3, 2)
+def stretched(image, first):
+  """Stretches by all but the extreme thousandths of the first image."""
+  low, high = np.quantile(first, (0.001, 0.999))
+  scaled = np.rint((image.astype(float) - low) * (255 / (high - low)))
+  return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
+def thermal_rgb(i):
+  return stretched(THERMAL[i], THERMAL[0])[..., None].repeat(3, 2)
 
 
 @pytest.mark.parametrize('suffix', SUFFIXES)
@@ -163,12 +167,13 @@ def test_deep_images_are_stretched_by_the_range_of_the_first(
   paths = write(tmp_path, THERMAL, suffix)
   read = Reader(paths[0])
   for i in order:
-    np.testing.assert_array_equal(read(paths[i]), stretched(THERMAL[i]))
+    np.testing.assert_array_equal(read(paths[i]), thermal_rgb(i))
   (record,) = caplog.records
+  low, high = np.quantile(THERMAL[0], (0.001, 0.999))
   assert record.getMessage() == (
-    f'{paths[0]}: has more than 8 bits per channel; its range, '
-    f'{THERMAL[0].min()} to {THERMAL[0].max()}, becomes 0 to 255 in the whole '
-    'sequence'
+    f'{paths[0]}: has more than 8 bits per channel; its values from {low:g} to '
+    f'{high:g}, which are all but the lowest and highest 0.1 %, become 0 to '
+    '255 in the whole sequence'
   )
 
 
@@ -177,16 +182,39 @@ def test_threads_share_one_range_and_one_message(tmp_path, caplog):
   read = Reader(paths[0])
   with ThreadPoolExecutor(8) as pool:
     found = list(pool.map(read, reversed(paths)))
-  np.testing.assert_array_equal(found[-1], stretched(THERMAL[0]))
+  np.testing.assert_array_equal(found[-1], thermal_rgb(0))
   assert len(caplog.records) == 1
 
 
 def test_colours_of_16_bits_share_one_range(tmp_path):
   deep = COLOR.astype(np.uint16) * 16 + 100
   (path,) = write(tmp_path, [deep[..., ::-1]])
-  low, high = deep.min(), deep.max()
-  expected = np.rint((deep - low) / (high - low) * 255)
-  np.testing.assert_array_equal(image_files.read(path), expected)
+  np.testing.assert_array_equal(image_files.read(path), stretched(deep, deep))
+
+
+@pytest.mark.parametrize('value', [0, 65535])
+def test_a_dead_pixel_does_not_widen_the_range(tmp_path, value):
+  dead = THERMAL[0].copy()
+  dead[3, 4] = value
+  first, second = write(tmp_path, [dead, THERMAL[1]])
+  grey = Reader(first)(second)[..., 0]
+  assert np.abs(grey.astype(int) - thermal_rgb(1)[..., 0]).max() <= 3
+
+
+def test_few_values_that_differ_from_all_others_are_a_range(tmp_path):
+  depth = np.full_like(THERMAL[0], 7)
+  depth[3, 4] = 9
+  (path,) = write(tmp_path, [depth])
+  grey = image_files.read(path)[..., 0]
+  assert (grey[3, 4], grey.sum()) == (255, 255)
+
+
+@pytest.mark.parametrize('depth', ['u2', '>u2', 'i2', 'i1', 'i4', 'f4', 'f8'])
+def test_all_types_of_numbers_are_stretched_alike(depth):
+  values = (GREY // 4).astype(depth)
+  grey = image_files.to_8_bits(values, image_files.Levels(3.5, 60))[..., 0]
+  expected = np.clip(np.rint((GREY // 4 - 3.5) * (255 / 56.5)), 0, 255)
+  np.testing.assert_array_equal(grey, expected)
 
 
 def test_values_that_are_not_finite_do_not_widen_the_range(tmp_path):
@@ -197,10 +225,9 @@ def test_values_that_are_not_finite_do_not_widen_the_range(tmp_path):
     warnings.simplefilter('error')
     grey = image_files.read(path)[..., 0]
   assert grey[0, :3].tolist() == [0, 255, 0]
-  low, high = np.ravel(depth[1:]).min(), np.ravel(depth[1:]).max()
-  expected = np.rint((depth[1:] - low) * 255 / (high - low))
-  # The excluded row may hold one of the extremes.
-  assert np.abs(grey[1:] - expected).max() <= 3
+  expected = stretched(depth[1:], depth[1:])
+  # The excluded row may hold some of the extremes.
+  assert np.abs(grey[1:].astype(int) - expected).max() <= 3
 
 
 @pytest.mark.parametrize(
@@ -234,7 +261,7 @@ def test_all_readers_of_a_sequence_stretch_alike(tmp_path):
   source, tree = sources.make('folder'), trees.open_tree(epath.Path(tmp_path))
   (track,) = source.tracks(tree, *source.units(tree))
   for i, (frame, _, _) in enumerate(video.frames):
-    np.testing.assert_array_equal(frame, stretched(THERMAL[i]))
+    np.testing.assert_array_equal(frame, thermal_rgb(i))
     np.testing.assert_array_equal(sequence.frame(i), frame)
     np.testing.assert_array_equal(track.image(i), frame)
 
