@@ -220,11 +220,17 @@ def of_rows(
       there is an image 0, else 1).
 
   Raises:
-    ValueError: A row has no image; the message names the row and the number.
+    ValueError: A row has no image; the message names the row and the number. Or
+      `first` is None, and the rows fit the images from 0 and those from 1.
   """
   if first is None:
     first = 0 if 0 in files else 1
-  last = max(files)
+    if all(number in files for number in range(rows + 1)):
+      raise ValueError(
+        f'{where}: {rows} rows, but {name} has images 0 to {rows}, so that the '
+        'first row may belong to image 0 or 1; remove the image without a row'
+      )
+  begin, last = min(files), max(files)
   for row, number in enumerate(range(first, first + rows), 1):
     if number in files:
       continue
@@ -234,8 +240,14 @@ def of_rows(
         f'{where}: {rows} rows, but {name} has only {count} frames; add the '
         'missing images'
       )
+    advice = 'add the image'
+    if number < begin:
+      advice = (
+        f'the first image is {begin}; add those before it, or number the '
+        f'images from {first}'
+      )
     raise ValueError(
-      f'{where} row {row}: image {number} of {name} is missing; add the image'
+      f'{where} row {row}: image {number} of {name} is missing; {advice}'
     )
   return [files[number] for number in range(first, first + rows)]
 

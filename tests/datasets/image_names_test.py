@@ -151,6 +151,13 @@ def test_each_row_has_the_image_of_its_number():
     image_names.of_rows(files, 4, 'a', 'gt.txt')
   with pytest.raises(ValueError, match=r'gt.txt: 3 rows, but a has only 2 fr'):
     image_names.of_rows(files, 3, 'a', 'gt.txt', 4)
-  assert image_names.of_rows({0: '0.jpg', 1: '1.jpg'}, 1, 'a', 'gt.txt') == [
-    '0.jpg'
-  ]
+  with pytest.raises(ValueError, match=r'row 1: .* the first image is 4; add'):
+    image_names.of_rows({4: '4.jpg', 5: '5.jpg'}, 2, 'a', 'gt.txt')
+
+
+def test_rows_that_fit_images_from_0_and_from_1_are_refused():
+  files = {number: f'{number}.jpg' for number in (0, 1, 2)}
+  with pytest.raises(ValueError, match=r'gt.txt: 2 rows, but a has images 0 t'):
+    image_names.of_rows(files, 2, 'a', 'gt.txt')
+  assert image_names.of_rows(files, 3, 'a', 'gt.txt')[0] == '0.jpg'
+  assert image_names.of_rows(files, 2, 'a', 'gt.txt', 1)[0] == '1.jpg'
