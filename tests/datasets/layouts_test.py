@@ -330,6 +330,33 @@ def test_a_folder_that_is_a_level_off_is_told_the_right_one(tmp_path, given):
     layouts.read('otb', tmp_path / given)
 
 
+@pytest.mark.parametrize('faulty', ['Boy', 'Car1'])
+@pytest.mark.parametrize('given', ['OTB100/Car1', '.'])
+def test_a_fault_does_not_hide_the_right_folder(tmp_path, given, faulty):
+  for name in ('Boy', 'Car1'):
+    write_images(tmp_path / 'OTB100' / name / 'img', [1])
+    text = '1,2\n' if name == faulty else rows(1)
+    write_text(tmp_path / 'OTB100' / name / 'groundtruth_rect.txt', text)
+  with pytest.raises(layouts.NoSequence, match=r'OTB100 has .*: give that'):
+    layouts.read('otb', tmp_path / given)
+
+
+def test_the_right_folder_below_comes_before_one_above(tmp_path):
+  for folder in ('OTB50', 'mine/OTB100'):
+    write_images(tmp_path / folder / 'Boy' / 'img', [1])
+    write_text(tmp_path / folder / 'Boy' / 'groundtruth_rect.txt', rows(1))
+  (tmp_path / 'OTB50' / 'mine').mkdir()
+  (tmp_path / 'mine').rename(tmp_path / 'OTB50' / 'mine' / 'data')
+  with pytest.raises(layouts.NoSequence, match=r'data/OTB100 has sequences'):
+    layouts.read('otb', tmp_path / 'OTB50' / 'mine')
+
+
+def test_a_file_in_place_of_a_folder_is_named(tmp_path):
+  (tmp_path / 'OTB100.zip').touch()
+  with pytest.raises(ValueError, match=r'OTB100.zip: a file, not a folder; gi'):
+    layouts.read('otb', tmp_path / 'OTB100.zip')
+
+
 def test_one_sequence_of_vot_is_told_the_folder_with_the_list(tmp_path):
   write_images(tmp_path / 'bag' / 'color', [1])
   write_text(tmp_path / 'bag' / 'groundtruth.txt', '1,1,2,2\n')

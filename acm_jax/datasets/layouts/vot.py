@@ -1,7 +1,7 @@
 """VOT, short-term and long-term, with boxes or polygons as annotations."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,15 +32,13 @@ class Regions(NamedTuple):
   anchors: Mapping[int, int]
 
 
-def vot(root: Path) -> list[Sequence]:
+def vot(root: Path) -> Iterator[Sequence]:
   """Reads VOT's sequences; a polygon becomes its axis-aligned bounding box."""
-  found = []
   for name, annotation in regions(root).items():
     boxes = np.stack([region_box(region) for region in annotation.region])
     file, images = annotation.file, annotation.images
     frames = image_names.of_rows(images, len(boxes), name, str(file))
-    found.append(sequences.make(name, frames, boxes, source=file))
-  return found
+    yield sequences.make(name, frames, boxes, source=file)
 
 
 def regions(root: Path) -> dict[str, Regions]:

@@ -117,6 +117,9 @@ def test_a_source_that_is_a_level_off_is_told_the_right_folder(
   tmp_path, run_prepare, given
 ):
   dummy_data.folder(tmp_path / 'videos')
+  (tmp_path / 'other').mkdir()
+  # By chance, a folder above also has a folder img.
+  (tmp_path.parent / 'x' / 'img').mkdir(parents=True, exist_ok=True)
   argv = flags('Folder', tmp_path / given, tmp_path / 'set')
   code, _, errors = run_prepare(*argv)
   assert code == 2
