@@ -18,9 +18,8 @@ import io
 import re
 import threading
 import typing
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -51,6 +50,8 @@ _TIFF = b'II*\0', b'MM\0*', _BIG_TIFF
 # Tags of TIFF, and values of theirs.
 _WHITE_OR_BLACK, _WHITE_IS_0 = TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0
 _ALPHA, _UNASSOCIATED = TiffImagePlugin.EXTRASAMPLES, 2
+# Bit in the flags of an extended WebP.
+_WEBP_ANIMATED = 2
 # What EXIF entries begin with in JPEG, PNG and WebP.
 _EXIF = (b'Exif', b'eXIf', b'EXIF')
 # Share of values that are cut off at each end of the range, as dead pixels.
@@ -77,8 +78,9 @@ class Levels(NamedTuple):
 class Reader:
   """Function that reads the images of one sequence; threads may share it.
 
-  Deeper images are stretched by the range of the first image. A message says so
-  once, and another message tells once that an EXIF orientation is ignored.
+  Deeper images are stretched by the range of the first image. Messages say so
+  once, and also that an EXIF orientation, or all pictures in a file but the
+  first, are ignored.
   """
 
   def __init__(self, first: File):
@@ -104,12 +106,8 @@ class Reader:
     data = _content(file)
     values = _decode(data, str(file))
     with self._lock:
-      if not self._begun and _is_turned(data):
-        logging.warning(
-          '%s: the EXIF orientation is ignored in this sequence; boxes refer '
-          'to the pixels as the file stores them',
-          file,
-        )
+      if not self._begun:
+        _warn_of_the_ignored(data, str(file))
       self._begun = True
       deep = values.dtype != np.uint8
       if deep and self._levels is None:
@@ -372,7 +370,7 @@ def _as_stored(values: Values, data: bytes) -> Values:
   return values
 
 
-def _tiff_tags(data: bytes) -> Mapping[int, Any]:
+def _tiff_tags(data: bytes) -> TiffImagePlugin.ImageFileDirectory_v2:
   """Returns the tags of the first image of a TIFF, also one unknown to PIL."""
   file = io.BytesIO(data)
   header = file.read(16 if data.startswith(_BIG_TIFF) else 8)
@@ -411,6 +409,23 @@ def _rgb(values: Values, range_: Levels | None) -> Rgb:
   return cv2.cvtColor(to_8_bits(values, range_), cv2.COLOR_BGR2RGB)
 
 
+def _warn_of_the_ignored(data: bytes, where: str) -> None:
+  """Warns of an orientation, and of pictures behind the first one."""
+  if _is_turned(data):
+    logging.warning(
+      '%s: the EXIF orientation is ignored in this sequence; boxes refer to '
+      'the pixels as the file stores them',
+      where,
+    )
+  if _has_several(data):
+    logging.warning(
+      '%s: holds several pictures, such as an animation or pages, of which '
+      'only the first is used; convert the file to a video or to single images '
+      'to use all',
+      where,
+    )
+
+
 def _is_turned(data: bytes) -> bool:
   """Returns whether an image has an EXIF orientation that turns it."""
   if not any(mark in data for mark in _EXIF):
@@ -421,3 +436,12 @@ def _is_turned(data: bytes) -> bool:
       for flag in (_AS_STORED, 0)
     )
   return stored is not None and not np.array_equal(stored, turned)
+
+
+def _has_several(data: bytes) -> bool:
+  """Returns whether a PNG or WebP is animated, or a TIFF has several pages."""
+  if data.startswith(_TIFF):
+    return bool(_tiff_tags(data).next)
+  if data.startswith(b'RIFF'):
+    return data[12:16] == b'VP8X' and bool(data[20] & _WEBP_ANIMATED)
+  return data.startswith(b'\x89PNG') and b'acTL' in data.partition(b'IDAT')[0]

@@ -284,6 +284,21 @@ def test_an_upright_orientation_is_not_mentioned(tmp_path, caplog):
   assert not caplog.records
 
 
+@pytest.mark.parametrize('several', [True, False])
+@pytest.mark.parametrize('name', ['a.png', 'a.webp', 'a.tif'])
+def test_the_first_of_several_pictures_is_read(tmp_path, caplog, name, several):
+  other = pytest.importorskip('PIL.Image').fromarray(255 - COLOR)
+  more = {'save_all': True, 'append_images': [other]} if several else {}
+  path = pil_file(tmp_path / name, **more)
+  read = Reader(path)
+  for _ in range(2):
+    # WebP is lossy.
+    assert np.abs(read(path).astype(int) - COLOR).mean() < 10
+  messages = [record.getMessage() for record in caplog.records]
+  assert len(messages) == several
+  assert all(f'{path}: holds several pictures' in m for m in messages)
+
+
 KINDS = [
   {},
   {'progressive': True},
