@@ -41,10 +41,9 @@ _JPEG, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
 # A marker of a JPEG. Coded pixels contain only 0xff00 and restart markers,
 # 0xffd0 to 0xffd7.
 _MARKER = re.compile(rb'\xff([^\x00\xff\xd0-\xd7])', re.DOTALL)
-# What libjpeg reports, once per image, about pixels that are missing or wrong.
-_JPEG_DAMAGE = re.compile(r'Corrupt JPEG data: (.*)')
-# All pixels were decoded before these bytes, unless others are damaged.
-_SURPLUS = re.compile(r'\d+ extraneous bytes before marker .*')
+# What libjpeg reports if pixels are missing or have an invalid code. Surplus
+# bytes may also be what a camera writes.
+_PIXELS_DAMAGED = re.compile(r'Corrupt JPEG data: (?!\d+ extraneous bytes)')
 _BIG_TIFF = b'II+\0'
 _TIFF = b'II*\0', b'MM\0*', _BIG_TIFF
 # Tags of TIFF, and values of theirs.
@@ -342,11 +341,10 @@ def _decode(data: bytes, where: str) -> Values:
   if is_jpeg:
     data = _to_its_end(data, where)
   values, report = quiet.reported(lambda: _imdecode(data))
-  damage = _JPEG_DAMAGE.search(report) if is_jpeg else None
-  if values is None or (damage and not _SURPLUS.fullmatch(damage[1])):
+  if values is None or (is_jpeg and _PIXELS_DAMAGED.match(report)):
     raise _undecodable(where)
-  if damage:
-    _warn_of_damage(where, damage[1])
+  if is_jpeg and report:
+    _warn_of_damage(where, report.strip())
   return _as_stored(values, data) if data.startswith(_TIFF) else values
 
 

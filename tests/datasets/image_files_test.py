@@ -383,8 +383,19 @@ def test_a_jpeg_with_surplus_bytes_is_read_and_named_once(tmp_path, caplog):
       image_files.read(tmp_path / 'b.jpg'), image_files.read(tmp_path / 'a.jpg')
     )
   (record,) = caplog.records
-  damage = r'the JPEG may be damaged \(\d+ extraneous bytes before marker 0xd9'
-  assert re.search(rf'b\.jpg: {damage}', record.getMessage())
+  damage = r'Corrupt JPEG data: \d+ extraneous bytes before marker 0xd9'
+  message = rf'b\.jpg: the JPEG may be damaged \({damage}\)'
+  assert re.search(message, record.getMessage())
+
+
+def test_a_jpeg_with_another_fault_is_named(tmp_path, caplog):
+  data = jpeg()
+  # Ends within the header of the coded pixels.
+  end = data.index(b'\xff\xda') + 13
+  (tmp_path / 'a.jpg').write_bytes(data[:end] + b'\xff\xd9')
+  image_files.read(tmp_path / 'a.jpg')
+  (record,) = caplog.records
+  assert 'a.jpg: the JPEG may be damaged (Invalid SOS' in record.getMessage()
 
 
 def test_threads_name_only_the_damaged_files(tmp_path, caplog):
