@@ -176,14 +176,30 @@ def _found(job: Job, source: Source) -> list[Unit]:
     meant = None
     if is_local(job.source) and Path(job.source).is_dir():
       meant = nearby.find(
-        Path(job.source),
-        lambda path: any(source.units(trees.Folder(epath.Path(path)))),
+        Path(job.source), functools.partial(_has_videos, source)
       )
     if meant is None:
       raise
     raise FileNotFoundError(
       f'{error}; {meant} has videos or images of {job.name}: give that folder'
     ) from None
+
+
+def _has_videos(source: Source, folder: Path) -> bool:
+  """Returns whether a folder has videos or images of a data set.
+
+  Raises:
+    FileNotFoundError: It has none, or the first one lacks a file.
+  """
+  tree = trees.Folder(epath.Path(folder))
+  try:
+    for unit in source.units(tree):
+      source.tracks(tree, unit)
+      return True
+  except ValueError:
+    # Only a video or an image of the data set can be malformed.
+    return True
+  return False
 
 
 def _is_whole(folder: epath.Path) -> bool:

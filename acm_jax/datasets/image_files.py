@@ -8,10 +8,12 @@ All images that are read become RGB with 8 bits per channel:
 - Grey is repeated in all channels, palettes and CMYK are converted, and alpha
   is dropped.
 - Deeper images, such as thermal images with 16 bits, are stretched: the range
-  of values in the first image of the sequence becomes 0..255. The same
-  temperature or distance then has the same grey level in the whole sequence.
+  of values in the first image of the sequence becomes 0..255, without the
+  lowest and highest thousandth, which may be dead pixels. The same temperature
+  or distance then has the same grey level in the whole sequence.
 """
 
+import functools
 import io
 import re
 import threading
@@ -23,7 +25,7 @@ import cv2
 import numpy as np
 from absl import logging
 from jaxtyping import Num, UInt8
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from acm_jax.host import quiet
 from acm_jax.host.staging import replacing
@@ -39,9 +41,20 @@ _JPEG, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
 # A marker of a JPEG. Coded pixels contain only 0xff00 and restart markers,
 # 0xffd0 to 0xffd7.
 _MARKER = re.compile(rb'\xff([^\x00\xff\xd0-\xd7])', re.DOTALL)
-_RESTART = re.compile(rb'\xff([\xd0-\xd7])')
+# What libjpeg reports if pixels are missing or have an invalid code. Surplus
+# bytes may also be what a camera writes.
+_PIXELS_DAMAGED = re.compile(r'Corrupt JPEG data: (?!\d+ extraneous bytes)')
+_BIG_TIFF = b'II+\0'
+_TIFF = b'II*\0', b'MM\0*', _BIG_TIFF
+# Tags of TIFF, and values of theirs.
+_WHITE_OR_BLACK, _WHITE_IS_0 = TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0
+_ALPHA, _UNASSOCIATED = TiffImagePlugin.EXTRASAMPLES, 2
+# Bit in the flags of an extended WebP.
+_WEBP_ANIMATED = 2
 # What EXIF entries begin with in JPEG, PNG and WebP.
 _EXIF = (b'Exif', b'eXIf', b'EXIF')
+# Share of values that are cut off at each end of the range, as dead pixels.
+_CUT_OFF = 0.001
 # Number of zeros at the end of a file which show that it was filled up.
 _FILLED = 16
 
@@ -64,8 +77,9 @@ class Levels(NamedTuple):
 class Reader:
   """Function that reads the images of one sequence; threads may share it.
 
-  Deeper images are stretched by the range of the first image. A message says so
-  once, and another message tells once that an EXIF orientation is ignored.
+  Deeper images are stretched by the range of the first image. Messages say so
+  once, and also that an EXIF orientation, or all pictures in a file but the
+  first, are ignored.
   """
 
   def __init__(self, first: File):
@@ -91,12 +105,8 @@ class Reader:
     data = _content(file)
     values = _decode(data, str(file))
     with self._lock:
-      if not self._begun and _is_turned(data):
-        logging.warning(
-          '%s: the EXIF orientation is ignored in this sequence; boxes refer '
-          'to the pixels as the file stores them',
-          file,
-        )
+      if not self._begun:
+        _warn_of_the_ignored(data, str(file))
       self._begun = True
       deep = values.dtype != np.uint8
       if deep and self._levels is None:
@@ -165,7 +175,7 @@ def jpeg(file: File) -> tuple[bytes, tuple[int, int]]:
   height, width = _decode(data, str(file)).shape[:2]
   if not data.startswith(_JPEG):
     raise ValueError(f'{file}: not a JPEG; convert it')
-  return _whole_jpeg(data, str(file)), (height, width)
+  return _to_its_end(data, str(file)), (height, width)
 
 
 def write(path: Path, image: Rgb) -> None:
@@ -206,23 +216,27 @@ def first_levels(values: Values, where: str) -> Levels:
   """
   found = _levels(values, where)
   logging.warning(
-    '%s: has more than 8 bits per channel; its range, %g to %g, becomes 0 to '
-    '255 in the whole sequence',
+    '%s: has more than 8 bits per channel; its values from %g to %g, which are '
+    'all but the lowest and highest 0.1 %%, become 0 to 255 in the whole '
+    'sequence',
     *(where, *found),
   )
   return found
 
 
 def _levels(values: Values, where: str) -> Levels:
-  """Returns the range of the finite values of an image."""
+  """Returns quantiles of the finite values of an image, or else its range."""
   finite = values[np.isfinite(values)]
-  if not finite.size or finite.min() == finite.max():
-    raise ValueError(
-      f'{where}: has more than 8 bits per channel but a single value, so that '
-      'its range cannot be stretched; begin with another image, or convert all '
-      'images to 8 bits'
-    )
-  return Levels(float(finite.min()), float(finite.max()))
+  for share in (_CUT_OFF, 0):
+    if finite.size:
+      low, high = np.quantile(finite, (share, 1 - share)).tolist()
+      if low < high:
+        return Levels(low, high)
+  raise ValueError(
+    f'{where}: has more than 8 bits per channel but a single value, so that '
+    'its range cannot be stretched; begin with another image, or convert all '
+    'images to 8 bits'
+  )
 
 
 def to_8_bits(values: Values, range_: Levels | None) -> Rgb:
@@ -244,27 +258,45 @@ def to_8_bits(values: Values, range_: Levels | None) -> Rgb:
       f'the image has {bits} bits per channel, but the first image of the '
       f'sequence has {first_bits}; convert all images to one depth'
     )
-  if deep:
-    scale = 255 / (range_.high - range_.low)
-    stretched = np.nan_to_num((values.astype(np.float64) - range_.low) * scale)
-    values = np.clip(np.rint(stretched), 0, 255).astype(np.uint8)
+  if deep and values.itemsize <= 2:
+    unsigned = np.dtype(f'u{values.itemsize}')
+    values = _table(values.dtype, range_)[values.view(unsigned)]
+  elif deep:
+    values = _stretched(values, range_)
   if values.ndim == 2:
     values = cv2.cvtColor(values, cv2.COLOR_GRAY2RGB)
   return values
 
 
-def _whole_jpeg(data: bytes, where: str) -> bytes:
-  """Returns a JPEG up to its end marker.
+# Cached because looking up is several times faster than stretching.
+@functools.lru_cache(maxsize=16)
+def _table(dtype: np.dtype, range_: Levels) -> UInt8[np.ndarray, 'n']:
+  """Returns the level of each value of a type with at most 16 bits."""
+  every = np.arange(2 ** (8 * dtype.itemsize)).astype(f'u{dtype.itemsize}')
+  return _stretched(every.view(dtype), range_)
+
+
+def _stretched(
+  values: Num[np.ndarray, '*n'], range_: Levels
+) -> UInt8[np.ndarray, '*n']:
+  """Returns the levels, 0 to 255, of values."""
+  scale = 255 / (range_.high - range_.low)
+  levels = np.nan_to_num((values.astype(np.float64) - range_.low) * scale)
+  return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+
+
+def _to_its_end(data: bytes, where: str) -> bytes:
+  """Returns a JPEG up to its end marker, which is appended if it is missing.
 
   Bytes behind the end marker, such as the video in a motion photo, are left
-  out. An end marker that is missing is appended if all pixels are there.
+  out.
 
   Args:
     data: Content of a file that begins like a JPEG.
     where: Name of the file, for messages.
 
   Raises:
-    ValueError: The coded pixels end too early.
+    ValueError: The file ends before or between the coded pixels.
   """
   end, scan = _parts(data)
   if end is not None:
@@ -274,29 +306,7 @@ def _whole_jpeg(data: bytes, where: str) -> bytes:
   body = data.rstrip(b'\0')
   if len(data) - len(body) < _FILLED:
     body = data
-  body = body.rstrip(b'\xff')
-  # A decoder that has all pixels ignores what follows. If pixels are missing,
-  # it decodes them from the following bytes instead.
-  restarts = _RESTART.findall(body, scan)
-  number = (restarts[-1][0] + 1) % 8 if restarts else 0
-  images = []
-  for bits in (0x55, 0xAA):
-    noise = bytes(bits ^ i for i in range(1, 0x55))
-    following = noise + bytes([0xFF, 0xD0 + number]) + noise
-    images.append(_jpeg_pixels(body + following + _JPEG_END))
-  if images[0] is None or images[0] != images[1]:
-    raise _undecodable(where)
-  return body + _JPEG_END
-
-
-def _jpeg_pixels(data: bytes) -> bytes | None:
-  """Decodes a JPEG that may lack pixels; returns None if it is no JPEG."""
-  try:
-    # OpenCV would print a warning to stderr.
-    with Image.open(io.BytesIO(data), formats=['JPEG']) as image:
-      return image.tobytes()
-  except (OSError, SyntaxError, Image.DecompressionBombError):
-    return None
+  return body.rstrip(b'\xff') + _JPEG_END
 
 
 def _parts(data: bytes) -> tuple[int | None, int | None]:
@@ -327,20 +337,62 @@ def _content(file: File) -> bytes:
 
 def _decode(data: bytes, where: str) -> Values:
   """Decodes the content of an image file; colours are in the order BGR."""
-  if data.startswith(_JPEG):
-    data = _whole_jpeg(data, where)
-  values = _imdecode(data)
-  if values is None:
+  is_jpeg = data.startswith(_JPEG)
+  if is_jpeg:
+    data = _to_its_end(data, where)
+  values, report = quiet.reported(lambda: _imdecode(data))
+  if values is None or (is_jpeg and _PIXELS_DAMAGED.match(report)):
     raise _undecodable(where)
+  if is_jpeg and report:
+    _warn_of_damage(where, report.strip())
+  return _as_stored(values, data) if data.startswith(_TIFF) else values
+
+
+def _as_stored(values: Values, data: bytes) -> Values:
+  """Undoes what OpenCV makes of a TIFF with alpha, or with white at 0.
+
+  OpenCV darkens transparent pixels of images with 8 bits per channel, and it
+  inverts an image in which 0 is white only if it has 8 bits.
+
+  Args:
+    values: Values that OpenCV has decoded.
+    data: Content of the file.
+  """
+  tags = _tiff_tags(data)
+  if values.dtype.itemsize > 1 and tags.get(_WHITE_OR_BLACK) == _WHITE_IS_0:
+    return ~values if np.issubdtype(values.dtype, np.integer) else -values
+  if values.dtype == np.uint8 and _UNASSOCIATED in tags.get(_ALPHA, ()):
+    with Image.open(io.BytesIO(data), formats=['TIFF']) as image:
+      if image.mode == 'RGBA':
+        return np.asarray(image.convert('RGB'))[..., ::-1]
   return values
+
+
+def _tiff_tags(data: bytes) -> TiffImagePlugin.ImageFileDirectory_v2:
+  """Returns the tags of the first image of a TIFF, also one unknown to PIL."""
+  file = io.BytesIO(data)
+  header = file.read(16 if data.startswith(_BIG_TIFF) else 8)
+  tags = TiffImagePlugin.ImageFileDirectory_v2(header)
+  file.seek(tags.next)
+  tags.load(file)
+  return tags
+
+
+# Cached because a file is named once, however often it is read.
+@functools.cache
+def _warn_of_damage(where: str, report: str) -> None:
+  logging.warning(
+    '%s: the JPEG may be damaged (%s), so that its pixels may be wrong; look '
+    'at it, and replace it with an intact copy',
+    *(where, report),
+  )
 
 
 def _imdecode(data: bytes, flags: int = _FLAGS) -> Values | None:
   if not data:
     return None
   try:
-    with quiet.opencv():
-      return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
   except cv2.error:
     return None
 
@@ -355,12 +407,39 @@ def _rgb(values: Values, range_: Levels | None) -> Rgb:
   return cv2.cvtColor(to_8_bits(values, range_), cv2.COLOR_BGR2RGB)
 
 
+def _warn_of_the_ignored(data: bytes, where: str) -> None:
+  """Warns of an orientation, and of pictures behind the first one."""
+  if _is_turned(data):
+    logging.warning(
+      '%s: the EXIF orientation is ignored in this sequence; boxes refer to '
+      'the pixels as the file stores them',
+      where,
+    )
+  if _has_several(data):
+    logging.warning(
+      '%s: holds several pictures, such as an animation or pages, of which '
+      'only the first is used; convert the file to a video or to single images '
+      'to use all',
+      where,
+    )
+
+
 def _is_turned(data: bytes) -> bool:
   """Returns whether an image has an EXIF orientation that turns it."""
   if not any(mark in data for mark in _EXIF):
     return False
-  stored, turned = (
-    _imdecode(data, cv2.IMREAD_REDUCED_COLOR_8 | flag)
-    for flag in (_AS_STORED, 0)
-  )
+  with quiet.opencv():
+    stored, turned = (
+      _imdecode(data, cv2.IMREAD_REDUCED_COLOR_8 | flag)
+      for flag in (_AS_STORED, 0)
+    )
   return stored is not None and not np.array_equal(stored, turned)
+
+
+def _has_several(data: bytes) -> bool:
+  """Returns whether a PNG or WebP is animated, or a TIFF has several pages."""
+  if data.startswith(_TIFF):
+    return bool(_tiff_tags(data).next)
+  if data.startswith(b'RIFF'):
+    return data[12:16] == b'VP8X' and bool(data[20] & _WEBP_ANIMATED)
+  return data.startswith(b'\x89PNG') and b'acTL' in data.partition(b'IDAT')[0]

@@ -2,13 +2,15 @@
 
 The natural order compares the whole names, without case and suffix; the numbers
 in names are compared as numbers: `shot_9_of_10.jpg` comes before
-`shot_10_of_10.jpg`. Two whole numbers with a point between them are a decimal:
-`1305031102.975304.png` comes before `1305031103.008804.png`.
+`shot_10_of_10.jpg`. Two whole numbers with a point between them are a decimal
+or two numbers, whichever the other names show: `1.25.png`, `1.5.png` are times
+and `2.9.png`, `2.10.png` are counted.
 """
 
 import itertools
 import os
 import re
+import statistics
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +27,15 @@ _File = TypeVar('_File')
 _WHOLE = r'\d+'
 # A date such as 2024.01.31 has two points, and is not a decimal.
 _DECIMAL = r'(?<![\d.])\d+\.\d+(?!\d|\.\d)'
+_DECIMAL_OR_WHOLE = f'{_DECIMAL}|{_WHOLE}'
+# Number of steps that must be regular to show what a point means, their share,
+# and by how much they may differ from the median, for rates such as 240 per
+# second in whole milliseconds.
+_REGULAR_STEPS, _REGULAR_SHARE, _DEVIATION = 3, 0.75, 0.25
+# A gap of this share of all numbers with as many digits is unusual.
+_LARGE_GAP = 0.8
+# Number of names that a message lists.
+_LISTED = 4
 # Patterns of names whose order has been logged.
 _logged: set[str] = set()
 
@@ -108,8 +119,9 @@ def _listed(folder: Path) -> list[str]:
 def in_order(names: Iterable[str], where: str) -> list[str]:
   """Returns the image files of a folder in natural order.
 
-  Logs the order unless names differ only in one whole number. Folders whose
-  names have the same pattern are logged once.
+  Logs the order unless names differ only in one whole number, without a gap
+  such as between `DSC_0001.jpg` and `DSC_9999.jpg`, which may be the other way
+  round. Folders whose names have the same pattern are logged once.
 
   Args:
     names: Names of the files in the folder. Files that are no images are left
@@ -118,12 +130,11 @@ def in_order(names: Iterable[str], where: str) -> list[str]:
 
   Raises:
     ValueError: There are no images; names have the same numbers, such as
-      `1.jpg` and `01.jpg`, or `1_left.jpg` and `1_right.jpg`; or only some of
-      the names have a number.
+      `1.jpg` and `01.jpg`, or `1_left.jpg` and `1_right.jpg`; only some of the
+      names have a number; or points in names may have two meanings.
   """
   images = _images(names, where)
-  after_point = _counts_after_point(images)
-  number = _WHOLE if after_point else f'{_DECIMAL}|{_WHOLE}'
+  number, reason = _number_pattern(images, where)
   parsed = {name: _parsed(name, number) for name in images}
   without = [name for name in images if not parsed[name].numbers]
   if 0 < len(without) < len(images):
@@ -137,9 +148,8 @@ def in_order(names: Iterable[str], where: str) -> list[str]:
   else:
     _check_distinct({n: p.numbers for n, p in parsed.items()}, 'number', where)
   ordered = sorted(images, key=lambda name: parsed[name].key)
-  obvious = _changing(parsed.values()) is not None and not after_point
-  if len(ordered) > 1 and not obvious:
-    _log_order(ordered, where)
+  if len(ordered) > 1 and (reason or not _is_obvious(ordered)):
+    _log_order(ordered, reason, where)
   return ordered
 
 
@@ -210,11 +220,17 @@ def of_rows(
       there is an image 0, else 1).
 
   Raises:
-    ValueError: A row has no image; the message names the row and the number.
+    ValueError: A row has no image; the message names the row and the number. Or
+      `first` is None, and the rows fit the images from 0 and those from 1.
   """
   if first is None:
     first = 0 if 0 in files else 1
-  last = max(files)
+    if all(number in files for number in range(rows + 1)):
+      raise ValueError(
+        f'{where}: {rows} rows, but {name} has images 0 to {rows}, so that the '
+        'first row may belong to image 0 or 1; remove the image without a row'
+      )
+  begin, last = min(files), max(files)
   for row, number in enumerate(range(first, first + rows), 1):
     if number in files:
       continue
@@ -224,8 +240,14 @@ def of_rows(
         f'{where}: {rows} rows, but {name} has only {count} frames; add the '
         'missing images'
       )
+    advice = 'add the image'
+    if number < begin:
+      advice = (
+        f'the first image is {begin}; add those before it, or number the '
+        f'images from {first}'
+      )
     raise ValueError(
-      f'{where} row {row}: image {number} of {name} is missing; add the image'
+      f'{where} row {row}: image {number} of {name} is missing; {advice}'
     )
   return [files[number] for number in range(first, first + rows)]
 
@@ -253,15 +275,59 @@ def _parsed(name: str, number: str) -> _Name:
   )
 
 
-def _counts_after_point(names: Iterable[str]) -> bool:
-  """Returns whether the numbers after points are whole, as in 1.9 and 1.10.
+def _number_pattern(names: list[str], where: str) -> tuple[str, str]:
+  """Returns the pattern of a number in names, with decimals or without.
 
-  Decimals of different lengths have no zeros at the end, except as in 1.0.
+  Returns:
+    The pattern, and what it makes of points, for messages; an empty text if
+    both meanings of points lead to the same order.
+
+  Raises:
+    ValueError: The meaning of points is unknown.
   """
-  found = [each for name in names for each in re.findall(_DECIMAL, _stem(name))]
-  fractions = {each.partition('.')[2] for each in found}
-  ends_in_zero = any(len(f) > 1 and f.endswith('0') for f in fractions)
-  return ends_in_zero and len(set(map(len, fractions))) > 1
+  after_point: dict[str, str] = {}
+  for name in names:
+    for decimal in re.findall(_DECIMAL, _stem(name)):
+      after_point.setdefault(decimal.partition('.')[2], name)
+  if len({len(digits) for digits in after_point}) <= 1:
+    return _DECIMAL_OR_WHOLE, ''
+  counted = _WHOLE, 'numbers after points are counted, as in 1.9, 1.10'
+  decimal = _DECIMAL_OR_WHOLE, 'numbers with points are decimals'
+  shortest, longest = (pick(after_point, key=len) for pick in (min, max))
+  # Decimals of different lengths have no zeros at the end, except as in 1.0,
+  # and counted numbers have no zeros in front that make them longer.
+  if any(len(d) > 1 and d.endswith('0') for d in after_point):
+    return counted
+  if any(len(d) > len(shortest) and d.startswith('0') for d in after_point):
+    return decimal
+  regular = [_regular_share(names, each[0]) for each in (counted, decimal)]
+  if max(regular) < _REGULAR_SHARE or regular[0] == regular[1]:
+    raise ValueError(
+      f'{where}: the order of the images is unknown, because the numbers after '
+      f'points differ in length, as in {after_point[shortest]} and '
+      f'{after_point[longest]}, and may be decimals or not; write all of them '
+      'with the same number of digits'
+    )
+  return counted if regular[0] > regular[1] else decimal
+
+
+def _regular_share(names: list[str], number: str) -> float:
+  """Returns the share of regular steps between names, 0 to 1.
+
+  Args:
+    names: Names of images.
+    number: Pattern of a number. If several numbers change, or the steps are
+      few, the share is 0.
+  """
+  parsed = [_parsed(name, number) for name in names]
+  place = _changing(parsed)
+  if place is None or len(names) <= _REGULAR_STEPS:
+    return 0.0
+  values = sorted(name.numbers[place] for name in parsed)
+  steps = [after - before for before, after in itertools.pairwise(values)]
+  median = float(statistics.median(steps))
+  deviations = [abs(float(step) - median) for step in steps]
+  return sum(d <= _DEVIATION * median for d in deviations) / len(steps)
 
 
 def _changing(parsed: Iterable[_Name]) -> int | None:
@@ -269,8 +335,8 @@ def _changing(parsed: Iterable[_Name]) -> int | None:
 
   Returns:
     The place in `numbers`; that of the last number if there is only one name.
-    None if names differ in more than one number or in a text, have no number,
-    or the number is a decimal.
+    None if names differ in more than one number or in a text, or have no
+    number.
   """
   texts, numbers = zip(*parsed, strict=True)
   if len(set(texts)) > 1 or not numbers[0]:
@@ -278,9 +344,18 @@ def _changing(parsed: Iterable[_Name]) -> int | None:
   columns = list(map(set, zip(*numbers, strict=True)))
   places = [i for i, values in enumerate(columns) if len(values) > 1]
   places = places or [len(columns) - 1]
-  if len(places) > 1 or any(n != int(n) for n in columns[places[0]]):
-    return None
-  return places[0]
+  return places[0] if len(places) == 1 else None
+
+
+def _is_obvious(ordered: list[str]) -> bool:
+  """Returns whether names count in one whole number, without a large gap."""
+  parsed = [_parsed(name, _WHOLE) for name in ordered]
+  place = _changing(parsed)
+  if place is None:
+    return False
+  numbers = [int(name.numbers[place]) for name in parsed]
+  gap = max(after - before for before, after in itertools.pairwise(numbers))
+  return gap <= _LARGE_GAP * 10 ** len(str(numbers[-1]))
 
 
 def _check_distinct(
@@ -297,16 +372,15 @@ def _check_distinct(
     seen[identity] = name
 
 
-def _log_order(ordered: list[str], where: str) -> None:
+def _log_order(ordered: list[str], reason: str, where: str) -> None:
   pattern = re.sub(_WHOLE, '0', ordered[0])
   if pattern not in _logged:
     _logged.add(pattern)
-    head = ', '.join(ordered[:3])
+    middle = ['...'] if len(ordered) > _LISTED else []
+    head = ordered[: _LISTED - 1]
     logging.warning(
-      '%s: the order of the %d images is the natural order of their names: '
-      '%s, ..., %s',
-      where,
-      len(ordered),
-      head,
-      ordered[-1],
+      '%s: the order of the %d images is the natural order of their names%s: '
+      '%s',
+      *(where, len(ordered), f', in which {reason}' if reason else ''),
+      ', '.join([*head, *middle, *ordered[len(head) :][-1:]]),
     )

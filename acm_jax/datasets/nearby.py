@@ -12,7 +12,7 @@ _ABOVE, _BELOW, _MOST = 3, 2, 32
 
 
 def find(folder: Path, is_meant: Callable[[Path], bool]) -> Path | None:
-  """Returns the closest folder above or below that is meant, or None.
+  """Returns the closest folder below or above that is meant, or None.
 
   Hidden folders below are not searched.
 
@@ -29,11 +29,15 @@ def find(folder: Path, is_meant: Callable[[Path], bool]) -> Path | None:
 
 
 def _candidates(folder: Path) -> Iterator[Path]:
-  """Yields the folders above, nearest first, and then those below."""
-  # The root of the file system is left out: no data set is unpacked there.
-  yield from (each for each in folder.parents[:_ABOVE] if each.name)
+  """Yields the folders below, nearest first, and then those above.
+
+  What is below belongs to the given folder, but what is above may have the
+  layout by chance.
+  """
   level = [folder]
   for _ in range(_BELOW):
     level = [each for parent in level for each in listing.find(parent, '*/')]
     level = level[:_MOST]
     yield from level
+  # The root of the file system is left out: no data set is unpacked there.
+  yield from (each for each in folder.parents[:_ABOVE] if each.name)

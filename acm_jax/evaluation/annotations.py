@@ -126,7 +126,7 @@ def _read_files(path: Path, benchmark: Benchmark) -> list[_Annotation] | None:
     return _read_json(path)
   if (path / 'annotations').is_dir():
     return _read_texts(path, benchmark)
-  jsons = sorted(path.glob('*.json'))
+  jsons = listing.find(path, '*.json')
   if len(jsons) > 1:
     listed = ', '.join(each.name for each in jsons)
     raise ValueError(

@@ -27,7 +27,7 @@ def find(name: str, known: Collection[str]) -> str | None:
   return meant[0] if len(meant) == 1 else None
 
 
-def listed(words: Iterable[str], known: Collection[str] = ()) -> list[str]:
+def listed(words: Iterable[str], known: Collection[str] = ()) -> dict[str, str]:
   """Replaces the paths of files with the names in the files.
 
   Args:
@@ -35,22 +35,26 @@ def listed(words: Iterable[str], known: Collection[str] = ()) -> list[str]:
     known: Words that are names, even if there is a file of this name.
 
   Returns:
-    The names, in the given order and without repetition. A word that is neither
-    known nor the path of a file is a name. Empty words are left out.
+    A dictionary from the names, in the given order, to the files they are from;
+    an empty text for a name in `words`. A word that is neither known nor the
+    path of a file is a name. Empty words are left out.
 
   Raises:
     OSError: A file cannot be read.
-    ValueError: A file is not text in UTF-8.
+    ValueError: A file has no names, or is not text in UTF-8.
   """
-  names = []
+  names: dict[str, str] = {}
   for word in words:
     # Path.expanduser would raise an error if there is no such user.
     file = epath.Path(os.path.expanduser(word))
     if word not in known and file.is_file():
-      names += text_files.lines(file)
+      inside = text_files.lines(file)
+      if not inside:
+        raise ValueError(f'{file}: contains no names; give one per line')
+      names |= {name: str(file) for name in inside if name not in names}
     elif word:
-      names.append(word)
-  return list(dict.fromkeys(names))
+      names.setdefault(word, '')
+  return names
 
 
 def unknown(names: Iterable[str], known: Iterable[str]) -> str:
@@ -58,11 +62,21 @@ def unknown(names: Iterable[str], known: Iterable[str]) -> str:
 
   For example, 'Car2 (nearest: Car1, Car4), nobody'. Empty if all are known.
   Only the first names are listed: '..., and 7 more'.
+
+  Args:
+    names: Names, or what `listed` returns, so that the files are named.
+    known: Names that exist.
   """
   known = set(known)
+  files = names if isinstance(names, Mapping) else {}
   wrong = [name for name in names if name not in known]
   by_letters = {_letters(name): name for name in sorted(known)}
-  texts = [name + _nearest(name, by_letters) for name in wrong[:_LISTED]]
+  texts = [
+    name
+    + (f' from {files[name]}' if files.get(name) else '')
+    + _nearest(name, by_letters)
+    for name in wrong[:_LISTED]
+  ]
   if len(wrong) > _LISTED:
     texts.append(f'and {len(wrong) - _LISTED} more')
   return ', '.join(texts)

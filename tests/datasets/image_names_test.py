@@ -19,8 +19,15 @@ ORDERED = {
     '1305031103.008804.png',
     '1305031103.040000.png',
   ],
-  'times without zeros at the end': ['2.25.png', '2.5.png', '10.0.png'],
+  'times without zeros at the end': ['2.25.png', '2.5.png', '10.075.png'],
+  'regular times': [f'{n}.png' for n in (2.5, 2.54, 2.58, 2.62, 2.66, 2.7)],
   'versions': ['2.1.png', '2.9.png', '2.10.png'],
+  'a counter after a point': [f'cam1.{n}.png' for n in (1, 6, 11, 16, 21)],
+  'a counter with a gap': [f'v1.{n}.png' for n in (*range(1, 10), 11, 12, 13)],
+  'a padded counter that overflows': [
+    f'v1.{n:02d}.png' for n in range(1, 111, 5)
+  ],
+  'a counter that wraps or has a gap': ['DSC_0001.JPG', 'DSC_9999.JPG'],
   'dates': ['2024.1.9.jpg', '2024.1.10.jpg', '2024.10.1.jpg'],
   'date and time': [
     'IMG_20240131_235959.jpg',
@@ -54,6 +61,9 @@ def test_images_are_in_natural_order(tmp_path, kind):
     (['1.jpg', '1.png'], '1.png: same number as 1.jpg; remove one'),
     (['1_left.jpg', '1_right.jpg'], '1_right.jpg: same number as 1_left.jpg'),
     (['a.jpg', 'A.png'], 'a.jpg: same name as A.png; remove one'),
+    (['1.9.jpg', '1.11.jpg'], 'the order .* as in 1.9.jpg and 1.11.jpg, and'),
+    ([f'1.{n}.jpg' for n in (3, 5, 17, 42)], 'the order of the images is unkn'),
+    (['2.25.png', '2.5.png', '10.1.png'], 'the order of the images is unknown'),
   ],
 )
 def test_images_of_unknown_order_are_refused(names, message):
@@ -78,6 +88,30 @@ def test_an_order_that_is_not_obvious_is_logged_once(caplog, monkeypatch, kind):
     message = record.getMessage()
     assert message.startswith('one: the order of the')
     assert message.endswith(ORDERED[kind][-1])
+
+
+def test_a_message_lists_each_of_a_few_images_once(caplog, monkeypatch):
+  monkeypatch.setattr(image_names, '_logged', set())
+  for letters in ('ab', 'abcd', 'abcde'):
+    image_names.in_order([f'{c}{letters}.jpg' for c in letters], 'clip')
+  assert [record.getMessage().split(': ')[2] for record in caplog.records] == [
+    'aab.jpg, bab.jpg',
+    'aabcd.jpg, babcd.jpg, cabcd.jpg, dabcd.jpg',
+    'aabcde.jpg, babcde.jpg, cabcde.jpg, ..., eabcde.jpg',
+  ]
+
+
+@pytest.mark.parametrize(
+  ('kind', 'meaning'),
+  [
+    ('a counter after a point', 'numbers after points are counted, as in 1.9'),
+    ('regular times', 'numbers with points are decimals'),
+  ],
+)
+def test_a_message_says_what_points_mean(caplog, monkeypatch, kind, meaning):
+  monkeypatch.setattr(image_names, '_logged', set())
+  image_names.in_order(ORDERED[kind], 'clip')
+  assert f'names, in which {meaning}' in caplog.records[0].getMessage()
 
 
 @pytest.mark.parametrize(
@@ -117,6 +151,13 @@ def test_each_row_has_the_image_of_its_number():
     image_names.of_rows(files, 4, 'a', 'gt.txt')
   with pytest.raises(ValueError, match=r'gt.txt: 3 rows, but a has only 2 fr'):
     image_names.of_rows(files, 3, 'a', 'gt.txt', 4)
-  assert image_names.of_rows({0: '0.jpg', 1: '1.jpg'}, 1, 'a', 'gt.txt') == [
-    '0.jpg'
-  ]
+  with pytest.raises(ValueError, match=r'row 1: .* the first image is 4; add'):
+    image_names.of_rows({4: '4.jpg', 5: '5.jpg'}, 2, 'a', 'gt.txt')
+
+
+def test_rows_that_fit_images_from_0_and_from_1_are_refused():
+  files = {number: f'{number}.jpg' for number in (0, 1, 2)}
+  with pytest.raises(ValueError, match=r'gt.txt: 2 rows, but a has images 0 t'):
+    image_names.of_rows(files, 2, 'a', 'gt.txt')
+  assert image_names.of_rows(files, 3, 'a', 'gt.txt')[0] == '0.jpg'
+  assert image_names.of_rows(files, 2, 'a', 'gt.txt', 1)[0] == '1.jpg'

@@ -1,6 +1,7 @@
 """Special cases of each layout, and real sequences where available."""
 
 import shutil
+import unicodedata
 
 import cv2
 import numpy as np
@@ -265,14 +266,18 @@ def test_lost_frames_of_tinytlp_are_not_visible(tmp_path):
     layouts.read('tinytlp', tmp_path)
 
 
-def test_vot_leaves_out_sequences_without_a_folder(tmp_path):
+def test_vot_leaves_out_sequences_without_a_folder(tmp_path, caplog):
   write_images(tmp_path / 'bag' / 'color', range(1, 3))
-  (tmp_path / 'list.txt').write_text('bag\nball1\n')
+  (tmp_path / 'list.txt').write_text('# all\nbag\nball1\n')
   (tmp_path / 'bag' / 'groundtruth.txt').write_text(
     '0,1,2,1,2,3,0,3\n1,1,2,2\n'
   )
   (sequence,) = layouts.read('vot', tmp_path)
   assert sequence.box_xywh.tolist() == [[0, 1, 2, 2], [1, 1, 2, 2]]
+  (record,) = caplog.records
+  assert record.getMessage() == (
+    f'{tmp_path}/list.txt: sequences without a folder are left out: ball1'
+  )
 
 
 def test_names_in_the_list_of_vot_may_have_spaces_and_any_letters(tmp_path):
@@ -284,6 +289,17 @@ def test_names_in_the_list_of_vot_may_have_spaces_and_any_letters(tmp_path):
   (tmp_path / 'list.txt').write_bytes(text.encode('utf-8-sig'))
   found = layouts.read('vot', tmp_path)
   assert {sequence.name for sequence in found} == set(names)
+
+
+@pytest.mark.parametrize('forms', [('NFC', 'NFD'), ('NFD', 'NFC')])
+def test_names_of_vot_may_be_written_by_another_system(tmp_path, forms):
+  listed, named = (unicodedata.normalize(form, 'Größe') for form in forms)
+  write_images(tmp_path / named / 'color', [1])
+  write_text(tmp_path / named / 'groundtruth.txt', '1,1,2,2\n')
+  write_text(tmp_path / 'list.txt', listed)
+  (sequence,) = layouts.read('vot', tmp_path)
+  assert sequence.name == listed
+  assert sequence.frame_paths[0].is_file()
 
 
 def test_a_folder_without_annotation_is_refused(tmp_path):
@@ -312,6 +328,33 @@ def test_a_folder_that_is_a_level_off_is_told_the_right_one(tmp_path, given):
   message = f'OTB100 has sequences in this layout, such as {name}: give that'
   with pytest.raises(layouts.NoSequence, match=message):
     layouts.read('otb', tmp_path / given)
+
+
+@pytest.mark.parametrize('faulty', ['Boy', 'Car1'])
+@pytest.mark.parametrize('given', ['OTB100/Car1', '.'])
+def test_a_fault_does_not_hide_the_right_folder(tmp_path, given, faulty):
+  for name in ('Boy', 'Car1'):
+    write_images(tmp_path / 'OTB100' / name / 'img', [1])
+    text = '1,2\n' if name == faulty else rows(1)
+    write_text(tmp_path / 'OTB100' / name / 'groundtruth_rect.txt', text)
+  with pytest.raises(layouts.NoSequence, match=r'OTB100 has .*: give that'):
+    layouts.read('otb', tmp_path / given)
+
+
+def test_the_right_folder_below_comes_before_one_above(tmp_path):
+  for folder in ('OTB50', 'mine/OTB100'):
+    write_images(tmp_path / folder / 'Boy' / 'img', [1])
+    write_text(tmp_path / folder / 'Boy' / 'groundtruth_rect.txt', rows(1))
+  (tmp_path / 'OTB50' / 'mine').mkdir()
+  (tmp_path / 'mine').rename(tmp_path / 'OTB50' / 'mine' / 'data')
+  with pytest.raises(layouts.NoSequence, match=r'data/OTB100 has sequences'):
+    layouts.read('otb', tmp_path / 'OTB50' / 'mine')
+
+
+def test_a_file_in_place_of_a_folder_is_named(tmp_path):
+  (tmp_path / 'OTB100.zip').touch()
+  with pytest.raises(ValueError, match=r'OTB100.zip: a file, not a folder; gi'):
+    layouts.read('otb', tmp_path / 'OTB100.zip')
 
 
 def test_one_sequence_of_vot_is_told_the_folder_with_the_list(tmp_path):

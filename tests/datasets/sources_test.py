@@ -110,6 +110,26 @@ def test_a_missing_annotation_is_named(write_set):
     read('folder', root)
 
 
+def test_a_missing_file_of_labels_is_named(write_set):
+  root = write_set('got10k')
+  next(root.rglob('absence.label')).unlink()
+  with pytest.raises(FileNotFoundError, match=r'absence\.label: no such file'):
+    read('got10k', root)
+
+
+@pytest.mark.parametrize('packed', [False, True])
+def test_a_single_folder_around_the_sequences_is_passed(
+  tmp_path, write_set, packed
+):
+  root, outer = write_set('folder'), tmp_path / 'outer'
+  expected = read('folder', root)
+  shutil.copytree(root, outer / 'mine')
+  path = shutil.make_archive(str(outer), 'zip', outer) if packed else outer
+  found = read('folder', path)
+  assert found.keys() == expected.keys()
+  np.testing.assert_array_equal(found['a'].image(1), expected['a'].image(1))
+
+
 @pytest.mark.parametrize(
   'content', [b'', b'\xff\xd8cut'], ids=['empty', 'truncated']
 )

@@ -55,6 +55,12 @@ def test_a_json_may_begin_with_a_byte_order_mark(tmp_path, encoding):
   assert list(read('folder', tmp_path)) == ['Größe']
 
 
+def test_hidden_jsons_are_left_out(tmp_path):
+  write_json(tmp_path / 'a.json', {'a': {'gt_rect': BOXES}})
+  (tmp_path / '._a.json').write_bytes(b'\0\5\x16\7')
+  assert list(read('folder', tmp_path)) == ['a']
+
+
 def test_absent_in_a_json_of_pysot_is_1_if_the_target_is_present(tmp_path):
   entry = {'gt_rect': BOXES, 'absent': [1, 0]}
   path = write_json(tmp_path / 'set.json', {'airplane-1': entry})

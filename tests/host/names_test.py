@@ -45,7 +45,17 @@ def test_a_file_stands_for_the_names_in_it(tmp_path):
   file = tmp_path / 'hard ones.txt'
   file.write_bytes(b'\xef\xbb\xbfCar1\r\n\r\n  Jogging-1 \r\nred, green\n')
   found = names.listed(['Bolt', str(file), 'Car1', ''])
-  assert found == ['Bolt', 'Car1', 'Jogging-1', 'red, green']
+  assert list(found) == ['Bolt', 'Car1', 'Jogging-1', 'red, green']
+  assert names.unknown(found, ['Bolt', 'Car1', 'red, green']) == (
+    f'Jogging-1 from {file}'
+  )
+
+
+def test_a_file_without_names_is_refused(tmp_path):
+  file = tmp_path / 'none.txt'
+  file.write_text('\n \n')
+  with pytest.raises(ValueError, match=r'none\.txt: contains no names; give o'):
+    names.listed([str(file)])
 
 
 def test_a_known_name_is_a_name_even_if_there_is_such_a_file(
@@ -53,17 +63,15 @@ def test_a_known_name_is_a_name_even_if_there_is_such_a_file(
 ):
   monkeypatch.chdir(tmp_path)
   (tmp_path / 'bag').write_text('ball1\n')
-  assert names.listed(['bag']) == ['ball1']
-  assert names.listed(['bag'], known={'bag', 'ball1'}) == ['bag']
+  assert list(names.listed(['bag'])) == ['ball1']
+  assert list(names.listed(['bag'], known={'bag', 'ball1'})) == ['bag']
 
 
 def test_the_home_folder_is_found(tmp_path, monkeypatch):
   monkeypatch.setenv('HOME', str(tmp_path))
   (tmp_path / 'names.txt').write_text('a')
-  assert names.listed(['~/names.txt', '~nobody/names.txt']) == [
-    'a',
-    '~nobody/names.txt',
-  ]
+  found = names.listed(['~/names.txt', '~nobody/names.txt'])
+  assert list(found) == ['a', '~nobody/names.txt']
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):

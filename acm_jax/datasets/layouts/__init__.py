@@ -1,6 +1,6 @@
 """Readers of the folder layouts in which tracking benchmarks are published.
 
-A reader takes the root folder of a benchmark and returns the sequences in it.
+A reader takes the root folder of a benchmark and yields the sequences in it.
 The docstring of a reader states whether pixel coordinates in the files are
 0-based or 1-based; the reader returns 0-based coordinates in both cases.
 
@@ -10,8 +10,8 @@ UAV123 (ECCV 2016), NfS (arXiv:1703.05884), TColor-128 (TIP 2015) and TinyTLP
 described in `sources`, because trackers are also trained on these data sets.
 """
 
-import functools
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from acm_jax.datasets import nearby
@@ -39,6 +39,11 @@ def read(layout: str, root: Path) -> list[Sequence]:
   if layout not in LAYOUTS:
     known = ', '.join(sorted(LAYOUTS))
     raise ValueError(f'unknown layout {layout!r}; choose one of {known}')
+  if root.is_file():
+    raise ValueError(
+      f'{root}: a file, not a folder; give the folder of the benchmark, and '
+      'unpack it if it is in an archive'
+    )
   if not root.is_dir():
     raise FileNotFoundError(f'{root}: no such folder; check the path')
   try:
@@ -55,21 +60,29 @@ def read(layout: str, root: Path) -> list[Sequence]:
 
 def _meant(layout: str, root: Path) -> str:
   """Returns advice to give another folder than `root`, or an empty text."""
-  # The folder that is meant is read again.
-  read = functools.cache(LAYOUTS[layout])
-  meant = nearby.find(root, lambda folder: bool(read(folder)))
+  read, given = LAYOUTS[layout], root.resolve()
+
+  def has_layout(folder: Path) -> bool:
+    try:
+      return any(True for _ in read(folder))
+    except ValueError:
+      # Only a sequence in this layout can be malformed.
+      return True
+
+  meant = nearby.find(root, has_layout)
   if meant is None:
     return ''
-  found, given = read(meant), root.resolve()
+  found = []
+  with contextlib.suppress(OSError, ValueError):
+    for sequence in read(meant):
+      found.append(sequence)
   # If one sequence was given, the advice names that one.
   inside = [s for s in found if s.frame_paths[0].is_relative_to(given)]
-  return (
-    f'{meant} has sequences in this layout, such as {[*inside, *found][0].name}'
-    ': give that folder'
-  )
+  examples = [f', such as {s.name}' for s in (*inside, *found)] or ['']
+  return f'{meant} has sequences in this layout{examples[0]}: give that folder'
 
 
-LAYOUTS: dict[str, Callable[[Path], list[Sequence]]] = {
+LAYOUTS: dict[str, Callable[[Path], Iterator[Sequence]]] = {
   'otb': otb.otb,
   'vot': vot.vot,
   'uav123': uav.uav123,

@@ -1,5 +1,6 @@
 """NfS at 30 and at 240 frames per second."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,17 @@ from acm_jax.datasets.sequences import Sequence
 from acm_jax.host import text_files
 
 
-def nfs30(root: Path) -> list[Sequence]:
+def nfs30(root: Path) -> Iterator[Sequence]:
   """Reads NfS at 30 frames per second, using every eighth annotation row."""
   return _nfs(root, '30', 8)
 
 
-def nfs240(root: Path) -> list[Sequence]:
+def nfs240(root: Path) -> Iterator[Sequence]:
   """Reads NfS at 240 frames per second."""
   return _nfs(root, '240', 1)
 
 
-def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
+def _nfs(root: Path, rate: str, step: int) -> Iterator[Sequence]:
   """Reads `<seq>/<rate>/{<seq>/%05d.jpg, <seq>.txt}`; boxes are 0-based.
 
   Rows are `track xmin ymin xmax ymax frame lost ...`. For both rates, the files
@@ -29,7 +30,6 @@ def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
   rows has no image, the row is dropped. Images beyond the last used row are
   dropped, too.
   """
-  found = []
   for folder in folders_with(root, rate):
     file = folder / rate / f'{folder.name}.txt'
     if not file.is_file():
@@ -51,5 +51,4 @@ def _nfs(root: Path, rate: str, step: int) -> list[Sequence]:
     if len(boxes) == len(numbered) + 1:
       boxes = boxes[:-1]
     frames = image_names.of_rows(numbered, len(boxes), folder.name, str(file))
-    found.append(sequences.make(folder.name, frames, boxes, source=file))
-  return found
+    yield sequences.make(folder.name, frames, boxes, source=file)

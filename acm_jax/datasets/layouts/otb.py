@@ -1,6 +1,7 @@
 """OTB, and benchmarks in its layout such as DTB70."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +38,7 @@ class _Rows(NamedTuple):
 _OTB_ROWS = {'Tiger1': _Rows(354, 349)}
 
 
-def otb(root: Path) -> list[Sequence]:
+def otb(root: Path) -> Iterator[Sequence]:
   """Reads `<Seq>/{img/%04d.jpg, groundtruth_rect*.txt}`; boxes are 1-based.
 
   Row i belongs to image i; a few sequences of OTB begin at a later image.
@@ -47,7 +48,6 @@ def otb(root: Path) -> list[Sequence]:
   Human4) is skipped. The optional file `attrs.txt` lists the sequence's
   attributes.
   """
-  found = []
   for folder in folders_with(root, 'img'):
     files = listing.find(folder, 'groundtruth_rect*.txt')
     if not files:
@@ -69,10 +69,7 @@ def otb(root: Path) -> list[Sequence]:
       boxes = _from_first(sequences.read_boxes(file, first_pixel=1), name, file)
       frames = image_names.of_rows(numbered, len(boxes), name, str(file), first)
       attributes = _attributes(folder / 'attrs.txt')
-      found.append(
-        sequences.make(name, frames, boxes, file, attributes=attributes)
-      )
-  return found
+      yield sequences.make(name, frames, boxes, file, attributes=attributes)
 
 
 def _from_first(boxes: np.ndarray, name: str, file: Path) -> np.ndarray:

@@ -1,5 +1,6 @@
 """TColor-128."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,12 @@ from acm_jax.datasets.layouts.files import folders_with
 from acm_jax.datasets.sequences import Sequence
 
 
-def tc128(root: Path) -> list[Sequence]:
+def tc128(root: Path) -> Iterator[Sequence]:
   """Reads `<Seq>/{img/%04d.jpg, <Seq>_gt.txt, <Seq>_frames.txt}`.
 
   Boxes are in 1-based pixel coordinates; `_frames.txt` holds the numbers of the
   first and the last image.
   """
-  found = []
   for folder in folders_with(root, 'img'):
     file = folder / f'{folder.name}_gt.txt'
     boxes = sequences.read_boxes(file, first_pixel=1)
@@ -36,5 +36,4 @@ def tc128(root: Path) -> list[Sequence]:
     frames = image_names.of_rows(
       numbered, len(boxes), folder.name, str(file), first
     )
-    found.append(sequences.make(folder.name, frames, boxes, source=file))
-  return found
+    yield sequences.make(folder.name, frames, boxes, source=file)

@@ -1,5 +1,6 @@
 """TinyTLP."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,12 @@ from acm_jax.datasets.layouts.files import folders_with
 from acm_jax.datasets.sequences import Sequence
 
 
-def tinytlp(root: Path) -> list[Sequence]:
+def tinytlp(root: Path) -> Iterator[Sequence]:
   """Reads `<Seq>/{img/, groundtruth_rect.txt}`; boxes are 0-based.
 
   Rows are `frame,x,y,w,h,lost`; `frame` is the number of an image, counted from
   1, and `lost` is 1 if the target is absent.
   """
-  found = []
   for folder in folders_with(root, 'img'):
     file = folder / 'groundtruth_rect.txt'
     rows = np.reshape(sequences.read_rows(file, (6,)), (-1, 6))
@@ -26,9 +26,6 @@ def tinytlp(root: Path) -> list[Sequence]:
           f'{file} row {row}: image of frame {number:g} is missing; add it'
         )
     frames = [numbered[int(number)] for number in rows[:, 0]]
-    found.append(
-      sequences.make(
-        folder.name, frames, rows[:, 1:5], source=file, absent=rows[:, 5]
-      )
+    yield sequences.make(
+      folder.name, frames, rows[:, 1:5], source=file, absent=rows[:, 5]
     )
-  return found

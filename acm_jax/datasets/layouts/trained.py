@@ -4,7 +4,7 @@ The readers of the training sets, in `sources`, read the files. They do not read
 the test sets of which only the first box of each video is public.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from acm_jax.datasets.track import Track
 from acm_jax.host import listing
 
 
-def lasot(root: Path) -> list[Sequence]:
+def lasot(root: Path) -> Iterator[Sequence]:
   """Reads LaSOT's test set, LaSOT_ext or both: `[<class>/]<class>-<n>/`.
 
   The layout of a sequence is that of `sources.lasot`; boxes are 1-based.
@@ -28,36 +28,36 @@ def lasot(root: Path) -> list[Sequence]:
   tested = {*tables.names('lasot'), *tables.names('lasot_ext')}
   tree = trees.Folder(epath.Path(root))
   folders = source.find_folders(tree, r'[a-zA-Z]+-\d+')
-  return [
+  return (
     _of_track(track, root)
     for name, folder in folders.items()
     if name in tested
     for track in lasot_source.tracks(tree, Unit(name, folder))
-  ]
+  )
 
 
-def got10k_val(root: Path) -> list[Sequence]:
+def got10k_val(root: Path) -> Iterator[Sequence]:
   """Reads GOT-10k's validation set: `[val/]GOT-10k_Val_%06d/`.
 
   The layout of a sequence is that of `sources.got10k`; boxes are 1-based.
   """
   tree = trees.Folder(epath.Path(root))
   folders = source.find_folders(tree, r'GOT-10k_Val_\d+')
-  return [
+  return (
     _of_track(track, root)
     for name, folder in folders.items()
     for track in got10k_source.tracks(tree, Unit(name, folder))
-  ]
+  )
 
 
-def got10k_test(root: Path) -> list[Sequence]:
+def got10k_test(root: Path) -> Iterator[Sequence]:
   """Reads GOT-10k's test set: `[test/]GOT-10k_Test_%06d/`; boxes are 1-based.
 
   Only the first box of a sequence is public; the other boxes are NaN.
   """
   tree = trees.Folder(epath.Path(root))
   folders = source.find_folders(tree, r'GOT-10k_Test_\d+')
-  return [
+  return (
     _first_box_known(
       name,
       root / folder,
@@ -66,23 +66,23 @@ def got10k_test(root: Path) -> list[Sequence]:
       first=1,
     )
     for name, folder in folders.items()
-  ]
+  )
 
 
-def trackingnet(root: Path) -> list[Sequence]:
+def trackingnet(root: Path) -> Iterator[Sequence]:
   """Reads TrackingNet's test set: `[TEST/]{anno,frames}/`; boxes are 0-based.
 
   Only the first box of a video is public; the other boxes are NaN. Videos
   without a folder of frames are left out.
   """
   part = root / 'TEST' if (root / 'TEST').is_dir() else root
-  return [
+  return (
     _first_box_known(
       file.stem, part / 'frames' / file.stem, file, first_pixel=0, first=0
     )
     for file in listing.find(part / 'anno', '*.txt')
     if (part / 'frames' / file.stem).is_dir()
-  ]
+  )
 
 
 def _first_box_known(
@@ -107,30 +107,30 @@ def _first_box_known(
   return sequences.make(name, frames, boxes, source=file)
 
 
-def of_source(name: str) -> Callable[[Path], list[Sequence]]:
+def of_source(name: str) -> Callable[[Path], Iterator[Sequence]]:
   """Returns a function that reads all sequences of a training set.
 
   Args:
     name: Name of the training set, as in `sources.names`.
   """
 
-  def read(root: Path) -> list[Sequence]:
+  def read(root: Path) -> Iterator[Sequence]:
     tree, reader = trees.Folder(epath.Path(root)), sources.make(name)
-    return [
+    return (
       _of_track(track, root)
       for unit in reader.units(tree)
       for track in reader.tracks(tree, unit)
-    ]
+    )
 
   return read
 
 
-def davis(root: Path) -> list[Sequence]:
+def davis(root: Path) -> Iterator[Sequence]:
   """Reads DAVIS in the layout of `sources.davis`; boxes are 0-based.
 
   A sequence begins with the first frame that shows its target.
   """
-  return [
+  return (
     Sequence(
       sequence.name,
       sequence.frame_paths[first:],
@@ -139,7 +139,7 @@ def davis(root: Path) -> list[Sequence]:
     )
     for sequence in of_source('davis')(root)
     for first in np.flatnonzero(sequence.visible)[:1]
-  ]
+  )
 
 
 def _of_track(track: Track, root: Path) -> Sequence:

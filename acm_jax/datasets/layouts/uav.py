@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ _ATTRIBUTES = (
 )
 
 
-def uav123(root: Path) -> list[Sequence]:
+def uav123(root: Path) -> Iterator[Sequence]:
   """Reads UAV123 from `data_seq/` and `anno/`.
 
   Boxes are 1-based, and NaN where the target is absent.
@@ -41,7 +41,7 @@ def uav123(root: Path) -> list[Sequence]:
   return _uav(root, 'uav123', 'UAV123')
 
 
-def uav20l(root: Path) -> list[Sequence]:
+def uav20l(root: Path) -> Iterator[Sequence]:
   """Reads UAV20L: whole videos of UAV123, annotated in `anno/UAV20L/`.
 
   Boxes are 1-based, and NaN where the target is absent.
@@ -49,8 +49,7 @@ def uav20l(root: Path) -> list[Sequence]:
   return _uav(root, 'uav20l', 'UAV20L')
 
 
-def _uav(root: Path, table: str, annotations: str) -> list[Sequence]:
-  found = []
+def _uav(root: Path, table: str, annotations: str) -> Iterator[Sequence]:
   # Several sequences share a folder.
   numbered = functools.cache(image_names.numbered_folder)
   for name, part in tables.parts(table).items():
@@ -63,8 +62,7 @@ def _uav(root: Path, table: str, annotations: str) -> list[Sequence]:
           f'{file}: {len(boxes)} rows, but {name} has images {part.first} to '
           f'{part.last}; download the file again'
         )
-      found.append(_sequence(file, boxes, numbered(folder), part.first))
-  return found
+      yield _sequence(file, boxes, numbered(folder), part.first)
 
 
 def _sequence(
@@ -101,7 +99,7 @@ def _attributes(boxes: Path) -> list[str]:
   return [name for name, on in zip(_ATTRIBUTES, rows[0], strict=True) if on]
 
 
-def uav123_10fps(root: Path) -> list[Sequence]:
+def uav123_10fps(root: Path) -> Iterator[Sequence]:
   """Reads UAV123_10fps from `data_seq/` and `anno/`.
 
   Boxes are 1-based, and NaN where the target is absent.
@@ -112,15 +110,13 @@ def uav123_10fps(root: Path) -> list[Sequence]:
   """
   videos = root / 'data_seq' / 'UAV123_10fps'
   annotations = root / 'anno' / 'UAV123_10fps'
-  found = []
   # Several sequences share a folder.
   numbered = functools.cache(image_names.numbered_folder)
   for file in listing.find(annotations, '*.txt'):
     folder, first = _folder_and_first(videos, file)
     if folder.is_dir():
       boxes = sequences.read_boxes(file, first_pixel=1)
-      found.append(_sequence(file, boxes, numbered(folder), first))
-  return found
+      yield _sequence(file, boxes, numbered(folder), first)
 
 
 def _folder_and_first(videos: Path, file: Path) -> tuple[Path, int | None]:

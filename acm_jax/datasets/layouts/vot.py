@@ -1,20 +1,23 @@
 """VOT, short-term and long-term, with boxes or polygons as annotations."""
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from absl import logging
 
 from acm_jax.datasets import image_names, sequences
 from acm_jax.datasets.sequences import Sequence
-from acm_jax.host import text_files
+from acm_jax.host import listing, names, text_files
 
 
 class Regions(NamedTuple):
   """Annotation of one sequence of VOT.
 
   Attributes:
+    file: File of the regions.
     region: Annotated region in each frame, px, 0-based: x, y, w, h, or x and y
       of four corners.
     images: Dictionary from numbers to images, ascending.
@@ -23,53 +26,65 @@ class Regions(NamedTuple):
       backward. Empty before VOT2020.
   """
 
+  file: Path
   region: tuple[np.ndarray, ...]
   images: Mapping[int, Path]
   anchors: Mapping[int, int]
 
 
-def vot(root: Path) -> list[Sequence]:
+def vot(root: Path) -> Iterator[Sequence]:
   """Reads VOT's sequences; a polygon becomes its axis-aligned bounding box."""
-  found = []
   for name, annotation in regions(root).items():
     boxes = np.stack([region_box(region) for region in annotation.region])
-    file = root / name / 'groundtruth.txt'
-    images = annotation.images
+    file, images = annotation.file, annotation.images
     frames = image_names.of_rows(images, len(boxes), name, str(file))
-    found.append(sequences.make(name, frames, boxes, source=file))
-  return found
+    yield sequences.make(name, frames, boxes, source=file)
 
 
 def regions(root: Path) -> dict[str, Regions]:
   """Returns a dictionary from the names of VOT's sequences to annotations.
 
-  `list.txt` lists the sequences; those without a folder are left out. Regions
-  are in `<seq>/groundtruth.txt` and are 0-based. Images are
-  `<seq>/color/%08d.jpg`, or before 2016 `<seq>/%08d.jpg`. Since 2020,
-  `<seq>/anchor.value` marks the frames at which trackers are started (anchors).
+  `list.txt` lists the sequences, besides lines that begin with `#`; those
+  without a folder are left out, which a warning says. Regions are in
+  `<seq>/groundtruth.txt` and are 0-based. Images are `<seq>/color/%08d.jpg`, or
+  before 2016 `<seq>/%08d.jpg`. Since 2020, `<seq>/anchor.value` marks the
+  frames at which trackers are started (anchors).
   """
-  listing = root / 'list.txt'
-  if not listing.is_file():
+  file = root / 'list.txt'
+  if not file.is_file():
     raise FileNotFoundError(
-      f'{listing}: no such file; choose a folder with VOT sequences and this '
-      'list of their names'
+      f'{file}: no such file; choose a folder with VOT sequences and this list '
+      'of their names'
     )
+  listed = [name for name in text_files.lines(file) if name[0] != '#']
+  # Archives from a Mac write letters such as é as two characters.
+  folders = {_composed(each.name): each for each in listing.find(root, '*/')}
   found = {}
-  for name in text_files.lines(listing):
-    folder = root / name
-    if not folder.is_dir():
+  for name in listed:
+    folder = folders.get(_composed(name))
+    if folder is None:
       continue
     frames = folder / 'color' if (folder / 'color').is_dir() else folder
-    file = folder / 'groundtruth.txt'
-    rows = sequences.read_rows(file, (4, 8))
+    regions_file = folder / 'groundtruth.txt'
+    rows = sequences.read_rows(regions_file, (4, 8))
     if not rows:
-      raise ValueError(f'{file}: contains no regions; give one per row')
+      raise ValueError(f'{regions_file}: contains no regions; give one per row')
     found[name] = Regions(
+      regions_file,
       tuple(map(np.array, rows)),
       image_names.numbered_folder(frames),
       _anchors(folder / 'anchor.value', len(rows)),
     )
+  if found and (left_out := names.unknown(listed, found)):
+    logging.warning(
+      '%s: sequences without a folder are left out: %s', file, left_out
+    )
   return found
+
+
+def _composed(name: str) -> str:
+  """Returns a name in which each letter with its accents is one character."""
+  return unicodedata.normalize('NFC', name)
 
 
 def _anchors(file: Path, frames: int) -> dict[int, int]:

@@ -1,6 +1,6 @@
 """Your own sequences in a folder.
 
-    <sequence>/{img/, groundtruth.txt, [absent.txt]}
+    [<folder>/]<sequence>/{img/, groundtruth.txt, [absent.txt]}
 
 Rows of groundtruth.txt are x,y,w,h in px, 0-based. For each row, absent.txt has
 1 if the target is absent, else 0. The rows are those of the images in the
@@ -25,22 +25,27 @@ from acm_jax.host.staging import naming
 
 
 def units(tree: Tree) -> Iterator[Unit]:
-  """Yields every sequence."""
-  names = [name for name in tree.folders() if 'img' in tree.folders(name)]
-  if not names:
+  """Yields every sequence; a single folder around all of them is passed."""
+  outer = tree.folders()
+  alone = len(outer) == 1 and 'img' not in tree.folders(outer[0])
+  top = outer[0] if alone else ''
+  paths = {name: join(top, name) for name in tree.folders(top)}
+  found = [Unit(*p) for p in paths.items() if 'img' in tree.folders(p[1])]
+  if not found:
     raise FileNotFoundError(
       f'{tree.label}: no sequence with a folder img/; the layout is '
       '<sequence>/img/'
     )
-  yield from map(Unit, names)
+  yield from found
 
 
 def tracks(tree: Tree, unit: Unit) -> list[Track]:
   """Returns the single target of a sequence."""
-  rows, folder = join(unit.name, 'groundtruth.txt'), join(unit.name, 'img')
+  sequence = unit.handle
+  rows, folder = join(sequence, 'groundtruth.txt'), join(sequence, 'img')
+  box_xywh, where = source.boxes(tree, rows), tree.where(rows)
   names = image_names.in_order(tree.files(folder), tree.where(folder))
   files = {i: join(folder, name) for i, name in enumerate(names)}
-  box_xywh, where = source.boxes(tree, rows), tree.where(rows)
   if len(files) > len(box_xywh):
     # Only numbers in the names can tell which images have no row.
     if not image_names.counts(names):
@@ -50,7 +55,7 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
         'give each image a row, or remove the images without one'
       )
     files = source.numbered(tree, folder)
-  absent = source.marks(tree, join(unit.name, 'absent.txt'))
+  absent = source.marks(tree, join(sequence, 'absent.txt'))
   return [source.track(tree, unit.name, files, box_xywh, where, absent)]
 
 

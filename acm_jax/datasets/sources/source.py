@@ -218,15 +218,19 @@ def labels(tree: Tree, name: str, frames: int) -> Bool[np.ndarray, 'n']:
     Whether the label of each frame is greater than 0.
 
   Raises:
-    ValueError: The file does not exist, a label is not a number, or the number
-      of labels is not `frames`.
+    FileNotFoundError: The file does not exist.
+    ValueError: A label is not a number, or the number of labels is not
+      `frames`.
   """
   found = marks(tree, name)
-  count = 0 if found is None else len(found)
-  if count != frames:
+  if found is None:
+    raise FileNotFoundError(
+      f'{tree.where(name)}: no such file; download it again'
+    )
+  if len(found) != frames:
     raise ValueError(
-      f'{tree.where(name)}: {count} labels for {frames} boxes; download the '
-      'file again'
+      f'{tree.where(name)}: {len(found)} labels for {frames} boxes; download '
+      'the file again'
     )
   return found
 

@@ -93,7 +93,8 @@ def test_videos_are_left_out_by_name(tmp_path, run_prepare):
   code, _, errors = run_prepare(*argv, '--exclude', names)
   assert code == 2
   assert len(errors) == 1
-  assert 'called GOT-10k_Train_999999 (nearest: GOT-10k_Train_0' in errors[0]
+  wrong = f'GOT-10k_Train_999999 from {names} (nearest: GOT-10k_Train_0'
+  assert f'called {wrong}' in errors[0]
   code, _, errors = run_prepare(*argv, '--exclude', tmp_path / 'none')
   assert code == 2
   assert f'called {tmp_path / "none"}; correct --exclude, which' in errors[0]
@@ -122,6 +123,9 @@ def test_a_source_that_is_a_level_off_is_told_the_right_folder(
   tmp_path, run_prepare, given
 ):
   dummy_data.folder(tmp_path / 'videos')
+  (tmp_path / 'other').mkdir()
+  # By chance, a folder above also has a folder img.
+  (tmp_path.parent / 'x' / 'img').mkdir(parents=True, exist_ok=True)
   argv = flags('Folder', tmp_path / given, tmp_path / 'set')
   code, _, errors = run_prepare(*argv)
   assert code == 2
