@@ -58,9 +58,23 @@ def test_an_error_is_one_line_and_an_exit_code(run_command, error, code, line):
   assert errors[0].startswith(line)
 
 
+@pytest.fixture
+def handle():
+  """Returns a function that sets a signal's handler until the test ends."""
+  before = {}
+
+  def handle(number, handler):
+    before[number] = signal.signal(number, handler)
+
+  yield handle
+  for number, handler in before.items():
+    signal.signal(number, handler)
+
+
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_interrupts_like_ctrl_c(run_command, number):
-  before, finished = signal.getsignal(number), []
+def test_a_signal_interrupts_like_ctrl_c(run_command, handle, number):
+  handle(number, signal.SIG_DFL)
+  finished = []
 
   def main(values):
     try:
@@ -76,17 +90,14 @@ def test_a_signal_interrupts_like_ctrl_c(run_command, number):
     ['interrupted'],
   )
   assert finished == [3]
-  assert signal.getsignal(number) == before
+  assert signal.getsignal(number) == signal.SIG_DFL
 
 
-def test_an_ignored_signal_stays_ignored(run_command):
-  before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-  try:
-    interrupted = program()
-    interrupted.main = lambda values: signal.raise_signal(signal.SIGHUP)
-    assert run_command(interrupted, '--n=3') == (0, [], [])
-  finally:
-    signal.signal(signal.SIGHUP, before)
+def test_an_ignored_signal_stays_ignored(run_command, handle):
+  handle(signal.SIGHUP, signal.SIG_IGN)
+  interrupted = program()
+  interrupted.main = lambda values: signal.raise_signal(signal.SIGHUP)
+  assert run_command(interrupted, '--n=3') == (0, [], [])
 
 
 def test_debug_shows_the_traceback(run_command):
