@@ -1,5 +1,6 @@
 """Pictures of video files and of network streams, decoded by FFmpeg (PyAV)."""
 
+import collections
 import contextlib
 import itertools
 import re
@@ -25,6 +26,13 @@ _PATIENCE = 10.0
 # Difference between the durations of a whole file and of its pictures, s, from
 # which on pictures are missing. A file is also as long as its sound.
 _SLACK = 1.0
+# Most bytes between two packets of an intact file, for formats in which packets
+# follow one another. Other distances are damage, of which FFmpeg says nothing,
+# but goes on at the next place that it understands.
+_OVERHEAD = {'matroska,webm': 40, 'flv': 30, 'ogg': 300, 'asf': 700}
+# Number of packets that are read before the first of them is decoded, because
+# positions tell of damage some packets late in ASF.
+_AHEAD = 8
 # Number of ranges of frames that a warning lists.
 _LISTED = 20
 # Warning for AVI and raw streams.
@@ -177,30 +185,73 @@ class Recording:
 
   def _decoded(self) -> Iterator[av.VideoFrame]:
     """Yields pictures; reading goes on after those that cannot be decoded."""
-    for packet in itertools.chain(self._packets(), [None]):
+    for packet in itertools.chain(_read_ahead(self._packets()), [None]):
       hidden = packet is None or packet.is_discard
       if self._timed and not hidden:
         self._numbering.add_packet(packet.pts)
       try:
         pictures = self._stream.decode(packet)
       except av.FFmpegError:
-        if not self._timed:
+        if self._timed:
+          self._numbering.add_damage(packet and packet.pts)
+        else:
           self._numbering.add_failure(None, None)
         continue
       yield from pictures
 
   def _packets(self) -> Iterator[av.Packet]:
-    """Yields packets; reading goes on after damaged places."""
-    failures = 0
+    """Yields packets; reading goes on after damaged places, which are noted."""
+    gaps = _Gaps(self._container.format.name)
+    failures, damaged = 0, False
     while failures < _MOST_FAILURES:
       try:
-        for packet in self._container.demux(self._stream):
+        # All packets, because those of sound lie between those of pictures.
+        for packet in filter(_has_data, self._container.demux()):
           failures = 0
-          if _has_data(packet):
+          damaged |= packet.is_corrupt or gaps.before(packet)
+          if packet.stream is self._stream:
+            if damaged:
+              self._numbering.add_damage(packet.pts)
+            damaged = False
             yield packet
         return
       except av.FFmpegError:
-        failures += 1
+        failures, damaged = failures + 1, True
+
+
+class _Gaps:
+  """Places of a file between packets that belong to no packet."""
+
+  def __init__(self, kind: str):
+    """Prepares the search; `kind` is FFmpeg's name of the format."""
+    self._overhead = _OVERHEAD.get(kind)
+    # Several packets may have the position of the page that they are part of;
+    # only the first of them may reach into the page.
+    self._paged = kind in ('ogg', 'asf')
+    # Position of the last packet, and of its end.
+    self._last, self._end = None, 0
+
+  def before(self, packet: av.Packet) -> bool:
+    """Returns whether data before a packet, the next one, is damaged."""
+    position = packet.pos
+    if self._overhead is None or position is None:
+      return False
+    distance = position - self._end
+    damaged = self._last not in (None, position) and (
+      distance > self._overhead or (distance < 0 and not self._paged)
+    )
+    self._last = position
+    self._end = max(self._end, position) + packet.size
+    return damaged
+
+
+def _read_ahead(packets: Iterator[av.Packet]) -> Iterator[av.Packet]:
+  """Yields packets, each after the next `_AHEAD` ones were read."""
+  ahead = collections.deque(itertools.islice(packets, _AHEAD))
+  for packet in packets:
+    ahead.append(packet)
+    yield ahead.popleft()
+  yield from ahead
 
 
 def _has_data(packet: av.Packet) -> bool:
