@@ -136,18 +136,18 @@ class Numbering:
     if numbered := self.add_frame(timestamp, duration):
       self._miss(range(numbered[0], numbered[0] + 1))
 
-  def end(self, stated: float | None) -> None:
+  def end(self, stated: float | None, total: int | None = None) -> None:
     """Notes the frames that are missing at the end of the video.
 
     Args:
       stated: Time of the end according to the video, if known.
+      total: Number of frames according to the video, if known.
     """
-    step = self._step
-    if step is None and self.number >= 0:
-      step = (self._end - self._origin) / (self.number + 1)
     count = sum(t > self._next for t in self._waiting)
-    if stated is not None and step:
-      count = max(count, round((stated - self._end) / step))
+    if total is not None:
+      count = total - 1 - self.number
+    elif stated is not None and self._step:
+      count = max(count, round((stated - self._end) / self._step))
     self._skip(count)
 
   def _begin(self, time: float) -> None:

@@ -23,13 +23,15 @@ _SHOWN = 32
 _MOST_FAILURES = 100
 # Longest wait for a network stream, and for its next packet, s.
 _PATIENCE = 10.0
-# Difference between the durations of a whole file and of its pictures, s, from
-# which on pictures are missing. A file is also as long as its sound.
+# Inaccuracy of the duration of a whole file, s. In FLV, it begins before the
+# first picture.
 _SLACK = 1.0
+# FFmpeg's names of formats.
+_MATROSKA, _MP4 = 'matroska,webm', 'mov,mp4,m4a,3gp,3g2,mj2'
 # Most bytes between two packets of an intact file, for formats in which packets
 # follow one another. Other distances are damage, of which FFmpeg says nothing,
 # but goes on at the next place that it understands.
-_OVERHEAD = {'matroska,webm': 40, 'flv': 30, 'ogg': 300, 'asf': 700}
+_OVERHEAD = {_MATROSKA: 40, 'flv': 30, 'ogg': 300, 'asf': 700}
 # Number of packets that are read before the first of them is decoded, because
 # positions tell of damage some packets late in ASF.
 _AHEAD = 8
@@ -91,7 +93,7 @@ class Stream:
     self._stream = _video_stream(container, name)
     # Pictures that are decoded in parallel come late.
     self._stream.thread_type = 'SLICE'
-    self.fps = frame_rate(float(self._stream.guessed_rate or 0))
+    self.fps = _rate(self._stream)
     self.pictures = _begun(self._decoded(), name)
 
   def _decoded(self) -> Iterator[av.VideoFrame]:
@@ -124,33 +126,28 @@ class Recording:
     self._name, self._container = name, container
     self._stream = stream = _video_stream(container, name)
     stream.thread_type = 'AUTO'
-    self.fps = frame_rate(float(stream.guessed_rate or 0))
     kind, second = container.format.name, float(1 / stream.time_base)
     timestamps = _timestamps(address, name)
     self._timed = bool(timestamps)
     self._exact = self._timed and kind != 'avi'
-    step = constant_step(timestamps) if timestamps else second / self.fps
+    step = constant_step(timestamps)
+    self.fps = _rate(stream, second / step if step else None)
+    if not self._timed:
+      step = second / self.fps
     # A broadcast may be recorded from any packet on. Its first frames refer to
     # frames before the recording.
     whole = timestamps and kind not in ('mpegts', 'mpeg')
     first = timestamps[0] if whole else None
+    self._total = self.length = _listed_frames(stream, kind)
+    self._end = None
+    if self._total is not None:
+      # No packet can be lost, whatever the times are.
+      step = None
+    elif step and (stated := _stated_end(container, stream)):
+      end, inaccuracy = stated
+      self.length = round((end - (stream.start_time or 0)) / step)
+      self._end = end - inaccuracy
     self._numbering = Numbering(step, second, first)
-    self.length, self._end = None, None
-    duration, slack = stream.duration, 0.0 if step else _SLACK
-    if kind == 'avi':
-      # One packet, which may be empty, for each tick.
-      duration = stream.frames or None
-    elif duration is None:
-      tag = stream.metadata.get('DURATION', '')
-      if parts := re.fullmatch(r'(\d+):(\d+):(\d+(?:\.\d+)?)', tag):
-        hours, minutes, seconds = map(float, parts.groups())
-        duration = (60 * (60 * hours + minutes) + seconds) * second
-      elif container.duration:
-        duration = container.duration / av.time_base * second
-        slack = _SLACK
-    if duration:
-      self.length = round(duration / step) if step else stream.frames or None
-      self._end = (stream.start_time or 0) + duration - slack * second
     self._pictures = _begun(self._decoded(), name)
 
   def frames(self) -> Iterator[Frame]:
@@ -166,7 +163,7 @@ class Recording:
           numbering.add_failure(*timing)
         elif numbered := numbering.add_frame(*timing):
           yield Frame(to_rgb(picture), *numbered)
-      numbering.end(self._end)
+      numbering.end(self._end, self._total)
     finally:
       if numbering.missing:
         logging.warning(
@@ -281,6 +278,19 @@ def to_rgb(picture: av.VideoFrame) -> UInt8[np.ndarray, 'h w 3']:
   return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
+def _rate(stream: av.VideoStream, measured: float | None = None) -> float:
+  """Returns the number of frames per second of a stream.
+
+  Args:
+    stream: Stream of a video.
+    measured: Rate of its first frames, if it is constant.
+  """
+  # FFmpeg guesses a rate that suits all times of frames. A single late frame
+  # makes it far too high.
+  rates = stream.average_rate or measured, stream.guessed_rate
+  return frame_rate(float(min(filter(None, rates), default=0)))
+
+
 def frame_rate(stated: float) -> float:
   """Returns a stated rate, or `DEFAULT_FPS` if it is not plausible."""
   return stated if 0 < stated < 1000 else DEFAULT_FPS
@@ -344,6 +354,41 @@ def _timestamps(address: str, name: str) -> list[int]:
     None in pair or pair[0] > pair[1] for pair in itertools.pairwise(shown)
   )
   return [] if falls and found == sorted(found) else found
+
+
+def _listed_frames(stream: av.VideoStream, kind: str) -> int | None:
+  """Returns the number of shown frames, if the file lists all its frames."""
+  # Fragments of MP4 list their frames only when they are read.
+  if kind != _MP4 or not stream.frames:
+    return None
+  return sum(not entry.is_discard for entry in stream.index_entries)
+
+
+def _stated_end(
+  container: av.container.InputContainer, stream: av.VideoStream
+) -> tuple[float, float] | None:
+  """Returns the end of the pictures according to a file, and its inaccuracy."""
+  kind, second = container.format.name, float(1 / stream.time_base)
+  start, duration = stream.start_time or 0, stream.duration
+  if kind == _MATROSKA:
+    start = 0
+    # FFmpeg writes the time of the end here, whatever the first time is.
+    tag = stream.metadata.get('DURATION', '')
+    if parts := re.fullmatch(r'(\d+):(\d+):(\d+(?:\.\d+)?)', tag):
+      hours, minutes, seconds = map(float, parts.groups())
+      duration = (60 * (60 * hours + minutes) + seconds) * second
+  elif kind == 'avi':
+    # One packet, which may be empty, for each tick.
+    duration = stream.frames or None
+  elif kind == 'asf':
+    # The duration is that of the file, and may count from 0.
+    return None
+  if duration is not None:
+    return float(start + duration), 0.0
+  # A file is also as long as its sound.
+  if container.duration and len(container.streams) == 1:
+    return start + container.duration / av.time_base * second, _SLACK * second
+  return None
 
 
 def _listed(ranges: list[range]) -> str:

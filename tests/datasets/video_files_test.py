@@ -12,6 +12,29 @@ from acm_jax.datasets import videos
 from tests.datasets import stamped_videos
 from tests.datasets.stamped_videos import stamp, stamped
 
+# Each frame is coded on its own, so that no frame is a guess.
+CODECS = {
+  'mkv': {'codec': 'mjpeg'},
+  'webm': {'codec': 'libvpx', 'g': '1', 'deadline': 'realtime'},
+  'ts': {'codec': 'libx264', 'g': '1'},
+  'flv': {'codec': 'libx264', 'g': '1'},
+  'mpg': {'codec': 'mpeg2video', 'g': '1'},
+  'wmv': {'codec': 'wmv2', 'g': '1'},
+  'mp4': {'codec': 'mjpeg'},
+  'mov': {'codec': 'mjpeg'},
+  'ogv': {'codec': 'libvpx', 'g': '1', 'deadline': 'realtime'},
+}
+
+
+GRID = [40 * i for i in range(60)]
+UNEVEN = {
+  'late': [*GRID[:20], GRID[20] + 25, *GRID[21:]],
+  'skipped': [*GRID[:30], *GRID[31:]],
+  'close': [*GRID[:20], GRID[19] + 1, *GRID[21:]],
+  'slower': [*GRID[:30], *range(GRID[30], 4000, 80)],
+  'paused': [*GRID[:30], *(time + 2000 for time in GRID[30:])],
+}
+
 
 def read(path):
   """Returns the numbers, the stamps and the times of the frames of a video."""
@@ -78,18 +101,6 @@ def test_small_damage_is_found(tmp_path, end):
     assert numbers[-1] == stamps[-1] == 39
 
 
-# Each frame is coded on its own, so that no frame is a guess.
-CODECS = {
-  'mkv': {'codec': 'mjpeg'},
-  'webm': {'codec': 'libvpx', 'g': '1', 'deadline': 'realtime'},
-  'ts': {'codec': 'libx264', 'g': '1'},
-  'flv': {'codec': 'libx264', 'g': '1'},
-  'mpg': {'codec': 'mpeg2video', 'g': '1'},
-  'wmv': {'codec': 'wmv2', 'g': '1'},
-  'ogv': {'codec': 'libvpx', 'g': '1', 'deadline': 'realtime'},
-}
-
-
 def ranges(numbers):
   runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
   return ', '.join(
@@ -135,6 +146,57 @@ def test_frames_that_a_truncated_file_lacks_are_listed(tmp_path, caplog, kind):
   assert ('too low a number' in warning) == (kind == 'avi')
 
 
+@pytest.mark.parametrize(
+  'kind', ['mkv', 'webm', 'flv', 'ts', 'wmv', 'mp4', 'mov']
+)
+@pytest.mark.parametrize('late', [0, 1500], ids=str)
+def test_a_video_may_begin_late(tmp_path, caplog, kind, late):
+  """The end that Matroska states is a time, not a duration."""
+  whole = stamped_videos.write(tmp_path / f'whole.{kind}', **CODECS[kind])
+  path = tmp_path / f'a.{kind}'
+  video = stamped_videos.copied(whole, path, delay=late)
+  # ASF states no duration of the pictures.
+  assert videos.open_video(str(video)).length in (39, 40, 41, None)
+  numbers, stamps, _ = read(video)
+  assert numbers == stamps == [*range(40)]
+  assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize('kind', ['mkv', 'flv', 'wmv', 'mp4', 'ts'])
+def test_sound_may_be_longer_than_the_pictures(tmp_path, caplog, kind):
+  whole = stamped_videos.write(tmp_path / f'whole.{kind}', **CODECS[kind])
+  path = stamped_videos.with_sound(whole, tmp_path / f'a.{kind}')
+  numbers, stamps, _ = read(path)
+  assert numbers == stamps == [*range(40)]
+  assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize('kind', ['flv', 'webm'])
+def test_missing_last_frames_are_listed(tmp_path, caplog, kind):
+  path = stamped_videos.write(tmp_path / f'a.{kind}', frames=80, **CODECS[kind])
+  assert videos.open_video(str(path)).length in range(80, 83)
+  stamped_videos.cut(path, 0.3, 1)
+  numbers, stamps, _ = read(path)
+  assert numbers == stamps == [*range(len(numbers))]
+  (warning,) = warnings(caplog)
+  assert f': {len(numbers)}-' in warning
+
+
+def test_the_rate_is_that_of_most_frames(tmp_path):
+  """FFmpeg guesses 200 fps, which would suit all times."""
+  for kind, codec in ('mp4', 'mjpeg'), ('flv', 'libx264'), ('ts', 'libx264'):
+    path = tmp_path / f'a.{kind}'
+    stamped_videos.write(path, codec, milliseconds=UNEVEN['late'], bf='0')
+    assert videos.open_video(str(path)).fps == pytest.approx(25, rel=1e-3)
+
+
+def test_a_slowed_down_video_has_its_mean_rate(tmp_path):
+  path = tmp_path / 'a.mp4'
+  stamped_videos.write(path, milliseconds=UNEVEN['slower'], rate=25)
+  # 30 frames of 40 ms and 35 of 80 ms.
+  assert videos.open_video(str(path)).fps == pytest.approx(65 / 4, rel=0.02)
+
+
 def test_frames_hidden_by_an_edit_list_are_not_missing(tmp_path, caplog):
   whole = stamped_videos.write(tmp_path / 'a.mp4', 'libx264', g='10', bf='2')
   trimmed = stamped_videos.copied(whole, tmp_path / 'b.mp4', delay=-13)
@@ -161,16 +223,6 @@ def test_a_varying_rate_is_no_damage(tmp_path, caplog, kind, codec):
   expected = (np.array(times) - times[0]) / 1000
   assert found == pytest.approx(expected, abs=1e-3)
   assert warnings(caplog) == []
-
-
-GRID = [40 * i for i in range(60)]
-UNEVEN = {
-  'late': [*GRID[:20], GRID[20] + 25, *GRID[21:]],
-  'skipped': [*GRID[:30], *GRID[31:]],
-  'close': [*GRID[:20], GRID[19] + 1, *GRID[21:]],
-  'slower': [*GRID[:30], *range(GRID[30], 4000, 80)],
-  'paused': [*GRID[:30], *(time + 2000 for time in GRID[30:])],
-}
 
 
 @pytest.mark.parametrize('times', UNEVEN.values(), ids=UNEVEN)
