@@ -303,13 +303,14 @@ def _open(address: str, name: str) -> av.container.InputContainer:
     options, patience = {'rtsp_transport': 'tcp'}, _PATIENCE
   try:
     return av.open(address, options=options, timeout=patience)
-  except av.InvalidDataError as error:
-    raise _undecodable(name) from error
+  # The errors of FFmpeg contain the address with its login.
+  except av.InvalidDataError:
+    raise _undecodable(name) from None
   except av.FFmpegError as error:
     raise ValueError(
       f'{name}: cannot be opened ({error.strerror}); check the address and the '
       'format'
-    ) from error
+    ) from None
 
 
 def _video_stream(

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from acm_jax.datasets import image_names
+from acm_jax.datasets import addresses, image_names
 from acm_jax.datasets.image_files import Reader
 from acm_jax.datasets.live import Newest
 from acm_jax.datasets.video_files import (
@@ -29,9 +29,6 @@ from acm_jax.host import quiet
 # Names that benchmarks give to the folder of a video's images.
 _IMAGE_FOLDERS = ('img', 'color')
 _TEXT = ('.csv', '.json', '.txt')
-_ADDRESS = re.compile(r'[a-z][a-z0-9+.-]+://', re.IGNORECASE)
-# User name and password in an address, which are not printed.
-_LOGIN = re.compile(r'(?<=://)[^/@]*@')
 # Place of the number in the names of images: `%04d` or `%d`.
 _PLACE = re.compile(r'%(?:0(\d+))?d')
 
@@ -62,11 +59,11 @@ def open_video(source: str) -> Video:
 
   Args:
     source: Path of a video file, of an image or of a folder of images. If
-      nothing has this path: address of a video or a stream
-      (`rtsp://HOST/PATH`), number of a camera (`0`), names of images with a
-      place for the number (`img/%04d.jpg`), or a pattern (`img/*.png`) that
-      matches the images of a folder or one other path. Also the device of a
-      camera (`/dev/video0`).
+      nothing has this path: address of a file (`file:///PATH`), a video or a
+      stream (`rtsp://HOST/PATH`), number of a camera (`0`), names of images
+      with a place for the number (`img/%04d.jpg`), or a pattern (`img/*.png`)
+      that matches the images of a folder or one other path. Also the device of
+      a camera (`/dev/video0`).
 
   Raises:
     FileNotFoundError: There is no such path, or no name matches the pattern.
@@ -81,9 +78,11 @@ def open_video(source: str) -> Video:
     return _of_file(path)
   if device := re.fullmatch(r'(?:/dev/video)?(\d+)', str(_target(path))):
     return _of_camera(int(device[1]), source)
-  if _ADDRESS.match(source):
-    shown = _LOGIN.sub('', source)
-    name = Path(urllib.parse.urlsplit(source).path).stem
+  if (local := addresses.path(source)) is not None:
+    return open_video(local)
+  if addresses.is_address(source):
+    shown = addresses.shown(source)
+    name = Path(urllib.parse.urlsplit(shown).path).stem
     return _decoded(open_address(source, shown), shown, name)
   if _PLACE.search(path.name):
     return _of_folder(path.parent, _with_numbers(path))

@@ -5,6 +5,7 @@ import http.server
 import math
 import re
 import threading
+import traceback
 
 import cv2
 import numpy as np
@@ -145,12 +146,27 @@ def test_a_video_at_an_address_is_read_completely(tmp_path):
     site.shutdown()
 
 
-def test_an_address_that_cannot_be_opened_is_refused_without_its_password():
+@pytest.mark.parametrize('login', ['user:secret', 'user:secret@', 'u:/secret'])
+def test_an_address_that_cannot_be_opened_is_refused_without_its_password(
+  login,
+):
   # Nothing listens at port 1.
   with pytest.raises(ValueError, match='cannot be opened') as error:
-    videos.open_video('rtsp://user:secret@127.0.0.1:1/stream')
-  assert 'rtsp://127.0.0.1:1/stream: ' in str(error.value)
-  assert 'secret' not in str(error.value)
+    videos.open_video(f'rtsp://{login}@127.0.0.1:1/stream')
+  trace = ''.join(traceback.format_exception(error.value))
+  assert 'rtsp://127.0.0.1:1/stream: ' in trace
+  assert 'secret' not in trace
+
+
+def test_an_address_of_a_file_is_its_path(tmp_path, monkeypatch):
+  write_video(tmp_path / 'a.mp4')
+  (tmp_path / 'a.mp4').rename(tmp_path / 'a b.mp4')
+  monkeypatch.chdir(tmp_path)
+  for address in f'file://{tmp_path}/a%20b.mp4', 'file:a%20b.mp4':
+    video = videos.open_video(address)
+    assert (video.live, video.length, video.name) == (False, 3, 'a b')
+  write_folder(tmp_path / 'img')
+  assert_images(videos.open_video(f'file://{tmp_path}/img/*.png'), [0, 1, 2])
 
 
 def test_an_unknown_protocol_is_refused():
