@@ -4,7 +4,8 @@ import collections
 import contextlib
 import itertools
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import av
@@ -12,7 +13,9 @@ import numpy as np
 from absl import logging
 from jaxtyping import UInt8
 
+from acm_jax.datasets.addresses import is_address
 from acm_jax.datasets.frame_numbers import Numbering, constant_step
+from acm_jax.datasets.live import PATIENCE
 
 DEFAULT_FPS = 30.0
 # Number of packets that decide whether the rate of a video is constant.
@@ -21,12 +24,13 @@ _SAMPLE = 250
 _SHOWN = 32
 # Number of failures in a row after which no more packets are read.
 _MOST_FAILURES = 100
-# Longest wait for a network stream, and for its next packet, s.
-_PATIENCE = 10.0
 # Inaccuracy of the duration of a whole file, s. In FLV, it begins before the
 # first picture.
 _SLACK = 1.0
-# FFmpeg's names of formats.
+# FFmpeg's names of formats that describe where pictures come from, or in which
+# one response of a server has no end.
+_ENDLESS = ('dash', 'hls', 'mpjpeg', 'sdp')
+# FFmpeg's names of other formats.
 _MATROSKA, _MP4 = 'matroska,webm', 'mov,mp4,m4a,3gp,3g2,mj2'
 # Most bytes between two packets of an intact file, for formats in which packets
 # follow one another. Other distances are damage, of which FFmpeg says nothing,
@@ -70,13 +74,18 @@ def open_address(address: str, name: str) -> 'Recording | Stream':
     ValueError: The video cannot be opened, or no picture can be decoded.
   """
   container = _open(address, name)
-  # A server that sends a recording in real time may state its duration.
-  live = '://' in address and (
-    container.duration is None or not address.lower().startswith('http')
-  )
-  if live:
+  if is_address(address) and not _is_whole(container, address):
     return Stream(container, name)
   return Recording(container, address, name)
+
+
+def _is_whole(container: av.container.InputContainer, address: str) -> bool:
+  """Returns whether a server sends a whole video, as fast as it is read."""
+  if container.format.name not in _ENDLESS and container.size > 0:
+    return True
+  # Other servers that state a duration may send a recording in real time.
+  http = address.lower().startswith('http')
+  return http and container.duration is not None
 
 
 class Stream:
@@ -87,9 +96,20 @@ class Stream:
     pictures: Pictures in the form that the decoder gives them, to be read once.
   """
 
-  def __init__(self, container: av.container.InputContainer, name: str):
-    """Decodes the first picture; see `open_address`."""
-    self._name, self._container = name, container
+  def __init__(
+    self,
+    container: av.container.InputContainer,
+    name: str,
+    clock: Callable[[], float] = time.monotonic,
+  ):
+    """Decodes the first picture; see `open_address`.
+
+    Args:
+      container: Opened stream.
+      name: Name of the stream, for messages.
+      clock: Function that returns the time, s.
+    """
+    self._name, self._container, self._clock = name, container, clock
     self._stream = _video_stream(container, name)
     # Pictures that are decoded in parallel come late.
     self._stream.thread_type = 'SLICE'
@@ -97,18 +117,27 @@ class Stream:
     self.pictures = _begun(self._decoded(), name)
 
   def _decoded(self) -> Iterator[av.VideoFrame]:
-    """Yields the pictures that can be decoded."""
-    for packet in itertools.chain(self._packets(), [None]):
+    """Yields the pictures that can be decoded; says why the stream fails."""
+    since = self._clock()
+    while self._clock() - since < PATIENCE:
+      try:
+        packet = next(self._container.demux(self._stream))
+      except av.InvalidDataError:
+        # The next packet may be intact.
+        continue
+      except av.FFmpegError as error:
+        self._warn(_reason(error))
+        return
       with contextlib.suppress(av.FFmpegError):
-        yield from self._stream.decode(packet)
+        for picture in self._stream.decode(packet):
+          yield picture
+          since = self._clock()
+      if not _has_data(packet):
+        return
+    self._warn(f'no frame could be decoded for {PATIENCE:g} s')
 
-  def _packets(self) -> Iterator[av.Packet]:
-    """Yields packets until the stream fails; says why it failed."""
-    try:
-      yield from filter(_has_data, self._container.demux(self._stream))
-    except av.FFmpegError as error:
-      reason = error.strerror
-      logging.warning('%s: the stream has ended: %s', self._name, reason)
+  def _warn(self, reason: str) -> None:
+    logging.warning('%s: the stream has ended: %s', self._name, reason)
 
 
 class Recording:
@@ -298,9 +327,9 @@ def frame_rate(stated: float) -> float:
 
 def _open(address: str, name: str) -> av.container.InputContainer:
   options, patience = {}, None
-  if '://' in address:
+  if is_address(address):
     # Over UDP, lost packets would damage the frames of cameras.
-    options, patience = {'rtsp_transport': 'tcp'}, _PATIENCE
+    options, patience = {'rtsp_transport': 'tcp'}, PATIENCE
   try:
     return av.open(address, options=options, timeout=patience)
   # The errors of FFmpeg contain the address with its login.
@@ -308,9 +337,16 @@ def _open(address: str, name: str) -> av.container.InputContainer:
     raise _undecodable(name) from None
   except av.FFmpegError as error:
     raise ValueError(
-      f'{name}: cannot be opened ({error.strerror}); check the address and the '
+      f'{name}: cannot be opened ({_reason(error)}); check the address and the '
       'format'
     ) from None
+
+
+def _reason(error: av.FFmpegError) -> str:
+  if isinstance(error, av.ExitError):
+    # PyAV stops FFmpeg like this.
+    return f'nothing was received within {PATIENCE:g} s'
+  return error.strerror
 
 
 def _video_stream(
@@ -323,9 +359,11 @@ def _video_stream(
 
 
 def _undecodable(name: str) -> ValueError:
-  return ValueError(
-    f'{name}: cannot be decoded as a video; re-encode it, or give another file'
-  )
+  advice = 're-encode it, or give another file'
+  if is_address(name):
+    # Many files have their index at the end, which FFmpeg asks for first.
+    advice = 'check the address, or download the video and give the file'
+  return ValueError(f'{name}: cannot be decoded as a video; {advice}')
 
 
 def _timestamps(address: str, name: str) -> list[int]:

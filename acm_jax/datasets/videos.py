@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 
 from acm_jax.datasets import addresses, image_names
 from acm_jax.datasets.image_files import Reader
-from acm_jax.datasets.live import Newest
+from acm_jax.datasets.live import Newest, persistent
 from acm_jax.datasets.video_files import (
   DEFAULT_FPS,
   Frame,
@@ -173,29 +173,29 @@ def _of_matches(source: str, paths: list[Path]) -> Video:
 
 
 def _of_camera(number: int, source: str) -> Video:
+  name = f'camera {source}'
   with quiet.opencv():
     capture = cv2.VideoCapture(number)
     works = capture.read()[0]
   if not works:
     capture.release()
     raise ValueError(
-      f'camera {source}: no frame could be read; check that it is connected '
+      f'{name}: no frame could be read; check that it is connected '
       'and that no other program uses it'
     )
   frames = (
     Frame(cv2.cvtColor(arrival.item, cv2.COLOR_BGR2RGB), *arrival[1:])
-    for arrival in Newest(_captured(capture), f'camera {source}')
+    for arrival in Newest(_captured(capture, name), name)
   )
   fps = frame_rate(capture.get(cv2.CAP_PROP_FPS))
-  return Video(frames, fps, None, live=True, name=f'camera {source}')
+  return Video(frames, fps, None, live=True, name=name)
 
 
 def _captured(
-  capture: cv2.VideoCapture,
+  capture: cv2.VideoCapture, name: str
 ) -> Iterator[UInt8[np.ndarray, 'h w 3']]:
-  """Yields the BGR frames of a camera until it fails."""
+  """Yields the BGR frames of a camera; single failures do not matter."""
   try:
-    while (frame := capture.read()[1]) is not None:
-      yield frame
+    yield from persistent(lambda: capture.read()[1], name)
   finally:
     capture.release()

@@ -4,6 +4,7 @@ import functools
 import http.server
 import math
 import re
+import socket
 import threading
 import traceback
 
@@ -11,7 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from acm_jax.datasets import videos
+from acm_jax.datasets import video_files, videos
+from tests.datasets import stamped_videos
 
 
 def images(count=3):
@@ -128,8 +130,9 @@ def test_a_camera_is_given_by_number_or_device(source):
     videos.open_video(source)
 
 
-def test_a_video_at_an_address_is_read_completely(tmp_path):
-  write_video(tmp_path / 'a.mp4')
+@pytest.fixture
+def site(tmp_path):
+  """Serves the files of `tmp_path`, without ranges; returns the address."""
   make_handler = functools.partial(
     http.server.SimpleHTTPRequestHandler, directory=tmp_path
   )
@@ -137,13 +140,43 @@ def test_a_video_at_an_address_is_read_completely(tmp_path):
   with http.server.ThreadingHTTPServer(('127.0.0.1', 0), make_handler) as site:
     serve = threading.Thread(target=site.serve_forever, args=(0.01,))
     serve.start()
-    address = f'http://127.0.0.1:{site.server_port}'
-    video = videos.open_video(f'{address}/a.mp4')
-    assert (video.live, video.length, video.name) == (False, 3, 'a')
-    assert [frame.number for frame in video.frames] == [0, 1, 2]
-    with pytest.raises(ValueError, match=r'b\.mp4: cannot be opened'):
-      videos.open_video(f'{address}/b.mp4')
+    yield f'http://127.0.0.1:{site.server_port}'
     site.shutdown()
+
+
+def test_a_video_at_an_address_is_read_completely(tmp_path, site):
+  write_video(tmp_path / 'a.mp4')
+  video = videos.open_video(f'{site}/a.mp4')
+  assert (video.live, video.length, video.name) == (False, 3, 'a')
+  assert [frame.number for frame in video.frames] == [0, 1, 2]
+  with pytest.raises(ValueError, match=r'b\.mp4: cannot be opened'):
+    videos.open_video(f'{site}/b.mp4')
+
+
+@pytest.mark.parametrize(
+  ('name', 'codec'),
+  [('a.ts', 'libx264'), ('a.h264', 'libx264'), ('a.mjpeg', 'mjpeg')],
+)
+def test_a_response_of_known_size_is_not_live(tmp_path, site, name, codec):
+  stamped_videos.write(tmp_path / name, codec)
+  video = videos.open_video(f'{site}/{name}')
+  assert not video.live
+  assert [frame.number for frame in video.frames] == [*range(40)]
+
+
+def test_a_video_that_needs_a_download_is_refused(tmp_path, site):
+  """The index is at the end, where the server does not begin to send."""
+  stamped_videos.write(tmp_path / 'a.mp4')
+  with pytest.raises(ValueError, match=r'a\.mp4: cannot .* download the vid'):
+    videos.open_video(f'{site}/a.mp4')
+
+
+def test_a_server_that_sends_nothing_is_refused(monkeypatch):
+  monkeypatch.setattr(video_files, 'PATIENCE', 0.1)
+  with socket.create_server(('127.0.0.1', 0)) as server:
+    address = f'http://127.0.0.1:{server.getsockname()[1]}/a'
+    with pytest.raises(ValueError, match=r'nothing was received within 0\.1 s'):
+      videos.open_video(address)
 
 
 @pytest.mark.parametrize('login', ['user:secret', 'user:secret@', 'u:/secret'])
