@@ -75,6 +75,7 @@ class Numbering:
     self._next = 0.0
     if first is not None:
       self._begin(float(first))
+    self._packets = 0
     # Times of packets after the last frame; of packets that gave no frame; of
     # damage around the last frame or after it.
     self._waiting: list[float] = []
@@ -85,6 +86,7 @@ class Numbering:
 
   def add_packet(self, timestamp: int | None) -> None:
     """Notes the timestamp, if known, of a packet passed to the decoder."""
+    self._packets += 1
     if timestamp is not None:
       self._waiting.append(timestamp + self._shift)
 
@@ -141,11 +143,11 @@ class Numbering:
 
     Args:
       stated: Time of the end according to the video, if known.
-      total: Number of frames according to the video, if known.
+      total: Number of packets according to the video, if known.
     """
     count = sum(t > self._next for t in self._waiting)
     if total is not None:
-      count = total - 1 - self.number
+      count += total - self._packets
     elif stated is not None and self._step:
       count = max(count, round((stated - self._end) / self._step))
     self._skip(count)

@@ -169,7 +169,7 @@ class Recording:
     first = timestamps[0] if whole else None
     self._total = self.length = _listed_frames(stream, kind)
     self._end = None
-    if self._total is not None:
+    if self._total is not None and self._timed:
       # No packet can be lost, whatever the times are.
       step = None
     elif step and (stated := _stated_end(container, stream)):
@@ -213,8 +213,8 @@ class Recording:
     """Yields pictures; reading goes on after those that cannot be decoded."""
     for packet in itertools.chain(_read_ahead(self._packets()), [None]):
       hidden = packet is None or packet.is_discard
-      if self._timed and not hidden:
-        self._numbering.add_packet(packet.pts)
+      if not hidden:
+        self._numbering.add_packet(packet.pts if self._timed else None)
       try:
         pictures = self._stream.decode(packet)
       except av.FFmpegError:

@@ -132,6 +132,18 @@ def test_missing_last_frames_count():
   assert numbering.missing == [range(1, 5)]
 
 
+@pytest.mark.parametrize('each', [1, 2], ids=str)
+def test_packets_that_could_not_be_read_count(each):
+  """Frames may consist of several packets."""
+  numbering = Numbering(None, SECOND)
+  for time in range(0, 80, 40 // each):
+    numbering.add_packet(time)
+  for time in 0, 40:
+    numbering.add_frame(time, 40)
+  numbering.end(None, total=3 + each)
+  assert numbering.missing == [range(2, 5 - each)]
+
+
 def test_last_packets_without_a_frame_count():
   found = number([0], 40.0, packets=[0, 40, 80])
   assert found == ([0], [1, 2])

@@ -267,6 +267,23 @@ def test_frames_with_equal_timestamps_are_kept(tmp_path, caplog):
   assert warnings(caplog) == []
 
 
+@pytest.mark.parametrize('kind', ['mp4', 'mkv'])
+def test_times_may_be_those_of_decoding(tmp_path, caplog, kind):
+  whole = stamped_videos.write(tmp_path / 'whole.mp4', 'libx264', bf='2')
+  path = tmp_path / f'a.{kind}'
+  with av.open(str(whole)) as old, av.open(str(path), 'w') as new:
+    stream = new.add_stream_from_template(old.streams.video[0])
+    for number, packet in enumerate(old.demux(video=0)):
+      if packet.size:
+        packet.stream = stream
+        packet.pts = packet.dts = number * packet.duration
+        new.mux(packet)
+  numbers, stamps, times = read(path)
+  assert numbers == stamps == [*range(40)]
+  assert times == pytest.approx(np.arange(40) / 25, abs=1e-3)
+  assert warnings(caplog) == []
+
+
 def test_frames_without_timestamps_are_counted(tmp_path, caplog):
   path = stamped_videos.write(tmp_path / 'a.h264', 'libx264', bf='2')
   numbers, stamps, times = read(path)
