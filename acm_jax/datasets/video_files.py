@@ -129,9 +129,9 @@ class Stream:
         self._warn(_reason(error))
         return
       with contextlib.suppress(av.FFmpegError):
-        for picture in self._stream.decode(packet):
-          yield picture
-          since = self._clock()
+        yield from self._stream.decode(packet)
+        # Decoders give no frames, but no errors, before the first key frame.
+        since = self._clock()
       if not _has_data(packet):
         return
     self._warn(f'no frame could be decoded for {PATIENCE:g} s')

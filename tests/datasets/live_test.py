@@ -15,6 +15,7 @@ import pytest
 from acm_jax.datasets import videos
 from acm_jax.datasets.live import Newest, persistent
 from acm_jax.datasets.video_files import Stream, open_address, to_rgb
+from tests.datasets import stamped_videos
 from tests.datasets.stamped_videos import stamp, stamped
 
 # Longest wait for what arrives at once, s.
@@ -210,6 +211,17 @@ def test_a_stream_without_frames_ends(tmp_path, caplog):
   assert messages(caplog) == [
     'stream: the stream has ended: no frame could be decoded for 10 s'
   ]
+
+
+def test_the_first_key_frame_may_come_late(tmp_path, caplog):
+  """The stream is joined after a key frame, and time passes quickly."""
+  path = stamped_videos.write(tmp_path / 'a.ts', 'libx264', g='30', bf='0')
+  stamped_videos.cut(path, 0, 0.05)
+  clock = itertools.count(0.0, 2.0)
+  with av.open(str(path)) as container:
+    stream = Stream(container, 'stream', lambda: next(clock))
+    assert stamp(to_rgb(list(stream.pictures)[-1])) == 39
+  assert messages(caplog) == []
 
 
 def test_a_source_may_fail_for_ten_seconds(caplog):
