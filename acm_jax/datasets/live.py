@@ -9,6 +9,11 @@ from absl import logging
 
 T = TypeVar('T')
 
+# Longest time for which a live source may give nothing, s.
+PATIENCE = 10.0
+# Time until a source is asked again that gave nothing, s.
+_PAUSE = 0.05
+
 
 class Arrival(NamedTuple, Generic[T]):
   """An item and its arrival.
@@ -106,3 +111,28 @@ class Newest(Generic[T]):
       with self._changed:
         self._ended = True
         self._changed.notify()
+
+
+def persistent(
+  read: Callable[[], T | None],
+  name: str,
+  clock: Callable[[], float] = time.monotonic,
+  wait: Callable[[float], None] = time.sleep,
+) -> Iterator[T]:
+  """Yields what a source gives until it gives nothing for `PATIENCE`.
+
+  Args:
+    read: Function that waits for the next item, and returns None if it fails.
+    name: Name of the source, for the warning at the end.
+    clock: Function that returns the time, s.
+    wait: Function that waits for a number of seconds.
+  """
+  since = clock()
+  while clock() - since < PATIENCE:
+    item = read()
+    if item is None:
+      wait(_PAUSE)
+    else:
+      yield item
+      since = clock()
+  logging.warning('%s: has ended: no frame for %g s', name, PATIENCE)

@@ -1,9 +1,11 @@
 """Pictures of video files and of network streams, decoded by FFmpeg (PyAV)."""
 
+import collections
 import contextlib
 import itertools
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import av
@@ -11,7 +13,9 @@ import numpy as np
 from absl import logging
 from jaxtyping import UInt8
 
+from acm_jax.datasets.addresses import is_address
 from acm_jax.datasets.frame_numbers import Numbering, constant_step
+from acm_jax.datasets.live import PATIENCE
 
 DEFAULT_FPS = 30.0
 # Number of packets that decide whether the rate of a video is constant.
@@ -20,11 +24,21 @@ _SAMPLE = 250
 _SHOWN = 32
 # Number of failures in a row after which no more packets are read.
 _MOST_FAILURES = 100
-# Longest wait for a network stream, and for its next packet, s.
-_PATIENCE = 10.0
-# Difference between the durations of a whole file and of its pictures, s, from
-# which on pictures are missing. A file is also as long as its sound.
+# Inaccuracy of the duration of a whole file, s. In FLV, it begins before the
+# first picture.
 _SLACK = 1.0
+# FFmpeg's names of formats that describe where pictures come from, or in which
+# one response of a server has no end.
+_ENDLESS = ('dash', 'hls', 'mpjpeg', 'sdp')
+# FFmpeg's names of other formats.
+_MATROSKA, _MP4 = 'matroska,webm', 'mov,mp4,m4a,3gp,3g2,mj2'
+# Most bytes between two packets of an intact file, for formats in which packets
+# follow one another. Other distances are damage, of which FFmpeg says nothing,
+# but goes on at the next place that it understands.
+_OVERHEAD = {_MATROSKA: 40, 'flv': 30, 'ogg': 300, 'asf': 700}
+# Number of packets that are read before the first of them is decoded, because
+# positions tell of damage some packets late in ASF.
+_AHEAD = 8
 # Number of ranges of frames that a warning lists.
 _LISTED = 20
 # Warning for AVI and raw streams.
@@ -60,13 +74,18 @@ def open_address(address: str, name: str) -> 'Recording | Stream':
     ValueError: The video cannot be opened, or no picture can be decoded.
   """
   container = _open(address, name)
-  # A server that sends a recording in real time may state its duration.
-  live = '://' in address and (
-    container.duration is None or not address.lower().startswith('http')
-  )
-  if live:
+  if is_address(address) and not _is_whole(container, address):
     return Stream(container, name)
   return Recording(container, address, name)
+
+
+def _is_whole(container: av.container.InputContainer, address: str) -> bool:
+  """Returns whether a server sends a whole video, as fast as it is read."""
+  if container.format.name not in _ENDLESS and container.size > 0:
+    return True
+  # Other servers that state a duration may send a recording in real time.
+  http = address.lower().startswith('http')
+  return http and container.duration is not None
 
 
 class Stream:
@@ -77,28 +96,48 @@ class Stream:
     pictures: Pictures in the form that the decoder gives them, to be read once.
   """
 
-  def __init__(self, container: av.container.InputContainer, name: str):
-    """Decodes the first picture; see `open_address`."""
-    self._name, self._container = name, container
+  def __init__(
+    self,
+    container: av.container.InputContainer,
+    name: str,
+    clock: Callable[[], float] = time.monotonic,
+  ):
+    """Decodes the first picture; see `open_address`.
+
+    Args:
+      container: Opened stream.
+      name: Name of the stream, for messages.
+      clock: Function that returns the time, s.
+    """
+    self._name, self._container, self._clock = name, container, clock
     self._stream = _video_stream(container, name)
     # Pictures that are decoded in parallel come late.
     self._stream.thread_type = 'SLICE'
-    self.fps = frame_rate(float(self._stream.guessed_rate or 0))
+    self.fps = _rate(self._stream)
     self.pictures = _begun(self._decoded(), name)
 
   def _decoded(self) -> Iterator[av.VideoFrame]:
-    """Yields the pictures that can be decoded."""
-    for packet in itertools.chain(self._packets(), [None]):
+    """Yields the pictures that can be decoded; says why the stream fails."""
+    since = self._clock()
+    while self._clock() - since < PATIENCE:
+      try:
+        packet = next(self._container.demux(self._stream))
+      except av.InvalidDataError:
+        # The next packet may be intact.
+        continue
+      except av.FFmpegError as error:
+        self._warn(_reason(error))
+        return
       with contextlib.suppress(av.FFmpegError):
         yield from self._stream.decode(packet)
+        # Decoders give no frames, but no errors, before the first key frame.
+        since = self._clock()
+      if not _has_data(packet):
+        return
+    self._warn(f'no frame could be decoded for {PATIENCE:g} s')
 
-  def _packets(self) -> Iterator[av.Packet]:
-    """Yields packets until the stream fails; says why it failed."""
-    try:
-      yield from filter(_has_data, self._container.demux(self._stream))
-    except av.FFmpegError as error:
-      reason = error.strerror
-      logging.warning('%s: the stream has ended: %s', self._name, reason)
+  def _warn(self, reason: str) -> None:
+    logging.warning('%s: the stream has ended: %s', self._name, reason)
 
 
 class Recording:
@@ -116,33 +155,28 @@ class Recording:
     self._name, self._container = name, container
     self._stream = stream = _video_stream(container, name)
     stream.thread_type = 'AUTO'
-    self.fps = frame_rate(float(stream.guessed_rate or 0))
     kind, second = container.format.name, float(1 / stream.time_base)
     timestamps = _timestamps(address, name)
     self._timed = bool(timestamps)
     self._exact = self._timed and kind != 'avi'
-    step = constant_step(timestamps) if timestamps else second / self.fps
+    step = constant_step(timestamps)
+    self.fps = _rate(stream, second / step if step else None)
+    if not self._timed:
+      step = second / self.fps
     # A broadcast may be recorded from any packet on. Its first frames refer to
     # frames before the recording.
     whole = timestamps and kind not in ('mpegts', 'mpeg')
     first = timestamps[0] if whole else None
+    self._total = self.length = _listed_frames(stream, kind)
+    self._end = None
+    if self._total is not None and self._timed:
+      # No packet can be lost, whatever the times are.
+      step = None
+    elif step and (stated := _stated_end(container, stream)):
+      end, inaccuracy = stated
+      self.length = round((end - (stream.start_time or 0)) / step)
+      self._end = end - inaccuracy
     self._numbering = Numbering(step, second, first)
-    self.length, self._end = None, None
-    duration, slack = stream.duration, 0.0 if step else _SLACK
-    if kind == 'avi':
-      # One packet, which may be empty, for each tick.
-      duration = stream.frames or None
-    elif duration is None:
-      tag = stream.metadata.get('DURATION', '')
-      if parts := re.fullmatch(r'(\d+):(\d+):(\d+(?:\.\d+)?)', tag):
-        hours, minutes, seconds = map(float, parts.groups())
-        duration = (60 * (60 * hours + minutes) + seconds) * second
-      elif container.duration:
-        duration = container.duration / av.time_base * second
-        slack = _SLACK
-    if duration:
-      self.length = round(duration / step) if step else stream.frames or None
-      self._end = (stream.start_time or 0) + duration - slack * second
     self._pictures = _begun(self._decoded(), name)
 
   def frames(self) -> Iterator[Frame]:
@@ -158,7 +192,7 @@ class Recording:
           numbering.add_failure(*timing)
         elif numbered := numbering.add_frame(*timing):
           yield Frame(to_rgb(picture), *numbered)
-      numbering.end(self._end)
+      numbering.end(self._end, self._total)
     finally:
       if numbering.missing:
         logging.warning(
@@ -177,30 +211,73 @@ class Recording:
 
   def _decoded(self) -> Iterator[av.VideoFrame]:
     """Yields pictures; reading goes on after those that cannot be decoded."""
-    for packet in itertools.chain(self._packets(), [None]):
+    for packet in itertools.chain(_read_ahead(self._packets()), [None]):
       hidden = packet is None or packet.is_discard
-      if self._timed and not hidden:
-        self._numbering.add_packet(packet.pts)
+      if not hidden:
+        self._numbering.add_packet(packet.pts if self._timed else None)
       try:
         pictures = self._stream.decode(packet)
       except av.FFmpegError:
-        if not self._timed:
+        if self._timed:
+          self._numbering.add_damage(packet and packet.pts)
+        else:
           self._numbering.add_failure(None, None)
         continue
       yield from pictures
 
   def _packets(self) -> Iterator[av.Packet]:
-    """Yields packets; reading goes on after damaged places."""
-    failures = 0
+    """Yields packets; reading goes on after damaged places, which are noted."""
+    gaps = _Gaps(self._container.format.name)
+    failures, damaged = 0, False
     while failures < _MOST_FAILURES:
       try:
-        for packet in self._container.demux(self._stream):
+        # All packets, because those of sound lie between those of pictures.
+        for packet in filter(_has_data, self._container.demux()):
           failures = 0
-          if _has_data(packet):
+          damaged |= packet.is_corrupt or gaps.before(packet)
+          if packet.stream is self._stream:
+            if damaged:
+              self._numbering.add_damage(packet.pts)
+            damaged = False
             yield packet
         return
       except av.FFmpegError:
-        failures += 1
+        failures, damaged = failures + 1, True
+
+
+class _Gaps:
+  """Places of a file between packets that belong to no packet."""
+
+  def __init__(self, kind: str):
+    """Prepares the search; `kind` is FFmpeg's name of the format."""
+    self._overhead = _OVERHEAD.get(kind)
+    # Several packets may have the position of the page that they are part of;
+    # only the first of them may reach into the page.
+    self._paged = kind in ('ogg', 'asf')
+    # Position of the last packet, and of its end.
+    self._last, self._end = None, 0
+
+  def before(self, packet: av.Packet) -> bool:
+    """Returns whether data before a packet, the next one, is damaged."""
+    position = packet.pos
+    if self._overhead is None or position is None:
+      return False
+    distance = position - self._end
+    damaged = self._last not in (None, position) and (
+      distance > self._overhead or (distance < 0 and not self._paged)
+    )
+    self._last = position
+    self._end = max(self._end, position) + packet.size
+    return damaged
+
+
+def _read_ahead(packets: Iterator[av.Packet]) -> Iterator[av.Packet]:
+  """Yields packets, each after the next `_AHEAD` ones were read."""
+  ahead = collections.deque(itertools.islice(packets, _AHEAD))
+  for packet in packets:
+    ahead.append(packet)
+    yield ahead.popleft()
+  yield from ahead
 
 
 def _has_data(packet: av.Packet) -> bool:
@@ -230,6 +307,19 @@ def to_rgb(picture: av.VideoFrame) -> UInt8[np.ndarray, 'h w 3']:
   return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
+def _rate(stream: av.VideoStream, measured: float | None = None) -> float:
+  """Returns the number of frames per second of a stream.
+
+  Args:
+    stream: Stream of a video.
+    measured: Rate of its first frames, if it is constant.
+  """
+  # FFmpeg guesses a rate that suits all times of frames. A single late frame
+  # makes it far too high.
+  rates = stream.average_rate or measured, stream.guessed_rate
+  return frame_rate(float(min(filter(None, rates), default=0)))
+
+
 def frame_rate(stated: float) -> float:
   """Returns a stated rate, or `DEFAULT_FPS` if it is not plausible."""
   return stated if 0 < stated < 1000 else DEFAULT_FPS
@@ -237,18 +327,26 @@ def frame_rate(stated: float) -> float:
 
 def _open(address: str, name: str) -> av.container.InputContainer:
   options, patience = {}, None
-  if '://' in address:
+  if is_address(address):
     # Over UDP, lost packets would damage the frames of cameras.
-    options, patience = {'rtsp_transport': 'tcp'}, _PATIENCE
+    options, patience = {'rtsp_transport': 'tcp'}, PATIENCE
   try:
     return av.open(address, options=options, timeout=patience)
-  except av.InvalidDataError as error:
-    raise _undecodable(name) from error
+  # The errors of FFmpeg contain the address with its login.
+  except av.InvalidDataError:
+    raise _undecodable(name) from None
   except av.FFmpegError as error:
     raise ValueError(
-      f'{name}: cannot be opened ({error.strerror}); check the address and the '
+      f'{name}: cannot be opened ({_reason(error)}); check the address and the '
       'format'
-    ) from error
+    ) from None
+
+
+def _reason(error: av.FFmpegError) -> str:
+  if isinstance(error, av.ExitError):
+    # PyAV stops FFmpeg like this.
+    return f'nothing was received within {PATIENCE:g} s'
+  return error.strerror
 
 
 def _video_stream(
@@ -261,9 +359,11 @@ def _video_stream(
 
 
 def _undecodable(name: str) -> ValueError:
-  return ValueError(
-    f'{name}: cannot be decoded as a video; re-encode it, or give another file'
-  )
+  advice = 're-encode it, or give another file'
+  if is_address(name):
+    # Many files have their index at the end, which FFmpeg asks for first.
+    advice = 'check the address, or download the video and give the file'
+  return ValueError(f'{name}: cannot be decoded as a video; {advice}')
 
 
 def _timestamps(address: str, name: str) -> list[int]:
@@ -293,6 +393,41 @@ def _timestamps(address: str, name: str) -> list[int]:
     None in pair or pair[0] > pair[1] for pair in itertools.pairwise(shown)
   )
   return [] if falls and found == sorted(found) else found
+
+
+def _listed_frames(stream: av.VideoStream, kind: str) -> int | None:
+  """Returns the number of shown frames, if the file lists all its frames."""
+  # Fragments of MP4 list their frames only when they are read.
+  if kind != _MP4 or not stream.frames:
+    return None
+  return sum(not entry.is_discard for entry in stream.index_entries)
+
+
+def _stated_end(
+  container: av.container.InputContainer, stream: av.VideoStream
+) -> tuple[float, float] | None:
+  """Returns the end of the pictures according to a file, and its inaccuracy."""
+  kind, second = container.format.name, float(1 / stream.time_base)
+  start, duration = stream.start_time or 0, stream.duration
+  if kind == _MATROSKA:
+    start = 0
+    # FFmpeg writes the time of the end here, whatever the first time is.
+    tag = stream.metadata.get('DURATION', '')
+    if parts := re.fullmatch(r'(\d+):(\d+):(\d+(?:\.\d+)?)', tag):
+      hours, minutes, seconds = map(float, parts.groups())
+      duration = (60 * (60 * hours + minutes) + seconds) * second
+  elif kind == 'avi':
+    # One packet, which may be empty, for each tick.
+    duration = stream.frames or None
+  elif kind == 'asf':
+    # The duration is that of the file, and may count from 0.
+    return None
+  if duration is not None:
+    return float(start + duration), 0.0
+  # A file is also as long as its sound.
+  if container.duration and len(container.streams) == 1:
+    return start + container.duration / av.time_base * second, _SLACK * second
+  return None
 
 
 def _listed(ranges: list[range]) -> str:

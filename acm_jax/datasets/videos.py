@@ -13,9 +13,9 @@ import numpy as np
 from absl import logging
 from jaxtyping import UInt8
 
-from acm_jax.datasets import image_names
+from acm_jax.datasets import addresses, image_names
 from acm_jax.datasets.image_files import Reader
-from acm_jax.datasets.live import Newest
+from acm_jax.datasets.live import Newest, persistent
 from acm_jax.datasets.video_files import (
   DEFAULT_FPS,
   Frame,
@@ -30,9 +30,6 @@ from acm_jax.host import quiet
 # Names that benchmarks give to the folder of a video's images.
 _IMAGE_FOLDERS = ('img', 'color')
 _TEXT = ('.csv', '.json', '.txt')
-_ADDRESS = re.compile(r'[a-z][a-z0-9+.-]+://', re.IGNORECASE)
-# User name and password in an address, which are not printed.
-_LOGIN = re.compile(r'(?<=://)[^/@]*@')
 # Place of the number in the names of images: `%04d` or `%d`.
 _PLACE = re.compile(r'%(?:0(\d+))?d')
 
@@ -65,11 +62,11 @@ def open_video(source: str) -> Video:
 
   Args:
     source: Path of a video file, of an image or of a folder of images. If
-      nothing has this path: address of a video or a stream
-      (`rtsp://HOST/PATH`), number of a camera (`0`), names of images with a
-      place for the number (`img/%04d.jpg`), or a pattern (`img/*.png`) that
-      matches the images of a folder or one other path. Also the device of a
-      camera (`/dev/video0`).
+      nothing has this path: address of a file (`file:///PATH`), a video or a
+      stream (`rtsp://HOST/PATH`), number of a camera (`0`), names of images
+      with a place for the number (`img/%04d.jpg`), or a pattern (`img/*.png`)
+      that matches the images of a folder or one other path. Also the device of
+      a camera (`/dev/video0`).
 
   Raises:
     FileNotFoundError: There is no such path, or no name matches the pattern.
@@ -86,9 +83,11 @@ def open_video(source: str) -> Video:
     return _of_file(path)
   if device := re.fullmatch(r'(?:/dev/video)?(\d+)', str(_target(path))):
     return _of_camera(int(device[1]), source)
-  if _ADDRESS.match(source):
-    shown = _LOGIN.sub('', source)
-    name = Path(urllib.parse.urlsplit(source).path).stem
+  if (local := addresses.path(source)) is not None:
+    return open_video(local)
+  if addresses.is_address(source):
+    shown = addresses.shown(source)
+    name = Path(urllib.parse.urlsplit(shown).path).stem
     return _decoded(open_address(source, shown), shown, name)
   if _PLACE.search(path.name):
     return _of_folder(path.parent, _with_numbers(path))
@@ -205,29 +204,29 @@ def _of_matches(source: str, paths: list[Path]) -> Video:
 
 
 def _of_camera(number: int, source: str) -> Video:
+  name = f'camera {source}'
   with quiet.opencv():
     capture = cv2.VideoCapture(number)
     works = capture.read()[0]
   if not works:
     capture.release()
     raise ValueError(
-      f'camera {source}: no frame could be read; check that it is connected '
+      f'{name}: no frame could be read; check that it is connected '
       'and that no other program uses it'
     )
   frames = (
     Frame(cv2.cvtColor(arrival.item, cv2.COLOR_BGR2RGB), *arrival[1:])
-    for arrival in Newest(_captured(capture), f'camera {source}')
+    for arrival in Newest(_captured(capture, name), name)
   )
   fps = frame_rate(capture.get(cv2.CAP_PROP_FPS))
-  return Video(frames, fps, None, live=True, name=f'camera {source}')
+  return Video(frames, fps, None, live=True, name=name)
 
 
 def _captured(
-  capture: cv2.VideoCapture,
+  capture: cv2.VideoCapture, name: str
 ) -> Iterator[UInt8[np.ndarray, 'h w 3']]:
-  """Yields the BGR frames of a camera until it fails."""
+  """Yields the BGR frames of a camera; single failures do not matter."""
   try:
-    while (frame := capture.read()[1]) is not None:
-      yield frame
+    yield from persistent(lambda: capture.read()[1], name)
   finally:
     capture.release()

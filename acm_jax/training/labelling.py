@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from acm_jax.datasets import sequences
+from acm_jax.datasets import addresses, sequences
 from acm_jax.datasets.videos import open_video
 from acm_jax.host.progress import Progress
 from acm_jax.host.staging import staged
@@ -95,6 +95,11 @@ class Clip(NamedTuple):
 
   source: str
   starts: dict[int, Float[np.ndarray, 'n 4']] | None = None
+
+  @property
+  def shown(self) -> str:
+    """The source without what may be secret, for messages."""
+    return addresses.shown(self.source)
 
 
 class _Pass(NamedTuple):
@@ -207,7 +212,7 @@ def label(
     names.append(video.name)
     if video.live:
       raise ValueError(
-        f'{clip.source}: cannot label a camera or a stream; record a video '
+        f'{clip.shown}: cannot label a camera or a stream; record a video '
         'file and label the file'
       )
   reports = []
@@ -218,7 +223,7 @@ def label(
   ):
     done = 0
     for number, (clip, name) in enumerate(zip(clips, names, strict=True)):
-      report = Report(clip.source)
+      report = Report(clip.shown)
       reports.append(report)
       prefix = folder / f'{name}.{number:03d}'
       for _ in _label_clip(tracker, clip, prefix, settings, report):
@@ -335,7 +340,7 @@ def _label_clip(
     yield
   if absent := set(clip.starts or ()) - seen:
     raise ValueError(
-      f'{clip.source}: frame {min(absent)} does not exist or cannot be '
+      f'{clip.shown}: frame {min(absent)} does not exist or cannot be '
       'decoded, but a box is given for it; correct the file of boxes'
     )
 
@@ -351,7 +356,7 @@ def _starts(
     for box_xywh in clip.starts[number]:
       check_box(box_xywh, size_hw)
   except ValueError as error:
-    raise ValueError(f'{clip.source} frame {number}: {error}') from None
+    raise ValueError(f'{clip.shown} frame {number}: {error}') from None
   return clip.starts[number]
 
 

@@ -1,18 +1,21 @@
 """Live sources: the newest frame is kept, and dropped frames are counted."""
 
 import contextlib
+import functools
 import http.server
 import itertools
 import queue
 import threading
 import time
 
+import av
 import cv2
 import pytest
 
 from acm_jax.datasets import videos
-from acm_jax.datasets.live import Newest
+from acm_jax.datasets.live import Newest, persistent
 from acm_jax.datasets.video_files import Stream, open_address, to_rgb
+from tests.datasets import stamped_videos
 from tests.datasets.stamped_videos import stamp, stamped
 
 # Longest wait for what arrives at once, s.
@@ -116,6 +119,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     self.end_headers()
     # None ends the stream.
     while (number := self.server.ticks.get()) is not None:
+      if isinstance(number, bytes):
+        self.wfile.write(number)
+        continue
       image = stamped(number % 256)[..., ::-1]
       data = cv2.imencode('.jpg', image)[1].tobytes()
       with contextlib.suppress(ConnectionError):
@@ -172,6 +178,98 @@ def test_a_stream_is_a_live_video_without_its_password(server, caplog):
   frames = list(itertools.islice(video.frames, 1))
   assert stamp(frames[0].image) == frames[0].number
   assert 'secret' not in caplog.text
+
+
+def test_a_stream_goes_on_after_garbage(server, caplog):
+  server.tick(64)
+  stream = open_address(server.address, 'stream')
+  server.ticks.put(b'garbage garbage\r\n')
+  server.tick(16)
+  server.ticks.put(None)
+  stamps = [stamp(to_rgb(picture)) for picture in stream.pictures]
+  # The server ends the stream without saying so.
+  assert messages(caplog) == [
+    'stream: the stream has ended: Input/output error'
+  ]
+  # Some frame may be lost with the garbage.
+  assert len(stamps) >= 79
+  assert stamps[-16:] == [*range(64, 80)]
+  # For the end of the test.
+  server.ticks.put(None)
+
+
+def test_a_stream_without_frames_ends(tmp_path, caplog):
+  """The first image is followed by images of garbage."""
+  image = cv2.imencode('.jpg', stamped(0))[1].tobytes()
+  garbage = b'\xff\xd8\xff\xfe\x00\x04ab\xff\xd9'
+  path = tmp_path / 'a.mjpeg'
+  path.write_bytes(image + 1000 * garbage)
+  clock = itertools.count(0.0, 1.0)
+  with av.open(str(path)) as container:
+    stream = Stream(container, 'stream', lambda: next(clock))
+    assert len(list(stream.pictures)) == 1
+  assert messages(caplog) == [
+    'stream: the stream has ended: no frame could be decoded for 10 s'
+  ]
+
+
+def test_the_first_key_frame_may_come_late(tmp_path, caplog):
+  """The stream is joined after a key frame, and time passes quickly."""
+  path = stamped_videos.write(tmp_path / 'a.ts', 'libx264', g='30', bf='0')
+  stamped_videos.cut(path, 0, 0.05)
+  clock = itertools.count(0.0, 2.0)
+  with av.open(str(path)) as container:
+    stream = Stream(container, 'stream', lambda: next(clock))
+    assert stamp(to_rgb(list(stream.pictures)[-1])) == 39
+  assert messages(caplog) == []
+
+
+def test_a_source_may_fail_for_ten_seconds(caplog):
+  times = [0.0]
+  items = iter([1, *[None] * 9, 2, *[None] * 9, 3, *[None] * 20])
+  found = persistent(
+    lambda: next(items),
+    'camera 0',
+    clock=lambda: times[-1],
+    wait=lambda _: times.append(times[-1] + 1),
+  )
+  assert list(found) == [1, 2, 3]
+  assert messages(caplog) == ['camera 0: has ended: no frame for 10 s']
+  # Nine failures after each of the first two items, and ten in the end.
+  assert times[-1] == 28
+
+
+class Camera(cv2.VideoCapture):
+  """Camera whose third read fails, and whose last one raises an error."""
+
+  def __init__(self, _):
+    super().__init__()
+    self._frames = [stamped(0), stamped(1), None, stamped(2)]
+
+  def read(self):
+    if not self._frames:
+      raise OSError('unplugged')
+    frame = self._frames.pop(0)
+    return frame is not None, frame
+
+  def get(self, _):
+    return 25.0
+
+  def release(self):
+    pass
+
+
+def test_a_camera_goes_on_after_a_failure(monkeypatch):
+  monkeypatch.setattr(cv2, 'VideoCapture', Camera)
+  at_once = functools.partial(persistent, wait=lambda _: None)
+  monkeypatch.setattr(videos, 'persistent', at_once)
+  video = videos.open_video('0')
+  assert (video.live, video.fps, video.name) == (True, 25, 'camera 0')
+  found = []
+  with pytest.raises(OSError, match='unplugged'):
+    found.extend(stamp(frame.image) for frame in video.frames)
+  # The first frame was read to see whether the camera works.
+  assert found[-1] == 2
 
 
 @pytest.mark.slow

@@ -89,6 +89,28 @@ def copied(source: Path, path: Path, delay: int = 0, **options: str) -> Path:
   return path
 
 
+def with_sound(source: Path, path: Path) -> Path:
+  """Copies a video and adds 4 s of silence; returns the path of the copy.
+
+  Args:
+    source: Video to copy, without sound.
+    path: File to write.
+  """
+  with av.open(str(source)) as old, av.open(str(path), 'w') as new:
+    pictures = old.streams.video[0]
+    stream = new.add_stream_from_template(pictures)
+    sound = new.add_stream('aac', rate=44100)
+    for packet in old.demux(pictures):
+      if packet.size:
+        packet.stream = stream
+        new.mux(packet)
+    silence = np.zeros((1, 4 * 44100), np.float32)
+    frame = av.AudioFrame.from_ndarray(silence, format='fltp', layout='mono')
+    frame.sample_rate, frame.pts = 44100, 0
+    new.mux([*sound.encode(frame), *sound.encode()])
+  return path
+
+
 def cut(path: Path, begin: float, end: float) -> None:
   """Removes the bytes of a file between two fractions of its length."""
   data = path.read_bytes()

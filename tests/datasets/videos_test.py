@@ -4,13 +4,16 @@ import functools
 import http.server
 import math
 import re
+import socket
 import threading
+import traceback
 
 import cv2
 import numpy as np
 import pytest
 
-from acm_jax.datasets import videos
+from acm_jax.datasets import video_files, videos
+from tests.datasets import stamped_videos
 
 
 def images(count=3):
@@ -127,8 +130,9 @@ def test_a_camera_is_given_by_number_or_device(source):
     videos.open_video(source)
 
 
-def test_a_video_at_an_address_is_read_completely(tmp_path):
-  write_video(tmp_path / 'a.mp4')
+@pytest.fixture
+def site(tmp_path):
+  """Serves the files of `tmp_path`, without ranges; returns the address."""
   make_handler = functools.partial(
     http.server.SimpleHTTPRequestHandler, directory=tmp_path
   )
@@ -136,21 +140,66 @@ def test_a_video_at_an_address_is_read_completely(tmp_path):
   with http.server.ThreadingHTTPServer(('127.0.0.1', 0), make_handler) as site:
     serve = threading.Thread(target=site.serve_forever, args=(0.01,))
     serve.start()
-    address = f'http://127.0.0.1:{site.server_port}'
-    video = videos.open_video(f'{address}/a.mp4')
-    assert (video.live, video.length, video.name) == (False, 3, 'a')
-    assert [frame.number for frame in video.frames] == [0, 1, 2]
-    with pytest.raises(ValueError, match=r'b\.mp4: cannot be opened'):
-      videos.open_video(f'{address}/b.mp4')
+    yield f'http://127.0.0.1:{site.server_port}'
     site.shutdown()
 
 
-def test_an_address_that_cannot_be_opened_is_refused_without_its_password():
+def test_a_video_at_an_address_is_read_completely(tmp_path, site):
+  write_video(tmp_path / 'a.mp4')
+  video = videos.open_video(f'{site}/a.mp4')
+  assert (video.live, video.length, video.name) == (False, 3, 'a')
+  assert [frame.number for frame in video.frames] == [0, 1, 2]
+  with pytest.raises(ValueError, match=r'b\.mp4: cannot be opened'):
+    videos.open_video(f'{site}/b.mp4')
+
+
+@pytest.mark.parametrize(
+  ('name', 'codec'),
+  [('a.ts', 'libx264'), ('a.h264', 'libx264'), ('a.mjpeg', 'mjpeg')],
+)
+def test_a_response_of_known_size_is_not_live(tmp_path, site, name, codec):
+  stamped_videos.write(tmp_path / name, codec)
+  video = videos.open_video(f'{site}/{name}')
+  assert not video.live
+  assert [frame.number for frame in video.frames] == [*range(40)]
+
+
+def test_a_video_that_needs_a_download_is_refused(tmp_path, site):
+  """The index is at the end, where the server does not begin to send."""
+  stamped_videos.write(tmp_path / 'a.mp4')
+  with pytest.raises(ValueError, match=r'a\.mp4: cannot .* download the vid'):
+    videos.open_video(f'{site}/a.mp4')
+
+
+def test_a_server_that_sends_nothing_is_refused(monkeypatch):
+  monkeypatch.setattr(video_files, 'PATIENCE', 0.1)
+  with socket.create_server(('127.0.0.1', 0)) as server:
+    address = f'http://127.0.0.1:{server.getsockname()[1]}/a'
+    with pytest.raises(ValueError, match=r'nothing was received within 0\.1 s'):
+      videos.open_video(address)
+
+
+@pytest.mark.parametrize('login', ['user:secret', 'user:secret@', 'u:/secret'])
+def test_an_address_that_cannot_be_opened_is_refused_without_its_password(
+  login,
+):
   # Nothing listens at port 1.
   with pytest.raises(ValueError, match='cannot be opened') as error:
-    videos.open_video('rtsp://user:secret@127.0.0.1:1/stream')
-  assert 'rtsp://127.0.0.1:1/stream: ' in str(error.value)
-  assert 'secret' not in str(error.value)
+    videos.open_video(f'rtsp://{login}@127.0.0.1:1/stream')
+  trace = ''.join(traceback.format_exception(error.value))
+  assert 'rtsp://127.0.0.1:1/stream: ' in trace
+  assert 'secret' not in trace
+
+
+def test_an_address_of_a_file_is_its_path(tmp_path, monkeypatch):
+  write_video(tmp_path / 'a.mp4')
+  (tmp_path / 'a.mp4').rename(tmp_path / 'a b.mp4')
+  monkeypatch.chdir(tmp_path)
+  for address in f'file://{tmp_path}/a%20b.mp4', 'file:a%20b.mp4':
+    video = videos.open_video(address)
+    assert (video.live, video.length, video.name) == (False, 3, 'a b')
+  write_folder(tmp_path / 'img')
+  assert_images(videos.open_video(f'file://{tmp_path}/img/*.png'), [0, 1, 2])
 
 
 def test_an_unknown_protocol_is_refused():

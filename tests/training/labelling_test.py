@@ -209,6 +209,24 @@ def test_a_start_outside_the_video_is_refused(label, starts, message):
     label(shots.moving_square(COUNT), starts)
 
 
+def test_reports_and_messages_do_not_show_logins(
+  tracker, tmp_path, monkeypatch
+):
+  folder = shots.write(tmp_path / 'clip', shots.moving_square(COUNT))
+  open_video = labelling.open_video
+  monkeypatch.setattr(labelling, 'open_video', lambda _: open_video(folder))
+  address, out = 'http://user:secret@host/a.mp4', tmp_path / 'out'
+  box = np.float32([[400, 0, 20, 20]])
+  for number, message in (
+    (0, ' frame 0: box'),
+    (30, ': frame 30 does not exist'),
+  ):
+    with pytest.raises(ValueError, match=f'^http://host/a.mp4{message}'):
+      labelling.label(tracker, [Clip(address, {number: box})], out, SETTINGS)
+  (report,) = labelling.label(tracker, [Clip(address)], out, SETTINGS)
+  assert report.name == 'http://host/a.mp4'
+
+
 def test_reports_add_up_and_print_as_one_line():
   one = labelling.Report('a.mp4', 60, 50, 2.0)
   one.tracks.update([KEPT, NOT_RETURNED])
