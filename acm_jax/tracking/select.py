@@ -36,7 +36,9 @@ def select(
   window = cosine_window(candidates.score.shape)
   influence = hparams.window_influence
   final = candidates.score * penalty * (1 - influence) + window * influence
-  best = jnp.argmax(final)
+  # Boxes of a tracker that has hardly been trained may overflow.
+  finite = jnp.isfinite(candidates.box_cxcywh).all(axis=-1)
+  best = jnp.argmax(jnp.where(finite, final, -jnp.inf))
   found = candidates.box_cxcywh.reshape(-1, 4)[best]
   box, score = found / scale, candidates.score.ravel()[best]
   rate = penalty.ravel()[best] * score * hparams.size_lr

@@ -47,6 +47,19 @@ def test_a_window_influence_of_1_selects_the_middle():
   )
 
 
+def test_a_candidate_whose_box_overflows_is_not_selected():
+  inputs = candidates()
+  best = np.unravel_index(inputs.score.argmax(), inputs.score.shape)
+  for value in (np.nan, np.inf):
+    broken = inputs.replace(
+      box_cxcywh=inputs.box_cxcywh.at[*best, 2].set(value)
+    )
+    hparams = Hparams(0.1, 0.0, 0.5)
+    chosen = select.select(broken, STATE, hparams, jnp.float32(2))
+    assert np.isfinite(chosen.box_cxcywh).all()
+    assert chosen.score < inputs.score.max()
+
+
 def test_a_strong_penalty_avoids_other_sizes():
   inputs = candidates()
   same_size = jnp.array([40.0, 60.0])
