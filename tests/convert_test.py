@@ -1,6 +1,7 @@
 """Tests of the command convert: official weights become a checkpoint."""
 
 import bisect
+import re
 import sys
 
 import numpy as np
@@ -134,7 +135,7 @@ def test_a_backbone_is_converted_and_ignored_layers_listed(
 ):
   assert run(*make_flags(backbone, 'mobilenet', SMALL)) == command.DONE
   printed = capsys.readouterr().out
-  assert 'ignored: backbone.classifier, backbone.layer6' in printed
+  assert 'ignored: classifier, layer6' in printed
   _, variables = trained.read(backbone / 'out')
   assert set(variables['params']) == {'backbone'}
 
@@ -147,9 +148,44 @@ def test_a_mobilenet_v3_is_converted_up_to_its_ninth_block(
   assert run(*flags) == command.DONE
   printed = capsys.readouterr().out.splitlines()
   assert printed[0].startswith('163 arrays written')
-  assert printed[1] == (
-    'ignored: backbone.classifier, backbone.features.10, backbone.features.11'
-  )
+  assert printed[1] == ('ignored: classifier, features.10, features.11')
+
+
+@pytest.mark.parametrize(
+  ('first', 'second', 'message'),
+  [
+    ('model.', 'ema_model.module.', None),
+    (
+      'encoder_q.',
+      'encoder_k.',
+      r'several networks fit \(encoder_q., encoder_k',
+    ),
+  ],
+)
+def test_of_two_networks_in_a_state_dict_the_model_is_taken(
+  run, tmp_path, capsys, first, second, message
+):
+  network = classifiers.resnet18()
+  both = {first + key: value for key, value in network.items()}
+  both |= {second + key: value + 1 for key, value in network.items()}
+  both[f'{second}n_averaged'] = np.array(1)
+  np.savez(tmp_path / 'weights.npz', **both)
+  flags = make_flags(tmp_path, 'resnet', 'configs/siamrpn.py:backbone=resnet18')
+  if message:
+    assert run(*flags) == command.REFUSED
+    assert re.search(message, capsys.readouterr().err)
+    return
+  assert run(*flags) == command.DONE
+  _, variables = trained.read(tmp_path / 'out')
+  mean = variables['batch_stats']['backbone']['layer1_0']['conv1']['bn']['mean']
+  np.testing.assert_array_equal(mean, network['layer1.0.bn1.running_mean'])
+
+
+def test_nanotrack_v1_is_named_under_a_prefix(run, tmp_path, capsys):
+  weights = {'model.ban_head.corr_pw.conv.weight': np.zeros((1, 1))}
+  np.savez(tmp_path / 'weights.npz', **weights)
+  assert run(*make_flags(tmp_path, 'nanotrack', 'nanotrack')) == command.REFUSED
+  assert 'these are weights of NanoTrackV1' in capsys.readouterr().err
 
 
 def test_a_resnet18_is_converted_completely(run, tmp_path, capsys):

@@ -13,6 +13,7 @@ All images that are read become RGB with 8 bits per channel:
   or distance then has the same grey level in the whole sequence.
 """
 
+import contextlib
 import functools
 import io
 import re
@@ -361,8 +362,13 @@ def _as_stored(values: Values, data: bytes) -> Values:
   tags = _tiff_tags(data)
   if values.dtype.itemsize > 1 and tags.get(_WHITE_OR_BLACK) == _WHITE_IS_0:
     return ~values if np.issubdtype(values.dtype, np.integer) else -values
-  if values.dtype == np.uint8 and _UNASSOCIATED in tags.get(_ALPHA, ()):
-    with Image.open(io.BytesIO(data), formats=['TIFF']) as image:
+  colored = values.dtype == np.uint8 and values.ndim == 3
+  if colored and _UNASSOCIATED in tags.get(_ALPHA, ()):
+    # Where Pillow cannot read the file, the darkened pixels are all there is.
+    with (
+      contextlib.suppress(OSError, ValueError),
+      Image.open(io.BytesIO(data), formats=['TIFF']) as image,
+    ):
       if image.mode == 'RGBA':
         return np.asarray(image.convert('RGB'))[..., ::-1]
   return values

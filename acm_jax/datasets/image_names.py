@@ -36,8 +36,8 @@ _REGULAR_STEPS, _REGULAR_SHARE, _DEVIATION = 3, 0.75, 0.25
 _LARGE_GAP = 0.8
 # Number of names that a message lists.
 _LISTED = 4
-# Patterns of names whose order has been logged.
-_logged: set[str] = set()
+# Patterns of names, and how they were ordered, that have been logged.
+_logged: set[tuple[str, str]] = set()
 
 
 class _Name(NamedTuple):
@@ -374,8 +374,8 @@ def _check_distinct(
 
 def _log_order(ordered: list[str], reason: str, where: str) -> None:
   pattern = re.sub(_WHOLE, '0', ordered[0])
-  if pattern not in _logged:
-    _logged.add(pattern)
+  if (pattern, reason) not in _logged:
+    _logged.add((pattern, reason))
     middle = ['...'] if len(ordered) > _LISTED else []
     head = ordered[: _LISTED - 1]
     logging.warning(

@@ -180,6 +180,8 @@ def _quiet() -> None:
   logging.getLogger('asyncio').setLevel(logging.CRITICAL)
   logging.getLogger('absl').addFilter(_not_orbax)
   warnings.filterwarnings('ignore', module='orbax')
+  # Pillow warns of damaged files; the reader of images decides about them.
+  warnings.filterwarnings('ignore', module='PIL')
 
 
 def _not_orbax(record: logging.LogRecord) -> bool:

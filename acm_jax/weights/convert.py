@@ -103,7 +103,8 @@ def convert(
   weights = wrappers.fitting(weights, adapt, known)
   used = {key: value for key, value in weights.items() if key in known}
   filled = state_dict.to_variables(used, variables, name)
-  return filled, _modules(set(weights) - known, known)
+  modules = _modules(set(weights) - known, known)
+  return filled, tuple(x.removeprefix(f'{_BACKBONE}.') for x in modules)
 
 
 def _modules(unused: Set[str], used: Set[str]) -> tuple[str, ...]:

@@ -87,8 +87,10 @@ def fitting(
 ) -> Mapping[str, Any]:
   """Adapts a state dict, without the prefix around the network, if any.
 
-  Of the prefixes that most keys share, such as `tracker.`, the one is removed
-  without which most keys are known. None is removed if that is no better.
+  Of the prefixes that many keys share, such as `tracker.`, the one is removed
+  without which most keys are known. None is removed if that is no better. Of
+  several networks that fit alike, one is taken whose prefix is named like a
+  model; an average of the weights (`ema_model.`) only if there are no others.
 
   Args:
     arrays: State dict.
@@ -97,20 +99,35 @@ def fitting(
     known: Keys of the network.
 
   Raises:
-    ValueError: `adapt` raises it for the result.
+    ValueError: No key fits, and `adapt` says why; or several networks fit.
   """
-
-  def adapted(prefix: str) -> Mapping[str, Any]:
-    return adapt(_renamed(arrays, lambda key: key.removeprefix(prefix)))
-
-  def fit(prefix: str) -> int:
+  fits, errors = {}, []
+  for prefix in ('', *_prefixes(arrays)):
     try:
-      return len(known & adapted(prefix).keys())
-    except ValueError:
-      return 0
-
-  # `max` returns the first, which is the shortest, of prefixes that fit alike.
-  return adapted(max(('', *_prefixes(arrays)), key=fit))
+      adapted = adapt(
+        _renamed(arrays, lambda key, prefix=prefix: key.removeprefix(prefix))
+      )
+    except ValueError as error:
+      errors.append(error)
+    else:
+      fits[prefix] = adapted, len(known & adapted.keys())
+  most = max((count for _, count in fits.values()), default=0)
+  if errors and not most:
+    raise errors[0]
+  # The shortest of nested prefixes that fit alike is enough.
+  best: list[str] = []
+  for prefix, (_, count) in fits.items():
+    if count == most and not any(map(prefix.startswith, best)):
+      best.append(prefix)
+  ranks = {prefix: _rank((*prefix.split('.')[:-1],)) for prefix in best}
+  chosen, *others = (p for p in best if ranks[p] == min(ranks.values()))
+  if others:
+    names = excerpt([chosen, *others])
+    raise ValueError(
+      f'`weights`: several networks fit ({names}); save the state dict of the '
+      'one that is meant'
+    )
+  return fits[chosen][0]
 
 
 def _state_dicts(content: Any) -> Iterator[StateDict]:
@@ -156,12 +173,15 @@ def _without_inserted(key: str) -> str:
 
 
 def _prefixes(keys: Iterable[str]) -> list[str]:
-  """Returns the prefixes that more than half of the keys share, by length."""
+  """Returns the prefixes that more than a quarter of the keys share, by length.
+
+  There may be a few networks beside each other, such as a model and an average.
+  """
   keys = list(keys)
   counts = collections.Counter(
     key[: dot.end()] for key in keys for dot in re.finditer(r'\.', key)
   )
-  shared = (prefix for prefix, n in counts.items() if 2 * n > len(keys))
+  shared = (prefix for prefix, n in counts.items() if 4 * n > len(keys))
   return sorted(shared, key=len)
 
 

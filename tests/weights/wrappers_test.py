@@ -181,12 +181,28 @@ def test_keys_beside_the_prefix_are_kept():
   [
     {'feature.a', 'feature.b'},
     {'x.q', 'x.r'},
-    {f'{prefix}.{key}' for key in KNOWN for prefix in ('student', 'teacher')},
   ],
-  ids=['own prefix', 'no better', 'two models'],
+  ids=['own prefix', 'no better'],
 )
 def test_a_prefix_is_kept_unless_the_rest_fits_better(keys):
   assert fitting(keys) == keys
+
+
+def beside(*prefixes):
+  return {f'{prefix}.{key}' for key in KNOWN for prefix in prefixes}
+
+
+@pytest.mark.parametrize('other', ['ema_model', 'average', 'teacher'])
+def test_of_several_networks_the_model_is_taken(other):
+  keys = beside('model', other)
+  assert fitting(keys) == {*KNOWN, *(k for k in keys if k.startswith(other))}
+
+
+def test_several_networks_that_fit_are_refused():
+  with pytest.raises(
+    ValueError, match=r'several networks fit \(student., teach'
+  ):
+    fitting(sorted(beside('student', 'teacher')))
 
 
 def test_a_prefix_without_which_two_keys_are_equal_is_kept():

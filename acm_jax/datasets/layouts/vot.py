@@ -56,12 +56,16 @@ def regions(root: Path) -> dict[str, Regions]:
       f'{file}: no such file; choose a folder with VOT sequences and this list '
       'of their names'
     )
-  listed = [name for name in text_files.lines(file) if name[0] != '#']
+  lines = text_files.lines(file)
+  listed = [line.rstrip('/') for line in lines if line[0] != '#']
   # Archives from a Mac write letters such as é as two characters.
   folders = {_composed(each.name): each for each in listing.find(root, '*/')}
   found = {}
   for name in listed:
-    folder = folders.get(_composed(name))
+    # A listed folder may be inside another one.
+    folder = root / name
+    if not folder.is_dir():
+      folder = folders.get(_composed(name))
     if folder is None:
       continue
     frames = folder / 'color' if (folder / 'color').is_dir() else folder
