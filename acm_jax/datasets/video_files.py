@@ -11,7 +11,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 from absl import logging
-from jaxtyping import UInt8
+from jaxtyping import Int32, UInt8
 
 from acm_jax.datasets.addresses import is_address
 from acm_jax.datasets.frame_numbers import Numbering, constant_step
@@ -35,7 +35,12 @@ _MATROSKA, _MP4 = 'matroska,webm', 'mov,mp4,m4a,3gp,3g2,mj2'
 # Most bytes between two packets of an intact file, for formats in which packets
 # follow one another. Other distances are damage, of which FFmpeg says nothing,
 # but goes on at the next place that it understands.
-_OVERHEAD = {_MATROSKA: 40, 'flv': 30, 'ogg': 300, 'asf': 700}
+_OVERHEAD = {_MATROSKA: 40, 'flv': 30, 'ogg': 1000, 'asf': 3200}
+# FFmpeg's name of the transparency of pictures in WebM.
+_ALPHA = 'matroska_block_additional'
+# What reading a packet raises at damage. PyAV raises IndexError where damage
+# makes FFmpeg find a further stream.
+_DAMAGE = (av.FFmpegError, IndexError)
 # Number of packets that are read before the first of them is decoded, because
 # positions tell of damage some packets late in ASF.
 _AHEAD = 8
@@ -122,7 +127,7 @@ class Stream:
     while self._clock() - since < PATIENCE:
       try:
         packet = next(self._container.demux(self._stream))
-      except av.InvalidDataError:
+      except (av.InvalidDataError, IndexError):
         # The next packet may be intact.
         continue
       except av.FFmpegError as error:
@@ -241,7 +246,10 @@ class Recording:
             damaged = False
             yield packet
         return
-      except av.FFmpegError:
+      except av.ExitError:
+        # The server has sent nothing for long.
+        return
+      except _DAMAGE:
         failures, damaged = failures + 1, True
 
 
@@ -251,9 +259,6 @@ class _Gaps:
   def __init__(self, kind: str):
     """Prepares the search; `kind` is FFmpeg's name of the format."""
     self._overhead = _OVERHEAD.get(kind)
-    # Several packets may have the position of the page that they are part of;
-    # only the first of them may reach into the page.
-    self._paged = kind in ('ogg', 'asf')
     # Position of the last packet, and of its end.
     self._last, self._end = None, 0
 
@@ -262,13 +267,21 @@ class _Gaps:
     position = packet.pos
     if self._overhead is None or position is None:
       return False
-    distance = position - self._end
-    damaged = self._last not in (None, position) and (
-      distance > self._overhead or (distance < 0 and not self._paged)
+    # Packets of one page have the same position, and a packet may be larger
+    # than in the file, where headers that all packets share may be left out.
+    damaged = self._last is not None and (
+      position - self._end > self._overhead or position < self._last
     )
     self._last = position
-    self._end = max(self._end, position) + packet.size
+    self._end = max(self._end, position) + packet.size + _alpha_size(packet)
     return damaged
+
+
+def _alpha_size(packet: av.Packet) -> int:
+  """Returns the size of a packet's transparency, which WebM stores apart."""
+  if not packet.has_sidedata(_ALPHA):
+    return 0
+  return packet.get_sidedata(_ALPHA).data_size
 
 
 def _read_ahead(packets: Iterator[av.Packet]) -> Iterator[av.Packet]:
@@ -302,9 +315,28 @@ def _begun(
 def to_rgb(picture: av.VideoFrame) -> UInt8[np.ndarray, 'h w 3']:
   """Converts a decoded picture to an upright RGB image."""
   image = picture.to_ndarray(format='rgb24')
-  # Phones store how the camera was held.
-  turns = round(picture.rotation / 90) % 4
-  return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+  # Phones store how the camera was held, and whether the picture is mirrored.
+  if stored := picture.side_data.get('DISPLAYMATRIX'):
+    return _upright(image, np.frombuffer(stored, np.int32))
+  return image
+
+
+def _upright(
+  image: UInt8[np.ndarray, 'h w 3'], matrix: Int32[np.ndarray, '9']
+) -> UInt8[np.ndarray, 'h2 w2 3']:
+  """Turns and mirrors an image as a display matrix says.
+
+  The matrix is [[a, b, _], [c, d, _], [_, _, _]]. The position x, y is shown at
+  a x + c y, b x + d y. Angles are rounded to right angles.
+
+  Source: ISO/IEC 14496-12, section 6.2.2.
+  """
+  a, b, _, c, d, *_ = matrix.astype(int)
+  across, down = a, d
+  if abs(a) + abs(d) < abs(b) + abs(c):
+    image, across, down = image.swapaxes(0, 1), c, b
+  image = image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+  return np.ascontiguousarray(image)
 
 
 def _rate(stream: av.VideoStream, measured: float | None = None) -> float:
@@ -387,7 +419,7 @@ def _timestamps(address: str, name: str) -> list[int]:
           found.append(packet.pts)
         if len(shown) < _SHOWN and packet.size:
           shown.extend(p.pts for p in packet.decode() if not p.is_corrupt)
-      except av.FFmpegError:
+      except _DAMAGE:
         continue
   falls = any(
     None in pair or pair[0] > pair[1] for pair in itertools.pairwise(shown)
@@ -423,7 +455,8 @@ def _stated_end(
     # The duration is that of the file, and may count from 0.
     return None
   if duration is not None:
-    return float(start + duration), 0.0
+    # The duration of MP4 in fragments may already count from 0.
+    return float(start + duration), float(start) if kind == _MP4 else 0.0
   # A file is also as long as its sound.
   if container.duration and len(container.streams) == 1:
     return start + container.duration / av.time_base * second, _SLACK * second

@@ -193,7 +193,8 @@ def _of_matches(source: str, paths: list[Path]) -> Video:
     return open_video(str(paths[0]))
   found = [path for path in paths if image_names.is_image(path.name)]
   folders = {path.parent for path in found}
-  if len(folders) != 1:
+  # A single image may be the preview of a video that matches, too.
+  if len(folders) != 1 or len(found) == 1:
     raise ValueError(
       f'{source}: matches {len(paths)} paths, such as {paths[0]} and '
       f'{paths[1]}; give one video, or the images of one folder'

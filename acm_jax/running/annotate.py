@@ -129,13 +129,15 @@ def _check_free(
 
 
 def _write_rows(table: TextIO, frame: Frame, results: list[Result]) -> None:
+  rows = []
   for target, result in enumerate(results):
     numbers = ','.join(f'{value:.3f}' for value in (*result.box, result.score))
-    print(
+    rows.append(
       f'{frame.number},{target},{numbers},{int(result.lost)},'
-      f'{result.margin:.3f},{frame.time:.3f}',
-      file=table,
+      f'{result.margin:.3f},{frame.time:.3f}\n'
     )
+  # Written at once, so that an interrupt leaves no frame incomplete.
+  table.write(''.join(rows))
 
 
 def _flush(table: TextIO, path: Path, pictures: Pictures) -> None:

@@ -1,11 +1,13 @@
 """Videos whose frames show their own numbers, and damage to their files."""
 
+import subprocess
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
+import imageio_ffmpeg
 import numpy as np
 
 SIZE_HW = (96, 128)
@@ -60,6 +62,21 @@ def write(
       frame.pts, frame.time_base = time, base
       container.mux(stream.encode(frame))
     container.mux(stream.encode())
+  return path
+
+
+def transcode(source: Path, path: Path, *options: str) -> Path:
+  """Writes a video in another format, with a tone as its sound.
+
+  Args:
+    source: Video to read.
+    path: File to write; the suffix decides on its format.
+    *options: Options of FFmpeg. Times of frames are kept.
+  """
+  tone = ('-f', 'lavfi', '-i', 'sine=duration=8')
+  kept = ('-fps_mode', 'passthrough', '-loglevel', 'error')
+  command = (imageio_ffmpeg.get_ffmpeg_exe(), '-i', source, *tone)
+  subprocess.run([*command, *options, *kept, path], check=True)
   return path
 
 

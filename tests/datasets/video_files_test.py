@@ -302,19 +302,57 @@ def test_joined_recordings_are_read_to_their_end(tmp_path, caplog):
   assert warnings(caplog) == []
 
 
-@pytest.mark.parametrize('turns', [1, 2, 3])
-def test_frames_are_turned_as_the_file_says(tmp_path, turns):
+@pytest.mark.parametrize(
+  ('name', 'options'),
+  [
+    ('a.webm', '-c:v libvpx -pix_fmt yuva420p -auto-alt-ref 0 -c:a libopus'),
+    ('a.mkv', '-c:v prores -c:a aac'),
+    ('a.wmv', '-c:v wmv2 -b:v 3M -c:a wmav2'),
+  ],
+  ids=['transparency', 'header left out', 'padding'],
+)
+def test_a_pause_in_a_format_with_gaps_is_no_damage(
+  tmp_path, caplog, name, options
+):
+  times = UNEVEN['paused']
+  paused = stamped_videos.write(tmp_path / 'p.mkv', milliseconds=times)
+  path = tmp_path / name
+  stamped_videos.transcode(paused, path, *options.split())
+  numbers = [frame.number for frame in videos.open_video(str(path)).frames]
+  assert numbers == [*range(len(times))]
+  assert warnings(caplog) == []
+
+
+def test_damage_that_looks_like_a_further_stream_does_not_end_a_video(tmp_path):
+  source = stamped_videos.write(tmp_path / 'b.mkv', frames=100)
+  options = ['-c:v', 'libx264', '-g', '10', '-b:v', '1M', '-c:a', 'aac']
+  path = stamped_videos.transcode(source, tmp_path / 'a.flv', *options)
+  intact = path.read_bytes()
+  for begin in (0.15, 0.27, 0.39, 0.51, 0.63, 0.75):
+    path.write_bytes(intact)
+    stamped_videos.blank(path, begin, begin + 0.03)
+    numbers = [frame.number for frame in videos.open_video(str(path)).frames]
+    assert numbers == sorted(set(numbers))
+    assert 60 < len(numbers) < 100
+
+
+@pytest.mark.parametrize('mirrored', [False, True], ids=['', 'mirrored'])
+@pytest.mark.parametrize('turns', [0, 1, 2, 3])
+def test_frames_are_turned_as_the_file_says(tmp_path, turns, mirrored):
   path = stamped_videos.write(tmp_path / 'a.mp4', frames=2)
   data = bytearray(path.read_bytes())
   # The last nine numbers of the track header before the size, 16.16 and 2.30.
   c, s = [(1, 0), (0, -1), (-1, 0), (0, 1)][turns]
-  matrix = [v << 16 for v in (c, s, 0, -s, c, 0, 0, 0)] + [1 << 30]
+  side = -1 if mirrored else 1
+  numbers = (side * c, s, 0, side * -s, c, 0, 0, 0)
+  matrix = [v << 16 for v in numbers] + [1 << 30]
   place = data.index(b'tkhd') + 44
   data[place : place + 36] = struct.pack('>9i', *matrix)
   path.write_bytes(data)
   frame = next(videos.open_video(str(path)).frames).image
+  expected = np.rot90(stamped(0), turns)[:, ::side]
   # The codec is lossy, but another turn would differ far more.
-  assert abs(frame.astype(int) - np.rot90(stamped(0), turns)).mean() < 12
+  assert abs(frame.astype(int) - expected).mean() < 12
 
 
 def test_a_file_with_only_sound_is_refused(tmp_path):
