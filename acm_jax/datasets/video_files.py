@@ -35,7 +35,7 @@ _MATROSKA, _MP4 = 'matroska,webm', 'mov,mp4,m4a,3gp,3g2,mj2'
 # Most bytes between two packets of an intact file, for formats in which packets
 # follow one another. Other distances are damage, of which FFmpeg says nothing,
 # but goes on at the next place that it understands.
-_OVERHEAD = {_MATROSKA: 40, 'flv': 30, 'ogg': 1000, 'asf': 3200}
+_OVERHEAD = {_MATROSKA: 40, 'flv': 30, 'ogg': 600, 'asf': 1600}
 # FFmpeg's name of the transparency of pictures in WebM.
 _ALPHA = 'matroska_block_additional'
 # What reading a packet raises at damage. PyAV raises IndexError where damage
@@ -259,6 +259,9 @@ class _Gaps:
   def __init__(self, kind: str):
     """Prepares the search; `kind` is FFmpeg's name of the format."""
     self._overhead = _OVERHEAD.get(kind)
+    # Several packets may have the position of the page that they are part of;
+    # only the first of them may reach into the page.
+    self._paged = kind in ('ogg', 'asf')
     # Position of the last packet, and of its end.
     self._last, self._end = None, 0
 
@@ -267,10 +270,12 @@ class _Gaps:
     position = packet.pos
     if self._overhead is None or position is None:
       return False
-    # Packets of one page have the same position, and a packet may be larger
-    # than in the file, where headers that all packets share may be left out.
-    damaged = self._last is not None and (
-      position - self._end > self._overhead or position < self._last
+    distance = position - self._end
+    # Headers that all packets share may be left out in the file, so that a
+    # packet seems to reach into the next one.
+    damaged = self._last not in (None, position) and (
+      distance > self._overhead
+      or (distance < -self._overhead and not self._paged)
     )
     self._last = position
     self._end = max(self._end, position) + packet.size + _alpha_size(packet)
