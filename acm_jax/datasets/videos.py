@@ -5,7 +5,7 @@ import glob
 import math
 import re
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -215,19 +215,28 @@ def _of_camera(number: int, source: str) -> Video:
       f'{name}: no frame could be read; check that it is connected '
       'and that no other program uses it'
     )
+  captured = _captured(capture.read, capture.release, name)
   frames = (
     Frame(cv2.cvtColor(arrival.item, cv2.COLOR_BGR2RGB), *arrival[1:])
-    for arrival in Newest(_captured(capture, name), name)
+    for arrival in Newest(captured, name)
   )
   fps = frame_rate(capture.get(cv2.CAP_PROP_FPS))
   return Video(frames, fps, None, live=True, name=name)
 
 
 def _captured(
-  capture: cv2.VideoCapture, name: str
+  read: Callable[[], tuple[bool, UInt8[np.ndarray, 'h w 3'] | None]],
+  release: Callable[[], None],
+  name: str,
 ) -> Iterator[UInt8[np.ndarray, 'h w 3']]:
-  """Yields the BGR frames of a camera; single failures do not matter."""
+  """Yields the BGR frames of a camera; single failures do not matter.
+
+  Args:
+    read: Function that waits for the next frame, as `cv2.VideoCapture.read`.
+    release: Function that releases the camera.
+    name: Name of the camera, for messages.
+  """
   try:
-    yield from persistent(lambda: capture.read()[1], name)
+    yield from persistent(lambda: read()[1], name)
   finally:
-    capture.release()
+    release()
