@@ -60,15 +60,21 @@ def test_results_scores_and_a_sheet_of_frames_are_written(
     np.testing.assert_allclose(sizes, first_size.repeat(6, 0), 1e-4)
 
 
-def test_a_sequence_with_a_small_first_box_is_named_once(
-  run_command, flags, sequences, tmp_path, caplog
-):
+@pytest.fixture
+def small_box(sequences, tmp_path):
+  """Folder of sequences, of which synthetic-0001 has a first box of 12 x 8."""
   data = shutil.copytree(sequences, tmp_path / 'data')
   boxes = data / 'synthetic-0001' / 'groundtruth.txt'
   _, *rows = boxes.read_text().splitlines()
   boxes.write_text('\n'.join(['40,40,12,8', *rows]))
+  return data
+
+
+def test_a_sequence_with_a_small_first_box_is_named_once(
+  run_command, flags, small_box, caplog
+):
   code, _, errors = run_command(
-    evaluate, *flags(data_dir=data, sequences='synthetic-0001')
+    evaluate, *flags(data_dir=small_box, sequences='synthetic-0001')
   )
   assert code == 0, errors
   (record,) = caplog.records
@@ -100,13 +106,9 @@ def test_the_smallest_side_is_used_and_part_of_the_name(tiny_run):
 
 
 def test_a_lower_limit_ends_the_warning_about_a_small_first_box(
-  run_command, flags, sequences, tmp_path, caplog
+  run_command, flags, small_box, caplog
 ):
-  data = shutil.copytree(sequences, tmp_path / 'data')
-  boxes = data / 'synthetic-0001' / 'groundtruth.txt'
-  _, *rows = boxes.read_text().splitlines()
-  boxes.write_text('\n'.join(['40,40,12,8', *rows]))
-  argv = flags(data_dir=data, sequences='synthetic-0001', smallest_side=8)
+  argv = flags(data_dir=small_box, sequences='synthetic-0001', smallest_side=8)
   assert run_command(evaluate, *argv)[0] == 0
   assert not caplog.records
 

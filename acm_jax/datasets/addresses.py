@@ -21,7 +21,7 @@ def path(source: str) -> str | None:
   """Returns the path in an address of a file, such as `file:///a%20b.mp4`.
 
   Returns:
-    The decoded path, or None if the text is no address of a file.
+    The path, or None if the text is not the address of a file.
   """
   begin = _FILE.match(source)
   return urllib.parse.unquote(source[begin.end() :]) if begin else None

@@ -28,6 +28,7 @@ from absl import logging
 from jaxtyping import Num, UInt8
 from PIL import Image, TiffImagePlugin
 
+from acm_jax.datasets import jpeg_ends
 from acm_jax.host import quiet
 from acm_jax.host.staging import replacing
 
@@ -38,10 +39,6 @@ Values = Num[np.ndarray, 'h w *c']
 _AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION
 _FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | _AS_STORED
 
-_JPEG, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
-# A marker of a JPEG. Coded pixels contain only 0xff00 and restart markers,
-# 0xffd0 to 0xffd7.
-_MARKER = re.compile(rb'\xff([^\x00\xff\xd0-\xd7])', re.DOTALL)
 # What libjpeg reports if pixels are missing or have an invalid code. Surplus
 # bytes may also be what a camera writes.
 _PIXELS_DAMAGED = re.compile(r'Corrupt JPEG data: (?!\d+ extraneous bytes)')
@@ -56,8 +53,6 @@ _WEBP_ANIMATED = 2
 _EXIF = (b'Exif', b'eXIf', b'EXIF')
 # Share of values that are cut off at each end of the range, as dead pixels.
 _CUT_OFF = 0.001
-# Number of zeros at the end of a file which show that it was filled up.
-_FILLED = 16
 
 
 @typing.runtime_checkable
@@ -174,9 +169,9 @@ def jpeg(file: File) -> tuple[bytes, tuple[int, int]]:
   """
   data = _content(file)
   height, width = _decode(data, str(file)).shape[:2]
-  if not data.startswith(_JPEG):
+  if not jpeg_ends.is_jpeg(data):
     raise ValueError(f'{file}: not a JPEG; convert it')
-  return _to_its_end(data, str(file)), (height, width)
+  return jpeg_ends.whole(data), (height, width)
 
 
 def write(path: Path, image: Rgb) -> None:
@@ -286,49 +281,6 @@ def _stretched(
   return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
-def _to_its_end(data: bytes, where: str) -> bytes:
-  """Returns a JPEG up to its end marker, which is appended if it is missing.
-
-  Bytes behind the end marker, such as the video in a motion photo, are left
-  out.
-
-  Args:
-    data: Content of a file that begins like a JPEG.
-    where: Name of the file, for messages.
-
-  Raises:
-    ValueError: The file ends before or between the coded pixels.
-  """
-  end, scan = _parts(data)
-  if end is not None:
-    return data[:end]
-  if scan is None:
-    raise _undecodable(where)
-  body = data.rstrip(b'\0')
-  if len(data) - len(body) < _FILLED:
-    body = data
-  return body.rstrip(b'\xff') + _JPEG_END
-
-
-def _parts(data: bytes) -> tuple[int | None, int | None]:
-  """Finds the end of a JPEG, or the coded pixels in which the file ends.
-
-  Returns:
-    The position behind the end marker, or None if the marker is missing; and
-    the position where the last coded pixels begin, or None if an end marker or
-    a header follows them.
-  """
-  position, scan = len(_JPEG), None
-  while marker := _MARKER.search(data, position):
-    position = marker.end()
-    if marker[1] == _JPEG_END[1:]:
-      return position, None
-    # Any other marker is followed by the length of its segment.
-    position += int.from_bytes(data[position : position + 2])
-    scan = position if marker[1] == _JPEG_SCAN[1:] else None
-  return None, scan
-
-
 def _content(file: File) -> bytes:
   try:
     return file.read_bytes()
@@ -338,9 +290,9 @@ def _content(file: File) -> bytes:
 
 def _decode(data: bytes, where: str) -> Values:
   """Decodes the content of an image file; colours are in the order BGR."""
-  is_jpeg = data.startswith(_JPEG)
-  if is_jpeg:
-    data = _to_its_end(data, where)
+  is_jpeg = jpeg_ends.is_jpeg(data)
+  if is_jpeg and not (data := jpeg_ends.whole(data)):
+    raise _undecodable(where)
   values, report = quiet.reported(lambda: _imdecode(data))
   if values is None or (is_jpeg and _PIXELS_DAMAGED.match(report)):
     raise _undecodable(where)

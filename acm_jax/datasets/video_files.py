@@ -16,6 +16,7 @@ from jaxtyping import Int32, UInt8
 from acm_jax.datasets.addresses import is_address
 from acm_jax.datasets.frame_numbers import Numbering, constant_step
 from acm_jax.datasets.live import PATIENCE
+from acm_jax.datasets.packet_gaps import MATROSKA, Gaps
 
 DEFAULT_FPS = 30.0
 # Number of packets that decide whether the rate of a video is constant.
@@ -30,14 +31,8 @@ _SLACK = 1.0
 # FFmpeg's names of formats that describe where pictures come from, or in which
 # one response of a server has no end.
 _ENDLESS = ('dash', 'hls', 'mpjpeg', 'sdp')
-# FFmpeg's names of other formats.
-_MATROSKA, _MP4 = 'matroska,webm', 'mov,mp4,m4a,3gp,3g2,mj2'
-# Most bytes between two packets of an intact file, for formats in which packets
-# follow one another. Other distances are damage, of which FFmpeg says nothing,
-# but goes on at the next place that it understands.
-_OVERHEAD = {_MATROSKA: 40, 'flv': 30, 'ogg': 600, 'asf': 1600}
-# FFmpeg's name of the transparency of pictures in WebM.
-_ALPHA = 'matroska_block_additional'
+# FFmpeg's name of MP4.
+_MP4 = 'mov,mp4,m4a,3gp,3g2,mj2'
 # What reading a packet raises at damage. PyAV raises IndexError where damage
 # makes FFmpeg find a further stream.
 _DAMAGE = (av.FFmpegError, IndexError)
@@ -232,7 +227,7 @@ class Recording:
 
   def _packets(self) -> Iterator[av.Packet]:
     """Yields packets; reading goes on after damaged places, which are noted."""
-    gaps = _Gaps(self._container.format.name)
+    gaps = Gaps(self._container.format.name)
     failures, damaged = 0, False
     while failures < _MOST_FAILURES:
       try:
@@ -251,42 +246,6 @@ class Recording:
         return
       except _DAMAGE:
         failures, damaged = failures + 1, True
-
-
-class _Gaps:
-  """Places of a file between packets that belong to no packet."""
-
-  def __init__(self, kind: str):
-    """Prepares the search; `kind` is FFmpeg's name of the format."""
-    self._overhead = _OVERHEAD.get(kind)
-    # Several packets may have the position of the page that they are part of;
-    # only the first of them may reach into the page.
-    self._paged = kind in ('ogg', 'asf')
-    # Position of the last packet, and of its end.
-    self._last, self._end = None, 0
-
-  def before(self, packet: av.Packet) -> bool:
-    """Returns whether data before a packet, the next one, is damaged."""
-    position = packet.pos
-    if self._overhead is None or position is None:
-      return False
-    distance = position - self._end
-    # Headers that all packets share may be left out in the file, so that a
-    # packet seems to reach into the next one.
-    damaged = self._last not in (None, position) and (
-      distance > self._overhead
-      or (distance < -self._overhead and not self._paged)
-    )
-    self._last = position
-    self._end = max(self._end, position) + packet.size + _alpha_size(packet)
-    return damaged
-
-
-def _alpha_size(packet: av.Packet) -> int:
-  """Returns the size of a packet's transparency, which WebM stores apart."""
-  if not packet.has_sidedata(_ALPHA):
-    return 0
-  return packet.get_sidedata(_ALPHA).data_size
 
 
 def _read_ahead(packets: Iterator[av.Packet]) -> Iterator[av.Packet]:
@@ -446,7 +405,7 @@ def _stated_end(
   """Returns the end of the pictures according to a file, and its inaccuracy."""
   kind, second = container.format.name, float(1 / stream.time_base)
   start, duration = stream.start_time or 0, stream.duration
-  if kind == _MATROSKA:
+  if kind == MATROSKA:
     start = 0
     # FFmpeg writes the time of the end here, whatever the first time is.
     tag = stream.metadata.get('DURATION', '')

@@ -215,13 +215,13 @@ def _confidences(runs, missing):
   return np.where(np.isnan(together), missing, together)
 
 
-def _scores(runs, truths, thresholds, *overlaps):
+def _scores(runs, truths, thresholds, overlap, overlap_alone):
   curves = np.stack(
     [
       _curves(
         run.confidence,
         truths[name].visible,
-        regions.overlaps(run, truths[name], *overlaps),
+        regions.overlaps(run, truths[name], overlap, overlap_alone),
         np.array(thresholds),
       )
       for name, (run,) in runs.items()
