@@ -69,12 +69,16 @@ def write_weights(
     dtype: Type of the numbers in the file, 'float32' or 'float16'.
 
   Raises:
-    ValueError: A number is too large for `dtype`, or not finite.
+    ValueError: A number is too large for `dtype`, or not finite, or the weights
+      are prepared for tracking.
   """
   # Imported on use: a command that only asks for `names` starts fast.
   from flax import traverse_util
   from safetensors.numpy import save
 
+  from acm_jax.modules.prepared import check_plain
+
+  check_plain(variables, 'save')
   arrays = {}
   for key, value in traverse_util.flatten_dict(variables, sep='/').items():
     with np.errstate(over='ignore'):

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 def depthwise_conv(
   x: Float[Array, 'b h w c'],
   kernel: Float[Array, 'k k 1 c'],
+  bias: Float[Array, 'c'] | None = None,
   *,
   stride: int = 1,
   padding: int = 0,
@@ -24,15 +25,22 @@ def depthwise_conv(
   pass. XLA's grouped convolution is tens of times slower on a CPU. Sums are
   accumulated in float32, whatever the type of `x`.
 
+  The bias is the first term of the sum. XLA repeats a sum for each of its uses
+  if the last operation is an addition of a bias, which it takes for cheap.
+
   Args:
     x: Input.
     kernel: One square kernel per channel.
+    bias: Bias to add, or None.
     stride: Stride along both axes.
     padding: Number of zeros at each edge.
     dilation: Distance between neighbouring taps.
   """
   taps = _Taps(kernel.shape[0], stride, padding, dilation)
-  return _depthwise(x, kernel, taps)
+  if bias is None:
+    return _depthwise(x, kernel, taps)
+  start = bias.astype(jnp.float32)[None, None, None]
+  return _sums(x, kernel, taps, start).astype(x.dtype)
 
 
 class _Taps(NamedTuple):
@@ -73,8 +81,8 @@ def _pad(x, edges):
   return jax.lax.pad(x, zero, ((0, 0, 0), *edges, (0, 0, 0)))
 
 
-def _windows(x, kernel, edges, stride, dilation):
-  """Sums the taps' windows of `x`, each multiplied by the tap's weight.
+def _windows(x, kernel, edges, stride, dilation, start=0):
+  """Adds the taps' windows of `x`, multiplied by the taps' weights, to `start`.
 
   `x` is padded once. With one padding per tap, XLA would repeat, for every tap,
   the operations that compute `x`.
@@ -92,14 +100,17 @@ def _windows(x, kernel, edges, stride, dilation):
     return x[:, top:bottom:stride, left:right:stride]
 
   taps = itertools.product(range(kernel.shape[0]), repeat=2)
-  return sum(window(*tap) * weights[tap] for tap in taps)
+  return sum((window(*tap) * weights[tap] for tap in taps), start)
+
+
+def _sums(x, kernel, taps, start=0):
+  edges = ((taps.padding, taps.padding, 0),) * 2
+  return _windows(x, kernel, edges, taps.stride, taps.dilation, start)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _depthwise(x, kernel, taps):
-  edges = ((taps.padding, taps.padding, 0),) * 2
-  result = _windows(x, kernel, edges, taps.stride, taps.dilation)
-  return result.astype(x.dtype)
+  return _sums(x, kernel, taps).astype(x.dtype)
 
 
 def _depthwise_forward(x, kernel, taps):

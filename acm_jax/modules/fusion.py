@@ -16,12 +16,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from acm_jax.geometry import grid
+from acm_jax.modules import convolution
 from acm_jax.modules.layers import (
   BatchNorm,
   ConvBn,
   bias_init,
   uniform_fan_in,
 )
+from acm_jax.modules.prepared import Preparable
 
 
 def valid_conv(
@@ -241,6 +243,36 @@ class BoxPrior(nn.Module):
     return dense(x, self.features, 2, bias=False)
 
 
+class Theta(Preparable):
+  """ACM's convolution of one of its inputs, with stride 1 and no padding.
+
+  Attributes:
+    kernel: Name of the kernel.
+    features: Input and output channels.
+    size: Width and height of the kernel.
+  """
+
+  kernel: str
+  features: int
+  size: int
+
+  @property
+  def replaced(self) -> tuple[str, ...]:
+    return (self.kernel,)
+
+  def plain(self, x, *, train):
+    shape = (self.size, self.size, self.features, self.features)
+    return valid_conv(x, self.param(self.kernel, uniform_fan_in, shape))
+
+  def prepare(self, x):
+    cells = x.shape[1] - self.size + 1
+    kernel = self.variables['params'][self.kernel]
+    return convolution.prepare(kernel, cells, stride=1, dilation=1), None
+
+  def prepared(self, x, weights):
+    return convolution.conv(x, weights.kernel, size=self.size)
+
+
 class Acm(Fusion):
   """Asymmetric convolution: fuses maps of different sizes by learned weights.
 
@@ -274,10 +306,11 @@ class Acm(Fusion):
 
   def setup(self):
     cells, features = self.template_cells, self.features
-    shape = (cells, cells, features, features)
     fan_in = cells**2 * features
-    self.theta_z = self.param('theta_z', uniform_fan_in, shape)
-    self.theta_x = self.param('theta_x', uniform_fan_in, shape)
+    self.conv_z = Theta('theta_z', features, cells)
+    self.conv_x = Theta('theta_x', features, cells)
+    for conv in (self.conv_z, self.conv_x):
+      nn.share_scope(self, conv)
     self.bias = self.param('bias', bias_init(fan_in), (features,))
     self.bn = BatchNorm()
     if self.prior:
@@ -286,14 +319,14 @@ class Acm(Fusion):
       self.extra = ConvBn(features, 3, padding=1, bias=True, relu=True)
 
   def encode(self, template, box_size, *, train):
-    kernel = valid_conv(template, self.theta_z)
+    kernel = self.conv_z(template)
     kernel += self.bias[None, None, None]
     if self.prior:
       kernel += self.box_prior(box_size, train=train)[:, None, None]
     return kernel
 
   def fuse(self, kernel, search, *, train):
-    response = valid_conv(search, self.theta_x) + kernel
+    response = self.conv_x(search) + kernel
     response = nn.relu(self.bn(response, use_running_average=not train))
     return self.extra(response, train=train) if self.extra_conv else response
 

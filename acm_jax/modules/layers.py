@@ -1,4 +1,4 @@
-"""Convolution and batch norm with the settings of the official trackers.
+"""Convolutions and batch norm with the settings of the official trackers.
 
 The official trackers initialise neck, fusion and heads with PyTorch's defaults:
 weights and biases are drawn from U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
@@ -7,14 +7,17 @@ weights and biases are drawn from U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
 import contextlib
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from acm_jax.modules import convolution
+from acm_jax.modules.depthwise import depthwise_conv
 from acm_jax.modules.mode import Mode
+from acm_jax.modules.prepared import Preparable
 
 uniform_fan_in = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
 normal_fan_out = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
@@ -91,7 +94,7 @@ def grouped_conv(
   return jnp.concatenate(parts, axis=-1)
 
 
-class Conv(nn.Module):
+class Conv(Preparable):
   """Convolution with a square kernel and explicit padding, NHWC.
 
   Attributes:
@@ -103,7 +106,10 @@ class Conv(nn.Module):
     groups: Number of groups of channels, which are convolved separately.
     bias: Whether to add a bias.
     kernel_init: Initializer of the kernel.
+    bias_init: Initializer of the bias; if None, PyTorch's.
   """
+
+  replaced: ClassVar[tuple[str, ...]] = ('conv',)
 
   features: int
   size: int = 1
@@ -113,9 +119,10 @@ class Conv(nn.Module):
   groups: int = 1
   bias: bool = False
   kernel_init: nn.initializers.Initializer = uniform_fan_in
+  bias_init: nn.initializers.Initializer | None = None
 
-  @nn.compact
-  def __call__(self, x: Float[Array, 'b h w c']) -> Float[Array, 'b y x f']:
+  def plain(self, x, *, train):
+    fan_in = self.size**2 * x.shape[-1] // self.groups
     conv = nn.Conv(
       self.features,
       (self.size, self.size),
@@ -126,10 +133,45 @@ class Conv(nn.Module):
       conv_general_dilated=grouped_conv if self.groups > 1 else None,
       use_bias=self.bias,
       kernel_init=self.kernel_init,
-      bias_init=bias_init(self.size**2 * x.shape[-1] // self.groups),
+      bias_init=self.bias_init or bias_init(fan_in),
       name='conv',
     )
     return conv(x)
+
+  def prepare(self, x):
+    params = self.variables['params']['conv']
+    return self.in_groups(params['kernel'], x), params.get('bias')
+
+  def in_groups(
+    self, kernel: Float[Array, 'k k d f'], x: Float[Array, 'b h w c']
+  ) -> list[convolution.Prepared]:
+    """Prepares the kernel of every group for inputs of the shape of `x`."""
+    reach = (self.size - 1) * self.dilation
+    cells = (x.shape[1] + 2 * self.padding - reach - 1) // self.stride + 1
+    return [
+      convolution.prepare(
+        part, cells, stride=self.stride, dilation=self.dilation
+      )
+      for part in jnp.split(kernel, self.groups, axis=-1)
+    ]
+
+  def prepared(self, x, weights):
+    groups = zip(
+      jnp.split(x, self.groups, axis=-1), weights.kernel, strict=True
+    )
+    parts = [
+      convolution.conv(
+        part,
+        kernel,
+        size=self.size,
+        stride=self.stride,
+        padding=self.padding,
+        dilation=self.dilation,
+      )
+      for part, kernel in groups
+    ]
+    x = jnp.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+    return x if weights.bias is None else x + _per_channel(weights.bias)
 
 
 class ConvBn(Conv):
@@ -142,13 +184,93 @@ class ConvBn(Conv):
     relu: Whether a ReLU follows.
   """
 
+  replaced: ClassVar[tuple[str, ...]] = ('conv', 'bn')
+
   norm: Callable[..., nn.Module] = BatchNorm
   relu: bool = False
 
-  @nn.compact
-  def __call__(
-    self, x: Float[Array, 'b h w c'], *, train: bool
-  ) -> Float[Array, 'b y x f']:
-    x = super().__call__(x)
+  def plain(self, x, *, train):
+    x = super().plain(x, train=train)
     x = self.norm(name='bn')(x, use_running_average=not train)
     return nn.relu(x) if self.relu else x
+
+  def prepare(self, x):
+    params = self.variables['params']['conv']
+    factor, offset = folded(self, 'bn', self.norm)
+    if self.bias:
+      offset += params['bias'] * factor
+    return self.in_groups(params['kernel'] * _per_channel(factor), x), offset
+
+  def prepared(self, x, weights):
+    x = super().prepared(x, weights)
+    return nn.relu(x) if self.relu else x
+
+
+class DepthwiseBn(Preparable):
+  """Depthwise convolution with a square kernel, and batch norm.
+
+  Attributes:
+    size: Width and height of the kernel.
+    stride: Stride along both axes.
+    padding: Number of zeros at each edge.
+    dilation: Dilation of the kernel.
+  """
+
+  replaced: ClassVar[tuple[str, ...]] = ('depthwise', 'depthwise_bn')
+
+  size: int
+  stride: int = 1
+  padding: int = 0
+  dilation: int = 1
+
+  def plain(self, x, *, train):
+    shape = (self.size, self.size, 1, x.shape[-1])
+    kernel = self.param('depthwise', normal_fan_out, shape)
+    x = self.convolve(x, kernel)
+    return BatchNorm(name='depthwise_bn')(x, use_running_average=not train)
+
+  def prepare(self, x):
+    factor, offset = folded(self, 'depthwise_bn', BatchNorm)
+    kernel = self.variables['params']['depthwise']
+    return kernel * _per_channel(factor), offset
+
+  def prepared(self, x, weights):
+    return self.convolve(x, weights.kernel, weights.bias)
+
+  def convolve(
+    self,
+    x: Float[Array, 'b h w c'],
+    kernel: Float[Array, 'k k 1 c'],
+    bias: Float[Array, 'c'] | None = None,
+  ) -> Float[Array, 'b y x c']:
+    """Convolves every channel with its own kernel and adds a bias."""
+    return depthwise_conv(
+      x,
+      kernel,
+      bias,
+      stride=self.stride,
+      padding=self.padding,
+      dilation=self.dilation,
+    )
+
+
+def _per_channel(values: Float[Array, 'f']) -> Float[Array, '1 1 1 f']:
+  return values[None, None, None]
+
+
+def folded(
+  layer: nn.Module, name: str, norm: Callable[..., nn.BatchNorm]
+) -> tuple[Float[Array, 'f'], Float[Array, 'f']]:
+  """Returns factor and offset that a batch norm applies while tracking.
+
+  Args:
+    layer: Bound module that contains the batch norm.
+    name: Name of the batch norm.
+    norm: Constructor of the batch norm.
+  """
+  params, statistics = (
+    layer.variables[kind][name] for kind in ('params', 'batch_stats')
+  )
+  epsilon = norm(parent=None).epsilon
+  factor = params['scale'] * jax.lax.rsqrt(statistics['var'] + epsilon)
+  return factor, params['bias'] - statistics['mean'] * factor

@@ -14,8 +14,7 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from acm_jax.modules.backbone import Backbone, stop_while_frozen
-from acm_jax.modules.depthwise import depthwise_conv
-from acm_jax.modules.layers import BatchNorm, ConvBn, normal_fan_out
+from acm_jax.modules.layers import ConvBn, DepthwiseBn, normal_fan_out
 from acm_jax.modules.mode import Mode
 
 
@@ -83,16 +82,10 @@ class InvertedResidual(nn.Module):
       return ConvBn(features, kernel_init=normal_fan_out, name=name)
 
     y = nn.relu6(conv(inner, 'expand')(x, train=train))
-    kernel = self.param('depthwise', normal_fan_out, (3, 3, 1, inner))
-    y = depthwise_conv(
-      y,
-      kernel,
-      stride=self.stride,
-      padding=self.padding,
-      dilation=self.dilation,
-    )
-    y = BatchNorm(name='depthwise_bn')(y, use_running_average=not train)
-    y = conv(self.features, 'project')(nn.relu6(y), train=train)
+    depthwise = DepthwiseBn(3, self.stride, self.padding, self.dilation)
+    nn.share_scope(self, depthwise)
+    y = nn.relu6(depthwise(y, train=train))
+    y = conv(self.features, 'project')(y, train=train)
     return x + y if y.shape == x.shape and self.stride == 1 else y
 
 

@@ -14,8 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from acm_jax.modules.backbone import Backbone, stop_while_frozen
-from acm_jax.modules.depthwise import depthwise_conv
-from acm_jax.modules.layers import BatchNorm, ConvBn, normal_fan_out
+from acm_jax.modules.layers import ConvBn, DepthwiseBn, normal_fan_out
 from acm_jax.modules.mode import Mode
 
 
@@ -106,10 +105,9 @@ class InvertedResidual(nn.Module):
       return ConvBn(features, kernel_init=normal_fan_out, name=name)
 
     y = activate(conv(inner, 'expand')(x, train=train)) if expands else x
-    shape = (block.size, block.size, 1, inner)
-    kernel = self.param('depthwise', normal_fan_out, shape)
-    y = depthwise_conv(y, kernel, stride=block.stride, padding=block.size // 2)
-    y = BatchNorm(name='depthwise_bn')(y, use_running_average=not train)
+    depthwise = DepthwiseBn(block.size, block.stride, block.size // 2)
+    nn.share_scope(self, depthwise)
+    y = depthwise(y, train=train)
     y = y if expands else activate(y)
     y = SqueezeExcite(name='squeeze_excite')(y) if block.attends else y
     y = activate(y) if expands else y

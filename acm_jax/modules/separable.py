@@ -3,8 +3,7 @@
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from acm_jax.modules.depthwise import depthwise_conv
-from acm_jax.modules.layers import BatchNorm, ConvBn, normal_fan_out
+from acm_jax.modules.layers import ConvBn, DepthwiseBn, normal_fan_out
 
 
 class SeparableConv(nn.Module):
@@ -28,14 +27,12 @@ class SeparableConv(nn.Module):
   def __call__(
     self, x: Float[Array, 'b h w c'], *, train: bool
   ) -> Float[Array, 'b y x f']:
-    shape = (self.size, self.size, 1, x.shape[-1])
-    kernel = self.param('depthwise', normal_fan_out, shape)
-    x = depthwise_conv(x, kernel, padding=self.padding)
-    x = BatchNorm(name='depthwise_bn')(x, use_running_average=not train)
+    depthwise = DepthwiseBn(self.size, padding=self.padding)
+    nn.share_scope(self, depthwise)
     pointwise = ConvBn(
       self.features,
       bias=self.bias,
       kernel_init=normal_fan_out,
       name='pointwise',
     )
-    return pointwise(nn.relu6(x), train=train)
+    return pointwise(nn.relu6(depthwise(x, train=train)), train=train)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from acm_jax.modules import backbone as backbones
 from acm_jax.modules import fusion
 from acm_jax.modules.depthwise import depthwise_conv
-from acm_jax.modules.mobilenet import InvertedResidual
+from acm_jax.modules.layers import DepthwiseBn
 from acm_jax.modules.mode import EVAL
 from acm_jax.timing.form import Form, in_jax, normal
 from acm_jax.timing.measure import Work
@@ -130,12 +130,10 @@ def depthwise_shapes() -> list[tuple[tuple[int, ...], dict[str, int]]]:
 
   def record(call, args, kwargs, context):
     module = context.module
-    if isinstance(module, InvertedResidual):
-      side, features = args[0].shape[1], args[0].shape[-1]
+    if isinstance(module, DepthwiseBn):
       names = ('stride', 'padding', 'dilation')
       settings = {name: getattr(module, name) for name in names}
-      shape = side, side, features * module.expansion
-      convolutions.append((shape, settings))
+      convolutions.append((args[0].shape[1:], settings))
     return call(*args, **kwargs)
 
   network = backbones.make('mobilenet_v2', levels=(7,), width=1.4)

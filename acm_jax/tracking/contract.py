@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
+from acm_jax.modules import prepared
 from acm_jax.modules.layers import freezing_statistics
 from acm_jax.modules.mode import EVAL, Mode
 from acm_jax.tracking.struct import struct
@@ -308,10 +309,24 @@ class Tracker(abc.ABC):
 
   def init_variables(self, rng: jax.Array, *, mode: Mode = EVAL) -> Variables:
     """Returns initial variables of the network: `params` and `batch_stats`."""
+    return self.network.init(rng, *self._inputs(), mode=mode)
+
+  def prepare(self, variables: Variables) -> Variables:
+    """Prepares variables for tracking on a CPU.
+
+    `encode` and `respond` are faster with the result. It cannot be trained or
+    saved.
+
+    Args:
+      variables: Weights and statistics of the network.
+    """
+    return prepared.prepare(self.network, variables, *self._inputs())
+
+  def _inputs(self) -> tuple[Array, Array, Array]:
+    """Returns a template crop, a box size and a search crop of zeros."""
     template = jnp.zeros((1, self.template_size, self.template_size, 3))
     search = jnp.zeros((1, self.search_size, self.search_size, 3))
-    box_size = jnp.full((1, 2), self.template_size / 2)
-    return self.network.init(rng, template, box_size, search, mode=mode)
+    return template, jnp.full((1, 2), self.template_size / 2), search
 
   def encode(
     self,
@@ -365,6 +380,7 @@ class Tracker(abc.ABC):
       mode: Parts of the network that train.
       rng: Key for dropout; needed only for a network that trains with dropout.
     """
+    prepared.check_plain(variables, 'train')
     with freezing_statistics(mode):
       outputs, updates = self.network.apply(
         self._cast(variables),

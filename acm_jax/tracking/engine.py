@@ -103,7 +103,7 @@ class Engine:
     programs: Programs | None = None,
     hparams: Hparams | None = None,
   ):
-    """Creates lanes without targets. Compiles nothing yet.
+    """Creates lanes without targets. Compiles no program of the lanes yet.
 
     Args:
       model: Tracker, variables, hyper-parameters and precision.
@@ -119,8 +119,7 @@ class Engine:
     self.lanes = lanes
     self.programs = Programs() if programs is None else programs
     self._model = model
-    # NumPy arrays would be copied to the device in every call.
-    self._variables = jax.device_put(model.variables)
+    self._variables = model.on_device
     self._hparams = jax.device_put(
       jax.tree.map(
         lambda x: np.broadcast_to(np.float32(x), lanes),

@@ -62,6 +62,15 @@ class Model:
       total = zlib.crc32(np.ascontiguousarray(leaf), total)
     return f'{total:08x}'
 
+  @functools.cached_property
+  def on_device(self) -> Variables:
+    """Variables on the default device, prepared for tracking if it is a CPU."""
+    # NumPy arrays would be copied to the device in every call.
+    variables = jax.device_put(self.variables)
+    if jax.default_backend() != 'cpu' or self.tracker.dtype != 'float32':
+      return variables
+    return self.tracker.prepare(variables)
+
   def about(self) -> dict[str, Any]:
     """Describes all that the results depend on, except the model's name.
 

@@ -81,7 +81,7 @@ def test_the_backbone_computes_the_same_as_the_classifier():
     mutable=['intermediates'],
   )
   _, state = jax.jit(apply)(filled, bgr)
-  actual = state['intermediates']['layer1_0']['__call__'][0][0, 1:-1, 1:-1]
+  actual = state['intermediates']['layer1_0']['__call__'][-1][0, 1:-1, 1:-1]
   # float32 outputs differ from float64 by 4e-6 of the largest value.
   np.testing.assert_allclose(
     actual, expected, rtol=0, atol=1e-5 * np.abs(expected).max()

@@ -1,0 +1,148 @@
+"""Layers whose weights can be prepared for tracking.
+
+Training and conversion use plain variables: parameters and batch statistics.
+For tracking, `prepare` folds batch norms into the convolutions before them, and
+converts kernels to the forms of `convolution`, once instead of in every frame.
+The prepared weights are the collection 'prepared'; they replace the plain
+variables of these layers.
+"""
+
+import abc
+import functools
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import flax.struct
+import jax
+from flax import traverse_util
+from jaxtyping import Array, Float
+
+from acm_jax.tracking.struct import struct
+
+Variables = dict[str, Any]
+# Name of the collection of prepared weights.
+COLLECTION = 'prepared'
+
+
+@struct
+class Weights:
+  """Prepared weights of a layer.
+
+  Attributes:
+    kernel: Kernel in the form that the layer uses.
+    bias: Bias, or None.
+    replaced: Names of the plain variables in the layer's scope that these
+      weights replace.
+  """
+
+  kernel: Any
+  bias: Float[Array, 'f'] | None
+  replaced: tuple[str, ...] = flax.struct.field(pytree_node=False)
+
+
+class Preparable(nn.Module):
+  """Base class of the layers whose weights can be prepared.
+
+  Attributes:
+    replaced: Names of the plain variables in the layer's scope that prepared
+      weights replace.
+  """
+
+  replaced: ClassVar[tuple[str, ...]]
+
+  @abc.abstractmethod
+  def plain(self, x: Float[Array, 'b h w c'], *, train: bool) -> Array:
+    """Computes the output with the plain variables."""
+
+  @abc.abstractmethod
+  def prepare(self, x: Float[Array, 'b h w c']) -> tuple[Any, Array | None]:
+    """Returns the prepared kernel and bias, for inputs of the shape of `x`."""
+
+  @abc.abstractmethod
+  def prepared(self, x: Float[Array, 'b h w c'], weights: Weights) -> Array:
+    """Computes the output with the prepared weights."""
+
+  @nn.compact
+  def __call__(
+    self, x: Float[Array, 'b h w c'], *, train: bool = False
+  ) -> Float[Array, 'b y x f']:
+    """Computes the output, with the prepared weights if there are any.
+
+    Args:
+      x: Input.
+      train: Whether batch norms use batch statistics, not running statistics.
+    """
+    entry = self.replaced[0]
+    if self.is_mutable_collection(COLLECTION) and not self.is_initializing():
+      weights = Weights(*self.prepare(x), self.replaced)
+      self.put_variable(COLLECTION, entry, weights)
+    elif self.has_variable(COLLECTION, entry):
+      return self.prepared(x, self.get_variable(COLLECTION, entry))
+    return self.plain(x, train=train)
+
+
+def prepare(
+  network: nn.Module, variables: Variables, *inputs: Array
+) -> Variables:
+  """Prepares the weights of a network for tracking on a CPU.
+
+  Args:
+    network: Network.
+    variables: Plain variables of the network.
+    *inputs: Inputs of the network; only their shapes matter. A layer that is
+      applied to several inputs is prepared for the last of them.
+
+  Returns:
+    The prepared weights, and the plain variables that they do not replace.
+
+  Raises:
+    ValueError: The variables are prepared already.
+  """
+  check_plain(variables, 'prepare')
+  prepared = _weights(network, variables, *inputs)
+  entries = traverse_util.flatten_dict(
+    prepared, is_leaf=lambda _, value: isinstance(value, Weights)
+  )
+  replaced = {
+    (*path[:-1], name)
+    for path, weights in entries.items()
+    for name in weights.replaced
+  }
+
+  def remaining(tree):
+    leaves = {
+      path: leaf
+      for path, leaf in traverse_util.flatten_dict(tree).items()
+      if not any(path[:end] in replaced for end in range(1, len(path) + 1))
+    }
+    return traverse_util.unflatten_dict(leaves)
+
+  plain = {name: remaining(tree) for name, tree in variables.items()}
+  return {**plain, COLLECTION: prepared}
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _weights(network, variables, *inputs):
+  """Returns the prepared weights of all layers.
+
+  The outputs of the network are not used, so that XLA leaves them out.
+  """
+  _, collections = network.apply(variables, *inputs, mutable=[COLLECTION])
+  return collections.get(COLLECTION, {})
+
+
+def check_plain(variables: Variables, purpose: str) -> None:
+  """Checks that variables are plain.
+
+  Args:
+    variables: Variables of a network.
+    purpose: What the variables are needed for: a verb, such as 'train'.
+
+  Raises:
+    ValueError: The variables are prepared for tracking.
+  """
+  if COLLECTION in variables:
+    raise ValueError(
+      f'cannot {purpose} weights that are prepared for tracking, because batch '
+      'norms are folded into them; use the variables that were prepared'
+    )

@@ -1,0 +1,73 @@
+"""Every form of a convolution computes the convolution."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from acm_jax.modules import convolution
+
+
+@pytest.mark.parametrize(
+  ('form', 'cells', 'channels', 'size', 'stride', 'padding', 'dilation'),
+  [
+    ('dot', 9, 5, 1, 1, 0, 1),
+    ('dot', 9, 5, 1, 2, 1, 1),
+    ('winograd', 13, 32, 3, 1, 1, 1),
+    ('winograd', 17, 32, 3, 1, 2, 2),
+    ('winograd', 12, 32, 4, 1, 0, 1),
+    ('winograd', 13, 32, 5, 1, 2, 1),
+    ('shifted', 13, 32, 3, 2, 0, 1),
+    ('shifted', 13, 32, 3, 2, 2, 2),
+    ('scalar', 13, 3, 3, 2, 1, 1),
+    ('direct', 13, 3, 7, 2, 0, 1),
+    ('direct', 13, 16, 3, 1, 1, 1),
+    ('direct', 6, 32, 3, 1, 1, 1),
+    ('direct', 15, 32, 6, 1, 0, 1),
+  ],
+)
+def test_a_prepared_convolution_equals_the_plain_one(
+  form, cells, channels, size, stride, padding, dilation
+):
+  rng = np.random.default_rng(0)
+  shape = 2, cells, cells, channels
+  x = jnp.asarray(rng.standard_normal(shape), jnp.float32)
+  shape = size, size, channels, 6
+  kernel = jnp.asarray(rng.standard_normal(shape), jnp.float32)
+  grid = {'stride': stride, 'dilation': dilation}
+  plain = jax.lax.conv_general_dilated(
+    x,
+    kernel,
+    (stride, stride),
+    [(padding, padding)] * 2,
+    rhs_dilation=(dilation, dilation),
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+  )
+  prepared = convolution.prepare(kernel, plain.shape[1], **grid)
+  assert [*prepared] == [form]
+
+  @jax.jit
+  def conv(x, prepared):
+    return convolution.conv(x, prepared, size=size, padding=padding, **grid)
+
+  # Winograd's transformations amplify rounding errors.
+  tolerance = 2e-5 * float(jnp.abs(plain).max())
+  np.testing.assert_allclose(conv(x, prepared), plain, rtol=0, atol=tolerance)
+
+
+def test_a_larger_tile_has_to_save_products_and_memory():
+  def inputs_per_tile(shape, cells, dilation=1):
+    kernel = jax.ShapeDtypeStruct(shape, jnp.float32)
+    prepared = jax.eval_shape(
+      lambda x: convolution.prepare(x, cells, stride=1, dilation=dilation),
+      kernel,
+    )
+    return len(prepared['winograd'])
+
+  assert inputs_per_tile((3, 3, 64, 64), 63) == 6
+  # 27 cells are 9 tiles of three outputs, or 7 tiles of four.
+  assert inputs_per_tile((3, 3, 64, 64), 27) == 5
+  assert inputs_per_tile((3, 3, 1024, 2048), 31) == 5
+  # Each of the four phases has 16 cells, a multiple of two but not of three.
+  assert inputs_per_tile((3, 3, 1024, 2048), 31, dilation=2) == 4
+  assert inputs_per_tile((5, 5, 64, 64), 25) == 7
