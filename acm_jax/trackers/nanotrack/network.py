@@ -4,6 +4,7 @@ Each output has its own fusion, followed by a tower, which is a stack of
 convolutions.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from jaxtyping import Array, Float
 
 from acm_jax.modules.backbone import Backbone
 from acm_jax.modules.fusion import Fusion
-from acm_jax.modules.layers import Conv, normal_fan_out
+from acm_jax.modules.layers import Conv
 from acm_jax.modules.mode import EVAL, Mode
 from acm_jax.modules.separable import SeparableConv
 from acm_jax.trackers.nanotrack.fusion import NanoAcm, NanoXCorr
@@ -74,6 +75,7 @@ class NanoBranch(nn.Module):
     fusion: Name of the fusion, a key of `FUSIONS`.
     acm_options: Arguments of `NanoAcm`, as (name, value) pairs.
     depth: Number of separable convolutions in the tower.
+    bias: Initial bias of the output. The initial output is nearly constant.
   """
 
   outputs: int
@@ -82,6 +84,7 @@ class NanoBranch(nn.Module):
   fusion: str
   acm_options: tuple[tuple[str, int], ...] = ()
   depth: int = 6
+  bias: float = 0.0
 
   def setup(self):
     parts = make_parts(
@@ -93,7 +96,12 @@ class NanoBranch(nn.Module):
       zeros = nn.initializers.zeros
       self.join = Conv(self.hidden, kernel_init=zeros)
     self.tower = [SeparableConv(self.hidden) for _ in range(self.depth)]
-    self.out = Conv(self.outputs, bias=True, kernel_init=normal_fan_out)
+    self.out = Conv(
+      self.outputs,
+      bias=True,
+      kernel_init=nn.initializers.normal(0.01),
+      bias_init=nn.initializers.constant(self.bias),
+    )
 
   def encode(
     self,
@@ -155,16 +163,21 @@ class NanoTrackNetwork(nn.Module):
   hidden: int = 96
 
   def setup(self):
-    def branch(outputs):
+    def branch(outputs, bias=0.0):
       return NanoBranch(
         outputs=outputs,
+        bias=bias,
         hidden=self.hidden,
         template_cells=self.template_cells,
         fusion=self.fusion,
         acm_options=self.acm_options,
       )
 
-    self.cls, self.loc = branch(2), branch(4)
+    # The crops give a square target half of the template's side. Boxes start
+    # at this size, because the loss 1 - IoU has almost no gradient for boxes
+    # that are far too small.
+    self.cls = branch(2)
+    self.loc = branch(4, bias=math.log(self.template_size / 4))
 
   @property
   def template_cells(self) -> int:
