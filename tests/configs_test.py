@@ -123,8 +123,17 @@ def test_the_tracking_step_lowers_for_tpu_and_cuda(name):
   )
   hparams = Hparams(*[jax.ShapeDtypeStruct((2,), 'float32')] * 5)
   active = jax.ShapeDtypeStruct((2,), 'bool')
-  exported = jax.export.export(lanes.together, platforms=['tpu', 'cuda'])(
-    tracker, variables, hparams, states, frames, active
+
+  @jax.jit
+  def step(variables, hparams, states, frames, active):
+    form = {'wide': False, 'batched': True}
+    strips, cols = lanes.strips(tracker, states, frames, **form)
+    crops = lanes.crops(strips, cols, states.fill, batched=True)
+    args = variables, hparams, states, crops, frames.size, active
+    return lanes.advance(tracker, *args, **form)
+
+  exported = jax.export.export(step, platforms=['tpu', 'cuda'])(
+    variables, hparams, states, frames, active
   )
   assert exported.platforms == ('tpu', 'cuda')
 

@@ -6,8 +6,6 @@ or GPU, the pixels for the non-zero entries are gathered. On a TPU, where
 gathers are slow, the matrices are built and multiplied.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
@@ -55,7 +53,7 @@ def resample(
   cols: Taps,
   fill: Float[Array, 'c'],
 ) -> Float[Array, 'y x c']:
-  """Samples an image on a grid.
+  """Samples an image on a grid: its rows first, then its columns.
 
   Args:
     image: Image to sample.
@@ -63,18 +61,26 @@ def resample(
     cols: Taps of the grid's columns.
     fill: Colour of the grid's pixels that lie outside the image.
   """
+  return sample_columns(sample_rows(image, rows, fill), cols, fill)
+
+
+def sample_rows(
+  image: Num[Array, 'h w c'], rows: Taps, fill: Float[Array, 'c']
+) -> Float[Array, 'y w c']:
+  """Samples the rows of an image; the first half of `resample`."""
   return jax.lax.platform_dependent(
-    image, rows, cols, fill, default=_by_gather, tpu=_by_matrix
+    image, rows, fill, default=_by_gather, tpu=_by_matrix
   )
 
 
-def _by_gather(image, rows, cols, fill):
-  image = _gather_rows(image, rows, fill[None, None])
-  image = _gather_rows(image.swapaxes(0, 1), cols, fill[None, None])
-  return image.swapaxes(0, 1)
+def sample_columns(
+  image: Num[Array, 'y w c'], cols: Taps, fill: Float[Array, 'c']
+) -> Float[Array, 'y x c']:
+  """Samples the columns of an image; the second half of `resample`."""
+  return sample_rows(image.swapaxes(0, 1), cols, fill).swapaxes(0, 1)
 
 
-def _gather_rows(image, rows, fill):
+def _by_gather(image, rows, fill):
   limit = image.shape[0] - 1
 
   def tap(k):
@@ -82,16 +88,15 @@ def _gather_rows(image, rows, fill):
     return source * rows.weight[:, k, None, None]
 
   rest = 1 - jnp.sum(rows.weight, axis=1)
-  return tap(0) + tap(1) + rest[:, None, None] * fill
+  return tap(0) + tap(1) + rest[:, None, None] * fill[None, None]
 
 
-def _by_matrix(image, rows, cols, fill):
+def _by_matrix(image, rows, fill):
   # After subtraction of the fill colour, everything outside the image is 0.
   image = image.astype(jnp.float32) - fill[None, None]
+  matrix = _matrix(rows, image.shape[0])
   # Weights rounded to bfloat16 would shift the sampled positions.
-  product = functools.partial(jnp.einsum, precision='highest')
-  image = product('yh,hwc->ywc', _matrix(rows, image.shape[0]), image)
-  image = product('xw,ywc->yxc', _matrix(cols, image.shape[1]), image)
+  image = jnp.einsum('yh,hwc->ywc', matrix, image, precision='highest')
   return image + fill[None, None]
 
 
@@ -110,9 +115,6 @@ def square_crop(
 ) -> Float[Array, 'n n 3']:
   """Crops a square around `center` and resizes it to `out_size` pixels.
 
-  The square begins at a whole pixel. Resizing equals OpenCV's: pixel centres
-  lie at half-integers, and no pixel beyond the square contributes.
-
   Args:
     frame: Frame to crop from.
     center: Centre x, y of the square, px of the frame.
@@ -122,15 +124,34 @@ def square_crop(
 
   Returns:
     RGB in 0..255.
+  """
+  rows, cols = square_taps(frame.size, center, side, out_size)
+  return resample(frame.pixels, rows, cols, fill)
+
+
+def square_taps(
+  size: Int[Array, '2'],
+  center: Float[Array, '2'],
+  side: Float[Array, ''],
+  out_size: int,
+) -> tuple[Taps, Taps]:
+  """Returns the taps of the rows and columns of a square crop.
+
+  The square begins at a whole pixel. Resizing equals OpenCV's: pixel centres
+  lie at half-integers, and no pixel beyond the square contributes.
+
+  Args:
+    size: Height and width of the frame, px.
+    center: Centre x, y of the square, px of the frame.
+    side: Side of the square, a whole number of px.
+    out_size: Side of the resized crop, px.
 
   Source: the crops of the official SiamFC, SiamRPN++ and SiamBAN code.
   """
   start = jnp.floor(center - (side + 1) / 2 + 0.5)
   offset = (jnp.arange(out_size) + 0.5) * side / out_size - 0.5
   offset = jnp.clip(offset, 0, side - 1)
-  rows = taps(start[1] + offset, frame.size[0])
-  cols = taps(start[0] + offset, frame.size[1])
-  return resample(frame.pixels, rows, cols, fill)
+  return taps(start[1] + offset, size[0]), taps(start[0] + offset, size[1])
 
 
 def mean_color(frame: Frame) -> Float[Array, '3']:

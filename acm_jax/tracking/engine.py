@@ -119,7 +119,6 @@ class Engine:
     self.lanes = lanes
     self.programs = Programs() if programs is None else programs
     self._model = model
-    self._variables = model.on_device
     self._hparams = jax.device_put(
       jax.tree.map(
         lambda x: np.broadcast_to(np.float32(x), lanes),
@@ -159,16 +158,12 @@ class Engine:
       check_box(np.asarray(box_xywh, np.float32), image.shape[:2])
     bucket = bucket_of(image)
     frame = jax.tree.map(lambda x: x[0], self._frames([image], bucket))
+    variables = self._model.on_device
     for lane, box_xywh in boxes_xywh.items():
-      args = self._variables, frame, np.asarray(box_xywh, np.float32)
-      program = self.programs.get(
-        lane_programs.init,
-        (self._model.tracker,),
-        self._model.precision,
-        bucket,
-        *args,
-      )
-      self._put(lane, program(*args))
+      box_xywh = np.asarray(box_xywh, np.float32)
+      state, *template = self._run(lane_programs.start, bucket, frame, box_xywh)
+      kernel = self._run(lane_programs.encode, (), variables, *template)
+      self._put(lane, state.replace(kernel=kernel))
       self._buckets[lane] = bucket
 
   def compile(self, image: Image) -> None:
@@ -195,6 +190,20 @@ class Engine:
     precision = self._model.precision
     program = self.programs.get(lane_programs.put, (), precision, key, *args)
     self._states = program(*args)
+
+  def _run(
+    self, function: Callable, shapes: Hashable, *args: Any, **static: Any
+  ) -> Any:
+    """Calls a lane program whose first argument is the tracker."""
+    program = self.programs.get(
+      function,
+      (self._model.tracker,),
+      self._model.precision,
+      shapes,
+      *args,
+      **static,
+    )
+    return program(*args)
 
   def _check_lane(self, lane: int) -> None:
     if not 0 <= lane < self.lanes:
@@ -279,16 +288,32 @@ class Engine:
     return steps
 
   def _step(self, frames: Frame, active: np.ndarray, wide: bool) -> Tracked:
-    args = self._variables, self._hparams, self._states, frames, active
-    program = self.programs.get(
-      lane_programs.step_on(jax.default_backend()),
-      (self._model.tracker,),
-      self._model.precision,
-      (frames.pixels.shape, self.lanes),
-      *args,
-      wide=wide,
+    batched = lane_programs.are_batched(jax.default_backend())
+    static = {'wide': wide, 'batched': batched}
+    shapes = frames.pixels.shape, self.lanes
+    strips, cols = self._run(
+      lane_programs.strips, shapes, self._states, frames, **static
     )
-    self._states, tracked = program(*args)
+    shapes = strips.shape
+    args = strips, cols, self._states.fill
+    crops = self.programs.get(
+      lane_programs.crops,
+      (),
+      self._model.precision,
+      shapes,
+      *args,
+      batched=batched,
+    )(*args)
+    sizes = np.broadcast_to(frames.size, (self.lanes, 2))
+    args = self._states, crops, sizes, active
+    self._states, tracked = self._run(
+      lane_programs.advance,
+      self.lanes,
+      self._model.on_device,
+      self._hparams,
+      *args,
+      **static,
+    )
     return tracked
 
   def _frames(self, images: Sequence[Image | None], bucket: Bucket) -> Frame:
@@ -306,7 +331,7 @@ class Engine:
       copy(row, image)
     else:
       list(self._copiers.map(copy, present.keys(), present.values()))
-    return Frame(jnp.asarray(pixels), jnp.asarray(sizes))
+    return Frame(jnp.asarray(pixels), sizes)
 
 
 def bucket_of(image: Image) -> Bucket:

@@ -1,13 +1,21 @@
-"""Device programs that track many targets, one target per lane."""
+"""Device programs that track many targets, one target per lane.
+
+A step is three programs: `strips` and `crops` sample the search crops, and
+`advance` finds the targets in them. Only the first two depend on the size of
+the frames; they compile in a moment. Compiled as one program, sampling would
+also take longer on a CPU, because XLA would sample the rows again for every
+column.
+"""
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from acm_jax.tracking import loop
+from acm_jax.tracking import crop, loop
 from acm_jax.tracking.contract import (
   Frame,
   Hparams,
@@ -16,8 +24,20 @@ from acm_jax.tracking.contract import (
   TrackState,
   Variables,
 )
+from acm_jax.tracking.crop import Taps
 
-init = jax.jit(loop.init, static_argnums=0)
+start = jax.jit(loop.start, static_argnums=0)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def encode(
+  tracker: Tracker,
+  variables: Variables,
+  template: Float[Array, '1 z z 3'],
+  box_size: Float[Array, '1 2'],
+) -> Any:
+  """Runs `Tracker.encode`."""
+  return tracker.encode(variables, template, box_size)
 
 
 @functools.partial(jax.jit, donate_argnums=0)
@@ -28,85 +48,132 @@ def put(
   return jax.tree.map(lambda all_, x: all_.at[lane].set(x), states, state)
 
 
-def step_on(platform: str) -> Callable:
-  """Returns `together` or `one_by_one`, whichever is faster on a platform.
+def are_batched(platform: str) -> bool:
+  """Returns whether a batch of lanes is faster than one lane after the other.
 
   On a CPU, a batch takes as long as its samples one after the other, and
-  `one_by_one` skips inactive lanes. On an accelerator, batches are faster.
+  inactive lanes can be skipped.
   """
-  return one_by_one if platform == 'cpu' else together
+  return platform != 'cpu'
 
 
 @functools.partial(
-  jax.jit, static_argnums=0, static_argnames='wide', donate_argnums=3
+  jax.jit, static_argnums=0, static_argnames=('wide', 'batched')
 )
-def together(
+def strips(
+  tracker: Tracker,
+  states: TrackState,
+  frames: Frame,
+  *,
+  wide: bool,
+  batched: bool,
+) -> tuple[Float[Array, 'n s x w 3'], Taps]:
+  """Samples the rows of the search crops from the frames.
+
+  Args:
+    tracker: Tracking algorithm; static.
+    states: State of each lane, [n].
+    frames: Frame of each lane, [n], or a single frame for all lanes, [1].
+    wide: Whether to search the larger region, as in `loop.step`; static.
+    batched: Whether the lanes are one batch; static.
+
+  Returns:
+    Strips of whole rows, and the taps of the crops' columns. Both have axes for
+    lanes and search scales.
+  """
+  states = states.replace(kernel=None)
+
+  def sample(state, frame):
+    rows, cols = loop.search_taps(tracker, state, frame.size, wide=wide)
+    sample_rows = jax.vmap(crop.sample_rows, (None, 0, None))
+    return sample_rows(frame.pixels, rows, state.fill), cols
+
+  if len(frames.pixels) == 1:
+    frame = jax.tree.map(lambda x: x[0], frames)
+    return _over_lanes(lambda state: sample(state, frame), batched)(states)
+  return _over_lanes(sample, batched)(states, frames)
+
+
+@functools.partial(jax.jit, static_argnames='batched')
+def crops(
+  strips: Float[Array, 'n s x w 3'],
+  cols: Taps,
+  fill: Float[Array, 'n 3'],
+  *,
+  batched: bool,
+) -> Float[Array, 'n s x x 3']:
+  """Samples the columns of the search crops from the results of `strips`.
+
+  Args:
+    strips: Strips of whole rows.
+    cols: Taps of the columns.
+    fill: Colour of pixels outside the frame, for each lane.
+    batched: Whether the lanes are one batch; static.
+  """
+  sample = jax.vmap(crop.sample_columns, (0, 0, None))
+  return _over_lanes(sample, batched)(strips, cols, fill)
+
+
+@functools.partial(
+  jax.jit,
+  static_argnums=0,
+  static_argnames=('wide', 'batched'),
+  donate_argnums=3,
+)
+def advance(
   tracker: Tracker,
   variables: Variables,
   hparams: Hparams,
   states: TrackState,
-  frames: Frame,
+  crops: Float[Array, 'n s x x 3'],
+  sizes: Int[Array, 'n 2'],
   active: Bool[Array, 'n'],
   *,
-  wide: bool = False,
+  wide: bool,
+  batched: bool,
 ) -> tuple[TrackState, Tracked]:
-  """Advances n lanes by a frame, as one batch.
+  """Finds the targets of n lanes in their search crops.
 
   Args:
     tracker: Tracking algorithm; static.
     variables: Weights and statistics of the network.
     hparams: Hyper-parameters of each lane, [n].
     states: State of each lane, [n]; donated.
-    frames: Frame of each lane, [n], or a single frame for all lanes, [1].
+    crops: Search crops of each lane.
+    sizes: Height and width of each lane's frame, px.
     active: Mask of the lanes to advance.
-    wide: Whether to search the larger region, as in `loop.step`; static.
+    wide: Whether the crops show the larger region; static.
+    batched: Whether the lanes are one batch; static.
 
   Returns:
     The states after the frame and the results, both [n]. An inactive lane keeps
     its state; its result is undefined.
   """
-  step = functools.partial(loop.step, tracker, variables, wide=wide)
-  if _shared(frames):
-    frame = jax.tree.map(lambda x: x[0], frames)
-    moved, tracked = jax.vmap(step, (0, 0, None))(hparams, states, frame)
-  else:
-    moved, tracked = jax.vmap(step)(hparams, states, frames)
-  return _where(active, moved, states), tracked
+  find = functools.partial(loop.find, tracker, variables, wide=wide)
+  if batched:
+    moved, tracked = jax.vmap(find)(hparams, states, crops, sizes)
+    return _where(active, moved, states), tracked
 
-
-@functools.partial(
-  jax.jit, static_argnums=0, static_argnames='wide', donate_argnums=3
-)
-def one_by_one(
-  tracker: Tracker,
-  variables: Variables,
-  hparams: Hparams,
-  states: TrackState,
-  frames: Frame,
-  active: Bool[Array, 'n'],
-  *,
-  wide: bool = False,
-) -> tuple[TrackState, Tracked]:
-  """Advances the active lanes like `together`, but one after the other."""
-  step = functools.partial(loop.step, tracker, variables, wide=wide)
-  shared = _shared(frames)
-
-  def advance(lane):
-    number, hparams, state, active = lane
-    frame = jax.tree.map(lambda x: x[0 if shared else number], frames)
+  def one(hparams, state, crop, size, active):
     no_result = jax.tree.map(
       lambda x: jnp.zeros(x.shape, x.dtype),
-      jax.eval_shape(step, hparams, state, frame)[1],
+      jax.eval_shape(find, hparams, state, crop, size)[1],
     )
     return jax.lax.cond(
       active,
-      lambda state: step(hparams, state, frame),
+      lambda state: find(hparams, state, crop, size),
       lambda state: (state, no_result),
       state,
     )
 
-  lanes = jnp.arange(len(active)), hparams, states, active
-  return jax.lax.map(advance, lanes)
+  return _over_lanes(one, batched)(hparams, states, crops, sizes, active)
+
+
+def _over_lanes(function: Callable, batched: bool) -> Callable:
+  """Returns a function that maps `function` over the first axis."""
+  if batched:
+    return jax.vmap(function)
+  return lambda *args: jax.lax.map(lambda lane: function(*lane), args)
 
 
 def _where(mask: Bool[Array, 'n'], if_true, if_false):
@@ -116,7 +183,3 @@ def _where(mask: Bool[Array, 'n'], if_true, if_false):
     return jnp.where(mask.reshape(-1, *[1] * (x.ndim - 1)), x, y)
 
   return jax.tree.map(leaf, if_true, if_false)
-
-
-def _shared(frames: Frame) -> bool:
-  return len(frames.pixels) == 1

@@ -1,11 +1,14 @@
 """Tracking loop for a single target, as pure functions of the target's state.
 
-The module `lanes` applies `init` and `step` to many targets.
+`init` and `step` are all that a loop needs. They consist of smaller functions,
+which the module `lanes` compiles separately and applies to many targets: those
+that read a frame do not depend on the weights, and those that depend on the
+weights do not depend on the frame's size.
 """
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from acm_jax.geometry import boxes, context
 from acm_jax.tracking.contract import (
@@ -16,7 +19,13 @@ from acm_jax.tracking.contract import (
   TrackState,
   Variables,
 )
-from acm_jax.tracking.crop import mean_color, square_crop
+from acm_jax.tracking.crop import (
+  Taps,
+  mean_color,
+  resample,
+  square_crop,
+  square_taps,
+)
 
 
 def init(
@@ -33,6 +42,19 @@ def init(
     frame: First frame.
     box_xywh: Target box, px of the frame, 0-based.
   """
+  state, template, box_size = start(tracker, frame, box_xywh)
+  return state.replace(kernel=tracker.encode(variables, template, box_size))
+
+
+def start(
+  tracker: Tracker, frame: Frame, box_xywh: Float[Array, '4']
+) -> tuple[TrackState, Float[Array, '1 z z 3'], Float[Array, '1 2']]:
+  """Computes everything in a target's first state but the kernel.
+
+  Returns:
+    The state without a kernel, and the arguments of `Tracker.encode`: template
+    crop and box size.
+  """
   # In the official code, the first box spans from pixel centre to pixel centre,
   # but returned boxes span from pixel edge to pixel edge. If a target does not
   # move, the returned box is therefore half a pixel too far up and to the left.
@@ -45,14 +67,15 @@ def init(
     frame, center + tracker.pixel_shift, side, tracker.template_size, fill
   )
   box_size = size * tracker.template_size / side
-  return TrackState(
+  state = TrackState(
     center=center,
     size=size,
     fill=fill,
-    kernel=tracker.encode(variables, template[None], box_size[None]),
+    kernel=None,
     lost=jnp.array(False),
     wide=jnp.array(False),
   )
+  return state, template[None], box_size[None]
 
 
 def step(
@@ -78,21 +101,72 @@ def step(
   Returns:
     The state after the frame, and the result of the frame.
   """
-  search_size, wide_search = tracker.search_size, tracker.wide_search
+  rows, cols = search_taps(tracker, state, frame.size, wide=wide)
+  search = jax.vmap(resample, (None, 0, 0, None))(
+    frame.pixels, rows, cols, state.fill
+  )
+  return find(tracker, variables, hparams, state, search, frame.size, wide=wide)
+
+
+def search_taps(
+  tracker: Tracker,
+  state: TrackState,
+  frame_size: Int[Array, '2'],
+  *,
+  wide: bool,
+) -> tuple[Taps, Taps]:
+  """Returns the taps of the rows and columns of the search crops.
+
+  Args:
+    tracker: Tracking algorithm; static.
+    state: State after the previous frame.
+    frame_size: Height and width of the next frame, px.
+    wide: Whether to search the larger region; static.
+
+  Returns:
+    Taps with a leading axis for the search scales.
+  """
+  out_size = tracker.search_size
   if wide:
-    search_size = wide_search.search_size
-    if wide_search.window_influence is not None:
-      hparams = hparams.replace(window_influence=wide_search.window_influence)
+    out_size = tracker.wide_search.search_size
   side = context.context_side(*state.size, tracker.context_amount)
 
-  def crop(factor):
-    search_side = jnp.round(
-      side * factor * (search_size / tracker.template_size)
-    )
+  def taps(scale):
+    search_side = jnp.round(side * scale * (out_size / tracker.template_size))
     center = state.center + tracker.pixel_shift
-    return square_crop(frame, center, search_side, search_size, state.fill)
+    return square_taps(frame_size, center, search_side, out_size)
 
-  search = jax.vmap(crop)(jnp.array(tracker.search_scales))
+  return jax.vmap(taps)(jnp.array(tracker.search_scales))
+
+
+def find(
+  tracker: Tracker,
+  variables: Variables,
+  hparams: Hparams,
+  state: TrackState,
+  search: Float[Array, 's x x 3'],
+  frame_size: Int[Array, '2'],
+  *,
+  wide: bool,
+) -> tuple[TrackState, Tracked]:
+  """Finds the target in the search crops of the next frame.
+
+  Args:
+    tracker: Tracking algorithm; static.
+    variables: Weights and statistics of the network.
+    hparams: Hyper-parameters.
+    state: State after the previous frame.
+    search: Search crops, one for each search scale.
+    frame_size: Height and width of the next frame, px.
+    wide: Whether the crops show the larger region; static.
+
+  Returns:
+    The state after the frame, and the result of the frame.
+  """
+  wide_search = tracker.wide_search
+  if wide and wide_search.window_influence is not None:
+    hparams = hparams.replace(window_influence=wide_search.window_influence)
+  side = context.context_side(*state.size, tracker.context_amount)
   kernel = jax.tree.map(
     lambda x: jnp.broadcast_to(x, (len(search), *x.shape[1:])), state.kernel
   )
@@ -107,7 +181,7 @@ def step(
     if wide_search.holds:
       before = jnp.concatenate([state.center, state.size])
       box = jnp.where(unsure, before, box)
-  limit = frame.size[::-1].astype(jnp.float32)
+  limit = frame_size[::-1].astype(jnp.float32)
   center = jnp.clip(box[:2], 0, limit)
   size = jnp.clip(box[2:], tracker.smallest_side, limit)
   tracked = Tracked(

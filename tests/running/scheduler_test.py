@@ -69,11 +69,11 @@ def test_programs_are_few_and_reused(videos, tiny_model):
   programs = Programs()
   engine = Engine(tiny_model, 2, programs=programs)
   drive(engine, videos)
-  # Each of two buckets has a program to start and a program to step; one more
-  # program assigns a lane.
-  assert len(programs) == 5
+  # Each of two buckets has a program that samples templates and two that sample
+  # search crops; three more encode, assign a lane and find the target.
+  assert len(programs) == 2 * 3 + 3
   drive(engine, videos)
-  assert len(programs) == 5
+  assert len(programs) == 2 * 3 + 3
 
 
 def test_frames_that_change_size_are_tracked_and_few_programs_compile(
@@ -86,8 +86,8 @@ def test_frames_that_change_size_are_tracked_and_few_programs_compile(
     cv2.imwrite(str(changing.frame_paths[number]), image)
   programs = Programs()
   done = drive(Engine(tiny_model, 2, programs=programs), [changing, plain])
-  # Two programs start a target, and one steps in each of the two buckets.
-  assert len(programs) == 4
+  # Both videos start in one bucket; search crops are sampled in two.
+  assert len(programs) == 6 + 2
   for index, video in enumerate((changing, plain)):
     frames = sequences.read_ahead(video)
     alone = video_tracker.follow(tiny_model, frames, video.box_xywh[:1])

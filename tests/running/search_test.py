@@ -86,10 +86,10 @@ def test_evaluate_reproduces_the_results_of_a_candidate(
 ):
   programs = Programs()
   monkeypatch.setattr(search, 'Programs', lambda: programs)
-  # Three candidates run in four lanes, then the last candidate in one lane: two
-  # programs for each number of lanes, and one program that starts a target.
+  # Three candidates run in four lanes, then the last candidate in one lane: four
+  # programs for each number of lanes, and two that start a target.
   folder = run_search(Budget(4, lanes=3))
-  assert len(programs) == 5
+  assert len(programs) == 2 * 4 + 2
   # The best values include hyper-parameters that are not searched.
   name, lost_score = content(folder)['best'].rsplit(',', 1)
   assert lost_score == 'lost_score=0.5'

@@ -17,11 +17,10 @@ BOXES = np.array(
 )
 
 
-@pytest.fixture(params=['one_by_one', 'together'])
+@pytest.fixture(params=[False, True], ids=['one_by_one', 'batched'])
 def form(request, monkeypatch):
-  """Runs a test with each implementation of the step, on any platform."""
-  step = getattr(lanes, request.param)
-  monkeypatch.setattr(lanes, 'step_on', lambda platform: step)
+  """Runs a test with each way of mapping over lanes, on any platform."""
+  monkeypatch.setattr(lanes, 'are_batched', lambda platform: request.param)
 
 
 def image(number, size=(240, 320)):
@@ -74,11 +73,11 @@ def test_lanes_with_wide_search_are_independent(tiny_model):
   prepared = Engine(model, 3, programs=programs)
   prepared.start(image(0), dict(enumerate(BOXES)))
   prepared.compile(image(0))
-  # Two programs start a target, and two step, one for each size of region.
-  assert len(programs) == 4
+  # Three programs start a target, and three step, for each size of region.
+  assert len(programs) == 3 + 2 * 3
   together = follow(Engine(model, 3, programs=programs), BOXES, 8)
   assert any(0 < sum(row) < 3 for row in together.lost)
-  assert len(programs) == 4
+  assert len(programs) == 3 + 2 * 3
   for n in range(3):
     alone = follow(Engine(model, programs=programs), BOXES[n : n + 1], 8)
     np.testing.assert_array_equal(together.lost[:, n], alone.lost[:, 0])
@@ -95,7 +94,8 @@ def test_frames_of_one_bucket_share_programs(tiny_model):
     engine.start(image(0, size), {0: BOXES[0]})
     for i in range(1, 4):
       engine.advance(image(i, size))()
-  assert len(programs) == 3
+  # Three programs start a target, and three step.
+  assert len(programs) == 6
   assert programs.seconds > 0
 
 
@@ -119,13 +119,13 @@ def test_frames_that_change_size_are_tracked_as_in_a_larger_bucket(
     return _stack(results), len(engine.programs)
 
   changing, programs = run()
-  # A program to start, one to assign the lane, and one to step for the first
-  # bucket and for each bucket that fits a frame which did not fit before.
-  assert programs == 2 + 2
+  # Six programs for the first bucket. For each bucket that fits a frame which
+  # did not fit before, two more that sample its frames.
+  assert programs == 6 + 2
   among_others, _ = run(lanes=3)
   monkeypatch.setattr('acm_jax.tracking.engine.bucket_of', lambda _: (384, 512))
   large, programs = run()
-  assert programs == 3
+  assert programs == 6
   assert np.ptp(large.box_xywh, axis=0).max() > 1
   for one in (changing, among_others):
     # Only the order of float32 sums differs, so boxes agree to 1e-3 px.
@@ -140,8 +140,8 @@ def test_a_lane_returns_to_a_smaller_bucket_with_its_next_target(tiny_model):
     engine.start(image(0), {0: BOXES[0]})
     for size in ((240, 320), (300, 400)):
       engine.advance(image(1, size))()
-  # Two programs start the target, and one steps in each of the two buckets.
-  assert len(engine.programs) == 4
+  # Six programs for the first bucket, and two that sample frames of the second.
+  assert len(engine.programs) == 6 + 2
 
 
 def test_the_clock_of_programs_stands_still_during_compilation(monkeypatch):
@@ -177,7 +177,8 @@ def test_models_with_a_common_cache_run_their_own_programs(tiny_model):
   programs = Programs()
   shared = [follow(Engine(m, programs=programs), BOXES[:1], 4) for m in models]
   separate = [follow(Engine(m), BOXES[:1], 4) for m in models]
-  assert len(programs) == 3 * len(models)
+  # The program that samples columns depends on the precision only.
+  assert len(programs) == 6 + 5 + 6
   for one, same in zip(shared, separate, strict=True):
     np.testing.assert_array_equal(one.box_xywh, same.box_xywh)
   assert np.abs(shared[0].box_xywh - shared[1].box_xywh).max() > 1

@@ -243,7 +243,7 @@ def test_similar_numbers_of_targets_share_programs(tiny_model):
     list(video_tracker.follow(tiny_model, frames(3), boxes[:n], programs))
     for n in (3, 4)
   )
-  assert len(programs) == 3
+  assert len(programs) == 6
   assert [len(results) for results in few] == [3] * 3
   for three, four in zip(few, many, strict=True):
     for one, other in zip(three, four, strict=False):
