@@ -17,26 +17,24 @@ import jax
 from flax import traverse_util
 from jaxtyping import Array, Float
 
-from acm_jax.tracking.struct import struct
-
 Variables = dict[str, Any]
 # Name of the collection of prepared weights.
 COLLECTION = 'prepared'
 
 
-@struct
+@flax.struct.dataclass
 class Weights:
   """Prepared weights of a layer.
 
   Attributes:
     kernel: Kernel in the form that the layer uses.
-    bias: Bias, or None.
+    bias: Bias [f], or None.
     replaced: Names of the plain variables in the layer's scope that these
       weights replace.
   """
 
   kernel: Any
-  bias: Float[Array, 'f'] | None
+  bias: Any
   replaced: tuple[str, ...] = flax.struct.field(pytree_node=False)
 
 
