@@ -86,7 +86,7 @@ def test_evaluate_reproduces_the_results_of_a_candidate(
 ):
   programs = Programs()
   monkeypatch.setattr(search, 'Programs', lambda: programs)
-  # Three candidates run in four lanes, then the last candidate in one lane: four
+  # Three candidates run in four lanes, then the last one in a single lane: four
   # programs for each number of lanes, and two that start a target.
   folder = run_search(Budget(4, lanes=3))
   assert len(programs) == 2 * 4 + 2
