@@ -36,6 +36,9 @@ def load(
 ) -> 'VideoTracker':
   """Loads a trained tracker.
 
+  Compiled programs are kept on disk, in the user's cache folder, unless JAX's
+  compilation cache is configured otherwise.
+
   Args:
     checkpoint: Name of a model in the package, or folder of a model or of a
       training run. For a training run, FOLDER loads the newest checkpoint,
@@ -55,9 +58,11 @@ def load(
     ValueError: The selected checkpoint does not exist, is damaged or is not
       that of a whole tracker; or another argument is invalid.
   """
+  from acm_jax.host import compiled
   from acm_jax.tracking.video_tracker import VideoTracker
   from acm_jax.training import trained
 
+  compiled.keep()
   model = trained.load(str(checkpoint), hparams, wide_search, smallest_side)
   return VideoTracker(model)
 

@@ -34,6 +34,29 @@ _CHANNELS, _CELLS = 32, 8
 _LARGE = 2**22
 
 
+def cells(
+  x: Float[Array, 'b h w c'],
+  size: int,
+  stride: int = 1,
+  padding: int = 0,
+  dilation: int = 1,
+) -> tuple[int, int]:
+  """Returns the height and width of a convolution's output.
+
+  Args:
+    x: Input.
+    size: Width and height of the kernel.
+    stride: Stride along both axes.
+    padding: Number of zeros at each edge.
+    dilation: Dilation of the kernel.
+  """
+  reach = (size - 1) * dilation
+  h, w = (
+    (cells + 2 * padding - reach - 1) // stride + 1 for cells in x.shape[1:3]
+  )
+  return h, w
+
+
 def prepare(
   kernel: Float[Array, 'k k c f'], cells: int, *, stride: int, dilation: int
 ) -> Prepared:

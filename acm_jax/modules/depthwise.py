@@ -81,29 +81,37 @@ def _pad(x, edges):
   return jax.lax.pad(x, zero, ((0, 0, 0), *edges, (0, 0, 0)))
 
 
-def _windows(x, kernel, edges, stride, dilation, start=0):
+def _windows(x, kernel, edges, stride, dilation, start=None):
   """Adds the taps' windows of `x`, multiplied by the taps' weights, to `start`.
 
   `x` is padded once. With one padding per tap, XLA would repeat, for every tap,
-  the operations that compute `x`.
+  the operations that compute `x`. The operations are those of `lax`, because a
+  network has thousands of them, and tracing those of NumPy takes much longer.
   """
   x = _pad(x.astype(jnp.float32), edges)
-  weights = kernel.astype(jnp.float32)[:, :, None, None]
-  reach = (kernel.shape[0] - 1) * dilation
-  ends = [size - reach for size in x.shape[1:3]]
-
-  def window(row, column):
-    (top, bottom), (left, right) = (
-      (i * dilation, i * dilation + end)
-      for i, end in zip((row, column), ends, strict=True)
+  kernel = kernel.astype(jnp.float32)
+  size, channels = kernel.shape[0], x.shape[-1]
+  reach = (size - 1) * dilation
+  ends = [cells - reach for cells in x.shape[1:3]]
+  shape = x.shape[0], *[-(-end // stride) for end in ends], channels
+  total = start
+  if start is not None:
+    total = jax.lax.broadcast_in_dim(start, shape, range(4))
+  for tap in itertools.product(range(size), repeat=2):
+    low = [i * dilation for i in tap]
+    high = [i + end for i, end in zip(low, ends, strict=True)]
+    window = jax.lax.slice(
+      x, (0, *low, 0), (len(x), *high, channels), (1, stride, stride, 1)
     )
-    return x[:, top:bottom:stride, left:right:stride]
+    i, j = tap
+    weight = jax.lax.slice(kernel, (i, j, 0, 0), (i + 1, j + 1, 1, channels))
+    weight = jax.lax.broadcast_in_dim(weight, shape, range(4))
+    product = jax.lax.mul(window, weight)
+    total = product if total is None else jax.lax.add(total, product)
+  return total
 
-  taps = itertools.product(range(kernel.shape[0]), repeat=2)
-  return sum((window(*tap) * weights[tap] for tap in taps), start)
 
-
-def _sums(x, kernel, taps, start=0):
+def _sums(x, kernel, taps, start=None):
   edges = ((taps.padding, taps.padding, 0),) * 2
   return _windows(x, kernel, edges, taps.stride, taps.dilation, start)
 

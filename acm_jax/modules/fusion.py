@@ -7,6 +7,7 @@ the response needs a head and how large the response is.
 
 import abc
 import dataclasses
+import functools
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
@@ -264,8 +265,11 @@ class Theta(Preparable):
     shape = (self.size, self.size, self.features, self.features)
     return valid_conv(x, self.param(self.kernel, uniform_fan_in, shape))
 
+  def out_shape(self, x):
+    return len(x), *convolution.cells(x, self.size), self.features
+
   def prepare(self, x):
-    cells = x.shape[1] - self.size + 1
+    _, cells, *_ = self.out_shape(x)
     kernel = self.variables['params'][self.kernel]
     return convolution.prepare(kernel, cells, stride=1, dilation=1), None
 
@@ -403,6 +407,7 @@ def make(name: str, features: int, template_cells: int, **kwargs) -> Fusion:
   )
 
 
+@functools.cache
 def check(fusion: Fusion) -> None:
   """Checks that a fusion's response has the shape that its class declares.
 

@@ -138,6 +138,12 @@ class Conv(Preparable):
     )
     return conv(x)
 
+  def out_shape(self, x):
+    cells = convolution.cells(
+      x, self.size, self.stride, self.padding, self.dilation
+    )
+    return len(x), *cells, self.features
+
   def prepare(self, x):
     params = self.variables['params']['conv']
     return self.in_groups(params['kernel'], x), params.get('bias')
@@ -146,8 +152,7 @@ class Conv(Preparable):
     self, kernel: Float[Array, 'k k d f'], x: Float[Array, 'b h w c']
   ) -> list[convolution.Prepared]:
     """Prepares the kernel of every group for inputs of the shape of `x`."""
-    reach = (self.size - 1) * self.dilation
-    cells = (x.shape[1] + 2 * self.padding - reach - 1) // self.stride + 1
+    _, cells, *_ = self.out_shape(x)
     return [
       convolution.prepare(
         part, cells, stride=self.stride, dilation=self.dilation
@@ -228,6 +233,12 @@ class DepthwiseBn(Preparable):
     kernel = self.param('depthwise', normal_fan_out, shape)
     x = self.convolve(x, kernel)
     return BatchNorm(name='depthwise_bn')(x, use_running_average=not train)
+
+  def out_shape(self, x):
+    cells = convolution.cells(
+      x, self.size, self.stride, self.padding, self.dilation
+    )
+    return len(x), *cells, x.shape[-1]
 
   def prepare(self, x):
     factor, offset = folded(self, 'depthwise_bn', BatchNorm)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import flax.linen as nn
 import flax.struct
 import jax
+import jax.numpy as jnp
 from flax import traverse_util
 from jaxtyping import Array, Float
 
@@ -53,6 +54,10 @@ class Preparable(nn.Module):
     """Computes the output with the plain variables."""
 
   @abc.abstractmethod
+  def out_shape(self, x: Float[Array, 'b h w c']) -> tuple[int, ...]:
+    """Returns the shape of the output for an input of the shape of `x`."""
+
+  @abc.abstractmethod
   def prepare(self, x: Float[Array, 'b h w c']) -> tuple[Any, Array | None]:
     """Returns the prepared kernel and bias, for inputs of the shape of `x`."""
 
@@ -74,7 +79,9 @@ class Preparable(nn.Module):
     if self.is_mutable_collection(COLLECTION) and not self.is_initializing():
       weights = Weights(*self.prepare(x), self.replaced)
       self.put_variable(COLLECTION, entry, weights)
-    elif self.has_variable(COLLECTION, entry):
+      # Only the shape of the output matters here.
+      return jnp.zeros(self.out_shape(x), x.dtype)
+    if self.has_variable(COLLECTION, entry):
       return self.prepared(x, self.get_variable(COLLECTION, entry))
     return self.plain(x, train=train)
 

@@ -155,10 +155,8 @@ def advance(
     return _where(active, moved, states), tracked
 
   def one(hparams, state, crop, size, active):
-    no_result = jax.tree.map(
-      lambda x: jnp.zeros(x.shape, x.dtype),
-      jax.eval_shape(find, hparams, state, crop, size)[1],
-    )
+    zero = jnp.float32(0)
+    no_result = Tracked(jnp.zeros(4), zero, jnp.array(False), zero)
     return jax.lax.cond(
       active,
       lambda state: find(hparams, state, crop, size),
