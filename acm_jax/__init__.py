@@ -58,7 +58,7 @@ def load(
     ValueError: The selected checkpoint does not exist, is damaged or is not
       that of a whole tracker; or another argument is invalid.
   """
-  from acm_jax.host import compiled
+  from acm_jax.tracking import compiled
   from acm_jax.tracking.video_tracker import VideoTracker
   from acm_jax.training import trained
 

@@ -57,7 +57,7 @@ def load(values: flags.FlagValues) -> 'Model':
   """
   print(f'loading the tracker {values.checkpoint}', flush=True)
   # JAX is imported only now, after the line above.
-  from acm_jax.host import compiled
+  from acm_jax.tracking import compiled
   from acm_jax.training import trained
 
   compiled.keep()

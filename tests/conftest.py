@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import tempfile
 
 from tests.xla_flags import FAST_COMPILE
 
@@ -14,6 +15,13 @@ os.environ['XLA_FLAGS'] = ' '.join(
     FAST_COMPILE,
   ]
 )
+
+# The processes of a test run compile many of the same programs; they share them
+# in a folder. It is the main process's, which starts the others.
+if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
+  _compiled = tempfile.TemporaryDirectory(prefix='acm_jax_tests_')
+  os.environ['JAX_COMPILATION_CACHE_DIR'] = _compiled.name
+  os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
 
 from pathlib import Path
 

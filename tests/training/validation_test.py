@@ -45,6 +45,9 @@ class ColorTracker(Tracker):
   def loss(self, outputs, targets):
     raise NotImplementedError
 
+  def prepare(self, variables):
+    return variables
+
   def encode(self, variables, template, box_size):
     middle = slice(template.shape[1] // 2 - 3, template.shape[1] // 2 + 4)
     return template[:, middle, middle].mean((1, 2))
@@ -153,8 +156,8 @@ def test_only_a_tracker_that_uses_its_template_has_a_gap(validator):
 def test_validation_is_compiled_once_for_all_weights(validator):
   first = validator.measure(variables(1.0))
   count, seconds = len(validator.programs), validator.programs.seconds
-  # Two programs start lanes, one steps them, and one evaluates the pairs.
-  assert count == 4
+  # Three programs start lanes, three step them, and one evaluates the pairs.
+  assert count == 7
   assert validator.measure(variables(-1.0)) != first
   assert validator.measure(variables(1.0)) == first
   assert (len(validator.programs), validator.programs.seconds) == (

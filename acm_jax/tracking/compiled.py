@@ -5,6 +5,8 @@ import os
 import platform
 from pathlib import Path
 
+import jax
+
 # Size that the folder may have; the least recently used programs are deleted.
 _MOST_BYTES = 2**30
 
@@ -16,8 +18,6 @@ def keep() -> None:
   for example by the environment variables JAX_COMPILATION_CACHE_DIR and
   JAX_ENABLE_COMPILATION_CACHE, or if the folder cannot be written.
   """
-  import jax
-
   if (
     jax.config.jax_compilation_cache_dir is not None
     or not jax.config.jax_enable_compilation_cache

@@ -6,7 +6,7 @@ import sys
 
 CODE = """
 import jax, jax.numpy as jnp
-from acm_jax.host import compiled
+from acm_jax.tracking import compiled
 compiled.keep()
 jax.jit(lambda x: x * 3 + 1)(jnp.ones(7)).block_until_ready()
 print(jax.config.jax_compilation_cache_dir)
@@ -14,7 +14,8 @@ print(jax.config.jax_compilation_cache_dir)
 
 
 def run(tmp_path, **variables):
-  environ = {**os.environ, 'XDG_CACHE_HOME': str(tmp_path), **variables}
+  environ = {k: v for k, v in os.environ.items() if not k.startswith('JAX_')}
+  environ |= {'XDG_CACHE_HOME': str(tmp_path), **variables}
   done = subprocess.run(
     [sys.executable, '-c', CODE],
     env=environ,
