@@ -9,6 +9,9 @@ them (benchmarks/numpy_trackers.py) its boxes. The steps
     pytorch              float32 on a GPU
     pytorch bfloat16     convolutions in bfloat16 on a GPU, by autocast
 
+On a GPU, JAX reserves three quarters of the memory, unless the environment
+variable XLA_PYTHON_CLIENT_MEM_FRACTION is set.
+
 Every process uses the faster one of PyTorch's two memory layouts, which the
 column `note` of the report names. This file does not import PyTorch.
 
