@@ -1,7 +1,7 @@
 """Times operators, whole steps or the input pipeline.
 
 --part fusion times every fusion and MobileNet's depthwise convolutions.
---part step times a training step and a tracking step of every tracker.
+--part step times a training step and a tracking step of every network.
 --part input times reading pairs from --clips.
 
 The implementations of an operation are timed in turns, so that noise of the
@@ -34,7 +34,7 @@ def define(values: flags.FlagValues) -> None:
     'against',
     None,
     'Python file with a variable OTHERS that defines more implementations to '
-    'time; see benchmarks/forms.py.',
+    'time; see benchmarks/forms.py and benchmarks/pytorch.py.',
     **optional,
   )
   flags.DEFINE_string(
@@ -49,7 +49,7 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_list(
     'only',
     None,
-    'Comma-separated prefixes of the names of the operators or trackers to '
+    'Comma-separated prefixes of the names of the operators or networks to '
     'time (default: all).',
     **optional,
   )

@@ -107,7 +107,7 @@ def torch_depthwise(**settings) -> Form:
   """
   import torch
 
-  from benchmarks.pytorch import DEVICE, Pending
+  from benchmarks.torch_steps.device import DEVICE, Pending
 
   def tensors(arrays):
     x, kernel = (

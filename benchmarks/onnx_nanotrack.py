@@ -20,7 +20,6 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 import onnxruntime
@@ -31,10 +30,16 @@ from acm_jax.evaluation import benchmarks, tables, toolkits
 from acm_jax.evaluation.truth import Truth
 from acm_jax.host import command
 from acm_jax.tracking.video_tracker import VideoTracker
+from benchmarks.numpy_trackers import (
+  TEMPLATE_SIZE,
+  BoxTracker,
+  Hparams,
+  Points,
+)
 
-TEMPLATE, SEARCH, STRIDE, CELLS = 127, 255, 16, 15
+SEARCH, STRIDE, CELLS = 255, 16, 15
 # Hyper-parameters of the published NanoTrackV3.
-PENALTY_K, WINDOW_INFLUENCE, SIZE_LR = 0.138, 0.455, 0.348
+HPARAMS = Hparams(penalty_k=0.138, window_influence=0.455, size_lr=0.348)
 
 
 def define(values: flags.FlagValues) -> None:
@@ -59,8 +64,8 @@ def _session(graph: onnx.ModelProto) -> onnxruntime.InferenceSession:
   )
 
 
-class OnnxNanoTrack:
-  """NanoTrackV3 in onnxruntime and NumPy. Images are RGB."""
+class OnnxNanoTrack(BoxTracker):
+  """NanoTrackV3 in onnxruntime and NumPy. Frames are RGB."""
 
   def __init__(self, folder: Path):
     """Loads the graphs."""
@@ -69,84 +74,30 @@ class OnnxNanoTrack:
     # The published graph takes search crops only.
     shape = backbone.graph.input[0].type.tensor_type.shape
     for axis in (2, 3):
-      shape.dim[axis].dim_value = TEMPLATE
+      shape.dim[axis].dim_value = TEMPLATE_SIZE
     del backbone.graph.output[0].type.tensor_type.shape.dim[:]
     self._of_template = _session(backbone)
     self._head = _session(onnx.load(folder / 'nanotrack_head.onnx'))
-    line = np.arange(CELLS) * STRIDE - CELLS // 2 * STRIDE
-    self._x, self._y = map(np.ravel, np.meshgrid(line, line))
-    self._window = np.outer(np.hanning(CELLS), np.hanning(CELLS)).ravel()
+    super().__init__(
+      self._encode_template, self._run, Points(CELLS, STRIDE), SEARCH, HPARAMS
+    )
 
-  def init(self, image: np.ndarray, box_xywh: np.ndarray) -> None:
-    """Starts tracking a target."""
-    x, y, w, h = box_xywh
-    self._center = np.array([x + (w - 1) / 2, y + (h - 1) / 2])
-    self._size = np.array([w, h])
-    self._fill = image.mean(axis=(0, 1))
-    crop = self._crop(image, TEMPLATE)
-    (self._template,) = self._of_template.run(None, {'input': crop})
+  def _encode_template(self, template, box_size):
+    inputs = {'input': _image(template)}
+    (self._template,) = self._of_template.run(None, inputs)
 
-  def update(self, image: np.ndarray) -> np.ndarray:
-    """Returns the box x, y, w, h in the next image, px."""
-    crop = self._crop(image, SEARCH)
-    (features,) = self._of_search.run(None, {'input': crop})
+  def _run(self, search):
+    (features,) = self._of_search.run(None, {'input': _image(search)})
     cls, loc = self._head.run(
       None, {'input1': self._template, 'input2': features}
     )
-    logits = cls.reshape(2, -1)
-    score = 1 / (1 + np.exp(logits[0] - logits[1]))
-    left, top, right, bottom = loc.reshape(4, -1)
-    scale = TEMPLATE / self._side()
-    width, height = left + right, top + bottom
-    padded = _padded_side(width, height)
-    before = _padded_side(*(self._size * scale))
-    change = np.maximum(padded / before, before / padded)
-    ratio = self._size[0] / self._size[1] / (width / height)
-    change = change * np.maximum(ratio, 1 / ratio)
-    penalty = np.exp((1 - change) * PENALTY_K)
-    ranked = penalty * score * (1 - WINDOW_INFLUENCE)
-    best = np.argmax(ranked + self._window * WINDOW_INFLUENCE)
-    offset = [
-      self._x[best] + (right[best] - left[best]) / 2,
-      self._y[best] + (bottom[best] - top[best]) / 2,
-    ]
-    rate = penalty[best] * score[best] * SIZE_LR
-    found = np.array([width[best], height[best]]) / scale
-    limit = image.shape[1::-1]
-    self._center = np.clip(self._center + np.array(offset) / scale, 0, limit)
-    self._size = np.clip(self._size * (1 - rate) + found * rate, 10, limit)
-    return np.concatenate([self._center - self._size / 2, self._size])
-
-  def _side(self) -> float:
-    return _padded_side(*self._size)
-
-  def _crop(self, image, size):
-    """Returns a square crop around the target, resized to [1 3 size size]."""
-    side = max(1, round(self._side() * size / TEMPLATE))
-    low = np.floor(self._center - (side + 1) / 2 + 0.5).astype(int)
-    high = low + side
-    h, w = image.shape[:2]
-    inside = image[max(low[1], 0) : high[1], max(low[0], 0) : high[0]]
-    pads = *(-low[::-1]), *(high[::-1] - (h, w))
-    top, left, bottom, right = np.maximum(pads, 0).tolist()
-    if top or left or bottom or right:
-      inside = cv2.copyMakeBorder(
-        inside,
-        top,
-        bottom,
-        left,
-        right,
-        cv2.BORDER_CONSTANT,
-        value=self._fill.tolist(),
-      )
-    crop = cv2.resize(inside, (size, size))[:, :, ::-1]
-    return np.ascontiguousarray(crop.transpose(2, 0, 1)[None], np.float32)
+    return cls.reshape(2, -1), loc.reshape(4, -1)
 
 
-def _padded_side(width, height):
-  """Returns the side of a box with context."""
-  context = (width + height) / 2
-  return np.sqrt((width + context) * (height + context))
+def _image(crop):
+  """Converts a crop from RGB [h h 3] to BGR [1 3 h h], float32."""
+  bgr = crop[:, :, ::-1].transpose(2, 0, 1)[None]
+  return np.ascontiguousarray(bgr, np.float32)
 
 
 def main(values: flags.FlagValues) -> None:

@@ -2,7 +2,9 @@
 
 import functools
 import json
+import os
 import runpy
+import sys
 from pathlib import Path
 
 import jax
@@ -10,10 +12,12 @@ import numpy as np
 import pytest
 
 from acm_jax import speed, trackers
+from acm_jax.host import config_files
 from acm_jax.modules import fusion
 from acm_jax.modules.depthwise import depthwise_conv
 from acm_jax.timing import inputs, measure, operators, run, steps
 from acm_jax.timing.form import in_jax, normal
+from acm_jax.timing.worker import Worker
 from data_pipelines import synthetic_set
 
 FORMS = Path(__file__).parents[1] / 'benchmarks' / 'forms.py'
@@ -82,16 +86,82 @@ def test_a_row_names_its_form_and_compares_it_with_the_first_form():
   assert len(lines) == 2
 
 
-def test_steps_of_a_tracker_are_timed_in_both_number_formats(monkeypatch):
+def test_steps_of_a_network_are_timed_next_to_other_implementations(
+  monkeypatch,
+):
   tracker = trackers.make('siamfc', fusion='xcorr', width=1 / 16)
   monkeypatch.setattr(measure, 'LEAST_ROUNDS', 1)
-  others = {'other': lambda raw: lambda: raw.positive}
+  sizes = []
+
+  def other(size):
+    sizes.append(size)
+    return lambda: size
+
+  others = {'train': {'other': other}, 'track': {'another': other}}
   works = steps.steps('siamfc', lambda precision: tracker, 2, others)
   rows = measure.measure(works, seconds=0.0)
   assert [(row['step'], row['form']) for row in rows] == [
-    *(('train', 'float32'), ('train', 'bfloat16'), ('train', 'other')),
-    *(('track', 'float32'), ('track', 'bfloat16')),
+    *(('train', 'float32'), ('train', 'other')),
+    *(('track', 'float32'), ('track', 'another')),
   ]
+  assert sizes == [2, steps.FRAME]
+
+
+def test_bfloat16_is_timed_on_accelerators_only(monkeypatch):
+  tracker = trackers.make('siamfc', fusion='xcorr', width=1 / 16)
+  monkeypatch.setattr(steps.jax, 'default_backend', lambda: 'gpu')
+  work = next(steps.steps('siamfc', lambda precision: tracker, 2))
+  assert list(work.forms) == ['float32', 'bfloat16']
+
+
+@pytest.mark.parametrize('name', run.NETWORKS)
+def test_every_network_has_a_config(name):
+  section = config_files.load(name)['tracker']
+  tracker = run.tracker(section, 'bfloat16')
+  assert tracker.dtype == 'bfloat16'
+  assert tracker.search_size == section['search_size']
+
+
+# Answers an eighth of a second per call, and describes the process.
+PROCESS = """
+import os, sys
+print(os.getpid(), os.environ['THREADS'], os.getcwd(), flush=True)
+for line in sys.stdin:
+  print(1 / 8, flush=True)
+"""
+
+
+def test_a_process_times_its_own_calls(tmp_path):
+  command = [sys.executable, '-c', PROCESS]
+  worker = Worker(command, {'THREADS': '3'}, tmp_path)
+  forms = {'ours': lambda: 1, 'other': worker}
+  rows = measure.measure([measure.Work({}, forms)], seconds=0.0)
+  assert [row['form'] for row in rows] == ['ours', 'other']
+  assert rows[0]['note'] == ''
+  assert rows[1]['least_ms'] == rows[1]['median_ms'] == 125
+  number, threads, folder = rows[1]['note'].split()
+  assert (threads, Path(folder).resolve()) == ('3', tmp_path.resolve())
+  assert int(number) != os.getpid()
+  # The process has ended with the work.
+  with pytest.raises(ProcessLookupError):
+    os.kill(int(number), 0)
+  header = measure.table(rows).splitlines()[0]
+  assert header == '| form | least_ms | median_ms | ratio | note |'
+
+
+@pytest.mark.parametrize(
+  'program',
+  [
+    'raise ValueError("broken")',
+    'print("ready", flush=True); input(); raise ValueError("broken")',
+  ],
+)
+def test_a_process_that_dies_is_reported_with_its_last_message(program):
+  worker = Worker([sys.executable, '-c', program])
+  message = 'exit code 1: ValueError: broken; to see all its messages, run .*-c'
+  work = measure.Work({}, {'ours': lambda: 1, 'other': worker})
+  with pytest.raises(RuntimeError, match=message):
+    measure.measure([work], seconds=0.0)
 
 
 def test_the_command_writes_rows_and_prints_them(
@@ -119,7 +189,7 @@ def test_the_command_writes_rows_and_prints_them(
   [
     ('--against=nowhere.py', '--against=nowhere.py: no such file'),
     (f'--against={ORACLES}', 'defines no OTHERS'),
-    ('--only=conv', '--only=conv: no operator or tracker has'),
+    ('--only=conv', '--only=conv: no operator or network has'),
     ('--part=fusions', 'fusions'),
     ('--batch_size=0', 'batch_size'),
   ],

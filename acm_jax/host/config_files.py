@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -68,6 +69,26 @@ def find(config: str) -> Path:
     f'`config` {config}: {problem}; choose another file, or a config of the '
     f'package: {known}'
   )
+
+
+def load(config: str) -> dict[str, Any]:
+  """Returns a config as a dictionary of its sections.
+
+  Args:
+    config: Name or path of a config, as in `find`; then optionally a colon and
+      the config's argument.
+
+  Raises:
+    FileNotFoundError: The file does not exist or is not a config.
+    ValueError: The config does not know the argument.
+  """
+  name, _, arg = config.partition(':')
+  path = find(name)
+  _make_importable(path.resolve().parent)
+  spec = importlib.util.spec_from_file_location(path.stem, path)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module.get_config(arg or None).to_dict()
 
 
 def _is_whole(path: Path) -> bool:

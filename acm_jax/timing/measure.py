@@ -3,6 +3,7 @@
 The forms take turns, so that noise of the machine affects all of them alike.
 """
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,6 +12,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from acm_jax.timing.worker import Worker
+
+# Function to time, or process that times one.
+Timed = Callable[[], Any] | Worker
 # Minimum and maximum number of rounds in which a form is timed.
 LEAST_ROUNDS, MOST_ROUNDS = 3, 100
 # Default of `Work.seconds`.
@@ -29,15 +34,15 @@ class Work:
 
   Attributes:
     labels: Description of the work; keys are columns of the table.
-    forms: Functions to time, which take no arguments; keys are names. The first
-      function is the reference. Timing waits for the arrays that a function
-      returns.
+    forms: Functions to time, which take no arguments, and processes that time
+      their own calls; keys are names. The first form is the reference. Timing
+      waits for the arrays that a function returns.
     seconds: Time budget of each form. A form runs at least `LEAST_ROUNDS`
       rounds, and then further rounds until the budget is spent.
   """
 
   labels: Mapping[str, str]
-  forms: Mapping[str, Callable[[], Any]]
+  forms: Mapping[str, Timed]
   seconds: float = SECONDS
 
 
@@ -50,7 +55,8 @@ def measure(
   are timed in rounds; a round times each form once. On an accelerator, a
   timing is the mean of several consecutive calls, so that the host starts a
   call while the device runs the previous one. No result can be shorter than the
-  time that the host needs to start a call, about 20 us.
+  time that the host needs to start a call, about 20 us. Processes run only
+  while their work is timed.
 
   Args:
     works: Works to time.
@@ -59,32 +65,43 @@ def measure(
   Returns:
     A row for each form: the labels of the work, `form` (its name), `compile_s`
     (time of the first call), `least_ms` and `median_ms` (minimum and median
-    time of a call over the rounds), `rounds` (number of rounds), and `ratio`
-    (`least_ms` divided by that of the first form).
+    time of a call over the rounds), `rounds` (number of rounds), `ratio`
+    (`least_ms` divided by that of the first form), and `note` (description of
+    a process, or '').
   """
   rows = []
   for work in works:
-    first = {name: _seconds(form) for name, form in work.forms.items()}
-    calls = {name: _calls(form) for name, form in work.forms.items()}
     limit = work.seconds if seconds is None else seconds
-    times = _rounds(work.forms, calls, limit)
-    ours = min(next(iter(times.values())))
-    rows += [
-      {
-        **work.labels,
-        'form': name,
-        'compile_s': round(first[name], 3),
-        'least_ms': round(1e3 * min(values), 4),
-        'median_ms': round(1e3 * float(np.median(values)), 4),
-        'rounds': len(values),
-        'ratio': round(min(values) / ours, 3),
-      }
-      for name, values in times.items()
-    ]
+    with contextlib.ExitStack() as processes:
+      for form in work.forms.values():
+        if isinstance(form, Worker):
+          processes.enter_context(form)
+      rows += _rows(work, limit)
   return rows
 
 
-def _calls(form: Callable[[], Any]) -> int:
+def _rows(work: Work, limit: float) -> list[dict[str, Any]]:
+  """Times every form of a work, within `limit` seconds for each."""
+  first = {name: _seconds(form) for name, form in work.forms.items()}
+  calls = {name: _calls(form) for name, form in work.forms.items()}
+  times = _rounds(work.forms, calls, limit)
+  ours = min(next(iter(times.values())))
+  return [
+    {
+      **work.labels,
+      'form': name,
+      'compile_s': round(first[name], 3),
+      'least_ms': round(1e3 * min(values), 4),
+      'median_ms': round(1e3 * float(np.median(values)), 4),
+      'rounds': len(values),
+      'ratio': round(min(values) / ours, 3),
+      'note': getattr(work.forms[name], 'note', ''),
+    }
+    for name, values in times.items()
+  ]
+
+
+def _calls(form: Timed) -> int:
   """Returns the number of consecutive calls in one timing."""
   if jax.default_backend() == 'cpu':
     # Consecutive calls could run in parallel on the host's cores.
@@ -93,7 +110,7 @@ def _calls(form: Callable[[], Any]) -> int:
 
 
 def _rounds(
-  forms: Mapping[str, Callable[[], Any]],
+  forms: Mapping[str, Timed],
   calls: Mapping[str, int],
   seconds: float,
 ) -> dict[str, list[float]]:
@@ -113,8 +130,10 @@ def _rounds(
   return times
 
 
-def _seconds(form: Callable[[], Any], calls: int = 1) -> float:
+def _seconds(form: Timed, calls: int = 1) -> float:
   """Returns the mean seconds per call; waits until the last call is done."""
+  if isinstance(form, Worker):
+    return form.seconds(calls)
   begun = time.perf_counter()
   for _ in range(calls):
     result = form()
@@ -124,7 +143,10 @@ def _seconds(form: Callable[[], Any], calls: int = 1) -> float:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
   """Formats the rows that `measure` returns as a Markdown table."""
-  names = [name for name in rows[0] if name not in ('compile_s', 'rounds')]
+  left_out = ['compile_s', 'rounds']
+  if not any(row['note'] for row in rows):
+    left_out.append('note')
+  names = [name for name in rows[0] if name not in left_out]
   lines = [[str(row[name]) for name in names] for row in rows]
   lines = [names, ['---'] * len(names), *lines]
   return '\n'.join(f'| {" | ".join(line)} |' for line in lines)

@@ -2,22 +2,35 @@
 
 import dataclasses
 import functools
-import itertools
 import json
 import os
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 
 from acm_jax import trackers
-from acm_jax.host import text_files
+from acm_jax.host import config_files, text_files
 from acm_jax.host.staging import replacing
-from acm_jax.modules import fusion
 from acm_jax.timing import inputs, operators, steps
 from acm_jax.timing.measure import Work, measure, table
 from acm_jax.tracking.contract import Tracker
+
+# Configs of the networks whose steps are timed, with their arguments.
+NETWORKS = (
+  'siamban_acm',
+  'siamban',
+  'siamrpn',
+  'siamrpn:backbone=mobilenet_v2',
+  'siamrpn:backbone=alexnet_legacy',
+  'siamrpn_acm',
+  'siamfc',
+  'siamfc_acm',
+  'nanotrack',
+  'nanotrack_acm',
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +40,12 @@ class Request:
   Attributes:
     part: Name of the part, a key of `PARTS`.
     batch_size: Number of samples per batch.
-    only: Prefixes of the names of the operators or trackers to time.
+    only: Prefixes of the names of the operators or networks to time.
     against: Python file with a variable OTHERS, which holds additional
       implementations to time; see `operators.Others`. Besides operators, its
-      keys can be '<tracker> <fusion> train', for training steps (see `steps`),
-      and 'input', for input pipelines (see `inputs`).
+      keys can be '<network> train' and '<network> track', with one of
+      `NETWORKS`, for steps (see `steps.Others`), and 'input', for input
+      pipelines (see `inputs`).
     clips: Folder of a clip set, written by `acm-jax prepare`; needed for the
       part `input`.
   """
@@ -72,12 +86,16 @@ def _fusion(request: Request) -> Iterator[Work]:
 
 
 def _step(request: Request) -> Iterator[Work]:
-  for tracker, fused in itertools.product(trackers.names(), fusion.names()):
-    name = f'{tracker} {fused}'
-    make = functools.partial(_tracker, tracker, fused)
-    if name.startswith(request.only) and _fits(make):
-      others = request.others.get(f'{name} train', {})
-      yield from steps.steps(name, make, request.batch_size, others)
+  for name in NETWORKS:
+    if not name.startswith(request.only):
+      continue
+    section = config_files.load(name)['tracker']
+    make = functools.partial(tracker, section)
+    others = {
+      step: request.others.get(f'{name} {step}', {})
+      for step in ('train', 'track')
+    }
+    yield from steps.steps(name, make, request.batch_size, others)
 
 
 def _input(request: Request) -> Iterator[Work]:
@@ -89,17 +107,14 @@ def _input(request: Request) -> Iterator[Work]:
   yield from inputs.inputs(request.clips, others, request.batch_size)
 
 
-def _fits(make: Callable[[str], Tracker]) -> bool:
-  """Returns whether the tracker supports the fusion."""
-  try:
-    make('float32')
-  except ValueError:
-    return False
-  return True
+def tracker(section: Mapping[str, Any], dtype: str) -> Tracker:
+  """Builds the tracker of a config.
 
-
-def _tracker(name: str, fused: str, dtype: str) -> Tracker:
-  return trackers.make(name, fusion=fused, dtype=dtype)
+  Args:
+    section: Section `tracker` of the config.
+    dtype: Type that the network computes in, instead of that of the config.
+  """
+  return trackers.make(**{**section, 'dtype': dtype})
 
 
 PARTS = {'fusion': _fusion, 'step': _step, 'input': _input}
@@ -118,12 +133,12 @@ def run(request: Request, out: Path) -> str:
   Raises:
     FileNotFoundError: A file of the request does not exist.
     ValueError: The file `against` defines no OTHERS, `clips` is missing, or no
-      name of an operator or tracker begins with one of the prefixes `only`.
+      name of an operator or network begins with one of the prefixes `only`.
   """
   rows = measure(PARTS[request.part](request))
   if not rows:
     raise ValueError(
-      f'`only`={",".join(request.only)}: no operator or tracker has a name '
+      f'`only`={",".join(request.only)}: no operator or network has a name '
       'with such a prefix; leave `only` out to see all names'
     )
   report = {

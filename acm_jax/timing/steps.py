@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from acm_jax.timing.form import Run
-from acm_jax.timing.measure import Work
+from acm_jax.timing.measure import Timed, Work
 from acm_jax.tracking import loop
 from acm_jax.tracking.contract import (
   Frame,
@@ -23,6 +23,10 @@ from acm_jax.training.step import train_step
 from data_pipelines import batch
 from data_pipelines.batch import RawBatch
 
+# Additional implementations of steps: 'train' or 'track' -> name -> function
+# that returns what to time. Its argument is the number of pairs of the training
+# step, or the height and width of the frame of the tracking step, in px.
+Others = Mapping[str, Mapping[str, Callable[..., Timed]]]
 # Phase that trains all weights.
 EVERYTHING = Phase('everything', 0, (('', 1.0),))
 # Height and width of the tracked frame, px.
@@ -33,30 +37,34 @@ def steps(
   name: str,
   make: Callable[[str], Tracker],
   batch_size: int,
-  others: Mapping[str, Callable[[RawBatch], Run]] | None = None,
+  others: Others | None = None,
 ) -> Iterator[Work]:
   """Yields the training step and the tracking step, a `Work` each.
 
-  Each has one form per dtype, float32 and bfloat16. The training step trains
-  all weights, and includes no augmentation.
+  Both have the form float32, and on an accelerator also bfloat16. The training
+  step trains all weights, and includes no augmentation.
 
   Args:
-    name: Name of the tracker.
+    name: Name of the network.
     make: Function that takes a dtype and returns the tracker.
     batch_size: Number of pairs in the training step.
-    others: Additional implementations of the training step; keys are names.
-      Each is a function that takes a batch and returns the function to time.
+    others: Additional implementations of the steps.
   """
-  both = {dtype: make(dtype) for dtype in ('float32', 'bfloat16')}
-  variables = jax.jit(both['float32'].init_variables)(jax.random.key(0))
-  labels = {'tracker': name, 'step': 'train', 'of': f'{batch_size} pairs'}
-  forms = {k: _training(t, variables, batch_size) for k, t in both.items()}
-  raw = batch_of(both['float32'], batch_size)
-  forms |= {other: form(raw) for other, form in (others or {}).items()}
-  yield Work(labels, forms)
+  others = others or {}
+  # On a CPU, bfloat16 is not faster, and timing it would take twice as long.
+  on_cpu = jax.default_backend() == 'cpu'
+  dtypes = ('float32',) if on_cpu else ('float32', 'bfloat16')
+  trackers = {dtype: make(dtype) for dtype in dtypes}
+  variables = jax.jit(trackers['float32'].init_variables)(jax.random.key(0))
+  labels = {'network': name, 'step': 'train', 'of': f'{batch_size} pairs'}
+  forms = {k: _training(t, variables, batch_size) for k, t in trackers.items()}
+  rest = {k: form(batch_size) for k, form in others.get('train', {}).items()}
+  yield Work(labels, forms | rest)
   h, w = FRAME
   labels = labels | {'step': 'track', 'of': f'{w}x{h}'}
-  yield Work(labels, {k: _tracking(t, variables) for k, t in both.items()})
+  forms = {k: _tracking(t, variables) for k, t in trackers.items()}
+  rest = {k: form(FRAME) for k, form in others.get('track', {}).items()}
+  yield Work(labels, forms | rest)
 
 
 def _training(tracker: Tracker, variables, batch_size: int) -> Run:

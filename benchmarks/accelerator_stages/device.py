@@ -81,7 +81,7 @@ def _in_jax(side: int, dtype: str, precision: str) -> Callable:
 def _in_torch(side: int, dtype: str) -> Callable:
   import torch
 
-  from benchmarks.pytorch import DEVICE, Pending
+  from benchmarks.torch_steps.device import DEVICE, Pending
 
   # PyTorch's counterpart of JAX's default precision.
   torch.set_float32_matmul_precision('high')

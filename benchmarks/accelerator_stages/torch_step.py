@@ -1,6 +1,5 @@
 """Speed of SiamBAN-ACM's training step in PyTorch, to compare with `step`."""
 
-import functools
 import importlib.util
 from collections.abc import Iterator
 
@@ -11,7 +10,7 @@ from benchmarks.accelerator_stages import device, step
 from benchmarks.accelerator_stages.settings import Row, Settings
 from data_pipelines import batch
 
-NETWORK, TEMPLATE_SIZE, SEARCH_SIZE = 'siamban_acm', 127, 255
+NETWORK = 'siamban_acm'
 # Number of stages of the backbone, including the stem, that do not train, as in
 # the last phase of the config.
 FROZEN = 2
@@ -67,19 +66,19 @@ def _compared(settings: Settings, labels: Row, figures: Row) -> Row:
 
 
 def _figures(settings: Settings, batch_size: int, form: str, kind: str) -> Row:
-  from benchmarks import pytorch
+  from benchmarks.torch_networks import REFERENCES, TEMPLATE_SIZE
+  from benchmarks.torch_steps.training import training
 
-  network = pytorch.Network
-  if settings.rehearse:
-    network = functools.partial(network, channels=4, hidden=8)
-  make = pytorch.Form(
+  reference = REFERENCES[NETWORK]
+  run = training(
+    reference,
+    reference.make(**(reference.narrow if settings.rehearse else {})),
+    batch.fake(batch_size, TEMPLATE_SIZE, reference.search_size),
     bfloat16=kind == 'bfloat16',
     channels_last='channels_last' in form,
     compiled='compiled' in form,
     frozen=FROZEN,
-    network=network,
   )
-  run = make(batch.fake(batch_size, TEMPLATE_SIZE, SEARCH_SIZE))
   # The first steps are not timed, because PyTorch chooses its algorithms in
   # them.
   for _ in range(0 if settings.rehearse else 2):

@@ -9,6 +9,16 @@ from benchmarks.accelerator_stages.settings import Settings, Training
 
 
 @pytest.fixture
+def one_thread():
+  """Limits PyTorch to one thread, as test processes share the cores."""
+  torch = pytest.importorskip('torch')
+  threads = torch.get_num_threads()
+  torch.set_num_threads(1)
+  yield
+  torch.set_num_threads(threads)
+
+
+@pytest.fixture
 def settings(tmp_path) -> Settings:
   """Settings of a rehearsal that writes to `tmp_path`."""
   return Settings(

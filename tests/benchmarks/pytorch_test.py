@@ -1,56 +1,52 @@
-"""PyTorch's network and training step, with which ours are compared."""
+"""PyTorch's steps, with which ours are compared."""
 
+import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from acm_jax.host import config_files
 from acm_jax.timing import run
-from benchmarks import accelerator
+from acm_jax.timing.worker import Worker
+from benchmarks import pytorch
 from data_pipelines import batch
 from tests import formulas
 
-
-@pytest.fixture(autouse=True)
-def torch():
-  """PyTorch limited to one thread, as test processes share the cores."""
-  torch = pytest.importorskip('torch')
-  threads = torch.get_num_threads()
-  torch.set_num_threads(1)
-  yield torch
-  torch.set_num_threads(threads)
+PYTORCH = Path(pytorch.__file__)
+SMALL = (90, 160)
+networks = pytest.mark.parametrize('network', pytorch.NETWORKS)
 
 
-def test_outputs_equal_the_official_ones(torch):
-  from benchmarks import pytorch
+def tensors(**arrays):
+  import torch
 
-  weights = formulas.state_dict('siamban_acm_r50')
-  # The device `meta` skips the random weights, which would be replaced anyway.
-  with torch.device('meta'):
-    network = pytorch.Network().eval()
-  counters = network.load_state_dict(
-    {key: torch.from_numpy(value) for key, value in weights.items()},
-    strict=False,
-    assign=True,
-  )
-  assert not counters.unexpected_keys
-  assert all('num_batches_tracked' in k for k in counters.missing_keys)
-  figures = formulas.load('siamban_acm_r50')
-  template, search = (
-    torch.from_numpy(np.moveaxis(formulas.image(name, size), -1, 1).copy())
-    for name, size in (('template', 127), ('search', 255))
-  )
-  box_size = torch.from_numpy(figures['bbox'][:, 2:].astype(np.float32))
-  with torch.no_grad():
-    outputs = network(template, box_size, search)
-  for name, output in zip(('cls', 'loc'), outputs, strict=True):
-    # Rounding to float32 changes outputs by 5e-7 of the maximum on a CPU.
-    tolerance = 1e-5 * np.abs(figures[name]).max()
-    np.testing.assert_allclose(output, figures[name], rtol=0, atol=tolerance)
+  return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def test_the_loss_equals_the_official_one(torch):
-  from benchmarks import pytorch
+@networks
+def test_sizes_equal_those_of_our_tracker(one_thread, network):
+  from benchmarks.torch_networks import REFERENCES, TEMPLATE_SIZE
+
+  reference = REFERENCES[network]
+  tracker = run.tracker(config_files.load(network)['tracker'], 'float32')
+  assert tracker.template_size == TEMPLATE_SIZE
+  assert tracker.search_size == reference.search_size
+  assert tracker.stride == reference.stride
+  cells = tracker.network.response_size(reference.search_size)
+  assert cells == reference.cells
+
+
+def test_every_network_in_pytorch_is_compared(one_thread):
+  from benchmarks.torch_networks import REFERENCES
+
+  assert set(REFERENCES) == set(pytorch.NETWORKS) <= set(run.NETWORKS)
+
+
+def test_the_loss_of_siamban_equals_the_official_one(one_thread):
+  from benchmarks.torch_steps import losses
 
   rng, shape = formulas.rng('loss'), (3, 25, 25)
   cls = rng.standard_normal((3, 2, 25, 25))
@@ -64,42 +60,144 @@ def test_the_loss_equals_the_official_one(torch):
     'distances': distances,
     'mask': label >= 0,
   }
-  loss = pytorch.loss(**{k: torch.from_numpy(v) for k, v in arrays.items()})
+  loss = losses.of_distances(**tensors(**arrays))
   figures = formulas.load('losses_ban')
   expected = figures['cls_loss'] + figures['loc_loss']
   # The reference values are computed in float64 but stored in float32.
   np.testing.assert_allclose(float(loss), float(expected), rtol=1e-6)
 
 
-def test_a_step_trains_all_but_the_frozen_stages(torch):
-  from benchmarks import pytorch
+def test_the_loss_of_siamrpn_equals_the_official_one(one_thread):
+  from benchmarks.torch_steps import losses
 
-  network = pytorch.Network(channels=4, hidden=8)
-  before = {key: v.clone() for key, v in network.state_dict().items()}
-  form = pytorch.Form(frozen=2, network=lambda: network)
-  step = form(batch.fake(2, 127, 255))
-  step().block_until_ready()
-  after = network.state_dict()
-  same = {key for key in after if torch.equal(after[key], before[key])}
-  frozen = ('backbone.conv1.', 'backbone.bn1.', 'backbone.layer1.')
+  rng, shape = formulas.rng('loss'), (5, 25, 25)
+  cls = rng.standard_normal((3, 10, 25, 25))
+  loc = rng.standard_normal((3, 20, 25, 25))
+  label = rng.integers(-1, 2, (3, *shape))
+  offsets = rng.standard_normal((3, 4, *shape))
+  arrays = {
+    'cls': cls,
+    'loc': loc,
+    'label': np.maximum(label, 0),
+    'offsets': offsets,
+    'mask': label >= 0,
+    'weight': (rng.uniform(0, 1, (3, *shape)) > 0.9) / 16,
+  }
+  loss = losses.of_offsets(**tensors(**arrays))
+  figures = formulas.load('losses_rpn')
+  parts = figures['cls_loss'], figures['loc_loss']
+  # The reference values are computed in float64 but stored in float32.
+  expected = np.dot(figures['weights'], parts)
+  np.testing.assert_allclose(float(loss), expected, rtol=1e-6)
+
+
+def test_the_loss_of_siamfc_equals_the_official_one(one_thread):
+  from benchmarks.torch_steps import losses
+
+  figures = formulas.load('tracker_siamfc')
+  response = formulas.rng('loss').standard_normal((4, 1, 17, 17))
+  label, weight = (
+    np.stack(4 * [figures[name]]).astype(float) for name in ('label', 'weight')
+  )
+  arrays = tensors(response=response, label=label, weight=weight)
+  loss = losses.of_response(**arrays)
+  # The reference values are stored in float32.
+  np.testing.assert_allclose(float(loss), figures['loss'], rtol=1e-6)
+
+
+@networks
+def test_a_training_step_changes_every_weight(one_thread, network):
+  import torch
+
+  from benchmarks.torch_networks import REFERENCES
+  from benchmarks.torch_steps.training import training
+
+  reference = REFERENCES[network]
+  module = reference.make(**reference.narrow)
+  before = {key: v.clone() for key, v in module.state_dict().items()}
+  raw = batch.fake(2, 127, reference.search_size)
+  training(reference, module, raw, channels_last=True)().block_until_ready()
+  after = module.state_dict()
   # SGD changes every weight except zeros, at least by weight decay.
-  still = {k for k in same if not k.startswith(frozen) and before[k].any()}
-  assert not still
-  assert {key for key in after if key.startswith(frozen)} <= same
+  still = [key for key in after if torch.equal(after[key], before[key])]
+  assert not [key for key in still if before[key].any()]
+  assert all(value.isfinite().all() for value in after.values())
 
 
-def test_the_step_in_pytorch_is_timed_next_to_ours(monkeypatch):
+def test_a_training_step_keeps_the_frozen_stages(one_thread):
+  import torch
+
+  from benchmarks.torch_networks import REFERENCES
+  from benchmarks.torch_steps.training import training
+
+  reference = REFERENCES['siamban_acm']
+  module = reference.make(**reference.narrow)
+  before = {key: v.clone() for key, v in module.state_dict().items()}
+  training(reference, module, batch.fake(2, 127, 255), frozen=2)()
+  frozen = ('backbone.conv1.', 'backbone.bn1.', 'backbone.layer1.')
+  for key, value in module.state_dict().items():
+    if before[key].any():
+      assert torch.equal(value, before[key]) == key.startswith(frozen), key
+
+
+@networks
+def test_a_tracking_step_finds_the_same_box_in_every_call(one_thread, network):
+  import torch
+
+  from benchmarks.torch_networks import REFERENCES
+  from benchmarks.torch_steps.tracking import tracking
+
+  torch.manual_seed(0)
+  reference = REFERENCES[network]
+  frame = np.random.default_rng(0).integers(
+    0, 256, (720, 1280, 3), dtype=np.uint8
+  )
+  module = reference.make(**reference.narrow)
+  boxes = []
+  for channels_last in (False, True):
+    step = tracking(reference, module, frame, channels_last=channels_last)
+    boxes += [step(), step()]
+  assert np.array_equal(boxes[0], boxes[1])
+  # The layouts sum in a different order.
+  np.testing.assert_allclose(boxes[0], boxes[2], atol=1e-2)
+
+
+def test_every_form_is_timed_next_to_ours(monkeypatch):
   timed = {}
 
   def steps(name, make, batch_size, others):
-    timed[name] = list(others)
+    timed[name] = {step: list(forms) for step, forms in others.items()}
     return []
 
   monkeypatch.setattr(run.steps, 'steps', steps)
-  against = Path(accelerator.__file__).with_name('pytorch.py')
-  request = run.Request('step', 2, ('siamban acm', 'siamfc xcorr'), against)
+  request = run.Request('step', 2, ('siamban_acm', 'siamfc'), PYTORCH)
   assert list(run.PARTS['step'](request)) == []
-  assert timed == {
-    'siamban acm': ['pytorch', 'pytorch bfloat16'],
-    'siamfc xcorr': [],
+  cores = len(os.sched_getaffinity(0))
+  forms = ['pytorch, 1 thread']
+  forms += [f'pytorch, {cores} threads'] if cores > 1 else []
+  both, none = {'train': forms, 'track': forms}, {'train': [], 'track': []}
+  assert timed == {'siamban_acm': both, 'siamfc': both, 'siamfc_acm': none}
+
+
+@pytest.mark.parametrize('step', ['train', 'track'])
+def test_a_process_runs_the_step(one_thread, step):
+  request = {
+    'network': 'nanotrack',
+    'step': step,
+    'size': 2 if step == 'train' else SMALL,
+    'bfloat16': False,
+    'device': 'cpu',
+    'narrow': True,
   }
+  command = [sys.executable, '-m', 'benchmarks.torch_steps.worker']
+  command += [json.dumps(request)]
+  with Worker(command, {'OMP_NUM_THREADS': '1'}, PYTORCH.parents[1]) as worker:
+    assert worker.seconds() > 0
+  assert 'channels_last' in worker.note
+
+
+def test_an_unknown_network_ends_the_process(one_thread):
+  form = pytorch.OTHERS['nanotrack track']['pytorch, 1 thread']
+  worker = form.func('nanotrak', 'track', SMALL, threads=1)
+  with pytest.raises(RuntimeError, match="KeyError: 'nanotrak'"), worker:
+    pass

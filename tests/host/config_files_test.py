@@ -89,3 +89,12 @@ def test_a_string_flag_named_config_is_not_changed():
   flags.DEFINE_string('config', None, '', flag_values=values)
   argv = ['bench', '--config=nowhere.py']
   assert config_files.resolve(values, argv) == argv
+
+
+def test_a_config_is_loaded_with_its_argument(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  assert config_files.load('siamrpn')['tracker']['backbone'] == 'resnet50'
+  config = config_files.load('siamrpn:backbone=alexnet')
+  assert config['tracker']['backbone'] == 'alexnet'
+  with pytest.raises(ValueError, match='alexnot'):
+    config_files.load('siamrpn:backbone=alexnot')

@@ -1,0 +1,1 @@
+"""Training and tracking steps of the reference networks in PyTorch."""
