@@ -5,16 +5,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from acm_jax.timing.form import Run
 from acm_jax.timing.measure import Timed, Work
-from acm_jax.tracking import loop
-from acm_jax.tracking.contract import (
-  Frame,
-  Hparams,
-  Tracker,
-  Variables,
-)
+from acm_jax.tracking.contract import Hparams, Tracker, Variables
+from acm_jax.tracking.engine import Engine
+from acm_jax.tracking.model import Model
 from acm_jax.training import state
 from acm_jax.training.optimizer import Sgd
 from acm_jax.training.schedule import Phase
@@ -62,7 +59,7 @@ def steps(
   yield Work(labels, forms | rest)
   h, w = FRAME
   labels = labels | {'step': 'track', 'of': f'{w}x{h}'}
-  forms = {k: _tracking(t, variables) for k, t in trackers.items()}
+  forms = {k: _tracking(name, t, variables) for k, t in trackers.items()}
   rest = {k: form(FRAME) for k, form in others.get('track', {}).items()}
   yield Work(labels, forms | rest)
 
@@ -110,10 +107,9 @@ def training(
   return jax.jit(step), state.create(variables, optimizer)
 
 
-def _tracking(tracker: Tracker, variables) -> Run:
-  frame = Frame(jnp.zeros((*FRAME, 3), jnp.uint8), jnp.array(FRAME))
-  box = jnp.array([600.0, 300.0, 80.0, 60.0])
-  state = jax.jit(loop.init, static_argnums=0)(tracker, variables, frame, box)
-  one = functools.partial(loop.step, tracker)
-  hparams = Hparams(0.1, 0.4, 0.4)
-  return functools.partial(jax.jit(one), variables, hparams, state, frame)
+def _tracking(name: str, tracker: Tracker, variables: Variables) -> Run:
+  """Returns a step of the engine, from the frame on the host to the box."""
+  engine = Engine(Model(name, tracker, variables, Hparams(0.1, 0.4, 0.4)))
+  image = np.zeros((*FRAME, 3), np.uint8)
+  engine.start(image, {0: np.array([600, 300, 80, 60])})
+  return lambda: engine.advance(image)()
