@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from acm_jax.modules.backbone import Backbone, stop_while_frozen
 from acm_jax.modules.layers import ConvBn
 from acm_jax.modules.mode import Mode
+from acm_jax.modules.pooling import max_pool
 
 
 class _Layer(NamedTuple):
@@ -54,7 +55,7 @@ class AlexNet(Backbone):
       )
       x = conv(x, train=mode.trains(conv.path))
       if layer.pooled:
-        x = nn.max_pool(x, (3, 3), (2, 2))
+        x = max_pool(x)
       if stage < last:
         x = nn.relu(x)
       layers.append(conv)

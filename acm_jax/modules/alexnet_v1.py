@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from acm_jax.modules.backbone import Backbone, stop_while_frozen
 from acm_jax.modules.layers import BatchNorm, Conv, ConvBn, normal_fan_out
 from acm_jax.modules.mode import Mode
+from acm_jax.modules.pooling import max_pool
 
 _BatchNorm = functools.partial(BatchNorm, momentum=0.95, epsilon=1e-6)
 
@@ -65,7 +66,7 @@ class AlexNetV1(Backbone):
         conv = ConvBn(**settings, norm=_BatchNorm, relu=True)
         x = conv(x, train=mode.trains(conv.path))
       if layer.pooled:
-        x = nn.max_pool(x, (3, 3), (2, 2))
+        x = max_pool(x)
       layers.append(conv)
       x = stop_while_frozen(x, layers, mode)
     return (x,)

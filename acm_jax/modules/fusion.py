@@ -27,15 +27,6 @@ from acm_jax.modules.layers import (
 from acm_jax.modules.prepared import Preparable
 
 
-def valid_conv(
-  x: Float[Array, 'b h w c'], kernel: Float[Array, 'y x c f']
-) -> Float[Array, 'b i j f']:
-  """Computes the cross-correlation with stride 1 and without padding."""
-  return jax.lax.conv_general_dilated(
-    x, kernel, (1, 1), 'VALID', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
-  )
-
-
 def depthwise_xcorr(
   search: Float[Array, 'b h w c'], kernel: Float[Array, 'b y x c']
 ) -> Float[Array, 'b i j c']:
@@ -263,7 +254,10 @@ class Theta(Preparable):
 
   def plain(self, x, *, train):
     shape = (self.size, self.size, self.features, self.features)
-    return valid_conv(x, self.param(self.kernel, uniform_fan_in, shape))
+    kernel = self.param(self.kernel, uniform_fan_in, shape)
+    if self.in_training_step:
+      return convolution.trained(x, kernel)
+    return convolution.direct(x, kernel)
 
   def out_shape(self, x):
     return len(x), *convolution.cells(x, self.size), self.features

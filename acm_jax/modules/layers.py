@@ -60,40 +60,6 @@ def bias_init(fan_in: int) -> nn.initializers.Initializer:
   return init
 
 
-def grouped_conv(
-  x: Float[Array, 'b h w c'],
-  kernel: Float[Array, 'k l d f'],
-  strides: Sequence[int],
-  padding: str | Sequence[tuple[int, int]],
-  *,
-  feature_group_count: int,
-  **settings: Any,
-) -> Float[Array, 'b y x f']:
-  """Computes a grouped convolution as one convolution per group.
-
-  Takes the arguments of `lax.conv_general_dilated`. For two groups on a CPU,
-  XLA's grouped convolution takes up to three times as long, and its gradient up
-  to four times.
-
-  Args:
-    x: Input.
-    kernel: Kernels of all groups, concatenated along the output channels.
-    strides: Strides along y and x.
-    padding: Padding at the edges.
-    feature_group_count: Number of groups.
-    **settings: Further arguments of `lax.conv_general_dilated`.
-  """
-  parts = [
-    jax.lax.conv_general_dilated(x, kernel, strides, padding, **settings)
-    for x, kernel in zip(
-      jnp.split(x, feature_group_count, axis=-1),
-      jnp.split(kernel, feature_group_count, axis=-1),
-      strict=True,
-    )
-  ]
-  return jnp.concatenate(parts, axis=-1)
-
-
 class Conv(Preparable):
   """Convolution with a square kernel and explicit padding, NHWC.
 
@@ -122,7 +88,16 @@ class Conv(Preparable):
   bias_init: nn.initializers.Initializer | None = None
 
   def plain(self, x, *, train):
+    convolve = convolution.direct
+    if self.in_training_step:
+      convolve = convolution.trained
     fan_in = self.size**2 * x.shape[-1] // self.groups
+
+    # Takes the arguments of `lax.conv_general_dilated`.
+    def grouped(x, kernel, *_, **__):
+      kernels = jnp.split(kernel, self.groups, axis=-1)
+      return self.per_group(convolve, x, kernels)
+
     conv = nn.Conv(
       self.features,
       (self.size, self.size),
@@ -130,7 +105,7 @@ class Conv(Preparable):
       padding=self.padding,
       kernel_dilation=self.dilation,
       feature_group_count=self.groups,
-      conv_general_dilated=grouped_conv if self.groups > 1 else None,
+      conv_general_dilated=grouped,
       use_bias=self.bias,
       kernel_init=self.kernel_init,
       bias_init=self.bias_init or bias_init(fan_in),
@@ -139,9 +114,7 @@ class Conv(Preparable):
     return conv(x)
 
   def out_shape(self, x):
-    cells = convolution.cells(
-      x, self.size, self.stride, self.padding, self.dilation
-    )
+    cells = convolution.cells(x, self.size, **_grid(self))
     return len(x), *cells, self.features
 
   def prepare(self, x):
@@ -161,22 +134,30 @@ class Conv(Preparable):
     ]
 
   def prepared(self, x, weights):
-    groups = zip(
-      jnp.split(x, self.groups, axis=-1), weights.kernel, strict=True
-    )
-    parts = [
-      convolution.conv(
-        part,
-        kernel,
-        size=self.size,
-        stride=self.stride,
-        padding=self.padding,
-        dilation=self.dilation,
-      )
-      for part, kernel in groups
-    ]
-    x = jnp.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+    convolve = functools.partial(convolution.conv, size=self.size)
+    x = self.per_group(convolve, x, weights.kernel)
     return x if weights.bias is None else x + _per_channel(weights.bias)
+
+  def per_group(
+    self,
+    convolve: Callable[..., Array],
+    x: Float[Array, 'b h w c'],
+    kernels: Sequence[Any],
+  ) -> Float[Array, 'b y x f']:
+    """Convolves every group of channels with its own kernel.
+
+    On a CPU, XLA's grouped convolution takes up to three times as long as one
+    convolution per group, and its gradient up to four times.
+
+    Args:
+      convolve: Function of an input, a kernel, and stride, padding and
+        dilation.
+      x: Input of all groups.
+      kernels: Kernel of each group.
+    """
+    groups = zip(jnp.split(x, self.groups, axis=-1), kernels, strict=True)
+    parts = [convolve(part, kernel, **_grid(self)) for part, kernel in groups]
+    return parts[0] if self.groups == 1 else jnp.concatenate(parts, axis=-1)
 
 
 class ConvBn(Conv):
@@ -231,14 +212,11 @@ class DepthwiseBn(Preparable):
   def plain(self, x, *, train):
     shape = (self.size, self.size, 1, x.shape[-1])
     kernel = self.param('depthwise', normal_fan_out, shape)
-    x = self.convolve(x, kernel)
+    x = depthwise_conv(x, kernel, **_grid(self))
     return BatchNorm(name='depthwise_bn')(x, use_running_average=not train)
 
   def out_shape(self, x):
-    cells = convolution.cells(
-      x, self.size, self.stride, self.padding, self.dilation
-    )
-    return len(x), *cells, x.shape[-1]
+    return len(x), *convolution.cells(x, self.size, **_grid(self)), x.shape[-1]
 
   def prepare(self, x):
     factor, offset = folded(self, 'depthwise_bn', BatchNorm)
@@ -246,23 +224,13 @@ class DepthwiseBn(Preparable):
     return kernel * _per_channel(factor), offset
 
   def prepared(self, x, weights):
-    return self.convolve(x, weights.kernel, weights.bias)
+    return depthwise_conv(x, weights.kernel, weights.bias, **_grid(self))
 
-  def convolve(
-    self,
-    x: Float[Array, 'b h w c'],
-    kernel: Float[Array, 'k k 1 c'],
-    bias: Float[Array, 'c'] | None = None,
-  ) -> Float[Array, 'b y x c']:
-    """Convolves every channel with its own kernel and adds a bias."""
-    return depthwise_conv(
-      x,
-      kernel,
-      bias,
-      stride=self.stride,
-      padding=self.padding,
-      dilation=self.dilation,
-    )
+
+def _grid(layer: Conv | DepthwiseBn) -> dict[str, int]:
+  """Returns the stride, padding and dilation of a layer."""
+  names = 'stride', 'padding', 'dilation'
+  return {name: getattr(layer, name) for name in names}
 
 
 def _per_channel(values: Float[Array, 'f']) -> Float[Array, '1 1 1 f']:

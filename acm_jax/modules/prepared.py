@@ -49,6 +49,16 @@ class Preparable(nn.Module):
 
   replaced: ClassVar[tuple[str, ...]]
 
+  @property
+  def in_training_step(self) -> bool:
+    """Whether the network is applied in a training step.
+
+    Only a training step may change batch statistics, even if no batch norm of
+    this layer does.
+    """
+    changes = self.is_mutable_collection('batch_stats')
+    return changes and not self.is_initializing()
+
   @abc.abstractmethod
   def plain(self, x: Float[Array, 'b h w c'], *, train: bool) -> Array:
     """Computes the output with the plain variables."""

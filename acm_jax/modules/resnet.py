@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from acm_jax.modules.backbone import Backbone, stop_while_frozen
 from acm_jax.modules.layers import ConvBn, normal_fan_out
 from acm_jax.modules.mode import Mode
+from acm_jax.modules.pooling import max_pool
 
 
 class Residual(nn.Module):
@@ -138,7 +139,7 @@ class ResNet(Backbone):
       name='stem',
     )
     x = stem(image, train=mode.trains(stem.path))
-    x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
+    x = max_pool(x, padding=1)
     outputs, layers = [], [stem]
     x = stop_while_frozen(x, layers, mode)
     for stage in range(1, max(self.levels) + 1):

@@ -15,6 +15,7 @@ Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks
 
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -90,9 +91,6 @@ def conv(
 ) -> Float[Array, 'b y x f']:
   """Convolves with a transformed kernel and stride 1.
 
-  The transformations along rows and columns are separate steps with arrays in
-  between; otherwise XLA would repeat the first step for every product.
-
   Args:
     x: Input.
     kernel: Kernel, transformed by `transform`.
@@ -100,42 +98,153 @@ def conv(
     padding: Number of zeros at each edge.
     dilation: Dilation of the kernel.
   """
-  inputs = len(kernel)
-  tile = inputs - size + 1
-  by_output, _, by_input = matrices(tile, size)
-  batch = x.shape[0]
-  out = [cells + 2 * padding - (size - 1) * dilation for cells in x.shape[1:3]]
-  tiles = [-(-cells // (tile * dilation)) for cells in out]
-  edges = [
-    (padding, (count * tile + size - 1) * dilation - cells - padding, 0)
-    for cells, count in zip(x.shape[1:3], tiles, strict=True)
-  ]
-  zero = jnp.zeros((), x.dtype)
-  x = jax.lax.pad(x, zero, ((0, 0, 0), *edges, (0, 0, 0)))
-  # A dilated convolution is one convolution for every phase.
-  x = _split(x, dilation)
-
-  def windows(x, axis, count):
-    """Returns the j-th input of every tile along an axis, for every j."""
-    end = (count - 1) * tile + 1
-    slices = [slice(j, j + end, tile) for j in range(inputs)]
-    return [x[(slice(None),) * axis + (each,)] for each in slices]
-
-  rows = windows(x, 1, tiles[0])
-  x = jnp.stack([_combine(factors, rows) for factors in by_input])
-  columns = windows(x, 3, tiles[1])
+  grid = _Grid.of(x, len(kernel) - size + 1, size, padding, dilation)
+  by_output, _, by_input = matrices(grid.tile, size)
   products = []
-  for factors, matrix in zip(by_input, kernel, strict=True):
-    # [n, phases * b, tile row, tile column, c]
-    values = _combine(factors, columns)
-    flat = values.reshape(inputs, -1, values.shape[-1])
+  for values, matrix in zip(grid.inputs(x, by_input), kernel, strict=True):
+    flat = values.reshape(len(kernel), -1, values.shape[-1])
     product = jax.lax.dot_general(flat, matrix, (((2,), (1,)), ((0,), (0,))))
     products.append(product.reshape(*values.shape[:-1], -1))
   y = jnp.stack([_combine(factors, products) for factors in by_output], axis=4)
-  y = y.reshape(*y.shape[:3], tiles[1] * tile, -1)
+  y = y.reshape(*y.shape[:3], grid.tiles[1] * grid.tile, -1)
   y = jnp.stack([_combine(factors, list(y)) for factors in by_output], axis=2)
-  y = y.reshape(-1, tiles[0] * tile, *y.shape[3:])
-  return _join(y, batch, dilation)[:, : out[0], : out[1]]
+  y = y.reshape(-1, grid.tiles[0] * grid.tile, *y.shape[3:])
+  return _join(y, len(x), dilation)[:, : grid.out[0], : grid.out[1]]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def trained(
+  x: Float[Array, 'b h w c'],
+  kernel: Float[Array, 'r r c f'],
+  tile: int,
+  padding: int,
+  dilation: int,
+) -> Float[Array, 'b y x f']:
+  """Convolves with a plain kernel; has the gradients of a training step.
+
+  The gradient of the input is a convolution of the same kind. That of the
+  kernel is computed from transformed inputs and gradients.
+
+  Args:
+    x: Input.
+    kernel: Square kernel.
+    tile: Number of outputs that are computed together along an axis.
+    padding: Number of zeros at each edge.
+    dilation: Dilation of the kernel.
+  """
+  settings = {'size': len(kernel), 'padding': padding, 'dilation': dilation}
+  return conv(x, transform(kernel, tile), **settings)
+
+
+def _forward(x, kernel, *settings):
+  return trained(x, kernel, *settings), (x, kernel)
+
+
+def _backward(tile, padding, dilation, residuals, gradient):
+  x, kernel = residuals
+  size = len(kernel)
+  mirrored = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+  reach = (size - 1) * dilation
+  by_x = conv(
+    gradient,
+    transform(mirrored, tile),
+    size=size,
+    padding=reach - padding,
+    dilation=dilation,
+  )
+  by_output, by_kernel, by_input = matrices(tile, size)
+  grid = _Grid.of(x, tile, size, padding, dilation)
+  columns = [
+    jnp.einsum('npyxc,npyxf->ncf', values, slopes)
+    for values, slopes in zip(
+      grid.inputs(x, by_input),
+      grid.gradients(gradient, by_output.T),
+      strict=True,
+    )
+  ]
+  by_kernel = jnp.asarray(by_kernel, kernel.dtype)
+  total = jnp.einsum(
+    'kb,ia,kicf->abcf',
+    by_kernel,
+    by_kernel,
+    jnp.stack(columns),
+    precision=jax.lax.Precision.HIGHEST,
+  )
+  return by_x, total
+
+
+trained.defvjp(_forward, _backward)
+
+
+class _Grid(NamedTuple):
+  """Tiles of a convolution's output.
+
+  A dilated convolution is one convolution for every phase: every dilation-th
+  row and column.
+
+  Attributes:
+    tile: Number of outputs of a tile along an axis.
+    out: Height and width of the output.
+    tiles: Number of tiles of a phase along y and x.
+    size: Width and height of the kernel.
+    padding: Number of zeros at each edge.
+    dilation: Dilation of the kernel.
+  """
+
+  tile: int
+  out: tuple[int, ...]
+  tiles: tuple[int, ...]
+  size: int
+  padding: int
+  dilation: int
+
+  @classmethod
+  def of(cls, x, tile, size, padding, dilation):
+    """Returns the tiles for an input."""
+    reach = (size - 1) * dilation
+    out = tuple(cells + 2 * padding - reach for cells in x.shape[1:3])
+    tiles = tuple(-(-cells // (tile * dilation)) for cells in out)
+    return cls(tile, out, tiles, size, padding, dilation)
+
+  def inputs(self, x: Array, matrix: np.ndarray) -> list[Array]:
+    """Transforms the inputs of all tiles."""
+    return self._transformed(x, matrix, self.padding, self.size - 1)
+
+  def gradients(self, gradient: Array, matrix: np.ndarray) -> list[Array]:
+    """Transforms the outputs' gradients of all tiles."""
+    return self._transformed(gradient, matrix, 0, 0)
+
+  def _transformed(self, x, matrix, padding, overlap):
+    """Transforms the rows, then the columns of all tiles.
+
+    The rows are an array of their own; otherwise XLA would transform them again
+    for every column.
+
+    Returns:
+      n arrays [n, phases * b, tile row, tile column, c], one for each column.
+    """
+    ends = [
+      (count * self.tile + overlap) * self.dilation for count in self.tiles
+    ]
+    edges = [
+      (padding, end - cells - padding, 0)
+      for cells, end in zip(x.shape[1:3], ends, strict=True)
+    ]
+    zero = jnp.zeros((), x.dtype)
+    x = jax.lax.pad(x, zero, ((0, 0, 0), *edges, (0, 0, 0)))
+    x = _split(x, self.dilation)
+    taps = matrix.shape[1]
+
+    def cells(x, axis, count):
+      """Returns the j-th cell of every tile along an axis, for every j."""
+      end = (count - 1) * self.tile + 1
+      slices = [slice(j, j + end, self.tile) for j in range(taps)]
+      return [x[(slice(None),) * axis + (each,)] for each in slices]
+
+    rows = cells(x, 1, self.tiles[0])
+    x = jnp.stack([_combine(factors, rows) for factors in matrix])
+    columns = cells(x, 3, self.tiles[1])
+    return [_combine(factors, columns) for factors in matrix]
 
 
 def _combine(factors: np.ndarray, values: Sequence[Array]) -> Array:

@@ -71,3 +71,53 @@ def test_a_larger_tile_has_to_save_products_and_memory():
   # Each of the four phases has 16 cells, a multiple of two but not of three.
   assert inputs_per_tile((3, 3, 1024, 2048), 31, dilation=2) == 4
   assert inputs_per_tile((5, 5, 64, 64), 25) == 7
+
+
+@pytest.mark.parametrize(
+  ('cells', 'channels', 'size', 'stride', 'padding', 'dilation'),
+  [
+    (9, 5, 1, 1, 0, 1),
+    (13, 32, 3, 1, 1, 1),
+    (17, 32, 3, 1, 2, 2),
+    (12, 32, 4, 1, 0, 1),
+    (13, 32, 5, 1, 2, 1),
+    (13, 32, 3, 2, 0, 1),
+    (13, 3, 3, 2, 1, 1),
+    (23, 3, 7, 2, 0, 1),
+    (13, 16, 3, 1, 1, 1),
+  ],
+)
+def test_a_training_step_has_the_gradients_of_the_plain_convolution(
+  cells, channels, size, stride, padding, dilation
+):
+  rng = np.random.default_rng(0)
+  shape = 2, cells, cells, channels
+  x = jnp.asarray(rng.standard_normal(shape), jnp.float32)
+  shape = size, size, channels, 6
+  kernel = jnp.asarray(rng.standard_normal(shape), jnp.float32)
+  grid = {'stride': stride, 'padding': padding, 'dilation': dilation}
+  shape = jax.eval_shape(
+    lambda *inputs: convolution.direct(*inputs, **grid), x, kernel
+  ).shape
+  slope = jnp.asarray(rng.standard_normal(shape), jnp.float32)
+
+  @jax.jit
+  def both(x, kernel):
+    results = []
+    for form in (convolution.trained, convolution.direct):
+      y, pull = jax.vjp(lambda *inputs, f=form: f(*inputs, **grid), x, kernel)
+      results.append((y, *pull(slope)))
+    return results
+
+  for ours, theirs in zip(*both(x, kernel), strict=True):
+    # Winograd's transformations amplify rounding errors.
+    tolerance = 4e-5 * float(jnp.abs(theirs).max())
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
+
+
+def test_a_training_step_in_bfloat16_uses_no_transformations():
+  x = jnp.ones((1, 13, 13, 32), jnp.bfloat16)
+  kernel = jnp.ones((3, 3, 32, 6), jnp.bfloat16)
+  lowered = jax.jit(convolution.trained).lower(x, kernel).as_text()
+  assert 'convolution' in lowered
+  assert 'dot_general' not in lowered

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from acm_jax.modules import fusion
+from acm_jax.modules import convolution, fusion
 from tests import oracles
 
 # Name -> (batch, template cells, search cells, channels).
@@ -44,8 +44,8 @@ def test_acm_equals_convolution_over_concatenation(shape):
   rng = np.random.default_rng(1)
   theta = 0.05 * normal(rng, (cells, cells, 2 * channels, 6))
   theta_z, theta_x = theta[:, :, :channels], theta[:, :, channels:]
-  split = fusion.valid_conv(template, theta_z)
-  split += fusion.valid_conv(search, theta_x)
+  split = convolution.direct(template, theta_z)
+  split += convolution.direct(search, theta_x)
   close(split, oracles.concat_convolution(template, search, theta))
 
 
@@ -58,8 +58,8 @@ def test_acm_gradient_equals_that_of_concatenation(shape):
 
   def split(template, search, theta):
     half = theta.shape[2] // 2
-    kernel = fusion.valid_conv(template, theta[:, :, :half])
-    response = fusion.valid_conv(search, theta[:, :, half:]) + kernel
+    kernel = convolution.direct(template, theta[:, :, :half])
+    response = convolution.direct(search, theta[:, :, half:]) + kernel
     return jnp.sum(jnp.sin(response))
 
   def explicit(template, search, theta):
@@ -140,7 +140,8 @@ def test_xcorr_gradient_equals_that_of_a_convolution_per_sample(shape):
 
   def one_by_one(search, kernel):
     maps = [
-      fusion.valid_conv(x[None], k) for x, k in zip(search, kernel, strict=True)
+      convolution.direct(x[None], k)
+      for x, k in zip(search, kernel, strict=True)
     ]
     return jnp.concatenate(maps)
 
