@@ -36,8 +36,8 @@ def load(
 ) -> 'VideoTracker':
   """Loads a trained tracker.
 
-  Compiled programs are kept on disk, in the user's cache folder, unless JAX's
-  compilation cache is configured otherwise.
+  From then on, compiled programs of the process are kept on disk, in the user's
+  cache folder, unless JAX's compilation cache is configured otherwise.
 
   Args:
     checkpoint: Name of a model in the package, or folder of a model or of a
@@ -62,7 +62,7 @@ def load(
   from acm_jax.tracking.video_tracker import VideoTracker
   from acm_jax.training import trained
 
-  compiled.keep()
+  compiled.keep_programs()
   model = trained.load(str(checkpoint), hparams, wide_search, smallest_side)
   return VideoTracker(model)
 

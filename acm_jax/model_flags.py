@@ -60,5 +60,5 @@ def load(values: flags.FlagValues) -> 'Model':
   from acm_jax.tracking import compiled
   from acm_jax.training import trained
 
-  compiled.keep()
+  compiled.keep_programs()
   return trained.load(values.checkpoint, **changes(values))

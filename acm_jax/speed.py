@@ -1,6 +1,6 @@
 """Times operators, whole steps or the input pipeline.
 
---part fusion times every fusion and MobileNet's depthwise convolutions.
+--part fusion times every fusion and convolutions of the backbones.
 --part step times a training step and a tracking step of every network.
 --part input times reading pairs from --clips.
 

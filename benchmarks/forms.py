@@ -11,6 +11,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from acm_jax.modules import convolution
 from acm_jax.timing.form import Form, in_jax
 
 _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
@@ -99,10 +100,34 @@ def grouped_depthwise(x, kernel, *, stride, padding, dilation):
   )
 
 
-def torch_depthwise(**settings) -> Form:
-  """Returns a `Form` of depthwise convolution in PyTorch, with channels first.
+def of_patches(x, kernel, *, stride, padding, dilation):
+  """Computes a convolution as one matrix product with patches of the image.
 
   Args:
+    x: Image [b h w c].
+    kernel: Kernel [k k c f].
+    stride: Stride along both axes.
+    padding: Number of zeros at each edge.
+    dilation: Dilation of the kernel.
+  """
+  x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+  size = len(kernel)
+  spans = [cells - (size - 1) * dilation for cells in x.shape[1:3]]
+  taps = range(0, size * dilation, dilation)
+  patches = [
+    x[:, i : i + spans[0] : stride, j : j + spans[1] : stride]
+    for i in taps
+    for j in taps
+  ]
+  matrix = kernel.reshape(-1, kernel.shape[-1])
+  return jnp.concatenate(patches, axis=-1) @ matrix
+
+
+def torch_convolution(*, depthwise: bool = False, **settings) -> Form:
+  """Returns a `Form` of a convolution in PyTorch, with channels first.
+
+  Args:
+    depthwise: Whether every channel has its own kernel.
     **settings: `stride`, `padding` and `dilation`.
   """
   import torch
@@ -116,10 +141,12 @@ def torch_depthwise(**settings) -> Form:
       )
       for a in arrays
     )
-    return x.permute(0, 3, 1, 2).contiguous(), kernel.permute(3, 2, 0, 1)
+    kernel = kernel.permute(3, 2, 0, 1).contiguous()
+    return x.permute(0, 3, 1, 2).contiguous(), kernel
 
   def apply(x, kernel):
-    return torch.nn.functional.conv2d(x, kernel, groups=x.shape[1], **settings)
+    groups = x.shape[1] if depthwise else 1
+    return torch.nn.functional.conv2d(x, kernel, groups=groups, **settings)
 
   def forward(*arrays):
     x, kernel = tensors(arrays)
@@ -173,6 +200,15 @@ OTHERS = {
     'grouped': lambda **settings: in_jax(
       functools.partial(grouped_depthwise, **settings)
     ),
-    'torch': torch_depthwise,
+    'torch': functools.partial(torch_convolution, depthwise=True),
+  },
+  'conv': {
+    'xla': lambda **settings: in_jax(
+      functools.partial(convolution.convolve, **settings)
+    ),
+    'patches': lambda **settings: in_jax(
+      functools.partial(of_patches, **settings)
+    ),
+    'torch': torch_convolution,
   },
 }

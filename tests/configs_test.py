@@ -127,8 +127,8 @@ def test_the_tracking_step_lowers_for_tpu_and_cuda(name):
   @jax.jit
   def step(variables, hparams, states, frames, active):
     form = {'wide': False, 'batched': True}
-    strips, cols = lanes.strips(tracker, states, frames, **form)
-    crops = lanes.crops(strips, cols, states.fill, batched=True)
+    strips, cols = lanes.strips(tracker, states, frames, active, **form)
+    crops = lanes.crops(strips, cols, states.fill, active, batched=True)
     args = variables, hparams, states, crops, frames.size, active
     return lanes.advance(tracker, *args, **form)
 

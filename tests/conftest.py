@@ -16,8 +16,8 @@ os.environ['XLA_FLAGS'] = ' '.join(
   ]
 )
 
-# The processes of a test run compile many of the same programs; they share them
-# in a folder. It is the main process's, which starts the others.
+# The processes of a test run compile many of the same programs, and share them.
+# The main process makes the folder; the others inherit the variable.
 if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
   _compiled = tempfile.TemporaryDirectory(prefix='acm_jax_tests_')
   os.environ['JAX_COMPILATION_CACHE_DIR'] = _compiled.name

@@ -61,6 +61,23 @@ def test_the_grouped_convolution_equals_the_depthwise_convolution(
   assert_same(ours, other, (normal((2, 11, 10, 4)), normal((3, 3, 1, 4))))
 
 
+@pytest.mark.parametrize('name', ['xla', 'patches'])
+@pytest.mark.parametrize(
+  ('size', 'stride', 'padding', 'dilation'), [(3, 1, 2, 2), (5, 2, 0, 1)]
+)
+def test_other_forms_of_a_convolution_equal_ours(
+  name, size, stride, padding, dilation
+):
+  grid = {'stride': stride, 'padding': padding, 'dilation': dilation}
+  ours = operators._convolution(**grid)
+  other = OTHERS['conv'][name](**grid)
+  arrays = normal((2, 19, 19, 32)), normal((size, size, 32, 4))
+  # Winograd's transformations amplify rounding errors of values up to 100.
+  same = functools.partial(np.testing.assert_allclose, rtol=0, atol=5e-3)
+  same(ours.forward(*arrays)(), other.forward(*arrays)())
+  jax.tree.map(same, ours.gradient(*arrays)(), other.gradient(*arrays)())
+
+
 def test_depthwise_shapes_are_those_of_the_network():
   shapes = operators.depthwise_shapes()
   assert shapes[0] == (
@@ -189,7 +206,7 @@ def test_the_command_writes_rows_and_prints_them(
   [
     ('--against=nowhere.py', '--against=nowhere.py: no such file'),
     (f'--against={ORACLES}', 'defines no OTHERS'),
-    ('--only=conv', '--only=conv: no operator or network has'),
+    ('--only=pool', '--only=pool: no operator or network has'),
     ('--part=fusions', 'fusions'),
     ('--batch_size=0', 'batch_size'),
   ],

@@ -1,20 +1,26 @@
-"""Forms of a convolution, and the rule that chooses one on a CPU.
+"""Convolution, and the rule that chooses its form on a CPU.
 
 XLA's convolutions reach the speed of its matrix products only for some shapes
-on a CPU, and their gradients for fewer. For tracking, `prepare` converts a
-kernel once to the form that is fastest for inputs of a given size, and `conv`
-applies it to every frame. In a training step, `trained` does both.
+on a CPU, and their gradients for fewer. Other forms are therefore used there,
+in training steps and for prepared kernels, that is for tracking:
 
-    form      when                          reason
-    dot       1x1                           a matrix product, without patches
-    winograd  3x3 to 5x5 with stride 1      a quarter to a half of the products
-    shifted   another stride                one matrix product per tap
-    scalar    3x3 of an image               three channels are too few for a
-                                            matrix product
-    direct    anything else                 `lax.conv_general_dilated`
+    form      kernel                   used in   reason
+    dot       1x1                      both      one matrix product, no patches
+    winograd  2x2 to 5x5, stride 1     both      a quarter to a half of the
+                                                 products
+    shifted   other strides            tracking  a product for each tap; XLA's
+                                                 gradients are as fast
+    scalar    3x3 of an image          tracking  3 channels are too few for a
+                                                 matrix product
+    image     of an image              both      one sample after the other is
+                                                 twice as fast; the gradient is
+                                                 a product for each row
+    direct    all others               both      `lax.conv_general_dilated`
 
-All but dot and scalar need enough channels, and winograd enough cells.
-`benchmarks/convolutions.py` times the forms.
+Shifted and winograd need many channels, and winograd many cells. On other
+devices, and for other purposes, every convolution is direct.
+`acm-jax speed --part fusion --only conv --against benchmarks/forms.py` compares
+the forms with slower ones.
 """
 
 import functools
@@ -73,25 +79,27 @@ def prepare(
     dilation: Dilation of the kernel.
 
   Returns:
-    The kernel in the form that `conv` takes.
+    The kernel in the form that `convolve_prepared` takes.
   """
-  form = _form(kernel, cells, stride)
+  form = _form(kernel, cells, stride, training=False)
   if form == 'winograd':
     return {form: winograd.transform(kernel, _tile(kernel, cells, dilation))}
   return {form: kernel[0, 0] if form == 'dot' else kernel}
 
 
-def _form(kernel: Float[Array, 'k k c f'], cells: int, stride: int) -> str:
-  """Returns the name of the form for a kernel."""
+def _form(
+  kernel: Float[Array, 'k k c f'], cells: int, stride: int, *, training: bool
+) -> str:
+  """Returns the name of a kernel's form: the table above."""
   size, _, channels, _ = kernel.shape
   if size == 1:
     return 'dot'
-  if channels <= _IMAGE and size == 3:
-    return 'scalar'
+  if channels <= _IMAGE:
+    return 'scalar' if size == 3 and not training else 'image'
   if channels < _CHANNELS:
     return 'direct'
   if stride > 1:
-    return 'shifted'
+    return 'direct' if training else 'shifted'
   return 'winograd' if size <= 5 and cells >= _CELLS else 'direct'
 
 
@@ -114,7 +122,7 @@ def _tile(kernel: Float[Array, 'k k c f'], cells: int, dilation: int) -> int:
   return best
 
 
-def conv(
+def convolve_prepared(
   x: Float[Array, 'b h w c'],
   kernel: Prepared,
   *,
@@ -136,11 +144,13 @@ def conv(
   """
   ((form, weights),) = kernel.items()
   if form == 'winograd':
-    return winograd.conv(
+    return winograd.convolve_transformed(
       x, weights, size=size, padding=padding, dilation=dilation
     )
   if form == 'direct':
-    return direct(x, weights, stride, padding, dilation)
+    return _direct(x, weights, stride, padding, dilation)
+  if form == 'image':
+    return _image(x, weights, stride, padding, dilation)
   if padding:
     x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
   if form == 'dot':
@@ -164,22 +174,52 @@ def conv(
   )
 
 
-def direct(
+def convolve(
   x: Float[Array, 'b h w c'],
   kernel: Float[Array, 'k k c f'],
+  *,
+  training: bool = False,
   stride: int = 1,
   padding: int = 0,
   dilation: int = 1,
 ) -> Float[Array, 'b y x f']:
-  """Convolves with XLA's convolution.
+  """Convolves with a plain kernel.
 
   Args:
     x: Input.
     kernel: Square kernel.
+    training: Whether to use the forms of a training step on a CPU. Results
+      differ from those of `lax.conv_general_dilated` by rounding.
     stride: Stride along both axes.
     padding: Number of zeros at each edge.
     dilation: Dilation of the kernel.
   """
+  grid = stride, padding, dilation
+  # The transformations need the precision of float32.
+  if not training or x.dtype != jnp.float32:
+    return _direct(x, kernel, *grid)
+  out, _ = cells(x, len(kernel), *grid)
+  form = _form(kernel, out, stride, training=True)
+
+  def on_cpu(x, kernel):
+    if form == 'winograd':
+      tile = _tile(kernel, out, dilation)
+      return winograd.convolve(x, kernel, tile, padding, dilation)
+    if form == 'image':
+      return _image(x, kernel, *grid)
+    return convolve_prepared(
+      x, {form: kernel[0, 0]}, size=1, stride=stride, padding=padding
+    )
+
+  def elsewhere(x, kernel):
+    return _direct(x, kernel, *grid)
+
+  if form == 'direct':
+    return elsewhere(x, kernel)
+  return jax.lax.platform_dependent(x, kernel, cpu=on_cpu, default=elsewhere)
+
+
+def _direct(x, kernel, stride, padding, dilation):
   return jax.lax.conv_general_dilated(
     x,
     kernel,
@@ -190,68 +230,27 @@ def direct(
   )
 
 
-def trained(
-  x: Float[Array, 'b h w c'],
-  kernel: Float[Array, 'k k c f'],
-  *,
-  stride: int = 1,
-  padding: int = 0,
-  dilation: int = 1,
-) -> Float[Array, 'b y x f']:
-  """Convolves in a training step, with gradients that are fast on a CPU.
-
-  The forms are those of `prepare`, but strided convolutions of many channels
-  are those of XLA.
-
-  Args:
-    x: Input.
-    kernel: Square kernel.
-    stride: Stride along both axes.
-    padding: Number of zeros at each edge.
-    dilation: Dilation of the kernel.
-  """
-  grid = stride, padding, dilation
-
-  def on_cpu(x, kernel):
-    size, _, channels, _ = kernel.shape
-    if channels <= _IMAGE:
-      return _of_image(x, kernel, *grid)
-    out, _ = cells(x, size, *grid)
-    form = _form(kernel, out, stride)
-    if form == 'winograd':
-      tile = _tile(kernel, out, dilation)
-      return winograd.trained(x, kernel, tile, padding, dilation)
-    if form == 'dot':
-      return conv(x, {form: kernel[0, 0]}, size=1, stride=stride)
-    return direct(x, kernel, *grid)
-
-  def elsewhere(x, kernel):
-    return direct(x, kernel, *grid)
-
-  if x.dtype != jnp.float32:
-    # The transformations need the precision of float32.
-    return elsewhere(x, kernel)
-  return jax.lax.platform_dependent(x, kernel, cpu=on_cpu, default=elsewhere)
-
-
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _of_image(x, kernel, stride, padding, dilation):
-  """Convolves an image; the gradient of the kernel is a product for each row.
+def _image(x, kernel, stride, padding, dilation):
+  """Convolves an image; the kernel's gradient is a product for each row."""
+  if len(x) == 1 or len(kernel) <= 3:
+    return _direct(x, kernel, stride, padding, dilation)
 
-  XLA's gradient is a convolution with the size of the output as kernel size.
-  """
-  return direct(x, kernel, stride, padding, dilation)
+  def one(x):
+    return _direct(x[None], kernel, stride, padding, dilation)[0]
+
+  return jax.lax.map(one, x)
 
 
-def _of_image_forward(x, kernel, *grid):
-  return _of_image(x, kernel, *grid), (x, kernel)
+def _image_forward(x, kernel, *grid):
+  return _image(x, kernel, *grid), (x, kernel)
 
 
-def _of_image_backward(stride, padding, dilation, residuals, gradient):
+def _image_backward(stride, padding, dilation, residuals, gradient):
   x, kernel = residuals
 
   def of_x(x):
-    return direct(x, kernel, stride, padding, dilation)
+    return _direct(x, kernel, stride, padding, dilation)
 
   (by_x,) = jax.vjp(of_x, x)[1](gradient)
   edges = ((0, 0), (padding, padding), (padding, padding), (0, 0))
@@ -268,4 +267,4 @@ def _of_image_backward(stride, padding, dilation, residuals, gradient):
   return by_x, by_kernel.reshape(kernel.shape)
 
 
-_of_image.defvjp(_of_image_forward, _of_image_backward)
+_image.defvjp(_image_forward, _image_backward)

@@ -252,12 +252,10 @@ class Theta(Preparable):
   def replaced(self) -> tuple[str, ...]:
     return (self.kernel,)
 
-  def plain(self, x, *, train):
+  def apply_plain(self, x, *, train):
     shape = (self.size, self.size, self.features, self.features)
     kernel = self.param(self.kernel, uniform_fan_in, shape)
-    if self.in_training_step:
-      return convolution.trained(x, kernel)
-    return convolution.direct(x, kernel)
+    return convolution.convolve(x, kernel, training=self.may_train)
 
   def out_shape(self, x):
     return len(x), *convolution.cells(x, self.size), self.features
@@ -267,8 +265,8 @@ class Theta(Preparable):
     kernel = self.variables['params'][self.kernel]
     return convolution.prepare(kernel, cells, stride=1, dilation=1), None
 
-  def prepared(self, x, weights):
-    return convolution.conv(x, weights.kernel, size=self.size)
+  def apply_prepared(self, x, weights):
+    return convolution.convolve_prepared(x, weights.kernel, size=self.size)
 
 
 class Acm(Fusion):

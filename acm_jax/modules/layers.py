@@ -87,10 +87,8 @@ class Conv(Preparable):
   kernel_init: nn.initializers.Initializer = uniform_fan_in
   bias_init: nn.initializers.Initializer | None = None
 
-  def plain(self, x, *, train):
-    convolve = convolution.direct
-    if self.in_training_step:
-      convolve = convolution.trained
+  def apply_plain(self, x, *, train):
+    convolve = functools.partial(convolution.convolve, training=self.may_train)
     fan_in = self.size**2 * x.shape[-1] // self.groups
 
     # Takes the arguments of `lax.conv_general_dilated`.
@@ -114,7 +112,7 @@ class Conv(Preparable):
     return conv(x)
 
   def out_shape(self, x):
-    cells = convolution.cells(x, self.size, **_grid(self))
+    cells = convolution.cells(x, self.size, **_settings(self))
     return len(x), *cells, self.features
 
   def prepare(self, x):
@@ -133,8 +131,8 @@ class Conv(Preparable):
       for part in jnp.split(kernel, self.groups, axis=-1)
     ]
 
-  def prepared(self, x, weights):
-    convolve = functools.partial(convolution.conv, size=self.size)
+  def apply_prepared(self, x, weights):
+    convolve = functools.partial(convolution.convolve_prepared, size=self.size)
     x = self.per_group(convolve, x, weights.kernel)
     return x if weights.bias is None else x + _per_channel(weights.bias)
 
@@ -156,7 +154,9 @@ class Conv(Preparable):
       kernels: Kernel of each group.
     """
     groups = zip(jnp.split(x, self.groups, axis=-1), kernels, strict=True)
-    parts = [convolve(part, kernel, **_grid(self)) for part, kernel in groups]
+    parts = [
+      convolve(part, kernel, **_settings(self)) for part, kernel in groups
+    ]
     return parts[0] if self.groups == 1 else jnp.concatenate(parts, axis=-1)
 
 
@@ -175,8 +175,8 @@ class ConvBn(Conv):
   norm: Callable[..., nn.Module] = BatchNorm
   relu: bool = False
 
-  def plain(self, x, *, train):
-    x = super().plain(x, train=train)
+  def apply_plain(self, x, *, train):
+    x = super().apply_plain(x, train=train)
     x = self.norm(name='bn')(x, use_running_average=not train)
     return nn.relu(x) if self.relu else x
 
@@ -187,8 +187,8 @@ class ConvBn(Conv):
       offset += params['bias'] * factor
     return self.in_groups(params['kernel'] * _per_channel(factor), x), offset
 
-  def prepared(self, x, weights):
-    x = super().prepared(x, weights)
+  def apply_prepared(self, x, weights):
+    x = super().apply_prepared(x, weights)
     return nn.relu(x) if self.relu else x
 
 
@@ -209,25 +209,29 @@ class DepthwiseBn(Preparable):
   padding: int = 0
   dilation: int = 1
 
-  def plain(self, x, *, train):
+  def apply_plain(self, x, *, train):
     shape = (self.size, self.size, 1, x.shape[-1])
     kernel = self.param('depthwise', normal_fan_out, shape)
-    x = depthwise_conv(x, kernel, **_grid(self))
+    x = depthwise_conv(x, kernel, **_settings(self))
     return BatchNorm(name='depthwise_bn')(x, use_running_average=not train)
 
   def out_shape(self, x):
-    return len(x), *convolution.cells(x, self.size, **_grid(self)), x.shape[-1]
+    return (
+      len(x),
+      *convolution.cells(x, self.size, **_settings(self)),
+      x.shape[-1],
+    )
 
   def prepare(self, x):
     factor, offset = folded(self, 'depthwise_bn', BatchNorm)
     kernel = self.variables['params']['depthwise']
     return kernel * _per_channel(factor), offset
 
-  def prepared(self, x, weights):
-    return depthwise_conv(x, weights.kernel, weights.bias, **_grid(self))
+  def apply_prepared(self, x, weights):
+    return depthwise_conv(x, weights.kernel, weights.bias, **_settings(self))
 
 
-def _grid(layer: Conv | DepthwiseBn) -> dict[str, int]:
+def _settings(layer: Conv | DepthwiseBn) -> dict[str, int]:
   """Returns the stride, padding and dilation of a layer."""
   names = 'stride', 'padding', 'dilation'
   return {name: getattr(layer, name) for name in names}

@@ -50,17 +50,24 @@ class Preparable(nn.Module):
   replaced: ClassVar[tuple[str, ...]]
 
   @property
-  def in_training_step(self) -> bool:
-    """Whether the network is applied in a training step.
+  def may_train(self) -> bool:
+    """Whether the network is applied as in a training step.
 
-    Only a training step may change batch statistics, even if no batch norm of
-    this layer does.
+    A training step makes batch statistics mutable, but not the parameters.
     """
-    changes = self.is_mutable_collection('batch_stats')
-    return changes and not self.is_initializing()
+    return self._changes_only('batch_stats')
+
+  def _changes_only(self, collection: str) -> bool:
+    """Returns whether a collection may change, but the parameters may not.
+
+    While a network is initialised, all collections may change.
+    """
+    return self.is_mutable_collection(
+      collection
+    ) and not self.is_mutable_collection('params')
 
   @abc.abstractmethod
-  def plain(self, x: Float[Array, 'b h w c'], *, train: bool) -> Array:
+  def apply_plain(self, x: Float[Array, 'b h w c'], *, train: bool) -> Array:
     """Computes the output with the plain variables."""
 
   @abc.abstractmethod
@@ -72,7 +79,9 @@ class Preparable(nn.Module):
     """Returns the prepared kernel and bias, for inputs of the shape of `x`."""
 
   @abc.abstractmethod
-  def prepared(self, x: Float[Array, 'b h w c'], weights: Weights) -> Array:
+  def apply_prepared(
+    self, x: Float[Array, 'b h w c'], weights: Weights
+  ) -> Array:
     """Computes the output with the prepared weights."""
 
   @nn.compact
@@ -85,15 +94,16 @@ class Preparable(nn.Module):
       x: Input.
       train: Whether batch norms use batch statistics, not running statistics.
     """
+    # The first of the names is the key of the prepared weights.
     entry = self.replaced[0]
-    if self.is_mutable_collection(COLLECTION) and not self.is_initializing():
+    if self._changes_only(COLLECTION):
       weights = Weights(*self.prepare(x), self.replaced)
       self.put_variable(COLLECTION, entry, weights)
       # Only the shape of the output matters here.
       return jnp.zeros(self.out_shape(x), x.dtype)
     if self.has_variable(COLLECTION, entry):
-      return self.prepared(x, self.get_variable(COLLECTION, entry))
-    return self.plain(x, train=train)
+      return self.apply_prepared(x, self.get_variable(COLLECTION, entry))
+    return self.apply_plain(x, train=train)
 
 
 def prepare(

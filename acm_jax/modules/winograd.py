@@ -62,11 +62,11 @@ def matrices(tile: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def transform(
   kernel: Float[Array, 'r r c f'], tile: int
 ) -> tuple[Float[Array, 'n c f'], ...]:
-  """Transforms a kernel for `conv`.
+  """Transforms a kernel for `convolve_transformed`.
 
   Args:
     kernel: Square kernel.
-    tile: Number of outputs that `conv` computes together along an axis.
+    tile: Number of outputs that are computed together along an axis.
 
   Returns:
     n arrays, one for each column of the transformed kernel. As separate arrays
@@ -81,7 +81,7 @@ def transform(
   return tuple(columns)
 
 
-def conv(
+def convolve_transformed(
   x: Float[Array, 'b h w c'],
   kernel: Sequence[Float[Array, 'n c f']],
   *,
@@ -113,14 +113,14 @@ def conv(
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def trained(
+def convolve(
   x: Float[Array, 'b h w c'],
   kernel: Float[Array, 'r r c f'],
   tile: int,
   padding: int,
   dilation: int,
 ) -> Float[Array, 'b y x f']:
-  """Convolves with a plain kernel; has the gradients of a training step.
+  """Convolves with a plain kernel, for a training step.
 
   The gradient of the input is a convolution of the same kind. That of the
   kernel is computed from transformed inputs and gradients.
@@ -133,11 +133,11 @@ def trained(
     dilation: Dilation of the kernel.
   """
   settings = {'size': len(kernel), 'padding': padding, 'dilation': dilation}
-  return conv(x, transform(kernel, tile), **settings)
+  return convolve_transformed(x, transform(kernel, tile), **settings)
 
 
 def _forward(x, kernel, *settings):
-  return trained(x, kernel, *settings), (x, kernel)
+  return convolve(x, kernel, *settings), (x, kernel)
 
 
 def _backward(tile, padding, dilation, residuals, gradient):
@@ -145,7 +145,7 @@ def _backward(tile, padding, dilation, residuals, gradient):
   size = len(kernel)
   mirrored = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
   reach = (size - 1) * dilation
-  by_x = conv(
+  by_x = convolve_transformed(
     gradient,
     transform(mirrored, tile),
     size=size,
@@ -173,7 +173,7 @@ def _backward(tile, padding, dilation, residuals, gradient):
   return by_x, total
 
 
-trained.defvjp(_forward, _backward)
+convolve.defvjp(_forward, _backward)
 
 
 class _Grid(NamedTuple):
@@ -248,7 +248,7 @@ class _Grid(NamedTuple):
 
 
 def _combine(factors: np.ndarray, values: Sequence[Array]) -> Array:
-  """Returns the sum of values multiplied by factors, without needless ones."""
+  """Returns the sum of values multiplied by factors; skips factors 0 and 1."""
   total = None
   for factor, value in zip(factors, values, strict=True):
     if factor == 0:

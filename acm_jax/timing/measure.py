@@ -14,7 +14,7 @@ import numpy as np
 
 from acm_jax.timing.worker import Worker
 
-# Function to time, or process that times one.
+# Function to time, or process that times its own calls.
 Timed = Callable[[], Any] | Worker
 # Minimum and maximum number of rounds in which a form is timed.
 LEAST_ROUNDS, MOST_ROUNDS = 3, 100

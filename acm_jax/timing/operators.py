@@ -1,4 +1,4 @@
-"""Timing of the fusions and of MobileNet's depthwise convolutions."""
+"""Timing of the fusions and of the backbones' convolutions."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from acm_jax.modules import backbone as backbones
-from acm_jax.modules import fusion
+from acm_jax.modules import convolution, fusion
 from acm_jax.modules.depthwise import depthwise_conv
 from acm_jax.modules.layers import DepthwiseBn
 from acm_jax.modules.mode import EVAL
@@ -23,6 +23,23 @@ DTYPES = ('float32', 'bfloat16')
 # Sizes in the heads of SiamRPN++ and SiamBAN, after the adapters: cells per
 # side of the template features and of the search features, and channels.
 TEMPLATE_CELLS, SEARCH_CELLS, FEATURES = 5, 29, 256
+# Convolutions of the networks: side and channels of the input, channels of the
+# output, size of the kernel, stride, padding and dilation.
+CONVOLUTIONS = (
+  (287, 3, 96, 11, 2, 0, 1),
+  (255, 3, 64, 7, 2, 0, 1),
+  (255, 3, 16, 3, 2, 1, 1),
+  (63, 256, 64, 1, 1, 0, 1),
+  (31, 2048, 512, 1, 1, 0, 1),
+  (63, 64, 64, 3, 1, 1, 1),
+  (31, 256, 256, 3, 1, 2, 2),
+  (31, 512, 512, 3, 1, 4, 4),
+  (31, 1024, 2048, 3, 1, 2, 2),
+  (63, 256, 512, 3, 2, 0, 1),
+  (18, 96, 96, 4, 1, 0, 1),
+  (29, 256, 256, 5, 1, 0, 1),
+  (69, 96, 256, 5, 1, 0, 1),
+)
 # Number of channels of an RPN's classification output with five anchors.
 OUTPUTS = 10
 
@@ -120,6 +137,60 @@ def depthwise(
     yield from _works(name, {'ours': ours, **rest})
 
 
+def convolutions(
+  others: Others, batch_size: int, only: tuple[str, ...] = ('',)
+) -> Iterator[Work]:
+  """Yields a `Work` per convolution and pass (forward or gradient), in float32.
+
+  The forward pass has the prepared kernel of tracking, on a CPU. The gradient
+  is that of a training step.
+
+  Args:
+    others: Additional implementations of the operator `conv`, as in `Others`.
+      The settings are stride, padding and dilation. The functions of a `Form`
+      take an image and a kernel.
+    batch_size: Number of samples per batch.
+    only: Prefixes of the names of the convolutions to time.
+  """
+  for side, channels, features, size, *rest in CONVOLUTIONS:
+    grid = dict(zip(('stride', 'padding', 'dilation'), rest, strict=True))
+    name = f'conv {side}x{side}x{channels}, {size}x{size} to {features}, ' + (
+      ', '.join(f'{key} {grid[key]}' for key in ('stride', 'dilation'))
+    )
+    if not name.startswith(only):
+      continue
+    arrays = (
+      normal((batch_size, side, side, channels)),
+      normal((size, size, channels, features)),
+    )
+    forms = {'ours': (_convolution(**grid), arrays)} | {
+      other: (make(**grid), arrays)
+      for other, make in others.get('conv', {}).items()
+    }
+    yield from _works(name, forms, DTYPES[:1])
+
+
+def _convolution(**grid: int) -> Form:
+  """Returns the form of tracking, with the gradient of a training step."""
+  trained = in_jax(
+    functools.partial(convolution.convolve, training=True, **grid)
+  )
+  if jax.default_backend() != 'cpu':
+    return trained
+
+  def forward(x, kernel):
+    cells, _ = convolution.cells(x, len(kernel), **grid)
+    prepared = convolution.prepare(
+      kernel, cells, stride=grid['stride'], dilation=grid['dilation']
+    )
+    conv = functools.partial(
+      convolution.convolve_prepared, size=len(kernel), **grid
+    )
+    return functools.partial(jax.jit(conv), x, prepared)
+
+  return Form(forward, trained.gradient)
+
+
 def depthwise_shapes() -> list[tuple[tuple[int, ...], dict[str, int]]]:
   """Returns the distinct depthwise convolutions of the timed MobileNetV2.
 
@@ -130,7 +201,7 @@ def depthwise_shapes() -> list[tuple[tuple[int, ...], dict[str, int]]]:
 
   def record(call, args, kwargs, context):
     module = context.module
-    if isinstance(module, DepthwiseBn):
+    if isinstance(module, DepthwiseBn) and context.method_name == '__call__':
       names = ('stride', 'padding', 'dilation')
       settings = {name: getattr(module, name) for name in names}
       convolutions.append((args[0].shape[1:], settings))
@@ -147,10 +218,12 @@ def depthwise_shapes() -> list[tuple[tuple[int, ...], dict[str, int]]]:
 
 
 def _works(
-  operator: str, forms: Mapping[str, tuple[Form, Any]]
+  operator: str,
+  forms: Mapping[str, tuple[Form, Any]],
+  dtypes: tuple[str, ...] = DTYPES,
 ) -> Iterator[Work]:
   """Yields a `Work` per pass (forward or gradient) and dtype."""
-  for dtype in DTYPES:
+  for dtype in dtypes:
     runs = {'forward': {}, 'gradient': {}}
     for name, (form, arrays) in forms.items():
       cast = jax.tree.map(lambda x, dtype=dtype: x.astype(dtype), arrays)

@@ -81,7 +81,11 @@ class Request:
 
 
 def _fusion(request: Request) -> Iterator[Work]:
-  for works in (operators.fusions, operators.depthwise):
+  for works in (
+    operators.fusions,
+    operators.depthwise,
+    operators.convolutions,
+  ):
     yield from works(request.others, request.batch_size, request.only)
 
 

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Time that a process has to end by itself, in seconds.
+# Time after which a process that has not ended is killed, in seconds.
 _PATIENCE = 5.0
 
 

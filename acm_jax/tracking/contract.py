@@ -155,8 +155,8 @@ class Tracked:
 class WideSearch(abc.ABC):
   """Rule that decides when to search a larger region.
 
-  The tracking step is compiled twice: with the usual and with the larger search
-  crop. Before each frame, the host selects one of the two compiled steps.
+  The tracking step is compiled for the usual and for the larger search crop.
+  Before each frame, the host selects one of the two.
 
   Attributes:
     search_size: Side of the larger search crop, px.
@@ -314,12 +314,19 @@ class Tracker(abc.ABC):
   def prepare(self, variables: Variables) -> Variables:
     """Prepares variables for tracking on a CPU.
 
-    `encode` and `respond` are faster with the result. It cannot be trained or
-    saved.
+    `encode` and `respond` are faster with the result, which cannot be trained
+    or saved. The variables are returned as they are if the tracker defines
+    these methods itself, or does not compute in float32.
 
     Args:
       variables: Weights and statistics of the network.
     """
+    own = any(
+      getattr(type(self), name) is not getattr(Tracker, name)
+      for name in ('encode', 'respond')
+    )
+    if own or self.dtype != 'float32':
+      return variables
     return prepared.prepare(self.network, variables, *self._inputs())
 
   def _inputs(self) -> tuple[Array, Array, Array]:

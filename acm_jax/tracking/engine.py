@@ -33,7 +33,7 @@ class Programs:
   """Cache of compiled programs, which engines of the same model can share.
 
   Attributes:
-    seconds: Total time spent on compiling.
+    seconds: Total time spent on compiling, and on preparing weights.
   """
 
   def __init__(self):
@@ -92,7 +92,7 @@ class Engine:
   Frames of a video may differ in size. Padding is never read, so that results
   do not depend on the padded size. A lane pads its frames to the bucket of its
   first frame until a frame does not fit. From then on, the lane uses a bucket
-  that also fits this frame, which compiles one more program.
+  that also fits this frame, which compiles two more, small programs.
   """
 
   def __init__(
@@ -119,6 +119,9 @@ class Engine:
     self.lanes = lanes
     self.programs = Programs() if programs is None else programs
     self._model = model
+    begun = time.monotonic()
+    self._variables = jax.block_until_ready(model.on_device)
+    self.programs.seconds += time.monotonic() - begun
     self._hparams = jax.device_put(
       jax.tree.map(
         lambda x: np.broadcast_to(np.float32(x), lanes),
@@ -158,11 +161,10 @@ class Engine:
       check_box(np.asarray(box_xywh, np.float32), image.shape[:2])
     bucket = bucket_of(image)
     frame = jax.tree.map(lambda x: x[0], self._frames([image], bucket))
-    variables = self._model.on_device
     for lane, box_xywh in boxes_xywh.items():
       box_xywh = np.asarray(box_xywh, np.float32)
       state, *template = self._run(lane_programs.start, bucket, frame, box_xywh)
-      kernel = self._run(lane_programs.encode, (), variables, *template)
+      kernel = self._run(lane_programs.encode, (), self._variables, *template)
       self._put(lane, state.replace(kernel=kernel))
       self._buckets[lane] = bucket
 
@@ -174,10 +176,12 @@ class Engine:
     moves.
     """
     frames = self._frames([image], bucket_of(image))
-    nowhere = np.zeros(self.lanes, bool)
-    self._step(frames, nowhere, wide=False)
-    if self._model.tracker.wide_search:
-      self._step(frames, nowhere, wide=True)
+    states, active = self._states, np.ones(self.lanes, bool)
+    for wide in (False, True) if self._model.tracker.wide_search else (False,):
+      # The memory of the states is donated to the step.
+      self._states = jax.tree.map(jnp.copy, states)
+      self._step(frames, active, wide)
+    self._states = states
 
   def _put(self, lane: int, state: TrackState) -> None:
     if self._states is None:
@@ -292,10 +296,10 @@ class Engine:
     static = {'wide': wide, 'batched': batched}
     shapes = frames.pixels.shape, self.lanes
     strips, cols = self._run(
-      lane_programs.strips, shapes, self._states, frames, **static
+      lane_programs.strips, shapes, self._states, frames, active, **static
     )
     shapes = strips.shape
-    args = strips, cols, self._states.fill
+    args = strips, cols, self._states.fill, active
     crops = self.programs.get(
       lane_programs.crops,
       (),
@@ -309,7 +313,7 @@ class Engine:
     self._states, tracked = self._run(
       lane_programs.advance,
       self.lanes,
-      self._model.on_device,
+      self._variables,
       self._hparams,
       *args,
       **static,

@@ -67,7 +67,7 @@ class Model:
     """Variables on the default device, prepared for tracking if it is a CPU."""
     # NumPy arrays would be copied to the device in every call.
     variables = jax.device_put(self.variables)
-    if jax.default_backend() != 'cpu' or self.tracker.dtype != 'float32':
+    if jax.default_backend() != 'cpu':
       return variables
     return self.tracker.prepare(variables)
 

@@ -1,5 +1,7 @@
 """Every form of a convolution computes the convolution."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +22,7 @@ from acm_jax.modules import convolution
     ('shifted', 13, 32, 3, 2, 0, 1),
     ('shifted', 13, 32, 3, 2, 2, 2),
     ('scalar', 13, 3, 3, 2, 1, 1),
-    ('direct', 13, 3, 7, 2, 0, 1),
+    ('image', 13, 3, 7, 2, 0, 1),
     ('direct', 13, 16, 3, 1, 1, 1),
     ('direct', 6, 32, 3, 1, 1, 1),
     ('direct', 15, 32, 6, 1, 0, 1),
@@ -48,7 +50,9 @@ def test_a_prepared_convolution_equals_the_plain_one(
 
   @jax.jit
   def conv(x, prepared):
-    return convolution.conv(x, prepared, size=size, padding=padding, **grid)
+    return convolution.convolve_prepared(
+      x, prepared, size=size, padding=padding, **grid
+    )
 
   # Winograd's transformations amplify rounding errors.
   tolerance = 2e-5 * float(jnp.abs(plain).max())
@@ -77,6 +81,7 @@ def test_a_larger_tile_has_to_save_products_and_memory():
   ('cells', 'channels', 'size', 'stride', 'padding', 'dilation'),
   [
     (9, 5, 1, 1, 0, 1),
+    (9, 5, 1, 2, 1, 1),
     (13, 32, 3, 1, 1, 1),
     (17, 32, 3, 1, 2, 2),
     (12, 32, 4, 1, 0, 1),
@@ -97,15 +102,18 @@ def test_a_training_step_has_the_gradients_of_the_plain_convolution(
   kernel = jnp.asarray(rng.standard_normal(shape), jnp.float32)
   grid = {'stride': stride, 'padding': padding, 'dilation': dilation}
   shape = jax.eval_shape(
-    lambda *inputs: convolution.direct(*inputs, **grid), x, kernel
+    lambda *inputs: convolution.convolve(*inputs, **grid), x, kernel
   ).shape
   slope = jnp.asarray(rng.standard_normal(shape), jnp.float32)
 
   @jax.jit
   def both(x, kernel):
     results = []
-    for form in (convolution.trained, convolution.direct):
-      y, pull = jax.vjp(lambda *inputs, f=form: f(*inputs, **grid), x, kernel)
+    for training in (True, False):
+      convolve = functools.partial(
+        convolution.convolve, training=training, **grid
+      )
+      y, pull = jax.vjp(convolve, x, kernel)
       results.append((y, *pull(slope)))
     return results
 
@@ -118,6 +126,20 @@ def test_a_training_step_has_the_gradients_of_the_plain_convolution(
 def test_a_training_step_in_bfloat16_uses_no_transformations():
   x = jnp.ones((1, 13, 13, 32), jnp.bfloat16)
   kernel = jnp.ones((3, 3, 32, 6), jnp.bfloat16)
-  lowered = jax.jit(convolution.trained).lower(x, kernel).as_text()
+  convolve = functools.partial(convolution.convolve, training=True)
+  lowered = jax.jit(convolve).lower(x, kernel).as_text()
   assert 'convolution' in lowered
   assert 'dot_general' not in lowered
+
+
+@pytest.mark.parametrize('platform', ['tpu', 'cuda'])
+def test_a_training_step_on_an_accelerator_has_plain_convolutions(platform):
+  def loss(x, kernel):
+    return convolution.convolve(x, kernel, training=True, padding=1).sum()
+
+  x, kernel = jnp.ones((1, 13, 13, 32)), jnp.ones((3, 3, 32, 6))
+  gradient = jax.jit(jax.grad(loss, (0, 1)))
+  exported = jax.export.export(gradient, platforms=[platform])(x, kernel)
+  text = exported.mlir_module()
+  assert 'stablehlo.convolution' in text
+  assert 'dot_general' not in text

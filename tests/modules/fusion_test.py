@@ -44,8 +44,8 @@ def test_acm_equals_convolution_over_concatenation(shape):
   rng = np.random.default_rng(1)
   theta = 0.05 * normal(rng, (cells, cells, 2 * channels, 6))
   theta_z, theta_x = theta[:, :, :channels], theta[:, :, channels:]
-  split = convolution.direct(template, theta_z)
-  split += convolution.direct(search, theta_x)
+  split = convolution.convolve(template, theta_z)
+  split += convolution.convolve(search, theta_x)
   close(split, oracles.concat_convolution(template, search, theta))
 
 
@@ -58,8 +58,8 @@ def test_acm_gradient_equals_that_of_concatenation(shape):
 
   def split(template, search, theta):
     half = theta.shape[2] // 2
-    kernel = convolution.direct(template, theta[:, :, :half])
-    response = convolution.direct(search, theta[:, :, half:]) + kernel
+    kernel = convolution.convolve(template, theta[:, :, :half])
+    response = convolution.convolve(search, theta[:, :, half:]) + kernel
     return jnp.sum(jnp.sin(response))
 
   def explicit(template, search, theta):
@@ -140,7 +140,7 @@ def test_xcorr_gradient_equals_that_of_a_convolution_per_sample(shape):
 
   def one_by_one(search, kernel):
     maps = [
-      convolution.direct(x[None], k)
+      convolution.convolve(x[None], k)
       for x, k in zip(search, kernel, strict=True)
     ]
     return jnp.concatenate(maps)

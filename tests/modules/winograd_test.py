@@ -42,7 +42,7 @@ def test_it_equals_the_convolution(tile, size, padding, dilation):
   @jax.jit
   def both(x, kernel):
     transformed = winograd.transform(kernel, tile)
-    ours = winograd.conv(
+    ours = winograd.convolve_transformed(
       x, transformed, size=size, padding=padding, dilation=dilation
     )
     theirs = jax.lax.conv_general_dilated(

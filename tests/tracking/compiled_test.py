@@ -3,13 +3,19 @@
 import os
 import subprocess
 import sys
+import types
+from pathlib import Path
+
+from acm_jax.tracking import compiled
 
 CODE = """
 import jax, jax.numpy as jnp
 from acm_jax.tracking import compiled
-compiled.keep()
+compiled.keep_programs()
 jax.jit(lambda x: x * 3 + 1)(jnp.ones(7)).block_until_ready()
 print(jax.config.jax_compilation_cache_dir)
+print(jax.config.jax_compilation_cache_max_size)
+print(jax.config.jax_persistent_cache_min_compile_time_secs)
 """
 
 
@@ -24,7 +30,8 @@ def run(tmp_path, **variables):
     check=True,
   )
   assert not done.stderr
-  return done.stdout.strip()
+  folder, *limits = done.stdout.split()
+  return folder, [float(limit) for limit in limits]
 
 
 def programs(folder):
@@ -32,21 +39,47 @@ def programs(folder):
 
 
 def test_a_second_process_compiles_nothing(tmp_path):
-  folder = run(tmp_path)
+  folder, limits = run(tmp_path)
   assert folder.startswith(str(tmp_path / 'acm-jax' / 'compiled-'))
+  assert limits == [2**30, 0]
+  assert Path(folder).stat().st_mode & 0o777 == 0o700
   first = programs(tmp_path)
   assert first
-  assert run(tmp_path) == folder
+  assert run(tmp_path) == (folder, limits)
   assert programs(tmp_path) == first
 
 
 def test_the_settings_of_the_user_are_kept(tmp_path):
   own = tmp_path / 'own'
-  assert run(tmp_path, JAX_COMPILATION_CACHE_DIR=str(own)) == str(own)
-  assert run(tmp_path, JAX_ENABLE_COMPILATION_CACHE='false') == 'None'
+  folder, _ = run(tmp_path, JAX_COMPILATION_CACHE_DIR=str(own))
+  assert folder == str(own)
+  folder, _ = run(tmp_path, JAX_ENABLE_COMPILATION_CACHE='false')
+  assert folder == 'None'
   assert not (tmp_path / 'acm-jax').exists()
+  _, limits = run(
+    tmp_path,
+    JAX_COMPILATION_CACHE_MAX_SIZE='1000000',
+    JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS='3.5',
+  )
+  assert limits == [1e6, 3.5]
 
 
 def test_a_folder_that_cannot_be_made_does_no_harm(tmp_path):
   (tmp_path / 'acm-jax').write_text('a file in the way')
-  assert run(tmp_path) == 'None'
+  assert run(tmp_path)[0] == 'None'
+
+
+def test_a_user_without_a_home_folder_keeps_no_programs(monkeypatch):
+  def no_home():
+    raise RuntimeError('Could not determine home directory.')
+
+  monkeypatch.delenv('XDG_CACHE_HOME', raising=False)
+  monkeypatch.setattr(Path, 'home', no_home)
+  monkeypatch.setattr(
+    compiled.jax,
+    'config',
+    types.SimpleNamespace(
+      jax_compilation_cache_dir=None, jax_enable_compilation_cache=True
+    ),
+  )
+  compiled.keep_programs()
