@@ -155,13 +155,11 @@ def convolve_prepared(
     x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
   if form == 'dot':
     return x[:, ::stride, ::stride] @ weights
-  rows, columns = (
-    range(0, cells - (size - 1) * dilation, stride) for cells in x.shape[1:3]
-  )
+  h, w = (cells - (size - 1) * dilation for cells in x.shape[1:3])
 
   def window(i, j):
     i, j = i * dilation, j * dilation
-    return x[:, i : i + rows.stop : stride, j : j + columns.stop : stride]
+    return x[:, i : i + h : stride, j : j + w : stride]
 
   taps = list(itertools.product(range(size), repeat=2))
   if form == 'shifted':
