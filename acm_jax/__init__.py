@@ -58,11 +58,11 @@ def load(
     ValueError: The selected checkpoint does not exist, is damaged or is not
       that of a whole tracker; or another argument is invalid.
   """
-  from acm_jax.tracking import compiled
+  from acm_jax.tracking import programs
   from acm_jax.tracking.video_tracker import VideoTracker
   from acm_jax.training import trained
 
-  compiled.keep_programs()
+  programs.keep_programs()
   model = trained.load(str(checkpoint), hparams, wide_search, smallest_side)
   return VideoTracker(model)
 

@@ -57,8 +57,8 @@ def load(values: flags.FlagValues) -> 'Model':
   """
   print(f'loading the tracker {values.checkpoint}', flush=True)
   # JAX is imported only now, after the line above.
-  from acm_jax.tracking import compiled
+  from acm_jax.tracking import programs
   from acm_jax.training import trained
 
-  compiled.keep_programs()
+  programs.keep_programs()
   return trained.load(values.checkpoint, **changes(values))

@@ -18,7 +18,7 @@ from acm_jax import model_flags, models
 from acm_jax.datasets.image_files import Reader
 from acm_jax.host import command, names, text_files
 from acm_jax.host.staging import replacing
-from acm_jax.tracking import compiled
+from acm_jax.tracking import programs
 from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import trained
 
@@ -55,7 +55,7 @@ class Tracker:
         to a tracker, or an argument is invalid.
     """
     side = None if smallest_side is None else float(smallest_side)
-    compiled.keep_programs()
+    programs.keep_programs()
     model = trained.load(checkpoint, hparams, wide_search, side)
     self._tracker = VideoTracker(model)
 

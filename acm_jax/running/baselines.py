@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float, Num, UInt8
 
 from acm_jax.tracking.contract import Tracked
-from acm_jax.tracking.engine import Programs, initial_result
+from acm_jax.tracking.engine import initial_result
+from acm_jax.tracking.programs import Programs
 
 # Least (width - 1) * (height - 1) of a box that MIL can track, px.
 _MIL_LEAST_AREA = 10

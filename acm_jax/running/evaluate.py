@@ -26,7 +26,7 @@ from acm_jax.host.extras import extra
 from acm_jax.host.progress import Progress
 from acm_jax.running import drawing, scheduler
 from acm_jax.running.scheduler import Follower, Job
-from acm_jax.tracking.engine import Programs
+from acm_jax.tracking.programs import Programs
 
 SHEET_SEQUENCES, SHEET_FRAMES = 6, 4
 

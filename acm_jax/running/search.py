@@ -31,8 +31,8 @@ from acm_jax.running.evaluate import Task
 from acm_jax.running.scheduler import answer_of
 from acm_jax.tracking import video_tracker
 from acm_jax.tracking.contract import Hparams
-from acm_jax.tracking.engine import Programs
 from acm_jax.tracking.model import Model, hparams_of
+from acm_jax.tracking.programs import Programs
 
 # Number of candidates that are printed; search.csv lists all candidates.
 _SHOWN = 10

@@ -20,6 +20,7 @@ from acm_jax.tracking.contract import (
   TrackState,
 )
 from acm_jax.tracking.model import Model
+from acm_jax.tracking.programs import Programs
 
 # RGB, uint8 [h, w, 3]; checked by `check_image`.
 Image = np.ndarray
@@ -27,57 +28,6 @@ Image = np.ndarray
 Bucket = tuple[int, int]
 # Heights and widths to which images are padded, px; see `bucket_of`.
 _SIDES = sorted(int(2**k * factor) for k in range(8, 14) for factor in (1, 1.5))
-
-
-class Programs:
-  """Cache of compiled programs, which engines of the same model can share.
-
-  Attributes:
-    seconds: Total time spent on compiling, and on preparing weights.
-  """
-
-  def __init__(self):
-    self._compiled: dict[Hashable, Callable] = {}
-    self.seconds = 0.0
-
-  def __len__(self) -> int:
-    return len(self._compiled)
-
-  def clock(self) -> float:
-    """Returns a time in seconds, which stands still during compilation."""
-    return time.monotonic() - self.seconds
-
-  def get(
-    self,
-    function: Callable,
-    fixed: tuple[Hashable, ...],
-    precision: str,
-    shapes: Hashable,
-    *args: Any,
-    **static: Any,
-  ) -> Callable:
-    """Returns a compiled function; compiles it if it is not in the cache.
-
-    Args:
-      function: Function to compile, wrapped by `jax.jit`.
-      fixed: Static arguments that precede `args`: (tracker,) or ().
-      precision: Precision of matrix products in the compiled function.
-      shapes: Key that represents the shapes of `args`. Calls with the same key,
-        function and static arguments must have `args` of the same shapes.
-      *args: Other positional arguments; only their shapes matter.
-      **static: Static keyword arguments.
-
-    Returns:
-      The compiled function, which takes only `args`.
-    """
-    key = (function, fixed, precision, shapes, *static.items())
-    if key not in self._compiled:
-      begun = time.monotonic()
-      with jax.default_matmul_precision(precision):
-        lowered = function.lower(*fixed, *args, **static)
-      self._compiled[key] = lowered.compile()
-      self.seconds += time.monotonic() - begun
-    return self._compiled[key]
 
 
 class Engine:

@@ -51,8 +51,8 @@ def put(
 def are_batched(platform: str) -> bool:
   """Returns whether a batch of lanes is faster than one lane after the other.
 
-  On a CPU, a batch takes as long as its samples one after the other, and
-  inactive lanes can be skipped.
+  On a CPU, a batch takes at least as long as its samples one after the other,
+  because it needs more of the memory; and inactive lanes can be skipped.
   """
   return platform != 'cpu'
 
@@ -149,13 +149,16 @@ def advance(
     sizes: Height and width of each lane's frame, px.
     active: Mask of the lanes to advance; a single lane must be active.
     wide: Whether the crops show the larger region; static.
-    batched: Whether the lanes are one batch; static.
+    batched: Whether the lanes, and the search crops of a lane, are one batch;
+      static.
 
   Returns:
     The states after the frame and the results, both [n]. An inactive lane keeps
     its state; its result is undefined.
   """
-  find = functools.partial(loop.find, tracker, variables, wide=wide)
+  find = functools.partial(
+    loop.find, tracker, variables, wide=wide, batched=batched
+  )
 
   def stay(hparams, state, crop, size):
     zero = jnp.float32(0)

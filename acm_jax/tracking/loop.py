@@ -105,7 +105,16 @@ def step(
   search = jax.vmap(resample, (None, 0, 0, None))(
     frame.pixels, rows, cols, state.fill
   )
-  return find(tracker, variables, hparams, state, search, frame.size, wide=wide)
+  return find(
+    tracker,
+    variables,
+    hparams,
+    state,
+    search,
+    frame.size,
+    wide=wide,
+    batched=True,
+  )
 
 
 def search_taps(
@@ -148,6 +157,7 @@ def find(
   frame_size: Int[Array, '2'],
   *,
   wide: bool,
+  batched: bool,
 ) -> tuple[TrackState, Tracked]:
   """Finds the target in the search crops of the next frame.
 
@@ -159,6 +169,8 @@ def find(
     search: Search crops, one for each search scale.
     frame_size: Height and width of the next frame, px.
     wide: Whether the crops show the larger region; static.
+    batched: Whether the crops are one batch; static. Otherwise the network is
+      applied to one crop after the other.
 
   Returns:
     The state after the frame, and the result of the frame.
@@ -167,10 +179,18 @@ def find(
   if wide and wide_search.window_influence is not None:
     hparams = hparams.replace(window_influence=wide_search.window_influence)
   side = context.context_side(*state.size, tracker.context_amount)
-  kernel = jax.tree.map(
-    lambda x: jnp.broadcast_to(x, (len(search), *x.shape[1:])), state.kernel
-  )
-  outputs = tracker.respond(variables, kernel, search)
+
+  def respond(search):
+    kernel = jax.tree.map(
+      lambda x: jnp.broadcast_to(x, (len(search), *x.shape[1:])), state.kernel
+    )
+    return tracker.respond(variables, kernel, search)
+
+  if batched or len(search) == 1:
+    outputs = respond(search)
+  else:
+    outputs = jax.lax.map(lambda crop: respond(crop[None]), search)
+    outputs = jax.tree.map(lambda x: x[:, 0], outputs)
   found = tracker.select(outputs, state, hparams, tracker.template_size / side)
   # The comparisons are negated, so that a NaN score counts as unsure.
   unsure = ~(found.score >= hparams.lost_score)

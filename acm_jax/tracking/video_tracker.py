@@ -9,14 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from acm_jax.tracking.contract import Hparams, Tracked
-from acm_jax.tracking.engine import (
-  Engine,
-  Image,
-  Programs,
-  initial_result,
-  warn_if_small,
-)
+from acm_jax.tracking.engine import Engine, Image, initial_result, warn_if_small
 from acm_jax.tracking.model import Model
+from acm_jax.tracking.programs import Programs
 
 # Box: x, y, w, h in px, 0-based. Boxes: one such row per target.
 Box = np.ndarray | Sequence

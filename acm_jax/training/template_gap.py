@@ -23,8 +23,8 @@ from acm_jax.tracking.contract import (
   TrackState,
   Variables,
 )
-from acm_jax.tracking.engine import Programs
 from acm_jax.tracking.model import Model
+from acm_jax.tracking.programs import Programs
 
 # Largest distance between the two frames of a pair, in frames.
 _GAP = 60

@@ -14,8 +14,9 @@ from acm_jax.host.names import unknown
 from acm_jax.running import scheduler
 from acm_jax.running.scheduler import Job
 from acm_jax.tracking.contract import Hparams, Tracker, Variables
-from acm_jax.tracking.engine import Engine, Programs
+from acm_jax.tracking.engine import Engine
 from acm_jax.tracking.model import Model
+from acm_jax.tracking.programs import Programs
 from acm_jax.training import template_gap
 from acm_jax.training.checkpoints import CRITERION
 from acm_jax.training.sections import Validation, section

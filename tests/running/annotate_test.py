@@ -12,7 +12,7 @@ from acm_jax.datasets.videos import Video
 from acm_jax.host.staging import FullDiskError
 from acm_jax.running import annotate, video_writer
 from acm_jax.running.pictures import _Sample
-from acm_jax.tracking.engine import Programs
+from acm_jax.tracking.programs import Programs
 from acm_jax.tracking.video_tracker import Result, VideoTracker
 
 BOX = np.array([[10, 10, 20, 20]], np.float32)

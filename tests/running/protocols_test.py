@@ -22,7 +22,8 @@ from acm_jax.running import evaluate, scheduler
 from acm_jax.running.baselines import BaselineFollower
 from acm_jax.running.evaluate import Task
 from acm_jax.running.scheduler import Job
-from acm_jax.tracking.engine import Engine, Programs, initial_result
+from acm_jax.tracking.engine import Engine, initial_result
+from acm_jax.tracking.programs import Programs
 
 VOT = benchmarks.get('vot2018')
 BOX = [10.0, 10, 20, 16]

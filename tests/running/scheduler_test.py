@@ -12,7 +12,8 @@ from acm_jax.evaluation.truth import Truth
 from acm_jax.running import scheduler
 from acm_jax.running.scheduler import Job
 from acm_jax.tracking import video_tracker
-from acm_jax.tracking.engine import Engine, Programs, initial_result
+from acm_jax.tracking.engine import Engine, initial_result
+from acm_jax.tracking.programs import Programs
 from tests import formulas
 
 BOX = np.array([100, 80, 60, 40], np.float32)

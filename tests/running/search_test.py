@@ -14,8 +14,8 @@ from acm_jax.running import search
 from acm_jax.running.evaluate import Task
 from acm_jax.running.search import Budget
 from acm_jax.tracking.contract import Hparams
-from acm_jax.tracking.engine import Programs
 from acm_jax.tracking.model import Model
+from acm_jax.tracking.programs import Programs
 
 FOLDER = benchmarks.get('folder')
 OWN = Hparams(0.1, 0.4, 0.4, 0.5)

@@ -9,7 +9,8 @@ import pytest
 
 from acm_jax.tracking import lanes, wide
 from acm_jax.tracking.contract import Hparams
-from acm_jax.tracking.engine import Engine, Programs, bucket_of, check_image
+from acm_jax.tracking.engine import Engine, bucket_of, check_image
+from acm_jax.tracking.programs import Programs
 from tests import formulas
 
 BOXES = np.array(
@@ -154,7 +155,7 @@ def test_the_clock_of_programs_stands_still_during_compilation(monkeypatch):
     def lower(self):
       return self
 
-    def compile(self):
+    def compile(self, options):
       nonlocal now
       now += 30.0
       return self

@@ -6,7 +6,7 @@ import pytest
 
 from acm_jax.tracking import video_tracker
 from acm_jax.tracking.contract import Hparams
-from acm_jax.tracking.engine import Programs
+from acm_jax.tracking.programs import Programs
 from acm_jax.tracking.video_tracker import VideoTracker
 from tests import formulas
 

@@ -1,4 +1,4 @@
-"""Compiled programs outlive the process."""
+"""Compiled programs: their options, and their cache on disk."""
 
 import os
 import subprocess
@@ -6,12 +6,16 @@ import sys
 import types
 from pathlib import Path
 
-from acm_jax.tracking import compiled
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from acm_jax.tracking import programs
 
 CODE = """
 import jax, jax.numpy as jnp
-from acm_jax.tracking import compiled
-compiled.keep_programs()
+from acm_jax.tracking import programs
+programs.keep_programs()
 jax.jit(lambda x: x * 3 + 1)(jnp.ones(7)).block_until_ready()
 print(jax.config.jax_compilation_cache_dir)
 print(jax.config.jax_compilation_cache_max_size)
@@ -34,7 +38,7 @@ def run(tmp_path, **variables):
   return folder, [float(limit) for limit in limits]
 
 
-def programs(folder):
+def files(folder):
   return sorted(path.name for path in folder.rglob('*-cache'))
 
 
@@ -43,10 +47,10 @@ def test_a_second_process_compiles_nothing(tmp_path):
   assert folder.startswith(str(tmp_path / 'acm-jax' / 'compiled-'))
   assert limits == [2**30, 0]
   assert Path(folder).stat().st_mode & 0o777 == 0o700
-  first = programs(tmp_path)
+  first = files(tmp_path)
   assert first
   assert run(tmp_path) == (folder, limits)
-  assert programs(tmp_path) == first
+  assert files(tmp_path) == first
 
 
 def test_the_settings_of_the_user_are_kept(tmp_path):
@@ -76,10 +80,27 @@ def test_a_user_without_a_home_folder_keeps_no_programs(monkeypatch):
   monkeypatch.delenv('XDG_CACHE_HOME', raising=False)
   monkeypatch.setattr(Path, 'home', no_home)
   monkeypatch.setattr(
-    compiled.jax,
+    programs.jax,
     'config',
     types.SimpleNamespace(
       jax_compilation_cache_dir=None, jax_enable_compilation_cache=True
     ),
   )
-  compiled.keep_programs()
+  programs.keep_programs()
+
+
+def test_programs_are_compiled_without_ynnpack_on_a_cpu():
+  def product(x):
+    return x @ x
+
+  x = jnp.ones((256, 256))
+  compiled = programs.Programs().get(jax.jit(product), (), 'highest', (), x)
+  assert 'ynn_fusion' in jax.jit(product).lower(x).compile().as_text()
+  assert 'ynn_fusion' not in compiled.as_text()
+  np.testing.assert_allclose(compiled(x), np.full((256, 256), 256))
+
+
+def test_options_that_xla_does_not_know_are_left_out(monkeypatch):
+  monkeypatch.setattr(programs, '_ON_CPU', {'xla_cpu_no_such_option': ''})
+  options = programs._options.__wrapped__
+  assert options() is None

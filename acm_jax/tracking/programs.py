@@ -1,9 +1,13 @@
-"""Compiled programs on disk, so that only the first start compiles them."""
+"""Compilation of device programs, and their caches in memory and on disk."""
 
+import functools
 import hashlib
 import os
 import platform
+import time
+from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -11,6 +15,76 @@ import jax
 _MOST_BYTES = 2**30
 # JAX's defaults: no limit, and only programs that take a second to compile.
 _UNLIMITED, _DEFAULT_SECONDS = -1, 1.0
+
+
+# XLA's options for tracking on a CPU. With YNNPACK, the first convolution of a
+# network takes up to three times as long, and small matrix products up to twice
+# as long. Its advantage, products with a transposed factor, is only needed for
+# gradients.
+_ON_CPU = {'xla_cpu_experimental_ynn_fusion_type': ''}
+
+
+@functools.cache
+def _options() -> dict[str, str] | None:
+  """Returns XLA's options for the default device, if this XLA knows them."""
+  if jax.default_backend() != 'cpu':
+    return None
+  try:
+    jax.jit(lambda: 0).lower().compile(_ON_CPU)
+  except jax.errors.JaxRuntimeError:
+    return None
+  return _ON_CPU
+
+
+class Programs:
+  """Cache of compiled programs, which engines of the same model can share.
+
+  Attributes:
+    seconds: Total time spent on compiling, and on preparing weights.
+  """
+
+  def __init__(self):
+    self._compiled: dict[Hashable, Callable] = {}
+    self.seconds = 0.0
+
+  def __len__(self) -> int:
+    return len(self._compiled)
+
+  def clock(self) -> float:
+    """Returns a time in seconds, which stands still during compilation."""
+    return time.monotonic() - self.seconds
+
+  def get(
+    self,
+    function: Callable,
+    fixed: tuple[Hashable, ...],
+    precision: str,
+    shapes: Hashable,
+    *args: Any,
+    **static: Any,
+  ) -> Callable:
+    """Returns a compiled function; compiles it if it is not in the cache.
+
+    Args:
+      function: Function to compile, wrapped by `jax.jit`.
+      fixed: Static arguments that precede `args`: (tracker,) or ().
+      precision: Precision of matrix products in the compiled function.
+      shapes: Key that represents the shapes of `args`. Calls with the same key,
+        function and static arguments must have `args` of the same shapes.
+      *args: Other positional arguments; only their shapes matter.
+      **static: Static keyword arguments.
+
+    Returns:
+      The compiled function, which takes only `args`.
+    """
+    key = (function, fixed, precision, shapes, *static.items())
+    if key not in self._compiled:
+      begun = time.monotonic()
+      with jax.default_matmul_precision(precision):
+        lowered = function.lower(*fixed, *args, **static)
+      self._compiled[key] = lowered.compile(_options())
+      self.seconds += time.monotonic() - begun
+    return self._compiled[key]
 
 
 def keep_programs() -> None:
