@@ -8,17 +8,14 @@ in training steps and for prepared kernels, that is for tracking:
     dot       1x1                      both      one matrix product, no patches
     winograd  2x2 to 5x5, stride 1     both      a quarter to a half of the
                                                  products
-    shifted   other strides            tracking  a product for each tap; XLA's
-                                                 gradients are as fast
     scalar    3x3 of an image          tracking  3 channels are too few for a
                                                  matrix product
-    image     of an image              both      one sample after the other is
-                                                 twice as fast; the gradient is
-                                                 a product for each row
+    image     of an image              training  its gradient is a product for
+                                                 each row of taps
     direct    all others               both      `lax.conv_general_dilated`
 
-Shifted and winograd need many channels, and winograd many cells. On other
-devices, and for other purposes, every convolution is direct.
+Winograd needs many channels and cells. On other devices, and for other
+purposes, every convolution is direct.
 `acm-jax speed --part fusion --only conv --against benchmarks/forms.py` compares
 the forms with slower ones.
 """
@@ -95,12 +92,11 @@ def _form(
   if size == 1:
     return 'dot'
   if channels <= _IMAGE:
-    return 'scalar' if size == 3 and not training else 'image'
-  if channels < _CHANNELS:
-    return 'direct'
-  if stride > 1:
-    return 'direct' if training else 'shifted'
-  return 'winograd' if size <= 5 and cells >= _CELLS else 'direct'
+    if training:
+      return 'image'
+    return 'scalar' if size == 3 else 'direct'
+  pays = channels >= _CHANNELS and cells >= _CELLS
+  return 'winograd' if pays and stride == 1 and size <= 5 else 'direct'
 
 
 def _tile(kernel: Float[Array, 'k k c f'], cells: int, dilation: int) -> int:
@@ -149,8 +145,6 @@ def convolve_prepared(
     )
   if form == 'direct':
     return _direct(x, weights, stride, padding, dilation)
-  if form == 'image':
-    return _image(x, weights, stride, padding, dilation)
   if padding:
     x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
   if form == 'dot':
@@ -161,14 +155,10 @@ def convolve_prepared(
     i, j = i * dilation, j * dilation
     return x[:, i : i + h : stride, j : j + w : stride]
 
-  taps = list(itertools.product(range(size), repeat=2))
-  if form == 'shifted':
-    return sum(window(*tap) @ weights[tap] for tap in taps)
-  channels = range(x.shape[-1])
   return sum(
-    window(*tap)[..., c : c + 1] * weights[tap][c][None, None, None]
-    for tap in taps
-    for c in channels
+    window(i, j)[..., c : c + 1] * weights[i, j, c][None, None, None]
+    for i, j in itertools.product(range(size), repeat=2)
+    for c in range(x.shape[-1])
   )
 
 
@@ -230,14 +220,8 @@ def _direct(x, kernel, stride, padding, dilation):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _image(x, kernel, stride, padding, dilation):
-  """Convolves an image; the kernel's gradient is a product for each row."""
-  if len(x) == 1 or len(kernel) <= 3:
-    return _direct(x, kernel, stride, padding, dilation)
-
-  def one(x):
-    return _direct(x[None], kernel, stride, padding, dilation)[0]
-
-  return jax.lax.map(one, x)
+  """Convolves images; the kernel's gradient is a product per row of taps."""
+  return _direct(x, kernel, stride, padding, dilation)
 
 
 def _image_forward(x, kernel, *grid):
@@ -251,17 +235,27 @@ def _image_backward(stride, padding, dilation, residuals, gradient):
     return _direct(x, kernel, stride, padding, dilation)
 
   (by_x,) = jax.vjp(of_x, x)[1](gradient)
-  edges = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-  x, taps = jnp.pad(x, edges), range(0, len(kernel) * dilation, dilation)
-  ends = [(size - 1) * stride + 1 for size in gradient.shape[1:3]]
-  columns = [x[:, :, tap : tap + ends[1] : stride] for tap in taps]
-  columns = jnp.concatenate(columns, axis=-1)
-  flat = gradient.reshape(-1, gradient.shape[-1])
-  rows = [
-    columns[:, tap : tap + ends[0] : stride].reshape(-1, columns.shape[-1])
-    for tap in taps
-  ]
-  by_kernel = jnp.stack([row.T @ flat for row in rows])
+  _, h, w, features = gradient.shape
+  taps = range(0, len(kernel) * dilation, dilation)
+  end = (w - 1) * stride + 1
+
+  def add(total, sample):
+    image, gradient = sample
+    image = jnp.pad(image, ((padding, padding), (padding, padding), (0, 0)))
+    columns = [image[:, tap : tap + end : stride] for tap in taps]
+    columns = jnp.concatenate(columns, axis=-1)
+    # As arrays of their own, every stride-th rows are factors without a copy.
+    phases = [columns[phase::stride] for phase in range(stride)]
+    phases = jax.lax.optimization_barrier(phases)
+    rows = [phases[tap % stride][tap // stride :][:h] for tap in taps]
+    flat = gradient.reshape(-1, features)
+    products = [row.reshape(len(flat), -1).T @ flat for row in rows]
+    return total + jnp.stack(products), None
+
+  # The columns of a single sample fit in the processor's cache.
+  size, _, channels, _ = kernel.shape
+  zeros = jnp.zeros((size, size * channels, features), kernel.dtype)
+  by_kernel, _ = jax.lax.scan(add, zeros, (x, gradient))
   return by_x, by_kernel.reshape(kernel.shape)
 
 

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from acm_jax.tracking import programs
+
 # Function that computes once and returns arrays, for which the timer waits.
 Run = Callable[[], Any]
 
@@ -31,8 +33,12 @@ class Form:
 
 
 def in_jax(function: Callable) -> Form:
-  """Returns a form that runs a function of JAX arrays under `jax.jit`."""
-  compiled = jax.jit(function)
+  """Returns a form that runs a function of JAX arrays under `jax.jit`.
+
+  It is compiled with the options of the trackers' programs.
+  """
+  jit = functools.partial(jax.jit, compiler_options=programs.options())
+  compiled = jit(function)
 
   def forward(*arrays):
     return functools.partial(compiled, *arrays)
@@ -41,7 +47,7 @@ def in_jax(function: Callable) -> Form:
     shape = jax.eval_shape(function, *arrays)
     cotangent = normal(shape.shape).astype(shape.dtype)
 
-    @jax.jit
+    @jit
     def both(cotangent, *arrays):
       result, pull = jax.vjp(function, *arrays)
       return result, pull(cotangent)

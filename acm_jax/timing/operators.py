@@ -15,6 +15,7 @@ from acm_jax.modules.layers import DepthwiseBn
 from acm_jax.modules.mode import EVAL
 from acm_jax.timing.form import Form, in_jax, normal
 from acm_jax.timing.measure import Work
+from acm_jax.tracking import programs
 
 # Additional implementations to time: operator -> name -> function that takes
 # the settings of the operator and returns a `Form`.
@@ -186,7 +187,8 @@ def _convolution(**grid: int) -> Form:
     conv = functools.partial(
       convolution.convolve_prepared, size=len(kernel), **grid
     )
-    return functools.partial(jax.jit(conv), x, prepared)
+    compiled = jax.jit(conv, compiler_options=programs.options())
+    return functools.partial(compiled, x, prepared)
 
   return Form(forward, trained.gradient)
 

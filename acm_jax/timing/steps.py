@@ -9,6 +9,7 @@ import numpy as np
 
 from acm_jax.timing.form import Run
 from acm_jax.timing.measure import Timed, Work
+from acm_jax.tracking import programs
 from acm_jax.tracking.contract import Hparams, Tracker, Variables
 from acm_jax.tracking.engine import Engine
 from acm_jax.tracking.model import Model
@@ -104,7 +105,8 @@ def training(
     mode=phase.mode(variables['params']),
     seed=0,
   )
-  return jax.jit(step), state.create(variables, optimizer)
+  step = jax.jit(step, compiler_options=programs.options())
+  return step, state.create(variables, optimizer)
 
 
 def _tracking(name: str, tracker: Tracker, variables: Variables) -> Run:

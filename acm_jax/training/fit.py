@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 from jax.sharding import Mesh
 
+from acm_jax.tracking import programs
 from acm_jax.training import sharding
 from acm_jax.training.plan import Plan
 from acm_jax.training.state import TrainState
@@ -79,6 +80,7 @@ def fit(
           plan.state_sharding(state, mesh),
           sharding.replicated(mesh),
         ),
+        compiler_options=programs.options(),
       )
     batch = next(batches)
     state, metrics = compiled(

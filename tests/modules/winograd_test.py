@@ -59,3 +59,36 @@ def test_it_equals_the_convolution(tile, size, padding, dilation):
   # Transformations amplify rounding errors; F(3, 5) has the largest ones.
   tolerance = 2e-5 * float(jnp.abs(theirs).max())
   np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
+
+
+def test_parts_of_a_batch_have_the_results_of_the_batch(monkeypatch):
+  rng = np.random.default_rng(0)
+  x, slope = (
+    jnp.asarray(rng.standard_normal((6, 12, 12, channels)), jnp.float32)
+    for channels in (5, 7)
+  )
+  kernel = jnp.asarray(rng.standard_normal((3, 3, 5, 7)), jnp.float32)
+  # F(2, 3) transforms each of the 36 tiles of a sample to 16 values of each of
+  # the 12 channels.
+  of_a_sample = 16 * 36 * 12
+
+  def results(cached_values):
+    monkeypatch.setattr(winograd, '_CACHED_VALUES', cached_values)
+
+    def convolve(x, kernel):
+      return winograd.convolve(x, kernel, 2, 1, 1)
+
+    y, pull = jax.vjp(convolve, x, kernel)
+    loops = jax.jit(convolve).lower(x, kernel).as_text().count('while')
+    (part,) = winograd._parts((x,), 2, kernel, 1, 1)
+    return part.shape[:2], loops > 0, (y, *pull(slope))
+
+  shape, in_parts, whole = results(6 * of_a_sample)
+  assert (shape, in_parts) == ((1, 6), False)
+  # Three of six samples are a part, because four are none.
+  for samples, shape in ((4, (2, 3)), (1, (6, 1)), (0, (6, 1))):
+    found, in_parts, ours = results(samples * of_a_sample)
+    assert (found, in_parts) == (shape, True)
+    for part, all_ in zip(ours, whole, strict=True):
+      tolerance = 1e-5 * float(jnp.abs(all_).max())
+      np.testing.assert_allclose(part, all_, rtol=0, atol=tolerance)

@@ -89,7 +89,7 @@ def test_a_user_without_a_home_folder_keeps_no_programs(monkeypatch):
   programs.keep_programs()
 
 
-def test_programs_are_compiled_without_ynnpack_on_a_cpu():
+def test_products_do_not_use_ynnpack_on_a_cpu():
   def product(x):
     return x @ x
 
@@ -102,5 +102,4 @@ def test_programs_are_compiled_without_ynnpack_on_a_cpu():
 
 def test_options_that_xla_does_not_know_are_left_out(monkeypatch):
   monkeypatch.setattr(programs, '_ON_CPU', {'xla_cpu_no_such_option': ''})
-  options = programs._options.__wrapped__
-  assert options() is None
+  assert programs.options.__wrapped__() is None
