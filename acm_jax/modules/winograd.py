@@ -26,7 +26,8 @@ from jaxtyping import Array, Float
 # Points of interpolation, and infinity as the last one; small numbers keep the
 # rounding errors small.
 _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
-# Number of transformed values up to which a training step was fastest: 20 MB.
+# Number of transformed values that a part of a batch may have, 20 MB. More of
+# them do not stay in the cache.
 _CACHED_VALUES = 5 * 2**20
 
 
@@ -195,7 +196,7 @@ def _parts(
   padding: int,
   dilation: int,
 ) -> tuple[Float[Array, 'parts samples _ _ _'], ...]:
-  """Divides batches into equal parts whose transformed values fit in a cache.
+  """Divides batches into equal parts of at most `_CACHED_VALUES` each.
 
   Args:
     arrays: Batches of the same size; the first is a convolution's input.
@@ -203,6 +204,9 @@ def _parts(
     kernel: Square kernel.
     padding: Number of zeros at each edge.
     dilation: Dilation of the kernel.
+
+  Returns:
+    The arrays with an axis for the parts. A part has at least one sample.
   """
   x, size = arrays[0], len(kernel)
   grid = _Grid.of(x, tile, size, padding, dilation)

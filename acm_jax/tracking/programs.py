@@ -17,17 +17,18 @@ _MOST_BYTES = 2**30
 _UNLIMITED, _DEFAULT_SECONDS = -1, 1.0
 
 
-# On a CPU, XLA uses YNNPACK for convolutions, products and reductions. Only
-# reductions are faster with it; the first convolution of a network takes up to
-# three times as long, and small products up to twice as long.
+# On a CPU, XLA uses YNNPACK for convolutions, products and reductions. Whole
+# tracking and training steps are fastest if only reductions use it.
 _ON_CPU = {'xla_cpu_experimental_ynn_fusion_type': 'LIBRARY_FUSION_TYPE_REDUCE'}
 
 
 @functools.cache
 def options() -> dict[str, str] | None:
-  """Returns XLA's options for programs of trackers, or None.
+  """Returns XLA's options for the programs of trackers on the default device.
 
-  They are None on other devices than a CPU, and if this XLA does not know them.
+  Returns:
+    The options; None if the device is not a CPU, or if this version of XLA does
+    not have them.
   """
   if jax.default_backend() != 'cpu':
     return None

@@ -1,6 +1,5 @@
 """NanoTrackV3 with its published weights tracks as the official code does."""
 
-import functools
 import itertools
 
 import jax
@@ -111,6 +110,7 @@ def assert_prepared_like_plain(model, sequence):
     Frame(jnp.asarray(image), jnp.array(image.shape[:2]))
     for image in read_ahead(sequence)
   ]
+  step = jax.jit(loop.step, static_argnums=0)
   box = jnp.asarray(sequence.box_xywh[0], jnp.float32)
   state, prepared = (
     loop.init(model.tracker, each, frames[0], box) for each in variables
@@ -118,8 +118,8 @@ def assert_prepared_like_plain(model, sequence):
   for index, frame in enumerate(frames[1:], start=1):
     states = state, state.replace(kernel=prepared.kernel)
     (state, plain), (_, ours) = (
-      step(model.tracker, *each, model.hparams, frame)
-      for each in zip(variables, states, strict=True)
+      step(model.tracker, weights, model.hparams, each, frame)
+      for weights, each in zip(variables, states, strict=True)
     )
     np.testing.assert_allclose(
       ours.box_xywh,
@@ -128,11 +128,6 @@ def assert_prepared_like_plain(model, sequence):
       atol=PREPARED,
       err_msg=f'{sequence.name}, frame {index}',
     )
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def step(tracker, variables, state, hparams, frame):
-  return loop.step(tracker, variables, hparams, state, frame)
 
 
 def test_prepared_weights_select_the_boxes_of_plain_weights(model, real_data):
