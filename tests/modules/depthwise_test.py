@@ -1,5 +1,7 @@
 """The depthwise convolution equals its definition, on every backend."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -69,15 +71,22 @@ def test_gradient_equals_that_of_the_grouped_convolution(grid, cells):
 
 
 @every_grid
-def test_both_forms_of_the_kernel_gradient_are_equal(grid):
-  # Outside of tests, a backend runs only one of the two forms.
+def test_all_forms_of_the_kernel_gradient_are_equal(grid):
+  # Outside of tests, a device runs only one of the forms.
   x, kernel = arrays(12)
   slope = depthwise_conv(x, kernel, **grid)
   taps = depthwise._Taps(3, **grid)
-  on_cpu = jax.jit(lambda: depthwise._by_kernel_on_cpu(x, slope, taps=taps))()
-  on_accelerators = jax.jit(lambda: depthwise._by_kernel(x, slope, taps=taps))()
-  # Only the order of float32 sums differs.
-  np.testing.assert_allclose(on_cpu, on_accelerators, rtol=1e-5, atol=1e-4)
+  default, *others = (
+    jax.jit(functools.partial(form, taps=taps))(x, slope)
+    for form in (
+      depthwise._by_kernel,
+      depthwise._by_kernel_on_cpu,
+      depthwise._by_kernel_on_cuda,
+    )
+  )
+  for other in others:
+    # Only the order of float32 sums differs.
+    np.testing.assert_allclose(other, default, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize('platform', ['cuda', 'tpu'])
