@@ -60,5 +60,6 @@ def load(values: flags.FlagValues) -> 'Model':
   from acm_jax.tracking import programs
   from acm_jax.training import trained
 
+  programs.reuse_memory()
   programs.keep_programs()
   return trained.load(values.checkpoint, **changes(values))

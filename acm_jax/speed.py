@@ -19,6 +19,7 @@ from absl import flags
 
 from acm_jax.host import command
 from acm_jax.timing import run
+from acm_jax.tracking import programs
 
 
 def define(values: flags.FlagValues) -> None:
@@ -64,6 +65,7 @@ def main(values: flags.FlagValues) -> None:
     Path(values.against) if values.against else None,
     Path(values.clips) if values.clips else None,
   )
+  programs.reuse_memory(large=True)
   print(run.run(request, Path(values.out)))
 
 

@@ -18,6 +18,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from acm_jax.host import command, config_files
+from acm_jax.tracking import programs
 from acm_jax.training import processes
 from acm_jax.training.train import train
 
@@ -44,6 +45,7 @@ def main(values: flags.FlagValues) -> None:
   """Trains a new run, or resumes the run in `--workdir`."""
   name = config_flags.get_config_filename(values['config'])
   processes.join()
+  programs.reuse_memory(large=True)
   data_dir = values.data_dir or os.environ.get('ACM_DATA', '')
   train(
     values.config,

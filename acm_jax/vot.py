@@ -55,6 +55,7 @@ class Tracker:
         to a tracker, or an argument is invalid.
     """
     side = None if smallest_side is None else float(smallest_side)
+    programs.reuse_memory()
     programs.keep_programs()
     model = trained.load(checkpoint, hparams, wide_search, side)
     self._tracker = VideoTracker(model)
