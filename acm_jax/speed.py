@@ -65,7 +65,7 @@ def main(values: flags.FlagValues) -> None:
     Path(values.against) if values.against else None,
     Path(values.clips) if values.clips else None,
   )
-  programs.reuse_memory(large=True)
+  programs.reuse_memory()
   print(run.run(request, Path(values.out)))
 
 

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from acm_jax import speed, trackers
+from acm_jax import speed
 from acm_jax.host import config_files
 from acm_jax.modules import fusion
 from acm_jax.modules.depthwise import depthwise_conv
@@ -24,6 +24,7 @@ FORMS = Path(__file__).parents[1] / 'benchmarks' / 'forms.py'
 INPUT_FORMS = FORMS.with_name('input_forms.py')
 ORACLES = Path(__file__).with_name('oracles.py')
 OTHERS = runpy.run_path(str(FORMS))['OTHERS']
+NARROW = {'name': 'siamfc', 'fusion': 'xcorr', 'width': 1 / 16}
 FUSIONS = [
   (name, other) for name in fusion.names() for other in OTHERS.get(name, {})
 ]
@@ -106,7 +107,6 @@ def test_a_row_names_its_form_and_compares_it_with_the_first_form():
 def test_steps_of_a_network_are_timed_next_to_other_implementations(
   monkeypatch,
 ):
-  tracker = trackers.make('siamfc', fusion='xcorr', width=1 / 16)
   monkeypatch.setattr(measure, 'LEAST_ROUNDS', 1)
   sizes = []
 
@@ -115,7 +115,7 @@ def test_steps_of_a_network_are_timed_next_to_other_implementations(
     return lambda: size
 
   others = {'train': {'other': other}, 'track': {'another': other}}
-  works = steps.steps('siamfc', lambda precision: tracker, 2, others)
+  works = steps.steps('siamfc', NARROW, 2, others)
   rows = measure.measure(works, seconds=0.0)
   assert [(row['step'], row['form']) for row in rows] == [
     *(('train', 'float32'), ('train', 'other')),
@@ -125,16 +125,15 @@ def test_steps_of_a_network_are_timed_next_to_other_implementations(
 
 
 def test_bfloat16_is_timed_on_accelerators_only(monkeypatch):
-  tracker = trackers.make('siamfc', fusion='xcorr', width=1 / 16)
   monkeypatch.setattr(steps.jax, 'default_backend', lambda: 'gpu')
-  work = next(steps.steps('siamfc', lambda precision: tracker, 2))
+  work = next(steps.steps('siamfc', NARROW, 2))
   assert list(work.forms) == ['float32', 'bfloat16']
 
 
 @pytest.mark.parametrize('name', run.NETWORKS)
 def test_every_network_has_a_config(name):
   section = config_files.load(name)['tracker']
-  tracker = run.tracker(section, 'bfloat16')
+  tracker = steps.tracker_of(section, 'bfloat16')
   assert tracker.dtype == 'bfloat16'
   assert tracker.search_size == section['search_size']
 

@@ -5,18 +5,15 @@ import functools
 import json
 import os
 import runpy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax
 
-from acm_jax import trackers
 from acm_jax.host import config_files, text_files
 from acm_jax.host.staging import replacing
 from acm_jax.timing import inputs, operators, steps
 from acm_jax.timing.measure import Work, measure, table
-from acm_jax.tracking.contract import Tracker
 
 # Configs of the networks whose steps are timed, with their arguments.
 NETWORKS = (
@@ -94,12 +91,11 @@ def _step(request: Request) -> Iterator[Work]:
     if not name.startswith(request.only):
       continue
     section = config_files.load(name)['tracker']
-    make = functools.partial(tracker, section)
     others = {
       step: request.others.get(f'{name} {step}', {})
       for step in ('train', 'track')
     }
-    yield from steps.steps(name, make, request.batch_size, others)
+    yield from steps.steps(name, section, request.batch_size, others)
 
 
 def _input(request: Request) -> Iterator[Work]:
@@ -109,16 +105,6 @@ def _input(request: Request) -> Iterator[Work]:
     )
   others = request.others.get('input', {})
   yield from inputs.inputs(request.clips, others, request.batch_size)
-
-
-def tracker(section: Mapping[str, Any], dtype: str) -> Tracker:
-  """Builds the tracker of a config.
-
-  Args:
-    section: Section `tracker` of the config.
-    dtype: Type that the network computes in, instead of that of the config.
-  """
-  return trackers.make(**{**section, 'dtype': dtype})
 
 
 PARTS = {'fusion': _fusion, 'step': _step, 'input': _input}

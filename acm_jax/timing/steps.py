@@ -1,14 +1,19 @@
 """Timing of the training step and the tracking step of whole trackers."""
 
 import functools
+import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from acm_jax import trackers
 from acm_jax.timing.form import Run
 from acm_jax.timing.measure import Timed, Work
+from acm_jax.timing.worker import Worker
 from acm_jax.tracking import programs
 from acm_jax.tracking.contract import Hparams, Tracker, Variables
 from acm_jax.tracking.engine import Engine
@@ -33,18 +38,19 @@ FRAME = (720, 1280)
 
 def steps(
   name: str,
-  make: Callable[[str], Tracker],
+  section: Mapping[str, Any],
   batch_size: int,
   others: Others | None = None,
 ) -> Iterator[Work]:
   """Yields the training step and the tracking step, a `Work` each.
 
   Both have the form float32, and on an accelerator also bfloat16. The training
-  step trains all weights, and includes no augmentation.
+  step trains all weights, and includes no augmentation. On a CPU, it runs in a
+  process of its own, because training uses memory in another way than tracking.
 
   Args:
     name: Name of the network.
-    make: Function that takes a dtype and returns the tracker.
+    section: Section `tracker` of the network's config.
     batch_size: Number of pairs in the training step.
     others: Additional implementations of the steps.
   """
@@ -52,23 +58,53 @@ def steps(
   # On a CPU, bfloat16 is not faster, and timing it would take twice as long.
   on_cpu = jax.default_backend() == 'cpu'
   dtypes = ('float32',) if on_cpu else ('float32', 'bfloat16')
-  trackers = {dtype: make(dtype) for dtype in dtypes}
-  variables = jax.jit(trackers['float32'].init_variables)(jax.random.key(0))
+  make = _process if on_cpu else training_run
   labels = {'network': name, 'step': 'train', 'of': f'{batch_size} pairs'}
-  forms = {k: _training(t, variables, batch_size) for k, t in trackers.items()}
+  forms = {dtype: make(section, dtype, batch_size) for dtype in dtypes}
   rest = {k: form(batch_size) for k, form in others.get('train', {}).items()}
   yield Work(labels, forms | rest)
   h, w = FRAME
   labels = labels | {'step': 'track', 'of': f'{w}x{h}'}
-  forms = {k: _tracking(name, t, variables) for k, t in trackers.items()}
+  forms = {dtype: _tracking(name, section, dtype) for dtype in dtypes}
   rest = {k: form(FRAME) for k, form in others.get('track', {}).items()}
   yield Work(labels, forms | rest)
 
 
-def _training(tracker: Tracker, variables, batch_size: int) -> Run:
-  step, before = training(tracker, variables)
+def tracker_of(section: Mapping[str, Any], dtype: str) -> Tracker:
+  """Builds the tracker of a config.
+
+  Args:
+    section: Section `tracker` of the config.
+    dtype: Type that the network computes in, instead of that of the config.
+  """
+  return trackers.make(**{**section, 'dtype': dtype})
+
+
+def _variables(tracker: Tracker) -> Variables:
+  return jax.jit(tracker.init_variables)(jax.random.key(0))
+
+
+def training_run(
+  section: Mapping[str, Any], dtype: str, batch_size: int
+) -> Run:
+  """Returns a function that runs the training step once, always from one state.
+
+  Args:
+    section: Section `tracker` of the network's config.
+    dtype: Type that the network computes in.
+    batch_size: Number of pairs.
+  """
+  tracker = tracker_of(section, dtype)
+  step, before = training(tracker, _variables(tracker))
   raw = jax.tree.map(jnp.asarray, batch_of(tracker, batch_size))
   return functools.partial(step, before, raw)
+
+
+def _process(section: Mapping[str, Any], dtype: str, batch_size: int) -> Worker:
+  """Returns a process that times the training step."""
+  request = json.dumps([dict(section), dtype, batch_size])
+  command = sys.executable, '-m', 'acm_jax.timing.training_process', request
+  return Worker(command)
 
 
 def batch_of(tracker: Tracker, batch_size: int) -> RawBatch:
@@ -109,9 +145,11 @@ def training(
   return step, state.create(variables, optimizer)
 
 
-def _tracking(name: str, tracker: Tracker, variables: Variables) -> Run:
+def _tracking(name: str, section: Mapping[str, Any], dtype: str) -> Run:
   """Returns a step of the engine, from the frame on the host to the box."""
-  engine = Engine(Model(name, tracker, variables, Hparams(0.1, 0.4, 0.4)))
+  tracker = tracker_of(section, dtype)
+  variables, hparams = _variables(tracker), Hparams(0.1, 0.4, 0.4)
+  engine = Engine(Model(name, tracker, variables, hparams))
   image = np.zeros((*FRAME, 3), np.uint8)
   engine.start(image, {0: np.array([600, 300, 80, 60])})
   return lambda: engine.advance(image)()

@@ -8,8 +8,9 @@ import contextlib
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 # Time after which a process that has not ended is killed, in seconds.
@@ -22,7 +23,7 @@ class Worker:
   The process first writes a line of text that describes its form. Then it reads
   lines with a number of calls, and answers each with a line with the mean
   seconds per call. It ends when its input ends. While it waits for a line, it
-  must not use the processor.
+  must not use the processor. A process in Python calls `serve`.
 
   A worker is a context manager; the process runs within the context.
 
@@ -107,3 +108,19 @@ class Worker:
       f'a timed process ended with exit code {code}: {lines[-1]}; to see all '
       f'its messages, run {shlex.join(self._command)}'
     )
+
+
+def serve(prepare: Callable[[], tuple[str, Callable[[int], float]]]) -> None:
+  """Is the process of a `Worker`, until its input ends.
+
+  Args:
+    prepare: Function that returns the description of the form, and a function
+      that takes a number of calls and returns the mean seconds per call.
+  """
+  answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w', encoding='utf-8')
+  # Messages of a library must not be taken for an answer.
+  os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+  note, seconds = prepare()
+  print(note, file=answers, flush=True)
+  for line in sys.stdin:
+    print(seconds(int(line)), file=answers, flush=True)

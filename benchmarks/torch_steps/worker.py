@@ -5,7 +5,6 @@ Its only argument is a `Request` in JSON. benchmarks/pytorch.py starts it.
 
 import dataclasses
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 
+from acm_jax.timing.worker import serve
 from benchmarks.torch_networks import REFERENCES, TEMPLATE_SIZE
 from benchmarks.torch_steps.device import Pending
 from benchmarks.torch_steps.tracking import tracking
@@ -97,21 +97,20 @@ def faster(request: Request) -> tuple[Callable[[], object], str]:
   return steps[best], note
 
 
-def main() -> None:
-  """Answers every line of the input with the seconds of a step."""
-  answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w', encoding='utf-8')
-  # Messages of a library must not be taken for an answer.
-  os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+def prepare() -> tuple[str, Callable[[int], float]]:
+  """Returns what `serve` needs, for the requested step."""
   # OpenCV's own threads would compete with PyTorch's for the cores.
   cv2.setNumThreads(1)
   step, note = faster(Request(**json.loads(sys.argv[1])))
-  print(note, file=answers, flush=True)
-  for line in sys.stdin:
-    answer = seconds(step, int(line))
+
+  def rested(calls):
+    answer = seconds(step, calls)
     # Whatever is timed next has the cores for itself.
     time.sleep(REST)
-    print(answer, file=answers, flush=True)
+    return answer
+
+  return note, rested
 
 
 if __name__ == '__main__':
-  main()
+  serve(prepare)

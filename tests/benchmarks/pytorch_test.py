@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from acm_jax.host import config_files
-from acm_jax.timing import run
+from acm_jax.timing import run, steps
 from acm_jax.timing.worker import Worker
 from benchmarks import pytorch
 from data_pipelines import batch
@@ -31,7 +31,7 @@ def test_sizes_equal_those_of_our_tracker(one_thread, network):
   from benchmarks.torch_networks import REFERENCES, TEMPLATE_SIZE
 
   reference = REFERENCES[network]
-  tracker = run.tracker(config_files.load(network)['tracker'], 'float32')
+  tracker = steps.tracker_of(config_files.load(network)['tracker'], 'float32')
   assert tracker.template_size == TEMPLATE_SIZE
   assert tracker.search_size == reference.search_size
   assert tracker.stride == reference.stride
