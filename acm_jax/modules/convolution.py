@@ -206,7 +206,11 @@ def convolve(
 
 
 def _dot(x, matrix, stride, padding):
-  return _pad(x, padding)[:, ::stride, ::stride] @ matrix
+  x = _pad(x, padding)[:, ::stride, ::stride]
+  # The gradient of a product of two matrices needs no transposed copy on a CPU;
+  # that of a product of a four-dimensional array and a matrix does.
+  product = x.reshape(-1, x.shape[-1]) @ matrix
+  return product.reshape(*x.shape[:-1], -1)
 
 
 def _pad(x, padding):
