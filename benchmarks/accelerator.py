@@ -39,11 +39,11 @@ STAGES = (
   'device',
   'parity',
   'operators',
-  'kernels',
   'parts',
   'step',
   'torch_step',
   'lanes',
+  'kernels',
   'train',
 )
 # This training ends by itself, in less than a minute on two idle cores.

@@ -11,7 +11,6 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from acm_jax.modules import convolution
 from acm_jax.timing.form import Form, in_jax
 
 _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
@@ -89,6 +88,27 @@ def grouped_depthwise(x, kernel, *, stride, padding, dilation):
     padding: Number of zeros on each side.
     dilation: Distance between taps of the kernel, in cells.
   """
+  return of_xla(
+    x,
+    kernel,
+    stride=stride,
+    padding=padding,
+    dilation=dilation,
+    groups=x.shape[-1],
+  )
+
+
+def of_xla(x, kernel, *, stride, padding, dilation, groups=1):
+  """Computes a convolution by XLA's convolution, also for 1x1 kernels.
+
+  Args:
+    x: Features [b h w c].
+    kernel: Kernel [k k c/groups f].
+    stride: Stride along both axes.
+    padding: Number of zeros at each edge.
+    dilation: Dilation of the kernel.
+    groups: Number of groups of channels.
+  """
   return jax.lax.conv_general_dilated(
     x,
     kernel,
@@ -96,7 +116,7 @@ def grouped_depthwise(x, kernel, *, stride, padding, dilation):
     ((padding, padding), (padding, padding)),
     rhs_dilation=(dilation, dilation),
     dimension_numbers=_LAYOUT,
-    feature_group_count=x.shape[-1],
+    feature_group_count=groups,
   )
 
 
@@ -203,9 +223,7 @@ OTHERS = {
     'torch': functools.partial(torch_convolution, depthwise=True),
   },
   'conv': {
-    'xla': lambda **settings: in_jax(
-      functools.partial(convolution.convolve, **settings)
-    ),
+    'xla': lambda **settings: in_jax(functools.partial(of_xla, **settings)),
     'patches': lambda **settings: in_jax(
       functools.partial(of_patches, **settings)
     ),

@@ -71,8 +71,15 @@ def _worker(
   }
   environment = {}
   if threads:
-    # Bound to their cores, threads keep their caches.
-    environment = {'OMP_NUM_THREADS': str(threads), 'OMP_PROC_BIND': 'true'}
+    environment = {
+      # Bound to their cores, threads keep their caches.
+      'OMP_NUM_THREADS': str(threads),
+      'OMP_PROC_BIND': 'true',
+      # Freed memory is kept, as by `acm_jax.tracking.programs.reuse_memory`;
+      # this takes up to a fifth off a training step in PyTorch.
+      'MALLOC_MMAP_MAX_': '0',
+      'MALLOC_TRIM_THRESHOLD_': str(2**62),
+    }
   return Worker([*_WORKER, json.dumps(request)], environment, _ROOT)
 
 

@@ -36,6 +36,14 @@ jax.config.update('jax_default_matmul_precision', 'highest')
 install_import_hook(['acm_jax', 'data_pipelines'], 'beartype.beartype')
 
 
+@pytest.fixture(autouse=True)
+def _memory(monkeypatch):
+  """Leaves the memory of the tests' process alone when a command runs in it."""
+  from acm_jax.tracking import programs
+
+  monkeypatch.setattr(programs, 'reuse_memory', lambda **_: None)
+
+
 @pytest.fixture(scope='session')
 def tiny_tracker():
   """Returns a tiny SiamBAN-ACM tracker, random variables, and its config."""

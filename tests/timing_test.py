@@ -64,7 +64,8 @@ def test_the_grouped_convolution_equals_the_depthwise_convolution(
 
 @pytest.mark.parametrize('name', ['xla', 'patches'])
 @pytest.mark.parametrize(
-  ('size', 'stride', 'padding', 'dilation'), [(3, 1, 2, 2), (5, 2, 0, 1)]
+  ('size', 'stride', 'padding', 'dilation'),
+  [(1, 2, 0, 1), (3, 1, 2, 2), (5, 2, 0, 1)],
 )
 def test_other_forms_of_a_convolution_equal_ours(
   name, size, stride, padding, dilation

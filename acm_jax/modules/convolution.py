@@ -1,20 +1,21 @@
 """Convolution, and the rule that chooses its form.
 
-A 1x1 convolution is a matrix product on every device. Other convolutions are
-`lax.conv_general_dilated`, except on a CPU, where XLA's convolutions reach the
-speed of its matrix products only for some shapes, and their gradients for
-fewer. Other forms are therefore used there, in training steps and for prepared
-kernels, that is for tracking:
+A plain kernel is for training steps and for devices other than a CPU, and a
+prepared kernel for tracking on a CPU. XLA's convolutions reach the speed of its
+matrix products only for some shapes on a CPU, and their gradients for fewer;
+without tuning, cuDNN's gradients of small 1x1 kernels are slow, too.
 
-    form      kernel                   used in   reason
-    dot       1x1                      both      one matrix product, no patches
-    winograd  2x2 to 5x5, stride 1     both      a quarter to a half of the
-                                                 products
-    scalar    3x3 of an image          tracking  3 channels are too few for a
-                                                 matrix product
-    image     of an image              training  its gradient is a product for
-                                                 each row of taps
-    direct    all others               both      `lax.conv_general_dilated`
+    form      kernel                 used for               reason
+    dot       1x1                    all, on every device   one matrix product,
+                                                            no patches
+    winograd  2x2 to 5x5, stride 1   training and prepared  a quarter to a half
+                                     kernels on a CPU       of the products
+    scalar    3x3 of an image        prepared kernels       3 channels are too
+                                                            few for a product
+    image     of an image            training on a CPU      its gradient is a
+                                                            product per row of
+                                                            taps
+    direct    all others             all, on every device   XLA's convolution
 
 Winograd needs many channels and cells.
 `acm-jax speed --part fusion --only conv --against benchmarks/forms.py` compares
@@ -183,13 +184,13 @@ def convolve(
     dilation: Dilation of the kernel.
   """
   grid = stride, padding, dilation
-  if len(kernel) == 1:
+  out, _ = cells(x, len(kernel), *grid)
+  form = _form(kernel, out, stride, training=True)
+  if form == 'dot':
     return _dot(x, kernel[0, 0], stride, padding)
   # The transformations need the precision of float32.
   if not training or x.dtype != jnp.float32:
     return _direct(x, kernel, *grid)
-  out, _ = cells(x, len(kernel), *grid)
-  form = _form(kernel, out, stride, training=True)
 
   def on_cpu(x, kernel):
     if form == 'winograd':
@@ -206,7 +207,9 @@ def convolve(
 
 
 def _dot(x, matrix, stride, padding):
-  x = _pad(x, padding)[:, ::stride, ::stride]
+  x = _pad(x, padding)
+  if stride > 1:
+    x = x[:, ::stride, ::stride]
   # The gradient of a product of two matrices needs no transposed copy on a CPU;
   # that of a product of a four-dimensional array and a matrix does.
   product = x.reshape(-1, x.shape[-1]) @ matrix
@@ -214,6 +217,8 @@ def _dot(x, matrix, stride, padding):
 
 
 def _pad(x, padding):
+  if not padding:
+    return x
   around = (padding, padding)
   return jnp.pad(x, ((0, 0), around, around, (0, 0)))
 

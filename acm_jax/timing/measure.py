@@ -82,7 +82,7 @@ def measure(
 
 def _rows(work: Work, limit: float) -> list[dict[str, Any]]:
   """Times every form of a work, within `limit` seconds for each."""
-  first = {name: _seconds(form) for name, form in work.forms.items()}
+  first = {name: seconds_of(form) for name, form in work.forms.items()}
   calls = {name: _calls(form) for name, form in work.forms.items()}
   times = _rounds(work.forms, calls, limit)
   ours = min(next(iter(times.values())))
@@ -106,7 +106,7 @@ def _calls(form: Timed) -> int:
   if jax.default_backend() == 'cpu':
     # Consecutive calls could run in parallel on the host's cores.
     return 1
-  return int(np.clip(_LEAST_SECONDS / _seconds(form), 1, _MOST_CALLS))
+  return int(np.clip(_LEAST_SECONDS / seconds_of(form), 1, _MOST_CALLS))
 
 
 def _rounds(
@@ -124,14 +124,19 @@ def _rounds(
     for name, form in forms.items():
       if not is_done(name):
         time.sleep(_PAUSE)
-        times[name].append(_seconds(form, calls[name]))
+        times[name].append(seconds_of(form, calls[name]))
     if all(map(is_done, forms)):
       break
   return times
 
 
-def _seconds(form: Timed, calls: int = 1) -> float:
-  """Returns the mean seconds per call; waits until the last call is done."""
+def seconds_of(form: Timed, calls: int = 1) -> float:
+  """Returns the mean seconds per call; waits until the last call is done.
+
+  Args:
+    form: Form to time.
+    calls: Number of consecutive calls.
+  """
   if isinstance(form, Worker):
     return form.seconds(calls)
   begun = time.perf_counter()

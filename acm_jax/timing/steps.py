@@ -46,7 +46,7 @@ def steps(
 
   Both have the form float32, and on an accelerator also bfloat16. The training
   step trains all weights, and includes no augmentation. On a CPU, it runs in a
-  process of its own, because training uses memory in another way than tracking.
+  process of its own, which keeps freed memory as `acm-jax train` does.
 
   Args:
     name: Name of the network.

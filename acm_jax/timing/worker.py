@@ -111,7 +111,7 @@ class Worker:
 
 
 def serve(prepare: Callable[[], tuple[str, Callable[[int], float]]]) -> None:
-  """Is the process of a `Worker`, until its input ends.
+  """Answers a `Worker`, until the input of the process ends.
 
   Args:
     prepare: Function that returns the description of the form, and a function

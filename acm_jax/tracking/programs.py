@@ -155,22 +155,23 @@ def reuse_memory(*, large: bool = False) -> None:
   """Keeps freed memory for the next call of a program, on a CPU under Linux.
 
   In every call, a program allocates its temporary arrays. By default, the C
-  library returns large blocks to the system when they are freed. The system
-  then clears every page that is allocated again, which takes up to a third of a
-  training step. From now on, the process keeps what it has freed.
+  library returns large blocks to the system when they are freed, and the system
+  then clears every page that is allocated again. From now on, the process keeps
+  what it has freed, and never needs less memory again.
 
   Call this function before JAX is used in any other way. It affects the whole
-  process, so that only commands call it, and not the library.
+  process. Therefore `acm_jax.load` does not call it.
 
   Args:
-    large: Whether to keep blocks of more than 64 MB as well, which training
-      steps have. The C library can keep them only for the main thread. Programs
-      then run in the thread that calls them, so that this thread cannot prepare
-      the next call in the meantime.
+    large: Whether to keep blocks of more than 64 MB, too; training steps
+      allocate such blocks. The C library can keep them only for the main
+      thread. Programs then run in the thread that calls them, so that this
+      thread cannot prepare the next call in the meantime.
   """
   if sys.platform != 'linux':
     return
   if large:
+    # JAX reads this option only once, when it starts; see the next line.
     jax.config.update('jax_cpu_enable_async_dispatch', False)
   if jax.default_backend() != 'cpu':
     return

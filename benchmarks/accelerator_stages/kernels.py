@@ -2,7 +2,9 @@
 
 For each step, a row has the time to compile it and the time that it takes. The
 rows after it have the kernels that take the longest. The optimized program is
-written to OUT/NETWORK.hlo.gz.
+written to OUT/NETWORK_PRECISION.hlo.gz. On a GPU, the environment variable
+XLA_FLAGS must contain --xla_gpu_enable_command_buffer= (with an empty value),
+because kernels in command buffers are not listed.
 """
 
 import collections
@@ -33,6 +35,9 @@ WANTED = (
 )
 REHEARSED = (('siamban_acm', 'quickstart,tiny', 2, 'default'),)
 SECONDS, CALLS, LISTED = 1.0, 5, 25
+# Number of characters at the end of an operation's path in the network.
+PATH = 110
+_OPERATION = re.compile(r'%?([\w.-]+) = [^\n]*?op_name="([^"]*)"')
 
 
 class Kernel(NamedTuple):
@@ -96,11 +101,8 @@ def _step(plan: Plan, size: int, file: Path) -> Iterator[Row]:
       'kernel': kernel.name,
       'ms': round(kernel.ms, 4),
       'calls': round(kernel.calls, 2),
-      'operation': operations.get(kernel.name, '')[-110:],
+      'operation': operations.get(kernel.name, '')[-PATH:],
     }
-
-
-_OPERATION = re.compile(r'%?([\w.-]+) = [^\n]*?op_name="([^"]*)"')
 
 
 def profile(run: Callable[[], object]) -> list[Kernel]:
@@ -125,8 +127,8 @@ def profile(run: Callable[[], object]) -> list[Kernel]:
   for line in streams or lines:
     for event in line.events:
       # Events of the host have no operation, copies on the device neither.
-      name = dict(event.stats).get('hlo_op') or (streams and event.name)
-      if name:
+      default = event.name if streams else None
+      if name := dict(event.stats).get('hlo_op', default):
         total[name] += event.duration_ns
         count[name] += 1
   return [

@@ -165,7 +165,7 @@ def test_a_tracking_step_finds_the_same_box_in_every_call(one_thread, network):
 def test_every_form_is_timed_next_to_ours(monkeypatch):
   timed = {}
 
-  def steps(name, make, batch_size, others):
+  def steps(name, section, batch_size, others):
     timed[name] = {step: list(forms) for step, forms in others.items()}
     return []
 
