@@ -18,7 +18,10 @@ _MOST_BYTES = 2**30
 # JAX's defaults: no limit, and only programs that take a second to compile.
 _UNLIMITED, _DEFAULT_SECONDS = -1, 1.0
 # Parameters of mallopt, from malloc.h.
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
+# Largest block that the C library of a 64-bit system keeps for other threads
+# than the main one.
+_HEAP_BYTES = 2**26
 
 # On a CPU, XLA uses YNNPACK for convolutions, products and reductions. Whole
 # tracking and training steps are fastest if only reductions use it.
@@ -180,3 +183,5 @@ def reuse_memory(*, large: bool = False) -> None:
   if mallopt is not None:
     mallopt(_MMAP_MAX, 0)
     mallopt(_TRIM_THRESHOLD, -1)
+    # Otherwise, an empty heap of a thread would be returned nevertheless.
+    mallopt(_TOP_PAD, _HEAP_BYTES)
