@@ -159,11 +159,11 @@ def reuse_memory(*, large: bool = False) -> None:
 
   In every call, a program allocates its temporary arrays. By default, the C
   library returns large blocks to the system when they are freed, and the system
-  then clears every page that is allocated again. From now on, the process keeps
-  what it has freed, and never needs less memory again.
+  then clears every page that is allocated again. After a call of this function,
+  the process keeps what it has freed, so that its memory never shrinks.
 
   Call this function before JAX is used in any other way. It affects the whole
-  process. Therefore `acm_jax.load` does not call it.
+  process, so `acm_jax.load` does not call it.
 
   Args:
     large: Whether to keep blocks of more than 64 MB, too; training steps

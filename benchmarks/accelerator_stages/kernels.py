@@ -4,7 +4,7 @@ For each step, a row has the time to compile it and the time that it takes. The
 rows after it have the kernels that take the longest. The optimized program is
 written to OUT/NETWORK_PRECISION.hlo.gz. On a GPU, the environment variable
 XLA_FLAGS must contain --xla_gpu_enable_command_buffer= (with an empty value),
-because kernels in command buffers are not listed.
+because kernels in command buffers may lack the names of their operations.
 """
 
 import collections
