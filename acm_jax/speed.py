@@ -31,11 +31,12 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'out', None, 'JSON file to write.', required=True, **optional
   )
-  flags.DEFINE_string(
+  flags.DEFINE_list(
     'against',
-    None,
-    'Python file with a variable OTHERS that defines more implementations to '
-    'time; see benchmarks/forms.py and benchmarks/pytorch.py.',
+    [],
+    'Comma-separated Python files with a variable OTHERS that defines more '
+    'implementations to time; see benchmarks/forms.py and '
+    'benchmarks/pytorch.py.',
     **optional,
   )
   flags.DEFINE_string(
@@ -62,7 +63,7 @@ def main(values: flags.FlagValues) -> None:
     values.part,
     values.batch_size,
     tuple(values.only or ('',)),
-    Path(values.against) if values.against else None,
+    tuple(map(Path, values.against)),
     Path(values.clips) if values.clips else None,
   )
   programs.reuse_memory()

@@ -1,18 +1,14 @@
 """Compares a model's speed with NanoTrackV3's published graphs in onnxruntime.
 
 Both track the same decoded frames in turns, in one process. The model uses all
-cores that the process may use, and onnxruntime one thread, which is faster for
-graphs as small as these. The frames/s (median over sequences and rounds,
-without decoding and compilation) and the average overlap of both are printed.
-
-The graphs are nanotrack_backbone.onnx and nanotrack_head.onnx in
-NanoTrack/models/nanotrackv3 of github.com/HonglinChu/SiamTrackers.
+cores that the process may use, and onnxruntime one thread. The frames/s (median
+over sequences and rounds, without decoding and compilation) and the average
+overlap of both are printed. benchmarks/onnx_tracker.py says where the graphs
+are from.
 
 Example (on one core; `pip install onnx onnxruntime` first):
   PYTHONPATH=. taskset -c 0 python benchmarks/onnx_nanotrack.py \\
     --graphs nanotrackv3 --benchmark tinytlp --data_dir TinyTLP
-
-Source: the tracker around the graphs is that of SiamBAN (arXiv:2003.06761).
 """
 
 import os
@@ -21,8 +17,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime
 from absl import flags
 
 from acm_jax import model_flags, sequence_flags
@@ -30,16 +24,7 @@ from acm_jax.evaluation import benchmarks, tables, toolkits
 from acm_jax.evaluation.truth import Truth
 from acm_jax.host import command
 from acm_jax.tracking.video_tracker import VideoTracker
-from benchmarks.numpy_trackers import (
-  TEMPLATE_SIZE,
-  BoxTracker,
-  Hparams,
-  Points,
-)
-
-SEARCH, STRIDE, CELLS = 255, 16, 15
-# Hyper-parameters of the published NanoTrackV3.
-HPARAMS = Hparams(penalty_k=0.138, window_influence=0.455, size_lr=0.348)
+from benchmarks.onnx_tracker import OnnxNanoTrack
 
 
 def define(values: flags.FlagValues) -> None:
@@ -54,50 +39,6 @@ def define(values: flags.FlagValues) -> None:
   text = 'Number of rounds; the table shows the median speed.'
   flags.DEFINE_integer('rounds', 3, text, flag_values=values)
   sequence_flags.define(values)
-
-
-def _session(graph: onnx.ModelProto) -> onnxruntime.InferenceSession:
-  options = onnxruntime.SessionOptions()
-  options.intra_op_num_threads = 1
-  return onnxruntime.InferenceSession(
-    graph.SerializeToString(), options, providers=['CPUExecutionProvider']
-  )
-
-
-class OnnxNanoTrack(BoxTracker):
-  """NanoTrackV3 in onnxruntime and NumPy. Frames are RGB."""
-
-  def __init__(self, folder: Path):
-    """Loads the graphs."""
-    backbone = onnx.load(folder / 'nanotrack_backbone.onnx')
-    self._of_search = _session(backbone)
-    # The published graph takes search crops only.
-    shape = backbone.graph.input[0].type.tensor_type.shape
-    for axis in (2, 3):
-      shape.dim[axis].dim_value = TEMPLATE_SIZE
-    del backbone.graph.output[0].type.tensor_type.shape.dim[:]
-    self._of_template = _session(backbone)
-    self._head = _session(onnx.load(folder / 'nanotrack_head.onnx'))
-    super().__init__(
-      self._encode_template, self._run, Points(CELLS, STRIDE), SEARCH, HPARAMS
-    )
-
-  def _encode_template(self, template, box_size):
-    inputs = {'input': _image(template)}
-    (self._template,) = self._of_template.run(None, inputs)
-
-  def _run(self, search):
-    (features,) = self._of_search.run(None, {'input': _image(search)})
-    cls, loc = self._head.run(
-      None, {'input1': self._template, 'input2': features}
-    )
-    return cls.reshape(2, -1), loc.reshape(4, -1)
-
-
-def _image(crop):
-  """Converts a crop from RGB [h h 3] to BGR [1 3 h h], float32."""
-  bgr = crop[:, :, ::-1].transpose(2, 0, 1)[None]
-  return np.ascontiguousarray(bgr, np.float32)
 
 
 def main(values: flags.FlagValues) -> None:

@@ -15,7 +15,7 @@ from acm_jax import speed
 from acm_jax.host import config_files
 from acm_jax.modules import fusion
 from acm_jax.modules.depthwise import depthwise_conv
-from acm_jax.timing import inputs, measure, operators, run, steps
+from acm_jax.timing import inputs, measure, operators, run, scene, steps
 from acm_jax.timing.form import in_jax, normal
 from acm_jax.timing.worker import Worker
 from data_pipelines import synthetic_set
@@ -122,7 +122,25 @@ def test_steps_of_a_network_are_timed_next_to_other_implementations(
     *(('train', 'float32'), ('train', 'other')),
     *(('track', 'float32'), ('track', 'another')),
   ]
-  assert sizes == [2, steps.FRAME]
+  assert sizes == [2, scene.FRAME]
+
+
+def test_implementations_from_several_files_are_merged(tmp_path):
+  files = tmp_path / 'one.py', tmp_path / 'two.py'
+  files[0].write_text("OTHERS = {'a': {'x': id}, 'b': {'x': abs}}")
+  files[1].write_text("OTHERS = {'b': {'y': len}}")
+  others = run.Request('step', 1, against=files).others
+  assert others == {'a': {'x': id}, 'b': {'x': abs, 'y': len}}
+
+
+def test_onnxruntime_is_not_timed_without_its_graphs(
+  refuse, monkeypatch, tmp_path
+):
+  monkeypatch.delenv('NANOTRACK_GRAPHS', raising=False)
+  file = FORMS.with_name('onnx_step.py')
+  flags = '--part=step', '--only=nanotrack', f'--against={file}'
+  message = 'the environment variable NANOTRACK_GRAPHS is missing'
+  refuse(speed, *flags, f'--out={tmp_path / "a.json"}', message=message)
 
 
 def test_bfloat16_is_timed_on_accelerators_only(monkeypatch):
@@ -224,7 +242,7 @@ def test_every_form_of_the_input_is_timed_on_the_same_pairs(
   clips = synthetic_set.ensure(
     tmp_path / 'clips', sequences=2, frames=4, size=(60, 80), seed=0
   )
-  request = run.Request('input', 4, against=INPUT_FORMS, clips=clips)
+  request = run.Request('input', 4, against=(INPUT_FORMS,), clips=clips)
   works = list(inputs.inputs(clips, request.others['input'], 4, steps=2))
   assert [form() for form in works[0].forms.values()] == [8, 8, 8]
   (row, *_) = measure.measure(works, seconds=0.0)

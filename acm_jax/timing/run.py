@@ -38,7 +38,7 @@ class Request:
     part: Name of the part, a key of `PARTS`.
     batch_size: Number of samples per batch.
     only: Prefixes of the names of the operators or networks to time.
-    against: Python file with a variable OTHERS, which holds additional
+    against: Python files with a variable OTHERS, which holds additional
       implementations to time; see `operators.Others`. Besides operators, its
       keys can be '<network> train' and '<network> track', with one of
       `NETWORKS`, for steps (see `steps.Others`), and 'input', for input
@@ -50,31 +50,38 @@ class Request:
   part: str
   batch_size: int
   only: tuple[str, ...] = ('',)
-  against: Path | None = None
+  against: tuple[Path, ...] = ()
   clips: Path | None = None
 
   @functools.cached_property
   def others(self) -> operators.Others:
-    """Additional implementations from the file `against`.
+    """Additional implementations from the files `against`.
 
     Raises:
-      FileNotFoundError: The file does not exist.
-      ValueError: The file defines no OTHERS.
+      FileNotFoundError: A file does not exist.
+      ValueError: A file defines no OTHERS.
     """
-    if self.against is None:
-      return {}
-    if not self.against.is_file():
-      raise FileNotFoundError(
-        f'`against`={self.against}: no such file; choose a Python file that '
-        'defines OTHERS, such as benchmarks/forms.py'
-      )
-    definitions = runpy.run_path(str(self.against))
-    if 'OTHERS' not in definitions:
-      raise ValueError(
-        f'`against`={self.against}: the file defines no OTHERS; see '
-        'benchmarks/forms.py for an example'
-      )
-    return definitions['OTHERS']
+    others = {}
+    for file in self.against:
+      for name, forms in _others(file).items():
+        others[name] = others.get(name, {}) | forms
+    return others
+
+
+def _others(file: Path) -> operators.Others:
+  """Returns the variable OTHERS of a Python file."""
+  if not file.is_file():
+    raise FileNotFoundError(
+      f'`against`={file}: no such file; choose a Python file that defines '
+      'OTHERS, such as benchmarks/forms.py'
+    )
+  definitions = runpy.run_path(str(file))
+  if 'OTHERS' not in definitions:
+    raise ValueError(
+      f'`against`={file}: the file defines no OTHERS; see benchmarks/forms.py '
+      'for an example'
+    )
+  return definitions['OTHERS']
 
 
 def _fusion(request: Request) -> Iterator[Work]:
@@ -122,7 +129,7 @@ def run(request: Request, out: Path) -> str:
 
   Raises:
     FileNotFoundError: A file of the request does not exist.
-    ValueError: The file `against` defines no OTHERS, `clips` is missing, or no
+    ValueError: A file of `against` defines no OTHERS, `clips` is missing, or no
       name of an operator or network begins with one of the prefixes `only`.
   """
   rows = measure(PARTS[request.part](request))

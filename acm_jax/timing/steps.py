@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from acm_jax import trackers
+from acm_jax.timing import scene
 from acm_jax.timing.form import Run
 from acm_jax.timing.measure import Timed, Work
 from acm_jax.timing.worker import Worker
@@ -32,8 +33,6 @@ from data_pipelines.batch import RawBatch
 Others = Mapping[str, Mapping[str, Callable[..., Timed]]]
 # Phase that trains all weights.
 EVERYTHING = Phase('everything', 0, (('', 1.0),))
-# Height and width of the tracked frame, px.
-FRAME = (720, 1280)
 
 
 def steps(
@@ -63,10 +62,10 @@ def steps(
   forms = {dtype: make(section, dtype, batch_size) for dtype in dtypes}
   rest = {k: form(batch_size) for k, form in others.get('train', {}).items()}
   yield Work(labels, forms | rest)
-  h, w = FRAME
+  h, w = scene.FRAME
   labels = labels | {'step': 'track', 'of': f'{w}x{h}'}
   forms = {dtype: _tracking(name, section, dtype) for dtype in dtypes}
-  rest = {k: form(FRAME) for k, form in others.get('track', {}).items()}
+  rest = {k: form(scene.FRAME) for k, form in others.get('track', {}).items()}
   yield Work(labels, forms | rest)
 
 
@@ -150,6 +149,6 @@ def _tracking(name: str, section: Mapping[str, Any], dtype: str) -> Run:
   tracker = tracker_of(section, dtype)
   variables, hparams = _variables(tracker), Hparams(0.1, 0.4, 0.4)
   engine = Engine(Model(name, tracker, variables, hparams))
-  image = np.zeros((*FRAME, 3), np.uint8)
-  engine.start(image, {0: np.array([600, 300, 80, 60])})
+  image = scene.frame()
+  engine.start(image, {0: np.array(scene.BOX_XYWH)})
   return lambda: engine.advance(image)()

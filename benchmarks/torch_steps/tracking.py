@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from acm_jax.timing import scene
 from benchmarks.numpy_trackers import (
   Anchors,
   BoxTracker,
@@ -16,8 +17,6 @@ from benchmarks.numpy_trackers import (
 from benchmarks.torch_networks import Reference
 from benchmarks.torch_steps.device import DEVICE
 
-# First box x, y, w, h of the target, px.
-BOX_XYWH = (600.0, 300.0, 80.0, 60.0)
 _CANDIDATES = {'distances': Points, 'offsets': Anchors}
 
 
@@ -59,7 +58,7 @@ def tracking(
     tracker = BoxTracker(
       runner.encode, runner.respond_to_one, candidates, *settings
     )
-  tracker.init(frame, np.array(BOX_XYWH))
+  tracker.init(frame, np.array(scene.BOX_XYWH))
   center, size = tracker.center, tracker.size
 
   def step():

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 
 import cv2
-import numpy as np
 import torch
 
+from acm_jax.timing import scene
 from acm_jax.timing.worker import serve
 from benchmarks.torch_networks import REFERENCES, TEMPLATE_SIZE
 from benchmarks.torch_steps.device import Pending
@@ -62,8 +62,7 @@ def make(request: Request, *, channels_last: bool) -> Callable[[], object]:
   if request.step == 'train':
     raw = batch.fake(request.size, TEMPLATE_SIZE, reference.search_size)
     return training(reference, network, raw, **settings)
-  shape = *request.size, 3
-  frame = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+  frame = scene.frame(tuple(request.size))
   return tracking(reference, network, frame, **settings)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from acm_jax.host import config_files
-from acm_jax.timing import run, steps
+from acm_jax.timing import run, scene, steps
 from acm_jax.timing.worker import Worker
 from benchmarks import pytorch
 from data_pipelines import batch
@@ -149,9 +149,7 @@ def test_a_tracking_step_finds_the_same_box_in_every_call(one_thread, network):
 
   torch.manual_seed(0)
   reference = REFERENCES[network]
-  frame = np.random.default_rng(0).integers(
-    0, 256, (720, 1280, 3), dtype=np.uint8
-  )
+  frame = scene.frame()
   module = reference.make(**reference.narrow)
   boxes = []
   for channels_last in (False, True):
@@ -170,7 +168,7 @@ def test_every_form_is_timed_next_to_ours(monkeypatch):
     return []
 
   monkeypatch.setattr(run.steps, 'steps', steps)
-  request = run.Request('step', 2, ('siamban_acm', 'siamfc'), PYTORCH)
+  request = run.Request('step', 2, ('siamban_acm', 'siamfc'), (PYTORCH,))
   assert list(run.PARTS['step'](request)) == []
   cores = len(os.sched_getaffinity(0))
   forms = ['pytorch, 1 thread']
