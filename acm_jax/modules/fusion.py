@@ -409,15 +409,17 @@ def check(fusion: Fusion) -> None:
     ValueError: The response does not have this shape.
   """
   cells = fusion.template_cells + 4
-  template, search = (
-    jnp.zeros((1, size, size, fusion.features))
-    for size in (fusion.template_cells, cells)
-  )
 
-  def respond(key):
-    return fusion.init_with_output(key, template, jnp.zeros((1, 2)), search)[0]
+  # Nothing is computed here, neither the inputs nor the key.
+  def respond():
+    template, search = (
+      jnp.zeros((1, size, size, fusion.features))
+      for size in (fusion.template_cells, cells)
+    )
+    box_size, key = jnp.zeros((1, 2)), jax.random.key(0)
+    return fusion.init_with_output(key, template, box_size, search)[0]
 
-  actual = jax.eval_shape(respond, jax.random.key(0)).shape
+  actual = jax.eval_shape(respond).shape
   size = fusion.response_size(cells)
   expected = (1, size, size, fusion.out_features)
   if actual != expected:

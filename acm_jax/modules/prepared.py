@@ -107,15 +107,17 @@ class Preparable(nn.Module):
 
 
 def prepare(
-  network: nn.Module, variables: Variables, *inputs: Array
+  network: nn.Module,
+  variables: Variables,
+  inputs: tuple[jax.ShapeDtypeStruct, ...],
 ) -> Variables:
   """Prepares the weights of a network for tracking on a CPU.
 
   Args:
     network: Network.
     variables: Plain variables of the network.
-    *inputs: Inputs of the network; only their shapes matter. A layer that is
-      applied to several inputs is prepared for the last of them.
+    inputs: Shapes of the network's inputs. A layer that is applied to several
+      inputs is prepared for the last of them.
 
   Returns:
     The prepared weights, and the plain variables that they do not replace.
@@ -124,7 +126,7 @@ def prepare(
     ValueError: The variables are prepared already.
   """
   check_plain(variables, 'prepare')
-  prepared = _weights(network, variables, *inputs)
+  prepared = _weights(network, variables, inputs)
   entries = traverse_util.flatten_dict(
     prepared, is_leaf=lambda _, value: isinstance(value, Weights)
   )
@@ -146,13 +148,14 @@ def prepare(
   return {**plain, COLLECTION: prepared}
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _weights(network, variables, *inputs):
+@functools.partial(jax.jit, static_argnums=(0, 2))
+def _weights(network, variables, inputs):
   """Returns the prepared weights of all layers.
 
   The outputs of the network are not used, so that XLA leaves them out.
   """
-  _, collections = network.apply(variables, *inputs, mutable=[COLLECTION])
+  zeros = [jnp.zeros(x.shape, x.dtype) for x in inputs]
+  _, collections = network.apply(variables, *zeros, mutable=[COLLECTION])
   return collections.get(COLLECTION, {})
 
 

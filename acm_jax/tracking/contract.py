@@ -327,7 +327,8 @@ class Tracker(abc.ABC):
     )
     if own or self.dtype != 'float32':
       return variables
-    return prepared.prepare(self.network, variables, *self._inputs())
+    shapes = jax.eval_shape(self._inputs)
+    return prepared.prepare(self.network, variables, shapes)
 
   def _inputs(self) -> tuple[Array, Array, Array]:
     """Returns a template crop, a box size and a search crop of zeros."""

@@ -135,8 +135,9 @@ class Engine:
 
   def _put(self, lane: int, state: TrackState) -> None:
     if self._states is None:
-      self._states = jax.tree.map(
-        lambda x: jnp.zeros((self.lanes, *x.shape), x.dtype), state
+      # Each zeros of JAX would be a program of its own to compile.
+      self._states = jax.device_put(
+        jax.tree.map(lambda x: np.zeros((self.lanes, *x.shape), x.dtype), state)
       )
     # The shapes of states depend on the tracker, which `put` does not take.
     key = self._model.tracker, self.lanes

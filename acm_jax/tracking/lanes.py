@@ -45,7 +45,10 @@ def put(
   states: TrackState, state: TrackState, lane: Int[Array, '']
 ) -> TrackState:
   """Sets the state of one lane in `states` to `state`; `states` is donated."""
-  return jax.tree.map(lambda all_, x: all_.at[lane].set(x), states, state)
+  put_leaf = functools.partial(
+    jax.lax.dynamic_update_index_in_dim, index=lane, axis=0
+  )
+  return jax.tree.map(put_leaf, states, state)
 
 
 def are_batched(platform: str) -> bool:
