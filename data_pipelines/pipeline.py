@@ -63,9 +63,7 @@ def train_batches(
       clip sets in memory. With 0, threads of this process do the work. The
       batches do not depend on `workers`.
     first_step: Number of the first batch, for resuming.
-    last_step: Number of the batch before which to stop (default: endless). If
-      the caller stops earlier, tf.data takes most of a minute to abandon the
-      batches that it has begun to read.
+    last_step: Number of the batch before which to stop (default: endless).
     process_index: Index of this process, from 0.
     process_count: Number of processes, each of which reads an equal part of
       every batch.

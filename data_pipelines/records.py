@@ -94,6 +94,9 @@ def read_batches(
   # batch.
   options = tf.data.Options()
   options.experimental_optimization.map_and_batch_fusion = True
+  # Nothing here is left to tune, and closing a tuned dataset can take a minute,
+  # because it waits until the tuner wakes up.
+  options.autotune.enabled = False
   batches = batches.with_options(options)
   done = 0
   try:
