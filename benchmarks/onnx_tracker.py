@@ -35,10 +35,7 @@ HPARAMS = Hparams(penalty_k=0.138, window_influence=0.455, size_lr=0.348)
 
 
 class OnnxNanoTrack(BoxTracker):
-  """NanoTrackV3 in onnxruntime, on one thread, and NumPy. Frames are RGB.
-
-  One thread is faster than two for graphs as small as these.
-  """
+  """NanoTrackV3 in onnxruntime, on one thread, and NumPy. Frames are RGB."""
 
   def __init__(self, folder: Path):
     """Loads the graphs from a folder."""

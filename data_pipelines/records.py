@@ -90,14 +90,7 @@ def read_batches(
     .batch(order.count, drop_remainder=True)
     .prefetch(ahead)
   )
-  # With this option, the threads that decode images also copy them into the
-  # batch.
-  options = tf.data.Options()
-  options.experimental_optimization.map_and_batch_fusion = True
-  # Nothing here is left to tune, and closing a tuned dataset can take a minute,
-  # because it waits until the tuner wakes up.
-  options.autotune.enabled = False
-  batches = batches.with_options(options)
+  batches = batches.with_options(_options(tf))
   done = 0
   try:
     for fields in batches.as_numpy_iterator():
@@ -118,6 +111,17 @@ def read_batches(
   finally:
     if pool:
       pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _options(tf):
+  """Returns the options of the dataset."""
+  options = tf.data.Options()
+  # The threads that decode images also copy them into the batch.
+  options.experimental_optimization.map_and_batch_fusion = True
+  # Nothing is left to tune, and closing a tuned dataset can take a minute,
+  # because it waits until the tuner wakes up.
+  options.autotune.enabled = False
+  return options
 
 
 def _blank(side: int) -> Sample:

@@ -1,6 +1,7 @@
 """Timing: all forms compute the same, and rows describe the timed work."""
 
 import functools
+import importlib.util
 import json
 import os
 import runpy
@@ -131,6 +132,9 @@ def test_implementations_from_several_files_are_merged(tmp_path):
   files[1].write_text("OTHERS = {'b': {'y': len}}")
   others = run.Request('step', 1, against=files).others
   assert others == {'a': {'x': id}, 'b': {'x': abs, 'y': len}}
+  repeated = run.Request('step', 1, ('none',), (*files, files[0]))
+  with pytest.raises(ValueError, match=r'one\.py: another file defines x of a'):
+    list(run.PARTS['fusion'](repeated))
 
 
 def test_onnxruntime_is_not_timed_without_its_graphs(
@@ -141,6 +145,39 @@ def test_onnxruntime_is_not_timed_without_its_graphs(
   flags = '--part=step', '--only=nanotrack', f'--against={file}'
   message = 'the environment variable NANOTRACK_GRAPHS is missing'
   refuse(speed, *flags, f'--out={tmp_path / "a.json"}', message=message)
+
+
+def test_onnxruntime_is_not_timed_if_a_graph_is_missing(
+  refuse, monkeypatch, tmp_path
+):
+  (tmp_path / 'nanotrack_backbone.onnx').touch()
+  monkeypatch.setenv('NANOTRACK_GRAPHS', str(tmp_path))
+  file = FORMS.with_name('onnx_step.py')
+  flags = '--part=step', '--only=nanotrack', f'--against={file}'
+  message = f'NANOTRACK_GRAPHS={tmp_path}: the folder has no nanotrack_head'
+  refuse(speed, *flags, f'--out={tmp_path / "a.json"}', message=message)
+
+
+def test_onnxruntime_is_timed_next_to_our_tracking_step(monkeypatch, tmp_path):
+  for name in ('backbone', 'head'):
+    (tmp_path / f'nanotrack_{name}.onnx').touch()
+  monkeypatch.setenv('NANOTRACK_GRAPHS', str(tmp_path))
+  monkeypatch.setattr(importlib.util, 'find_spec', lambda name: True)
+  timed = {}
+
+  def record(name, section, batch_size, others):
+    timed[name] = {step: list(forms) for step, forms in others.items()}
+    return []
+
+  monkeypatch.setattr(run.steps, 'steps', record)
+  file = FORMS.with_name('onnx_step.py')
+  request = run.Request('step', 2, ('nanotrack',), (file,))
+  assert list(run.PARTS['step'](request)) == []
+  none = {'train': [], 'track': []}
+  assert timed == {
+    'nanotrack': none | {'track': ['onnxruntime, 1 thread']},
+    'nanotrack_acm': none,
+  }
 
 
 def test_bfloat16_is_timed_on_accelerators_only(monkeypatch):

@@ -172,5 +172,6 @@ def check_plain(variables: Variables, purpose: str) -> None:
   if COLLECTION in variables:
     raise ValueError(
       f'cannot {purpose} weights that are prepared for tracking, because batch '
-      'norms are folded into them; use the variables that were prepared'
+      'norms are folded into them; use the plain variables, from before '
+      '`prepare`'
     )

@@ -38,7 +38,7 @@ class Request:
     part: Name of the part, a key of `PARTS`.
     batch_size: Number of samples per batch.
     only: Prefixes of the names of the operators or networks to time.
-    against: Python files with a variable OTHERS, which holds additional
+    against: Python files, each with a variable OTHERS that holds additional
       implementations to time; see `operators.Others`. Besides operators, its
       keys can be '<network> train' and '<network> track', with one of
       `NETWORKS`, for steps (see `steps.Others`), and 'input', for input
@@ -59,12 +59,18 @@ class Request:
 
     Raises:
       FileNotFoundError: A file does not exist.
-      ValueError: A file defines no OTHERS.
+      ValueError: A file defines no OTHERS, or two files define the same form.
     """
     others = {}
     for file in self.against:
       for name, forms in _others(file).items():
-        others[name] = others.get(name, {}) | forms
+        known = others.setdefault(name, {})
+        if repeated := known.keys() & forms.keys():
+          raise ValueError(
+            f'`against`={file}: another file defines {min(repeated)} of '
+            f'{name}, too; give each file once, and each form its own name'
+          )
+        known |= forms
     return others
 
 

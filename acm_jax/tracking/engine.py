@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import functools
+import math
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
@@ -28,6 +29,9 @@ Image = np.ndarray
 Bucket = tuple[int, int]
 # Heights and widths to which images are padded, px; see `bucket_of`.
 _SIDES = sorted(int(2**k * factor) for k in range(8, 14) for factor in (1, 1.5))
+
+# Alignment of the memory that JAX uses without copying it, bytes.
+_ALIGNMENT = 64
 
 
 class Engine:
@@ -135,7 +139,7 @@ class Engine:
 
   def _put(self, lane: int, state: TrackState) -> None:
     if self._states is None:
-      # Each zeros of JAX would be a program of its own to compile.
+      # `jnp.zeros` would compile a program for each shape.
       self._states = jax.device_put(
         jax.tree.map(lambda x: np.zeros((self.lanes, *x.shape), x.dtype), state)
       )
@@ -273,23 +277,33 @@ class Engine:
 
   def _frames(self, images: Sequence[Image | None], bucket: Bucket) -> Frame:
     """Pads and stacks images; None becomes an image of a single pixel."""
-    pixels = np.empty((len(images), *bucket, 3), np.uint8)
-    blank = np.zeros((1, 1, 3), np.uint8)
-    images = [blank if image is None else image for image in images]
+    pixels = _aligned((len(images), *bucket, 3))
+    sizes = np.ones((len(images), 2), np.int32)
+    present = {i: x for i, x in enumerate(images) if x is not None}
 
+    # Padding keeps whatever the memory held, because it is never read.
     def copy(row, image):
-      # Writing zeros and then the image would take twice as long.
-      h, w = image.shape[:2]
+      h, w = sizes[row] = image.shape[:2]
       pixels[row, :h, :w] = image
-      pixels[row, :h, w:] = 0
-      pixels[row, h:] = 0
 
-    if len(images) == 1:
-      copy(0, images[0])
+    if len(present) == 1:
+      ((row, image),) = present.items()
+      copy(row, image)
     else:
-      list(self._copiers.map(copy, range(len(images)), images))
-    sizes = np.array([image.shape[:2] for image in images], np.int32)
+      list(self._copiers.map(copy, present.keys(), present.values()))
+    # From here on, the memory may be JAX's, so nothing may write to it.
     return Frame(jax.device_put(pixels), sizes)
+
+
+def _aligned(shape: tuple[int, ...]) -> np.ndarray:
+  """Returns an array of uint8 whose memory JAX can use without copying it.
+
+  Its values are undefined. On a CPU, JAX copies arrays that do not start at a
+  multiple of 64 bytes, and NumPy aligns to 16.
+  """
+  memory = np.empty(math.prod(shape) + _ALIGNMENT, np.uint8)
+  start = -memory.ctypes.data % _ALIGNMENT
+  return memory[start : start + math.prod(shape)].reshape(shape)
 
 
 def bucket_of(image: Image) -> Bucket:

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from acm_jax.tracking import engine as engines
 from acm_jax.tracking import lanes, wide
 from acm_jax.tracking.contract import Hparams
 from acm_jax.tracking.engine import Engine, bucket_of, check_image
@@ -229,3 +230,14 @@ def test_an_image_that_is_not_an_array_is_refused():
 )
 def test_sides_are_rounded_up_to_those_of_a_bucket(size, bucket):
   assert bucket_of(np.zeros((*size, 3), np.uint8)) == bucket
+
+
+@pytest.mark.skipif(
+  jax.default_backend() != 'cpu', reason='other devices have their own memory'
+)
+def test_frames_are_in_memory_that_jax_uses_without_a_copy():
+  arrays = [engines._aligned((3, 5, 7)) for _ in range(20)]
+  assert all(array.ctypes.data % 64 == 0 for array in arrays)
+  assert all(array.flags.c_contiguous for array in arrays)
+  shared = [np.shares_memory(x, np.asarray(jax.device_put(x))) for x in arrays]
+  assert all(shared)
