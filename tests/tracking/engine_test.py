@@ -232,12 +232,9 @@ def test_sides_are_rounded_up_to_those_of_a_bucket(size, bucket):
   assert bucket_of(np.zeros((*size, 3), np.uint8)) == bucket
 
 
-@pytest.mark.skipif(
-  jax.default_backend() != 'cpu', reason='other devices have their own memory'
-)
 def test_frames_are_in_memory_that_jax_uses_without_a_copy():
-  arrays = [engines._aligned((3, 5, 7)) for _ in range(20)]
-  assert all(array.ctypes.data % 64 == 0 for array in arrays)
-  assert all(array.flags.c_contiguous for array in arrays)
-  shared = [np.shares_memory(x, np.asarray(jax.device_put(x))) for x in arrays]
-  assert all(shared)
+  cpu = jax.devices('cpu')[0]
+  for _ in range(20):
+    frame = engines._aligned((3, 5, 7))
+    assert frame.flags.c_contiguous
+    assert np.shares_memory(frame, np.asarray(jax.device_put(frame, cpu)))
