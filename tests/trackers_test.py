@@ -141,6 +141,26 @@ def test_the_loss_is_a_scalar_and_the_label_map_has_a_label_per_cell(case):
   assert loss.shape == () == jax.tree.leaves(parts)[0].shape
 
 
+@pytest.mark.parametrize(
+  'case',
+  [
+    ('nanotrack', 'residual_acm', 'mobilenet_v3_small'),
+    ('siamban', 'acm', 'alexnet'),
+    ('siamban', 'dw_xcorr', 'alexnet'),
+  ],
+  ids='-'.join,
+)
+def test_untrained_boxes_have_the_size_that_the_crops_give_a_target(case):
+  tracker, _ = build(case)
+  initial = jax.jit(tracker.init_variables)(jax.random.key(0))
+  outputs, _ = run(tracker, initial, batch_of(tracker), TRAIN)
+  # A quarter of the template's side on either side of the centre. The random
+  # kernels of SiamBAN's narrow heads move it by a third.
+  np.testing.assert_allclose(
+    np.median(outputs.loc), tracker.template_size / 4, rtol=0.5
+  )
+
+
 @functools.cache
 def gradient(case):
   """Returns the function that computes the loss and its gradient.

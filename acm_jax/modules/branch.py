@@ -22,11 +22,13 @@ class Branch(nn.Module):
     hidden: Channels of the inner layers.
     fusion: Fusion that computes the response from the template and search
       features, after a 3x3 convolution of each.
+    bias_init: Initializer of the output's bias; if None, PyTorch's.
   """
 
   outputs: int
   hidden: int
   fusion: Fusion
+  bias_init: nn.initializers.Initializer | None = None
 
   @abc.abstractmethod
   def encode(
@@ -82,7 +84,13 @@ class HeadBranch(Branch):
       bias=self.head_size > 1,
       relu=True,
     )
-    self.out = Conv(self.outputs, self.head_size, padding=padding, bias=True)
+    self.out = Conv(
+      self.outputs,
+      self.head_size,
+      padding=padding,
+      bias=True,
+      bias_init=self.bias_init,
+    )
 
   def encode(self, template, box_size, *, train):
     template = self.conv_kernel(template, train=train)
@@ -110,7 +118,7 @@ class UpBranch(Branch):
     self.up_kernel = Conv(kernels, ADAPTER, bias=True)
     self.up_search = Conv(self.hidden, ADAPTER, bias=True)
     if self.adjust:
-      self.loc_adjust = Conv(self.outputs, bias=True)
+      self.loc_adjust = Conv(self.outputs, bias=True, bias_init=self.bias_init)
 
   def encode(self, template, box_size, *, train):
     return self.fusion.encode(self.up_kernel(template), box_size, train=train)
@@ -130,6 +138,7 @@ def make(
   *,
   head_size: int,
   adjust: bool,
+  bias_init: nn.initializers.Initializer | None = None,
 ) -> Branch:
   """Builds the kind of branch that a fusion needs.
 
@@ -141,13 +150,14 @@ def make(
     options: Further arguments of the fusion.
     head_size: Width and height of the kernels of a `HeadBranch`.
     adjust: Whether a 1x1 convolution follows the response of an `UpBranch`.
+    bias_init: Initializer of the output's bias; if None, PyTorch's.
   """
   cells = template_cells - ADAPTER + 1
   if not fusions.get(name).has_head:
     fusion = fusions.make(name, hidden, cells, outputs=outputs, **options)
-    return UpBranch(outputs, hidden, fusion, adjust=adjust)
+    return UpBranch(outputs, hidden, fusion, bias_init, adjust=adjust)
   fusion = fusions.make(name, hidden, cells, **options)
-  return HeadBranch(outputs, hidden, fusion, head_size=head_size)
+  return HeadBranch(outputs, hidden, fusion, bias_init, head_size=head_size)
 
 
 def check(

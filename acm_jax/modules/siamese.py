@@ -58,7 +58,7 @@ class SiameseNetwork(nn.Module):
 
     cls_outputs, loc_outputs = self.outputs
 
-    def make_branches(outputs, adjust):
+    def make_branches(outputs, adjust, bias_init=None):
       return {
         str(level): branches.make(
           self.fusion,
@@ -68,16 +68,22 @@ class SiameseNetwork(nn.Module):
           dict(self.fusion_options),
           head_size=self.head_size,
           adjust=adjust,
+          bias_init=bias_init,
         )
         for level, hidden in zip(levels, self.hidden, strict=True)
       }
 
-    self.cls = make_branches(cls_outputs, adjust=False)
-    self.loc = make_branches(loc_outputs, adjust=True)
+    self.cls = make_branches(cls_outputs, False)
+    self.loc = make_branches(loc_outputs, True, self.loc_bias_init)
     if self.weighted:
       ones = nn.initializers.ones
       self.cls_weight = self.param('cls_weight', ones, (len(levels),))
       self.loc_weight = self.param('loc_weight', ones, (len(levels),))
+
+  @property
+  def loc_bias_init(self) -> nn.initializers.Initializer | None:
+    """Initializer of the bias of the localisation; if None, PyTorch's."""
+    return None
 
   @property
   def template_cells(self) -> int:

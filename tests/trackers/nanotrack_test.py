@@ -70,18 +70,3 @@ def test_nanotrack_learns_nothing_from_a_teachers_false_alarms():
   np.testing.assert_allclose(alarmed['cls'], calm['cls'], rtol=1e-5)
   _, visible = tracker.imitation(student, teacher, positive)
   assert visible['loc'] > 0
-
-
-def test_untrained_boxes_have_the_size_that_the_crops_give_a_target():
-  tracker = trackers.make('nanotrack', fusion='residual_acm', width=0.25)
-  variables = jax.jit(tracker.init_variables)(jax.random.key(0))
-  rng = np.random.default_rng(0)
-  template, search = (
-    jnp.asarray(rng.uniform(0, 255, (1, size, size, 3)), jnp.float32)
-    for size in (tracker.template_size, tracker.search_size)
-  )
-  box_size = jnp.full((1, 2), 64.0)
-  apply = jax.jit(lambda *inputs: tracker.apply(variables, *inputs)[0])
-  loc = apply(template, box_size, search).loc
-  # A quarter of the template's side on either side of the centre.
-  np.testing.assert_allclose(loc, tracker.template_size / 4, rtol=0.2)

@@ -1,5 +1,7 @@
 """SiamBAN network, which predicts distances to the sides of the box."""
 
+import math
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -22,6 +24,16 @@ class SiamBanNetwork(SiameseNetwork):
     ones = nn.initializers.ones
     levels = len(self.backbone.levels)
     self.loc_scale = self.param('loc_scale', ones, (levels,))
+
+  @property
+  def loc_bias_init(self) -> nn.initializers.Initializer:
+    """Initializer of the bias of the distances' logarithms.
+
+    The crops give a square target half of the template's side. Boxes start near
+    this size, because the loss 1 - IoU has almost no gradient for boxes that
+    are far too small.
+    """
+    return nn.initializers.constant(math.log(self.template_size / 4))
 
   def respond(
     self,
