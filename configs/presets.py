@@ -62,8 +62,6 @@ def apply(
         'leave out sets=A+B'
       )
     config.sets = _sets(config.sets, values['sets'])
-  if 'optimizer' in values:
-    _optimizer(config, values['optimizer'])
   _fusion(config.tracker, values.get('fusion', fusion))
   for name in names & set(experiments):
     _change(config, experiments[name])
@@ -73,6 +71,8 @@ def apply(
     _quickstart(config)
   if 'tiny' in names:
     _tiny(config)
+  if 'optimizer' in values:
+    _optimizer(config, values['optimizer'])
   return config.lock()
 
 
@@ -160,6 +160,8 @@ def _quickstart(config: ConfigDict) -> None:
     search_size=207,
   )
   only_synthetic(config, 100)
+  # Records need TensorFlow, whose installation and import take half a minute.
+  config.data.source = 'memory'
   config.augment.search.update(shift=40.0, blur=0.0)
   # Nothing is frozen, because there are no pretrained weights to protect.
   everything = {'from_epoch': 0, 'rates': (('', 1.0),)}
@@ -195,8 +197,6 @@ def _tiny(config: ConfigDict) -> None:
   _set(config.tracker, width=1 / 12, hidden=16)
   config.synthetic.update(sequences=4, frames=6)
   config.train.update(epochs=2, pairs_per_epoch=32, batch_size=8)
-  # Records need TensorFlow, whose import takes longer than the training.
-  config.data.source = 'memory'
   config.log.every = 2
 
 

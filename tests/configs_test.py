@@ -91,6 +91,16 @@ def test_a_config_is_locked_and_has_a_plan(name, arg):
   assert len(plan.phases) == len(config.phases)
 
 
+@pytest.mark.parametrize('preset', ['', 'quickstart,'])
+def test_adamw_gets_a_tenth_of_the_learning_rates(preset):
+  before, after = (
+    siamban_acm.get_config(f'{preset}optimizer={name}').schedule
+    for name in ('sgd', 'adamw')
+  )
+  for rate in ('first_rate', 'peak_rate', 'last_rate'):
+    assert after[rate] == pytest.approx(before[rate] / 10)
+
+
 # Together, these configs use all operators of all trackers.
 @pytest.mark.parametrize(('name', 'arg'), TRAINED)
 def test_the_train_step_keeps_shapes_and_lowers_for_tpu_and_cuda(name, arg):
