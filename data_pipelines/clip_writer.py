@@ -6,12 +6,11 @@ written after the shard, so a shard with such a file is complete. Interrupted
 work can therefore resume, and several processes can write at the same time.
 """
 
-import contextlib
 import io
 import itertools
 import json
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,11 @@ from etils import epath
 from acm_jax.datasets import crops
 from acm_jax.datasets.track import Track
 from acm_jax.host.progress import Progress
-from acm_jax.host.staging import full_disk, replacing, staged
-from data_pipelines import clip_set, clips, host_tensorflow, manifests
+from acm_jax.host.staging import replacing, staged
+from data_pipelines import clip_set, clips, manifests
 from data_pipelines.clips import Clip, Cut, Report
+from data_pipelines.record_writer import RecordWriter
 
-# A TFRecord holds the length of the data (8 bytes), a checksum of the length (4
-# bytes), the data, and a checksum of the data (4 bytes).
-_RECORD_HEAD, _RECORD_TAIL = 12, 4
-# To find a JPEG in a record, its first `_HEAD` bytes are searched for.
-_HEAD = 16
 _TRACKS_PER_SHARD = 64
 
 
@@ -56,7 +51,6 @@ def write(
     The manifest.
 
   Raises:
-    RuntimeError: TensorFlow is not installed.
     ValueError: `out` exists and `replace` is false, no frame of any track is
       usable, or a track is invalid (see `write_shard`).
   """
@@ -97,13 +91,13 @@ def write_shard(
     cut: Settings for cutting the tracks into clips.
 
   Raises:
-    RuntimeError: TensorFlow is not installed.
     ValueError: The images of a track are already crops, but not of the size
       `cut.crop_size`; or two tracks have the same name.
   """
   folder, report, seen = epath.Path(folder), Report(), set()
   with replacing(folder / shard_name(number)) as path:
-    with _Records(path) as records:
+    with path.open('wb') as file:
+      records = _Records(file)
       for track in tracks:
         if track.cropped and cut.crop_size != crops.CROP_SIZE:
           raise ValueError(
@@ -269,30 +263,11 @@ _DTYPES = {
 class _Records:
   """Writes a shard, and collects the columns of its part of the index."""
 
-  def __init__(self, path: Path):
-    self._tf = host_tensorflow.load()
-    self._file = self._tf.io.TFRecordWriter(str(path))
-    self._position = 0
+  def __init__(self, file: io.BufferedIOBase):
+    self._records = RecordWriter(file)
     self._track: Track | None = None
     self._videos: dict[str, int] = {}
     self._columns: dict[str, list] = {name: [] for name in clip_set.COLUMNS}
-
-  def __enter__(self):
-    return self
-
-  def __exit__(self, *_):
-    with self._full_disk():
-      self._file.close()
-
-  @contextlib.contextmanager
-  def _full_disk(self) -> Iterator[None]:
-    """Raises TensorFlow's error of a full disk as an OSError."""
-    try:
-      yield
-    except self._tf.errors.OpError as error:
-      if full := full_disk(error.message):
-        raise full from error
-      raise
 
   def begin(self, track: Track) -> None:
     """Starts a track; all clips up to the next call belong to this track."""
@@ -300,7 +275,7 @@ class _Records:
 
   def add(self, clip: Clip) -> None:
     """Writes a clip of the current track."""
-    data, columns, end = self._example(clip), self._columns, 0
+    columns = self._columns
     if self._track is not None:
       video = self._track.video or self._track.name
       columns['track_first'].append(len(columns['offset']))
@@ -311,26 +286,20 @@ class _Records:
         self._videos.setdefault(video, len(self._videos))
       )
       self._track = None
+    positions = self._records.write(
+      {
+        'name': [clip.track.encode()],
+        'jpeg': clip.jpegs,
+        'box': np.array(clip.boxes, np.float32),
+        'frame_number': np.array(clip.numbers, np.int64),
+      }
+    )
     columns['track_count'][-1] += len(clip.jpegs)
     columns['box'] += clip.boxes
     columns['frame_number'] += clip.numbers
-    for jpeg in clip.jpegs:
-      # The record holds the JPEGs unchanged and in order. Searching for a whole
-      # JPEG would be slow, since all JPEGs begin alike. So only the first bytes
-      # are searched for, and all bytes at that position are compared.
-      begin = data.index(jpeg[:_HEAD], end)
-      end = begin + len(jpeg)
-      if data[begin:end] != jpeg:
-        raise RuntimeError(
-          f'{clip.track}: TensorFlow changed a JPEG when it encoded the '
-          'record; report this bug, with the version of TensorFlow'
-        )
-      columns['shard'].append(0)
-      columns['offset'].append(self._position + _RECORD_HEAD + begin)
-      columns['length'].append(len(jpeg))
-    with self._full_disk():
-      self._file.write(data)
-    self._position += _RECORD_HEAD + len(data) + _RECORD_TAIL
+    columns['shard'] += [0] * len(clip.jpegs)
+    columns['offset'] += positions['jpeg']
+    columns['length'] += map(len, clip.jpegs)
 
   def columns(self) -> dict[str, np.ndarray]:
     """Returns the columns of the index; `merge` fills the column 'shard'."""
@@ -341,18 +310,3 @@ class _Records:
       )
       for name, values in self._columns.items()
     }
-
-  def _example(self, clip: Clip) -> bytes:
-    train = self._tf.train
-    text = train.BytesList(value=[clip.track.encode()])
-    jpegs = train.BytesList(value=clip.jpegs)
-    box = train.FloatList(value=np.ravel(clip.boxes).tolist())
-    numbers = train.Int64List(value=clip.numbers)
-    features = {
-      'name': train.Feature(bytes_list=text),
-      'jpeg': train.Feature(bytes_list=jpegs),
-      'box': train.Feature(float_list=box),
-      'frame_number': train.Feature(int64_list=numbers),
-    }
-    example = train.Example(features=train.Features(feature=features))
-    return example.SerializeToString(deterministic=True)

@@ -32,9 +32,8 @@ def load():
       import tensorflow as tf
     except ImportError:
       raise RuntimeError(
-        "TensorFlow is not installed: run pip install 'acm-jax[train]'; to "
-        'train without it on existing sets, set data.source=memory in the '
-        'config'
+        "TensorFlow is not installed: run pip install 'acm-jax[train]', or set "
+        'data.source=memory in the config to train without it'
       ) from None
     for kind in ('GPU', 'TPU'):
       tf.config.set_visible_devices([], kind)

@@ -99,7 +99,7 @@ def prepare(
 
   Raises:
     OSError: The source or one of its files is missing, or the disk is full.
-    RuntimeError: TensorFlow or Beam is not installed, or a worker died.
+    RuntimeError: Beam is not installed, or a worker died.
     ValueError: An annotation is malformed, `out` exists, or an interrupted run
       had other settings.
   """
@@ -274,8 +274,8 @@ def processes(count: int | None = None) -> Workers:
     if count == 1 or len(shards) < 2:
       yield from map(write_shard, shards)
       return
-    # The processes are spawned, since a fork of a process with TensorFlow's
-    # threads may hang.
+    # The processes are spawned, since a fork of a process with threads, such as
+    # JAX's, may hang.
     context = multiprocessing.get_context('spawn')
     workers = min(count, len(shards))
     with concurrent.futures.ProcessPoolExecutor(

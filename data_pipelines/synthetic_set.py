@@ -73,7 +73,6 @@ def ensure(
   Raises:
     FileNotFoundError: `out` exists but has no manifest, so it is not a clip
       set; or the folder of textures does not exist.
-    RuntimeError: The set must be written and TensorFlow is not installed.
     ValueError: `out` holds a clip set that is not synthetic, has an unsupported
       format version or has a damaged manifest; or the folder of textures has no
       images, or an image in it cannot be decoded.

@@ -7,8 +7,6 @@ import socket
 import time
 from pathlib import Path
 
-from absl import logging
-
 from acm_jax.host import text_files
 from acm_jax.host.staging import naming, replacing
 
@@ -17,9 +15,9 @@ Values = dict[str, float]
 
 
 class Writer:
-  """Context manager that appends rows to metrics.jsonl.
+  """Context manager that appends rows to metrics.jsonl, and TensorBoard events.
 
-  If tensorboardX is installed, the rows are also written as TensorBoard events.
+  Both files are written at once, so that a run can be watched.
   """
 
   def __init__(self, workdir: Path, first_step: int):
@@ -45,13 +43,13 @@ class Writer:
     with replacing(path) as partial:
       text_files.write(partial, ''.join(f'{row}\n' for row in kept))
     self._file = path.open('a', encoding='utf-8')
-    self._events = _events(workdir)
+    self._events = _Events(workdir)
 
   def __enter__(self) -> 'Writer':
     return self
 
   def __exit__(self, *_) -> None:
-    with contextlib.closing(self._events or self._file), naming(self._path):
+    with contextlib.closing(self._events), naming(self._path):
       self._file.close()
 
   def write(self, step: int, values: Values) -> None:
@@ -69,8 +67,7 @@ class Writer:
     with naming(self._path):
       self._file.write(json.dumps(row) + '\n')
       self._file.flush()
-    if self._events is not None:
-      self._events.write(step, values)
+    self._events.write(step, values)
 
 
 def _step(row: str) -> float:
@@ -81,19 +78,6 @@ def _step(row: str) -> float:
     return math.inf
 
 
-def _events(folder: Path) -> '_Events | None':
-  try:
-    return _Events(folder)
-  except ImportError as error:
-    logging.warning(
-      'metrics are written to %s only (%s); install tensorboardX to write them '
-      'as TensorBoard events, too',
-      FILE,
-      error,
-    )
-    return None
-
-
 class _Events:
   """File of TensorBoard events.
 
@@ -102,6 +86,7 @@ class _Events:
   """
 
   def __init__(self, folder: Path):
+    # Here, because tensorboardX imports PyTorch where that is installed.
     from tensorboardX import RecordWriter, summary
     from tensorboardX.proto import event_pb2
 

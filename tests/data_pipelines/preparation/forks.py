@@ -2,9 +2,9 @@
 
     python -m tests.data_pipelines.preparation.forks VIDEOS OUT
 
-The forks inherit TensorFlow, since importing it takes longer than all work. One
-run is killed at each of `MOMENTS`; the last run uses two processes. Each run
-writes its clip set to OUT/NAME/set.
+The forks inherit the imports, which take longer than all work. One run is
+killed at each of `MOMENTS`; the last run uses two processes. Each run writes
+its clip set to OUT/NAME/set.
 """
 
 import multiprocessing
@@ -15,7 +15,7 @@ import sys
 import numpy as np
 
 from acm_jax.datasets.sources import folder
-from data_pipelines import host_tensorflow, preparation
+from data_pipelines import preparation
 from tests.data_pipelines.preparation.jobs import job
 
 MOMENTS = ('before the part', 'in the part')
@@ -51,7 +51,6 @@ def prepare(name, videos, out):
 
 def main(videos, out):
   folder.SOURCE = folder.SOURCE._replace(per_shard=1)
-  host_tensorflow.load()
   for name in (*MOMENTS, TWO_PROCESSES):
     child = os.fork()
     if child == 0:

@@ -36,7 +36,7 @@ def test_beam_writes_the_same_set(videos, whole, tmp_path):
   assert content(tmp_path / 'set') == content(whole)
 
 
-# The replaced function only returns numbers, as writing would load TensorFlow.
+# The replaced function only returns numbers, which is faster than writing.
 ORPHANS = """
 import os, signal
 from data_pipelines import preparation
