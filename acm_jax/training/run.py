@@ -13,6 +13,7 @@ from absl import logging
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
+from acm_jax.tracking import programs
 from acm_jax.tracking.contract import Variables
 from acm_jax.training import processes, resuming, sharding, transfer
 from acm_jax.training import state as states
@@ -154,7 +155,11 @@ def _begin(
     )
     return checkpoints.restore(step, like)
   initial = functools.partial(plan.initial_state, phase)
-  state = jax.jit(initial, out_shardings=shardings)()
+  state = jax.jit(
+    initial,
+    out_shardings=shardings,
+    compiler_options=programs.options_to_run_once(),
+  )()
   if source is None:
     trains = phase.mode(plan.shapes['params']).trains
     if processes.is_first() and not trains(('backbone',)):
