@@ -3,11 +3,12 @@
 A checkpoint has two parts: `model`, which is sufficient for tracking, and
 `progress`, which is also needed to resume a run. If a run averages its weights,
 `model` holds the average, and `progress` holds the weights that are being
-trained.
+trained. Each part has a checksum, because Orbax does not notice all damage.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,19 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from acm_jax.tracking.contract import Variables
+from acm_jax.training import processes
+from acm_jax.training.checksum import checksum
 from acm_jax.training.state import TrainState
 
 # Validation metric that ranks the checkpoints.
 CRITERION = 'validation_average_overlap'
 # Key of the settings of a validation among the metrics of the validation.
 _MEASURED = 'measured'
+# Key of the checksums of the parts in the metadata of a checkpoint.
+_CHECKSUMS = 'checksums'
 _FOLDER = 'checkpoints'
+# Folder for damaged checkpoints, next to that of the checkpoints.
+_DAMAGED = 'damaged_checkpoints'
 _MODEL = ('params', 'batch_stats')
 _PROGRESS = ('step', 'opt_state', 'skipped', 'skipped_in_a_row')
 
@@ -100,10 +107,64 @@ class Checkpoints:
     # Copies, because the next step reuses the memory of the state.
     parts = _parts(jax.tree.map(jnp.copy, state))
     metrics = metrics and {**metrics, _MEASURED: self._measured}
+    checksums = {name: checksum(part) for name, part in parts.items()}
     with self._saving():
       self._checkpointer.save_checkpointables_async(
-        step, parts, force=True, metrics=metrics
+        step,
+        parts,
+        force=True,
+        metrics=metrics,
+        custom_metadata={_CHECKSUMS: checksums},
       )
+
+  def restore_newest(
+    self, like: Callable[[int], TrainState]
+  ) -> TrainState | None:
+    """Restores the newest checkpoint that is intact.
+
+    Damaged checkpoints that are newer are moved out of the folder, because the
+    run will save their steps again.
+
+    Args:
+      like: Function that returns the second argument of `restore` for a step.
+
+    Returns:
+      The state; None if there is no checkpoint.
+
+    Raises:
+      DamagedError: All checkpoints are damaged; they stay in their folder.
+    """
+    damaged = []
+    for step in reversed(self.steps):
+      try:
+        state = self.restore(step, like(step))
+      except DamagedError as error:
+        damaged.append((step, error))
+      else:
+        self._set_aside(damaged)
+        return state
+    if damaged:
+      _, newest = damaged[0]
+      raise newest
+    return None
+
+  def _set_aside(self, damaged: Sequence[tuple[int, 'DamagedError']]) -> None:
+    """Moves damaged checkpoints out of the folder, and says so."""
+    if processes.is_first():
+      others = self._checkpointer.directory.with_name(_DAMAGED)
+      for step, error in damaged:
+        paths = (others / f'{step}.{n}' for n in itertools.count(1))
+        path = next(path for path in paths if not path.exists())
+        others.mkdir(exist_ok=True)
+        (self._checkpointer.directory / str(step)).rename(path)
+        print(
+          f'the checkpoint of step {step} is damaged ({error.reason}) and now '
+          f'in {path}',
+          flush=True,
+        )
+    if damaged:
+      processes.wait('set aside')
+      self._checkpointer.reload()
 
   def restore(self, step: int, like: TrainState) -> TrainState:
     """Restores the state of a step.
@@ -113,7 +174,7 @@ class Checkpoints:
       like: State with the shapes, types and shardings to restore.
 
     Raises:
-      ValueError: The checkpoint is damaged or does not have the arrays that
+      DamagedError: The checkpoint is damaged or does not have the arrays that
         `like` describes.
     """
     parts = self.read(step, _parts(like))
@@ -128,7 +189,7 @@ class Checkpoints:
       step: One of `steps`.
 
     Raises:
-      ValueError: The checkpoint is damaged.
+      DamagedError: The checkpoint is damaged.
     """
     try:
       metadata = self._checkpointer.checkpointables_metadata(step).metadata
@@ -136,7 +197,7 @@ class Checkpoints:
         lambda x: np.empty(x.shape, x.dtype), metadata['model']
       )
     except Exception as error:
-      raise self._damaged(step, error) from error
+      raise self._damaged(step, _reason(error)) from error
     return self.read(step, {'model': like})['model']
 
   def read(self, step: int, like: dict[str, Any]) -> dict[str, Any]:
@@ -151,13 +212,20 @@ class Checkpoints:
       The arrays of each part in `like`.
 
     Raises:
-      ValueError: The checkpoint is damaged or does not have the arrays that
+      DamagedError: The checkpoint is damaged or does not have the arrays that
         `like` describes.
     """
     try:
-      return self._checkpointer.load_checkpointables(step, like)
+      parts = self._checkpointer.load_checkpointables(step, like)
+      metadata = self._checkpointer.checkpointables_metadata(step)
     except Exception as error:
-      raise self._damaged(step, error) from error
+      raise self._damaged(step, _reason(error)) from error
+    # Checkpoints written by old versions of this library have no checksums.
+    expected = (metadata.custom_metadata or {}).get(_CHECKSUMS, {})
+    for name, part in parts.items():
+      if name in expected and checksum(part) != expected[name]:
+        raise self._damaged(step, f'wrong checksum of the part {name}')
+    return parts
 
   @contextlib.contextmanager
   def _saving(self) -> Iterator[None]:
@@ -170,14 +238,27 @@ class Checkpoints:
         f'({_reason(error)}); check that the disk is not full'
       ) from error
 
-  def _damaged(self, step: int, error: Exception) -> ValueError:
+  def _damaged(self, step: int, reason: str) -> 'DamagedError':
     others = tuple(each for each in self.steps if each != step)
-    return ValueError(
+    return DamagedError(
       f'{self._checkpointer.directory / str(step)}: the checkpoint is '
-      f'incomplete or belongs to another network ({_reason(error)}); remove '
+      f'damaged or belongs to another network ({reason}); remove '
       'this folder, or choose an intact checkpoint as DIR@STEP (other steps: '
-      f'{_listed(others)})'
+      f'{_listed(others)})',
+      reason,
     )
+
+
+class DamagedError(ValueError):
+  """A checkpoint is damaged or belongs to another network.
+
+  Attributes:
+    reason: What is wrong, without the checkpoint's path.
+  """
+
+  def __init__(self, message: str, reason: str):
+    super().__init__(message)
+    self.reason = reason
 
 
 class _Best(ocp.training.preservation_policies.PreservationPolicy):

@@ -138,22 +138,26 @@ def _begin(
   plan: Plan, mesh: Mesh, checkpoints: Checkpoints, source: Variables | None
 ) -> TrainState:
   """Restores the newest state, or creates one with the weights of `source`."""
-  step = checkpoints.steps[-1] if checkpoints.steps else 0
-  phase = plan.phase_before(step)
-  shapes = plan.state_shapes(phase)
-  shardings = plan.state_sharding(shapes, mesh)
-  if checkpoints.steps:
-    processes.say(f'resuming at step {step} of {plan.total_steps}')
-    if source is not None:
-      processes.say('`init_from` is ignored: the run already has weights')
-    like = jax.tree.map(
+
+  def like(step):
+    shapes = plan.state_shapes(plan.phase_before(step))
+    shardings = plan.state_sharding(shapes, mesh)
+    return jax.tree.map(
       lambda x, sharding: jax.ShapeDtypeStruct(
         x.shape, x.dtype, sharding=sharding
       ),
       shapes,
       shardings,
     )
-    return checkpoints.restore(step, like)
+
+  state = checkpoints.restore_newest(like)
+  if state is not None:
+    processes.say(f'resuming at step {state.step} of {plan.total_steps}')
+    if source is not None:
+      processes.say('`init_from` is ignored: the run already has weights')
+    return state
+  phase = plan.phase_before(0)
+  shardings = plan.state_sharding(plan.state_shapes(phase), mesh)
   initial = functools.partial(plan.initial_state, phase)
   state = jax.jit(
     initial,

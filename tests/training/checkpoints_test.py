@@ -17,9 +17,16 @@ CONFIG = {'tracker': {'name': 'fake', 'levels': (2, 3)}, 'train': {'seed': 0}}
 RATES = (('backbone/', 0.0), ('', 1.0))
 
 
+# Random bits cannot be compressed.
+NOISE = np.random.default_rng(0).integers(0, 2**30, 10_000).astype(np.int32)
+
+
 def make_state(step=3):
   params = {
-    'backbone': {'w': jnp.arange(6.0).reshape(2, 3)},
+    'backbone': {
+      'w': jnp.arange(6.0).reshape(2, 3),
+      'noise': jnp.asarray(NOISE.view(np.float32)),
+    },
     'head': {'w': jnp.full(4, float(step))},
   }
   variables = {'params': params, 'batch_stats': {'head': {'mean': jnp.ones(4)}}}
@@ -185,6 +192,16 @@ def delete_arrays(run):
     path.unlink()
 
 
+def flip_a_bit(run, step=5):
+  # The largest file holds the arrays; the middle is noise, which is not
+  # compressed. Orbax does not notice the change.
+  paths = (run / 'checkpoints' / f'{step}' / 'model').rglob('d/*')
+  path = max(paths, key=lambda path: path.stat().st_size)
+  data = bytearray(path.read_bytes())
+  data[len(data) // 2] ^= 1
+  path.write_bytes(data)
+
+
 @pytest.mark.parametrize(
   ('damage', 'error', 'message'),
   [
@@ -192,8 +209,9 @@ def delete_arrays(run):
     (empty_run, FileNotFoundError, r'no config.json in it; give'),
     (leave_no_finished_checkpoint, FileNotFoundError, 'no finished checkpoint'),
     (truncate_config, ValueError, r'config.json: not JSON'),
-    (delete_model, ValueError, '5: the checkpoint is incomplete'),
+    (delete_model, ValueError, '5: the checkpoint is damaged'),
     (delete_arrays, ValueError, r'5: the checkpoint .*\(other steps: 3\)'),
+    (flip_a_bit, ValueError, 'wrong checksum of the part model'),
   ],
   ids=lambda value: getattr(value, '__name__', ''),
 )
@@ -211,6 +229,42 @@ def test_a_state_of_another_network_is_refused(run):
     pytest.raises(ValueError, match='belongs to another network'),
   ):
     checkpoints.restore(5, other)
+
+
+@pytest.mark.parametrize('damage', [flip_a_bit, delete_model, delete_arrays])
+def test_the_newest_intact_checkpoint_is_restored(run, damage, capfd):
+  damage(run)
+  with ckpt.Checkpoints(run, keep=2) as checkpoints:
+    restored = checkpoints.restore_newest(lambda step: make_state())
+    jax.tree.map(np.testing.assert_array_equal, restored, make_state(3))
+    assert checkpoints.steps == (3,)
+    # The step of the damaged checkpoint is saved again.
+    checkpoints.save(make_state(5))
+  assert (run / 'damaged_checkpoints' / '5.1').is_dir()
+  assert 'the checkpoint of step 5 is damaged' in capfd.readouterr().out
+  _, variables = trained.read(run)
+  np.testing.assert_array_equal(variables['params']['head']['w'], np.full(4, 5))
+
+
+def test_if_all_checkpoints_are_damaged_all_stay_and_the_newest_is_named(run):
+  for step in (3, 5):
+    flip_a_bit(run, step)
+  with (
+    ckpt.Checkpoints(run) as checkpoints,
+    pytest.raises(ckpt.DamagedError, match='checkpoints/5: .*wrong checksum'),
+  ):
+    checkpoints.restore_newest(lambda step: make_state())
+  assert sorted(path.name for path in (run / 'checkpoints').iterdir()) == [
+    '3',
+    '5',
+  ]
+
+
+def test_checkpoints_without_checksums_are_restored(run, monkeypatch):
+  monkeypatch.setattr(ckpt, '_CHECKSUMS', 'nothing')
+  with ckpt.Checkpoints(run) as checkpoints:
+    restored = checkpoints.restore(5, make_state())
+  jax.tree.map(np.testing.assert_array_equal, restored, make_state(5))
 
 
 def test_a_run_accepts_its_own_config_and_refuses_another(run):
