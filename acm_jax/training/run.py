@@ -57,11 +57,13 @@ def run(
     validator: Validator of the network; None to train without validation.
 
   Raises:
-    KeyboardInterrupt: A signal ended the run.
+    KeyboardInterrupt: A signal ended the run; the argument is its number.
     RuntimeError: Ten consecutive steps were skipped.
-    ValueError: `workdir` holds a run that cannot be resumed with `sections`.
+    ValueError: `workdir` holds a run that cannot be resumed with `sections`, or
+      another process is training in it.
   """
   with (
+    workdirs.locked(workdir),
     Checkpoints(
       workdir, plan.saving.keep, resuming.measured(sections)
     ) as checkpoints,
@@ -94,8 +96,8 @@ def run(
       state = fit(plan, state, batches, mesh, (log.add, save.when_due, stop))
       log.flush()
       checkpoints.save(state)
-  if stop.received:
-    raise KeyboardInterrupt
+  if stop.received is not None:
+    raise KeyboardInterrupt(stop.received)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,13 +184,13 @@ class _Stop:
   """Hook that stops training once a signal was received.
 
   Attributes:
-    received: Whether a signal was received.
+    received: Number of the signal that was received, if any.
   """
 
-  received = False
+  received: int | None = None
 
   def __call__(self, done: Done) -> bool:
-    return self.received
+    return self.received is not None
 
 
 class _StopTogether:
@@ -197,14 +199,15 @@ class _StopTogether:
   JAX makes the processes agree on a step after one of them received a SIGTERM.
 
   Attributes:
-    received: Whether the processes have reached the step they agreed on.
+    received: SIGTERM once the processes have reached the step they agreed on.
   """
 
-  received = False
+  received: int | None = None
 
   def __call__(self, done: Done) -> bool:
-    self.received = multihost_utils.reached_preemption_sync_point(done.step)
-    return self.received
+    if multihost_utils.reached_preemption_sync_point(done.step):
+      self.received = signal.SIGTERM
+    return self.received is not None
 
 
 @contextlib.contextmanager
@@ -219,7 +222,7 @@ def _stop_on_signal() -> Iterator[_Stop | _StopTogether]:
   hook, before = _Stop(), {}
 
   def handle(number, _):
-    hook.received = True
+    hook.received = number
     signal.signal(number, before[number])
 
   for number in (signal.SIGINT, signal.SIGTERM):

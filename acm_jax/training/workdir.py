@@ -1,17 +1,52 @@
 """The config.json in the folder of a run, and copies of earlier configs."""
 
+import contextlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import filelock
 
 from acm_jax import models
 from acm_jax.datasets import nearby
 from acm_jax.host import text_files
 from acm_jax.host.staging import replacing
-from acm_jax.training import resuming
+from acm_jax.training import processes, resuming
 
 CONFIG = 'config.json'
+_LOCK = '.lock'
+
+
+@contextlib.contextmanager
+def locked(workdir: Path) -> Iterator[None]:
+  """Keeps other runs out of a folder until the block or the process ends.
+
+  If several processes train together, the first one locks the folder for all.
+
+  Args:
+    workdir: Folder of a run; created if it is missing.
+
+  Raises:
+    ValueError: A run of another process is in the folder.
+  """
+  if not processes.is_first():
+    yield
+    return
+  workdir.mkdir(parents=True, exist_ok=True)
+  lock = filelock.FileLock(workdir / _LOCK)
+  try:
+    lock.acquire(timeout=0)
+  except filelock.Timeout:
+    raise ValueError(
+      f'{workdir}: another process is training in this folder; wait until it '
+      'has ended, or choose another `workdir`'
+    ) from None
+  try:
+    yield
+  finally:
+    lock.release()
 
 
 def check(

@@ -251,7 +251,7 @@ def test_if_all_checkpoints_are_damaged_all_stay_and_the_newest_is_named(run):
     flip_a_bit(run, step)
   with (
     ckpt.Checkpoints(run) as checkpoints,
-    pytest.raises(ckpt.DamagedError, match='checkpoints/5: .*wrong checksum'),
+    pytest.raises(ckpt.DamagedError, match=r'checkpoints/5: .*wrong checksum'),
   ):
     checkpoints.restore_newest(lambda step: make_state())
   assert sorted(path.name for path in (run / 'checkpoints').iterdir()) == [

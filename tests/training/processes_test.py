@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -91,7 +92,10 @@ def test_two_processes_have_the_losses_of_one_and_write_them_once(tmp_path):
 def test_a_signal_to_one_process_ends_both_after_the_same_step(tmp_path):
   codes, printed = finish(start_two(tmp_path, 100_000, second=[3]))
   assert 0 not in codes, printed
-  assert all(text.endswith('KeyboardInterrupt\n') for text in printed), printed
+  assert all(
+    text.endswith(f'KeyboardInterrupt: {signal.SIGTERM:d}\n')
+    for text in printed
+  ), printed
   with checkpoints.Checkpoints(tmp_path) as saved:
     # The start is kept as the best checkpoint; nothing else was validated.
     assert saved.steps == (0, losses(tmp_path)[-1][0])

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import signal
 
 import jax
 import numpy as np
@@ -40,8 +41,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path):
   config['train']['ema_decay'] = 0.9
   fakes.train(config, tmp_path / 'straight')
   for stop in (3, 6):
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
       fakes.train(config, tmp_path / 'broken', batches=fakes.Batches(stop))
+    assert caught.value.args == (signal.SIGTERM,)
   # A killed run leaves rows after its last checkpoint, and an incomplete row.
   with (tmp_path / 'broken' / 'metrics.jsonl').open('a') as file:
     file.write('{"step": 7, "loss": 5.0}\n{"step": 8, "lo')
@@ -54,6 +56,16 @@ def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path):
     np.testing.assert_array_equal(a, b)
   assert losses(tmp_path / 'broken') == losses(tmp_path / 'straight')
   assert sorted(losses(tmp_path / 'broken')) == list(range(1, 9))
+
+
+def test_a_second_run_in_a_folder_is_refused(config, tmp_path):
+  with (
+    workdir.locked(tmp_path),
+    pytest.raises(ValueError, match='another process is training in this fold'),
+  ):
+    fakes.train(config, tmp_path)
+  assert [path.name for path in tmp_path.iterdir()] == ['.lock']
+  fakes.train(config, tmp_path)
 
 
 def test_two_phases_compile_exactly_two_steps(config, tmp_path):
