@@ -46,6 +46,7 @@ def main(values: flags.FlagValues) -> None:
   name = config_flags.get_config_filename(values['config'])
   processes.join()
   programs.reuse_memory(large=True)
+  programs.keep_programs()
   data_dir = values.data_dir or os.environ.get('ACM_DATA', '')
   train(
     values.config,
