@@ -1,10 +1,10 @@
 """Trains the fake tracker in a separate process.
 
-python -m tests.training.fake_run WORKDIR EPOCHS [KILL_AFTER]
+    python -m tests.training.fake_run WORKDIR --epochs 4
 """
 
+import argparse
 import copy
-import sys
 from pathlib import Path
 
 import jax
@@ -14,18 +14,25 @@ from acm_jax.training.run import run
 from tests.training import fakes
 
 if __name__ == '__main__':
-  workdir, epochs, *kill_after = sys.argv[1:]
+  parser = argparse.ArgumentParser()
+  parser.add_argument('workdir', type=Path)
+  parser.add_argument('--epochs', type=int)
+  parser.add_argument('--save_every', type=int, default=100)
+  parser.add_argument('--stop_after', type=int, help='batches until a SIGTERM')
+  given = parser.parse_args()
   processes.join()
   config = copy.deepcopy(fakes.PLAN)
-  config['train']['epochs'] = int(epochs)
+  config['train']['epochs'] = given.epochs
+  config['checkpoints']['every'] = given.save_every
   plan = fakes.make_plan(config)
-  batches = fakes.Batches(int(kill_after[0]) if kill_after else None)
   run(
     plan,
     config,
-    Path(workdir),
-    batches.of(plan),
+    given.workdir,
+    fakes.Batches(given.stop_after).of(plan),
     sharding.make_mesh(),
     # Each process measures another overlap; that of the first one counts.
-    validator=fakes.FakeValidator(0.4, 0.5 + jax.process_index()),
+    validator=fakes.FakeValidator(
+      *[0.4, *[0.5 + jax.process_index()] * given.epochs]
+    ),
   )

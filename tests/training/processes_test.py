@@ -67,7 +67,7 @@ def losses(workdir):
 
 def test_two_processes_have_the_losses_of_one_and_write_them_once(tmp_path):
   one, two = tmp_path / 'one', tmp_path / 'two'
-  started = start_two(two, 4)
+  started = start_two(two, '--epochs=4')
   fakes.train(fakes.PLAN, one, validator=fakes.FakeValidator(0.4, 0.5))
   codes, printed = finish(started)
   assert codes == [0, 0], printed
@@ -90,7 +90,7 @@ def test_two_processes_have_the_losses_of_one_and_write_them_once(tmp_path):
 
 
 def test_a_signal_to_one_process_ends_both_after_the_same_step(tmp_path):
-  codes, printed = finish(start_two(tmp_path, 100_000, second=[3]))
+  codes, printed = finish(start_two(tmp_path, '--epochs=1000', second=['--stop_after=3']))
   assert 0 not in codes, printed
   assert all(
     text.endswith(f'KeyboardInterrupt: {signal.SIGTERM:d}\n')
