@@ -39,7 +39,12 @@ class Checkpoints:
   """Context manager that saves and restores the checkpoints of a run."""
 
   def __init__(
-    self, workdir: Path, keep: int | None = None, measured: str = ''
+    self,
+    workdir: Path,
+    keep: int | None = None,
+    measured: str = '',
+    *,
+    clean: bool = False,
   ):
     """Opens the checkpoints of a run, creating their folder if necessary.
 
@@ -50,12 +55,16 @@ class Checkpoints:
       measured: Settings of the validation as JSON, from `resuming.measured`.
         A new checkpoint stores these settings next to its metrics, because only
         metrics with equal settings can be compared.
+      clean: Whether to remove what killed processes have left in the folder; no
+        other process may be saving checkpoints in it.
     """
     policies = ocp.training.preservation_policies
     policy = policies.AnyPreservationPolicy([policies.LatestN(keep), _Best()])
     self._measured = measured
     self._checkpointer = ocp.training.Checkpointer(
-      workdir.resolve() / _FOLDER, preservation_policy=policy
+      workdir.resolve() / _FOLDER,
+      preservation_policy=policy,
+      cleanup_tmp_directories=clean,
     )
 
   def __enter__(self) -> 'Checkpoints':

@@ -65,7 +65,7 @@ def run(
   with (
     workdirs.locked(workdir),
     Checkpoints(
-      workdir, plan.saving.keep, resuming.measured(sections)
+      workdir, plan.saving.keep, resuming.measured(sections), clean=True
     ) as checkpoints,
     _stop_on_signal() as stop,
   ):

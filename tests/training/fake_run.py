@@ -1,6 +1,6 @@
 """Trains the fake tracker in a separate process.
 
-    python -m tests.training.fake_run WORKDIR --epochs 4
+python -m tests.training.fake_run WORKDIR --epochs 4
 """
 
 import argparse

@@ -90,7 +90,9 @@ def test_two_processes_have_the_losses_of_one_and_write_them_once(tmp_path):
 
 
 def test_a_signal_to_one_process_ends_both_after_the_same_step(tmp_path):
-  codes, printed = finish(start_two(tmp_path, '--epochs=1000', second=['--stop_after=3']))
+  codes, printed = finish(
+    start_two(tmp_path, '--epochs=1000', second=['--stop_after=3'])
+  )
   assert 0 not in codes, printed
   assert all(
     text.endswith(f'KeyboardInterrupt: {signal.SIGTERM:d}\n')

@@ -68,6 +68,17 @@ def test_a_second_run_in_a_folder_is_refused(config, tmp_path):
   fakes.train(config, tmp_path)
 
 
+def test_only_training_removes_what_a_killed_process_has_left(config, tmp_path):
+  left = tmp_path / 'checkpoints' / '3.orbax-checkpoint-tmp'
+  config['train']['epochs'] = 2
+  fakes.train(config, tmp_path)
+  left.mkdir()
+  trained.read(tmp_path)
+  assert left.exists()
+  fakes.train(config, tmp_path)
+  assert not left.exists()
+
+
 def test_two_phases_compile_exactly_two_steps(config, tmp_path):
   tracker = fakes.FakeTracker()
   fakes.train(config, tmp_path, tracker=tracker)
