@@ -12,7 +12,7 @@ from typing import NamedTuple
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from acm_jax.modules.backbone import Backbone, stop_while_frozen
+from acm_jax.modules.backbone import Backbone, run_block, stop_while_frozen
 from acm_jax.modules.layers import ConvBn
 from acm_jax.modules.mode import Mode
 from acm_jax.modules.pooling import max_pool
@@ -53,7 +53,7 @@ class AlexNet(Backbone):
         bias=True,
         name=f'layer{stage + 1}',
       )
-      x = conv(x, train=mode.trains(conv.path))
+      x = run_block(conv, x, mode)
       if layer.pooled:
         x = max_pool(x)
       if stage < last:

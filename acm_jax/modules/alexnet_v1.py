@@ -13,7 +13,7 @@ from typing import NamedTuple
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from acm_jax.modules.backbone import Backbone, stop_while_frozen
+from acm_jax.modules.backbone import Backbone, run_block, stop_while_frozen
 from acm_jax.modules.layers import BatchNorm, Conv, ConvBn, normal_fan_out
 from acm_jax.modules.mode import Mode
 from acm_jax.modules.pooling import max_pool
@@ -64,7 +64,7 @@ class AlexNetV1(Backbone):
         x = conv(x)
       else:
         conv = ConvBn(**settings, norm=_BatchNorm, relu=True)
-        x = conv(x, train=mode.trains(conv.path))
+        x = run_block(conv, x, mode)
       if layer.pooled:
         x = max_pool(x)
       layers.append(conv)

@@ -59,6 +59,22 @@ class Backbone(nn.Module):
     return max(8, 8 * round(features * self.width / 8))
 
 
+def run_block(
+  block: nn.Module, x: Float[Array, '*s'], mode: Mode
+) -> Float[Array, '*t']:
+  """Applies a block of layers, which is a function of `x` and `train`.
+
+  Args:
+    block: Block.
+    x: Input of the block.
+    mode: Parts of the network that train.
+  """
+  train = mode.trains(block.path)
+  if not mode.remat:
+    return block(x, train=train)
+  return nn.remat(lambda block, x: block(x, train=train))(block, x)
+
+
 def stop_while_frozen(
   x: Float[Array, '*s'], layers: Iterable[nn.Module], mode: Mode
 ) -> Float[Array, '*s']:

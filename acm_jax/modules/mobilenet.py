@@ -13,7 +13,7 @@ from typing import NamedTuple
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from acm_jax.modules.backbone import Backbone, stop_while_frozen
+from acm_jax.modules.backbone import Backbone, run_block, stop_while_frozen
 from acm_jax.modules.layers import ConvBn, DepthwiseBn, normal_fan_out
 from acm_jax.modules.mode import Mode
 
@@ -105,7 +105,7 @@ class MobileNetV2(Backbone):
     for stage in range(1, max(self.levels) + 1):
       for block in range(_LAYERS[stage - 1].blocks):
         layer = self._block(stage, block)
-        x = layer(x, train=mode.trains(layer.path))
+        x = run_block(layer, x, mode)
         layers.append(layer)
         x = stop_while_frozen(x, layers, mode)
       if stage in self.levels:

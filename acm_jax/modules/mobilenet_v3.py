@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from acm_jax.modules.backbone import Backbone, stop_while_frozen
+from acm_jax.modules.backbone import Backbone, run_block, stop_while_frozen
 from acm_jax.modules.layers import ConvBn, DepthwiseBn, normal_fan_out
 from acm_jax.modules.mode import Mode
 
@@ -139,7 +139,7 @@ class MobileNetV3Small(Backbone):
       residual = InvertedResidual(
         _BLOCKS[stage - 1], self.features(stage), name=f'block{stage}'
       )
-      x = residual(x, train=mode.trains(residual.path))
+      x = run_block(residual, x, mode)
       layers.append(residual)
       x = stop_while_frozen(x, layers, mode)
       if stage in self.levels:

@@ -19,11 +19,14 @@ class Mode:
     frozen_statistics: Regular expressions. If one of them matches the beginning
       of a batch norm's path, the batch norm uses its running statistics without
       updating them, even in a part that trains.
+    remat: Whether gradients compute the inner values of the backbone's blocks
+      again, which takes time and saves memory.
   """
 
   training: bool = False
   frozen: frozenset[str] = frozenset()
   frozen_statistics: tuple[str, ...] = ()
+  remat: bool = False
 
   def trains(self, path: Sequence[str]) -> bool:
     """Returns whether any parameter of the module at `path` trains."""

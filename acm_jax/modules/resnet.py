@@ -11,7 +11,7 @@ Source: SiamRPN++ (arXiv:1812.11703), section 3.4.
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from acm_jax.modules.backbone import Backbone, stop_while_frozen
+from acm_jax.modules.backbone import Backbone, run_block, stop_while_frozen
 from acm_jax.modules.layers import ConvBn, normal_fan_out
 from acm_jax.modules.mode import Mode
 from acm_jax.modules.pooling import max_pool
@@ -145,7 +145,7 @@ class ResNet(Backbone):
     for stage in range(1, max(self.levels) + 1):
       for block in range(self.blocks[stage - 1]):
         layer = self._block(stage, block)
-        x = layer(x, train=mode.trains(layer.path))
+        x = run_block(layer, x, mode)
         layers.append(layer)
         x = stop_while_frozen(x, layers, mode)
       if stage in self.levels:

@@ -185,10 +185,10 @@ class Plan:
       search_size=self.search_size,
       optimizer=self.optimizer_of(phase),
       rate_per_epoch=jnp.asarray(self.rate, jnp.float32),
-      steps_per_epoch=self.train.steps_per_epoch,
-      mode=phase.mode(self.shapes['params']),
-      seed=self.train.seed,
-      ema_decay=self.train.ema_decay,
+      mode=dataclasses.replace(
+        phase.mode(self.shapes['params']), remat=self.train.remat
+      ),
+      settings=self.train,
       teacher=self.teacher,
     )
 

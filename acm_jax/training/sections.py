@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Iterator
 
 
@@ -32,6 +33,18 @@ class Train:
       in tracking.
     ema_decay: Decay of the moving average of the weights, for example 0.999; 0
       for no average. If there is an average, it is used for tracking.
+    accumulate: Number of equal parts of a batch that are processed one after
+      the other, which saves memory. Their gradients are averaged, and each part
+      updates the statistics of the batch norms.
+    norm_groups: Number of equal groups of a part whose batch norms use the
+      statistics of the group, as on the GPUs of the official code; 1 for
+      statistics of the whole part. The running statistics are the average.
+    gradient_factor: Factor on the gradients, before they are clipped. The
+      official code sums the gradients of its GPUs instead of averaging them; a
+      factor equal to the number of its GPUs gives the same updates, with the
+      published learning rates, on any number of devices.
+    remat: Whether gradients compute the inner values of the backbone's blocks
+      again, which takes time and saves memory.
   """
 
   epochs: int
@@ -40,9 +53,24 @@ class Train:
   seed: int
   search_size: int = 0
   ema_decay: float = 0.0
+  accumulate: int = 1
+  norm_groups: int = 1
+  gradient_factor: float = 1.0
+  remat: bool = False
 
   def __post_init__(self):
     _check_counts(self, 'epochs', 'pairs_per_epoch', 'batch_size')
+    _check_counts(self, 'accumulate', 'norm_groups')
+    parts = self.accumulate * self.norm_groups
+    if self.batch_size % parts:
+      raise ValueError(
+        f'batch_size={self.batch_size} must be a multiple of '
+        f'accumulate={self.accumulate} times norm_groups={self.norm_groups}'
+      )
+    if not 0 < self.gradient_factor < math.inf:
+      raise ValueError(
+        f'gradient_factor={self.gradient_factor} must be above 0 and finite'
+      )
     if self.pairs_per_epoch < self.batch_size:
       raise ValueError(
         f'pairs_per_epoch={self.pairs_per_epoch} must be at least '

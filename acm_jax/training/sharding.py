@@ -163,19 +163,27 @@ def of_state(state: Any, sharding: Sharding, mesh: Mesh) -> Any:
   return jax.tree_util.tree_map_with_path(sharding_of, state)
 
 
-def check_batch_size(batch_size: int, mesh: Mesh) -> None:
+def check_batch_size(batch_size: int, mesh: Mesh, accumulate: int = 1) -> None:
   """Checks that a batch can be split over the devices of a mesh.
 
+  Args:
+    batch_size: Number of pairs in a step.
+    mesh: Mesh of the devices to train on.
+    accumulate: Number of parts of a batch that are processed one after the
+      other; each part is split over the devices.
+
   Raises:
-    ValueError: The batch size is not a multiple of the number of devices; the
-      message names the nearest multiples.
+    ValueError: The batch size is not a multiple of the number of devices times
+      the number of parts; the message names the nearest multiples.
   """
-  rest = batch_size % mesh.size
+  shares = mesh.size * accumulate
+  rest = batch_size % shares
   if rest:
-    below, above = batch_size - rest, batch_size - rest + mesh.size
+    below, above = batch_size - rest, batch_size - rest + shares
+    parts = f' in {accumulate} parts (`accumulate`)' if accumulate > 1 else ''
     raise ValueError(
-      f'batch_size={batch_size} cannot be split over {mesh.size} devices: '
-      f'make it {f"{below} or " if below else ""}{above}'
+      f'batch_size={batch_size} cannot be split over {mesh.size} devices'
+      f'{parts}: make it {f"{below} or " if below else ""}{above}'
     )
 
 

@@ -10,8 +10,10 @@ from jaxtyping import Array, Float
 
 from acm_jax.modules.mode import Mode
 from acm_jax.tracking.contract import Tracker, Variables
+from acm_jax.training import parts as parts_of
 from acm_jax.training import state as states
 from acm_jax.training.augment import Distortion, augment
+from acm_jax.training.sections import Train
 from acm_jax.training.state import TrainState
 from acm_jax.training.teacher import Teacher
 from data_pipelines.batch import RawBatch
@@ -32,10 +34,8 @@ def train_step(
   search_size: int,
   optimizer: optax.GradientTransformation,
   rate_per_epoch: Float[Array, 'e'],
-  steps_per_epoch: int,
   mode: Mode,
-  seed: int,
-  ema_decay: float = 0.0,
+  settings: Train,
   teacher: Teacher | None = None,
 ) -> tuple[TrainState, Metrics]:
   """Trains on one batch.
@@ -56,17 +56,16 @@ def train_step(
     search_size: Side of the search crop in training, px.
     optimizer: Transformation of gradients into updates at learning rate 1.
     rate_per_epoch: Learning rate of each epoch.
-    steps_per_epoch: Number of steps in an epoch.
     mode: Parts of the network that train.
-    seed: Random seed; all randomness is a function of `seed` and the step.
-    ema_decay: Decay of the state's moving average; 0 if the state has none.
+    settings: Settings of the step, and the seed; all randomness is a function
+      of the seed and of the number of the step.
     teacher: Tracker whose outputs for the same crops contribute to the loss, if
       any.
 
   Returns:
     The state after the step, and a dictionary from names of metrics to scalars.
   """
-  key = jax.random.fold_in(jax.random.key(seed), state.step)
+  key = jax.random.fold_in(jax.random.key(settings.seed), state.step)
   augment_key, target_key, dropout_key = jax.random.split(key, 3)
   batch = augment(
     raw,
@@ -76,38 +75,54 @@ def train_step(
     search_size=search_size,
   )
   targets = tracker.targets(batch, target_key)
-  teacher_outputs = None
-  if teacher:
-    teacher_outputs = teacher.outputs(teacher_variables, batch)
 
-  def loss_of(params):
-    outputs, batch_stats = tracker.apply(
-      {'params': params, 'batch_stats': state.batch_stats},
-      batch.template,
-      batch.template_box[:, 2:],
-      batch.search,
-      mode=mode,
-      rng=dropout_key,
+  def loss_of(params, batch_stats, samples, key):
+    batch, targets = samples
+    variables = {'params': params, 'batch_stats': batch_stats}
+
+    def apply(batch, key):
+      return tracker.apply(
+        variables,
+        batch.template,
+        batch.template_box[:, 2:],
+        batch.search,
+        mode=mode,
+        rng=key,
+      )
+
+    outputs, batch_stats = parts_of.in_groups(
+      apply, batch, key, settings.norm_groups
     )
     loss, parts = tracker.loss(outputs, targets)
     if teacher:
+      teacher_outputs = teacher.outputs(teacher_variables, batch)
       teacher_loss, teacher_parts = teacher.loss(
         tracker, outputs, teacher_outputs, batch.positive
       )
       loss, parts = loss + teacher_loss, parts | teacher_parts
     return loss, (parts, batch_stats)
 
-  loss_and_grads = jax.value_and_grad(loss_of, has_aux=True)
-  (loss, (parts, batch_stats)), grads = loss_and_grads(state.params)
+  (loss, (parts, batch_stats)), grads = parts_of.accumulate(
+    loss_of,
+    state.params,
+    state.batch_stats,
+    (batch, targets),
+    dropout_key,
+    settings.accumulate,
+  )
+  if settings.gradient_factor != 1:
+    grads = jax.tree.map(lambda g: settings.gradient_factor * g, grads)
   # XLA compiles a chain of scalar operations again in every update that uses
   # its result. A reduction is compiled only once. Therefore the rate, the norm
   # and `ok` end with a reduction.
-  is_epoch = jnp.arange(len(rate_per_epoch)) == state.step // steps_per_epoch
+  is_epoch = (
+    jnp.arange(len(rate_per_epoch)) == state.step // settings.steps_per_epoch
+  )
   rate = jnp.sum(jnp.where(is_epoch, rate_per_epoch, 0.0))
   new = _update(state, grads, optimizer, rate)
   new = new.replace(batch_stats=batch_stats)
-  if ema_decay:
-    new = states.average(new, ema_decay)
+  if settings.ema_decay:
+    new = states.average(new, settings.ema_decay)
   grad_norm = _reduce(_norm, grads)
   # The new weights need no check. They cannot overflow if the gradient norm is
   # finite, because the squares of the gradients are then finite, and

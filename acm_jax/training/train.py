@@ -56,7 +56,10 @@ def train(
   sections = config.to_dict()
   plan = make_plan(sections)
   mesh = sharding.make_mesh(plan.sharding.fsdp)
-  sharding.check_batch_size(plan.train.batch_size, mesh)
+  with section('train'):
+    sharding.check_batch_size(
+      plan.train.batch_size, mesh, plan.train.accumulate
+    )
   tracker, step = plan.tracker, newest_step(workdir)
   # Quick checks come first, slow loading comes last.
   workdirs.check(workdir, sections, step)

@@ -2,10 +2,12 @@
 
 import dataclasses
 import functools
+import operator
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from acm_jax.modules import mode
@@ -20,9 +22,9 @@ DECAY = 0.2
 class Run:
   """Compiled train step of the fake tracker on the devices of a mesh."""
 
-  def __init__(self, mesh, fsdp=1, tracker=None):
+  def __init__(self, mesh, fsdp=1, tracker=None, **settings):
     self.mesh = mesh
-    train = {**fakes.PLAN['train'], 'ema_decay': DECAY}
+    train = {**fakes.PLAN['train'], 'ema_decay': DECAY, **settings}
     config = {**fakes.PLAN, 'train': train, 'sharding': {'fsdp': fsdp}}
     self.plan = plans.make_plan(config, tracker or fakes.FakeTracker())
     phase = self.plan.phase(0)
@@ -91,13 +93,133 @@ def test_eight_devices_have_the_losses_of_one(eight, one, fsdp):
   [
     (12, 'batch_size=12 cannot be split over 8 devices: make it 8 or 16'),
     (3, 'batch_size=3 cannot be split over 8 devices: make it 8'),
+    (24, r'24 cannot be .* in 2 parts \(`accumulate`\): make it 16 or 32'),
   ],
 )
 def test_a_batch_size_that_cannot_be_split_is_refused_with_the_nearest(
   size, message
 ):
+  accumulate = 2 if size == 24 else 1
   with pytest.raises(ValueError, match=message):
-    sharding.check_batch_size(size, sharding.make_mesh())
+    sharding.check_batch_size(size, sharding.make_mesh(), accumulate)
+
+
+def loss_and_gradients(plan, variables, samples, groups=1):
+  """Computes the loss of samples whose groups pass the network one by one.
+
+  Returns:
+    The loss, the updated statistics of each group, and the gradients.
+  """
+  mode = plan.phase(0).mode(plan.shapes['params'])
+  batch, targets = samples
+
+  def loss_of(params):
+    outputs, statistics = [], []
+    size = len(batch.positive) // groups
+    for first in range(0, groups * size, size):
+      out, stats = plan.tracker.apply(
+        variables | {'params': params},
+        batch.template[first : first + size],
+        batch.template_box[first : first + size, 2:],
+        batch.search[first : first + size],
+        mode=mode,
+      )
+      outputs.append(out)
+      statistics.append(stats)
+    outputs = jax.tree.map(lambda *x: jnp.concatenate(x), *outputs)
+    return plan.tracker.loss(outputs, targets)[0], statistics
+
+  (loss, statistics), grads = jax.jit(
+    jax.value_and_grad(loss_of, has_aux=True)
+  )(variables['params'])
+  return loss, statistics, grads
+
+
+def every(count, run):
+  """Yields the parts of the first step's batch and targets."""
+  plan = run.plan
+  key = jax.random.fold_in(jax.random.key(plan.train.seed), 0)
+  augment_key, target_key, _ = jax.random.split(key, 3)
+  batch = jax.jit(plan.distort)(run.raw(), augment_key)
+  samples = batch, plan.tracker.targets(batch, target_key)
+  for part in range(count):
+    rows = slice(part, None, count)
+    yield jax.tree.map(operator.itemgetter(rows), samples)
+
+
+def mean(*trees):
+  return jax.tree.map(lambda *x: sum(x) / len(x), *trees)
+
+
+# Sums in a different order.
+assert_close = functools.partial(np.testing.assert_allclose, rtol=1e-5)
+
+
+def test_accumulated_gradients_are_the_average_of_the_parts():
+  run = Run(fakes.one_device(), accumulate=2)
+  variables, losses, grads = run.first.variables, [], []
+  for samples in every(2, run):
+    loss, (statistics,), gradient = loss_and_gradients(
+      run.plan, variables, samples
+    )
+    variables = variables | {'batch_stats': statistics}
+    losses.append(loss)
+    grads.append(gradient)
+  after, metrics = run.step(run.first, run.raw())
+  assert_close(metrics['loss'], mean(*losses))
+  assert_close(metrics['grad_norm'], optax.tree.norm(mean(*grads)))
+  jax.tree.map(assert_close, after.batch_stats, variables['batch_stats'])
+
+
+@pytest.mark.parametrize('accumulate', [1, 2])
+def test_every_group_of_batch_norms_has_its_own_statistics(accumulate):
+  run = Run(fakes.one_device(), accumulate=accumulate, norm_groups=2)
+  variables, losses = run.first.variables, []
+  for samples in every(accumulate, run):
+    loss, statistics, _ = loss_and_gradients(run.plan, variables, samples, 2)
+    variables = variables | {'batch_stats': mean(*statistics)}
+    losses.append(loss)
+  after, metrics = run.step(run.first, run.raw())
+  assert_close(metrics['loss'], mean(*losses))
+  jax.tree.map(assert_close, after.batch_stats, variables['batch_stats'])
+  whole, _ = Run(fakes.one_device()).step(run.first, run.raw())
+  same = jax.tree.map(np.allclose, after.batch_stats, whole.batch_stats)
+  assert not all(jax.tree.leaves(same))
+
+
+def test_eight_devices_have_the_step_of_one_in_parts_and_groups():
+  settings = {'accumulate': 2, 'norm_groups': 2, 'batch_size': 16}
+  losses, one = Run(fakes.one_device(), **settings).steps(1, 'loss')
+  others, eight = Run(sharding.make_mesh(), **settings).steps(1, 'loss')
+  assert_close(others, losses)
+  jax.tree.map(
+    functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6),
+    jax.device_get(eight.variables),
+    jax.device_get(one.variables),
+  )
+
+
+def test_the_gradient_factor_replaces_a_sum_over_devices():
+  one, three = (
+    Run(fakes.one_device(), gradient_factor=factor) for factor in (1.0, 3.0)
+  )
+  _, before = one.step(one.first, one.raw())
+  _, after = three.step(three.first, three.raw())
+  assert_close(after['grad_norm'], 3 * before['grad_norm'])
+
+
+@pytest.mark.parametrize(
+  ('settings', 'message'),
+  [
+    ({'accumulate': 3}, 'batch_size=8 must be a multiple of accumulate=3'),
+    ({'accumulate': 2, 'norm_groups': 8}, 'times norm_groups=8'),
+    ({'norm_groups': 0}, 'norm_groups=0 must be a whole number above 0'),
+    ({'gradient_factor': 0.0}, 'gradient_factor=0.0 must be above 0'),
+  ],
+)
+def test_settings_of_the_step_that_do_not_fit_are_refused(settings, message):
+  with pytest.raises(ValueError, match=message):
+    Run(fakes.one_device(), **settings)
 
 
 @pytest.mark.parametrize('bad', [np.nan, np.inf, 1e8], ids=str)
