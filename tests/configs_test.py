@@ -91,14 +91,17 @@ def test_a_config_is_locked_and_has_a_plan(name, arg):
   assert len(plan.phases) == len(config.phases)
 
 
-@pytest.mark.parametrize('preset', ['', 'quickstart,'])
-def test_adamw_gets_a_tenth_of_the_learning_rates(preset):
-  before, after = (
-    siamban_acm.get_config(f'{preset}optimizer={name}').schedule
-    for name in ('sgd', 'adamw')
+@pytest.mark.parametrize(
+  ('preset', 'own'), [('', 'sgd'), ('quickstart,', 'adamw')]
+)
+def test_adamw_has_a_tenth_of_the_learning_rates(preset, own):
+  sgd, adamw, default = (
+    siamban_acm.get_config(f'{preset}{optimizer}'.rstrip(',')).schedule
+    for optimizer in ('optimizer=sgd', 'optimizer=adamw', '')
   )
   for rate in ('first_rate', 'peak_rate', 'last_rate'):
-    assert after[rate] == pytest.approx(before[rate] / 10)
+    assert adamw[rate] == pytest.approx(sgd[rate] / 10)
+    assert default[rate] == {'sgd': sgd, 'adamw': adamw}[own][rate]
 
 
 # Together, these configs use all operators of all trackers.
