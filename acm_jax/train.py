@@ -36,15 +36,25 @@ def define(values: flags.FlagValues) -> None:
     '`init_from`. Requires the config section `teacher`.',
     'validation_dir': 'Root folder of the benchmark named in the config '
     'section `validation`.',
+    'coordinator': 'Trains together with other processes: `auto` if Slurm, '
+    'Open MPI, Kubernetes or a TPU slice started them, or HOST:PORT of the '
+    'first process.',
+  }
+  counts = {
+    'process_count': 'Number of processes, if `coordinator` is HOST:PORT.',
+    'process_index': 'Number of this process, from 0, if `coordinator` is '
+    'HOST:PORT.',
   }
   for name, text in texts.items():
     flags.DEFINE_string(name, None, text, flag_values=values)
+  for name, text in counts.items():
+    flags.DEFINE_integer(name, None, text, flag_values=values)
 
 
 def main(values: flags.FlagValues) -> None:
   """Trains a new run, or resumes the run in `--workdir`."""
   name = config_flags.get_config_filename(values['config'])
-  processes.join()
+  processes.join(values.coordinator, values.process_count, values.process_index)
   programs.reuse_memory(large=True)
   programs.keep_programs()
   data_dir = values.data_dir or os.environ.get('ACM_DATA', '')

@@ -1,36 +1,87 @@
 """Coordination of several processes that train together."""
 
-import os
-from collections.abc import Mapping
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
 
 import jax
 from jax.experimental import multihost_utils
 
-# Environment variables in which launchers store the number of processes that
-# they started.
-_COUNTS = ('SLURM_STEP_NUM_TASKS', 'OMPI_COMM_WORLD_SIZE')
-# Environment variable with the comma-separated hosts of a TPU slice.
-_HOSTS = 'TPU_WORKER_HOSTNAMES'
-# Environment variable that is set where there is no TPU pod: by JAX on machines
-# without a TPU, and by hosted notebooks on machines with a local TPU.
-_NO_POD = 'TPU_SKIP_MDS_QUERY'
+# Value of the flag `coordinator` for processes that a launcher knows.
+AUTO = 'auto'
+# The others end after this time if a process dies without a message.
+_HEARTBEAT_SECONDS = 60
 
 
-def join() -> None:
-  """Connects the processes of a run, if there are several.
+def join(
+  coordinator: str | None, count: int | None = None, index: int | None = None
+) -> None:
+  """Connects this process with the other processes of a run.
 
-  Call `join` before JAX is used in any other way. On TPU pods, under SLURM and
-  under Open MPI, JAX finds the processes without any settings. For a single
-  process, `join` does not initialize `jax.distributed`, which would restrict
-  the process to one GPU.
+  Call `join` before JAX is used in any other way.
+
+  Args:
+    coordinator: Address of the first process, HOST:PORT; or `auto`, if Slurm,
+      Open MPI, Kubernetes or a TPU slice tells JAX about the processes. None
+      for a run of a single process.
+    count: Number of processes, if `coordinator` is an address.
+    index: Number of this process, from 0, if `coordinator` is an address.
+
+  Raises:
+    RuntimeError: The processes cannot be connected.
+    ValueError: An argument is missing, superfluous or out of range.
   """
-  several = (
-    any(int(os.environ.get(name, 1)) > 1 for name in _COUNTS)
-    or ',' in os.environ.get(_HOSTS, '')
-    or _NO_POD not in os.environ
-  )
-  if several:
-    jax.distributed.initialize()
+  by_address = coordinator not in (None, AUTO)
+  if by_address and not re.fullmatch(r'.+:\d+', coordinator):
+    raise ValueError(
+      f'`coordinator`={coordinator!r}: give {AUTO}, or HOST:PORT of the first '
+      'process'
+    )
+  for name, value in (('process_count', count), ('process_index', index)):
+    if (value is not None) != by_address:
+      raise ValueError(
+        f'`{name}`={value}: give `coordinator`=HOST:PORT, `process_count` and '
+        '`process_index` together'
+      )
+  if by_address and not 0 <= index < count:
+    raise ValueError(
+      f'`process_index`={index}: must be at least 0 and less than '
+      f'`process_count`={count}'
+    )
+  if coordinator is None:
+    return
+  try:
+    jax.distributed.initialize(
+      coordinator if by_address else None,
+      count,
+      index,
+      heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+    )
+  # JAX raises a ValueError if no launcher is found.
+  except (RuntimeError, ValueError) as error:
+    raise RuntimeError(
+      f'`coordinator`={coordinator}: the processes cannot be connected '
+      f'({str(error).splitlines()[0]})'
+    ) from error
+
+
+@contextlib.contextmanager
+def naming_losses() -> Iterator[None]:
+  """Explains errors that JAX raises in the block if another process died.
+
+  Raises:
+    RuntimeError: JAX failed in a run of several processes.
+  """
+  try:
+    yield
+  except jax.errors.JaxRuntimeError as error:
+    if jax.process_count() == 1:
+      raise
+    raise RuntimeError(
+      f'perhaps another process of this run died ({str(error).splitlines()[0]}'
+      '); see its output, and start all processes again: they resume from the '
+      'newest checkpoint'
+    ) from error
 
 
 def is_first() -> bool:

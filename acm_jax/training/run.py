@@ -58,7 +58,8 @@ def run(
 
   Raises:
     KeyboardInterrupt: A signal ended the run; the argument is its number.
-    RuntimeError: Ten consecutive steps were skipped.
+    RuntimeError: Ten consecutive steps were skipped, or the connection to
+      another process was lost.
     ValueError: `workdir` holds a run that cannot be resumed with `sections`, or
       another process is training in it.
   """
@@ -93,7 +94,8 @@ def run(
         # The initial weights are saved too, since they may turn out to be the
         # best.
         save(state)
-      state = fit(plan, state, batches, mesh, (log.add, save.when_due, stop))
+      with processes.naming_losses():
+        state = fit(plan, state, batches, mesh, (log.add, save.when_due, stop))
       log.flush()
       checkpoints.save(state)
   if stop.received is not None:

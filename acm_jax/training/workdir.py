@@ -41,7 +41,8 @@ def locked(workdir: Path) -> Iterator[None]:
   except filelock.Timeout:
     raise ValueError(
       f'{workdir}: another process is training in this folder; wait until it '
-      'has ended, or choose another `workdir`'
+      'has ended, or choose another `workdir` (processes that train together '
+      'need `coordinator`)'
     ) from None
   try:
     yield

@@ -5,6 +5,7 @@ python -m tests.training.fake_run WORKDIR --epochs 4
 
 import argparse
 import copy
+import signal
 from pathlib import Path
 
 import jax
@@ -18,9 +19,13 @@ if __name__ == '__main__':
   parser.add_argument('workdir', type=Path)
   parser.add_argument('--epochs', type=int)
   parser.add_argument('--save_every', type=int, default=100)
-  parser.add_argument('--stop_after', type=int, help='batches until a SIGTERM')
+  parser.add_argument('--stop_after', type=int, help='batches until a signal')
+  parser.add_argument('--signal', type=int, default=signal.SIGTERM)
+  parser.add_argument('--coordinator')
+  parser.add_argument('--process_count', type=int)
+  parser.add_argument('--process_index', type=int)
   given = parser.parse_args()
-  processes.join()
+  processes.join(given.coordinator, given.process_count, given.process_index)
   config = copy.deepcopy(fakes.PLAN)
   config['train']['epochs'] = given.epochs
   config['checkpoints']['every'] = given.save_every
@@ -29,7 +34,7 @@ if __name__ == '__main__':
     plan,
     config,
     given.workdir,
-    fakes.Batches(given.stop_after).of(plan),
+    fakes.Batches(given.stop_after, given.signal).of(plan),
     sharding.make_mesh(),
     # Each process measures another overlap; that of the first one counts.
     validator=fakes.FakeValidator(

@@ -153,12 +153,14 @@ class Batches:
   """Fake pipeline whose batch k depends only on k.
 
   Attributes:
-    kill_after: Number of batches after which the process gets a SIGTERM
+    kill_after: Number of batches after which the process gets a signal
       (default: never).
+    signal: The signal.
     broken: Indices of the batches whose boxes are not finite.
   """
 
   kill_after: int | None = None
+  signal: int = signal.SIGTERM
   broken: range = range(0)
 
   def of(self, plan: plans.Plan):
@@ -174,7 +176,7 @@ class Batches:
         raw = raw._replace(search_box=np.full_like(raw.search_box, np.nan))
       step += 1
       if step == self.kill_after:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), self.signal)
       yield batch.RawBatch(*(field[first : first + part] for field in raw))
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -25,32 +26,47 @@ def start(*args, **environment):
     [sys.executable, '-m', 'tests.training.fake_run', *map(str, args)],
     cwd=ROOT,
     # Not the eight devices of the tests.
-    env={**os.environ, 'XLA_FLAGS': FAST_COMPILE, **environment},
+    env={**os.environ, 'XLA_FLAGS': FAST_COMPILE} | environment,
     stdout=subprocess.PIPE,
     stderr=subprocess.STDOUT,
     text=True,
   )
 
 
-def start_two(*args, second=()):
-  """Starts two processes as SLURM would on one host."""
+def slurm(rank, port):
+  """Returns flags and environment of a process that Slurm starts."""
+  return ['--coordinator=auto'], {
+    'SLURM_JOB_ID': '1',
+    'SLURM_STEP_NODELIST': 'localhost',
+    'SLURM_STEP_NUM_TASKS': '2',
+    'SLURM_NTASKS': '2',
+    'SLURM_PROCID': str(rank),
+    'SLURM_LOCALID': str(rank),
+    'JAX_COORDINATOR_PORT': str(port),
+  }
+
+
+def address(rank, port):
+  """Returns flags and environment of a process with four devices."""
+  flags = [
+    f'--coordinator=localhost:{port}',
+    '--process_count=2',
+    f'--process_index={rank}',
+  ]
+  devices = '--xla_force_host_platform_device_count=4'
+  return flags, {'XLA_FLAGS': f'{FAST_COMPILE} {devices}'}
+
+
+def start_two(*args, first=(), second=(), launcher=slurm):
+  """Starts two processes that train together."""
   with socket.socket() as free:
     free.bind(('localhost', 0))
     port = free.getsockname()[1]
-  return [
-    start(
-      *args,
-      *more,
-      SLURM_JOB_ID='1',
-      SLURM_STEP_NODELIST='localhost',
-      SLURM_STEP_NUM_TASKS='2',
-      SLURM_NTASKS='2',
-      SLURM_PROCID=str(rank),
-      SLURM_LOCALID=str(rank),
-      JAX_COORDINATOR_PORT=str(port),
-    )
-    for rank, more in enumerate([(), second])
-  ]
+  started = []
+  for rank, more in enumerate([first, second]):
+    flags, environment = launcher(rank, port)
+    started.append(start(*args, *more, *flags, **environment))
+  return started
 
 
 def finish(started):
@@ -65,9 +81,12 @@ def losses(workdir):
   return [(row['step'], row['loss']) for row in rows if 'loss' in row]
 
 
-def test_two_processes_have_the_losses_of_one_and_write_them_once(tmp_path):
+@pytest.mark.parametrize('launcher', [slurm, address])
+def test_two_processes_have_the_losses_of_one_and_write_them_once(
+  tmp_path, launcher
+):
   one, two = tmp_path / 'one', tmp_path / 'two'
-  started = start_two(two, '--epochs=4')
+  started = start_two(two, '--epochs=4', launcher=launcher)
   fakes.train(fakes.PLAN, one, validator=fakes.FakeValidator(0.4, 0.5))
   codes, printed = finish(started)
   assert codes == [0, 0], printed
@@ -104,27 +123,54 @@ def test_a_signal_to_one_process_ends_both_after_the_same_step(tmp_path):
 
 
 @pytest.mark.parametrize(
-  ('environment', 'joins'),
+  ('arguments', 'message'),
   [
-    ({}, False),
-    ({'SLURM_STEP_NUM_TASKS': '1', 'SLURM_NTASKS': '8'}, False),
-    ({'SLURM_STEP_NUM_TASKS': '2'}, True),
-    ({'OMPI_COMM_WORLD_SIZE': '4'}, True),
-    ({'TPU_WORKER_HOSTNAMES': 'localhost'}, False),
-    ({'TPU_WORKER_HOSTNAMES': 'a,b'}, True),
-    ({'TPU_SKIP_MDS_QUERY': None}, True),
+    (('host',), "`coordinator`='host': give auto, or HOST:PORT"),
+    (('host:1',), '`process_count`=None: give `coordinator`=HOST:PORT, `proc'),
+    (('host:1', 2), '`process_index`=None'),
+    (('host:1', 2, 2), '`process_index`=2: must be at least 0 and less than'),
+    (('auto', 2, 0), '`process_count`=2: give `coordinator`=HOST:PORT'),
+    ((None, None, 0), '`process_index`=0: give `coordinator`=HOST:PORT'),
   ],
-  ids=str,
 )
-def test_processes_join_if_a_launcher_started_several(
-  monkeypatch, environment, joins
-):
-  calls = []
-  monkeypatch.setattr(jax.distributed, 'initialize', lambda: calls.append(1))
-  for name, value in environment.items():
-    if value is None:
-      monkeypatch.delenv(name)
-    else:
-      monkeypatch.setenv(name, value)
-  processes.join()
-  assert bool(calls) == joins
+def test_arguments_that_do_not_fit_together_are_refused(arguments, message):
+  with pytest.raises(ValueError, match=message):
+    processes.join(*arguments)
+
+
+def test_a_process_without_a_launcher_does_not_train_alone(tmp_path):
+  started = start(tmp_path / 'run', '--epochs=1', '--coordinator=auto')
+  (code,), (printed,) = finish([started])
+  assert code == 1
+  assert '`coordinator`=auto: the processes cannot be connected' in printed
+  assert not (tmp_path / 'run').exists()
+
+
+def test_a_process_joins_others_only_when_asked(monkeypatch):
+  monkeypatch.setenv('SLURM_STEP_NUM_TASKS', '2')
+  monkeypatch.setattr(jax.distributed, 'initialize', None)
+  processes.join(None)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize('victim', [0, 1])
+def test_if_a_process_dies_the_other_ends_with_a_message(tmp_path, victim):
+  died = ['--stop_after=31', f'--signal={signal.SIGKILL}']
+  ends = [died, []] if victim == 0 else [[], died]
+  begun = time.monotonic()
+  codes, printed = finish(
+    start_two(
+      tmp_path,
+      '--epochs=1000',
+      '--save_every=10',
+      first=ends[0],
+      second=ends[1],
+    )
+  )
+  # From the start of both processes to the end of the second one.
+  assert time.monotonic() - begun < 120
+  assert codes[victim] == -signal.SIGKILL
+  assert codes[1 - victim] != 0
+  assert 'another' in printed[1 - victim]
+  # The next start goes on from there.
+  assert checkpoints.newest_step(tmp_path) in (20, 30)
