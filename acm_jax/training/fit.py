@@ -42,7 +42,7 @@ def fit(
   mesh: Mesh,
   hooks: Sequence[Hook] = (),
 ) -> TrainState:
-  """Trains to the end of a plan, or until a hook stops training.
+  """Trains to the end of a plan or of the batches, or until a hook stops it.
 
   The step is compiled once per phase, because different parameters train in
   different phases. After each step, all hooks are called, even if one of them
@@ -52,7 +52,8 @@ def fit(
     plan: Tracker, optimizer and schedule.
     state: State to start from, on `mesh`. Do not use it afterwards, because its
       memory is reused.
-    batches: Batches of the remaining steps. If several processes train
+    batches: Batches of the remaining steps; training ends with the last of
+      them. If several processes train
       together, each process passes its own part of every batch.
     mesh: Mesh of the devices to train on.
     hooks: Functions to call after every step.
@@ -82,7 +83,9 @@ def fit(
         ),
         compiler_options=programs.options(),
       )
-    batch = next(batches)
+    batch = next(batches, None)
+    if batch is None:
+      break
     state, metrics = compiled(
       state, sharding.put(batch, mesh), teacher_variables
     )

@@ -42,7 +42,8 @@ def run(
   The network is validated at the start of a new run, at every regular
   checkpoint and at the end. SIGINT and SIGTERM end the run after the current
   step. The state after that step is saved as a checkpoint; it is validated only
-  if a regular checkpoint was due.
+  if a regular checkpoint was due. If a batch cannot be read, the state before
+  that batch is saved, too.
 
   Args:
     plan: Plan of the run.
@@ -58,10 +59,11 @@ def run(
 
   Raises:
     KeyboardInterrupt: A signal ended the run; the argument is its number.
+    OSError: A batch cannot be read.
     RuntimeError: Ten consecutive steps were skipped, or the connection to
       another process was lost.
-    ValueError: `workdir` holds a run that cannot be resumed with `sections`, or
-      another process is training in it.
+    ValueError: `workdir` holds a run that cannot be resumed with `sections`,
+      another process is training in it, or data are damaged.
   """
   with (
     workdirs.locked(workdir),
@@ -88,6 +90,7 @@ def run(
       batch_size=plan.train.batch_size,
       every=plan.log.every,
     )
+    reading = _Reading(batches)
     with contextlib.closing(batches), log:
       save = _Save(plan, checkpoints, validator, log)
       if validator and not checkpoints.steps:
@@ -95,9 +98,11 @@ def run(
         # best.
         save(state)
       with processes.naming_losses():
-        state = fit(plan, state, batches, mesh, (log.add, save.when_due, stop))
+        state = fit(plan, state, reading, mesh, (log.add, save.when_due, stop))
       log.flush()
       checkpoints.save(state)
+  if reading.error:
+    raise reading.error
   if stop.received is not None:
     raise KeyboardInterrupt(stop.received)
 
@@ -180,6 +185,34 @@ def _begin(
   processes.say(f'weights taken from `init_from`: {summary}')
   variables = jax.device_put(variables, sharding.replicated(mesh))
   return jax.device_put(states.fill(state, variables), shardings)
+
+
+class _Reading:
+  """Iterator over batches that ends where a batch cannot be read.
+
+  In a run of several processes, it raises the error at once, because the others
+  do not end at this step.
+
+  Attributes:
+    error: Error of the batch that could not be read, if any.
+  """
+
+  error: OSError | ValueError | None = None
+
+  def __init__(self, batches: Iterator[RawBatch]):
+    self._batches = batches
+
+  def __iter__(self) -> Iterator[RawBatch]:
+    return self
+
+  def __next__(self) -> RawBatch:
+    try:
+      return next(self._batches)
+    except (OSError, ValueError) as error:
+      if jax.process_count() > 1:
+        raise
+      self.error = error
+      raise StopIteration from None
 
 
 class _Stop:

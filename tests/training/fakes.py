@@ -157,11 +157,13 @@ class Batches:
       (default: never).
     signal: The signal.
     broken: Indices of the batches whose boxes are not finite.
+    lost: Index of a batch that cannot be read (default: none).
   """
 
   kill_after: int | None = None
   signal: int = signal.SIGTERM
   broken: range = range(0)
+  lost: int | None = None
 
   def of(self, plan: plans.Plan):
     """Returns the function that `run` calls for batches from a step on."""
@@ -171,6 +173,8 @@ class Batches:
     part = plan.train.batch_size // jax.process_count()
     first = jax.process_index() * part
     while True:
+      if step == self.lost:
+        raise ValueError(f'batch {step} is damaged')
       raw = batch.fake(plan.train.batch_size, *plan.crop_sides.values(), step)
       if step in self.broken:
         raw = raw._replace(search_box=np.full_like(raw.search_box, np.nan))

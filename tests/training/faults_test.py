@@ -5,6 +5,7 @@ The long tests are marked `faults`:
     pytest -m faults
 """
 
+import copy
 import json
 import os
 import random
@@ -17,6 +18,9 @@ import numpy as np
 import pytest
 
 from acm_jax.training import checkpoints
+from acm_jax.training.run import run
+from data_pipelines import pipeline, synthetic_set
+from tests.training import fakes
 from tests.xla_flags import FAST_COMPILE
 
 ROOT = Path(__file__).parents[2]
@@ -105,3 +109,37 @@ def test_a_killed_run_equals_an_undisturbed_one(tmp_path, kills):
   assert start(None, fake, tmp_path / 'undisturbed', *flags) == 0
   train_killed(kills, 1.0, fake, tmp_path / 'killed', *flags)
   check_equal(tmp_path / 'undisturbed', tmp_path / 'killed')
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize('fault', ['cut short', 'removed'])
+def test_a_shard_that_is_lost_during_a_run_is_named(tmp_path, fault):
+  clips, workdir = tmp_path / 'clips', tmp_path / 'run'
+  synthetic_set.ensure(
+    clips, sequences=4, frames=6, size=(120, 160), seed=0, crop_size=127
+  )
+  (shard,) = clips.glob('*.tfrecord')
+  config = copy.deepcopy(fakes.PLAN)
+  config['train']['epochs'] = 50
+  plan = fakes.make_plan(config)
+
+  def batches_from(step):
+    batches = pipeline.train_batches(
+      [{'path': clips, 'weight': 1.0, 'gap': 3}],
+      batch_size=plan.train.batch_size,
+      seed=0,
+      first_step=step,
+      **plan.crop_sides,
+    )
+    for number, raw in enumerate(batches):
+      if number == 5 and fault == 'removed':
+        shard.unlink()
+      elif number == 5:
+        os.truncate(shard, shard.stat().st_size // 2)
+      yield raw
+
+  with pytest.raises((OSError, ValueError), match=str(clips)) as caught:
+    run(plan, config, workdir, batches_from, fakes.one_device())
+  print(f'{fault}: {caught.value}')
+  step = checkpoints.newest_step(workdir)
+  assert 5 < step < plan.total_steps

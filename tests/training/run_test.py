@@ -68,6 +68,19 @@ def test_a_second_run_in_a_folder_is_refused(config, tmp_path):
   fakes.train(config, tmp_path)
 
 
+def test_if_data_are_lost_the_steps_so_far_are_saved(config, tmp_path):
+  with pytest.raises(ValueError, match='batch 5 is damaged'):
+    fakes.train(config, tmp_path / 'broken', batches=fakes.Batches(lost=5))
+  assert state_of(tmp_path / 'broken')[0] == (5,)
+  # The same command goes on when the data are back.
+  fakes.train(config, tmp_path / 'broken')
+  fakes.train(config, tmp_path / 'straight')
+  _, straight = state_of(tmp_path / 'straight')
+  _, broken = state_of(tmp_path / 'broken')
+  for one, other in zip(straight, broken, strict=True):
+    np.testing.assert_array_equal(one, other)
+
+
 def test_only_training_removes_what_a_killed_process_has_left(config, tmp_path):
   left = tmp_path / 'checkpoints' / '3.orbax-checkpoint-tmp'
   config['train']['epochs'] = 2
