@@ -12,9 +12,13 @@ Example:
   acm-jax synthetic --out heldout --sequences 50
 """
 
+import collections
+import os
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from absl import flags
@@ -78,6 +82,29 @@ def generate(
   return Video(video, boxes, visible)
 
 
+def generate_many(
+  count: int, seed: int, *arguments: Any, **keywords: Any
+) -> Iterator[Video]:
+  """Yields sequences, which threads generate ahead.
+
+  Args:
+    count: Number of sequences.
+    seed: Random seed; sequence i has the seed (`seed`, i).
+    *arguments: Further arguments of `generate`.
+    **keywords: Further arguments of `generate`.
+  """
+  threads = len(os.sched_getaffinity(0))
+  waiting: collections.deque[Future] = collections.deque()
+  # OpenCV releases the interpreter's lock.
+  with ThreadPoolExecutor(threads) as pool:
+    for i in range(count):
+      waiting.append(pool.submit(generate, (seed, i), *arguments, **keywords))
+      if len(waiting) > threads:
+        yield waiting.popleft().result()
+    while waiting:
+      yield waiting.popleft().result()
+
+
 def write_folder(
   out: Path,
   sequences: int,
@@ -94,7 +121,7 @@ def write_folder(
     out: Output folder; must not exist.
     sequences: Number of sequences.
     frames: Number of frames in each sequence.
-    seed: Random seed; sequence i is `generate((seed, i), ...)`.
+    seed: Random seed; sequence i has the seed (`seed`, i).
     textures: Folder of photographs to cut the textures from (default:
       procedural textures).
     hides: Number of extra obstacles in each sequence, large enough to hide the
@@ -115,8 +142,10 @@ def write_folder(
     if value < least:
       raise ValueError(f'`{name}`={value}: must be at least {least}')
   with staged(out) as folder:
-    for i in range(sequences):
-      video = generate((seed, i), frames, textures=textures, hides=hides)
+    videos = generate_many(
+      sequences, seed, frames, textures=textures, hides=hides
+    )
+    for i, video in enumerate(videos):
       folder_source.write(
         folder / f'synthetic-{i:04d}',
         dict(enumerate(video.frames, 1)),

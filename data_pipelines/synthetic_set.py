@@ -31,8 +31,8 @@ def tracks(
     textures: Folder of photographs to cut the textures from (default:
       procedural textures).
   """
-  for i in range(count):
-    video = synthetic.generate((seed, i), frames, size, textures)
+  videos = synthetic.generate_many(count, seed, frames, size, textures)
+  for i, video in enumerate(videos):
     yield Track(
       f'synthetic-{i:04d}',
       video.box_xywh,
