@@ -2,7 +2,6 @@
 
 import csv
 import io
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,25 +10,12 @@ import numpy as np
 from acm_jax.evaluation import tables
 from acm_jax.evaluation.experiment import Curve, Points
 from acm_jax.evaluation.outcome import Scores
-from acm_jax.host import text_files
+from acm_jax.host import figures, text_files
 from acm_jax.host.extras import extra
 from acm_jax.host.staging import replacing
 
 # Name, without suffix, of the files that `write_attributes` writes.
 ATTRIBUTES = 'attributes'
-
-# Okabe and Ito's colours, which colour-blind readers can distinguish. Once all
-# colours are used, they repeat with the next line style.
-_COLORS = (
-  '#0072b2',
-  '#d55e00',
-  '#009e73',
-  '#cc79a7',
-  '#e69f00',
-  '#56b4e9',
-  '#000000',
-)
-_LINES = ('-', '--', ':', '-.')
 
 
 def write(
@@ -69,7 +55,7 @@ def _write_curve(plot, ranked, heading, out):
   _tabulate(out / f'{plot.name}.csv', ['threshold', *ranked], rows)
   path = out / f'{plot.name}.png'
   with extra(path):
-    _save(_curve_figure(plot, ranked, heading), path)
+    figures.save(_curve_figure(plot, ranked, heading), path)
 
 
 def write_attributes(
@@ -93,11 +79,11 @@ def write_attributes(
   _tabulate(out / f'{ATTRIBUTES}.csv', ['attribute', *names], rows)
   path = out / f'{ATTRIBUTES}.png'
   with extra(path):
-    _save(_attributes_figure(success, names, heading), path)
+    figures.save(_attributes_figure(success, names, heading), path)
 
 
 def _attributes_figure(success, names, heading):
-  figure = _figure(9.6, 5.6)
+  figure = figures.make(9.6, 5.6)
   axes = figure.subplots(subplot_kw={'projection': 'polar'})
   angles = np.linspace(0, 2 * np.pi, len(success), endpoint=False)
   for i, name in enumerate(names):
@@ -105,8 +91,8 @@ def _attributes_figure(success, names, heading):
     axes.plot(
       np.append(angles, angles[:1]),
       [*values, values[0]],
-      color=_COLORS[i % len(_COLORS)],
-      linestyle=_LINES[i // len(_COLORS) % len(_LINES)],
+      color=figures.COLORS[i % len(figures.COLORS)],
+      linestyle=figures.LINES[i // len(figures.COLORS) % len(figures.LINES)],
       linewidth=1.8,
       label=name,
     )
@@ -144,13 +130,13 @@ def write_search(
     heading: Description of the search, printed above the plot.
     path: Path of the file.
   """
-  figure = _figure(9.6, 4.2)
+  figure = figures.make(9.6, 4.2)
   (panels,) = figure.subplots(1, len(values), sharey=True, squeeze=False)
   for axes, (name, tried) in zip(panels, values.items(), strict=True):
     axes.plot(tried, success, 'o', color='0.6', markersize=4)
     for candidate, label, marker, color in (
-      (given, 'given', 'D', _COLORS[2]),
-      (0, 'best', 'o', _COLORS[1]),
+      (given, 'given', 'D', figures.COLORS[2]),
+      (0, 'best', 'o', figures.COLORS[1]),
     ):
       axes.plot(
         tried[candidate],
@@ -160,12 +146,12 @@ def write_search(
         markersize=8,
         label=label if axes is panels[0] else None,
       )
-    _plain(axes)
+    figures.plain(axes)
     axes.set_xlabel(name)
   panels[0].set_ylabel('Success')
   figure.suptitle(heading, x=0.01, ha='left', fontsize=11)
   figure.legend(loc='outside right upper', fontsize=9, frameon=False)
-  _save(figure, path)
+  figures.save(figure, path)
 
 
 def _write_points(plot, ranked, heading, out):
@@ -174,18 +160,18 @@ def _write_points(plot, ranked, heading, out):
   _tabulate(out / f'{plot.name}.csv', head, rows)
   path = out / f'{plot.name}.png'
   with extra(path):
-    _save(_points_figure(plot, ranked, heading), path)
+    figures.save(_points_figure(plot, ranked, heading), path)
 
 
 def _points_figure(plot, ranked, heading):
-  figure = _figure(7.6, 4.6)
+  figure = figures.make(7.6, 4.6)
   axes = figure.subplots()
   for i, (name, each) in enumerate(ranked.items()):
     axes.plot(
       each[plot.x],
       each[plot.y],
-      'osD^v'[i // len(_COLORS) % 5],
-      color=_COLORS[i % len(_COLORS)],
+      'osD^v'[i // len(figures.COLORS) % 5],
+      color=figures.COLORS[i % len(figures.COLORS)],
       markersize=8,
       label=f'{each[plot.rank]:.3f}  {name}',
     )
@@ -197,14 +183,14 @@ def _points_figure(plot, ranked, heading):
 
 
 def _curve_figure(plot, ranked, heading):
-  figure = _figure(7.6, 4.6)
+  figure = figures.make(7.6, 4.6)
   axes = figure.subplots()
   for i, (name, scores) in enumerate(ranked.items()):
     axes.plot(
       plot.thresholds,
       scores.curves[plot.name],
-      color=_COLORS[i % len(_COLORS)],
-      linestyle=_LINES[i // len(_COLORS) % len(_LINES)],
+      color=figures.COLORS[i % len(figures.COLORS)],
+      linestyle=figures.LINES[i // len(figures.COLORS) % len(figures.LINES)],
       linewidth=1.8,
       label=f'{scores[plot.rank]:.3f}  {name}',
       # Clipping would cut lines on the border of the axes in half.
@@ -220,41 +206,10 @@ def _curve_figure(plot, ranked, heading):
   return figure
 
 
-def _figure(width: float, height: float):
-  """Creates an empty Matplotlib figure; width and height are in inches."""
-  # Importing Matplotlib takes as long as importing everything else for scoring,
-  # so it is only imported for plots.
-  from matplotlib.backends.backend_agg import FigureCanvasAgg
-  from matplotlib.figure import Figure
-
-  figure = Figure(figsize=(width, height), dpi=150, layout='constrained')
-  FigureCanvasAgg(figure)
-  return figure
-
-
 def _finish(figure, axes, title, heading):
   axes.set_title(f'{title}\n{heading}', loc='left', fontsize=11)
-  _plain(axes)
+  figures.plain(axes)
   figure.legend(loc='outside right upper', fontsize=9, frameon=False)
-
-
-def _plain(axes):
-  axes.grid(color='0.9', linewidth=0.8)
-  for side in {'top', 'right'} & set(axes.spines):
-    axes.spines[side].set_visible(False)
-
-
-def _save(figure, path):
-  from matplotlib.text import Text
-
-  # The name of a folder may have bytes that are no character; matplotlib raises
-  # an error for these.
-  for text in figure.findobj(Text):
-    text.set_text(text.get_text().encode('utf-8', 'replace').decode('utf-8'))
-  with replacing(path) as temporary, warnings.catch_warnings():
-    # A letter that the font lacks is drawn as a box.
-    warnings.filterwarnings('ignore', 'Glyph')
-    figure.savefig(temporary, format='png')
 
 
 def _tabulate(path, head, rows):

@@ -7,6 +7,7 @@ import numpy as np
 from acm_jax.evaluation import plots
 from acm_jax.evaluation.experiment import Curve, Points
 from acm_jax.evaluation.outcome import Scores
+from acm_jax.host import figures
 
 CURVE = Curve('curve', 'rank', 'Title', 'Threshold', np.array([0.0, 1]))
 POINTS = Points('points', 'rank', 'Title', 'x', 'rank', 'X', 'Rank')
@@ -26,7 +27,7 @@ def test_values_are_written_even_if_the_plots_cannot_be_drawn(
   def figure(width, height):
     raise RuntimeError('no font')
 
-  monkeypatch.setattr(plots, '_figure', figure)
+  monkeypatch.setattr(figures, 'make', figure)
   plots.write((CURVE, POINTS), SCORES, 'heading', tmp_path)
   plots.write_attributes({'occlusion': {'a': 0.5}}, 'heading', tmp_path)
   assert table(tmp_path / 'curve.csv') == [
