@@ -1,10 +1,10 @@
 """Trains a tracker, or resumes the training run in a folder.
 
 The folder gets config.json, checkpoints/, metrics.jsonl and TensorBoard
-events. SIGINT or SIGTERM ends the run with a checkpoint, from which the same
-command resumes the run. The run keeps its newest checkpoints and the checkpoint
-with the best validation result. Other commands read the latter as DIR@best,
-where DIR is the folder of the run.
+events. SIGINT or SIGTERM ends the run with a
+checkpoint, from which the same command resumes the run. The run keeps its
+newest checkpoints and the checkpoint with the best validation result. Other
+commands read the latter as DIR@best, where DIR is the folder of the run.
 
 Example:
   acm-jax train --config siamban_acm:quickstart --workdir runs/quickstart
@@ -20,7 +20,7 @@ from ml_collections import config_flags
 from acm_jax.host import command, config_files
 from acm_jax.tracking import programs
 from acm_jax.training import processes
-from acm_jax.training.train import train
+from acm_jax.training.train import dry_run, train
 
 
 def define(values: flags.FlagValues) -> None:
@@ -49,6 +49,12 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(name, None, text, flag_values=values)
   for name, text in counts.items():
     flags.DEFINE_integer(name, None, text, flag_values=values)
+  flags.DEFINE_bool(
+    'dry_run',
+    False,
+    'Only print parameters, FLOPs, memory, sharding and data reads of the run.',
+    flag_values=values,
+  )
 
 
 def main(values: flags.FlagValues) -> None:
@@ -56,14 +62,22 @@ def main(values: flags.FlagValues) -> None:
   name = config_flags.get_config_filename(values['config'])
   processes.join(values.coordinator, values.process_count, values.process_index)
   programs.reuse_memory(large=True)
-  programs.keep_programs()
   data_dir = values.data_dir or os.environ.get('ACM_DATA', '')
+  arguments = {
+    'config': values.config,
+    'workdir': Path(
+      values.workdir or Path('runs', Path(name.partition(':')[0]).stem)
+    ),
+    'data_dir': os.path.expanduser(data_dir) or None,
+    'teacher': values.teacher,
+  }
+  if values.dry_run:
+    processes.say(dry_run(**arguments))
+    return
+  programs.keep_programs()
   train(
-    values.config,
-    Path(values.workdir or Path('runs', Path(name.partition(':')[0]).stem)),
-    data_dir=os.path.expanduser(data_dir) or None,
+    **arguments,
     init_from=values.init_from,
-    teacher=values.teacher,
     validation_dir=values.validation_dir,
   )
 

@@ -144,6 +144,11 @@ class ClipSet:
     if in_memory:
       self._bytes = [epath.Path(path).read_bytes() for path in self._shards]
 
+  @property
+  def crop_bytes(self) -> float:
+    """Mean size of a crop, bytes."""
+    return float(self._length.mean())
+
   def jpeg(self, frame: int, side: int | None = None) -> bytes:
     """Returns the JPEG of a frame.
 

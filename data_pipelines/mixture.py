@@ -106,21 +106,35 @@ class Mixture:
         'or to none'
       )
     self.slow = not all(clips.cheap_reads for clips in self._clips)
+    self._weights = list(map(_weight, sets, self._clips))
     indices = [
       SetIndex(
         clips.track_first,
         clips.track_count,
         clips.track_video,
         clips.frame_number,
-        weight=_weight(data_set, clips),
+        weight=weight,
         gap=data_set.gap,
         track_category=clips.track_category,
         track_objects=clips.track_objects,
       )
-      for clips, data_set in zip(self._clips, sets, strict=True)
+      for clips, data_set, weight in zip(
+        self._clips, sets, self._weights, strict=True
+      )
     ]
     self.pairs = PairSampler(indices, seed, negative, same_category)
     self.sides = sides
+
+  @property
+  def crop_bytes(self) -> float:
+    """Expected size of a crop as it is read, bytes; 0 for rendered crops."""
+    sizes = [clips.crop_bytes for clips in self._clips]
+    return float(np.average(sizes, weights=self._weights))
+
+  @property
+  def stored_bytes(self) -> float:
+    """Size of all stored crops, bytes."""
+    return sum(clips.crop_bytes * len(clips.box) for clips in self._clips)
 
   def read(self, pair: Pair) -> Sample:
     """Reads a pair without decoding its images, which are JPEGs."""

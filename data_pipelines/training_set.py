@@ -27,6 +27,7 @@ class TrainingSet(Protocol):
     stride: Sampling step: a track has every `stride`-th frame of its video.
     cheap_reads: Whether reading a crop needs neither a remote request nor
       rendering.
+    crop_bytes: Mean size of a stored crop, bytes; 0 if crops are rendered.
     box: Box of the target in each crop: cx, cy, w, h, px.
     frame_number: Position of each frame in its video, ascending in a track.
     track_first: Index of each track's first frame.
@@ -43,6 +44,7 @@ class TrainingSet(Protocol):
   crop_size: int
   stride: int
   cheap_reads: bool
+  crop_bytes: float
   box: Float[np.ndarray, 'n 4']
   frame_number: Int[np.ndarray, 'n']
   track_first: Int[np.ndarray, 't']

@@ -12,7 +12,6 @@ from acm_jax.tracking import lanes, loop
 from acm_jax.tracking.contract import Frame, Hparams
 from acm_jax.training import plan as plans
 from configs import presets, siamban_acm
-from data_pipelines import batch
 
 CONFIGS = sorted(
   path.stem
@@ -58,18 +57,7 @@ def abstract_step(name, arg):
   plan = get_plan(name, arg)
   phase = plan.phases[-1]
   state = plan.state_shapes(phase)
-  raw = jax.eval_shape(
-    lambda: batch.RawBatch(
-      *map(jax.numpy.asarray, batch.fake(1, *plan.crop_sides.values()))
-    )
-  )
-  raw = jax.tree.map(
-    lambda x: jax.ShapeDtypeStruct(
-      (plan.train.batch_size, *x.shape[1:]), x.dtype
-    ),
-    raw,
-  )
-  return plan.step_function(phase), state, raw
+  return plan.step_function(phase), state, plan.batch_shapes()
 
 
 def check_shapes(state, after, metrics):

@@ -179,3 +179,13 @@ def test_a_bad_argument_ends_with_one_line_and_exit_code_2(
   assert message in line
   assert 'Traceback' not in printed.err
   assert not list(tmp_path.rglob('checkpoints'))
+
+
+def test_a_dry_run_writes_nothing_and_needs_no_data(run, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  config = f'{CONFIGS}/siamban.py:quickstart,tiny'
+  code, printed = run('--config', config, '--dry_run')
+  assert code == 0, printed.err
+  assert 'do not exist yet: synthetic' in printed.out
+  assert 'of the compiled program' in printed.out
+  assert not list(tmp_path.iterdir())

@@ -1,19 +1,49 @@
 """Finds the data sets of a run and checks them before training starts."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from etils import epath
 
 from acm_jax.datasets import crops
-from data_pipelines import synthetic_set, training_set
+from data_pipelines import manifests, synthetic_set, training_set
 from data_pipelines.pipeline import DataSet
 
 # Name of the data set that a run generates itself. All others must be prepared
 # before the run.
 SYNTHETIC = 'synthetic'
+
+
+def missing_sets(
+  sets: Iterable[str], data_dir: epath.PathLike | None, workdir: Path
+) -> list[str]:
+  """Returns the names of the data sets of a run that do not exist yet.
+
+  Args:
+    sets: Names of the data sets.
+    data_dir: Folder of the prepared data sets; None if there is none.
+    workdir: Folder of the run.
+  """
+  return [
+    name
+    for name, path in _paths(sets, data_dir, workdir).items()
+    if path is None or not (path / manifests.NAME).exists()
+  ]
+
+
+def _paths(
+  sets: Iterable[str], data_dir: epath.PathLike | None, workdir: Path
+) -> dict[str, epath.Path | None]:
+  """Returns the path of each data set; None if `data_dir` is missing."""
+  prepared = None if data_dir is None else epath.Path(data_dir)
+  return {
+    name: epath.Path(workdir / 'data' / name)
+    if name == SYNTHETIC
+    else prepared and prepared / name
+    for name in sets
+  }
 
 
 def find_sets(
@@ -34,17 +64,8 @@ def find_sets(
     FileNotFoundError: Some data sets are not prepared; the message names the
       commands to use.
   """
-  own, prepared = epath.Path(workdir / 'data'), epath.Path(data_dir or '')
-  paths = {
-    name: (own if name == SYNTHETIC else prepared) / name for name in sets
-  }
-  missing = [
-    name
-    for name, path in paths.items()
-    if name != SYNTHETIC
-    and (data_dir is None or not (path / 'manifest.json').exists())
-  ]
-  if missing:
+  missing = missing_sets(sets, data_dir, workdir)
+  if missing := [name for name in missing if name != SYNTHETIC]:
     place = 'neither `data_dir` nor $ACM_DATA is given'
     if data_dir:
       place = f'looked in {data_dir}'
@@ -54,6 +75,7 @@ def find_sets(
       'DATA_DIR/NAME`, or train on synthetic data by adding :quickstart to '
       '`config`'
     )
+  paths = _paths(sets, data_dir, workdir)
   return [
     DataSet(path=paths[name], **section) for name, section in sets.items()
   ]

@@ -9,6 +9,7 @@ from jax.sharding import Mesh
 from acm_jax.tracking import programs
 from acm_jax.training import sharding
 from acm_jax.training.plan import Plan
+from acm_jax.training.schedule import Phase
 from acm_jax.training.state import TrainState
 from acm_jax.training.step import Metrics
 from data_pipelines.batch import RawBatch
@@ -35,6 +36,23 @@ class Done(NamedTuple):
 Hook = Callable[[Done], bool]
 
 
+def jit_step(plan: Plan, phase: Phase, mesh: Mesh) -> jax.stages.Wrapped:
+  """Builds the step of a phase on a mesh; the first call compiles it.
+
+  The step reuses the memory of the state that it is given.
+  """
+  shapes = plan.state_shapes(phase)
+  return jax.jit(
+    plan.step_function(phase),
+    donate_argnums=0,
+    out_shardings=(
+      plan.state_sharding(shapes, mesh),
+      sharding.replicated(mesh),
+    ),
+    compiler_options=programs.options(),
+  )
+
+
 def fit(
   plan: Plan,
   state: TrainState,
@@ -53,8 +71,8 @@ def fit(
     state: State to start from, on `mesh`. Do not use it afterwards, because its
       memory is reused.
     batches: Batches of the remaining steps; training ends with the last of
-      them. If several processes train
-      together, each process passes its own part of every batch.
+      them. If several processes train together, each process passes its own
+      part of every batch.
     mesh: Mesh of the devices to train on.
     hooks: Functions to call after every step.
 
@@ -74,15 +92,7 @@ def fit(
       state = plan.enter(phase, state)
       state = jax.device_put(state, plan.state_sharding(state, mesh))
     if compiled is None:
-      compiled = jax.jit(
-        plan.step_function(phase),
-        donate_argnums=0,
-        out_shardings=(
-          plan.state_sharding(state, mesh),
-          sharding.replicated(mesh),
-        ),
-        compiler_options=programs.options(),
-      )
+      compiled = jit_step(plan, phase, mesh)
     batch = next(batches, None)
     if batch is None:
       break

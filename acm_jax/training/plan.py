@@ -26,6 +26,7 @@ from acm_jax.training.sharding import Sharding
 from acm_jax.training.state import TrainState
 from acm_jax.training.step import Metrics
 from acm_jax.training.teacher import Teacher
+from data_pipelines import batch
 from data_pipelines.batch import RawBatch
 
 # Training step: takes a state, a batch, and the variables of the teacher (None
@@ -159,6 +160,26 @@ class Plan:
   def state_shapes(self, phase: Phase) -> TrainState:
     """Returns the shapes of a state with the optimizer of `phase`."""
     return jax.eval_shape(functools.partial(self._state, phase), self.shapes)
+
+  def placed_shapes(self, phase: Phase, mesh: Mesh) -> TrainState:
+    """Returns the shapes of a state with their shardings; see `state_shapes`.
+
+    Args:
+      phase: Phase whose optimizer the state has.
+      mesh: Mesh of the devices to train on.
+    """
+    shapes = self.state_shapes(phase)
+    return sharding.placed(shapes, self.state_sharding(shapes, mesh))
+
+  def batch_shapes(self) -> RawBatch:
+    """Returns the shapes of a batch of all processes."""
+    pair = batch.fake(1, **self.crop_sides)
+    return jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct(
+        (self.train.batch_size, *x.shape[1:]), x.dtype
+      ),
+      pair,
+    )
 
   def _state(self, phase: Phase, variables: Variables) -> TrainState:
     averaged = self.train.ema_decay > 0

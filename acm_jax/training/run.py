@@ -149,15 +149,7 @@ def _begin(
   """Restores the newest state, or creates one with the weights of `source`."""
 
   def like(step):
-    shapes = plan.state_shapes(plan.phase_before(step))
-    shardings = plan.state_sharding(shapes, mesh)
-    return jax.tree.map(
-      lambda x, sharding: jax.ShapeDtypeStruct(
-        x.shape, x.dtype, sharding=sharding
-      ),
-      shapes,
-      shardings,
-    )
+    return plan.placed_shapes(plan.phase_before(step), mesh)
 
   state = checkpoints.restore_newest(like)
   if state is not None:

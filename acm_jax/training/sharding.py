@@ -135,6 +135,22 @@ def split(mesh: Mesh) -> NamedSharding:
   return NamedSharding(mesh, PartitionSpec((_DATA, _FSDP)))
 
 
+def placed(shapes: Any, shardings: Any) -> Any:
+  """Returns shapes with shardings, as `jax.ShapeDtypeStruct`.
+
+  Args:
+    shapes: Tree of arrays or shapes.
+    shardings: Tree of the same structure, or a prefix of it, of shardings.
+  """
+
+  def place(sharding, part):
+    return jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), part
+    )
+
+  return jax.tree.map(place, shardings, shapes)
+
+
 def of_state(state: Any, sharding: Sharding, mesh: Mesh) -> Any:
   """Returns the sharding of every array of a training state.
 

@@ -8,17 +8,20 @@ from typing import Any
 
 import jax
 from etils import epath
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from acm_jax.training import data, processes, sharding, trained, validation
 from acm_jax.training import teacher as teachers
 from acm_jax.training import workdir as workdirs
 from acm_jax.training.checkpoints import newest_step
+from acm_jax.training.dry_run import describe
 from acm_jax.training.plan import Plan, make_plan
 from acm_jax.training.run import run
 from acm_jax.training.sections import section
 from data_pipelines.batch import RawBatch
-from data_pipelines.pipeline import DataSet, train_batches
+from data_pipelines.mixture import DataSet, Mixture, Sides
+from data_pipelines.pipeline import train_batches
 
 
 def train(
@@ -53,31 +56,17 @@ def train(
     ValueError: The config is invalid, or `workdir` holds a run that cannot be
       resumed with it.
   """
-  sections = config.to_dict()
-  plan = make_plan(sections)
-  mesh = sharding.make_mesh(plan.sharding.fsdp)
-  with section('train'):
-    sharding.check_batch_size(
-      plan.train.batch_size, mesh, plan.train.accumulate
-    )
-  tracker, step = plan.tracker, newest_step(workdir)
   # Quick checks come first, slow loading comes last.
-  workdirs.check(workdir, sections, step)
-  with section('sets'):
-    sets = data.find_sets(sections['sets'], data_dir, workdir)
-  data.check_scale(sets, tracker.template_size, tracker.context_amount)
-  if plan.validation:
-    data.check_held_out(sets, plan.validation.sequences)
+  sections, plan, mesh = _plan(config, workdir)
+  sets = _find_sets(plan, sections, data_dir, workdir)
   source = trained.read(init_from)[1] if init_from else None
-  loaded = teachers.load(
-    teacher, sections.get('teacher'), tracker, plan.search_size
-  )
-  if loaded:
-    plan = dataclasses.replace(plan, teacher=loaded)
-    sections = teachers.with_fingerprint(sections, loaded)
-    workdirs.check(workdir, sections, step)
+  sections, plan = _with_teacher(sections, plan, workdir, teacher)
   validator = validation.load(
-    plan.validation, validation_dir, tracker, plan.hparams, plan.precision
+    plan.validation,
+    validation_dir,
+    plan.tracker,
+    plan.hparams,
+    plan.precision,
   )
   _make_synthetic(plan, sections, workdir)
   run(
@@ -89,6 +78,92 @@ def train(
     source=source,
     validator=validator,
   )
+
+
+def dry_run(
+  config: ConfigDict,
+  workdir: Path,
+  data_dir: epath.PathLike | None = None,
+  teacher: str | None = None,
+) -> str:
+  """Describes the run that `train` would start or resume.
+
+  Starts nothing, and writes no file. Data sets may be missing.
+
+  Args:
+    config: Config from `configs/`.
+    workdir: Folder of the run, which need not exist.
+    data_dir: Folder of the prepared data sets.
+    teacher: Model or training run to imitate, as in `trained.read`.
+
+  Raises:
+    ValueError: The config is invalid, or `workdir` holds a run that cannot be
+      resumed with it.
+  """
+  sections, plan, mesh = _plan(config, workdir)
+  missing = data.missing_sets(sections['sets'], data_dir, workdir)
+  mixture = None
+  if not missing:
+    sets = _find_sets(plan, sections, data_dir, workdir)
+    with section('data'):
+      # Sizes do not depend on the negative pairs.
+      sides = Sides(*plan.crop_sides.values())
+      mixture = Mixture(sets, sides, plan.train.seed, 0.0, 0.0, 'none')
+  sections, plan = _with_teacher(sections, plan, workdir, teacher)
+  return describe(
+    plan,
+    sections,
+    mesh,
+    workdir,
+    step=newest_step(workdir),
+    mixture=mixture,
+    missing=missing,
+  )
+
+
+def _plan(
+  config: ConfigDict, workdir: Path
+) -> tuple[dict[str, Any], Plan, Mesh]:
+  """Returns the sections of a config, their plan, and the mesh of devices."""
+  sections = config.to_dict()
+  plan = make_plan(sections)
+  mesh = sharding.make_mesh(plan.sharding.fsdp)
+  with section('train'):
+    sharding.check_batch_size(
+      plan.train.batch_size, mesh, plan.train.accumulate
+    )
+  workdirs.check(workdir, sections, newest_step(workdir))
+  return sections, plan, mesh
+
+
+def _find_sets(
+  plan: Plan,
+  sections: Mapping[str, Any],
+  data_dir: epath.PathLike | None,
+  workdir: Path,
+) -> list[DataSet]:
+  """Finds the data sets, and checks them as far as that is quick."""
+  tracker = plan.tracker
+  with section('sets'):
+    sets = data.find_sets(sections['sets'], data_dir, workdir)
+  data.check_scale(sets, tracker.template_size, tracker.context_amount)
+  if plan.validation:
+    data.check_held_out(sets, plan.validation.sequences)
+  return sets
+
+
+def _with_teacher(
+  sections: dict[str, Any], plan: Plan, workdir: Path, teacher: str | None
+) -> tuple[dict[str, Any], Plan]:
+  """Loads the teacher, if any; adds it to the plan, and to the sections."""
+  loaded = teachers.load(
+    teacher, sections.get('teacher'), plan.tracker, plan.search_size
+  )
+  if not loaded:
+    return sections, plan
+  sections = teachers.with_fingerprint(sections, loaded)
+  workdirs.check(workdir, sections, newest_step(workdir))
+  return sections, dataclasses.replace(plan, teacher=loaded)
 
 
 def _make_synthetic(

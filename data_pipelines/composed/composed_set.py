@@ -30,6 +30,7 @@ class ComposedSet:
     stride: Sampling step, always 1: a track has all frames of its sequence.
     cheap_reads: Whether reads are fast; always False, since every crop must be
       rendered.
+    crop_bytes: Size of a stored crop, always 0.
     box: Box of the target in each crop: cx, cy, w, h, px.
     frame_number: Position of each frame in its sequence.
     track_first: Index of each track's first frame; each track is one sequence.
@@ -58,6 +59,7 @@ class ComposedSet:
     self._library = library = Library(self.folder)
     self.crop_size: int = manifest['crop_size']
     self.stride, self.cheap_reads = 1, False
+    self.crop_bytes = 0.0
     count, frames = manifest['sequences'], manifest['frames']
     cast, seed = Cast(library), manifest['seed']
 

@@ -8,8 +8,9 @@ import shutil
 import numpy as np
 import pytest
 
-from data_pipelines import batch, host_tensorflow, pipeline
+from data_pipelines import batch, host_tensorflow, pipeline, synthetic_set
 from data_pipelines.clip_set import ClipSet
+from data_pipelines.mixture import DataSet, Mixture, Sides
 from tests.data_pipelines.same_pairs import assert_same_pairs
 
 SOURCES = ['records', 'memory']
@@ -120,6 +121,28 @@ def test_sets_are_mixed_by_their_weights(clip_folder):
   # The mean is 45; the bounds are more than three standard deviations away.
   assert 30 < next(batches).sample_id[:, 0].sum() < 57
   batches.close()
+
+
+def test_the_expected_size_of_a_crop_is_the_mean_over_the_mixture(
+  clip_folder, tmp_path
+):
+  other = synthetic_set.ensure(
+    tmp_path / 'set',
+    sequences=2,
+    frames=3,
+    size=(120, 160),
+    seed=6,
+    crop_size=127,
+  )
+  sets = [DataSet(clip_folder), DataSet(other, weight=3.0)]
+  mixture = Mixture(sets, Sides(31, 63), 0, 0.0, 0.0, 'none')
+  sizes = [
+    [len(clips.jpeg(frame)) for frame in range(len(clips.box))]
+    for clips in (ClipSet(clip_folder), ClipSet(other))
+  ]
+  small, large = map(np.mean, reversed(sizes))
+  assert mixture.crop_bytes == pytest.approx((large + 3 * small) / 4)
+  assert mixture.stored_bytes == pytest.approx(sum(map(sum, sizes)))
 
 
 def test_only_records_need_tensorflow(clip_folder, monkeypatch):
