@@ -55,6 +55,14 @@ def define(values: flags.FlagValues) -> None:
     'Only print parameters, FLOPs, memory, sharding and data reads of the run.',
     flag_values=values,
   )
+  flags.DEFINE_integer(
+    'profile',
+    None,
+    'Number of steps to trace for the profiler of JAX, into the subfolder '
+    'profile/ of the run; the first two steps are left out.',
+    lower_bound=1,
+    flag_values=values,
+  )
 
 
 def main(values: flags.FlagValues) -> None:
@@ -79,6 +87,7 @@ def main(values: flags.FlagValues) -> None:
     **arguments,
     init_from=values.init_from,
     validation_dir=values.validation_dir,
+    profile=values.profile or 0,
   )
 
 

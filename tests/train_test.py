@@ -129,6 +129,7 @@ def test_a_missing_teacher_or_validation_set_is_refused(
       [*QUICK, '--config.optimizer.name=adamw'],
       "config.optimizer: optimizer adamw: has no 'momentum'; give weight_decay",
     ),
+    ([*QUICK, '--profile=0'], 'flag --profile=0: 0 is not a positive integer'),
     ([*QUICK, '--config.precision=half'], "unknown precision 'half'"),
     ([*QUICK, '--config.sharding.fsdp=3'], 'fsdp=3 does not divide the num'),
     (

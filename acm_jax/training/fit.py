@@ -93,12 +93,14 @@ def fit(
       state = jax.device_put(state, plan.state_sharding(state, mesh))
     if compiled is None:
       compiled = jit_step(plan, phase, mesh)
-    batch = next(batches, None)
-    if batch is None:
-      break
-    state, metrics = compiled(
-      state, sharding.put(batch, mesh), teacher_variables
-    )
+    # Traces show a step by this name and number.
+    with jax.profiler.StepTraceAnnotation('step', step_num=step + 1):
+      batch = next(batches, None)
+      if batch is None:
+        break
+      state, metrics = compiled(
+        state, sharding.put(batch, mesh), teacher_variables
+      )
     done = Done(step + 1, state, metrics, batch)
     stops = [hook(done) for hook in hooks]
     if any(stops):

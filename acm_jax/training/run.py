@@ -23,6 +23,7 @@ from acm_jax.training.fit import Done, fit
 from acm_jax.training.log import RunLog
 from acm_jax.training.plan import Plan
 from acm_jax.training.state import TrainState
+from acm_jax.training.tracing import Trace
 from acm_jax.training.validation import Validator
 from data_pipelines.batch import RawBatch
 
@@ -36,6 +37,7 @@ def run(
   *,
   source: Variables | None = None,
   validator: Validator | None = None,
+  profile: int = 0,
 ) -> None:
   """Trains to the end of the schedule and writes the folder of the run.
 
@@ -56,6 +58,7 @@ def run(
     mesh: Mesh of the devices to train on.
     source: Variables that a new run starts from (default: random variables).
     validator: Validator of the network; None to train without validation.
+    profile: Number of steps to trace for JAX's profiler; see `Trace`.
 
   Raises:
     KeyboardInterrupt: A signal ended the run; the argument is its number.
@@ -91,14 +94,17 @@ def run(
       every=plan.log.every,
     )
     reading = _Reading(batches)
-    with contextlib.closing(batches), log:
+    with contextlib.closing(batches), log, contextlib.ExitStack() as stack:
       save = _Save(plan, checkpoints, validator, log)
       if validator and not checkpoints.steps:
         # The initial weights are saved too, since they may turn out to be the
         # best.
         save(state)
+      hooks = [log.add, save.when_due, stop]
+      if profile:
+        hooks.append(stack.enter_context(Trace(workdir, profile)))
       with processes.naming_losses():
-        state = fit(plan, state, reading, mesh, (log.add, save.when_due, stop))
+        state = fit(plan, state, reading, mesh, hooks)
       log.flush()
       checkpoints.save(state)
   if reading.error:

@@ -31,6 +31,7 @@ def train(
   init_from: str | None = None,
   teacher: str | None = None,
   validation_dir: str | None = None,
+  profile: int = 0,
 ) -> None:
   """Trains to the end of the schedule.
 
@@ -48,6 +49,7 @@ def train(
       of the losses.
     validation_dir: Root folder of the benchmark that the config section
       `validation` names; also required to resume the run.
+    profile: Number of steps to trace for JAX's profiler; see `Trace`.
 
   Raises:
     FileNotFoundError: A data set is not prepared.
@@ -77,6 +79,7 @@ def train(
     mesh,
     source=source,
     validator=validator,
+    profile=profile,
   )
 
 
