@@ -118,7 +118,7 @@ def recipe() -> ConfigDict:
   )
   # With fsdp=N, every parameter that can be split is split over N devices.
   config.sharding = ConfigDict({'fsdp': 1, 'rules': (('', 'fsdp'),)})
-  config.log = ConfigDict({'every': 20})
+  config.log = ConfigDict({'every': 20, 'wandb': ''})
   config.checkpoints = ConfigDict({'every': 2000, 'keep': 3})
   return config
 

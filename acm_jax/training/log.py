@@ -37,6 +37,7 @@ class RunLog(contextlib.ExitStack):
     total_steps: int,
     batch_size: int,
     every: int,
+    wandb: str = '',
   ):
     """Opens the files of the run, in the first process.
 
@@ -47,11 +48,12 @@ class RunLog(contextlib.ExitStack):
       total_steps: Number of steps of the whole run.
       batch_size: Number of pairs in a step, over all processes.
       every: Number of steps from one row of metrics to the next.
+      wandb: Project of Weights & Biases; empty to send nothing.
     """
     super().__init__()
     self._writes = processes.is_first()
     if self._writes:
-      self._writer = self.enter_context(Writer(workdir, first_step))
+      self._writer = self.enter_context(Writer(workdir, first_step, wandb))
       self._progress = self.enter_context(
         Progress('training', total_steps, 'steps', first_step)
       )

@@ -1,4 +1,4 @@
-"""Writes the metrics of a run to metrics.jsonl and TensorBoard."""
+"""Writes the metrics of a run: metrics.jsonl, TensorBoard, Weights & Biases."""
 
 import contextlib
 import json
@@ -9,18 +9,22 @@ from pathlib import Path
 
 from acm_jax.host import text_files
 from acm_jax.host.staging import naming, replacing
+from acm_jax.training.wandb_run import WandbRun
 
 FILE = 'metrics.jsonl'
 Values = dict[str, float]
+# Number of a step, and metrics after it; what is not finite is None.
+Row = dict[str, int | float | None]
 
 
 class Writer:
   """Context manager that appends rows to metrics.jsonl, and TensorBoard events.
 
-  Both files are written at once, so that a run can be watched.
+  Both files are written at once, so that a run can be watched. Weights & Biases
+  also receives the rows if a project is named.
   """
 
-  def __init__(self, workdir: Path, first_step: int):
+  def __init__(self, workdir: Path, first_step: int, wandb: str = ''):
     """Opens the files of a run.
 
     If a run was killed, metrics.jsonl may have rows of steps after the run's
@@ -32,25 +36,25 @@ class Writer:
       workdir: Folder of the run.
       first_step: Number of steps that the run has already taken; 0 for a new
         run.
+      wandb: Project of Weights & Biases; empty to send nothing.
     """
+    self._sinks = [WandbRun(workdir, wandb)] if wandb else []
     self._path = path = workdir / FILE
-    rows = []
-    if path.exists():
-      # A process that is killed, or a power cut, may leave any bytes behind.
-      text = path.read_text(encoding='utf-8', errors='replace')
-      rows = text.splitlines()
-    kept = [row for row in rows if _step(row) <= first_step]
+    kept = [row for row in read(workdir) if row['step'] <= first_step]
     with replacing(path) as partial:
-      text_files.write(partial, ''.join(f'{row}\n' for row in kept))
+      text_files.write(partial, ''.join(map(_line, kept)))
     self._file = path.open('a', encoding='utf-8')
-    self._events = _Events(workdir)
+    self._sinks.append(_Events(workdir))
 
   def __enter__(self) -> 'Writer':
     return self
 
   def __exit__(self, *_) -> None:
-    with contextlib.closing(self._events), naming(self._path):
-      self._file.close()
+    with contextlib.ExitStack() as stack:
+      for sink in self._sinks:
+        stack.callback(sink.close)
+      with naming(self._path):
+        self._file.close()
 
   def write(self, step: int, values: Values) -> None:
     """Appends the metrics after `step` steps.
@@ -65,17 +69,37 @@ class Writer:
       for name, value in values.items()
     }
     with naming(self._path):
-      self._file.write(json.dumps(row) + '\n')
+      self._file.write(_line(row))
       self._file.flush()
-    self._events.write(step, values)
+    for sink in self._sinks:
+      sink.write(step, values)
 
 
-def _step(row: str) -> float:
+def read(workdir: Path) -> list[Row]:
+  """Reads the rows of metrics.jsonl, which need not exist.
+
+  Damaged rows are left out: a process that is killed, or a power cut, may leave
+  any bytes behind.
+  """
+  path = workdir / FILE
+  if not path.exists():
+    return []
+  lines = path.read_text(encoding='utf-8', errors='replace').splitlines()
+  return [row for line in lines if (row := _parsed(line))]
+
+
+def _parsed(line: str) -> Row | None:
+  """Parses a row of metrics.jsonl; returns None if it is damaged."""
   try:
-    return float(json.loads(row)['step'])
+    row = json.loads(line)
+    float(row['step'])
   except (json.JSONDecodeError, KeyError, TypeError):
-    # The process was killed while writing the row.
-    return math.inf
+    return None
+  return row
+
+
+def _line(row: Row) -> str:
+  return json.dumps(row) + '\n'
 
 
 class _Events:

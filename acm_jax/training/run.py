@@ -92,6 +92,7 @@ def run(
       total_steps=plan.total_steps,
       batch_size=plan.train.batch_size,
       every=plan.log.every,
+      wandb=plan.log.wandb,
     )
     reading = _Reading(batches)
     with contextlib.closing(batches), log, contextlib.ExitStack() as stack:

@@ -93,9 +93,12 @@ class Log:
 
   Attributes:
     every: Number of steps from one row of metrics to the next.
+    wandb: Project of Weights & Biases that receives the metrics; empty to send
+      nothing.
   """
 
   every: int
+  wandb: str = ''
 
   def __post_init__(self):
     _check_counts(self, 'every')

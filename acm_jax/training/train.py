@@ -11,7 +11,14 @@ from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from acm_jax.training import data, processes, sharding, trained, validation
+from acm_jax.training import (
+  data,
+  processes,
+  sharding,
+  trained,
+  validation,
+  wandb_run,
+)
 from acm_jax.training import teacher as teachers
 from acm_jax.training import workdir as workdirs
 from acm_jax.training.checkpoints import newest_step
@@ -54,12 +61,14 @@ def train(
   Raises:
     FileNotFoundError: A data set is not prepared.
     KeyboardInterrupt: A signal ended the run.
-    RuntimeError: Ten consecutive steps were skipped.
+    RuntimeError: Ten consecutive steps were skipped, or the config requires a
+      package that is not installed.
     ValueError: The config is invalid, or `workdir` holds a run that cannot be
       resumed with it.
   """
   # Quick checks come first, slow loading comes last.
   sections, plan, mesh = _plan(config, workdir)
+  wandb_run.check(plan.log.wandb)
   sets = _find_sets(plan, sections, data_dir, workdir)
   source = trained.read(init_from)[1] if init_from else None
   sections, plan = _with_teacher(sections, plan, workdir, teacher)
