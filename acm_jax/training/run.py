@@ -13,9 +13,10 @@ from absl import logging
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
+from acm_jax.host.extras import extra
 from acm_jax.tracking import programs
 from acm_jax.tracking.contract import Variables
-from acm_jax.training import processes, resuming, sharding, transfer
+from acm_jax.training import curves, processes, resuming, sharding, transfer
 from acm_jax.training import state as states
 from acm_jax.training import workdir as workdirs
 from acm_jax.training.checkpoints import Checkpoints, newest_step
@@ -45,14 +46,14 @@ def run(
   checkpoint and at the end. SIGINT and SIGTERM end the run after the current
   step. The state after that step is saved as a checkpoint; it is validated only
   if a regular checkpoint was due. If a batch cannot be read, the state before
-  that batch is saved, too.
+  that batch is saved, too. Finally, the metrics are plotted.
 
   Args:
     plan: Plan of the run.
     sections: Sections of the config that the plan was made from. They are
       written to config.json.
-    workdir: Folder of the run: config.json, checkpoints/, metrics.jsonl and
-      TensorBoard events.
+    workdir: Folder of the run: config.json, checkpoints/, metrics.jsonl,
+      TensorBoard events and curves.png.
     batches_from: Function that takes the number of steps already done, and
       returns an iterator over the batches of the remaining steps.
     mesh: Mesh of the devices to train on.
@@ -108,6 +109,9 @@ def run(
         state = fit(plan, state, reading, mesh, hooks)
       log.flush()
       checkpoints.save(state)
+    if processes.is_first():
+      with extra(workdir / curves.FILE):
+        curves.write(workdir)
   if reading.error:
     raise reading.error
   if stop.received is not None:
