@@ -109,9 +109,10 @@ def run(
         state = fit(plan, state, reading, mesh, hooks)
       log.flush()
       checkpoints.save(state)
-    if processes.is_first():
-      with extra(workdir / curves.FILE):
-        curves.write(workdir)
+  # Only after the last checkpoint is complete: a second signal may follow soon.
+  if processes.is_first():
+    with extra(workdir / curves.FILE):
+      curves.write(workdir)
   if reading.error:
     raise reading.error
   if stop.received is not None:
