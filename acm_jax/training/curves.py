@@ -70,7 +70,7 @@ def _losses(rows: Rows, axes: Any) -> None:
       linewidth=2.2 if name == 'loss' else 1.4,
       label=name.removeprefix('loss_').replace('_', ' '),
     )
-  axes.legend(loc='upper right', fontsize=9, frameon=False)
+  _legend(axes)
 
 
 def _overlap(rows: Rows, axes: Any) -> None:
@@ -87,7 +87,7 @@ def _overlap(rows: Rows, axes: Any) -> None:
     color=figures.COLORS[1],
     label=f'highest: {values[top]:.3f} at step {steps[top]:,.0f}',
   )
-  axes.legend(loc='lower right', fontsize=9, frameon=False)
+  _legend(axes)
 
 
 def _rate(rows: Rows, axes: Any) -> None:
@@ -102,6 +102,17 @@ def _rate(rows: Rows, axes: Any) -> None:
     color=figures.COLORS[0],
   )
   axes.set_yscale('log')
+
+
+def _legend(axes: Any) -> None:
+  """Puts a legend in one row above axes, where it hides no curve."""
+  axes.legend(
+    loc='lower right',
+    bbox_to_anchor=(1, 1),
+    ncols=len(axes.get_legend_handles_labels()[1]),
+    fontsize=9,
+    frameon=False,
+  )
 
 
 def _curve(
