@@ -172,7 +172,7 @@ def _quickstart(config: ConfigDict) -> None:
   config.optimizer = ConfigDict(common.OPTIMIZERS['adamw'])
   config.schedule.update(warmup_epochs=0, peak_rate=1e-3, last_rate=1e-4)
   config.train.update(
-    epochs=10, pairs_per_epoch=384, batch_size=16, search_size=0
+    epochs=10, pairs_per_epoch=352, batch_size=16, search_size=0
   )
   # After so few steps, results vary a lot. With SGD, and without averaging the
   # weights, the overlap on held-out sequences was between 0.27 and 0.38. It
