@@ -19,13 +19,13 @@ _MEASURES = (
   'hparams',
   'tracker.smallest_side',
   'tracker.wide_search',
-  'validation',
+  *('validation.benchmark', 'validation.sequences', 'validation.pairs'),
 )
 # Keys that no training step depends on. The batches are the same for any number
 # of workers.
 _FREE = (
   *_MEASURES,
-  *('checkpoints', 'data.workers', 'log', 'sharding', 'tuned'),
+  *('checkpoints', 'data.workers', 'log', 'sharding', 'tuned', 'validation'),
 )
 # Keys whose values may change for epochs that have not begun.
 _BY_EPOCH = ('phases', 'schedule', 'train.epochs')

@@ -43,10 +43,12 @@ def run(
   """Trains to the end of the schedule and writes the folder of the run.
 
   The network is validated at the start of a new run, at every regular
-  checkpoint and at the end. SIGINT and SIGTERM end the run after the current
-  step. The state after that step is saved as a checkpoint; it is validated only
-  if a regular checkpoint was due. If a batch cannot be read, the state before
-  that batch is saved, too. Finally, the metrics are plotted.
+  checkpoint and at the end. The run ends early if the validations do not
+  improve for as long as `patience` in the config section `validation` allows.
+  SIGINT and SIGTERM end the run after the current step. The state after that
+  step is saved as a checkpoint; it is validated only if a regular checkpoint
+  was due. If a batch cannot be read, the state before that batch is saved, too.
+  Finally, the metrics are plotted.
 
   Args:
     plan: Plan of the run.
@@ -105,10 +107,11 @@ def run(
       hooks = [log.add, save.when_due, stop]
       if profile:
         hooks.append(stack.enter_context(Trace(workdir, profile)))
-      with processes.naming_losses():
-        state = fit(plan, state, reading, mesh, hooks)
-      log.flush()
-      checkpoints.save(state)
+      if not save.stalled(first_step):
+        with processes.naming_losses():
+          state = fit(plan, state, reading, mesh, hooks)
+        log.flush()
+        checkpoints.save(state)
   # Only after the last checkpoint is complete: a second signal may follow soon.
   if processes.is_first():
     with extra(workdir / curves.FILE):
@@ -147,12 +150,32 @@ class _Save:
   def when_due(self, done: Done) -> bool:
     """Saves the state if a checkpoint is due.
 
-    This is a hook. It never stops training.
+    Returns:
+      Whether to stop training. The method is a hook of `fit`.
     """
     last = done.step == self.plan.total_steps
-    if last or done.step % self.plan.saving.every == 0:
-      self(done.state)
-    return False
+    if not last and done.step % self.plan.saving.every:
+      return False
+    self(done.state)
+    return self.stalled(done.step)
+
+  def stalled(self, step: int) -> bool:
+    """Returns whether the validations up to a step tell to stop training.
+
+    The answer depends only on saved checkpoints, so that a resumed run stops
+    where an uninterrupted one does.
+    """
+    validation, best = self.plan.validation, self.checkpoints.best
+    if not validation or not validation.patience or best is None:
+      return False
+    allowed = validation.patience * self.plan.saving.every
+    if step - best < allowed or step == self.plan.total_steps:
+      return False
+    processes.say(
+      f'stopped early at step {step}: no validation has been better since the '
+      f'one at step {best}'
+    )
+    return True
 
 
 def _begin(

@@ -129,23 +129,37 @@ class Validation:
     sequences: Names of the sequences to track; training must not use them.
     pairs: Number of pairs, each of which consists of a template and a search
       crop. Each search crop is tracked with the template of its pair and with a
-      template from another sequence; see `template_gap`.
+      template from another sequence; see `template_gap`. 0 to leave this out,
+      which a single sequence requires.
+    patience: Number of validations in a row that are worse than the best one
+      after which the run stops; 0 to train to the end of the schedule.
   """
 
   benchmark: str
   sequences: tuple[str, ...]
   pairs: int = 64
+  patience: int = 0
 
   def __post_init__(self):
-    names = self.sequences
-    if isinstance(names, str) or len(set(names)) < max(2, len(names)):
+    if not isinstance(self.pairs, int) or self.pairs < 0 or self.pairs == 1:
       raise ValueError(
-        f'sequences={names!r}: give two or more names, without repetition, '
-        'because each search crop is also tracked with a template from another '
-        'sequence'
+        f'pairs={self.pairs!r} must be 0 or a whole number above 1'
       )
-    if not isinstance(self.pairs, int) or self.pairs < 2:
-      raise ValueError(f'pairs={self.pairs!r} must be a whole number above 1')
+    names = self.sequences
+    if isinstance(names, str) or not 0 < len(names) == len(set(names)):
+      raise ValueError(
+        f'sequences={names!r}: give one or more names, without repetition'
+      )
+    if len(names) == 1 and self.pairs:
+      raise ValueError(
+        f'sequences={names!r}: give two or more names, because each search '
+        'crop is also tracked with a template from another sequence; or set '
+        'pairs to 0'
+      )
+    if not isinstance(self.patience, int) or self.patience < 0:
+      raise ValueError(
+        f'patience={self.patience!r} must be a whole number, at least 0'
+      )
 
 
 def _check_counts(values, *names: str) -> None:

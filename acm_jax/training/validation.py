@@ -30,7 +30,8 @@ class Validator:
     tracker: Tracker of the run.
     hparams: Hyper-parameters of tracking.
     sequences: Held-out sequences.
-    pairs: Pairs with right and wrong templates; see `template_gap`.
+    pairs: Pairs with right and wrong templates; see `template_gap`. None if
+      they are not measured.
     precision: Precision of matrix products.
     programs: Cache of compiled programs.
   """
@@ -38,7 +39,7 @@ class Validator:
   tracker: Tracker
   hparams: Hparams
   sequences: list[Sequence]
-  pairs: template_gap.Pairs
+  pairs: template_gap.Pairs | None
   precision: str
   programs: Programs = dataclasses.field(default_factory=Programs)
 
@@ -58,7 +59,9 @@ class Validator:
     model = Model(
       'validation', self.tracker, variables, self.hparams, self.precision
     )
-    gap = template_gap.measure(model, self.pairs, self.programs)
+    gap = {}
+    if self.pairs is not None:
+      gap = template_gap.measure(model, self.pairs, self.programs)
     return {
       CRITERION: self._average_overlap(model),
       **{f'validation_{name}': value for name, value in gap.items()},
@@ -115,7 +118,9 @@ def load(
     )
   with section('validation'):
     held_out = _find(config, Path(root).expanduser())
-  pairs = template_gap.draw(held_out, tracker, config.pairs)
+  pairs = None
+  if config.pairs:
+    pairs = template_gap.draw(held_out, tracker, config.pairs)
   return Validator(tracker, hparams, held_out, pairs, precision)
 
 

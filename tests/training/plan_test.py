@@ -59,12 +59,27 @@ def test_an_unknown_and_a_missing_section_are_named():
     (
       'validation',
       {'benchmark': 'davis', 'sequences': ('camel', 'camel')},
-      "validation: sequences=('camel', 'camel'): give two or more names",
+      "validation: sequences=('camel', 'camel'): give one or more names, with",
+    ),
+    (
+      'validation',
+      {'benchmark': 'davis', 'sequences': ('camel',)},
+      "validation: sequences=('camel',): give two or more names, because each",
+    ),
+    (
+      'validation',
+      {'benchmark': 'davis', 'sequences': (), 'pairs': 0},
+      'validation: sequences=(): give one or more names',
+    ),
+    (
+      'validation',
+      {'benchmark': 'davis', 'sequences': ('a', 'b'), 'patience': -1},
+      'validation: patience=-1 must be a whole number, at least 0',
     ),
     (
       'validation',
       {'benchmark': 'davis', 'sequences': ('camel', 'bear'), 'pairs': 1},
-      'validation: pairs=1 must be a whole number above 1',
+      'validation: pairs=1 must be 0 or a whole number above 1',
     ),
     ('log.every', 0, 'log: every=0 must be'),
     ('checkpoints.keep', 0, 'checkpoints: keep=0 must be'),

@@ -40,6 +40,7 @@ def changed(changes):
     {'tracker.wide_search': None},
     {'tracker.smallest_side': 4.0},
     {'validation.sequences': ('camel', 'parkour')},
+    {'validation.patience': 3},
     {'validation': None},
   ],
   ids=str,
@@ -153,6 +154,7 @@ def test_a_teacher_that_is_not_loaded_yet_is_not_compared():
   ('change', 'comparable'),
   [
     ({'train.epochs': 9}, True),
+    ({'validation.patience': 3}, True),
     ({'validation.sequences': ('camel', 'parkour')}, False),
     ({'hparams.penalty_k': 0.2}, False),
     ({'tracker.wide_search': 'long_term'}, False),

@@ -221,6 +221,60 @@ def test_start_and_every_checkpoint_are_validated_and_the_best_is_kept(
     )
 
 
+@pytest.fixture
+def patient(config):
+  """Returns a config of 16 steps that are validated every 2 steps."""
+  config['train']['epochs'] = 8
+  config['checkpoints'].update(every=2, keep=1)
+  config['validation'] = {
+    'benchmark': 'folder',
+    'sequences': ('a', 'b'),
+    'patience': 2,
+  }
+  return config
+
+
+def test_a_run_stops_when_validations_have_not_improved_for_too_long(
+  patient, tmp_path, capsys
+):
+  # A single worse validation does not stop the run.
+  validator = fakes.FakeValidator(0.2, 0.1, 0.6, 0.5, 0.4)
+  fakes.train(patient, tmp_path, validator=validator)
+  assert 'stopped early at step 8: no valid' in capsys.readouterr().out
+  with checkpoints.Checkpoints(tmp_path) as saved:
+    assert (saved.best, saved.steps) == (4, (4, 8))
+
+
+def test_a_run_whose_first_weights_stay_the_best_stops_too(patient, tmp_path):
+  fakes.train(patient, tmp_path, validator=fakes.FakeValidator(0.5, 0.4, 0.3))
+  with checkpoints.Checkpoints(tmp_path) as saved:
+    assert (saved.best, saved.steps) == (0, (0, 4))
+
+
+def test_a_resumed_run_counts_the_validations_before_it_was_interrupted(
+  patient, tmp_path
+):
+  validator = fakes.FakeValidator(0.2, 0.6, 0.5, 0.4)
+  with pytest.raises(KeyboardInterrupt):
+    fakes.train(
+      patient, tmp_path, batches=fakes.Batches(5), validator=validator
+    )
+  fakes.train(patient, tmp_path, validator=validator)
+  assert state_of(tmp_path)[0] == (2, 6)
+
+
+def test_a_run_that_stopped_early_goes_on_only_with_more_patience(
+  patient, tmp_path
+):
+  validator = fakes.FakeValidator(0.6, 0.5, 0.4, 0.3)
+  fakes.train(patient, tmp_path, validator=validator)
+  fakes.train(patient, tmp_path, validator=validator)
+  assert len(validator.measured) == 3
+  patient['validation']['patience'] = 3
+  fakes.train(patient, tmp_path, validator=validator)
+  assert len(validator.measured) == 4
+
+
 @pytest.mark.parametrize('step', [4, 8], ids=['due', 'last'])
 def test_the_last_step_before_a_signal_is_validated_if_due(
   config, tmp_path, step

@@ -150,6 +150,16 @@ def test_only_a_tracker_that_uses_its_template_has_a_gap(validator):
   assert blind['validation_iou_gap'] == blind['validation_score_gap'] == 0
 
 
+def test_a_single_sequence_is_validated_without_pairs(root):
+  config = Validation('folder', NAMES[:1], pairs=0)
+  one = validation.load(config, str(root), ColorTracker(), HPARAMS, 'highest')
+  weights = variables(1.0)
+  expected = np.mean(overlaps(one.sequences[0], weights))
+  assert one.measure(weights) == {
+    'validation_average_overlap': pytest.approx(expected, abs=1e-5)
+  }
+
+
 def test_validation_is_compiled_once_for_all_weights(validator):
   first = validator.measure(variables(1.0))
   count = len(validator.programs)
