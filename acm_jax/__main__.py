@@ -20,6 +20,7 @@ _COMMANDS = {
   'prepare': 'data_pipelines.prepare',
   'composed': 'data_pipelines.composed',
   'synthetic': 'data_pipelines.synthetic',
+  'annotated': 'data_pipelines.annotated',
   'pairs': 'acm_jax.pairs',
   'label': 'acm_jax.label',
   'speed': 'acm_jax.speed',

@@ -4,17 +4,13 @@ A frame whose box may not be used as a label is marked as absent.
 """
 
 import functools
-import os
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 
-from acm_jax.datasets import image_files
 from acm_jax.datasets.sources import folder
-from acm_jax.host.staging import naming
 from acm_jax.training.agreement import KEPT
 from data_pipelines.stretches import Stretch
 
@@ -65,30 +61,7 @@ def write(prefix: Path, stretch: Stretch, labels: Labels) -> int:
       dict(zip(stretch.numbers[:length], stretch.frames, strict=False)),
       labels.box_xywh[:length, n],
       ~agrees[:length],
-      functools.partial(_write_image, images=images),
+      functools.partial(folder.write_shared, written=images),
     )
     written += int(agrees.sum())
   return written
-
-
-def _write_image(
-  path: Path, frame: UInt8[np.ndarray, 'h w 3'], images: dict[str, Path]
-) -> None:
-  """Writes a frame, or links to the image that another track has written.
-
-  Args:
-    path: Image to write.
-    frame: RGB frame.
-    images: Images of the stretch that were already written; keys are file
-      names. A new image is added.
-  """
-  if same := images.get(path.name):
-    try:
-      os.link(same, path)
-    except OSError:
-      # The file system may not support hard links.
-      with naming(path):
-        shutil.copyfile(same, path)
-  else:
-    image_files.write(path, frame)
-    images[path.name] = path

@@ -9,6 +9,8 @@ in the names count the images one by one. In training, distances within a pair
 are numbers of images.
 """
 
+import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -80,7 +82,42 @@ def write(
   """
   (sequence / 'img').mkdir(parents=True)
   for number, image in images.items():
-    write_image(sequence / 'img' / f'{number:06d}.jpg', image)
+    write_image(image_path(sequence, number), image)
+  write_boxes(sequence, box_xywh, absent)
+
+
+def image_path(sequence: Path, number: int) -> Path:
+  """Returns the path at which `write` writes an image."""
+  return sequence / 'img' / f'{number:06d}.jpg'
+
+
+def write_shared(path: Path, image: Rgb, written: dict[str, Path]) -> None:
+  """Writes an image, or links to the same image of another sequence.
+
+  Args:
+    path: Image to write.
+    image: RGB image.
+    written: Images of the same video that were already written; keys are file
+      names. A new image is added.
+  """
+  if same := written.get(path.name):
+    try:
+      os.link(same, path)
+    except OSError:
+      # The file system may not support hard links.
+      with naming(path):
+        shutil.copyfile(same, path)
+  else:
+    image_files.write(path, image)
+    written[path.name] = path
+
+
+def write_boxes(
+  sequence: Path,
+  box_xywh: Float[np.ndarray, 'n 4'],
+  absent: Bool[np.ndarray, 'n'],
+) -> None:
+  """Writes the annotation of a sequence; see `write`."""
   for name, rows, form in (
     ('groundtruth.txt', box_xywh, '%.2f'),
     ('absent.txt', absent, '%d'),

@@ -1,0 +1,176 @@
+"""Exported boxes are read as the tools document them, or refused in a line."""
+
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from acm_jax.datasets import exports
+
+CVAT = """<?xml version="1.0" encoding="utf-8"?>
+<annotations><version>1.1</version>
+<meta><task><name>a</name><mode>interpolation</mode></task></meta>
+<track id="7" label="car" source="manual">
+  <box frame="5" keyframe="1" outside="0" occluded="0" xtl="10" ytl="20.5"
+    xbr="40" ybr="60.5" z_order="0"><attribute name="a">b</attribute></box>
+  <box frame="4" keyframe="0" outside="0" xtl="9" ytl="20" xbr="39" ybr="60"/>
+  <box frame="6" keyframe="1" outside="1" xtl="11" ytl="21" xbr="41" ybr="61"/>
+</track>
+<track id="8" label="sign">
+  <box frame="0" outside="0" xtl="0" ytl="0" xbr="20" ybr="10"
+    rotation="90.0"/>
+</track>
+</annotations>
+"""
+CVAT_BOXES = [{4: (9, 20, 30, 40), 5: (10, 20.5, 30, 40)}, {0: (5, -5, 10, 20)}]
+MOT = """1,2,11,21,30,40,1,1,0.9
+2,2,12,22,30,40,0,1,0.0
+3,2,13,23,30,40,1,1,1
+1,1,1,1,5,6,1,3,1
+"""
+MOT_BOXES = [{0: (10, 20, 30, 40), 2: (12, 22, 30, 40)}, {0: (0, 0, 5, 6)}]
+FILES = [Path('set/img/2.jpg'), Path('set/img/3.jpg'), Path('set/img/10.jpg')]
+COCO = {
+  'images': [
+    {'id': 1, 'file_name': 'img/10.jpg'},
+    {'id': 2, 'file_name': '2.jpg'},
+    {'id': 9, 'file_name': 'other/2.jpg'},
+  ],
+  'annotations': [
+    {'id': 1, 'image_id': 2, 'category_id': 3, 'bbox': [1, 2, 3, 4]},
+    {'id': 2, 'image_id': 1, 'category_id': 3, 'bbox': [5, 6, 7, 8]},
+    {
+      'id': 3,
+      'image_id': 1,
+      'category_id': 3,
+      'bbox': [0.5, 0, 9, 9],
+      'attributes': {'occluded': False, 'track_id': 0},
+    },
+    {
+      'id': 4,
+      'image_id': 1,
+      'category_id': 4,
+      'bbox': [0, 0, 90, 90],
+      'iscrowd': 1,
+    },
+    {'id': 5, 'image_id': 9, 'category_id': 4, 'bbox': [1, 1, 1, 1]},
+  ],
+  'categories': [{'id': 3, 'name': 'car'}, {'id': 4, 'name': 'bus'}],
+}
+COCO_BOXES = [{0: (1, 2, 3, 4), 2: (5, 6, 7, 8)}, {2: (0.5, 0, 9, 9)}]
+CASES = {
+  'annotations.xml': (CVAT, CVAT_BOXES),
+  'gt.txt': (MOT, MOT_BOXES),
+  'instances_default.json': (json.dumps(COCO), COCO_BOXES),
+}
+
+
+def read(folder, name, text):
+  (folder / name).write_text(text)
+  return exports.read(folder / name, FILES)
+
+
+@pytest.mark.parametrize('name', CASES)
+def test_the_boxes_of_every_target_are_read(tmp_path, name):
+  text, expected = CASES[name]
+  found = read(tmp_path, name, text)
+  assert [list(boxes) for boxes in found] == [list(b) for b in expected]
+  for boxes, own in zip(found, expected, strict=True):
+    for frame in boxes:
+      assert boxes[frame] == pytest.approx(own[frame], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+  'inside',
+  ['annotations.xml', 'gt/gt.txt', 'annotations/instances_default.json'],
+)
+def test_the_annotations_in_a_zip_file_are_found(tmp_path, inside):
+  text, expected = CASES[inside.rpartition('/')[2]]
+  with zipfile.ZipFile(tmp_path / 'task.zip', 'w') as archive:
+    archive.writestr(inside, text)
+    archive.writestr('gt/labels.txt', 'car\n')
+    archive.writestr('images/0.png', b'')
+  found = exports.read(tmp_path / 'task.zip', FILES)
+  assert [list(boxes) for boxes in found] == [list(b) for b in expected]
+
+
+def test_a_zip_file_with_no_or_several_annotations_is_refused(tmp_path):
+  for count in (0, 2):
+    with zipfile.ZipFile(tmp_path / 'task.zip', 'w') as archive:
+      archive.writestr('images/0.png', b'')
+      for number in range(count):
+        archive.writestr(f'annotations/{number}.json', '{}')
+    listed = 'none' if not count else 'annotations/0.json, annotations/1.json'
+    with pytest.raises(
+      ValueError, match=f'zip: must have one file .* but has {listed}; unpack'
+    ):
+      exports.read(tmp_path / 'task.zip', FILES)
+
+
+def coco(**changes):
+  return json.dumps({**COCO, **changes})
+
+
+TWICE = [
+  {'image_id': 2, 'category_id': 3, 'bbox': [x, 2, 3, 4]} for x in (1, 9)
+]
+
+
+@pytest.mark.parametrize(
+  ('name', 'text', 'message'),
+  [
+    ('a.xml', '<annotations><track', 'a.xml: not XML (unclosed token: line 1'),
+    ('a.xml', '<html></html>', 'a.xml: not in the format "CVAT for video 1.1"'),
+    (
+      'a.xml',
+      '<annotations><image id="0" name="0.png"/></annotations>',
+      'a.xml: not in the format "CVAT for video 1.1", in which boxes belong to',
+    ),
+    ('a.xml', '<annotations/>', 'a.xml: no boxes of tracks; give the XML of'),
+    (
+      'a.xml',
+      CVAT.replace('xtl="9"', ''),
+      "a.xml, track 0, frame 4: damaged box (KeyError('xtl')); export",
+    ),
+    (
+      'a.xml',
+      CVAT.replace('frame="5"', 'frame="4"'),
+      'a.xml, track 0, frame 4: a second box of track 0 in the same frame',
+    ),
+    ('gt.txt', '1,2,3,4,5', 'gt.txt row 1: 5 values, not 6 or 7 or 8'),
+    ('gt.txt', '1,-1,3,4,5,6,1', 'gt.txt row 1: frame 1 and id -1 must be'),
+    ('gt.txt', '0,1,3,4,5,6,1', 'gt.txt row 1: frame or box is not valid (fra'),
+    ('gt.txt', '1,1,nan,4,5,6,1', 'gt.txt row 1: frame or box is not valid'),
+    ('gt.txt', MOT + MOT, 'gt.txt row 5: a second box of id 2 in the same'),
+    ('gt.txt', '', 'gt.txt: no boxes of tracks; give the XML of'),
+    ('a.json', '{', 'a.json: not JSON'),
+    ('a.json', '[]', 'a.json: not in the format of COCO (images: '),
+    (
+      'a.json',
+      coco(annotations=[{'image_id': 1}]),
+      "a.json: not in the format of COCO (annotation 0: KeyError('category_id",
+    ),
+    (
+      'a.json',
+      coco(annotations=TWICE),
+      'a.json, annotation 1: a second box of category 3 (without track_id) in '
+      'the same frame; remove one of the boxes, or give the two objects diff',
+    ),
+    (
+      'a.json',
+      coco(images=[{'id': 1, 'file_name': '7.jpg'}]),
+      'a.json: names none of the images of the video; give the folder of the',
+    ),
+    ('a.csv', '1,2,3,4', 'a.csv: unknown format; give the XML of "CVAT for'),
+  ],
+)
+def test_a_malformed_export_is_refused(tmp_path, name, text, message):
+  with pytest.raises(ValueError, match=re.escape(message)):
+    read(tmp_path, name, text)
+
+
+def test_a_missing_export_is_named(tmp_path):
+  with pytest.raises(FileNotFoundError, match=r'gt\.txt: no such file'):
+    exports.read(tmp_path / 'gt.txt', FILES)
