@@ -58,6 +58,10 @@ def define(values: flags.FlagValues) -> None:
 def main(values: flags.FlagValues) -> None:
   """Converts the weights, and checks the model's outputs if `verify` is set."""
   config = values.config.to_dict()
+  if 'tracker' not in config:
+    raise ValueError(
+      '`config`: has no section tracker; choose the config of the network'
+    )
   reference = verify.read(Path(values.verify)) if values.verify else None
   weights = files.read(Path(values.weights))
   variables, unused = convert.convert(

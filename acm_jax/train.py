@@ -6,8 +6,9 @@ checkpoint, from which the same command resumes the run. The run keeps its
 newest checkpoints and the checkpoint with the best validation result. Other
 commands read the latter as DIR@best, where DIR is the folder of the run.
 
-Example:
+Examples:
   acm-jax train --config siamban_acm:quickstart --workdir runs/quickstart
+  acm-jax train --config finetune --init_from small --data_dir SEQUENCES
 """
 
 import os
@@ -28,10 +29,12 @@ def define(values: flags.FlagValues) -> None:
   config_files.define(values)
   texts = {
     'workdir': 'Folder of the run (default: runs/<name of the config>).',
-    'data_dir': 'Folder of the prepared data sets (default: $ACM_DATA).',
+    'data_dir': 'Folder of the prepared data sets, or, for a config with the '
+    'section `own`, of your own sequences (default: $ACM_DATA).',
     'init_from': 'Source of the initial weights of a new run: name of a model '
     'in the package, folder of a model, or folder DIR of a training run. '
-    'DIR@STEP or DIR@best selects a checkpoint of a training run.',
+    'DIR@STEP or DIR@best selects a checkpoint of a training run. A config '
+    'without the section `tracker` trains the tracker that this names.',
     'teacher': 'Tracker to imitate: a model or a training run, given as in '
     '`init_from`. Requires the config section `teacher`.',
     'validation_dir': 'Root folder of the benchmark named in the config '
@@ -77,6 +80,7 @@ def main(values: flags.FlagValues) -> None:
       values.workdir or Path('runs', Path(name.partition(':')[0]).stem)
     ),
     'data_dir': os.path.expanduser(data_dir) or None,
+    'init_from': values.init_from,
     'teacher': values.teacher,
   }
   if values.dry_run:
@@ -85,7 +89,6 @@ def main(values: flags.FlagValues) -> None:
   programs.keep_programs()
   train(
     **arguments,
-    init_from=values.init_from,
     validation_dir=values.validation_dir,
     profile=values.profile or 0,
   )

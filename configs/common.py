@@ -2,12 +2,15 @@
 
 Each section of a config holds the keyword arguments of a function or class:
 
-    tracker       acm_jax.trackers.make
+    tracker       acm_jax.trackers.make; without this section, the tracker is
+                  that of acm-jax train --init_from
     hparams       acm_jax.tracking.contract.Hparams
     tuned         values of hparams that were tuned on a benchmark, for
                   acm-jax evaluate --hparams BENCHMARK; keys are names of
                   benchmarks
     sets          data_pipelines.mixture.DataSet; keys are names of data sets
+    own           acm_jax.training.sections.Own, for the data set `own`, which
+                  is the user's own sequences (optional)
     data          data_pipelines.pipeline.train_batches
     synthetic     data_pipelines.synthetic_set.ensure (presets only)
     augment       acm_jax.training.augment.Distortion; the subsections template

@@ -16,7 +16,8 @@ from configs import presets, siamban_acm
 CONFIGS = sorted(
   path.stem
   for path in (Path(__file__).parents[1] / 'configs').glob('*.py')
-  if path.stem not in ('__init__', 'common', 'presets')
+  # The config finetune has no tracker of its own.
+  if path.stem not in ('__init__', 'common', 'finetune', 'presets')
 )
 # The configs of NanoTrack have a fixed backbone and presets of their own.
 LIGHT = [name for name in CONFIGS if name.startswith('nanotrack')]
@@ -249,6 +250,37 @@ def test_every_fusion_of_nanotrack_acm_makes_a_plan(fusion, whole):
   assert plan.tracker.network.fusion == fusion
   trains = plan.phases[0].mode(plan.shapes['params']).trains
   assert trains(('backbone',)) == whole
+
+
+@pytest.mark.parametrize(
+  ('name', 'arg', 'backbone'),
+  [
+    ('nanotrack_acm', 'tiny', 0.1),
+    ('siamban_acm', 'quickstart', 0),
+    ('siamfc_acm', 'quickstart', 0.1),
+    ('siamfc', 'quickstart', 1),
+    ('siamrpn', 'quickstart', 1),
+  ],
+)
+def test_every_tracker_can_be_fine_tuned(name, arg, backbone):
+  trained = get_config(name, arg).to_dict()
+  tuned = get_config('finetune', f'backbone={backbone}').to_dict()
+  assert not {'tracker', 'hparams', 'precision'} & set(tuned)
+  tuned |= {key: trained[key] for key in ('tracker', 'hparams', 'precision')}
+  tuned['validation']['sequences'] = ('a',)
+  plan = plans.make_plan(tuned)
+  (phase,) = plan.phases
+  mode = phase.mode(plan.shapes['params'])
+  assert mode.trains(('backbone',)) == (backbone > 0)
+  assert mode.keeps_statistics(('backbone', 'anywhere'))
+
+
+@pytest.mark.parametrize('arg', ['whole', 'backbone=2', 'backbone=x', 'rate=1'])
+def test_finetune_refuses_unknown_arguments(arg):
+  with pytest.raises(
+    ValueError, match=f"argument '{arg}' is unknown; the only"
+  ):
+    get_config('finetune', arg)
 
 
 def test_the_argument_sets_chooses_the_data_sets():

@@ -11,9 +11,11 @@ from acm_jax.datasets import crops
 from data_pipelines import manifests, synthetic_set, training_set
 from data_pipelines.pipeline import DataSet
 
-# Name of the data set that a run generates itself. All others must be prepared
-# before the run.
-SYNTHETIC = 'synthetic'
+# Names of the data sets that a run writes to its folder itself: synthetic
+# sequences, and the user's own sequences. All others must be prepared before
+# the run.
+SYNTHETIC, OWN = 'synthetic', 'own'
+_WRITTEN = (SYNTHETIC, OWN)
 
 
 def missing_sets(
@@ -39,8 +41,8 @@ def _paths(
   """Returns the path of each data set; None if `data_dir` is missing."""
   prepared = None if data_dir is None else epath.Path(data_dir)
   return {
-    name: epath.Path(workdir / 'data' / name)
-    if name == SYNTHETIC
+    name: epath.Path(written_set(workdir, name))
+    if name in _WRITTEN
     else prepared and prepared / name
     for name in sets
   }
@@ -58,14 +60,14 @@ def find_sets(
       names of data sets.
     data_dir: Local folder, or address that etils.epath supports, with a
       subfolder for each prepared data set. None if no prepared set is used.
-    workdir: Folder of the run, whose subfolder data/ holds the synthetic set.
+    workdir: Folder of the run.
 
   Raises:
     FileNotFoundError: Some data sets are not prepared; the message names the
       commands to use.
   """
   missing = missing_sets(sets, data_dir, workdir)
-  if missing := [name for name in missing if name != SYNTHETIC]:
+  if missing := [name for name in missing if name not in _WRITTEN]:
     place = 'neither `data_dir` nor $ACM_DATA is given'
     if data_dir:
       place = f'looked in {data_dir}'
@@ -79,6 +81,11 @@ def find_sets(
   return [
     DataSet(path=paths[name], **section) for name, section in sets.items()
   ]
+
+
+def written_set(workdir: Path, name: str) -> Path:
+  """Returns the folder of a data set that a run writes itself."""
+  return workdir / 'data' / name
 
 
 def check_scale(
@@ -120,9 +127,7 @@ def _scale(data_set: DataSet) -> Mapping[str, Any]:
 def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
   """Checks that no video of the validation is used for training.
 
-  Videos are compared by name. A target in a data set is named VIDEO.NUMBER; if
-  its video was labelled automatically, several numbers follow the name of the
-  video, each after a dot.
+  Videos are compared by name; see `video`.
 
   Args:
     sets: Data sets. All must exist, except that the synthetic set may be
@@ -132,13 +137,13 @@ def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
   Raises:
     ValueError: A data set contains a video of the validation.
   """
-  held_out = {_video(name) for name in sequences}
+  held_out = {video(name) for name in sequences}
   for data_set in sets:
     # A synthetic sequence can have the same name only by coincidence.
     if epath.Path(data_set.path).name == SYNTHETIC:
       continue
     names = training_set.read_names(data_set.path)
-    shared = held_out & {_video(name) for name in names}
+    shared = held_out & {video(name) for name in names}
     if shared:
       raise ValueError(
         'config.validation: training must not use the validation videos '
@@ -149,7 +154,12 @@ def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
       )
 
 
-def _video(name: str) -> str:
+def video(name: str) -> str:
+  """Returns the name of the video that a sequence or a target belongs to.
+
+  A target in a data set is named VIDEO.NUMBER; if its video was labelled
+  automatically, several numbers follow the name of the video, each after a dot.
+  """
   return re.sub(r'(\.\d+)+$', '', name)
 
 
@@ -166,7 +176,7 @@ def make_synthetic(
   """
   textures = section['textures']
   synthetic_set.ensure(
-    workdir / 'data' / SYNTHETIC,
+    written_set(workdir, SYNTHETIC),
     **{
       **section,
       'textures': Path(textures).expanduser() if textures else None,

@@ -37,9 +37,9 @@ _SECTIONS = {
   *('tracker', 'hparams', 'sets', 'data', 'augment', 'optimizer', 'schedule'),
   *('phases', 'precision', 'train', 'log', 'checkpoints'),
 }
-# Optional sections. `tuned` is used in tracking, and `synthetic` in the module
-# `train`.
-_OPTIONAL = {'sharding', 'synthetic', 'teacher', 'tuned', 'validation'}
+# Optional sections. `tuned` is used in tracking, `own` and `synthetic` in the
+# module `train`.
+_OPTIONAL = {'own', 'sharding', 'synthetic', 'teacher', 'tuned', 'validation'}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

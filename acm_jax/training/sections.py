@@ -162,6 +162,25 @@ class Validation:
       )
 
 
+@dataclasses.dataclass(frozen=True)
+class Own:
+  """Section `own`: the user's own sequences as training data.
+
+  Attributes:
+    held_out: Fraction of the videos that are held out for the validation; at
+      least one is.
+    stride: Sampling step: every `stride`-th frame of a sequence is used.
+  """
+
+  held_out: float
+  stride: int = 1
+
+  def __post_init__(self):
+    if not 0 < self.held_out < 1:
+      raise ValueError(f'held_out={self.held_out} must be above 0 and below 1')
+    _check_counts(self, 'stride')
+
+
 def _check_counts(values, *names: str) -> None:
   for name in names:
     value = getattr(values, name)

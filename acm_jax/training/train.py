@@ -11,8 +11,10 @@ from etils import epath
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from acm_jax.tracking.contract import Variables
 from acm_jax.training import (
   data,
+  own_sequences,
   processes,
   sharding,
   trained,
@@ -25,7 +27,7 @@ from acm_jax.training.checkpoints import newest_step
 from acm_jax.training.dry_run import describe
 from acm_jax.training.plan import Plan, make_plan
 from acm_jax.training.run import run
-from acm_jax.training.sections import section
+from acm_jax.training.sections import Own, section
 from data_pipelines.batch import RawBatch
 from data_pipelines.mixture import DataSet, Mixture, Sides
 from data_pipelines.pipeline import train_batches
@@ -46,16 +48,20 @@ def train(
 
   Args:
     config: Config from `configs/`. A run can be resumed with another config if
-      its steps so far would have been the same; see `resuming`.
+      its steps so far would have been the same; see `resuming`. A config
+      without the section `tracker` trains the tracker of `init_from`. A config
+      with the section `own` trains on the user's own sequences.
     workdir: Folder of a new run, or of the run to resume.
-    data_dir: Folder of the prepared data sets.
+    data_dir: Folder of the prepared data sets, or of the user's own sequences.
     init_from: Model or training run with the initial weights of a new run, as
-      in `trained.read`.
+      in `trained.read`; also required to resume the run if the config has no
+      section `tracker`.
     teacher: Model or training run to imitate, as in `trained.read`; also
       required to resume the run. The config section `teacher` sets the weights
       of the losses.
     validation_dir: Root folder of the benchmark that the config section
-      `validation` names; also required to resume the run.
+      `validation` names; also required to resume the run. Not permitted if the
+      config has the section `own`, which holds out sequences of `data_dir`.
     profile: Number of steps to trace for JAX's profiler; see `Trace`.
 
   Raises:
@@ -67,10 +73,20 @@ def train(
       resumed with it.
   """
   # Quick checks come first, slow loading comes last.
-  sections, plan, mesh = _plan(config, workdir)
+  sections, source = _sections(config, data_dir, init_from)
+  plan, mesh = _plan(sections, workdir)
   wandb_run.check(plan.log.wandb)
+  if 'own' in sections:
+    if validation_dir is not None:
+      raise ValueError(
+        '`validation_dir`: the config holds out sequences of `data_dir`; omit '
+        'the argument'
+      )
+    validation_dir = str(data_dir)
+    _write_own(plan, sections, data_dir, workdir)
   sets = _find_sets(plan, sections, data_dir, workdir)
-  source = trained.read(init_from)[1] if init_from else None
+  if init_from and source is None:
+    source = trained.read(init_from)[1]
   sections, plan = _with_teacher(sections, plan, workdir, teacher)
   validator = validation.load(
     plan.validation,
@@ -96,6 +112,7 @@ def dry_run(
   config: ConfigDict,
   workdir: Path,
   data_dir: epath.PathLike | None = None,
+  init_from: str | None = None,
   teacher: str | None = None,
 ) -> str:
   """Describes the run that `train` would start or resume.
@@ -105,14 +122,16 @@ def dry_run(
   Args:
     config: Config from `configs/`.
     workdir: Folder of the run, which need not exist.
-    data_dir: Folder of the prepared data sets.
+    data_dir: Folder of the prepared data sets, or of the user's own sequences.
+    init_from: As in `train`; only used if the config has no section `tracker`.
     teacher: Model or training run to imitate, as in `trained.read`.
 
   Raises:
     ValueError: The config is invalid, or `workdir` holds a run that cannot be
       resumed with it.
   """
-  sections, plan, mesh = _plan(config, workdir)
+  sections, _ = _sections(config, data_dir, init_from)
+  plan, mesh = _plan(sections, workdir)
   missing = data.missing_sets(sections['sets'], data_dir, workdir)
   mixture = None
   if not missing:
@@ -133,11 +152,35 @@ def dry_run(
   )
 
 
-def _plan(
-  config: ConfigDict, workdir: Path
-) -> tuple[dict[str, Any], Plan, Mesh]:
-  """Returns the sections of a config, their plan, and the mesh of devices."""
-  sections = config.to_dict()
+def _sections(
+  config: ConfigDict,
+  data_dir: epath.PathLike | None,
+  init_from: str | None,
+) -> tuple[dict[str, Any], Variables | None]:
+  """Completes the sections of a config.
+
+  Returns:
+    The sections; and the weights of `init_from`, if the tracker is from there.
+  """
+  sections, source = config.to_dict(), None
+  if 'tracker' not in sections:
+    if init_from is None:
+      raise ValueError(
+        'the config has no section tracker; give `init_from`, the model or the '
+        'training run to train further'
+      )
+    described, source = trained.read_tracker(init_from)
+    sections |= described
+  if 'own' in sections:
+    with section('own'):
+      fraction = Own(**sections['own']).held_out
+      held_out = own_sequences.held_out(data_dir, fraction)
+    sections.setdefault('validation', {})['sequences'] = held_out
+  return sections, source
+
+
+def _plan(sections: dict[str, Any], workdir: Path) -> tuple[Plan, Mesh]:
+  """Returns the plan of a config, and the mesh of devices."""
   plan = make_plan(sections)
   mesh = sharding.make_mesh(plan.sharding.fsdp)
   with section('train'):
@@ -145,7 +188,7 @@ def _plan(
       plan.train.batch_size, mesh, plan.train.accumulate
     )
   workdirs.check(workdir, sections, newest_step(workdir))
-  return sections, plan, mesh
+  return plan, mesh
 
 
 def _find_sets(
@@ -176,6 +219,23 @@ def _with_teacher(
   sections = teachers.with_fingerprint(sections, loaded)
   workdirs.check(workdir, sections, newest_step(workdir))
   return sections, dataclasses.replace(plan, teacher=loaded)
+
+
+def _write_own(
+  plan: Plan,
+  sections: Mapping[str, Any],
+  data_dir: epath.PathLike,
+  workdir: Path,
+) -> None:
+  """Writes the data set of the user's own sequences."""
+  if processes.is_first():
+    own_sequences.ensure(
+      data.written_set(workdir, data.OWN),
+      data_dir,
+      plan.validation.sequences,
+      Own(**sections['own']).stride,
+    )
+  processes.wait('own')
 
 
 def _make_synthetic(

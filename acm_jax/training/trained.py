@@ -51,6 +51,49 @@ def read(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
   return config, models.read_weights(folder)
 
 
+def read_tracker(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
+  """Reads a trained tracker, and checks that it can track.
+
+  Args:
+    checkpoint: Name or folder; see `read`.
+
+  Returns:
+    The sections of the config that describe the tracker, and the variables as
+    NumPy arrays.
+
+  Raises:
+    FileNotFoundError: See `read`.
+    ValueError: See `read`; or the checkpoint does not belong to a tracker.
+  """
+  config, variables = read(checkpoint)
+  for name, kind in (('tracker', dict), ('hparams', dict), ('precision', str)):
+    if not isinstance(config.get(name), kind):
+      raise ValueError(
+        f'{checkpoint}: config.json has no section {name!r}, which a tracker '
+        'needs; give the folder of a trained or converted tracker'
+      )
+  try:
+    check_precision(config['precision'])
+    tracker = trackers.make(**config['tracker'])
+    hparams = {name: float(v) for name, v in config['hparams'].items()}
+    Hparams(**hparams)
+  except (TypeError, ValueError) as error:
+    raise ValueError(f'{checkpoint}: config.json: {error}') from error
+  # The backbone of SiamFC is its whole network.
+  only_backbone = set(variables['params']) == {'backbone'}
+  if only_backbone and _modules(tracker) != {'backbone'}:
+    raise ValueError(
+      f'{checkpoint}: contains only a backbone; train a tracker from it with '
+      '`init_from`'
+    )
+  return _described(config) | {'hparams': hparams}, variables
+
+
+def _described(config: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns the sections of a config that describe the trained tracker."""
+  return {name: config[name] for name in _SECTIONS if name in config}
+
+
 def _located(checkpoint: str | Path) -> tuple[Path, str | None]:
   """Returns the folder of a checkpoint, and the text after @, if any."""
   parts = re.fullmatch(r'(.*?)(?:@(\d+|best))?', str(checkpoint))
@@ -76,8 +119,7 @@ def save(
     ValueError: A number cannot be represented in `dtype`.
   """
   models.write_weights(folder, variables, dtype)
-  kept = {name: config[name] for name in _SECTIONS if name in config}
-  workdirs.write_config(folder, kept)
+  workdirs.write_config(folder, _described(config))
 
 
 def load(
@@ -103,31 +145,9 @@ def load(
     ValueError: The checkpoint does not exist, is damaged or does not belong to
       a tracker, or another argument is invalid.
   """
-  config, variables = read(checkpoint)
-  for name, kind in (('tracker', dict), ('hparams', dict), ('precision', str)):
-    if not isinstance(config.get(name), kind):
-      raise ValueError(
-        f'{checkpoint}: config.json has no section {name!r}, which a tracker '
-        'needs; give the folder of a trained or converted tracker'
-      )
-  section = config['tracker']
-  try:
-    check_precision(config['precision'])
-    trackers.make(**section)
-    original = {name: float(v) for name, v in config['hparams'].items()}
-    Hparams(**original)
-  except (TypeError, ValueError) as error:
-    raise ValueError(f'{checkpoint}: config.json: {error}') from error
+  config, variables = read_tracker(checkpoint)
   changed = {'wide_search': wide_search, 'smallest_side': smallest_side}
   changed = {name: x for name, x in changed.items() if x is not None}
-  tracker = trackers.make(**{**section, **changed})
-  # The backbone of SiamFC is its whole network.
-  only_backbone = set(variables['params']) == {'backbone'}
-  if only_backbone and _modules(tracker) != {'backbone'}:
-    raise ValueError(
-      f'{checkpoint}: contains only a backbone; train a tracker from it with '
-      '`init_from`'
-    )
   changes = _changes(hparams or {}, config.get('tuned', {}))
   if isinstance(hparams, Mapping):
     hparams = ','.join(f'{name}={value}' for name, value in changes.items())
@@ -136,10 +156,10 @@ def load(
   side = None if smallest_side is None else f'smallest_side={smallest_side:g}'
   return Model(
     name='-'.join(filter(None, (name, hparams, wide_search, side))),
-    tracker=tracker,
+    tracker=trackers.make(**config['tracker'] | changed),
     # All engines share this copy on the device.
     variables=jax.device_put(variables),
-    hparams=Hparams(**original | changes),
+    hparams=Hparams(**config['hparams'] | changes),
     precision=config['precision'],
   )
 
