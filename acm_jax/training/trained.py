@@ -84,7 +84,7 @@ def read_tracker(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
   if only_backbone and _modules(tracker) != {'backbone'}:
     raise ValueError(
       f'{checkpoint}: contains only a backbone; train a tracker from it with '
-      '`init_from`'
+      '`init_from` and the config of a network'
     )
   return _described(config) | {'hparams': hparams}, variables
 
