@@ -107,7 +107,8 @@ def recipe() -> ConfigDict:
   )
   config.phases = _phases()
   # The official code sums the gradients of all GPUs and clips the norm of the
-  # sum. This library clips the norm of the mean gradient of the batch.
+  # sum. This library clips the norm of the mean gradient of the batch, unless
+  # `gradient_factor` is set to the number of these GPUs.
   config.train = ConfigDict(
     {
       'epochs': 20,
@@ -117,6 +118,10 @@ def recipe() -> ConfigDict:
       # 0 stands for tracker.search_size.
       'search_size': 0,
       'ema_decay': 0.0,
+      'accumulate': 1,
+      'norm_groups': 1,
+      'gradient_factor': 1.0,
+      'remat': False,
     }
   )
   # With fsdp=N, every parameter that can be split is split over N devices.

@@ -29,6 +29,13 @@ _FREE = (
 )
 # Keys whose values may change for epochs that have not begun.
 _BY_EPOCH = ('phases', 'schedule', 'train.epochs')
+# Keys that earlier versions did not have, with the values for what they did.
+_ADDED = {
+  'train.accumulate': 1,
+  'train.gradient_factor': 1.0,
+  'train.norm_groups': 1,
+  'train.remat': False,
+}
 # Key that is compared only after the teacher is loaded.
 _FINGERPRINT = 'teacher.fingerprint'
 # Tolerated relative difference of learning rates. It reflects the precision of
@@ -57,7 +64,7 @@ def changes(old: Config, new: Config) -> dict[str, str]:
     A dictionary from the path of each value that differs, such as
     `train.epochs`, to a description with the old and the new value.
   """
-  before, after = _flat(old), _flat(new)
+  before, after = (_ADDED | _flat(config) for config in (old, new))
   keys = before.keys() | after.keys()
   if _FINGERPRINT not in after:
     keys -= {_FINGERPRINT}

@@ -41,6 +41,8 @@ def changed(changes):
     {'tracker.smallest_side': 4.0},
     {'validation.sequences': ('camel', 'parkour')},
     {'validation.patience': 3},
+    # Earlier versions did not have these keys.
+    {'train.accumulate': 1, 'train.norm_groups': 1, 'train.remat': False},
     {'validation': None},
   ],
   ids=str,
