@@ -22,6 +22,7 @@ from acm_jax.tracking.model import Model
 from acm_jax.training import state
 from acm_jax.training.optimizer import Sgd
 from acm_jax.training.schedule import Phase
+from acm_jax.training.sections import Train
 from acm_jax.training.state import TrainState
 from acm_jax.training.step import train_step
 from data_pipelines import batch
@@ -33,6 +34,8 @@ from data_pipelines.batch import RawBatch
 Others = Mapping[str, Mapping[str, Callable[..., Timed]]]
 # Phase that trains all weights.
 EVERYTHING = Phase('everything', 0, (('', 1.0),))
+# The size of the batch does not matter here.
+_ONE_STEP = Train(epochs=1, pairs_per_epoch=1, batch_size=1, seed=0)
 
 
 def steps(
@@ -136,9 +139,8 @@ def training(
     search_size=tracker.search_size,
     optimizer=optimizer,
     rate_per_epoch=jnp.array([1e-3], jnp.float32),
-    steps_per_epoch=1,
     mode=phase.mode(variables['params']),
-    seed=0,
+    settings=_ONE_STEP,
   )
   step = jax.jit(step, compiler_options=programs.options())
   return step, state.create(variables, optimizer)
