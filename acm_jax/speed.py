@@ -1,8 +1,9 @@
-"""Times operators, whole steps or the input pipeline.
+"""Times operators, whole steps, the input pipeline or the training loop.
 
 --part fusion times every fusion and convolutions of the backbones.
 --part step times a training step and a tracking step of every network.
 --part input times reading pairs from --clips.
+--part train times the training loop of every network with pairs from --clips.
 
 The implementations of an operation are timed in turns, so that noise of the
 machine affects all of them alike. Writes the JSON file --out, with the keys
@@ -42,7 +43,7 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'clips',
     None,
-    'Folder of the clip set to read with --part input.',
+    'Folder of the clip set to read with --part input and --part train.',
     **optional,
   )
   flags.DEFINE_integer(
@@ -66,7 +67,8 @@ def main(values: flags.FlagValues) -> None:
     tuple(map(Path, values.against)),
     Path(values.clips) if values.clips else None,
   )
-  programs.reuse_memory()
+  # As the command that the part is about.
+  programs.reuse_memory(large=request.part == 'train')
   print(run.run(request, Path(values.out)))
 
 

@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import json
 import os
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from acm_jax import speed
 from acm_jax.host import config_files
 from acm_jax.modules import fusion
 from acm_jax.modules.depthwise import depthwise_conv
-from acm_jax.timing import inputs, measure, operators, run, scene, steps
+from acm_jax.timing import inputs, loops, measure, operators, run, scene, steps
 from acm_jax.timing.form import in_jax, normal
 from acm_jax.timing.worker import Worker
 from data_pipelines import synthetic_set
@@ -286,6 +287,22 @@ def test_every_form_of_the_input_is_timed_on_the_same_pairs(
   assert (row['pairs'], row['form']) == ('8', 'ours')
 
 
-def test_timing_the_input_without_clips_is_refused(refuse, tmp_path):
+def test_the_loop_is_timed_next_to_the_step_alone(monkeypatch, tmp_path):
+  monkeypatch.setattr(measure, 'LEAST_ROUNDS', 1)
+  clips = synthetic_set.ensure(
+    tmp_path / 'clips', sequences=2, frames=4, size=(60, 80), seed=0
+  )
+  sections = config_files.load('siamban_acm:quickstart,tiny')
+  works = loops.loops('tiny', sections, clips, 8)
+  (step, loop) = measure.measure(works, seconds=0.0)
+  assert (step['form'], loop['form']) == ('step', 'loop')
+  assert step['of'] == loop['of'] == '10 steps of 8 pairs'
+  assert re.fullmatch(r'\d+\.\d% of the time waiting .*', loop['note'])
+  # Calls after the first do not compile.
+  assert loop['median_ms'] < 1e3 * loop['compile_s']
+
+
+@pytest.mark.parametrize('part', ['input', 'train'])
+def test_timing_without_clips_is_refused(refuse, tmp_path, part):
   out = tmp_path / 'speed.json'
-  refuse(speed, '--part=input', f'--out={out}', message='--clips is missing')
+  refuse(speed, f'--part={part}', f'--out={out}', message='--clips is missing')

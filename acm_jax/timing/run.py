@@ -12,7 +12,7 @@ import jax
 
 from acm_jax.host import config_files, text_files
 from acm_jax.host.staging import replacing
-from acm_jax.timing import inputs, operators, steps
+from acm_jax.timing import inputs, loops, operators, steps
 from acm_jax.timing.measure import Work, measure, table
 
 # Configs of the networks whose steps are timed, with their arguments.
@@ -44,7 +44,7 @@ class Request:
       `NETWORKS`, for steps (see `steps.Others`), and 'input', for input
       pipelines (see `inputs`).
     clips: Folder of a clip set, written by `acm-jax prepare`; needed for the
-      part `input`.
+      parts `input` and `train`.
   """
 
   part: str
@@ -112,15 +112,28 @@ def _step(request: Request) -> Iterator[Work]:
 
 
 def _input(request: Request) -> Iterator[Work]:
+  others = request.others.get('input', {})
+  yield from inputs.inputs(_clips(request), others, request.batch_size)
+
+
+def _train(request: Request) -> Iterator[Work]:
+  for name in NETWORKS:
+    if name.startswith(request.only):
+      sections = config_files.load(name)
+      yield from loops.loops(
+        name, sections, _clips(request), request.batch_size
+      )
+
+
+def _clips(request: Request) -> Path:
   if request.clips is None:
     raise ValueError(
       '`clips` is missing; give the folder of a clip set from acm-jax prepare'
     )
-  others = request.others.get('input', {})
-  yield from inputs.inputs(request.clips, others, request.batch_size)
+  return request.clips
 
 
-PARTS = {'fusion': _fusion, 'step': _step, 'input': _input}
+PARTS = {'fusion': _fusion, 'step': _step, 'input': _input, 'train': _train}
 
 
 def run(request: Request, out: Path) -> str:

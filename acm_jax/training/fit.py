@@ -1,5 +1,6 @@
 """Training loop: takes steps from a given state to the end of a plan."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -36,10 +37,12 @@ class Done(NamedTuple):
 Hook = Callable[[Done], bool]
 
 
+@functools.lru_cache(maxsize=2)
 def jit_step(plan: Plan, phase: Phase, mesh: Mesh) -> jax.stages.Wrapped:
   """Builds the step of a phase on a mesh; the first call compiles it.
 
-  The step reuses the memory of the state that it is given.
+  The step reuses the memory of the state that it is given. Equal arguments give
+  the same function, so that training can go on without compiling again.
   """
   shapes = plan.state_shapes(phase)
   return jax.jit(
