@@ -240,7 +240,7 @@ def keep(run):
     (remove, '', 'copy: no such folder'),
     (empty, '', 'copy: no config.json in it'),
     (leave_unfinished, '', 'copy: no finished checkpoint'),
-    (remove_arrays, '', '0: the checkpoint is incomplete'),
+    (remove_arrays, '', '0: the checkpoint is damaged'),
     (keep, '@7', 'copy: no step 7; choose one of the steps 0'),
   ],
   ids=lambda value: getattr(value, '__name__', ''),

@@ -7,6 +7,7 @@ import pytest
 
 from acm_jax import train
 from acm_jax.host import command
+from acm_jax.training import workdir
 
 QUICK = '--config', 'siamban.py:quickstart'
 CONFIGS = Path(__file__).parents[1] / 'configs'
@@ -126,8 +127,8 @@ def test_a_missing_teacher_or_validation_set_is_refused(
     ),
     (['--config', 'siamban.py:fast'], "argument 'fast' is unknown"),
     (
-      [*QUICK, '--config.optimizer.name=adamw'],
-      "config.optimizer: optimizer adamw: has no 'momentum'; give weight_decay",
+      [*QUICK, '--config.optimizer.name=sgd'],
+      "config.optimizer: optimizer sgd: has no 'b1', 'b2', 'eps'; give weight",
     ),
     ([*QUICK, '--profile=0'], 'flag --profile=0: 0 is not a positive integer'),
     ([*QUICK, '--config.precision=half'], "unknown precision 'half'"),
@@ -190,3 +191,12 @@ def test_a_dry_run_writes_nothing_and_needs_no_data(run, tmp_path, monkeypatch):
   assert 'do not exist yet: synthetic' in printed.out
   assert 'of the compiled program' in printed.out
   assert not list(tmp_path.iterdir())
+
+
+def test_a_second_run_in_a_folder_is_refused(run, tmp_path):
+  config = 'siamban.py:quickstart,tiny'
+  with workdir.locked(tmp_path):
+    code, printed = run(f'--config={CONFIGS / config}', f'--workdir={tmp_path}')
+  assert code == 2
+  assert 'another process is training in this folder' in printed.err
+  assert [path.name for path in tmp_path.iterdir()] == ['.lock']

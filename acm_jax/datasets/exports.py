@@ -84,7 +84,9 @@ def read(path: Path, files: Sequence[Path]) -> list[Boxes]:
     raise ValueError(f'{path}: unknown format; {_ADVICE}')
   targets: dict[str, Boxes] = collections.defaultdict(dict)
   for entry in reader(tree, name, files):
-    if entry.frame < 0 or not all(map(math.isfinite, entry.box)):
+    size = entry.box[2:]
+    valid = all(map(math.isfinite, entry.box)) and min(size) > 0
+    if entry.frame < 0 or not valid:
       raise ValueError(
         f'{entry.where}: frame or box is not valid (frame {entry.frame} '
         f'counted from 0, x,y,w,h {entry.box}); correct or remove it'

@@ -31,6 +31,7 @@ _CHECKSUMS = 'checksums'
 _FOLDER = 'checkpoints'
 # Folder for damaged checkpoints, next to that of the checkpoints.
 _DAMAGED = 'damaged_checkpoints'
+_ELSEWHERE = 'another process cannot read it'
 _MODEL = ('params', 'batch_stats')
 _PROGRESS = ('step', 'opt_state', 'skipped', 'skipped_in_a_row')
 
@@ -145,13 +146,16 @@ class Checkpoints:
     """
     damaged = []
     for step in reversed(self.steps):
+      state = error = None
       try:
         state = self.restore(step, like(step))
-      except DamagedError as error:
-        damaged.append((step, error))
-      else:
+      except DamagedError as raised:
+        error = raised
+      # All processes must restore the same step.
+      if processes.all_agree(state is not None):
         self._set_aside(damaged)
         return state
+      damaged.append((step, error or self._damaged(step, _ELSEWHERE)))
     if damaged:
       _, newest = damaged[0]
       raise newest

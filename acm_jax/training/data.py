@@ -94,8 +94,7 @@ def check_scale(
   """Checks that the data sets' crops have the scale of the tracker's crops.
 
   Args:
-    sets: Data sets. All must exist, except that the synthetic set may be
-      written later.
+    sets: Data sets. All must exist, except those that the run writes later.
     template_size: Side of the tracker's template crop, px.
     context_amount: Context in the tracker's crops, as a fraction of the sum of
       the target's width and height.
@@ -115,8 +114,8 @@ def check_scale(
 
 
 def _scale(data_set: DataSet) -> Mapping[str, Any]:
-  # The synthetic set may not exist yet; its scale is fixed.
-  if epath.Path(data_set.path).name == SYNTHETIC:
+  # A set that the run writes may not exist yet; its scale is fixed.
+  if epath.Path(data_set.path).name in _WRITTEN:
     return {
       'template_size': crops.TEMPLATE_SIZE,
       'context_amount': crops.CONTEXT_AMOUNT,
@@ -130,8 +129,7 @@ def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
   Videos are compared by name; see `video`.
 
   Args:
-    sets: Data sets. All must exist, except that the synthetic set may be
-      written later.
+    sets: Data sets. All must exist, except those that the run writes later.
     sequences: Names of the sequences for validation.
 
   Raises:
@@ -139,8 +137,9 @@ def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
   """
   held_out = {video(name) for name in sequences}
   for data_set in sets:
-    # A synthetic sequence can have the same name only by coincidence.
-    if epath.Path(data_set.path).name == SYNTHETIC:
+    # A synthetic sequence can have the same name only by coincidence, and the
+    # user's own set is written without the sequences of the validation.
+    if epath.Path(data_set.path).name in _WRITTEN:
       continue
     names = training_set.read_names(data_set.path)
     shared = held_out & {video(name) for name in names}

@@ -5,12 +5,15 @@ import re
 from collections.abc import Iterator, Mapping
 
 import jax
+import numpy as np
 from jax.experimental import multihost_utils
 
 # Value of the flag `coordinator` for processes that a launcher knows.
 AUTO = 'auto'
 # The others end after this time if a process dies without a message.
 _HEARTBEAT_SECONDS = 60
+# A process that ends with an error waits this long for the others to end, too.
+_SHUTDOWN_SECONDS = 10
 
 
 def join(
@@ -55,7 +58,11 @@ def join(
       coordinator if by_address else None,
       count,
       index,
+      # Otherwise a launcher that is found would restrict the process to one of
+      # its devices.
+      cluster_detection_method='deactivate' if by_address else None,
       heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+      shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
     )
   # JAX raises a ValueError if no launcher is found.
   except (RuntimeError, ValueError) as error:
@@ -104,6 +111,13 @@ def agree(values: Mapping[str, float]) -> dict[str, float]:
     return dict(values)
   shared = multihost_utils.broadcast_one_to_all(dict(values))
   return {name: float(value) for name, value in shared.items()}
+
+
+def all_agree(value: bool) -> bool:
+  """Returns whether `value` is true in every process; all must call this."""
+  if jax.process_count() == 1:
+    return value
+  return bool(np.all(multihost_utils.process_allgather(np.array(value))))
 
 
 def wait(name: str) -> None:

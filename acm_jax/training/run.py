@@ -42,13 +42,15 @@ def run(
 ) -> None:
   """Trains to the end of the schedule and writes the folder of the run.
 
+  The caller locks the folder; see `workdir.locked`.
+
   The network is validated at the start of a new run, at every regular
   checkpoint and at the end. The run ends early if the validations do not
   improve for as long as `patience` in the config section `validation` allows.
-  SIGINT and SIGTERM end the run after the current step. The state after that
-  step is saved as a checkpoint; it is validated only if a regular checkpoint
-  was due. If a batch cannot be read, the state before that batch is saved, too.
-  Finally, the metrics are plotted.
+  SIGINT, SIGTERM and SIGHUP end the run after the current step. The state after
+  that step is saved as a checkpoint; it is validated only if a regular
+  checkpoint was due. If a batch cannot be read, the state before that batch is
+  saved, too. Finally, the metrics are plotted.
 
   Args:
     plan: Plan of the run.
@@ -68,11 +70,10 @@ def run(
     OSError: A batch cannot be read.
     RuntimeError: Ten consecutive steps were skipped, or the connection to
       another process was lost.
-    ValueError: `workdir` holds a run that cannot be resumed with `sections`,
-      another process is training in it, or data are damaged.
+    ValueError: `workdir` holds a run that cannot be resumed with `sections`, or
+      data are damaged.
   """
   with (
-    workdirs.locked(workdir),
     Checkpoints(
       workdir, plan.saving.keep, resuming.measured(sections), clean=True
     ) as checkpoints,
@@ -99,7 +100,7 @@ def run(
     )
     reading = _Reading(batches)
     with contextlib.closing(batches), log, contextlib.ExitStack() as stack:
-      save = _Save(plan, checkpoints, validator, log)
+      save = _Save(plan, checkpoints, validator, log, mesh)
       if validator and not checkpoints.steps:
         # The initial weights are saved too, since they may turn out to be the
         # best.
@@ -131,19 +132,22 @@ class _Save:
     checkpoints: Checkpoints to add to.
     validator: Validator of the network, if any.
     log: Log that receives the metrics of the validation.
+    mesh: Mesh of the devices to train on.
   """
 
   plan: Plan
   checkpoints: Checkpoints
   validator: Validator | None
   log: RunLog
+  mesh: Mesh
 
   def __call__(self, state: TrainState) -> None:
     self.log.flush()
     metrics = None
     if self.validator:
       # All processes must choose the same checkpoint as the best.
-      metrics = processes.agree(self.validator.measure(state.to_track))
+      whole = sharding.gather(state.to_track, self.mesh)
+      metrics = processes.agree(self.validator.measure(whole))
       self.log.add_validation(int(state.step), metrics)
     self.checkpoints.save(state, metrics)
 
@@ -274,7 +278,7 @@ class _StopTogether:
 
 @contextlib.contextmanager
 def _stop_on_signal() -> Iterator[_Stop | _StopTogether]:
-  """Yields a hook that stops training after SIGINT or SIGTERM.
+  """Yields a hook that stops training after SIGINT, SIGTERM or SIGHUP.
 
   In a single process, a repeated signal has its usual effect.
   """
@@ -287,8 +291,10 @@ def _stop_on_signal() -> Iterator[_Stop | _StopTogether]:
     hook.received = number
     signal.signal(number, before[number])
 
-  for number in (signal.SIGINT, signal.SIGTERM):
-    before[number] = signal.signal(number, handle)
+  for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    # Under nohup, SIGHUP is ignored, and stays so.
+    if signal.getsignal(number) is not signal.SIG_IGN:
+      before[number] = signal.signal(number, handle)
   try:
     yield hook
   finally:

@@ -151,6 +151,11 @@ def placed(shapes: Any, shardings: Any) -> Any:
   return jax.tree.map(place, shardings, shapes)
 
 
+def gather(tree: Any, mesh: Mesh) -> Any:
+  """Returns arrays with a full copy on every device of a mesh."""
+  return jax.jit(lambda tree: tree, out_shardings=replicated(mesh))(tree)
+
+
 def of_state(state: Any, sharding: Sharding, mesh: Mesh) -> Any:
   """Returns the sharding of every array of a training state.
 

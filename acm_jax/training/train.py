@@ -69,8 +69,8 @@ def train(
     KeyboardInterrupt: A signal ended the run.
     RuntimeError: Ten consecutive steps were skipped, or the config requires a
       package that is not installed.
-    ValueError: The config is invalid, or `workdir` holds a run that cannot be
-      resumed with it.
+    ValueError: The config is invalid, `workdir` holds a run that cannot be
+      resumed with it, or another process is training in `workdir`.
   """
   # Quick checks come first, slow loading comes last.
   sections, source = _sections(config, data_dir, init_from)
@@ -83,7 +83,6 @@ def train(
         'the argument'
       )
     validation_dir = str(data_dir)
-    _write_own(plan, sections, data_dir, workdir)
   sets = _find_sets(plan, sections, data_dir, workdir)
   if init_from and source is None:
     source = trained.read(init_from)[1]
@@ -95,17 +94,19 @@ def train(
     plan.hparams,
     plan.precision,
   )
-  _make_synthetic(plan, sections, workdir)
-  run(
-    plan,
-    sections,
-    workdir,
-    functools.partial(_batches, plan, sets, sections['data']),
-    mesh,
-    source=source,
-    validator=validator,
-    profile=profile,
-  )
+  with workdirs.locked(workdir):
+    _make_synthetic(plan, sections, workdir)
+    _write_own(plan, sections, data_dir, workdir)
+    run(
+      plan,
+      sections,
+      workdir,
+      functools.partial(_batches, plan, sets, sections['data']),
+      mesh,
+      source=source,
+      validator=validator,
+      profile=profile,
+    )
 
 
 def dry_run(
@@ -172,6 +173,11 @@ def _sections(
     described, source = trained.read_tracker(init_from)
     sections |= described
   if 'own' in sections:
+    if sections.get('validation', {}).get('sequences'):
+      raise ValueError(
+        'config.validation.sequences: the run chooses the held-out sequences; '
+        'leave it empty, and set config.own.held_out to hold out more'
+      )
     with section('own'):
       fraction = Own(**sections['own']).held_out
       held_out = own_sequences.held_out(data_dir, fraction)
@@ -224,10 +230,12 @@ def _with_teacher(
 def _write_own(
   plan: Plan,
   sections: Mapping[str, Any],
-  data_dir: epath.PathLike,
+  data_dir: epath.PathLike | None,
   workdir: Path,
 ) -> None:
-  """Writes the data set of the user's own sequences."""
+  """Writes the data set of the user's own sequences if the config has one."""
+  if 'own' not in sections:
+    return
   if processes.is_first():
     own_sequences.ensure(
       data.written_set(workdir, data.OWN),

@@ -143,6 +143,7 @@ TWICE = [
     ('gt.txt', '1,-1,3,4,5,6,1', 'gt.txt row 1: frame 1 and id -1 must be'),
     ('gt.txt', '0,1,3,4,5,6,1', 'gt.txt row 1: frame or box is not valid (fra'),
     ('gt.txt', '1,1,nan,4,5,6,1', 'gt.txt row 1: frame or box is not valid'),
+    ('gt.txt', '1,1,3,4,0,6,1', 'gt.txt row 1: frame or box is not valid'),
     ('gt.txt', MOT + MOT, 'gt.txt row 5: a second box of id 2 in the same'),
     ('gt.txt', '', 'gt.txt: no boxes of tracks; give the XML of'),
     ('a.json', '{', 'a.json: not JSON'),

@@ -58,14 +58,12 @@ def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path):
   assert sorted(losses(tmp_path / 'broken')) == list(range(1, 9))
 
 
-def test_a_second_run_in_a_folder_is_refused(config, tmp_path):
-  with (
-    workdir.locked(tmp_path),
-    pytest.raises(ValueError, match='another process is training in this fold'),
-  ):
-    fakes.train(config, tmp_path)
-  assert [path.name for path in tmp_path.iterdir()] == ['.lock']
-  fakes.train(config, tmp_path)
+@pytest.mark.parametrize('number', [signal.SIGHUP, signal.SIGINT])
+def test_every_signal_saves_the_last_step(config, tmp_path, number):
+  with pytest.raises(KeyboardInterrupt) as caught:
+    fakes.train(config, tmp_path, batches=fakes.Batches(3, number))
+  assert caught.value.args == (number,)
+  assert state_of(tmp_path)[0] == (3,)
 
 
 def test_if_data_are_lost_the_steps_so_far_are_saved(config, tmp_path):
