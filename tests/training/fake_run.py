@@ -18,6 +18,7 @@ if __name__ == '__main__':
   parser = argparse.ArgumentParser()
   parser.add_argument('workdir', type=Path)
   parser.add_argument('--epochs', type=int)
+  parser.add_argument('--fsdp', type=int, default=1)
   parser.add_argument('--save_every', type=int, default=100)
   parser.add_argument('--stop_after', type=int, help='batches until a signal')
   parser.add_argument('--signal', type=int, default=signal.SIGTERM)
@@ -29,13 +30,14 @@ if __name__ == '__main__':
   config = copy.deepcopy(fakes.PLAN)
   config['train']['epochs'] = given.epochs
   config['checkpoints']['every'] = given.save_every
+  config['sharding'] = {'fsdp': given.fsdp}
   plan = fakes.make_plan(config)
   run(
     plan,
     config,
     given.workdir,
     fakes.Batches(given.stop_after, given.signal).of(plan),
-    sharding.make_mesh(),
+    sharding.make_mesh(given.fsdp),
     # Each process measures another overlap; that of the first one counts.
     validator=fakes.FakeValidator(
       *[0.4, *[0.5 + jax.process_index()] * given.epochs]
