@@ -1,5 +1,6 @@
 """Training with several processes."""
 
+import functools
 import json
 import os
 import signal
@@ -46,14 +47,14 @@ def slurm(rank, port):
   }
 
 
-def address(rank, port):
-  """Returns flags and environment of a process with four devices."""
+def address(rank, port, count=4):
+  """Returns flags and environment of a process with `count` devices."""
   flags = [
     f'--coordinator=localhost:{port}',
     '--process_count=2',
     f'--process_index={rank}',
   ]
-  devices = '--xla_force_host_platform_device_count=4'
+  devices = f'--xla_force_host_platform_device_count={count}'
   return flags, {'XLA_FLAGS': f'{FAST_COMPILE} {devices}'}
 
 
@@ -82,7 +83,15 @@ def losses(workdir):
 
 
 # Weights that are split over devices of both processes cannot be read by one.
-@pytest.mark.parametrize(('launcher', 'fsdp'), [(slurm, 1), (address, 4)])
+@pytest.mark.parametrize(
+  ('launcher', 'fsdp'),
+  [
+    (slurm, 1),
+    (address, 1),
+    (functools.partial(address, count=2), 4),
+  ],
+  ids=['slurm', 'address', 'split'],
+)
 def test_two_processes_have_the_losses_of_one_and_write_them_once(
   tmp_path, launcher, fsdp
 ):
