@@ -60,10 +60,25 @@ def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path):
 
 @pytest.mark.parametrize('number', [signal.SIGHUP, signal.SIGINT])
 def test_every_signal_saves_the_last_step(config, tmp_path, number):
-  with pytest.raises(KeyboardInterrupt) as caught:
-    fakes.train(config, tmp_path, batches=fakes.Batches(3, number))
+  # A program that runs in the background, as tests may, ignores some signals.
+  before = signal.signal(number, signal.default_int_handler)
+  try:
+    with pytest.raises(KeyboardInterrupt) as caught:
+      fakes.train(config, tmp_path, batches=fakes.Batches(3, number))
+  finally:
+    signal.signal(number, before)
   assert caught.value.args == (number,)
   assert state_of(tmp_path)[0] == (3,)
+
+
+def test_an_ignored_signal_does_not_end_a_run(config, tmp_path):
+  # As under nohup.
+  before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+  try:
+    fakes.train(config, tmp_path, batches=fakes.Batches(3, signal.SIGHUP))
+  finally:
+    signal.signal(signal.SIGHUP, before)
+  assert state_of(tmp_path)[0] == (8,)
 
 
 def test_if_data_are_lost_the_steps_so_far_are_saved(config, tmp_path):
