@@ -1,8 +1,8 @@
 """Trains a tracker, or resumes the training run in a folder.
 
 The folder gets config.json, checkpoints/, metrics.jsonl, TensorBoard events
-and, when the run ends, curves.png. SIGINT or SIGTERM ends the run with a
-checkpoint, from which the same command resumes the run. The run keeps its
+and, when the run ends, curves.png. SIGINT, SIGTERM or SIGHUP ends the run with
+a checkpoint, from which the same command resumes the run. The run keeps its
 newest checkpoints and the checkpoint with the best validation result. Other
 commands read the latter as DIR@best, where DIR is the folder of the run.
 

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
+from acm_jax.timing import inputs
 from acm_jax.timing.measure import Work
 from acm_jax.training import sharding
 from acm_jax.training.fit import fit, jit_step
@@ -22,8 +23,6 @@ from data_pipelines.pipeline import DataSet, train_batches
 
 # Number of steps in one timing, so that starting the loop does not matter.
 STEPS = 10
-# Largest distance between the two frames of a pair, in frames.
-GAP = 100
 
 
 def loops(
@@ -49,7 +48,7 @@ def loops(
   mesh = sharding.make_mesh(plan.sharding.fsdp)
   sharding.check_batch_size(batch_size, mesh, plan.train.accumulate)
   batches = train_batches(
-    [DataSet(clips, gap=GAP)],
+    [DataSet(clips, gap=inputs.GAP)],
     batch_size=batch_size,
     seed=plan.train.seed,
     **plan.crop_sides,
@@ -95,7 +94,7 @@ class _Loop:
   ):
     self._plan, self._batches, self._mesh = plan, batches, mesh
     self._log, self._state = log, _first_state(plan, mesh)
-    self._begun, self._spent, self._waited = 0.0, 0.0, 0.0
+    self._compiled, self._spent, self._waited = False, 0.0, 0.0
 
   def __call__(self) -> jax.Array:
     begun = time.perf_counter()
@@ -103,12 +102,11 @@ class _Loop:
       self._plan, self._state, self._some(), self._mesh, (self._log.add,)
     )
     jax.block_until_ready(self._state)
-    # The first call compiles.
-    if self._begun:
+    if self._compiled:
       self._spent += time.perf_counter() - begun
     else:
-      self._waited = 0.0
-    self._begun = begun
+      # The first call, which compiles, does not count.
+      self._compiled, self._waited = True, 0.0
     return self._state.step
 
   def _some(self) -> Iterator[RawBatch]:

@@ -73,7 +73,7 @@ def join(
 
 
 @contextlib.contextmanager
-def naming_losses() -> Iterator[None]:
+def explaining_failures() -> Iterator[None]:
   """Explains errors that JAX raises in the block if another process died.
 
   Raises:

@@ -109,7 +109,7 @@ def run(
       if profile:
         hooks.append(stack.enter_context(Trace(workdir, profile)))
       if not save.stalled(first_step):
-        with processes.naming_losses():
+        with processes.explaining_failures():
           state = fit(plan, state, reading, mesh, hooks)
         log.flush()
         checkpoints.save(state)

@@ -10,9 +10,9 @@ from jaxtyping import Array, Float
 
 from acm_jax.modules.mode import Mode
 from acm_jax.tracking.contract import Tracker, Variables
-from acm_jax.training import parts as parts_of
 from acm_jax.training import state as states
 from acm_jax.training.augment import Distortion, augment
+from acm_jax.training.parts import accumulate, in_groups
 from acm_jax.training.sections import Train
 from acm_jax.training.state import TrainState
 from acm_jax.training.teacher import Teacher
@@ -90,9 +90,7 @@ def train_step(
         rng=key,
       )
 
-    outputs, batch_stats = parts_of.in_groups(
-      apply, batch, key, settings.norm_groups
-    )
+    outputs, batch_stats = in_groups(apply, batch, key, settings.norm_groups)
     loss, parts = tracker.loss(outputs, targets)
     if teacher:
       teacher_outputs = teacher.outputs(teacher_variables, batch)
@@ -102,7 +100,7 @@ def train_step(
       loss, parts = loss + teacher_loss, parts | teacher_parts
     return loss, (parts, batch_stats)
 
-  (loss, (parts, batch_stats)), grads = parts_of.accumulate(
+  (loss, (parts, batch_stats)), grads = accumulate(
     loss_of,
     state.params,
     state.batch_stats,
