@@ -19,6 +19,7 @@ _COMMANDS = {
   'export': 'acm_jax.export',
   'prepare': 'data_pipelines.prepare',
   'composed': 'data_pipelines.composed',
+  'rendered': 'data_pipelines.rendered',
   'synthetic': 'data_pipelines.synthetic',
   'annotated': 'data_pipelines.annotated',
   'pairs': 'acm_jax.pairs',

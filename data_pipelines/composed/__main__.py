@@ -55,13 +55,15 @@ def define(values: flags.FlagValues) -> None:
     'subfolders are not searched.',
     **on,
   )
-  flags.DEFINE_list(
-    'exclude',
-    [],
-    'Videos in --masks to leave out: comma-separated names, or paths of text '
-    'files with one name per line.',
-    **on,
-  )
+  for name, text in (
+    ('exclude', 'Videos and photographs to leave out'),
+    ('only', 'The only videos and photographs to use'),
+  ):
+    text += (
+      ': comma-separated names of videos and of image files, or paths of text '
+      'files with one name per line.'
+    )
+    flags.DEFINE_list(name, [], text, **on)
   for field in dataclasses.fields(Settings):
     flags.DEFINE_integer(field.name, field.default, _HELP[field.name], **on)
   flags.DEFINE_string('out', None, 'Output folder.', required=True, **on)
@@ -74,6 +76,7 @@ def main(values: flags.FlagValues) -> None:
     values.masks and Path(values.masks),
     tuple(map(Path, values.backgrounds)),
     tuple(listed(values.exclude)),
+    tuple(listed(values.only)),
   )
   names = [field.name for field in dataclasses.fields(Settings)]
   settings = Settings(**{name: values[name].value for name in names})

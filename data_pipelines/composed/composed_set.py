@@ -2,11 +2,12 @@
 
 import functools
 import itertools
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
 from etils import epath
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from acm_jax.datasets import crops
 from data_pipelines import manifests
@@ -107,8 +108,30 @@ class ComposedSet:
     bgr = render(self._library, plan, t, self.crop_size).bgr
     first = (self.crop_size - coded_side) // 2
     bgr = bgr[first : first + coded_side, first : first + coded_side]
-    flags = [cv2.IMWRITE_JPEG_QUALITY, int(plan.quality[t])]
-    return cv2.imencode('.jpg', bgr, flags)[1].tobytes()
+    return _encoded(bgr, plan.quality[t])
+
+  def video(
+    self, track: int
+  ) -> tuple[Iterator[bytes], Float[np.ndarray, 't 4']]:
+    """Renders whole frames of a sequence, which show what the camera sees.
+
+    Args:
+      track: Index of the sequence.
+
+    Returns:
+      The frames as JPEGs, rendered one after the other; and the target's box in
+      each frame, x, y, w, h, px, 0-based, including its hidden parts.
+
+    Raises:
+      ValueError: A picture of the library cannot be decoded.
+    """
+    plan = self._plan(track)
+    jpegs = (
+      _encoded(render(self._library, plan, t).bgr, quality)
+      for t, quality in enumerate(plan.quality)
+    )
+    center, size = plan.box[:, :2] - plan.window[:, :2], plan.box[:, 2:]
+    return jpegs, np.concatenate([center - (size - 1) / 2, size], axis=1)
 
   def jpeg_error(self, frame: int) -> ValueError:
     """Returns the error to raise if the JPEG of a frame cannot be decoded."""
@@ -117,6 +140,11 @@ class ComposedSet:
       f'{self.folder}: frame {t} of {self.track_name[number]} cannot be '
       f'decoded; {manifests.ADVICE}'
     )
+
+
+def _encoded(bgr: UInt8[np.ndarray, 'h w 3'], quality: np.integer) -> bytes:
+  flags = [cv2.IMWRITE_JPEG_QUALITY, int(quality)]
+  return cv2.imencode('.jpg', bgr, flags)[1].tobytes()
 
 
 def _coded_side(crop_size: int, side: int) -> int:

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 
 from acm_jax.datasets import crops, image_files, image_names
 from acm_jax.datasets.sources import coco, davis, source
-from acm_jax.datasets.trees import Tree, open_tree
+from acm_jax.datasets.trees import open_tree
 from acm_jax.host.names import unknown
 from acm_jax.host.progress import Progress
 from acm_jax.host.staging import naming, replacing, staged
@@ -37,21 +37,34 @@ class Sources:
     masks: Folder or archive of videos and masks in the layout of DAVIS.
     backgrounds: Folders of further photographs for backgrounds; subfolders are
       not searched.
-    exclude: Names of videos in `masks` to leave out.
+    exclude: Names of videos, and file names of photographs, to leave out.
+    only: Names of the only videos, and file names of the only photographs, to
+      use (default: all).
   """
 
   photographs: Path
   masks: Path | None = None
   backgrounds: tuple[Path, ...] = ()
   exclude: tuple[str, ...] = ()
+  only: tuple[str, ...] = ()
 
-  def __post_init__(self):
-    """Raises ValueError if `exclude` is given without `masks`."""
-    if self.exclude and self.masks is None:
-      raise ValueError(
-        '`exclude`: names videos of `masks`, but `masks` is not given; give '
-        '`masks` as well, or remove `exclude`'
-      )
+  def chosen(self, known: Iterable[str]) -> set[str]:
+    """Returns the names of the videos and photographs to use.
+
+    Args:
+      known: Names of all videos and photographs.
+
+    Raises:
+      ValueError: `exclude` or `only` has an unknown name.
+    """
+    known = set(known)
+    for flag, names in (('exclude', self.exclude), ('only', self.only)):
+      if wrong := unknown(names, known):
+        raise ValueError(
+          f'`{flag}`: no video or photograph is called {wrong}; correct the '
+          'names, and give photographs with their extensions'
+        )
+    return (set(self.only) or known) - set(self.exclude)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,9 +118,9 @@ def write(out: Path, sources: Sources, settings: Settings) -> dict[str, Any]:
   Raises:
     FileNotFoundError: A source is missing.
     FullDiskError: The disk is full.
-    ValueError: `out` exists, an image or annotation is damaged, `exclude` names
-      an unknown video, a folder in `backgrounds` has no photographs, or the set
-      would have no object or fewer than two photographs.
+    ValueError: `out` exists, an image or annotation is damaged, `exclude` or
+      `only` has an unknown name, a folder in `backgrounds` has no photographs,
+      or the set would have no object or fewer than two photographs.
   """
   with staged(out) as folder:
     with (
@@ -159,6 +172,7 @@ def _manifest(
         'masks': sources.masks and sources.masks.resolve().name,
         'backgrounds': [path.resolve().name for path in sources.backgrounds],
         'exclude': list(sources.exclude),
+        'only': list(sources.only),
       }
     },
   }
@@ -171,16 +185,27 @@ def _collect(
 
   Yields after each image or video, to show progress.
   """
+  videos = {}
   if sources.masks is not None:
-    yield from _add_videos(pictures, open_tree(sources.masks), sources.exclude)
+    masks = open_tree(sources.masks)
+    videos = {unit.name: unit for unit in davis.units(masks)}
   tree = open_tree(sources.photographs)
-  rng = np.random.default_rng(settings.seed)
   annotated = list(coco.annotated(tree))
   others = [
     path
     for folder in sources.backgrounds
     for path in image_names.photographs(folder, '*')
   ]
+  every = [Path(path).name for path, _ in annotated]
+  chosen = sources.chosen([*videos, *every, *(path.name for path in others)])
+  for name, unit in videos.items():
+    if name in chosen:
+      for item in cutouts.of_video(masks, unit):
+        pictures.add_object(item, NOWHERE)
+      yield
+  annotated = [each for each in annotated if Path(each[0]).name in chosen]
+  others = [path for path in others if path.name in chosen]
+  rng = np.random.default_rng(settings.seed)
   every = [path for path, _ in annotated] + others
   scenes = {every[i] for i in rng.permutation(len(every))[: settings.scenes]}
   left = settings.objects
@@ -200,22 +225,6 @@ def _collect(
   for path in others:
     if path in scenes:
       pictures.add_photograph(image_files.read(path), path.resolve())
-      yield
-
-
-def _add_videos(
-  pictures: '_Pictures', tree: Tree, exclude: Iterable[str]
-) -> Iterator[None]:
-  units = {unit.name: unit for unit in davis.units(tree)}
-  if wrong := unknown(exclude, units):
-    raise ValueError(
-      f'`exclude`: no video is called {wrong} in {tree.label}; correct the '
-      'names'
-    )
-  for name, unit in units.items():
-    if name not in exclude:
-      for item in cutouts.of_video(tree, unit):
-        pictures.add_object(item, NOWHERE)
       yield
 
 

@@ -1,4 +1,4 @@
-"""Renders frames of composed sequences, directly as crops around the target."""
+"""Renders frames of composed sequences: whole, or as crops of the target."""
 
 from typing import NamedTuple
 
@@ -14,13 +14,13 @@ from data_pipelines.composed.plan import Layer, Plan
 
 # Largest fraction of a target that the layers in front of it may hide.
 MOST_HIDDEN = 0.5
-# Minimum and maximum length of a motion blur, px of the crop. A shorter blur is
-# left out, and a longer one is shortened.
+# Minimum and maximum length of a motion blur, px of the image. A shorter blur
+# is left out, and a longer one is shortened.
 _STREAKS = (2.0, 16.0)
 
 
-class Crop(NamedTuple):
-  """A rendered square around the target.
+class Rendered(NamedTuple):
+  """A rendered frame, or the square around its target.
 
   Attributes:
     bgr: Pixels, blue, green, red.
@@ -29,8 +29,8 @@ class Crop(NamedTuple):
     hidden: Fraction of the target that other layers hide.
   """
 
-  bgr: UInt8[np.ndarray, 'c c 3']
-  coverage: UInt8[np.ndarray, 'c c']
+  bgr: UInt8[np.ndarray, 'h w 3']
+  coverage: UInt8[np.ndarray, 'h w']
   hidden: float
 
 
@@ -39,24 +39,27 @@ class _Patch(NamedTuple):
 
   Attributes:
     bgra: Pixels as BGRA, with premultiplied alpha.
-    region: Rows and columns of the crop that the visible part covers.
+    region: Rows and columns of the image that the visible part covers.
   """
 
   bgra: UInt8[np.ndarray, 'h w 4']
   region: tuple[slice, slice]
 
 
-def render(library: Library, plan: Plan, t: int, crop_size: int) -> Crop:
-  """Renders the crop around the target in frame `t` of a sequence.
+def render(
+  library: Library, plan: Plan, t: int, crop_size: int | None = None
+) -> Rendered:
+  """Renders frame `t` of a sequence, or only the crop around the target.
 
-  The position and the scale of the crop are those at which
-  `crops.context_crop` would cut it out of the whole frame.
+  A frame shows the window of the plan at the scale of the photograph. The
+  position and the scale of a crop are those at which `crops.context_crop` would
+  cut it out of the frame.
 
   Args:
     library: Library that the plan was made for.
     plan: Plan of the sequence.
     t: Number of the frame, from 0.
-    crop_size: Side of the crop, px.
+    crop_size: Side of the crop, px (default: the whole frame).
   """
   canvas = _Canvas(library, plan, t, crop_size)
   for layer in plan.behind:
@@ -64,7 +67,7 @@ def render(library: Library, plan: Plan, t: int, crop_size: int) -> Crop:
     if patch is not None:
       canvas.blend(patch)
   target = canvas.patch(plan.target)
-  coverage = np.zeros((crop_size, crop_size), np.uint8)
+  coverage = np.zeros(canvas.bgr.shape[:2], np.uint8)
   coverage[target.region] = target.bgra[..., 3]
   canvas.blend(target)
   visible, whole = coverage.copy(), cv2.sumElems(coverage)[0]
@@ -81,38 +84,46 @@ def render(library: Library, plan: Plan, t: int, crop_size: int) -> Crop:
     if cv2.sumElems(remaining)[0] >= (1 - MOST_HIDDEN) * whole:
       canvas.blend(patch)
       visible = remaining
-  return Crop(canvas.exposed(), coverage, 1 - cv2.sumElems(visible)[0] / whole)
+  hidden = 1 - cv2.sumElems(visible)[0] / whole
+  return Rendered(canvas.exposed(), coverage, hidden)
 
 
 class _Canvas:
-  """A crop that layers are blended into, starting from the background."""
+  """An image that layers are blended into, starting from the background."""
 
-  def __init__(self, library: Library, plan: Plan, t: int, crop_size: int):
+  def __init__(
+    self, library: Library, plan: Plan, t: int, crop_size: int | None
+  ):
     self._library, self._plan, self._t = library, plan, t
     box, window = plan.box[t], plan.window[t]
-    self._scale = crops.scale_of(box[2:])
-    self._shift = (crop_size - 1) / 2 - self._scale * box[:2]
+    if crop_size is None:
+      size_wh = window[2:].astype(int)
+      self._scale, self._shift = 1.0, -window[:2]
+    else:
+      size_wh = np.full(2, crop_size)
+      self._scale = crops.scale_of(box[2:])
+      self._shift = (crop_size - 1) / 2 - self._scale * box[:2]
     self._drift = window[:2] - plan.window[max(t - 1, 0), :2]
-    self.bgr, self._low, self._high = self._scene(window, crop_size)
+    self.bgr, self._low, self._high = self._scene(window, size_wh)
 
-  def _scene(self, window, crop_size: int):
+  def _scene(self, window, size_wh):
     """Renders the background.
 
     Args:
       window: Part of the photograph that the camera shows, x, y, w, h, px.
-      crop_size: Side of the crop, px.
+      size_wh: Width and height of the image, px.
 
     Returns:
-      Three arrays: the crop with the background only, blue, green, red; and the
-      top left and the bottom right corner of the part of the crop in which
+      Three arrays: the image with the background only, blue, green, red; and
+      the top left and the bottom right corner of the part of the image in which
       layers are visible, each x, y, px.
     """
-    # Find the part of the window that is inside the crop, in whole pixels of
-    # the photograph and of the crop. The rounding moves the photograph by less
+    # Find the part of the window that is inside the image, in whole pixels of
+    # the photograph and of the image. The rounding moves the photograph by less
     # than a pixel.
     corner = self._scale * (window[:2] - 0.5) + self._shift + 0.5
     first = np.floor(np.maximum(-corner / self._scale, 0))
-    last = np.ceil(np.minimum((crop_size - corner) / self._scale, window[2:]))
+    last = np.ceil(np.minimum((size_wh - corner) / self._scale, window[2:]))
     x, y, w, h = np.concatenate([window[:2] + first, last - first]).astype(int)
     low = np.rint(corner + self._scale * first).astype(int)
     high = np.rint(corner + self._scale * last).astype(int)
@@ -122,24 +133,24 @@ class _Canvas:
     mean = cv2.mean(shown)
     shown = cv2.resize(shown, tuple((high - low).tolist()))
     cut = np.maximum(-low, 0)
-    low, high = low + cut, np.minimum(high, crop_size)
+    low, high = low + cut, np.minimum(high, size_wh)
     shown = shown[cut[1] :, cut[0] :][: high[1] - low[1], : high[0] - low[0]]
     mirrored = self._plan.mirrored
     bgr = cv2.copyMakeBorder(
       shown,
       top=int(low[1]),
-      bottom=int(crop_size - high[1]),
+      bottom=int(size_wh[1] - high[1]),
       left=int(low[0]),
-      right=int(crop_size - high[0]),
+      right=int(size_wh[0] - high[0]),
       borderType=cv2.BORDER_REFLECT_101 if mirrored else cv2.BORDER_CONSTANT,
       value=mean,
     )
     if mirrored:
-      low, high = np.zeros(2, int), np.full(2, crop_size)
+      low, high = np.zeros(2, int), size_wh
     return bgr, low, high
 
-  def exposed(self) -> UInt8[np.ndarray, 'c c 3']:
-    """Returns the crop with the camera's exposure and defocus applied."""
+  def exposed(self) -> UInt8[np.ndarray, 'h w 3']:
+    """Returns the image with the camera's exposure and defocus applied."""
     plan, t = self._plan, self._t
     levels = 255 * (np.arange(256) / 255) ** plan.gamma[t]
     table = np.clip(levels[:, None] * plan.light[t], 0, 255)
@@ -189,7 +200,7 @@ class _Canvas:
     return libraries.covered(piece, coverage)
 
   def blend(self, patch: _Patch) -> None:
-    """Blends the visible part of a layer into the crop."""
+    """Blends the visible part of a layer into the image."""
     rest = cv2.bitwise_not(patch.bgra[..., 3])
     under = cv2.multiply(
       self.bgr[patch.region], cv2.merge([rest] * 3), scale=1 / 255
@@ -207,7 +218,7 @@ def _smeared(
   Args:
     image: Image to blur.
     smear: Motion x, y while the shutter is open, px of the image.
-    scale: Number of crop pixels per pixel of the image.
+    scale: Number of pixels of the rendered image per pixel of `image`.
   """
   length = scale * np.hypot(*smear)
   if length < _STREAKS[0]:

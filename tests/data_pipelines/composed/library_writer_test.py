@@ -10,7 +10,7 @@ from acm_jax.datasets import image_files
 from acm_jax.training.data import check_held_out
 from data_pipelines import pipeline
 from data_pipelines.composed import __main__ as command
-from data_pipelines.composed import library_writer
+from data_pipelines.composed import library, library_writer
 from data_pipelines.composed.composed_set import ComposedSet
 from data_pipelines.composed.library import Library
 from data_pipelines.composed.library_writer import Settings, Sources
@@ -32,9 +32,20 @@ def test_photographs_of_a_held_out_video_are_refused(
   check_held_out(sets, ('other',))
 
 
-def test_excluded_videos_need_masks(originals):
-  with pytest.raises(ValueError, match='`exclude`: names videos of `masks`'):
-    Sources(originals.photographs, exclude=('camel',))
+def test_photographs_can_be_held_out_by_name(originals, tmp_path):
+  def contents(folder, **chosen):
+    sources = Sources(originals.photographs, originals.masks, **chosen)
+    library_writer.write(tmp_path / folder, sources, FEW)
+    objects = len(Library(tmp_path / folder).object_name)
+    names = set(library.read_names(tmp_path / folder))
+    return {i for i in range(6) if f'photo{i}' in names}, objects
+
+  held_out = ('photo0.jpg', 'photo4.jpg')
+  excluded = ('left_out', *held_out)
+  # Photograph 4 has no object that can be cut out, and photograph 5 has no
+  # annotation.
+  assert contents('kept', exclude=excluded) == ({1, 2, 3}, 4)
+  assert contents('others', only=held_out) == ({0, 4}, 1)
 
 
 @pytest.mark.parametrize('error', [KeyboardInterrupt, OSError])
@@ -82,7 +93,14 @@ def test_the_command_writes_a_set(originals, tmp_path, run_command):
 @pytest.mark.parametrize(
   ('extra', 'message'),
   [
-    (['--exclude', 'nobody'], '--exclude: no video is called nobody'),
+    (
+      ['--exclude', 'nobody'],
+      '--exclude: no video or photograph is called nobody',
+    ),
+    (
+      ['--only', 'photo0'],
+      '--only: no video or photograph is called photo0 (nearest: photo0.jpg',
+    ),
     (['--backgrounds', 'nowhere'], 'nowhere: no such folder of photographs'),
     (['--masks', 'nowhere'], 'nowhere: no such folder or archive'),
     (['--sequences', '0'], '--sequences=0: must be at least 1'),
@@ -91,7 +109,8 @@ def test_the_command_writes_a_set(originals, tmp_path, run_command):
     (['--scenes', '1'], 'two photographs are needed'),
   ],
   ids=[
-    'name',
+    'excluded',
+    'only',
     'backgrounds',
     'masks',
     'sequences',

@@ -25,6 +25,27 @@ def test_boxes_are_the_bounds_of_the_rendered_target(library, plans):
     assert np.abs(found - expected).max() < 1.5
 
 
+def test_a_crop_shows_what_the_frame_shows(library, plans):
+  for number, plan in enumerate(plans[:40]):
+    t = number % FRAMES
+    # Without blurs, whose lengths are rounded to whole pixels.
+    plan = plan._replace(shutter=0.0, defocus=np.zeros(FRAMES))
+    crop, frame = render(library, plan, t, 255), render(library, plan, t)
+    assert frame.bgr.shape[1::-1] == tuple(plan.window[t, 2:])
+    scale = crops.scale_of(plan.box[t, 2:])
+    shift = 127 - scale * (plan.box[t, :2] - plan.window[t, :2])
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    cut, inside = (
+      cv2.warpAffine(image, matrix, (255, 255))
+      for image in (frame.bgr, np.full(frame.bgr.shape[:2], 255, np.uint8))
+    )
+    inside = cv2.erode(inside, np.ones((5, 5))) == 255
+    difference = abs(cut.astype(float) - crop.bgr)[inside]
+    # The frame is sampled twice, and the background of the crop moves by less
+    # than a pixel.
+    assert difference.mean() < 6
+
+
 def test_a_target_from_a_video_changes_its_shape(library, plans):
   from_video = [
     plan
