@@ -205,6 +205,14 @@ for line in sys.stdin:
 """
 
 
+TEN = """
+import sys
+print('note', flush=True)
+for line in sys.stdin:
+  print(0.1 if int(line) == 10 else 1.0, flush=True)
+"""
+
+
 def test_a_process_times_its_own_calls(tmp_path):
   command = [sys.executable, '-c', PROCESS]
   worker = Worker(command, {'THREADS': '3'}, tmp_path)
@@ -296,14 +304,31 @@ def test_the_loop_is_timed_next_to_the_step_alone(monkeypatch, tmp_path):
   # Steps on the eight devices of the tests would have to wait for each other.
   mesh = fakes.one_device()
   monkeypatch.setattr(loops.sharding, 'make_mesh', lambda _: mesh)
+  monkeypatch.setattr(loops.peak, 'peak', lambda *_: 1e9)
   sections = config_files.load('siamban_acm:quickstart,tiny')
-  works = loops.loops('tiny', sections, clips, 8)
-  (step, loop) = measure.measure(works, seconds=0.0)
-  assert (step['form'], loop['form']) == ('step', 'loop')
-  assert step['of'] == loop['of'] == '10 steps of 8 pairs'
-  assert re.fullmatch(r'\d+\.\d% of the time waiting .*', loop['note'])
-  # Calls after the first do not compile.
-  assert loop['median_ms'] < 1e3 * loop['compile_s']
+  # A process that takes a tenth of a second for each call in a row of ten.
+  other = Worker([sys.executable, '-c', TEN])
+  works = loops.loops('tiny', sections, clips, 8, {'other': lambda _: other})
+  (step, loop, third) = measure.measure(works, seconds=0.0)
+  forms = [row['form'] for row in (step, loop, third)]
+  assert forms == ['step', 'loop', 'other']
+  assert step['of'] == loop['of'] == '8 pairs'
+  assert third['least_ms'] == 100
+  # Calls after the first do not compile, and a call takes ten steps.
+  assert 10 * loop['median_ms'] < 1e3 * loop['compile_s']
+  gflop, share = re.fullmatch(
+    r'(\d+\.\d) GFLOP, (\d+)% of the measured 1 GFLOP/s', step['note']
+  ).groups()
+  seconds = step['least_ms'] / 1e3
+  # The numbers in the note are rounded.
+  assert float(share) / 100 == pytest.approx(float(gflop) / seconds, rel=0.1)
+  rate, waiting, logging = re.fullmatch(
+    r'([\d.]+) pairs/s; of the time, ([\d.]+)% waiting for batches, '
+    r'([\d.]+)% logging',
+    loop['note'],
+  ).groups()
+  assert float(rate) == pytest.approx(8e3 / loop['least_ms'], rel=0.5)
+  assert 0 <= float(waiting) + float(logging) < 100
 
 
 @pytest.mark.parametrize('part', ['input', 'train'])

@@ -2,19 +2,20 @@
 
 import contextlib
 import io
+import math
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 from jax.sharding import Mesh
 
-from acm_jax.timing import inputs
-from acm_jax.timing.measure import Work
+from acm_jax.timing import inputs, peak
+from acm_jax.timing.measure import Timed, Work
 from acm_jax.training import sharding
-from acm_jax.training.fit import fit, jit_step
+from acm_jax.training.fit import Done, fit, jit_step
 from acm_jax.training.log import RunLog
 from acm_jax.training.plan import Plan, make_plan
 from acm_jax.training.state import TrainState
@@ -26,7 +27,11 @@ STEPS = 10
 
 
 def loops(
-  name: str, sections: Mapping[str, Any], clips: Path, batch_size: int
+  name: str,
+  sections: Mapping[str, Any],
+  clips: Path,
+  batch_size: int,
+  others: Mapping[str, Callable[[int], Timed]] | None = None,
 ) -> Iterator[Work]:
   """Yields a `Work` with the step alone and the loop of a config's first phase.
 
@@ -38,6 +43,8 @@ def loops(
     sections: Sections of the config.
     clips: Folder of the clip set.
     batch_size: Number of pairs in a step.
+    others: Additional implementations of the step; keys are names, values are
+      functions that return what to time for a number of pairs.
 
   Raises:
     ValueError: The batch cannot be split over the devices.
@@ -54,7 +61,7 @@ def loops(
     **plan.crop_sides,
     **sections['data'],
   )
-  labels = {'network': name, 'of': f'{STEPS} steps of {batch_size} pairs'}
+  labels = {'network': name, 'of': f'{batch_size} pairs'}
   with (
     contextlib.closing(batches),
     tempfile.TemporaryDirectory() as folder,
@@ -69,7 +76,9 @@ def loops(
     ) as log,
   ):
     loop = _Loop(plan, batches, mesh, log)
-    yield Work(labels, {'step': _Step(plan, next(batches), mesh), 'loop': loop})
+    forms = {'step': _Step(plan, next(batches), mesh), 'loop': loop}
+    forms |= {k: form(batch_size) for k, form in (others or {}).items()}
+    yield Work(labels, forms, repeats=STEPS)
 
 
 class _Step:
@@ -79,11 +88,27 @@ class _Step:
     self._step = jit_step(plan, plan.phase(0), mesh)
     self._state = _first_state(plan, mesh)
     self._batch = sharding.put(batch, mesh)
+    self._peak = peak.peak(plan.tracker.dtype, plan.precision)
+    lowered = self._step.lower(self._state, self._batch, None)
+    self._flops = lowered.cost_analysis()['flops'] / mesh.size
+    self._least = math.inf
 
   def __call__(self) -> jax.Array:
+    begun = time.perf_counter()
     for _ in range(STEPS):
       self._state, _ = self._step(self._state, self._batch, None)
+    jax.block_until_ready(self._state)
+    self._least = min(self._least, (time.perf_counter() - begun) / STEPS)
     return self._state.step
+
+  @property
+  def note(self) -> str:
+    """Operations of a step, and their share of the peak of a device."""
+    rate = self._flops / self._least
+    return (
+      f'{self._flops / 1e9:.1f} GFLOP, {rate / self._peak:.0%} of the measured '
+      f'{self._peak / 1e9:.0f} GFLOP/s'
+    )
 
 
 class _Loop:
@@ -94,19 +119,23 @@ class _Loop:
   ):
     self._plan, self._batches, self._mesh = plan, batches, mesh
     self._log, self._state = log, _first_state(plan, mesh)
-    self._compiled, self._spent, self._waited = False, 0.0, 0.0
+    # Metrics of the previous step, which the log waits for.
+    self._metrics = None
+    self._compiled, self._steps = False, 0
+    self._spent = self._waited = self._logged = 0.0
 
   def __call__(self) -> jax.Array:
     begun = time.perf_counter()
     self._state = fit(
-      self._plan, self._state, self._some(), self._mesh, (self._log.add,)
+      self._plan, self._state, self._some(), self._mesh, (self._add,)
     )
     jax.block_until_ready(self._state)
     if self._compiled:
       self._spent += time.perf_counter() - begun
+      self._steps += STEPS
     else:
       # The first call, which compiles, does not count.
-      self._compiled, self._waited = True, 0.0
+      self._compiled, self._waited, self._logged = True, 0.0, 0.0
     return self._state.step
 
   def _some(self) -> Iterator[RawBatch]:
@@ -116,10 +145,23 @@ class _Loop:
       self._waited += time.perf_counter() - begun
       yield batch
 
+  def _add(self, done: Done) -> bool:
+    jax.block_until_ready(self._metrics)
+    begun = time.perf_counter()
+    stops = self._log.add(done)
+    self._logged += time.perf_counter() - begun
+    self._metrics = done.metrics
+    return stops
+
   @property
   def note(self) -> str:
-    """Share of the time of all calls but the first that batches took."""
-    return f'{self._waited / self._spent:.1%} of the time waiting for batches'
+    """Rate, and what batches and the log took, in all calls but the first."""
+    pairs = self._steps * self._plan.train.batch_size
+    return (
+      f'{pairs / self._spent:.1f} pairs/s; of the time, '
+      f'{self._waited / self._spent:.1%} waiting for batches, '
+      f'{self._logged / self._spent:.1%} logging'
+    )
 
 
 def _first_state(plan: Plan, mesh: Mesh) -> TrainState:

@@ -39,11 +39,14 @@ class Work:
       waits for the arrays that a function returns.
     seconds: Time budget of each form. A form runs at least `LEAST_ROUNDS`
       rounds, and then further rounds until the budget is spent.
+    repeats: Number of times that a call of a function does the work, for work
+      that is only meaningful in a row. Times are those of doing it once.
   """
 
   labels: Mapping[str, str]
   forms: Mapping[str, Timed]
   seconds: float = SECONDS
+  repeats: int = 1
 
 
 def measure(
@@ -83,8 +86,11 @@ def measure(
 def _rows(work: Work, limit: float) -> list[dict[str, Any]]:
   """Times every form of a work, within `limit` seconds for each."""
   first = {name: seconds_of(form) for name, form in work.forms.items()}
-  calls = {name: _calls(form) for name, form in work.forms.items()}
+  calls = {name: _calls(form, work) for name, form in work.forms.items()}
   times = _rounds(work.forms, calls, limit)
+  for name, form in work.forms.items():
+    if not isinstance(form, Worker):
+      times[name] = [each / work.repeats for each in times[name]]
   ours = min(next(iter(times.values())))
   return [
     {
@@ -101,8 +107,10 @@ def _rows(work: Work, limit: float) -> list[dict[str, Any]]:
   ]
 
 
-def _calls(form: Timed) -> int:
+def _calls(form: Timed, work: Work) -> int:
   """Returns the number of consecutive calls in one timing."""
+  if work.repeats > 1:
+    return work.repeats if isinstance(form, Worker) else 1
   if jax.default_backend() == 'cpu':
     # Consecutive calls could run in parallel on the host's cores.
     return 1

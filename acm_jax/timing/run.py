@@ -119,9 +119,12 @@ def _input(request: Request) -> Iterator[Work]:
 def _train(request: Request) -> Iterator[Work]:
   for name in NETWORKS:
     if name.startswith(request.only):
-      sections = config_files.load(name)
       yield from loops.loops(
-        name, sections, _clips(request), request.batch_size
+        name,
+        config_files.load(name),
+        _clips(request),
+        request.batch_size,
+        request.others.get(f'{name} train'),
       )
 
 

@@ -1,13 +1,11 @@
 """Properties of the device, and its speed of multiplying matrices."""
 
-import functools
 import importlib.util
 from collections.abc import Callable, Iterator
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
+from acm_jax.timing import peak as peaks
 from acm_jax.timing.measure import Work, measure
 from benchmarks.accelerator_stages.settings import Row, Settings
 
@@ -27,7 +25,7 @@ def rows(settings: Settings) -> Iterator[Row]:
   has_torch = importlib.util.find_spec('torch') is not None
   yield _device(has_torch)
   for name, (dtype, precision) in TYPES.items():
-    forms = {'jax': _in_jax(side, dtype, precision)}
+    forms = {'jax': peaks.product(side, dtype, precision)}
     if has_torch and precision == 'default':
       forms['torch'] = _in_torch(side, dtype)
     labels = {'type': name, 'side': str(side)}
@@ -66,18 +64,6 @@ def _device(has_torch: bool) -> Row:
   return row
 
 
-def _matrix(side: int) -> np.ndarray:
-  # The values are random, because some devices are faster on zeros.
-  return np.random.default_rng(0).standard_normal((side, side), np.float32)
-
-
-def _in_jax(side: int, dtype: str, precision: str) -> Callable:
-  x = jnp.asarray(_matrix(side), dtype)
-  return functools.partial(
-    jax.jit(functools.partial(jnp.dot, precision=precision)), x, x
-  )
-
-
 def _in_torch(side: int, dtype: str) -> Callable:
   import torch
 
@@ -85,7 +71,8 @@ def _in_torch(side: int, dtype: str) -> Callable:
 
   # PyTorch's counterpart of JAX's default precision.
   torch.set_float32_matmul_precision('high')
-  x = torch.from_numpy(_matrix(side)).to(DEVICE, getattr(torch, dtype))
+  # The values are random, because some devices are faster on zeros.
+  x = torch.randn(side, side).to(DEVICE, getattr(torch, dtype))
 
   def run():
     torch.mm(x, x)
