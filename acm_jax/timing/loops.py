@@ -24,6 +24,8 @@ from data_pipelines.pipeline import DataSet, train_batches
 
 # Number of steps in one timing, so that starting the loop does not matter.
 STEPS = 10
+# Section `phases` that trains all weights.
+EVERYTHING = {'everything': {'from_epoch': 0, 'rates': (('', 1.0),)}}
 
 
 def loops(
@@ -33,10 +35,11 @@ def loops(
   batch_size: int,
   others: Mapping[str, Callable[[int], Timed]] | None = None,
 ) -> Iterator[Work]:
-  """Yields a `Work` with the step alone and the loop of a config's first phase.
+  """Yields a `Work` with a config's training step alone, and the loop.
 
-  Both augment. The step alone always takes the same batch, which is on the
-  devices. The loop reads its batches from a clip set, and logs as a run does.
+  Both augment, and train all weights, as the steps of `steps` do. The step
+  alone always takes the same batch, which is on the devices. The loop reads its
+  batches from a clip set, and logs as a run does.
 
   Args:
     name: Name of the config.
@@ -51,7 +54,7 @@ def loops(
   """
   train = {**sections['train'], 'batch_size': batch_size}
   train['pairs_per_epoch'] = max(batch_size, train['pairs_per_epoch'])
-  plan = make_plan({**sections, 'train': train})
+  plan = make_plan({**sections, 'train': train, 'phases': EVERYTHING})
   mesh = sharding.make_mesh(plan.sharding.fsdp)
   sharding.check_batch_size(batch_size, mesh, plan.train.accumulate)
   batches = train_batches(

@@ -39,8 +39,8 @@ class Work:
       waits for the arrays that a function returns.
     seconds: Time budget of each form. A form runs at least `LEAST_ROUNDS`
       rounds, and then further rounds until the budget is spent.
-    repeats: Number of times that a call of a function does the work, for work
-      that is only meaningful in a row. Times are those of doing it once.
+    repeats: Number of times that a call of a function does the work, if it is
+      done several times in a row. Times are those of doing it once.
   """
 
   labels: Mapping[str, str]
@@ -109,10 +109,8 @@ def _rows(work: Work, limit: float) -> list[dict[str, Any]]:
 
 def _calls(form: Timed, work: Work) -> int:
   """Returns the number of consecutive calls in one timing."""
-  if work.repeats > 1:
-    return work.repeats if isinstance(form, Worker) else 1
-  if jax.default_backend() == 'cpu':
-    # Consecutive calls could run in parallel on the host's cores.
+  # On a CPU, consecutive calls could run in parallel on the host's cores.
+  if work.repeats > 1 or jax.default_backend() == 'cpu':
     return 1
   return int(np.clip(_LEAST_SECONDS / seconds_of(form), 1, _MOST_CALLS))
 
