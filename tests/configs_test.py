@@ -11,13 +11,13 @@ from acm_jax import trackers
 from acm_jax.tracking import lanes, loop
 from acm_jax.tracking.contract import Frame, Hparams
 from acm_jax.training import plan as plans
-from configs import presets, siamban_acm
+from configs import ablation, presets, siamban_acm
 
 CONFIGS = sorted(
   path.stem
   for path in (Path(__file__).parents[1] / 'configs').glob('*.py')
-  # The config finetune has no tracker of its own.
-  if path.stem not in ('__init__', 'common', 'finetune', 'presets')
+  # The config finetune has no tracker of its own, and ablation no presets.
+  if path.stem not in ('__init__', 'ablation', 'common', 'finetune', 'presets')
 )
 # The configs of NanoTrack have a fixed backbone and presets of their own.
 LIGHT = [name for name in CONFIGS if name.startswith('nanotrack')]
@@ -32,6 +32,11 @@ CASES = [
   ('siamban', 'otb'),
   ('siamrpn', 'otb'),
   ('siamrpn', 'long_term'),
+]
+CASES += [
+  ('ablation', f'{tracker},{form}')
+  for tracker in ablation.TRACKERS
+  for form in ablation.FORMS
 ]
 CASES += [(name, arg) for name in LIGHT for arg in (None, 'tiny')]
 LOWERED = ('nanotrack_acm', 'siamban_acm', 'siamfc_acm', 'siamrpn')
@@ -58,7 +63,7 @@ def abstract_step(name, arg):
   plan = get_plan(name, arg)
   phase = plan.phases[-1]
   state = plan.state_shapes(phase)
-  return plan.step_function(phase), state, plan.batch_shapes()
+  return plan.step_function(phase), state, plan.batch_shapes(), plan.key
 
 
 def check_shapes(state, after, metrics):
@@ -96,9 +101,9 @@ def test_adamw_has_a_tenth_of_the_learning_rates(preset, own):
 # Together, these configs use all operators of all trackers.
 @pytest.mark.parametrize(('name', 'arg'), TRAINED)
 def test_the_train_step_keeps_shapes_and_lowers_for_tpu_and_cuda(name, arg):
-  step, state, raw = abstract_step(name, arg)
+  step, state, raw, key = abstract_step(name, arg)
   exported = jax.export.export(jax.jit(step), platforms=['tpu', 'cuda'])(
-    state, raw
+    state, raw, key
   )
   assert exported.platforms == ('tpu', 'cuda')
   check_shapes(

@@ -90,16 +90,16 @@ class _Step:
   def __init__(self, plan: Plan, batch: RawBatch, mesh: Mesh):
     self._step = jit_step(plan, plan.phase(0), mesh)
     self._state = _first_state(plan, mesh)
-    self._batch = sharding.put(batch, mesh)
+    self._rest = sharding.put(batch, mesh), plan.key
     self._peak = peak.peak(plan.tracker.dtype, plan.precision)
-    lowered = self._step.lower(self._state, self._batch, None)
+    lowered = self._step.lower(self._state, *self._rest)
     self._flops = lowered.cost_analysis()['flops'] / mesh.size
     self._least = math.inf
 
   def __call__(self) -> jax.Array:
     begun = time.perf_counter()
     for _ in range(STEPS):
-      self._state, _ = self._step(self._state, self._batch, None)
+      self._state, _ = self._step(self._state, *self._rest)
     jax.block_until_ready(self._state)
     self._least = min(self._least, (time.perf_counter() - begun) / STEPS)
     return self._state.step

@@ -133,6 +133,7 @@ def training(
   optimizer = Sgd(0.9, 1e-4, 10.0).of(variables['params'], phase.rates)
   step = functools.partial(
     train_step,
+    key=jax.random.key(0),
     tracker=tracker,
     # The crops already have their final sizes.
     distortion=None,

@@ -179,16 +179,16 @@ def _step_rows(plan: Plan, mesh: Mesh) -> Iterator[Row]:
 
 def _costs(plan: Plan, phase: Phase, mesh: Mesh) -> list[str]:
   """Compiles the step of a phase; returns its costs, as in `_COSTS`."""
-  teacher = None
+  everywhere = sharding.replicated(mesh)
+  key, teacher = sharding.placed(plan.key, everywhere), None
   if plan.teacher:
-    teacher = sharding.placed(
-      plan.teacher.model.variables, sharding.replicated(mesh)
-    )
+    teacher = sharding.placed(plan.teacher.model.variables, everywhere)
   compiled = (
     jit_step(plan, phase, mesh)
     .lower(
       plan.placed_shapes(phase, mesh),
       sharding.placed(plan.batch_shapes(), sharding.split(mesh)),
+      key,
       teacher,
     )
     .compile()

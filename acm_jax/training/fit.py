@@ -84,10 +84,11 @@ def fit(
   """
   first_step, compiled = int(state.step), None
   phase = plan.phase_before(first_step)
-  teacher_variables = None
+  everywhere = sharding.replicated(mesh)
+  key, teacher_variables = jax.device_put(plan.key, everywhere), None
   if plan.teacher:
     teacher_variables = jax.device_put(
-      jax.device_get(plan.teacher.model.variables), sharding.replicated(mesh)
+      jax.device_get(plan.teacher.model.variables), everywhere
     )
   for step in range(first_step, plan.total_steps):
     if plan.phase(step) != phase:
@@ -102,7 +103,7 @@ def fit(
       if batch is None:
         break
       state, metrics = compiled(
-        state, sharding.put(batch, mesh), teacher_variables
+        state, sharding.put(batch, mesh), key, teacher_variables
       )
     done = Done(step + 1, state, metrics, batch)
     stops = [hook(done) for hook in hooks]

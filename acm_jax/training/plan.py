@@ -95,6 +95,11 @@ class Plan:
     return self.train.search_size or self.tracker.search_size
 
   @property
+  def key(self) -> jax.Array:
+    """Random key of the run."""
+    return jax.random.key(self.train.seed)
+
+  @property
   def crop_sides(self) -> dict[str, int]:
     """Sides of the crops in a batch before augmentation, px.
 
@@ -154,7 +159,7 @@ class Plan:
 
   def initial_state(self, phase: Phase) -> TrainState:
     """Creates a state with random weights and the optimizer of `phase`."""
-    variables = self.tracker.init_variables(jax.random.key(self.train.seed))
+    variables = self.tracker.init_variables(self.key)
     return self._state(phase, variables)
 
   def state_shapes(self, phase: Phase) -> TrainState:
@@ -213,11 +218,11 @@ class Plan:
       teacher=self.teacher,
     )
 
-    def train_step(state, raw, teacher_variables=None):
+    def train_step(state, raw, key, teacher_variables=None):
       # JAX reads the precision while it traces the step. In this context, the
       # global setting of the process has no effect.
       with jax.default_matmul_precision(self.precision):
-        return take(state, raw, teacher_variables)
+        return take(state, raw, key, teacher_variables)
 
     return train_step
 

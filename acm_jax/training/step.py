@@ -27,6 +27,7 @@ _LARGEST_LOSS = 1e4
 def train_step(
   state: TrainState,
   raw: RawBatch,
+  key: jax.Array,
   teacher_variables: Variables | None = None,
   *,
   tracker: Tracker,
@@ -48,6 +49,8 @@ def train_step(
   Args:
     state: State before the step.
     raw: Batch before augmentation.
+    key: Random key of the run. All randomness is a function of the key and of
+      the number of the step.
     teacher_variables: Weights and statistics of the teacher.
     tracker: Tracker that provides the network, the training targets (such as
       label maps) and the loss.
@@ -57,16 +60,16 @@ def train_step(
     optimizer: Transformation of gradients into updates at learning rate 1.
     rate_per_epoch: Learning rate of each epoch.
     mode: Parts of the network that train.
-    settings: Settings of the step, and the seed; all randomness is a function
-      of the seed and of the number of the step.
+    settings: Settings of the step. The seed is not used, so that runs with
+      other seeds need not compile again.
     teacher: Tracker whose outputs for the same crops contribute to the loss, if
       any.
 
   Returns:
     The state after the step, and a dictionary from names of metrics to scalars.
   """
-  key = jax.random.fold_in(jax.random.key(settings.seed), state.step)
-  augment_key, target_key, dropout_key = jax.random.split(key, 3)
+  keys = jax.random.split(jax.random.fold_in(key, state.step), 3)
+  augment_key, target_key, dropout_key = keys
   batch = augment(
     raw,
     augment_key,

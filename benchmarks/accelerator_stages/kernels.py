@@ -77,14 +77,15 @@ def _step(plan: Plan, size: int, file: Path) -> Iterator[Row]:
   )
   state, raw = jax.device_put((state, raw))
   begun = time.perf_counter()
-  compiled = jax.jit(plan.step_function(phase)).lower(state, raw).compile()
+  take = jax.jit(plan.step_function(phase))
+  compiled = take.lower(state, raw, plan.key).compile()
   compile_seconds = round(time.perf_counter() - begun, 1)
   text = compiled.as_text()
   with gzip.open(file, 'wt') as stream:
     stream.write(text)
 
   def run():
-    return compiled(state, raw)
+    return compiled(state, raw, plan.key)
 
   (row,) = measure([Work({}, {'': run})], seconds=SECONDS)
   kernels = profile(run)

@@ -42,7 +42,7 @@ class Run:
     )
 
   def step(self, state, raw):
-    return self._step(state, sharding.put(raw, self.mesh))
+    return self._step(state, sharding.put(raw, self.mesh), self.plan.key)
 
   def steps(self, count, name):
     state, values = self.first, []
@@ -268,7 +268,7 @@ def test_a_finite_gradient_that_breaks_the_weights_is_skipped(eight):
   plan = dataclasses.replace(eight.plan, rate=np.array([np.inf]))
   # A rate above the largest float32 becomes infinite.
   broken = jax.jit(plan.step_function(plan.phase(0)))
-  after, metrics = broken(eight.first, eight.raw())
+  after, metrics = broken(eight.first, eight.raw(), plan.key)
   assert np.isfinite([metrics['loss'], metrics['grad_norm']]).all()
   jax.tree.map(np.testing.assert_array_equal, after.params, eight.first.params)
   assert after.skipped == 1
@@ -330,7 +330,7 @@ def test_a_frozen_module_inside_a_part_that_trains_keeps_its_statistics(eight):
   )
   state = jax.jit(lambda: eight.plan.initial_state(phase))()
   step = jax.jit(eight.plan.step_function(phase))
-  after, _ = step(state, eight.raw())
+  after, _ = step(state, eight.raw(), eight.plan.key)
   same = jax.tree.map(
     lambda a, b: bool((a == b).all()), state.batch_stats, after.batch_stats
   )

@@ -39,9 +39,9 @@ def test_the_loss_compares_outputs_for_the_same_crops_on_eight_devices():
 
   def run(weights):
     placed = jax.device_put(weights, everywhere)
-    return step(state, sharding.put(raw, mesh), placed)[1]
+    return step(state, sharding.put(raw, mesh), plan.key, placed)[1]
 
-  key = jax.random.fold_in(jax.random.key(plan.train.seed), 0)
+  key = jax.random.fold_in(plan.key, 0)
   crops = plan.distort(jax.tree.map(jnp.asarray, raw), jax.random.split(key)[0])
 
   def outputs(weights, mode):
