@@ -7,12 +7,9 @@ import jax
 import numpy as np
 
 from acm_jax.datasets.sequences import Sequence
-from acm_jax.evaluation import benchmarks, metrics, toolkits
-from acm_jax.evaluation.experiments.one_pass import OnePass
-from acm_jax.evaluation.truth import Truth
+from acm_jax.evaluation import benchmarks
 from acm_jax.host.names import unknown
-from acm_jax.running import scheduler
-from acm_jax.running.scheduler import Job
+from acm_jax.running.overlaps import average_overlaps
 from acm_jax.tracking.contract import Hparams, Tracker, Variables
 from acm_jax.tracking.engine import Engine
 from acm_jax.tracking.model import Model
@@ -70,17 +67,7 @@ class Validator:
   def _average_overlap(self, model: Model) -> float:
     """Computes the mean of the sequences' average overlaps."""
     engine = Engine(model, len(self.sequences), programs=self.programs)
-    truths = list(map(Truth.of, self.sequences))
-    jobs = [
-      Job(sequence, OnePass().protocol(sequence, truth))
-      for sequence, truth in zip(self.sequences, truths, strict=True)
-    ]
-    overlaps = []
-    for done in scheduler.drive(engine, jobs):
-      boxes = done.runs[0].region
-      rated = toolkits.rated_overlaps(boxes, truths[done.index])
-      overlaps.append(metrics.average_overlap(rated))
-    return float(np.mean(overlaps))
+    return float(np.mean(average_overlaps(engine, self.sequences)))
 
 
 def load(

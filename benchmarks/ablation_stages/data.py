@@ -1,0 +1,103 @@
+"""Data of the comparison: what each fold trains on, and what it holds out.
+
+Every fifth photograph is held out of all training. The sequences that are
+composed of these photographs measure every run. The videos with masks are
+divided into `FOLDS` folds; a run holds out the videos of its fold, and only
+these measure it.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+
+from acm_jax.datasets import image_names
+from acm_jax.datasets.sources import coco, davis
+from acm_jax.datasets.trees import open_tree
+from data_pipelines import preparation, rendered
+from data_pipelines.composed import library_writer
+from data_pipelines.composed.library_writer import Settings, Sources
+
+FOLDS = 5
+# Fraction of the photographs that is held out, as the distance between them.
+_EVERY = 5
+# Large enough for the shifts of the search crops.
+_CROP_SIZE = 431
+_TRAINING = Settings(longest=320, quality=78, scenes=1200, crop_size=_CROP_SIZE)
+_HELD_OUT = Settings(sequences=300, seed=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+  """Folders of the comparison.
+
+  Attributes:
+    folder: Folder to write to.
+    photographs: Images and polygons in the layout of COCO.
+    masks: Videos and masks in the layout of DAVIS.
+    backgrounds: Folders of further photographs.
+  """
+
+  folder: Path
+  photographs: Path
+  masks: Path
+  backgrounds: tuple[Path, ...] = ()
+
+  @property
+  def sequences(self) -> Path:
+    """Sequences composed of the held-out photographs, in layout `folder`."""
+    return self.folder / 'sequences'
+
+  def fold(self, number: int) -> Path:
+    """Returns the folder of the prepared data sets of a fold."""
+    return self.folder / f'fold{number}'
+
+  def held_out_videos(self, number: int) -> list[str]:
+    """Returns the names of the videos that a fold holds out."""
+    names = sorted(unit.name for unit in davis.units(open_tree(self.masks)))
+    return names[number::FOLDS]
+
+  def write(self, folds: Iterable[int]) -> None:
+    """Writes the sequences and the data sets that do not exist yet.
+
+    Args:
+      folds: Numbers of the folds.
+
+    Raises:
+      OSError: A source is missing, or a file cannot be written.
+      ValueError: A source is damaged.
+    """
+    held_out = tuple(sorted(self._photographs())[::_EVERY])
+    composed = self.folder / 'held_out'
+    if not composed.exists():
+      sources = Sources(
+        self.photographs, backgrounds=self.backgrounds, only=held_out
+      )
+      library_writer.write(composed, sources, _HELD_OUT)
+    if not self.sequences.exists():
+      rendered.write(self.sequences, composed)
+    for number in folds:
+      self._write_fold(number, held_out)
+
+  def _write_fold(self, number: int, held_out: tuple[str, ...]) -> None:
+    videos, folder = self.held_out_videos(number), self.fold(number)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / 'composed').exists():
+      sources = Sources(
+        self.photographs,
+        self.masks,
+        self.backgrounds,
+        exclude=(*held_out, *videos),
+      )
+      library_writer.write(folder / 'composed', sources, _TRAINING)
+    if not (folder / 'davis').exists():
+      cut = preparation.Cut(stride=1, crop_size=_CROP_SIZE)
+      job = preparation.Job('davis', str(self.masks), cut)
+      workers = preparation.processes(None)
+      preparation.prepare(job, folder / 'davis', workers, videos)
+
+  def _photographs(self) -> set[str]:
+    annotated = coco.annotated(open_tree(self.photographs))
+    names = {Path(path).name for path, _ in annotated}
+    for folder in self.backgrounds:
+      names |= {path.name for path in image_names.photographs(folder, '*')}
+    return names
