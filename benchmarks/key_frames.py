@@ -30,6 +30,7 @@ from acm_jax.datasets.video_files import Frame
 from acm_jax.geometry import boxes
 from acm_jax.host import command
 from acm_jax.running import key_frames
+from acm_jax.running.key_frames import KeyFrames
 from acm_jax.tracking.video_tracker import VideoTracker
 
 
@@ -90,7 +91,7 @@ def fill(
     Frame(image, number, math.nan)
     for image, number in zip(images, numbers, strict=True)
   ]
-  rows = key_frames.track(tracker, frames, [given])
+  rows = key_frames.track(tracker, frames, [KeyFrames(given)])
   merged = [results[0].box for _, results in rows]
   return [linear, np.array(forward), np.array(merged)]
 

@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Float
 
 from acm_jax.datasets import exports
-from acm_jax.datasets.exports.target import Boxes
+from acm_jax.datasets.exports.target import Boxes, Target
 from acm_jax.datasets.video_files import Frame
 from acm_jax.geometry import boxes
 from acm_jax.tracking.engine import check_box
@@ -48,6 +48,18 @@ class Passes(NamedTuple):
   score: Float[np.ndarray, '2 t n']
 
 
+class KeyFrames(NamedTuple):
+  """Key frames of a target.
+
+  Attributes:
+    boxes: Boxes that are given; keys are the numbers of the key frames.
+    absent: Frames in which the target is known to be absent.
+  """
+
+  boxes: Boxes
+  absent: frozenset[int] = frozenset()
+
+
 class _Segment(NamedTuple):
   """Targets with the same two neighbouring key frames."""
 
@@ -56,26 +68,24 @@ class _Segment(NamedTuple):
   targets: tuple[int, ...]
 
 
-def read(path: Path, files: Sequence[Path]) -> list[Boxes]:
-  """Reads the boxes of each target in its key frames.
+def read(path: Path, files: Sequence[Path]) -> list[KeyFrames]:
+  """Reads the key frames of each target.
 
   Args:
     path: File in one of the formats of `datasets.exports`. In a file of CVAT,
-      boxes that CVAT has interpolated are left out.
+      boxes that CVAT has interpolated are left out; a target that is marked as
+      outside is absent up to its next box.
     files: Files that the frames of the video are read from.
 
   Raises:
     FileNotFoundError: The file does not exist.
     ValueError: The file is malformed or has no boxes.
   """
-  return [
-    {frame: target.boxes[frame] for frame in sorted(target.given)}
-    for target in exports.read(path, files)
-  ]
+  return [_key_frames(target) for target in exports.read(path, files)]
 
 
 def track(
-  tracker: VideoTracker, frames: Iterable[Frame], targets: Sequence[Boxes]
+  tracker: VideoTracker, frames: Iterable[Frame], targets: Sequence[KeyFrames]
 ) -> Iterator[tuple[Frame, list[Result | None]]]:
   """Tracks targets between their key frames.
 
@@ -84,13 +94,13 @@ def track(
   Args:
     tracker: Tracker that follows the targets.
     frames: Frames of the video.
-    targets: Boxes of each target in two or more key frames; keys are the
-      numbers of the frames.
+    targets: Key frames of each target, two or more.
 
   Yields:
     Each frame, and the result of each target; None before its first and after
-    its last key frame. The score is the weighted mean of the passes' scores, as
-    is the margin; a target is lost if it is in both passes.
+    its last key frame, and where it is known to be absent. The score and the
+    margin are the weighted means of those of the passes; a target is lost if
+    both passes have lost it.
 
   Raises:
     ValueError: A target has fewer than two boxes, a box cannot be tracked, or a
@@ -145,11 +155,20 @@ def merge(
   return boxes.cxcywh_to_xywh(boxes.xyxy_to_cxcywh(mean_xyxy)), weight
 
 
-def _segments(targets: Sequence[Boxes]) -> list[_Segment]:
+def _key_frames(target: Target) -> KeyFrames:
+  given = {frame: target.boxes[frame] for frame in sorted(target.given)}
+  absent = set()
+  for mark in target.outside:
+    later = [frame for frame in given if frame > mark]
+    absent.update(range(mark, min(later, default=mark)))
+  return KeyFrames(given, frozenset(absent))
+
+
+def _segments(targets: Sequence[KeyFrames]) -> list[_Segment]:
   """Returns the segments of all targets, in the order in which they end."""
   grouped: dict[tuple[int, int], list[int]] = {}
   for number, target in enumerate(targets):
-    keys = sorted(target)
+    keys = sorted(target.boxes)
     if len(keys) < 2:
       raise ValueError(
         f'`key_frames`: target {number} has a box in {len(keys)} frames; give '
@@ -165,7 +184,7 @@ def _fill(
   tracker: VideoTracker,
   held: Sequence[Frame],
   segment: _Segment,
-  targets: Sequence[Boxes],
+  targets: Sequence[KeyFrames],
   results: dict[int, list[Result | None]],
 ) -> None:
   """Tracks the targets of a segment and writes their results.
@@ -174,7 +193,7 @@ def _fill(
     tracker: Tracker that follows the targets.
     held: Frames, which include those of the segment.
     segment: Segment to track in.
-    targets: Boxes of each target in its key frames.
+    targets: Key frames of each target.
     results: Results of each frame, which are changed.
   """
   first, last = segment.first, segment.last
@@ -183,13 +202,12 @@ def _fill(
     if not frame or frame[0].number != number:
       raise _missing(number)
     for target in segment.targets:
-      _check(np.array(targets[target][number]), frame[0], target)
+      _check(np.array(targets[target].boxes[number]), frame[0], target)
   numbers = np.array([frame.number for frame in frames])
   fraction = (numbers - first) / (last - first)
-  forward = _run(tracker, frames, [targets[n][first] for n in segment.targets])
-  backward = _run(
-    tracker, frames[::-1], [targets[n][last] for n in segment.targets]
-  )[::-1]
+  given = [targets[n].boxes for n in segment.targets]
+  forward = _run(tracker, frames, [each[first] for each in given])
+  backward = _run(tracker, frames[::-1], [each[last] for each in given])[::-1]
   both = forward, backward
   box_xywh = np.array([[[r.box for r in row] for row in run] for run in both])
   score = np.array([[[r.score for r in row] for row in run] for run in both])
@@ -198,9 +216,10 @@ def _fill(
   score, margin = (weight * score).sum(axis=0), (weight * margin).sum(axis=0)
   for t, frame in enumerate(frames):
     for n, target in enumerate(segment.targets):
-      given = targets[target].get(frame.number)
+      if frame.number in targets[target].absent:
+        continue
       results[frame.number][target] = Result(
-        merged[t, n] if given is None else np.array(given),
+        np.array(given[n].get(frame.number, merged[t, n])),
         float(score[t, n]),
         forward[t][n].lost and backward[t][n].lost,
         float(margin[t, n]),

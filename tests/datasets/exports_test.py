@@ -194,8 +194,8 @@ def test_classes_occlusion_and_key_frames_are_read(tmp_path):
   )
   car, sign = exports.read(tmp_path / 'a.xml', FILES)
   assert (car.category, sign.category) == ('car', 'sign')
-  assert (car.occluded, car.given) == ({4}, {5})
-  assert sign.given == {0}
+  assert (car.occluded, car.given, car.outside) == ({4}, {5}, {6})
+  assert (sign.given, sign.outside) == ({0}, frozenset())
 
 
 # Numbers with three decimals, which is the precision of the files.

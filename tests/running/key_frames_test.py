@@ -7,7 +7,7 @@ from acm_jax.datasets import layouts
 from acm_jax.datasets.video_files import Frame
 from acm_jax.geometry import boxes
 from acm_jax.running import key_frames
-from acm_jax.running.key_frames import Passes
+from acm_jax.running.key_frames import KeyFrames, Passes
 from acm_jax.tracking.programs import Programs
 from acm_jax.tracking.video_tracker import Result, VideoTracker
 from acm_jax.training import trained
@@ -129,9 +129,13 @@ def video(numbers):
     yield Frame(image, number, number / 10)
 
 
+def keyed(targets):
+  return [KeyFrames(target) for target in targets]
+
+
 def run(targets, numbers=range(10)):
   tracker = Moving()
-  rows = list(key_frames.track(tracker, video(numbers), targets))
+  rows = list(key_frames.track(tracker, video(numbers), keyed(targets)))
   assert [frame.number for frame, _ in rows] == list(numbers)
   return tracker.calls, [results for _, results in rows]
 
@@ -196,9 +200,8 @@ def test_frames_are_yielded_as_soon_as_they_are_complete():
       requested.append(frame.number)
       yield frame
 
-  tracked = key_frames.track(
-    Moving(), frames(), [{0: box(0), 3: box(3)}, {7: box(0), 9: box(2)}]
-  )
+  targets = keyed([{0: box(0), 3: box(3)}, {7: box(0), 9: box(2)}])
+  tracked = key_frames.track(Moving(), frames(), targets)
   seen = [(frame.number, len(requested)) for frame, _ in tracked]
   assert seen == [
     *((t, 4) for t in range(4)),
@@ -222,16 +225,37 @@ def test_invalid_key_frames_are_refused(targets, message):
     run(targets, [0, 1, 2, 4, 5])
 
 
-def test_interpolated_boxes_of_cvat_are_no_key_frames(tmp_path):
+def test_key_frames_of_cvat_are_read_with_the_frames_of_an_absent_target(
+  tmp_path,
+):
   corners = 'xtl="1" ytl="2" xbr="4" ybr="6"'
+  # CVAT interpolates frames 1 and 2. The target is absent from frame 4 to 6,
+  # and again from frame 8 on.
   rows = ''.join(
-    f'<box frame="{frame}" keyframe="{key}" outside="0" {corners}/>'
-    for frame, key in ((0, 1), (1, 0), (2, 0), (3, 1))
+    f'<box frame="{frame}" keyframe="{key}" outside="{outside}" {corners}/>'
+    for frame, key, outside in (
+      (0, 1, 0),
+      (1, 0, 0),
+      (2, 0, 0),
+      (3, 1, 0),
+      (4, 1, 1),
+      (7, 1, 0),
+      (8, 1, 1),
+    )
   )
   text = f'<annotations><track id="0" label="a">{rows}</track></annotations>'
   (tmp_path / 'a.xml').write_text(text)
   (target,) = key_frames.read(tmp_path / 'a.xml', [])
-  assert target == {0: (1, 2, 3, 4), 3: (1, 2, 3, 4)}
+  assert target == KeyFrames(
+    dict.fromkeys((0, 3, 7), (1, 2, 3, 4)), frozenset({4, 5, 6})
+  )
+
+
+def test_a_target_has_no_result_where_it_is_absent():
+  target = KeyFrames({0: box(0), 6: box(6)}, frozenset({3, 4}))
+  rows = list(key_frames.track(Moving(), video(range(7)), [target]))
+  shown = [frame.number for frame, (result,) in rows if result is not None]
+  assert shown == [0, 1, 2, 5, 6]
 
 
 def test_merged_passes_fit_better_than_one_pass_and_than_interpolation(
@@ -246,7 +270,7 @@ def test_merged_passes_fit_better_than_one_pass_and_than_interpolation(
   tracker = VideoTracker(trained.load('small'))
   keys = {t: tuple(sequence.box_xywh[t].tolist()) for t in (0, 37, 74)}
   frames = [Frame(sequence.frame(t), t, 0.0) for t in range(75)]
-  rows = list(key_frames.track(tracker, frames, [keys]))
+  rows = list(key_frames.track(tracker, frames, keyed([keys])))
   merged = np.array([results[0].box for _, results in rows])
   one = np.concatenate(
     [

@@ -69,12 +69,19 @@ def read(path: Path, files: Sequence[Path]) -> list[Target]:
   if reader is None:
     raise ValueError(f'{path}: unknown format; {_ADVICE}')
   targets: dict[str, dict[int, Entry]] = collections.defaultdict(dict)
+  outside: dict[str, set[int]] = collections.defaultdict(set)
   for entry in reader(tree, name, files):
-    _check(entry, targets[entry.target])
-    targets[entry.target][entry.frame] = entry
+    if entry.outside:
+      outside[entry.target].add(entry.frame)
+    else:
+      _check(entry, targets[entry.target])
+      targets[entry.target][entry.frame] = entry
   if not targets:
     raise ValueError(f'{tree.where(name)}: no boxes of tracks; {_ADVICE}')
-  return [_target(entries) for entries in targets.values()]
+  return [
+    _target(entries, frozenset(outside[name]))
+    for name, entries in targets.items()
+  ]
 
 
 def write(path: Path, targets: Sequence[Target], footage: Footage) -> None:
@@ -134,13 +141,14 @@ def _check(entry: Entry, others: dict[int, Entry]) -> None:
     )
 
 
-def _target(entries: dict[int, Entry]) -> Target:
+def _target(entries: dict[int, Entry], outside: frozenset[int]) -> Target:
   entries = dict(sorted(entries.items()))
   return Target(
     {frame: entry.box for frame, entry in entries.items()},
     next(iter(entries.values())).category,
     frozenset(f for f, entry in entries.items() if entry.occluded),
     frozenset(f for f, entry in entries.items() if entry.given),
+    outside,
   )
 
 

@@ -33,25 +33,24 @@ def read(tree: Tree, name: str, files: Sequence[Path]) -> Iterator[Entry]:
     for box in track.iter('box'):
       place = f'{where}, track {number}, frame {box.get("frame")}'
       try:
-        frame, outside = int(box.attrib['frame']), box.get('outside') == '1'
+        frame = int(box.attrib['frame'])
         corners = [float(box.attrib[name]) for name in _CORNERS]
         angle = float(box.get('rotation', 0))
       except (KeyError, ValueError) as error:
         raise ValueError(
           f'{place}: damaged box ({error!r}); export the annotations again'
         ) from None
-      if not outside:
-        box_xywh = _upright(*corners, angle)
-        yield Entry(
-          f'track {number}',
-          frame,
-          box_xywh,
-          place,
-          category=track.get('label') or UNKNOWN,
-          occluded=box.get('occluded') == '1',
-          # CVAT interpolates the boxes between key frames.
-          given=box.get('keyframe') != '0',
-        )
+      yield Entry(
+        f'track {number}',
+        frame,
+        _upright(*corners, angle),
+        place,
+        category=track.get('label') or UNKNOWN,
+        occluded=box.get('occluded') == '1',
+        # CVAT interpolates the boxes between key frames.
+        given=box.get('keyframe') != '0',
+        outside=box.get('outside') == '1',
+      )
 
 
 def text(targets: Sequence[Target], footage: Footage) -> str:

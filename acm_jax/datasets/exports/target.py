@@ -27,12 +27,15 @@ class Target(NamedTuple):
     occluded: Frames in which the target is partly hidden.
     given: Frames whose box was drawn by a person, as far as the format tells
       it; otherwise all frames.
+    outside: Frames in which the target is marked as absent. The mark holds up
+      to its next box.
   """
 
   boxes: Boxes
   category: str = UNKNOWN
   occluded: frozenset[int] = frozenset()
   given: frozenset[int] = frozenset()
+  outside: frozenset[int] = frozenset()
 
 
 class Entry(NamedTuple):
@@ -46,6 +49,7 @@ class Entry(NamedTuple):
     category: Class of the target.
     occluded: Whether the target is partly hidden.
     given: Whether a person drew the box.
+    outside: Whether the target is absent, so that the box has no meaning.
   """
 
   target: str
@@ -55,6 +59,7 @@ class Entry(NamedTuple):
   category: str = UNKNOWN
   occluded: bool = False
   given: bool = True
+  outside: bool = False
 
 
 class Footage(NamedTuple):
