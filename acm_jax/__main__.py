@@ -22,6 +22,7 @@ _COMMANDS = {
   'rendered': 'data_pipelines.rendered',
   'synthetic': 'data_pipelines.synthetic',
   'annotated': 'data_pipelines.annotated',
+  'annotations': 'acm_jax.annotations',
   'pairs': 'acm_jax.pairs',
   'label': 'acm_jax.label',
   'speed': 'acm_jax.speed',
@@ -76,7 +77,7 @@ def _overview() -> str:
   for name, module in _COMMANDS.items():
     docstring = ast.get_docstring(ast.parse(_file_of(module)[1].read_bytes()))
     first = ' '.join(docstring.partition('\n\n')[0].split())
-    lines.append(f'  acm-jax {name:<9} {first}')
+    lines.append(f'  acm-jax {name:<11} {first}')
   return '\n'.join(lines)
 
 

@@ -8,6 +8,12 @@ with the boxes drawn in. tracked.png is a sheet of frames. With --video_out, the
 video has another name or format. Existing files of these names are only
 replaced with --overwrite.
 
+With --key_frames, targets are tracked between frames in which their boxes are
+given: forward from each of them and backward from the next one. The two passes
+are merged, and the boxes that are given are kept. --key_frames is a table with
+the columns frame,target,x,y,w,h, or an export of CVAT, COCO or MOT. `acm-jax
+annotations` brings the result back to these formats.
+
 Of a stream or a camera, the newest frame is tracked. Frames that arrive in the
 meantime are dropped; they count in the column frame. Ctrl-C ends tracking.
 
@@ -15,6 +21,7 @@ Examples:
   acm-jax track --checkpoint runs/siamban_acm --video dog.mp4 \\
     --box 120,80,60,40 --out tracked
   acm-jax track --video dog.mp4 --box 120,80,60,40 --video_out dog_tracked.gif
+  acm-jax track --video dog.mp4 --key_frames annotations.xml --out filled
 """
 
 import sys
@@ -24,6 +31,7 @@ import numpy as np
 from absl import flags
 
 from acm_jax import model_flags
+from acm_jax.datasets import addresses
 from acm_jax.datasets.videos import open_video
 from acm_jax.host import command, text_files
 
@@ -39,7 +47,12 @@ def define(values: flags.FlagValues) -> None:
   )
   flags.DEFINE_string('video', None, video, **required)
   box = 'Box X,Y,W,H of a target in the first frame, px.'
-  flags.DEFINE_multi_string('box', None, box, **required)
+  flags.DEFINE_multi_string('box', [], box, flag_values=values)
+  text = (
+    'Boxes of the targets in two or more frames, instead of `--box`: .csv, or '
+    'XML of CVAT, JSON of COCO or gt.txt of MOT.'
+  )
+  flags.DEFINE_string('key_frames', None, text, flag_values=values)
   out = 'Output folder.'
   flags.DEFINE_string('out', 'tracked', out, flag_values=values)
   text = (
@@ -52,20 +65,38 @@ def define(values: flags.FlagValues) -> None:
 
 
 def main(values: flags.FlagValues) -> None:
-  """Tracks the targets of `--box` through the video."""
+  """Tracks the targets through the video."""
+  if bool(values.box) == bool(values.key_frames):
+    raise ValueError('give either `box` or `key_frames`')
   boxes_xywh = np.array([_parse_box(box) for box in values.box], np.float32)
   out = Path(values.out)
   video_out = Path(values.video_out or out / 'tracked.mp4')
   video = open_video(values.video)
+  if values.key_frames and video.live:
+    raise ValueError(
+      f'{addresses.shown(values.video)}: a camera or a stream has no key '
+      'frames; give a video file or a folder of images'
+    )
   model = model_flags.load(values)
   # JAX is imported only now, so that the command says at once what it does.
-  from acm_jax.running.annotate import annotate
+  from acm_jax.running import key_frames
+  from acm_jax.running.annotate import annotate, follow
   from acm_jax.tracking.video_tracker import VideoTracker
 
   tracker = VideoTracker(model)
+  if values.key_frames:
+    targets = key_frames.read(Path(values.key_frames), video.files)
+    tracked = key_frames.track(tracker, video.frames, targets)
+  else:
+    tracked = follow(tracker, video, boxes_xywh)
   print('tracking; the programs for the first frames are compiled', flush=True)
   found = annotate(
-    tracker, video, boxes_xywh, out, video_out, overwrite=values.overwrite
+    tracked,
+    video,
+    out,
+    video_out,
+    clock=tracker.programs.clock,
+    overwrite=values.overwrite,
   )
   files = ', '.join(map(str, found.files))
   print(f'{found.frames} frames tracked; written: {files}')

@@ -1,10 +1,10 @@
 """Writes sequences to train on from videos and exported annotations.
 
 --boxes is a file that CVAT ("CVAT for video 1.1"), or a tool that writes COCO
-or MOT, has exported for --video. Every target becomes a sequence. The sequences
-in --out have the layout `folder`, which `acm-jax train --config finetune` and
-`acm-jax prepare --dataset folder` read. Both flags may be repeated, once for
-each video.
+or MOT, has exported for --video, or the boxes.csv of `acm-jax track`. Every
+target becomes a sequence. The sequences in --out have the layout `folder`,
+which `acm-jax train --config finetune` and `acm-jax prepare --dataset folder`
+read. Both flags may be repeated, once for each video.
 
 Example:
   acm-jax annotated --video clip.mp4 --boxes annotations.xml --out SEQUENCES
@@ -18,7 +18,7 @@ import numpy as np
 from absl import flags
 
 from acm_jax.datasets import addresses, exports
-from acm_jax.datasets.exports import Boxes
+from acm_jax.datasets.exports.target import Boxes
 from acm_jax.datasets.sources import folder
 from acm_jax.datasets.videos import Video, open_video
 from acm_jax.host import command
@@ -32,8 +32,8 @@ def define(values: flags.FlagValues) -> None:
   video = 'Video file, folder or names of images.'
   flags.DEFINE_multi_string('video', None, video, **required)
   boxes = (
-    'File of annotations: XML of CVAT, JSON of COCO, gt.txt of MOT, or a zip '
-    'file with one of them; give one file for each --video.'
+    'File of annotations: XML of CVAT, JSON of COCO, gt.txt of MOT, a zip file '
+    'with one of them, or boxes.csv of track; give one file for each --video.'
   )
   flags.DEFINE_multi_string('boxes', None, boxes, **required)
   out = 'Output folder; must not exist yet.'
@@ -83,7 +83,7 @@ def write(source: str, boxes: Path, out: Path) -> int:
       f'{shown}: a camera or a stream has no annotations; give a video file or '
       'a folder of images'
     )
-  targets = exports.read(boxes, video.files)
+  targets = [each.boxes for each in exports.read(boxes, video.files)]
   sequences = [out / f'{video.name}.{n:03d}' for n in range(len(targets))]
   for sequence in sequences:
     if sequence.exists():

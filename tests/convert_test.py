@@ -1,17 +1,20 @@
 """Tests of the command convert: official weights become a checkpoint."""
 
 import bisect
+import json
 import re
 import sys
 
 import numpy as np
 import pytest
 
-from acm_jax import convert
+from acm_jax import convert, train
 from acm_jax.host import command
-from acm_jax.training import trained
+from acm_jax.training import trained, workdir
 from acm_jax.weights import verify
+from data_pipelines import clip_writer, synthetic_set
 from tests import classifiers, formulas
+from tests.pysot_configs import yaml_files
 
 SMALL = 'configs/siamban_acm.py:small'
 
@@ -359,3 +362,116 @@ def test_a_reference_with_an_invalid_array_is_refused(
 def test_verification_fails_on_an_output_that_is_not_finite():
   with pytest.raises(RuntimeError, match='differs from the reference'):
     verify.check({'cls': (0.0, 0.0), 'loc': (np.nan, np.nan)})
+
+
+# A narrow AlexNet on a data set of the user.
+NARROW = yaml_files.changed(
+  yaml_files.ALEXNET,
+  META_ARC='narrow',
+  BACKBONE__KWARGS__width_mult=0.0625,
+  BACKBONE__TRAIN_EPOCH=1,
+  BACKBONE__TRAIN_LAYERS=['layer5'],
+  RPN__KWARGS={'anchor_num': 5, 'in_channels': 16, 'out_channels': 16},
+  TRAIN={
+    'EPOCH': 3,
+    'BATCH_SIZE': 8,
+    'BASE_SIZE': 0,
+    'OUTPUT_SIZE': 17,
+    **yaml_files.rates(0.001, 0.005, 0.0005),
+    'LR_WARMUP': {'WARMUP': False},
+    'PRINT_FREQ': 1,
+  },
+  DATASET={
+    'NAMES': ['MINE'],
+    'MINE': {'ROOT': 'crop511', 'ANNO': 'train.json'},
+    'VIDEOS_PER_EPOCH': 16,
+  },
+)
+
+
+def test_an_experiment_becomes_a_config_that_trains(
+  run, tmp_path, monkeypatch, capsys
+):
+  tracks = synthetic_set.tracks(2, 4, (60, 80), seed=0)
+  clip_writer.write(tracks, tmp_path / 'mine')
+  capsys.readouterr()
+  path = yaml_files.write(tmp_path, NARROW)
+  monkeypatch.chdir(tmp_path)
+  assert run('--config_yaml', path, '--gpus=2') == command.DONE
+  assert capsys.readouterr().out.splitlines() == [
+    'narrow.py written: acm-jax train --config narrow.py',
+    'without a counterpart:',
+    "  DATASET.MINE.ROOT: 'crop511' (train with --data_dir)",
+    "  DATASET.MINE.ANNO: 'train.json' (acm-jax prepare reads the annotations)",
+  ]
+  argv = ['train', '--config', 'narrow.py', '--data_dir', '.']
+  argv += ['--workdir=run', '--config.data.source=memory']
+  monkeypatch.setattr(sys, 'argv', argv)
+  code = command.run(train.define, train.main, train.__doc__)
+  assert code == command.DONE, capsys.readouterr().err
+  config = workdir.read_config(tmp_path / 'run')
+  assert config['train']['batch_size'] == 16
+  assert config['tracker']['hidden'] == 16
+  # One step in each of three epochs.
+  rows = (tmp_path / 'run' / 'metrics.jsonl').read_text().splitlines()
+  assert [json.loads(row)['step'] for row in rows] == [1, 2, 3]
+
+
+def test_weights_become_the_model_of_an_experiment(
+  run, official, tmp_path, capsys
+):
+  flags, _ = official('siamrpn_alex', 287, 'siamrpn', '-')
+  changes = {'TRACK__PENALTY_K': 0.22, 'TRACK__LR': 0.295}
+  experiment = yaml_files.changed(yaml_files.ALEXNET, **changes)
+  path = yaml_files.write(tmp_path, experiment)
+  flags = [
+    str(flag).replace('--config', '--config_yaml')
+    for flag in flags
+    if flag not in ('--source', 'siamrpn')
+  ]
+  flags[flags.index('-')] = path
+  assert run(*flags) == command.DONE
+  printed = capsys.readouterr().out
+  # See test_official_weights_reproduce_the_official_outputs.
+  assert worst(printed) < 1e-5
+  model = trained.load(str(tmp_path / 'out'))
+  assert model.hparams.penalty_k == 0.22
+  assert model.hparams.size_lr == 0.295
+  assert model.hparams.window_influence == 0.4
+  assert (tmp_path / 'out' / 'siamrpn_alex_dwxcorr.py').is_file()
+
+
+@pytest.mark.parametrize(
+  ('flags', 'message'),
+  [
+    ((), 'give either --config or --config_yaml'),
+    (('--config=siamban', '--config_yaml=a'), 'give either --config or --con'),
+    (('--config=siamban',), '--source missing: see --help'),
+    (('--config_yaml=a.yaml', '--weights=b'), '--out missing: see --help'),
+    (('--config_yaml=a.yaml', '--verify=b'), '--verify: give --weights too'),
+    (('--config_yaml=a.yaml',), 'a.yaml: No such file or directory'),
+  ],
+)
+def test_flags_that_cannot_be_combined_are_refused(run, capsys, flags, message):
+  assert run(*flags) == command.REFUSED
+  assert message in capsys.readouterr().err
+
+
+def test_an_existing_config_is_not_replaced(run, tmp_path, capsys):
+  path = yaml_files.write(tmp_path, yaml_files.ALEXNET)
+  (tmp_path / 'siamrpn_alex_dwxcorr.py').write_text('mine')
+  assert run('--config_yaml', path, '--out', tmp_path) == command.REFUSED
+  assert 'dwxcorr.py: already exists; choose another --out' in (
+    capsys.readouterr().err
+  )
+  assert (tmp_path / 'siamrpn_alex_dwxcorr.py').read_text() == 'mine'
+
+
+def test_an_experiment_that_cannot_be_trained_is_refused(run, tmp_path, capsys):
+  short = yaml_files.changed(yaml_files.SIAMBAN, TRAIN__EPOCH=5)
+  path = yaml_files.write(tmp_path, short)
+  assert run('--config_yaml', path, '--out', tmp_path) == command.REFUSED
+  assert (
+    'warmup_epochs=5 must be at least 0 and less' in capsys.readouterr().err
+  )
+  assert list(tmp_path.iterdir()) == [path]

@@ -19,6 +19,7 @@ LAYERS = {
   'acm_jax.trackers': 4,
   'acm_jax.models': 4,
   'acm_jax.running': 5,
+  'acm_jax.pysot_configs': 6,
   'acm_jax.training': 6,
   'acm_jax.weights': 6,
   'acm_jax.timing': 7,

@@ -287,5 +287,58 @@ def test_the_video_to_track_in_is_never_replaced(refuse, flags, tmp_path):
 
 
 def test_missing_required_flags_are_named(refuse, flags):
-  refuse(track, *flags(box=None), message='--box missing: see --help')
-  refuse(track, message='--video, --box missing: see --help')
+  refuse(track, *flags(box=None), message='give either --box or --key_frames')
+  refuse(track, message='--video missing: see --help')
+
+
+def test_targets_are_tracked_between_their_key_frames(
+  run_command, flags, tmp_path
+):
+  table = tmp_path / 'keys.csv'
+  table.write_text(
+    'frame,target,x,y,w,h\n'
+    '1,0,30,40,50,60\n4,0,32.125,41,50,60\n0,1,80,40,30,30\n2,1,81,40,30,30\n'
+  )
+  argv = flags(box=None, key_frames=table)
+  code, printed, errors = run_command(track, *argv)
+  assert code == 0, errors
+  assert printed[-1].startswith('6 frames tracked')
+  assert {path.name for path in (tmp_path / 'out').iterdir()} == FILES
+  with (tmp_path / 'out' / 'boxes.csv').open() as file:
+    rows = list(csv.DictReader(file))
+  shown = [(int(row['frame']), int(row['target'])) for row in rows]
+  assert shown == [(0, 1), (1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (4, 0)]
+  assert [float(rows[-1][k]) for k in 'xywh'] == [32.125, 41, 50, 60]
+  assert rows[-1]['lost'] == '0'
+  capture = cv2.VideoCapture(str(tmp_path / 'out' / 'tracked.mp4'))
+  assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 6
+
+
+@pytest.mark.parametrize(
+  ('rows', 'message'),
+  [
+    (
+      '0,0,1,1,9,9',
+      '--key_frames: target 0 has a box in 1 frames; give it',
+    ),
+    (
+      '0,0,30,40,9,9\n9,0,30,40,9,9',
+      '--key_frames: frame 9 does not exist or cannot be decoded, but has',
+    ),
+    (
+      '0,0,30,40,9,9\n3,0,900,40,9,9',
+      '--key_frames: frame 3, target 0: box 900,40,9,9 lies outside the frame',
+    ),
+  ],
+  ids=['single', 'beyond', 'outside'],
+)
+def test_invalid_key_frames_are_refused(refuse, flags, tmp_path, rows, message):
+  table = tmp_path / 'keys.csv'
+  table.write_text(f'frame,target,x,y,w,h\n{rows}\n')
+  refuse(track, *flags(box=None, key_frames=table), message=message)
+  assert not list((tmp_path / 'out').glob('*'))
+
+
+def test_boxes_and_key_frames_exclude_each_other(refuse, flags):
+  message = 'give either --box or --key_frames'
+  refuse(track, *flags(key_frames='a.csv'), message=message)

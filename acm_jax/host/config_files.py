@@ -24,8 +24,8 @@ def folder() -> Path:
   return installed if installed.is_dir() else _PACKAGE.parent / 'configs'
 
 
-def define(values: flags.FlagValues) -> None:
-  """Defines the required flag `--config` on `values`."""
+def define(values: flags.FlagValues, *, required: bool = True) -> None:
+  """Defines the flag `--config` on `values`."""
   # Imported on use, because commands without a config need no ml_collections.
   from ml_collections import config_flags
 
@@ -37,7 +37,8 @@ def define(values: flags.FlagValues) -> None:
     'its values.',
     flag_values=values,
   )
-  flags.mark_flag_as_required('config', flag_values=values)
+  if required:
+    flags.mark_flag_as_required('config', flag_values=values)
 
 
 def find(config: str) -> Path:

@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -32,16 +32,45 @@ class Annotated(NamedTuple):
   files: list[Path]
 
 
+def follow(
+  tracker: VideoTracker, video: Video, boxes_xywh: Float[np.ndarray, 'n 4']
+) -> Iterator[tuple[Frame, list[Result]]]:
+  """Tracks targets through a video, from their boxes in its first frame.
+
+  Args:
+    tracker: Tracker that follows the targets.
+    video: Video to track the targets in.
+    boxes_xywh: Box of each target in the first frame, px, 0-based.
+
+  Yields:
+    Each frame, and the result of each target.
+
+  Raises:
+    ValueError: The video is empty, a frame is not RGB of uint8, or a box is not
+      finite, is less than a pixel wide or high, or lies outside the first
+      frame.
+  """
+  if video.live:
+    # During compilation, which takes many frames, the target could move away.
+    for frame in itertools.islice(video.frames, 1):
+      tracker.compile(frame.image, boxes_xywh)
+  to_track, to_yield = itertools.tee(video.frames)
+  images = (frame.image for frame in to_track)
+  tracked = tracker.track(images, boxes_xywh, ahead=0 if video.live else 1)
+  for results, frame in zip(tracked, to_yield, strict=False):
+    yield frame, results
+
+
 def annotate(
-  tracker: VideoTracker,
+  tracked: Iterable[tuple[Frame, Sequence[Result | None]]],
   video: Video,
-  boxes_xywh: Float[np.ndarray, 'n 4'],
   out: Path,
   video_out: Path,
   *,
+  clock: Callable[[], float] | None = None,
   overwrite: bool = False,
 ) -> Annotated:
-  """Tracks targets and writes boxes.csv, a video and tracked.png.
+  """Writes the results of tracking as boxes.csv, a video and tracked.png.
 
   boxes.csv has one row per frame and target: frame (position in the video, from
   0), target, x, y, w, h (px, 0-based), score, lost (0 or 1), margin (the score
@@ -54,12 +83,13 @@ def annotate(
   written.
 
   Args:
-    tracker: Tracker that follows the targets.
-    video: Video to track the targets in.
-    boxes_xywh: Box of each target in the first frame, px, 0-based.
+    tracked: Frames of the video, and the results of each target; None for a
+      target without a result. Tracking begins when the first is requested.
+    video: Video that is tracked.
     out: Folder for boxes.csv and tracked.png; created if missing.
     video_out: Video to write, whose suffix names the format: .mp4, .webm or
       .gif. Its folder is created if missing.
+    clock: Clock of the printed rate; see `Progress`.
     overwrite: Whether existing files of these names are replaced.
 
   Raises:
@@ -67,9 +97,7 @@ def annotate(
       written. If it is not boxes.csv, then boxes.csv is complete.
     ValueError: A file exists and `overwrite` is false, is a folder, or is read
       as part of the video; `out` is the folder of the video's images;
-      `video_out` has another suffix, the video is empty, a frame is not RGB of
-      uint8, or a box is not finite, is less than a pixel wide or high, or lies
-      outside the first frame.
+      `video_out` has another suffix; or tracking raises it.
     KeyboardInterrupt: The user interrupts before the first frame is tracked.
   """
   boxes, sheet = out / 'boxes.csv', out / 'tracked.png'
@@ -77,22 +105,13 @@ def annotate(
   _check_free((boxes, video_out, sheet), video.files, overwrite=overwrite)
   out.mkdir(parents=True, exist_ok=True)
   video_out.parent.mkdir(parents=True, exist_ok=True)
-  if video.live:
-    # During compilation, which takes many frames, the target could move away.
-    for frame in itertools.islice(video.frames, 1):
-      tracker.compile(frame.image, boxes_xywh)
-  to_track, to_draw = itertools.tee(video.frames)
-  images = (frame.image for frame in to_track)
-  tracked = tracker.track(images, boxes_xywh, ahead=0 if video.live else 1)
-  tracked = progress(
-    tracked, 'tracking', video.length, 'frames', tracker.programs.clock
-  )
+  tracked = progress(tracked, 'tracking', video.length, 'frames', clock)
   count = 0
   with contextlib.closing(Pictures(video_out, sheet, video.fps)) as pictures:
     with replacing(boxes) as path, path.open('w', encoding='utf-8') as table:
       print(HEADER, file=table)
       try:
-        for results, frame in zip(tracked, to_draw, strict=False):
+        for frame, results in tracked:
           _write_rows(table, frame, results)
           _flush(table, boxes, pictures)
           pictures.add(frame.image, results)
@@ -128,9 +147,13 @@ def _check_free(
       )
 
 
-def _write_rows(table: TextIO, frame: Frame, results: list[Result]) -> None:
+def _write_rows(
+  table: TextIO, frame: Frame, results: Sequence[Result | None]
+) -> None:
   rows = []
   for target, result in enumerate(results):
+    if result is None:
+      continue
     numbers = ','.join(f'{value:.3f}' for value in (*result.box, result.score))
     rows.append(
       f'{frame.number},{target},{numbers},{int(result.lost)},'

@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +39,9 @@ class Pictures:
     self._advance()
 
   def add(
-    self, frame: UInt8[np.ndarray, 'h w 3'], results: list[Result]
+    self, frame: UInt8[np.ndarray, 'h w 3'], results: Sequence[Result | None]
   ) -> None:
-    """Adds an RGB frame, with the box of each target."""
+    """Adds an RGB frame, with the box of each target that has a result."""
     picture = _draw(frame, results)
     self._sample.add(picture)
     self._advance(picture)
@@ -103,10 +103,12 @@ def _write_video(
 
 
 def _draw(
-  frame: UInt8[np.ndarray, 'h w 3'], results: list[Result]
+  frame: UInt8[np.ndarray, 'h w 3'], results: Sequence[Result | None]
 ) -> UInt8[np.ndarray, 'h w 3']:
   picture = frame.copy()
   for target, result in enumerate(results):
+    if result is None:
+      continue
     color = drawing.COLORS[target % len(drawing.COLORS)]
     text = f'{target} {result.score:.2f}' + (' lost' if result.lost else '')
     drawing.draw_box(picture, result.box, color, text)

@@ -4,10 +4,12 @@ import json
 import re
 import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from acm_jax.datasets import exports
+from acm_jax.datasets.exports.target import Footage, Target
 
 CVAT = """<?xml version="1.0" encoding="utf-8"?>
 <annotations><version>1.1</version>
@@ -60,16 +62,22 @@ COCO = {
   'categories': [{'id': 3, 'name': 'car'}, {'id': 4, 'name': 'bus'}],
 }
 COCO_BOXES = [{0: (1, 2, 3, 4), 2: (5, 6, 7, 8)}, {2: (0.5, 0, 9, 9)}]
+# In frame 6, the tracker has lost the target.
+TABLE = """frame,x,y,w,h,target,lost
+5,6.5,7,8,9,1,0
+6,2,3,4,5,1,1
+"""
 CASES = {
   'annotations.xml': (CVAT, CVAT_BOXES),
   'gt.txt': (MOT, MOT_BOXES),
   'instances_default.json': (json.dumps(COCO), COCO_BOXES),
+  'boxes.csv': (TABLE, [{5: (6.5, 7, 8, 9)}]),
 }
 
 
 def read(folder, name, text):
   (folder / name).write_text(text)
-  return exports.read(folder / name, FILES)
+  return [target.boxes for target in exports.read(folder / name, FILES)]
 
 
 @pytest.mark.parametrize('name', CASES)
@@ -93,7 +101,7 @@ def test_the_annotations_in_a_zip_file_are_found(tmp_path, inside):
     archive.writestr('gt/labels.txt', 'car\n')
     archive.writestr('images/0.png', b'')
   found = exports.read(tmp_path / 'task.zip', FILES)
-  assert [list(boxes) for boxes in found] == [list(b) for b in expected]
+  assert [list(target.boxes) for target in found] == [list(b) for b in expected]
 
 
 def test_a_zip_file_with_no_or_several_annotations_is_refused(tmp_path):
@@ -164,7 +172,10 @@ TWICE = [
       coco(images=[{'id': 1, 'file_name': '7.jpg'}]),
       'a.json: names none of the images of the video; give the folder of the',
     ),
-    ('a.csv', '1,2,3,4', 'a.csv: unknown format; give the XML of "CVAT for'),
+    ('a.tsv', '1,2,3,4', 'a.tsv: unknown format; give the XML of "CVAT for'),
+    ('a.csv', '0,1,2,3,4,5', 'a.csv row 1: has no column frame, target, x, y,'),
+    ('a.csv', TABLE + '1,2', 'a.csv below its header row 3: 2 values, not 7'),
+    ('a.csv', TABLE.replace('5,6.5', '.5,6.5'), 'row 2: frame 0.5 is not a wh'),
   ],
 )
 def test_a_malformed_export_is_refused(tmp_path, name, text, message):
@@ -175,3 +186,94 @@ def test_a_malformed_export_is_refused(tmp_path, name, text, message):
 def test_a_missing_export_is_named(tmp_path):
   with pytest.raises(FileNotFoundError, match=r'gt\.txt: no such file'):
     exports.read(tmp_path / 'gt.txt', FILES)
+
+
+def test_classes_occlusion_and_key_frames_are_read(tmp_path):
+  (tmp_path / 'a.xml').write_text(
+    CVAT.replace('outside="0" xtl="9"', 'outside="0" occluded="1" xtl="9"')
+  )
+  car, sign = exports.read(tmp_path / 'a.xml', FILES)
+  assert (car.category, sign.category) == ('car', 'sign')
+  assert (car.occluded, car.given, car.outside) == ({4}, {5}, {6})
+  assert (sign.given, sign.outside) == ({0}, frozenset())
+
+
+# Numbers with three decimals, which is the precision of the files.
+TARGETS = [
+  Target(
+    {0: (10.5, 20.125, 30.0, 40.25), 1: (11.0, -3.5, 29.999, 7.001)},
+    'car',
+    frozenset({1}),
+    frozenset({0, 1}),
+  ),
+  # Absent in frames 1 and 3, and at the end.
+  Target(
+    {0: (1.0, 2.0, 3.0, 4.0), 2: (0.001, 0.002, 319.0, 238.999)},
+    'person & dog',
+    frozenset(),
+    frozenset({0, 2}),
+  ),
+  Target({4: (300.0, 200.0, 1.5, 1.25)}, 'car', frozenset({4}), frozenset({4})),
+]
+SIZES = dict.fromkeys(range(5), (240, 320))
+FOLDER = Footage('clip', [Path(f'clip/img/{n}.png') for n in range(5)], SIZES)
+VIDEO = Footage('clip', [Path('clip.mp4')], SIZES)
+
+
+@pytest.mark.parametrize('name', ['annotations.xml', 'coco.json', 'gt.txt'])
+@pytest.mark.parametrize('footage', [FOLDER, VIDEO], ids=['images', 'video'])
+def test_targets_return_from_a_file_as_they_were(tmp_path, name, footage):
+  exports.write(tmp_path / name, TARGETS, footage)
+  found = exports.read(tmp_path / name, footage.files)
+  for back, target in zip(found, TARGETS, strict=True):
+    assert list(back.boxes) == list(target.boxes)
+    for frame, box in target.boxes.items():
+      # Sums and differences of float64 round in the last digit.
+      assert back.boxes[frame] == pytest.approx(box, abs=1e-9)
+    assert back.occluded == target.occluded
+    assert back.given == target.given
+    # MOT has numbers of classes, but no names.
+    if name != 'gt.txt':
+      assert back.category == target.category
+
+
+def test_cvat_marks_the_frame_after_a_box_as_outside(tmp_path):
+  exports.write(tmp_path / 'a.xml', TARGETS, VIDEO)
+  root = ElementTree.parse(tmp_path / 'a.xml').getroot()
+  marks = [
+    [(int(box.get('frame')), box.get('outside')) for box in track]
+    for track in root.iter('track')
+  ]
+  assert marks == [
+    [(0, '0'), (1, '0'), (2, '1')],
+    [(0, '0'), (1, '1'), (2, '0'), (3, '1')],
+    # The video ends with this box.
+    [(4, '0')],
+  ]
+  names = [label.findtext('name') for label in root.iter('label')]
+  assert names == ['car', 'person & dog']
+
+
+def test_coco_lists_every_frame_as_an_image(tmp_path):
+  exports.write(tmp_path / 'a.json', TARGETS, VIDEO)
+  content = json.loads((tmp_path / 'a.json').read_text())
+  names = [image['file_name'] for image in content['images']]
+  assert names == [f'frame_{n:06d}.PNG' for n in range(5)]
+  assert {(i['height'], i['width']) for i in content['images']} == {(240, 320)}
+
+
+def test_mot_counts_from_one(tmp_path):
+  exports.write(tmp_path / 'gt.txt', TARGETS, VIDEO)
+  rows = (tmp_path / 'gt.txt').read_text().splitlines()
+  assert rows[0] == '1,1,11.500,21.125,30.000,40.250,1,1,1'
+  assert rows[1] == '2,1,12.000,-2.500,29.999,7.001,1,1,0'
+  assert rows[2] == '1,2,2.000,3.000,3.000,4.000,1,2,1'
+
+
+def test_a_box_outside_of_the_video_is_not_written(tmp_path):
+  short = VIDEO._replace(size_hw={0: (240, 320), 1: (240, 320)})
+  with pytest.raises(ValueError, match='target 1 has a box for frame 2, count'):
+    exports.write(tmp_path / 'gt.txt', TARGETS, short)
+  with pytest.raises(ValueError, match=r'a\.csv: unknown format to write'):
+    exports.write(tmp_path / 'a.csv', TARGETS, VIDEO)
+  assert not list(tmp_path.iterdir())

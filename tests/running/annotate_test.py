@@ -42,8 +42,9 @@ def run(tmp_path):
     frames = (Frame(image, 2 * i, i / 5) for i in range(9))
     video = Video(frames, 10.0, 9, files=files)
     tracker = Failing(count, error or KeyboardInterrupt())
+    tracked = annotate.follow(tracker, video, BOX)
     return annotate.annotate(
-      tracker, video, BOX, tmp_path, tmp_path / name, **options
+      tracked, video, tmp_path, tmp_path / name, **options
     )
 
   return run
@@ -225,9 +226,8 @@ def test_live_video_is_tracked_from_the_frame_after_compilation(tmp_path):
   frames = (Frame(IMAGE + np.uint8(i), i, i / 5) for i in range(4))
   tracker = Recording()
   video = Video(frames, 10.0, None, live=True)
-  found = annotate.annotate(
-    tracker, video, BOX, tmp_path, tmp_path / 'tracked.mp4'
-  )
+  tracked = annotate.follow(tracker, video, BOX)
+  found = annotate.annotate(tracked, video, tmp_path, tmp_path / 'tracked.mp4')
   assert found.frames == 3
   # The first frame is only used for compilation.
   assert tracker.calls == [0, [1, 2, 3]]

@@ -1,0 +1,1 @@
+"""Conversion of experiments of pysot, siamban and NanoTrack to configs."""
