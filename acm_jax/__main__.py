@@ -21,6 +21,7 @@ _COMMANDS = {
   'composed': 'data_pipelines.composed',
   'synthetic': 'data_pipelines.synthetic',
   'annotated': 'data_pipelines.annotated',
+  'analyze': 'acm_jax.analyze',
   'pairs': 'acm_jax.pairs',
   'label': 'acm_jax.label',
   'speed': 'acm_jax.speed',

@@ -21,6 +21,7 @@ LAYERS = {
   'acm_jax.running': 5,
   'acm_jax.training': 6,
   'acm_jax.weights': 6,
+  'acm_jax.analysis': 7,
   'acm_jax.timing': 7,
   'acm_jax': 8,
   'configs': 8,
