@@ -69,6 +69,7 @@ def write_distributions(values: Mapping[str, Values], path: Path) -> None:
   titles = [*_MEASURES.values(), 'IoU by template', 'Score by template']
   for axes, title in zip(panels, titles, strict=True):
     axes.set(ylim=(0, 1), xlabel=title)
+    axes.locator_params(axis='x', nbins=6)
     figures.plain(axes)
   for axes in figure.axes[::3]:
     axes.set_ylabel('Fraction of pairs below')

@@ -224,6 +224,25 @@ def test_a_fusion_that_a_user_adds_is_recorded_as_the_network_computes_it(
     )
 
 
+def test_further_templates_do_not_repeat_the_backbone_for_the_search_crop():
+  tracker = small('nanotrack', 'acm', hidden=16)
+  search = jax.ShapeDtypeStruct((2, 191, 191, 3), jnp.uint8)
+  template = jax.ShapeDtypeStruct((2, 127, 127, 3), jnp.uint8)
+  size, truth = (jax.ShapeDtypeStruct((2, n), jnp.float32) for n in (2, 4))
+
+  def flops(program, *args):
+    return program.lower(*args).compile().cost_analysis()['flops']
+
+  def with_templates(*kinds):
+    templates = dict.fromkeys(kinds, template), dict.fromkeys(kinds, size)
+    args = tracker, trackers.shapes(tracker), search, truth, *templates
+    return flops(measure.measure, *args)
+
+  one, two = with_templates('right'), with_templates('right', 'other')
+  # A template has less than half of the pixels of the search crop.
+  assert two < 1.6 * one
+
+
 def test_a_tracker_without_a_fusion_is_refused(monkeypatch):
   monkeypatch.setattr(response, 'Fusion', attention_test.Attention)
   with pytest.raises(ValueError, match='SiamFc: its network has no Fusion'):
