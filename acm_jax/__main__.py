@@ -23,6 +23,7 @@ _COMMANDS = {
   'synthetic': 'data_pipelines.synthetic',
   'annotated': 'data_pipelines.annotated',
   'annotations': 'acm_jax.annotations',
+  'analyze': 'acm_jax.analyze',
   'pairs': 'acm_jax.pairs',
   'label': 'acm_jax.label',
   'speed': 'acm_jax.speed',

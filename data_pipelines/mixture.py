@@ -63,6 +63,7 @@ class Mixture:
   """Data sets, and the pairs that are sampled from them.
 
   Attributes:
+    clips: Opened data sets, in the given order.
     slow: Whether at least one set is slow to read: remote, or rendered.
     pairs: Sampler of the pairs; `pairs[i]` is pair number i.
     sides: Sides of the images, px.
@@ -97,16 +98,16 @@ class Mixture:
     sets = [s if isinstance(s, DataSet) else DataSet(**s) for s in sets]
     if not sets:
       raise ValueError('`sets` is empty; name at least one data set')
-    self._clips = [open_set(s.path, _kept(s.path, keep)) for s in sets]
-    for data_set, clips in zip(sets, self._clips, strict=True):
+    self.clips = [open_set(s.path, _kept(s.path, keep)) for s in sets]
+    for data_set, clips in zip(sets, self.clips, strict=True):
       _check(data_set, clips, max(sides))
     if len({bool(data_set.num_use) for data_set in sets}) > 1:
       raise ValueError(
         '`sets`: some have num_use, others a weight; give num_use to all sets '
         'or to none'
       )
-    self.slow = not all(clips.cheap_reads for clips in self._clips)
-    self._weights = list(map(_weight, sets, self._clips))
+    self.slow = not all(clips.cheap_reads for clips in self.clips)
+    self._weights = list(map(_weight, sets, self.clips))
     indices = [
       SetIndex(
         clips.track_first,
@@ -119,7 +120,7 @@ class Mixture:
         track_objects=clips.track_objects,
       )
       for clips, data_set, weight in zip(
-        self._clips, sets, self._weights, strict=True
+        self.clips, sets, self._weights, strict=True
       )
     ]
     self.pairs = PairSampler(indices, seed, negative, same_category)
@@ -128,20 +129,20 @@ class Mixture:
   @property
   def crop_bytes(self) -> float:
     """Expected size of a crop as it is read, bytes; 0 for rendered crops."""
-    sizes = [clips.crop_bytes for clips in self._clips]
+    sizes = [clips.crop_bytes for clips in self.clips]
     return float(np.average(sizes, weights=self._weights))
 
   @property
   def stored_bytes(self) -> float:
     """Size of all stored crops, bytes."""
-    return sum(clips.crop_bytes * len(clips.box) for clips in self._clips)
+    return sum(clips.crop_bytes * len(clips.box) for clips in self.clips)
 
   def read(self, pair: Pair) -> Sample:
     """Reads a pair without decoding its images, which are JPEGs."""
     template, search = pair.template, pair.search
     return Sample(
-      self._clips[template.dataset].jpeg(template.frame, self.sides.template),
-      self._clips[search.dataset].jpeg(search.frame, self.sides.search),
+      self.clips[template.dataset].jpeg(template.frame, self.sides.template),
+      self.clips[search.dataset].jpeg(search.frame, self.sides.search),
       self._box(template, self.sides.template),
       self._box(search, self.sides.search),
       pair.positive,
@@ -157,17 +158,32 @@ class Mixture:
       search=self._image(pair.search, sample.search, self.sides.search),
     )
 
+  def crop(
+    self, frame: FrameRef, side: int
+  ) -> tuple[UInt8[np.ndarray, 's s 3'], Float[np.ndarray, '4']]:
+    """Reads the centre of a frame's crop, and decodes it with OpenCV.
+
+    Args:
+      frame: Frame to read.
+      side: Side of the image, px.
+
+    Returns:
+      The RGB image, and the target's box cx, cy, w, h in the image, px.
+    """
+    jpeg = self.clips[frame.dataset].jpeg(frame.frame, side)
+    return self._image(frame, jpeg, side), self._box(frame, side)
+
   def _image(self, frame: FrameRef, jpeg: bytes, side: int) -> np.ndarray:
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags)
     if bgr is None:
-      raise self._clips[frame.dataset].jpeg_error(frame.frame)
+      raise self.clips[frame.dataset].jpeg_error(frame.frame)
     corner = _corner(len(bgr), side)
     bgr = bgr[corner : corner + side, corner : corner + side]
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
   def _box(self, frame: FrameRef, side: int) -> Float[np.ndarray, '4']:
-    clips = self._clips[frame.dataset]
+    clips = self.clips[frame.dataset]
     box = clips.box[frame.frame].copy()
     box[:2] -= _corner(clips.crop_size, side)
     return box

@@ -69,6 +69,26 @@ class Pair(NamedTuple):
   positive: bool
 
 
+class Trial(NamedTuple):
+  """A search frame with templates of its target and of two wrong targets.
+
+  The wrong templates come from other videos of the same data set. They are None
+  if the data set has no such track.
+
+  Attributes:
+    search: Frame to search for the target.
+    right: Frame of the same track, at most `gap` frames away.
+    other: Frame of another target. The search frame cannot show this target,
+      and the frame cannot show the target of the search frame.
+    same_class: Frame like `other`, of a target of the same class.
+  """
+
+  search: FrameRef
+  right: FrameRef
+  other: FrameRef | None
+  same_class: FrameRef | None
+
+
 class PairSampler:
   """Samples pairs by number: `sampler[i]` is pair i of an endless sequence."""
 
@@ -140,13 +160,8 @@ class PairSampler:
 
   def __getitem__(self, number: int) -> Pair:
     """Returns the pair of the given number, counted from 0."""
-    # The counter leaves 2**64 blocks of random numbers to each pair.
-    rng = np.random.Generator(
-      np.random.Philox(key=self._seed, counter=[0, number, 0, 0])
-    )
-    dataset = np.searchsorted(self._cumulative, rng.random(), side='right')
-    dataset = int(min(dataset, len(self._cumulative) - 1))
-    template = self._any_frame(rng, dataset)
+    rng = self._rng(number)
+    template = self._weighted_frame(rng)
     if rng.random() >= self._negative:
       return Pair(template, self._nearby(rng, template), positive=True)
     # If `same_category` is 0, no random number is drawn here, so the pairs are
@@ -156,6 +171,44 @@ class PairSampler:
       if search is not None:
         return Pair(template, search, positive=False)
     return Pair(template, self._another(rng, template), positive=False)
+
+  def trial(self, number: int) -> Trial:
+    """Returns the trial of the given number, counted from 0.
+
+    The search frame of a trial is the template frame of the pair with the same
+    number.
+    """
+    rng = self._rng(number)
+    search = self._weighted_frame(rng)
+    right = self._nearby(rng, search)
+    strangers = self._strangers(search)
+    alike = self._classes[search.dataset].like(search.track)
+    alike = np.intersect1d(strangers, alike, assume_unique=True)
+    other, same_class = (
+      self._frame(rng, search.dataset, int(tracks[rng.integers(len(tracks))]))
+      if len(tracks)
+      else None
+      for tracks in (strangers, alike)
+    )
+    return Trial(search, right, other, same_class)
+
+  def _rng(self, number: int) -> np.random.Generator:
+    # The counter leaves 2**64 blocks of random numbers to each pair.
+    return np.random.Generator(
+      np.random.Philox(key=self._seed, counter=[0, number, 0, 0])
+    )
+
+  def _strangers(self, search: FrameRef) -> Int[np.ndarray, 'k']:
+    """Returns the tracks whose targets can be wrong templates for a frame.
+
+    They are tracks of other videos of the data set. Neither can they show the
+    target of `search`, nor can the track of `search` show their targets.
+    """
+    objects = self._objects[search.dataset]
+    video = self._datasets[search.dataset].track_video
+    known = self._shows(np.arange(len(objects)), search)
+    known |= np.isin(objects[:, 0], objects[search.track])
+    return np.flatnonzero(~known & (video != video[search.track]))
 
   def _another(self, rng: np.random.Generator, template: FrameRef) -> FrameRef:
     """Samples a frame of a track that does not show the template's target."""
@@ -192,6 +245,11 @@ class PairSampler:
     """
     objects = self._objects[template.dataset]
     return (objects[tracks] == objects[template.track, 0]).any(axis=-1)
+
+  def _weighted_frame(self, rng: np.random.Generator) -> FrameRef:
+    """Samples a data set by its weight, then a frame of the data set."""
+    dataset = np.searchsorted(self._cumulative, rng.random(), side='right')
+    return self._any_frame(rng, int(min(dataset, len(self._cumulative) - 1)))
 
   def _any_frame(self, rng: np.random.Generator, dataset: int) -> FrameRef:
     """Samples a video, then a track of the video, then a frame of the track."""

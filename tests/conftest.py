@@ -101,6 +101,19 @@ def sequences(tmp_path_factory) -> Path:
   return folder
 
 
+@pytest.fixture(scope='session')
+def clips_with_classes(tmp_path_factory) -> Path:
+  """Writes a clip set of synthetic targets: two cats, a dog, and unknown."""
+  from data_pipelines import clip_writer, synthetic_set
+
+  classes = ('cat', 'cat', 'dog', '')
+  tracks = synthetic_set.tracks(len(classes), 5, (120, 160), seed=2)
+  folder = tmp_path_factory.mktemp('clips_with_classes') / 'synthetic'
+  named = zip(tracks, classes, strict=True)
+  clip_writer.write((t._replace(category=name) for t, name in named), folder)
+  return folder
+
+
 @pytest.fixture
 def run_command(capfd):
   """Returns a function that runs a command's module.

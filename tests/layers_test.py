@@ -22,6 +22,7 @@ LAYERS = {
   'acm_jax.pysot_configs': 6,
   'acm_jax.training': 6,
   'acm_jax.weights': 6,
+  'acm_jax.analysis': 7,
   'acm_jax.timing': 7,
   'acm_jax': 8,
   'configs': 8,

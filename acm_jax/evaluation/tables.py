@@ -153,7 +153,9 @@ def show(
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def draws(sequences: int, seed: int = 0) -> Int[np.ndarray, 'd {sequences}']:
+def draws(
+  sequences: int, seed: int = 0, count: int = _DRAWS
+) -> Int[np.ndarray, '{count} {sequences}']:
   """Resamples the sequences with replacement, many times.
 
   Each resampling is a draw. The spread of a figure over the draws estimates how
@@ -163,6 +165,7 @@ def draws(sequences: int, seed: int = 0) -> Int[np.ndarray, 'd {sequences}']:
   Args:
     sequences: Number of sequences.
     seed: Random seed.
+    count: Number of draws.
 
   Returns:
     Number of times that each sequence occurs in each draw, [draws, sequences].
@@ -171,7 +174,7 @@ def draws(sequences: int, seed: int = 0) -> Int[np.ndarray, 'd {sequences}']:
   """
   rng = np.random.default_rng(seed)
   probabilities = np.full(sequences, 1 / sequences)
-  return rng.multinomial(sequences, probabilities, _DRAWS)
+  return rng.multinomial(sequences, probabilities, count)
 
 
 def interval(figures: Float[np.ndarray, 'd']) -> tuple[float, float]:

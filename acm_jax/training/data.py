@@ -109,7 +109,8 @@ def check_scale(
       if actual[name] != value:
         raise ValueError(
           f'{data_set.path}: the crops have {name}={actual[name]}, but the '
-          f'tracker has {value}; set config.tracker.{name}={actual[name]}'
+          f'tracker has {value}; use a tracker with {name}={actual[name]} '
+          f'(config.tracker.{name})'
         )
 
 

@@ -19,6 +19,7 @@ from acm_jax.datasets import crops, sequences
 from acm_jax.geometry import boxes
 from acm_jax.tracking.contract import (
   Hparams,
+  Outputs,
   Tracker,
   TrackState,
   Variables,
@@ -162,21 +163,42 @@ def _track(
   Returns:
     Boxes cx, cy, w, h relative to the centre of the crop, px, and scores.
   """
-  # Only one scale can be searched, because a pair has only one search crop.
-  tracker = dataclasses.replace(tracker, search_scales=(1.0,))
-  hparams = Hparams(penalty_k=0.0, window_influence=0.0, size_lr=1.0)
 
   def one(pair):
     template, box_size, search = (x[None].astype(jnp.float32) for x in pair)
     kernel = tracker.encode(variables, template, box_size)
-    state = TrackState(
-      center=jnp.zeros(2),
-      size=box_size[0],
-      fill=jnp.zeros(3),
-      kernel=kernel,
-    )
     outputs = tracker.respond(variables, kernel, search)
+    box_cxcywh, score = locate(tracker, outputs, box_size)
+    return box_cxcywh[0], score[0]
+
+  return jax.lax.map(one, (template, box_size, search))
+
+
+def locate(
+  tracker: Tracker, outputs: Outputs, box_size: Float[Array, 'n 2']
+) -> tuple[Float[Array, 'n 4'], Float[Array, 'n']]:
+  """Selects the target in each search crop by the score alone.
+
+  The cosine window and the penalty are off, and `size_lr` is 1.
+
+  Args:
+    tracker: Tracker that selects the target.
+    outputs: Outputs for one search crop per pair.
+    box_size: w, h of the targets in the template crops, px.
+
+  Returns:
+    Boxes cx, cy, w, h relative to the centre of the crop, px, and scores.
+  """
+  # Only one scale can be searched, because a pair has only one search crop.
+  tracker = dataclasses.replace(tracker, search_scales=(1.0,))
+  hparams = Hparams(penalty_k=0.0, window_influence=0.0, size_lr=1.0)
+
+  def one(outputs, size):
+    state = TrackState(
+      center=jnp.zeros(2), size=size, fill=jnp.zeros(3), kernel=None
+    )
+    outputs = jax.tree.map(lambda x: x[None], outputs)
     found = tracker.select(outputs, state, hparams, jnp.float32(1.0))
     return found.box_cxcywh, found.score
 
-  return jax.lax.map(one, (template, box_size, search))
+  return jax.vmap(one)(outputs, box_size)

@@ -162,6 +162,42 @@ def test_no_search_track_of_a_negative_pair_shows_the_target():
   assert found >= {(0, 2), (1, 2), (2, 0), (2, 1), (3, 0), (3, 2)}
 
 
+def test_the_templates_of_a_trial_are_right_wrong_and_of_the_same_class():
+  classes = np.array(['cat', 'dog', 'cat', '', 'cat', 'bird'])
+  video = np.array([0, 0, 1, 2, 3, 3])
+  data = dataset([9] * 6, video=video)._replace(track_category=classes)
+  sampler = PairSampler([data, dataset([5])], 0, negative=0.0)
+  trials = [sampler.trial(i) for i in range(400)]
+  assert [t.search for t in trials] == [sampler[i].template for i in range(400)]
+  for trial in trials:
+    assert track_of(trial.right) == track_of(trial.search)
+    if trial.search.dataset == 1:
+      # The only track of the set has no wrong template.
+      assert trial.other is trial.same_class is None
+      continue
+    own = trial.search.track
+    assert video[trial.other.track] != video[own]
+    if classes[own] == 'cat':
+      assert classes[trial.same_class.track] == 'cat'
+      assert video[trial.same_class.track] != video[own]
+    else:
+      assert trial.same_class is None
+  wrong = {(t.search.track, t.other.track) for t in trials if t.other}
+  every = {(a, b) for a in range(6) for b in range(6) if video[a] != video[b]}
+  assert wrong == every
+
+
+def test_the_wrong_target_of_a_trial_cannot_be_in_the_search_frame():
+  # Targets 0 to 3; tracks 0 and 1 show each other's target.
+  objects = np.array([[0, 1, -1], [1, 0, 3], [2, -1, -1], [3, 2, -1]])
+  data = dataset([4] * 4)._replace(track_objects=objects)
+  sampler = PairSampler([data], 0, negative=0.0)
+  trials = [sampler.trial(i) for i in range(300)]
+  found = {(t.search.track, t.other and t.other.track) for t in trials}
+  # Track 3 shows target 2, and track 1 shows target 3.
+  assert found == {(0, 2), (0, 3), (1, 2), (2, 0), (2, 1), (3, 0)}
+
+
 def test_the_rate_of_same_class_negatives_is_a_fraction():
   with pytest.raises(ValueError, match=r'`same_category`=1.5: must be between'):
     sample([dataset([9, 9])], 1, same_category=1.5)

@@ -259,3 +259,17 @@ def test_a_missing_set_is_named(tmp_path):
     train_batches([{'path': tmp_path}])
   with pytest.raises(ValueError, match='`sets` is empty'):
     train_batches([])
+
+
+def test_a_single_crop_equals_that_of_a_decoded_pair(clip_folder):
+  sides = Sides(137, 201)
+  sets = [{'path': clip_folder, 'gap': 5}]
+  mixture = Mixture(sets, sides, 0, 0.2, 0.0, 'none')
+  sample, pair = mixture.decode(7), mixture.pairs[7]
+  for frame, side, image, box in (
+    (pair.template, sides.template, sample.template, sample.template_box),
+    (pair.search, sides.search, sample.search, sample.search_box),
+  ):
+    actual_image, actual_box = mixture.crop(frame, side)
+    np.testing.assert_array_equal(actual_image, image)
+    np.testing.assert_array_equal(actual_box, box)

@@ -1,0 +1,1 @@
+"""Analyses of how trackers fuse the template with the search region."""

@@ -1,0 +1,159 @@
+"""Reads search crops, each with templates of its target and of wrong targets.
+
+The frames are sampled as in training (`data_pipelines.pairs`), but the crops
+are not augmented. Only the search crop is shifted, by up to an eighth of its
+side along each axis, so that the target is not always at the centre.
+"""
+
+import collections
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from acm_jax.tracking.contract import Tracker
+from acm_jax.training import data
+from data_pipelines.mixture import DataSet, Mixture, Sides
+from data_pipelines.pairs import FrameRef
+
+RIGHT, OTHER, SAME_CLASS = 'right', 'other', 'same_class'
+KINDS = (RIGHT, OTHER, SAME_CLASS)
+# Largest offset of the target from the centre of the search crop, as a fraction
+# of the crop's side.
+OFFSET = 1 / 8
+
+
+class Pair(NamedTuple):
+  """A search crop and its templates, or a batch of them.
+
+  Attributes:
+    search: Search crop, RGB.
+    truth: Box of the target in the search crop, cx, cy, w, h relative to the
+      centre of the crop, px.
+    template: Template crops, RGB; keys are those in `KINDS` that the data sets
+      have. A pair without a wrong template of some kind has the right template
+      in its place, and `exists` is False.
+    box_size: Width and height of the target in each template crop, px.
+    exists: Whether the pair has a template of each kind.
+    sequence: Data set and video of the search crop.
+  """
+
+  search: UInt8[np.ndarray, '*b hs hs 3']
+  truth: Float[np.ndarray, '*b 4']
+  template: dict[str, UInt8[np.ndarray, '*b ht ht 3']]
+  box_size: dict[str, Float[np.ndarray, '*b 2']]
+  exists: dict[str, np.ndarray]
+  sequence: np.ndarray
+
+
+class Pairs:
+  """Pairs by number: `pairs[i]` is pair i of an endless sequence."""
+
+  def __init__(self, sets: Sequence[DataSet], tracker: Tracker, seed: int):
+    """Opens the data sets.
+
+    Args:
+      sets: Clip sets or composed sets.
+      tracker: Tracker that determines the sizes of the crops.
+      seed: Random seed, 0 or more.
+
+    Raises:
+      FileNotFoundError: A data set is missing.
+      ValueError: The crops of a set are too small or have another scale than
+        those of the tracker, or no set has a second video.
+    """
+    data.check_scale(sets, tracker.template_size, tracker.context_amount)
+    self._template, self._search = tracker.template_size, tracker.search_size
+    self._reach = round(OFFSET * tracker.search_size)
+    sides = Sides(self._template, self._search + 2 * self._reach)
+    self._mixture = Mixture(
+      sets, sides, seed, negative=0.0, same_category=0.0, keep='none'
+    )
+    self._seed = seed
+    clips = self._mixture.clips
+    if not any(each.track_video[-1] for each in clips):
+      raise ValueError(
+        f'{", ".join(str(each.folder) for each in clips)}: a wrong template '
+        'comes from another video of the same set, but no set has two; add '
+        'videos to a set'
+      )
+    classes = any((each.track_category != '').any() for each in clips)
+    self._kinds = KINDS if classes else (RIGHT, OTHER)
+
+  def name(self, number: int) -> str:
+    """Returns the name of the track of a pair."""
+    search = self._mixture.pairs.trial(number).search
+    clips = self._mixture.clips[search.dataset]
+    return str(clips.track_name[search.track])
+
+  def __getitem__(self, number: int) -> Pair:
+    """Reads and decodes the pair of the given number, counted from 0.
+
+    Raises:
+      ValueError: An image cannot be decoded.
+    """
+    trial = self._mixture.pairs.trial(number)
+    search, truth = self._shifted(trial.search, number)
+    frames = {kind: getattr(trial, kind) for kind in self._kinds}
+    crops = {
+      kind: self._mixture.crop(frame or trial.right, self._template)
+      for kind, frame in frames.items()
+    }
+    clips = self._mixture.clips[trial.search.dataset]
+    video = clips.track_video[trial.search.track]
+    return Pair(
+      search,
+      truth,
+      {kind: image for kind, (image, _) in crops.items()},
+      {kind: box[2:] for kind, (_, box) in crops.items()},
+      {kind: np.array(frame is not None) for kind, frame in frames.items()},
+      np.array([trial.search.dataset, video]),
+    )
+
+  def _shifted(self, frame: FrameRef, number: int):
+    """Reads a search crop that is shifted by a whole number of pixels."""
+    rng = np.random.default_rng([self._seed, number])
+    corner = rng.integers(0, 2 * self._reach, 2, endpoint=True)
+    image, box = self._mixture.crop(frame, self._mixture.sides.search)
+    x, y = corner
+    image = image[y : y + self._search, x : x + self._search]
+    box[:2] -= corner + self._search // 2
+    return image, box
+
+
+def batches(pairs: Pairs, count: int, batch_size: int) -> Iterator[Pair]:
+  """Yields the first pairs in batches, and decodes one batch ahead.
+
+  All batches have the same shape. The last batch is filled up with copies of
+  its last pair.
+
+  Args:
+    pairs: Source of the pairs.
+    count: Number of pairs.
+    batch_size: Number of pairs in a batch.
+
+  Raises:
+    ValueError: An image cannot be decoded.
+  """
+  waiting: collections.deque[list[Future]] = collections.deque()
+  with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    try:
+      for first in range(0, count, batch_size):
+        numbers = range(first, min(first + batch_size, count))
+        waiting.append([pool.submit(pairs.__getitem__, i) for i in numbers])
+        if len(waiting) > 1:
+          yield _batch(waiting.popleft(), batch_size)
+      yield _batch(waiting.popleft(), batch_size)
+    finally:
+      pool.shutdown(cancel_futures=True)
+
+
+def _batch(tasks: list[Future], batch_size: int) -> Pair:
+  import jax
+
+  rows = [task.result() for task in tasks]
+  rows += rows[-1:] * (batch_size - len(rows))
+  return jax.tree.map(lambda *each: np.stack(each), *rows)

@@ -1,0 +1,107 @@
+"""Pairs show the target at its box, and wrong templates show other targets."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from acm_jax.analysis import pairs as reading
+from acm_jax.analysis.pairs import Pairs
+from data_pipelines import clip_writer, synthetic_set
+from data_pipelines.clip_set import ClipSet
+from data_pipelines.mixture import DataSet
+
+
+@pytest.fixture
+def tracker(tiny_tracker):
+  return tiny_tracker[0]
+
+
+@pytest.fixture
+def pairs(clips_with_classes, tracker):
+  return Pairs([DataSet(clips_with_classes, gap=2)], tracker, seed=0)
+
+
+def test_the_search_crop_shows_the_target_at_its_box(tmp_path, tracker):
+  # The template of a track with a single frame shows the same frame.
+  tracks = synthetic_set.tracks(2, 1, (120, 160), seed=2)
+  clip_writer.write(tracks, tmp_path / 'still')
+  pairs = Pairs([DataSet(tmp_path / 'still')], tracker, seed=0)
+  reach = round(reading.OFFSET * tracker.search_size)
+  offsets = []
+  for i in range(12):
+    pair = pairs[i]
+    assert pair.search.shape == (tracker.search_size,) * 2 + (3,)
+    # The crops are shifted by whole pixels and are not resampled.
+    x, y = pair.truth[:2].astype(int)
+    np.testing.assert_array_equal(pair.truth[:2], (x, y))
+    offsets.append((x, y))
+    low = tracker.search_size // 2 - tracker.template_size // 2
+    size = tracker.template_size
+    np.testing.assert_array_equal(
+      pair.search[low + y : low + y + size, low + x : low + x + size],
+      pair.template['right'],
+    )
+    np.testing.assert_array_equal(pair.truth[2:], pair.box_size['right'])
+  assert reach / 2 < np.abs(offsets).max() <= reach
+
+
+def test_wrong_templates_show_other_targets_of_known_classes(
+  pairs, clips_with_classes
+):
+  clips, seen = ClipSet(clips_with_classes), set()
+  for i in range(24):
+    pair, name = pairs[i], pairs.name(i)
+    number = int(pair.sequence[1])
+    assert name == clips.track_name[number]
+    assert pair.exists['other']
+    assert pair.exists['same_class'] == (clips.track_category[number] == 'cat')
+    same = (pair.template['same_class'] == pair.template['right']).all()
+    # A template that does not exist is replaced by the right one.
+    assert same == (not pair.exists['same_class'])
+    assert (pair.template['other'] != pair.template['right']).any()
+    seen.add(number)
+  assert len(seen) == 4
+
+
+def test_batches_hold_the_pairs_in_order_and_have_one_shape(pairs):
+  batches = list(reading.batches(pairs, count=7, batch_size=4))
+  assert [len(batch.search) for batch in batches] == [4, 4]
+  for i in range(7):
+    row = jax.tree.map(lambda x, i=i: x[i % 4], batches[i // 4])
+    jax.tree.map(np.testing.assert_array_equal, row, pairs[i])
+  # The last pair fills up the batch.
+  np.testing.assert_array_equal(batches[1].search[3], batches[1].search[2])
+
+
+def test_a_seed_determines_the_pairs(clips_with_classes, tracker):
+  def search(seed):
+    return Pairs([DataSet(clips_with_classes, gap=2)], tracker, seed)[3].search
+
+  np.testing.assert_array_equal(search(0), search(0))
+  assert (search(0) != search(1)).any()
+
+
+def test_sets_without_classes_have_no_template_of_the_same_class(
+  tmp_path, tracker
+):
+  tracks = synthetic_set.tracks(2, 5, (120, 160), seed=2)
+  clip_writer.write(tracks, tmp_path / 'plain')
+  pair = Pairs([DataSet(tmp_path / 'plain')], tracker, 0)[0]
+  assert sorted(pair.template) == sorted(pair.exists) == ['other', 'right']
+
+
+def test_sets_that_cannot_be_analysed_are_refused(
+  tmp_path, tracker, clips_with_classes
+):
+  tracks = synthetic_set.tracks(1, 5, (120, 160), seed=2)
+  clip_writer.write(tracks, tmp_path / 'lone')
+  with pytest.raises(ValueError, match='lone: a wrong template comes from ano'):
+    Pairs([DataSet(tmp_path / 'lone')], tracker, 0)
+  wide = dataclasses.replace(tracker, context_amount=0.3)
+  with pytest.raises(ValueError, match=r'context_amount=.*, but the tracker'):
+    Pairs([DataSet(clips_with_classes)], wide, 0)
+  large = dataclasses.replace(tracker, search_size=511)
+  with pytest.raises(ValueError, match='crops of 511 px are smaller'):
+    Pairs([DataSet(clips_with_classes)], large, 0)
