@@ -91,7 +91,7 @@ def _train(config: ConfigDict) -> None:
       'davis': {'weight': 0.4, 'gap': 60},
     }
   )
-  config.data.update(source='memory', negative=0.2, same_category=0.5)
+  config.data.update(source='memory', negative=0.2)
   config.augment = common.recipe().augment
   config.optimizer = ConfigDict(common.OPTIMIZERS['adamw'])
   config.schedule.update(

@@ -4,6 +4,9 @@ Every fifth photograph is held out of all training. The sequences that are
 composed of these photographs measure every run. The videos with masks are
 divided into `FOLDS` folds; a run holds out the videos of its fold, and only
 these measure it.
+
+Composed sequences are rendered once and prepared as clips, because rendering
+takes longer than a training step on the same core.
 """
 
 import dataclasses
@@ -22,7 +25,7 @@ FOLDS = 5
 _EVERY = 5
 # Large enough for the shifts of the search crops.
 _CROP_SIZE = 431
-_TRAINING = Settings(longest=320, quality=78, scenes=1200, crop_size=_CROP_SIZE)
+_TRAINING = Settings(sequences=1200, longest=320, quality=78)
 _HELD_OUT = Settings(sequences=300, seed=1)
 
 
@@ -67,33 +70,22 @@ class Data:
       ValueError: A source is damaged.
     """
     held_out = tuple(sorted(self._photographs())[::_EVERY])
-    composed = self.folder / 'held_out'
-    if not composed.exists():
-      sources = Sources(
-        self.photographs, backgrounds=self.backgrounds, only=held_out
-      )
-      library_writer.write(composed, sources, _HELD_OUT)
-    if not self.sequences.exists():
-      rendered.write(self.sequences, composed)
+    sources = Sources(
+      self.photographs, backgrounds=self.backgrounds, only=held_out
+    )
+    _render(self.sequences, sources, _HELD_OUT)
     for number in folds:
-      self._write_fold(number, held_out)
-
-  def _write_fold(self, number: int, held_out: tuple[str, ...]) -> None:
-    videos, folder = self.held_out_videos(number), self.fold(number)
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / 'composed').exists():
+      videos, folder = self.held_out_videos(number), self.fold(number)
       sources = Sources(
         self.photographs,
         self.masks,
         self.backgrounds,
         exclude=(*held_out, *videos),
       )
-      library_writer.write(folder / 'composed', sources, _TRAINING)
-    if not (folder / 'davis').exists():
-      cut = preparation.Cut(stride=1, crop_size=_CROP_SIZE)
-      job = preparation.Job('davis', str(self.masks), cut)
-      workers = preparation.processes(None)
-      preparation.prepare(job, folder / 'davis', workers, videos)
+      sequences = self.folder / f'sequences{number}'
+      _render(sequences, sources, _TRAINING)
+      _prepare(folder / 'composed', 'folder', sequences, [])
+      _prepare(folder / 'davis', 'davis', self.masks, videos)
 
   def _photographs(self) -> set[str]:
     annotated = coco.annotated(open_tree(self.photographs))
@@ -101,3 +93,23 @@ class Data:
     for folder in self.backgrounds:
       names |= {path.name for path in image_names.photographs(folder, '*')}
     return names
+
+
+def _render(out: Path, sources: Sources, settings: Settings) -> None:
+  """Writes composed sequences in the layout `folder`, unless they exist."""
+  composed = out.with_name(f'{out.name}_composed')
+  if not composed.exists():
+    library_writer.write(composed, sources, settings)
+  if not out.exists():
+    rendered.write(out, composed)
+
+
+def _prepare(
+  out: Path, data_set: str, source: Path, exclude: Iterable[str]
+) -> None:
+  """Prepares a clip set, unless it exists."""
+  if not out.exists():
+    out.parent.mkdir(parents=True, exist_ok=True)
+    cut = preparation.Cut(stride=1, crop_size=_CROP_SIZE)
+    job = preparation.Job(data_set, str(source), cut)
+    preparation.prepare(job, out, preparation.processes(), exclude)
