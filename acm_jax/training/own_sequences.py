@@ -12,7 +12,7 @@ from pathlib import Path
 from etils import epath
 
 from acm_jax.datasets import sources, trees
-from acm_jax.training import data
+from acm_jax.datasets.sources import folder
 from data_pipelines import preparation, training_set
 from data_pipelines.clips import Cut
 
@@ -24,8 +24,8 @@ def held_out(
 ) -> tuple[str, ...]:
   """Chooses the sequences that validate a run.
 
-  All sequences of a video are held out together; see `data.video`. The choice
-  depends only on the names of the videos.
+  All sequences of a video are held out together; see `folder.videos`. The
+  choice depends only on the names of the videos.
 
   Args:
     data_dir: Folder of the sequences.
@@ -42,7 +42,8 @@ def held_out(
     )
   tree = trees.open_tree(data_dir)
   names = [unit.name for unit in sources.make(_LAYOUT).units(tree)]
-  videos = sorted({data.video(name) for name in names}, key=_shuffled)
+  video_of = folder.videos(names)
+  videos = sorted(set(video_of.values()), key=_shuffled)
   count = max(1, math.floor(fraction * len(videos) + 0.5))
   if count >= len(videos):
     raise ValueError(
@@ -52,7 +53,7 @@ def held_out(
       'or cut the video into parts with names of their own'
     )
   chosen = set(videos[:count])
-  return tuple(sorted(name for name in names if data.video(name) in chosen))
+  return tuple(sorted(name for name in names if video_of[name] in chosen))
 
 
 def _shuffled(name: str) -> str:

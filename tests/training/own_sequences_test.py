@@ -38,6 +38,11 @@ def test_all_targets_of_a_video_are_held_out_together(folder):
   assert len({name.partition('.')[0] for name in held_out}) == 1
 
 
+def test_videos_whose_names_end_in_a_year_are_different_videos(folder):
+  own = folder('drive.2024', 'drive.2025', 'drive.2026')
+  assert len(own_sequences.held_out(own, 0.3)) == 1
+
+
 def test_the_choice_depends_on_the_names_and_not_on_their_order(folder):
   folder('a', 'b', 'c', 'd')
   before = own_sequences.held_out(folder('e'), 0.2)
