@@ -13,6 +13,8 @@ from etils import epath
 
 from acm_jax.datasets import sources, trees
 from acm_jax.datasets.sources import folder
+from acm_jax.evaluation import benchmarks
+from acm_jax.training import processes, validation
 from data_pipelines import preparation, training_set
 from data_pipelines.clips import Cut
 
@@ -54,6 +56,37 @@ def held_out(
     )
   chosen = set(videos[:count])
   return tuple(sorted(name for name in names if video_of[name] in chosen))
+
+
+def to_validate(
+  data_dir: epath.PathLike, held_out: Collection[str]
+) -> tuple[str, ...]:
+  """Returns the held-out sequences that can validate a run; names the others.
+
+  Args:
+    data_dir: Folder of the sequences.
+    held_out: Names of the held-out sequences.
+
+  Raises:
+    OSError: A file is missing.
+    ValueError: An annotation is malformed, or no sequence can validate a run.
+  """
+  found = benchmarks.sequences(
+    benchmarks.get(_LAYOUT), Path(data_dir), held_out
+  )
+  suited = tuple(each.name for each in found if validation.suits(each))
+  if not suited:
+    raise ValueError(
+      f'{data_dir}: the target of no held-out sequence ({", ".join(held_out)}) '
+      'is visible in the first frame and in a later frame; annotate more '
+      'frames of them, or hold out more videos with config.own.held_out'
+    )
+  for name in sorted({*held_out} - {*suited}):
+    processes.say(
+      f'{name} is held out, but not tracked: its target is not visible in the '
+      'first frame and in a later frame'
+    )
+  return suited
 
 
 def _shuffled(name: str) -> str:

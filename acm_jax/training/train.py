@@ -96,7 +96,7 @@ def train(
   )
   with workdirs.locked(workdir):
     _make_synthetic(plan, sections, workdir)
-    _write_own(plan, sections, data_dir, workdir)
+    _write_own(sections, data_dir, workdir)
     run(
       plan,
       sections,
@@ -179,10 +179,18 @@ def _sections(
         'leave it empty, and set config.own.held_out to hold out more'
       )
     with section('own'):
-      fraction = Own(**sections['own']).held_out
-      held_out = own_sequences.held_out(data_dir, fraction)
-    sections.setdefault('validation', {})['sequences'] = held_out
+      held_out = _held_out(sections, data_dir)
+      sequences = own_sequences.to_validate(data_dir, held_out)
+    sections.setdefault('validation', {})['sequences'] = sequences
   return sections, source
+
+
+def _held_out(
+  sections: Mapping[str, Any], data_dir: epath.PathLike | None
+) -> tuple[str, ...]:
+  """Returns the names of the user's own sequences that are held out."""
+  fraction = Own(**sections['own']).held_out
+  return own_sequences.held_out(data_dir, fraction)
 
 
 def _plan(sections: dict[str, Any], workdir: Path) -> tuple[Plan, Mesh]:
@@ -228,7 +236,6 @@ def _with_teacher(
 
 
 def _write_own(
-  plan: Plan,
   sections: Mapping[str, Any],
   data_dir: epath.PathLike | None,
   workdir: Path,
@@ -240,7 +247,7 @@ def _write_own(
     own_sequences.ensure(
       data.written_set(workdir, data.OWN),
       data_dir,
-      plan.validation.sequences,
+      _held_out(sections, data_dir),
       Own(**sections['own']).stride,
     )
   processes.wait('own')

@@ -1,7 +1,9 @@
 """Own sequences are divided by video and written once; few are refused."""
 
+import numpy as np
 import pytest
 
+from acm_jax.datasets.sources import folder as folders
 from acm_jax.training import own_sequences
 from data_pipelines import synthetic, training_set
 
@@ -65,6 +67,40 @@ def test_a_folder_without_sequences_and_no_folder_are_refused(tmp_path):
     own_sequences.held_out(tmp_path, 0.2)
   with pytest.raises(ValueError, match='no sequences are named; give `data_d'):
     own_sequences.held_out(None, 0.2)
+
+
+def annotate(own, absent):
+  """Writes sequences of three frames whose target is marked as absent.
+
+  Args:
+    own: Folder of the sequences.
+    absent: Absence of the target in each frame with a box, for each sequence.
+  """
+  images = dict.fromkeys(range(3), np.zeros((40, 60, 3), np.uint8))
+  for name, marks in absent.items():
+    boxes = np.full((len(marks), 4), 20.0)
+    folders.write(own / name, images, boxes, np.array(marks, bool))
+
+
+def test_held_out_sequences_with_nothing_to_track_are_left_out_and_named(
+  tmp_path, capsys
+):
+  marks = {
+    'clip.000': [0, 1, 0],
+    'clip.001': [0],
+    'clip.002': [1, 0, 0],
+    'clip.003': [0, 1, 1],
+    'other': [0],
+  }
+  annotate(tmp_path, marks)
+  held_out = [name for name in marks if name != 'other']
+  assert own_sequences.to_validate(tmp_path, held_out) == ('clip.000',)
+  lines = capsys.readouterr().out.splitlines()
+  assert [line.split()[0] for line in lines] == held_out[1:]
+  with pytest.raises(
+    ValueError, match=r'no held-out sequence \(clip.001, clip.003\) is visible'
+  ):
+    own_sequences.to_validate(tmp_path, ('clip.001', 'clip.003'))
 
 
 def test_the_clip_set_is_written_once_without_the_held_out_sequences(tmp_path):
