@@ -15,7 +15,7 @@ from acm_jax.datasets import sources, trees
 from acm_jax.datasets.sources import folder
 from acm_jax.evaluation import benchmarks
 from acm_jax.training import processes, validation
-from data_pipelines import preparation, training_set
+from data_pipelines import clip_set, preparation, training_set
 from data_pipelines.clips import Cut
 
 _LAYOUT = 'folder'
@@ -113,6 +113,7 @@ def ensure(
   if not (out / 'manifest.json').exists():
     job = preparation.Job(_LAYOUT, str(data_dir), Cut(stride))
     preparation.prepare(job, out, preparation.processes(), exclude)
+    print(clip_set.describe(out), flush=True)
   elif used := set(exclude) & set(training_set.read_names(out)):
     raise ValueError(
       f'{data_dir}: sequences were added or removed since the run began, so '

@@ -103,6 +103,18 @@ def test_held_out_sequences_with_nothing_to_track_are_left_out_and_named(
     own_sequences.to_validate(tmp_path, ('clip.001', 'clip.003'))
 
 
+def test_frames_that_are_left_out_of_the_clip_set_are_told(tmp_path, capsys):
+  own, out = tmp_path / 'own', tmp_path / 'set'
+  annotate(own, {'clip': [0, 1, 0], 'never': [1, 1, 1], 'held': [0]})
+  (own / 'clip' / 'img' / '000002.jpg').write_text('no image')
+  own_sequences.ensure(out, own, ['held'], stride=1)
+  *_, warning, summary = capsys.readouterr().out.splitlines()
+  assert warning.startswith(f'warning: {own}/clip/img/000002.jpg: cannot be')
+  assert summary == (
+    f'1 frames of 1 tracks in {out}; left out: 4 absent, 1 unreadable'
+  )
+
+
 def test_the_clip_set_is_written_once_without_the_held_out_sequences(tmp_path):
   own, out = tmp_path / 'own', tmp_path / 'set'
   synthetic.write_folder(own, sequences=3, frames=4, seed=1)
