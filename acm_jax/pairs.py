@@ -3,8 +3,10 @@
 The pairs are shown after augmentation, with the label maps of the search
 images.
 
-Example:
+Examples:
   acm-jax pairs --config siamban_acm --data_dir data --out pairs.png
+  acm-jax pairs --config finetune --init_from small --data_dir SEQUENCES \\
+    --out pairs.png
 """
 
 import os
@@ -14,9 +16,7 @@ from pathlib import Path
 from absl import flags
 
 from acm_jax.host import command, config_files
-from acm_jax.training import data, show
-from acm_jax.training.plan import make_plan
-from acm_jax.training.sections import section
+from acm_jax.training.train import plot_pairs
 
 
 def define(values: flags.FlagValues) -> None:
@@ -29,14 +29,22 @@ def define(values: flags.FlagValues) -> None:
   flags.DEFINE_string(
     'data_dir',
     None,
-    'Folder of the prepared data sets (default: $ACM_DATA).',
+    'Folder of the prepared data sets, or, for a config with the section '
+    '`own`, of your own sequences (default: $ACM_DATA).',
+    **optional,
+  )
+  flags.DEFINE_string(
+    'init_from',
+    None,
+    'Model or training run to train further, for a config without the section '
+    '`tracker`; see `acm-jax train`.',
     **optional,
   )
   flags.DEFINE_string(
     'workdir',
     None,
-    'Folder of the run, whose subfolder data/ holds the synthetic sequences; '
-    'used only by configs that train on such sequences (default: runs).',
+    'Folder of a run, whose synthetic sequences, or your own, are shown '
+    '(default: the command writes them to a temporary folder first).',
     **optional,
   )
   flags.DEFINE_integer(
@@ -46,23 +54,15 @@ def define(values: flags.FlagValues) -> None:
 
 def main(values: flags.FlagValues) -> None:
   """Writes the sheet of pairs."""
-  sections = values.config.to_dict()
-  plan = make_plan(sections)
   data_dir = values.data_dir or os.environ.get('ACM_DATA', '')
-  with section('sets'):
-    sets = data.find_sets(
-      sections['sets'],
-      os.path.expanduser(data_dir) or None,
-      Path(values.workdir or 'runs'),
-    )
-  with section('data'):
-    show.write_sheet(
-      plan,
-      sets,
-      Path(values.out),
-      pairs=values.pairs,
-      arguments=sections['data'],
-    )
+  plot_pairs(
+    values.config,
+    Path(values.out),
+    values.pairs,
+    os.path.expanduser(data_dir) or None,
+    values.init_from,
+    Path(values.workdir) if values.workdir else None,
+  )
   print(f'{values.pairs} pairs plotted in {values.out}')
 
 

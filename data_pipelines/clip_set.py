@@ -181,6 +181,25 @@ class ClipSet:
     )
 
 
+def describe(folder: epath.PathLike) -> str:
+  """Returns warnings about a clip set, and a summary, one per line.
+
+  Raises:
+    FileNotFoundError: The folder has no manifest.
+    ValueError: The manifest is damaged; see `read_manifest`.
+  """
+  manifest = read_manifest(folder)
+  left_out = ', '.join(
+    f'{count} {reason}' for reason, count in sorted(manifest['dropped'].items())
+  )
+  summary = (
+    f'{manifest["frames"]} frames of {manifest["tracks"]} tracks in {folder}; '
+    f'left out: {left_out or "none"}'
+  )
+  warnings = [f'warning: {problem}' for problem in manifest['problems']]
+  return '\n'.join([*warnings, summary])
+
+
 def verify(folder: epath.PathLike) -> None:
   """Checks the size and the checksum of every file of a clip set.
 

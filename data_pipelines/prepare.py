@@ -111,16 +111,8 @@ def _prepared(values: flags.FlagValues) -> str:
   workers = preparation.processes(values.processes)
   if values.beam is not None:
     workers = preparation.beam(shlex.split(values.beam))
-  manifest = preparation.prepare(job, out, workers, values.exclude)
-  left_out = ', '.join(
-    f'{count} {reason}' for reason, count in sorted(manifest['dropped'].items())
-  )
-  lines = [f'warning: {problem}' for problem in manifest['problems']]
-  lines += [
-    f'{manifest["frames"]} frames of {manifest["tracks"]} tracks in '
-    f'{out}; left out: {left_out or "none"}'
-  ]
-  return '\n'.join(lines)
+  preparation.prepare(job, out, workers, values.exclude)
+  return clip_set.describe(out)
 
 
 def _checked(out: epath.Path, name: str | None) -> str:

@@ -8,7 +8,7 @@ import pytest
 from acm_jax import convert, train
 from acm_jax.training import trained
 from acm_jax.training.checkpoints import CRITERION
-from data_pipelines import synthetic, training_set
+from data_pipelines import clip_set, synthetic, training_set
 
 # Two epochs of one step, each of which is validated.
 SHORT = (
@@ -63,6 +63,36 @@ def test_a_trained_tracker_is_trained_further_and_validated_on_the_rest(
   code, printed, errors = run_train(*argv)
   assert code == 0, errors
   assert 'resuming at step 2 of 2' in '\n'.join(printed)
+
+
+def test_a_target_with_one_box_is_not_validated_but_trains_as_a_still_image(
+  run_train, tiny_run, tmp_path
+):
+  own, workdir = tmp_path / 'own', tmp_path / 'run'
+  synthetic.write_folder(own, sequences=6, frames=4, seed=7)
+  for n, path in enumerate(sorted(own.iterdir())):
+    if n % 2:
+      with (path / 'groundtruth.txt').open() as file:
+        first = file.readline()
+      (path / 'groundtruth.txt').write_text(first)
+      (path / 'absent.txt').write_text('0\n')
+    path.rename(own / f'clip{n // 2}.{n % 2:03d}')
+  code, printed, errors = run_train(
+    *(*SHORT, f'--init_from={tiny_run}', f'--data_dir={own}'),
+    f'--workdir={workdir}',
+  )
+  assert code == 0, errors
+  config = json.loads((workdir / 'config.json').read_text())
+  (held_out,) = config['validation']['sequences']
+  video, _, number = held_out.partition('.')
+  assert number == '000'
+  assert f'{video}.001 is held out, but not tracked' in '\n'.join(printed)
+  clips = clip_set.ClipSet(workdir / 'data' / 'own')
+  assert dict(zip(clips.track_name, clips.track_count, strict=True)) == {
+    path.name: 1 if path.name.endswith('1') else 4
+    for path in own.iterdir()
+    if not path.name.startswith(video)
+  }
 
 
 @pytest.mark.parametrize(

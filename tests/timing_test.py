@@ -130,13 +130,42 @@ def test_steps_of_a_network_are_timed_next_to_other_implementations(
 
 def test_implementations_from_several_files_are_merged(tmp_path):
   files = tmp_path / 'one.py', tmp_path / 'two.py'
-  files[0].write_text("OTHERS = {'a': {'x': id}, 'b': {'x': abs}}")
-  files[1].write_text("OTHERS = {'b': {'y': len}}")
+  files[0].write_text("OTHERS = {'xcorr': {'x': id}, 'conv': {'x': abs}}")
+  files[1].write_text("OTHERS = {'conv': {'y': len}}")
   others = run.Request('step', 1, against=files).others
-  assert others == {'a': {'x': id}, 'b': {'x': abs, 'y': len}}
+  assert others == {'xcorr': {'x': id}, 'conv': {'x': abs, 'y': len}}
   repeated = run.Request('step', 1, ('none',), (*files, files[0]))
-  with pytest.raises(ValueError, match=r'one\.py: another file defines x of a'):
+  with pytest.raises(ValueError, match=r'one\.py: .* file defines x of xcorr'):
     list(run.PARTS['fusion'](repeated))
+
+
+@pytest.mark.parametrize(
+  ('key', 'nearest'),
+  [
+    ('dw_xcor', 'dw_xcorr'),
+    ('siamban tracks', 'siamban track'),
+    ('inputs', 'input'),
+  ],
+)
+def test_an_implementation_of_something_unknown_is_refused(
+  refuse, tmp_path, key, nearest
+):
+  file, out = tmp_path / 'mine.py', tmp_path / 'speed.json'
+  file.write_text(f'OTHERS = {{"conv": {{}}, "{key}": {{"x": id}}}}')
+  message = f'mine.py: no operator or step is called {key} (nearest: {nearest}'
+  refuse(speed, f'--against={file}', f'--out={out}', message=message)
+
+
+@pytest.mark.parametrize(
+  'file', ['forms', 'input_forms', 'onnx_step', 'pytorch']
+)
+def test_every_implementation_of_the_benchmarks_is_of_something_known(
+  file, monkeypatch, tmp_path
+):
+  for name in ('backbone', 'head'):
+    (tmp_path / f'nanotrack_{name}.onnx').touch()
+  monkeypatch.setenv('NANOTRACK_GRAPHS', str(tmp_path))
+  assert run.Request('step', 1, against=(FORMS.with_stem(file),)).others
 
 
 def test_onnxruntime_is_not_timed_without_its_graphs(
@@ -280,6 +309,11 @@ def test_a_bad_argument_is_refused(refuse, tmp_path, flag, message):
   out = tmp_path / 'speed.json'
   refuse(speed, flag, f'--out={out}', message=message)
   assert not out.exists()
+
+
+def test_the_input_is_not_timed_if_only_others_are_requested(refuse, tmp_path):
+  flags = '--part=input', '--only=xcorr', f'--out={tmp_path / "speed.json"}'
+  refuse(speed, *flags, message='--only=xcorr: no operator or network has')
 
 
 def test_every_form_of_the_input_is_timed_on_the_same_pairs(

@@ -354,12 +354,27 @@ def test_settings_that_do_not_fit_a_network_are_refused(options, message):
 def test_unknown_names_and_arguments_are_refused():
   with pytest.raises(ValueError, match=r'unknown tracker .*siamban'):
     trackers.make('siamban_acm')
-  with pytest.raises(ValueError, match='bakbone'):
-    trackers.make('siamban', bakbone='alexnet')
+  for name in trackers.names():
+    with pytest.raises(ValueError, match='bakbone'):
+      trackers.make(name, bakbone='alexnet')
   with pytest.raises(ValueError, match="`dtype`='float16': unknown"):
     trackers.make('siamban', dtype='float16')
   with pytest.raises(ValueError, match='`smallest_side`=-1'):
     trackers.make('siamban', smallest_side=-1.0)
+
+
+def test_a_type_error_in_the_code_of_a_tracker_is_passed_on(
+  tmp_path, monkeypatch
+):
+  (tmp_path / 'broken').mkdir()
+  code = 'def make(*, size=1):\n  return len(size)\n'
+  (tmp_path / 'broken' / '__init__.py').write_text(code)
+  folders = [*trackers.__path__, str(tmp_path)]
+  monkeypatch.setattr(trackers, '__path__', folders)
+  with pytest.raises(TypeError, match="'int' has no len"):
+    trackers.make('broken')
+  with pytest.raises(ValueError, match=r"tracker broken: .* argument 'sice'"):
+    trackers.make('broken', sice=2)
 
 
 def test_only_siamfc_has_no_smallest_side_as_in_the_official_code():

@@ -15,10 +15,9 @@ from jax.sharding import Mesh
 from acm_jax.timing import inputs, peak
 from acm_jax.timing.measure import Timed, Work
 from acm_jax.training import sharding
-from acm_jax.training.fit import Done, fit, jit_step
+from acm_jax.training.fit import Done, first_state, fit, jit_step
 from acm_jax.training.log import RunLog
 from acm_jax.training.plan import Plan, make_plan
-from acm_jax.training.state import TrainState
 from data_pipelines.batch import RawBatch
 from data_pipelines.pipeline import DataSet, train_batches
 
@@ -89,7 +88,7 @@ class _Step:
 
   def __init__(self, plan: Plan, batch: RawBatch, mesh: Mesh):
     self._step = jit_step(plan, plan.phase(0), mesh)
-    self._state = _first_state(plan, mesh)
+    self._state = first_state(plan, mesh)
     self._rest = sharding.put(batch, mesh), plan.key
     self._peak = peak.peak(plan.tracker.dtype, plan.precision)
     lowered = self._step.lower(self._state, *self._rest)
@@ -121,7 +120,7 @@ class _Loop:
     self, plan: Plan, batches: Iterator[RawBatch], mesh: Mesh, log: RunLog
   ):
     self._plan, self._batches, self._mesh = plan, batches, mesh
-    self._log, self._state = log, _first_state(plan, mesh)
+    self._log, self._state = log, first_state(plan, mesh)
     # Metrics of the previous step, which the log waits for.
     self._metrics = None
     self._compiled, self._steps = False, 0
@@ -165,9 +164,3 @@ class _Loop:
       f'{self._waited / self._spent:.1%} waiting for batches, '
       f'{self._logged / self._spent:.1%} logging'
     )
-
-
-def _first_state(plan: Plan, mesh: Mesh) -> TrainState:
-  phase = plan.phase(0)
-  shardings = plan.state_sharding(plan.state_shapes(phase), mesh)
-  return jax.jit(lambda: plan.initial_state(phase), out_shardings=shardings)()

@@ -46,6 +46,11 @@ CONVOLUTIONS = (
 OUTPUTS = 10
 
 
+def names() -> list[str]:
+  """Returns the names of all operators, which are the keys of `Others`."""
+  return [*fusion.names(), 'depthwise_conv', 'conv']
+
+
 def fusions(
   others: Others,
   batch_size: int,

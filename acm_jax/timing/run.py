@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 
 from acm_jax.host import config_files, text_files
+from acm_jax.host.names import unknown
 from acm_jax.host.staging import replacing
 from acm_jax.timing import inputs, loops, operators, steps
 from acm_jax.timing.measure import Work, measure, table
@@ -28,6 +29,9 @@ NETWORKS = (
   'nanotrack',
   'nanotrack_acm',
 )
+STEPS = ('train', 'track')
+# Name of the input pipeline, as a key of OTHERS and for `only`.
+INPUT = 'input'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Request:
   Attributes:
     part: Name of the part, a key of `PARTS`.
     batch_size: Number of samples per batch.
-    only: Prefixes of the names of the operators or networks to time.
+    only: Prefixes of the names of the operators or networks to time. The input
+      pipeline has the name 'input'.
     against: Python files, each with a variable OTHERS that holds additional
       implementations to time; see `operators.Others`. Besides operators, its
       keys can be '<network> train' and '<network> track', with one of
@@ -59,7 +64,8 @@ class Request:
 
     Raises:
       FileNotFoundError: A file does not exist.
-      ValueError: A file defines no OTHERS, or two files define the same form.
+      ValueError: A file defines no OTHERS, a key of OTHERS is unknown, or two
+        files define the same form.
     """
     others = {}
     for file in self.against:
@@ -87,7 +93,14 @@ def _others(file: Path) -> operators.Others:
       f'`against`={file}: the file defines no OTHERS; see benchmarks/forms.py '
       'for an example'
     )
-  return definitions['OTHERS']
+  others = definitions['OTHERS']
+  known = [f'{name} {step}' for name in NETWORKS for step in STEPS]
+  if wrong := unknown(list(others), (*known, *operators.names(), INPUT)):
+    raise ValueError(
+      f'`against`={file}: no operator or step is called {wrong}; correct the '
+      'key of OTHERS'
+    )
+  return others
 
 
 def _fusion(request: Request) -> Iterator[Work]:
@@ -104,15 +117,14 @@ def _step(request: Request) -> Iterator[Work]:
     if not name.startswith(request.only):
       continue
     section = config_files.load(name)['tracker']
-    others = {
-      step: request.others.get(f'{name} {step}', {})
-      for step in ('train', 'track')
-    }
+    others = {step: request.others.get(f'{name} {step}', {}) for step in STEPS}
     yield from steps.steps(name, section, request.batch_size, others)
 
 
 def _input(request: Request) -> Iterator[Work]:
-  others = request.others.get('input', {})
+  if not INPUT.startswith(request.only):
+    return
+  others = request.others.get(INPUT, {})
   yield from inputs.inputs(_clips(request), others, request.batch_size)
 
 
@@ -151,8 +163,8 @@ def run(request: Request, out: Path) -> str:
 
   Raises:
     FileNotFoundError: A file of the request does not exist.
-    ValueError: A file of `against` defines no OTHERS, `clips` is missing, or no
-      name of an operator or network begins with one of the prefixes `only`.
+    ValueError: A file of `against` is invalid, `clips` is missing, or no name
+      of an operator or network begins with one of the prefixes `only`.
   """
   rows = measure(PARTS[request.part](request))
   if not rows:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import importlib
+import inspect
 import pkgutil
 
 import jax
@@ -47,10 +48,12 @@ def make(
       f'`dtype`={dtype!r}: unknown; choose from {", ".join(DTYPES)}'
     )
   module = importlib.import_module(f'{__name__}.{name}')
+  # A TypeError in the tracker's own code is not about the arguments.
   try:
-    tracker = module.make(**kwargs)
+    inspect.signature(module.make).bind(**kwargs)
   except TypeError as error:
     raise ValueError(f'tracker {name}: {error}') from error
+  tracker = module.make(**kwargs)
   if not tracker.smallest_side >= 0:
     raise ValueError(
       f'`smallest_side`={tracker.smallest_side}: give a number of pixels, at '

@@ -1,5 +1,7 @@
 """Network, outputs, targets and sampling shared by SiamRPN and SiamBAN."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -51,7 +53,7 @@ class Targets:
 
 
 def make_network(
-  kind: type[SiameseNetwork],
+  kind: Callable[..., SiameseNetwork],
   template_size: int,
   *,
   backbone: str = 'resnet50',
@@ -63,12 +65,12 @@ def make_network(
   fusion_options: dict[str, bool] | None = None,
   head_size: int | None = None,
   weighted: bool = True,
-  **kwargs,
+  **unknown,
 ) -> SiameseNetwork:
   """Builds the network of SiamRPN or SiamBAN.
 
   Args:
-    kind: Class of the network.
+    kind: Class of the network; takes the attributes of `SiameseNetwork`.
     template_size: Side of the template crop, px.
     backbone: Name of the backbone.
     levels: Levels of the backbone that are fused.
@@ -82,13 +84,18 @@ def make_network(
       `head_size`).
     weighted: Whether learned weights mix the outputs of the levels; otherwise
       the outputs are averaged.
-    **kwargs: Further attributes of `kind`.
+    **unknown: Refused.
 
   Raises:
-    ValueError: A name is unknown, the backbone lacks one of the levels,
-      `hidden` does not have one number per level, `head_size` is not odd, or
-      the response has a single channel.
+    ValueError: An argument or a name is unknown, the backbone lacks one of the
+      levels, `hidden` does not have one number per level, `head_size` is not
+      odd, or the response has a single channel.
   """
+  if unknown:
+    raise ValueError(
+      f'the network has no argument {", ".join(unknown)}; '
+      '`trackers.siamese.make_network` lists all arguments'
+    )
   options, levels = fusion_options or {}, tuple(levels)
   hidden = (hidden,) * len(levels) if isinstance(hidden, int) else tuple(hidden)
   if len(hidden) != len(levels):
@@ -117,7 +124,6 @@ def make_network(
     hidden=hidden,
     has_neck=neck,
     weighted=weighted,
-    **kwargs,
   )
   # Without this check, an unsuitable fusion fails only when the network runs.
   for channels in set(hidden):

@@ -18,8 +18,9 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from acm_jax.tracking.contract import Variables
-from acm_jax.training import processes
+from acm_jax.training import damage, processes
 from acm_jax.training.checksum import checksum
+from acm_jax.training.damage import DamagedError
 from acm_jax.training.state import TrainState
 
 # Validation metric that ranks the checkpoints.
@@ -31,8 +32,7 @@ _CHECKSUMS = 'checksums'
 _FOLDER = 'checkpoints'
 # Folder for damaged checkpoints, next to that of the checkpoints.
 _DAMAGED = 'damaged_checkpoints'
-_ELSEWHERE = 'another process cannot read it'
-_MODEL = ('params', 'batch_stats')
+_ELSEWHERE = 'another process found it damaged'
 _PROGRESS = ('step', 'opt_state', 'skipped', 'skipped_in_a_row')
 
 
@@ -143,6 +143,7 @@ class Checkpoints:
 
     Raises:
       DamagedError: All checkpoints are damaged; they stay in their folder.
+      RuntimeError: A checkpoint cannot be read, but need not be damaged.
     """
     damaged = []
     for step in reversed(self.steps):
@@ -161,7 +162,7 @@ class Checkpoints:
       raise newest
     return None
 
-  def _set_aside(self, damaged: Sequence[tuple[int, 'DamagedError']]) -> None:
+  def _set_aside(self, damaged: Sequence[tuple[int, DamagedError]]) -> None:
     """Moves damaged checkpoints out of the folder, and says so."""
     if processes.is_first():
       others = self._checkpointer.directory.with_name(_DAMAGED)
@@ -189,6 +190,7 @@ class Checkpoints:
     Raises:
       DamagedError: The checkpoint is damaged or does not have the arrays that
         `like` describes.
+      RuntimeError: The checkpoint cannot be read, but need not be damaged.
     """
     parts = self.read(step, _parts(like))
     if like.average is None:
@@ -203,14 +205,13 @@ class Checkpoints:
 
     Raises:
       DamagedError: The checkpoint is damaged.
+      RuntimeError: The checkpoint cannot be read, but need not be damaged.
     """
-    try:
+    with self._reading(step):
       metadata = self._checkpointer.checkpointables_metadata(step).metadata
       like = jax.tree.map(
         lambda x: np.empty(x.shape, x.dtype), metadata['model']
       )
-    except Exception as error:
-      raise self._damaged(step, _reason(error)) from error
     return self.read(step, {'model': like})['model']
 
   def read(self, step: int, like: dict[str, Any]) -> dict[str, Any]:
@@ -227,12 +228,11 @@ class Checkpoints:
     Raises:
       DamagedError: The checkpoint is damaged or does not have the arrays that
         `like` describes.
+      RuntimeError: The checkpoint cannot be read, but need not be damaged.
     """
-    try:
+    with self._reading(step):
       parts = self._checkpointer.load_checkpointables(step, like)
       metadata = self._checkpointer.checkpointables_metadata(step)
-    except Exception as error:
-      raise self._damaged(step, _reason(error)) from error
     # Checkpoints written by old versions of this library have no checksums.
     expected = (metadata.custom_metadata or {}).get(_CHECKSUMS, {})
     for name, part in parts.items():
@@ -248,10 +248,27 @@ class Checkpoints:
     except Exception as error:
       raise RuntimeError(
         f'{self._checkpointer.directory}: a checkpoint cannot be written '
-        f'({_reason(error)}); check that the disk is not full'
+        f'({damage.reason(error)}); check that the disk is not full'
       ) from error
 
-  def _damaged(self, step: int, reason: str) -> 'DamagedError':
+  @contextlib.contextmanager
+  def _reading(self, step: int) -> Iterator[None]:
+    """Raises DamagedError or RuntimeError if reading in the block fails."""
+    folder = Path(self._checkpointer.directory, str(step))
+    try:
+      yield
+    except Exception as error:
+      obstacle = damage.obstacle(error, folder)
+      if obstacle is None:
+        cause = damage.cause_of(error)
+        raise self._damaged(step, damage.reason(cause)) from error
+      raise RuntimeError(
+        f'{folder}: the checkpoint cannot be read '
+        f'({damage.reason(obstacle)}); it may be intact: remove the obstacle, '
+        'and repeat the command'
+      ) from error
+
+  def _damaged(self, step: int, reason: str) -> DamagedError:
     others = tuple(each for each in self.steps if each != step)
     return DamagedError(
       f'{self._checkpointer.directory / str(step)}: the checkpoint is '
@@ -260,18 +277,6 @@ class Checkpoints:
       f'{_listed(others)})',
       reason,
     )
-
-
-class DamagedError(ValueError):
-  """A checkpoint is damaged or belongs to another network.
-
-  Attributes:
-    reason: What is wrong, without the checkpoint's path.
-  """
-
-  def __init__(self, message: str, reason: str):
-    super().__init__(message)
-    self.reason = reason
 
 
 class _Best(ocp.training.preservation_policies.PreservationPolicy):
@@ -315,15 +320,6 @@ def newest_step(workdir: Path) -> int | None:
   return max((int(name) for name in names if name.isdigit()), default=None)
 
 
-def _reason(error: Exception) -> str:
-  """Returns the beginning of an error's message, without quotes around it.
-
-  Orbax raises errors of many types. One of them, KeyError, puts its message in
-  quotes.
-  """
-  return str(error).strip('\'" ').split('\n')[0][:200]
-
-
 def _parts(state: TrainState) -> dict[str, dict[str, Any]]:
   """Splits a state into the two parts of a checkpoint."""
   progress = {name: getattr(state, name) for name in _PROGRESS}
@@ -342,6 +338,7 @@ def read_variables(folder: Path, selected: str | None = None) -> Variables:
 
   Raises:
     FileNotFoundError: The folder has no finished checkpoint.
+    RuntimeError: The checkpoint cannot be read, but need not be damaged.
     ValueError: The checkpoint is damaged, the step does not exist, or `best` is
       requested and no checkpoint was validated.
   """

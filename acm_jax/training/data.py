@@ -127,7 +127,7 @@ def _scale(data_set: DataSet) -> Mapping[str, Any]:
 def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
   """Checks that no video of the validation is used for training.
 
-  Videos are compared by name; see `video`.
+  Videos are compared by name; see `_video`.
 
   Args:
     sets: Data sets. All must exist, except those that the run writes later.
@@ -136,14 +136,14 @@ def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
   Raises:
     ValueError: A data set contains a video of the validation.
   """
-  held_out = {video(name) for name in sequences}
+  held_out = {_video(name) for name in sequences}
   for data_set in sets:
     # A synthetic sequence can have the same name only by coincidence, and the
     # user's own set is written without the sequences of the validation.
     if epath.Path(data_set.path).name in _WRITTEN:
       continue
     names = training_set.read_names(data_set.path)
-    shared = held_out & {video(name) for name in names}
+    shared = held_out & {_video(name) for name in names}
     if shared:
       raise ValueError(
         'config.validation: training must not use the validation videos '
@@ -154,11 +154,13 @@ def check_held_out(sets: Sequence[DataSet], sequences: Sequence[str]) -> None:
       )
 
 
-def video(name: str) -> str:
-  """Returns the name of the video that a sequence or a target belongs to.
+def _video(name: str) -> str:
+  """Returns the name that sequences and targets of a video have in common.
 
   A target in a data set is named VIDEO.NUMBER; if its video was labelled
   automatically, several numbers follow the name of the video, each after a dot.
+  Data sets differ in their digits, so that any number is left out: different
+  videos may then have the same name, but no video has two.
   """
   return re.sub(r'(\.\d+)+$', '', name)
 

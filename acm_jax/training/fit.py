@@ -37,6 +37,17 @@ class Done(NamedTuple):
 Hook = Callable[[Done], bool]
 
 
+def first_state(plan: Plan, mesh: Mesh) -> TrainState:
+  """Creates the state before the first step, with random weights, on a mesh."""
+  phase = plan.phase(0)
+  create = jax.jit(
+    functools.partial(plan.initial_state, phase),
+    out_shardings=plan.state_sharding(plan.state_shapes(phase), mesh),
+    compiler_options=programs.options_to_run_once(),
+  )
+  return create()
+
+
 @functools.lru_cache(maxsize=2)
 def jit_step(plan: Plan, phase: Phase, mesh: Mesh) -> jax.stages.Wrapped:
   """Builds the step of a phase on a mesh; the first call compiles it.

@@ -12,8 +12,10 @@ from pathlib import Path
 from etils import epath
 
 from acm_jax.datasets import sources, trees
-from acm_jax.training import data
-from data_pipelines import preparation, training_set
+from acm_jax.datasets.sources import folder
+from acm_jax.evaluation import benchmarks
+from acm_jax.training import processes, validation
+from data_pipelines import clip_set, preparation, training_set
 from data_pipelines.clips import Cut
 
 _LAYOUT = 'folder'
@@ -24,8 +26,8 @@ def held_out(
 ) -> tuple[str, ...]:
   """Chooses the sequences that validate a run.
 
-  All sequences of a video are held out together; see `data.video`. The choice
-  depends only on the names of the videos.
+  All sequences of a video are held out together; see `folder.videos`. The
+  choice depends only on the names of the videos.
 
   Args:
     data_dir: Folder of the sequences.
@@ -42,7 +44,8 @@ def held_out(
     )
   tree = trees.open_tree(data_dir)
   names = [unit.name for unit in sources.make(_LAYOUT).units(tree)]
-  videos = sorted({data.video(name) for name in names}, key=_shuffled)
+  video_of = folder.videos(names)
+  videos = sorted(set(video_of.values()), key=_shuffled)
   count = max(1, math.floor(fraction * len(videos) + 0.5))
   if count >= len(videos):
     raise ValueError(
@@ -52,7 +55,38 @@ def held_out(
       'or cut the video into parts with names of their own'
     )
   chosen = set(videos[:count])
-  return tuple(sorted(name for name in names if data.video(name) in chosen))
+  return tuple(sorted(name for name in names if video_of[name] in chosen))
+
+
+def to_validate(
+  data_dir: epath.PathLike, held_out: Collection[str]
+) -> tuple[str, ...]:
+  """Returns the held-out sequences that can validate a run; names the others.
+
+  Args:
+    data_dir: Folder of the sequences.
+    held_out: Names of the held-out sequences.
+
+  Raises:
+    OSError: A file is missing.
+    ValueError: An annotation is malformed, or no sequence can validate a run.
+  """
+  found = benchmarks.sequences(
+    benchmarks.get(_LAYOUT), Path(data_dir), held_out
+  )
+  suited = tuple(each.name for each in found if validation.suits(each))
+  if not suited:
+    raise ValueError(
+      f'{data_dir}: the target of no held-out sequence ({", ".join(held_out)}) '
+      'is visible in the first frame and in a later frame; annotate more '
+      'frames of them, or hold out more videos with config.own.held_out'
+    )
+  for name in sorted({*held_out} - {*suited}):
+    processes.say(
+      f'{name} is held out, but not tracked: its target is not visible in the '
+      'first frame and in a later frame'
+    )
+  return suited
 
 
 def _shuffled(name: str) -> str:
@@ -79,6 +113,7 @@ def ensure(
   if not (out / 'manifest.json').exists():
     job = preparation.Job(_LAYOUT, str(data_dir), Cut(stride))
     preparation.prepare(job, out, preparation.processes(), exclude)
+    print(clip_set.describe(out), flush=True)
   elif used := set(exclude) & set(training_set.read_names(out)):
     raise ValueError(
       f'{data_dir}: sequences were added or removed since the run began, so '

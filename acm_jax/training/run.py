@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,13 +13,12 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from acm_jax.host.extras import extra
-from acm_jax.tracking import programs
 from acm_jax.tracking.contract import Variables
 from acm_jax.training import curves, processes, resuming, sharding, transfer
 from acm_jax.training import state as states
 from acm_jax.training import workdir as workdirs
 from acm_jax.training.checkpoints import Checkpoints, newest_step
-from acm_jax.training.fit import Done, fit
+from acm_jax.training.fit import Done, first_state, fit
 from acm_jax.training.log import RunLog
 from acm_jax.training.plan import Plan
 from acm_jax.training.state import TrainState
@@ -68,8 +66,8 @@ def run(
   Raises:
     KeyboardInterrupt: A signal ended the run; the argument is its number.
     OSError: A batch cannot be read.
-    RuntimeError: Ten consecutive steps were skipped, or the connection to
-      another process was lost.
+    RuntimeError: Ten consecutive steps were skipped, the connection to another
+      process was lost, or a checkpoint cannot be read, but need not be damaged.
     ValueError: `workdir` holds a run that cannot be resumed with `sections`, or
       data are damaged.
   """
@@ -196,16 +194,9 @@ def _begin(
     if source is not None:
       processes.say('`init_from` is ignored: the run already has weights')
     return state
-  phase = plan.phase_before(0)
-  shardings = plan.state_sharding(plan.state_shapes(phase), mesh)
-  initial = functools.partial(plan.initial_state, phase)
-  state = jax.jit(
-    initial,
-    out_shardings=shardings,
-    compiler_options=programs.options_to_run_once(),
-  )()
+  state = first_state(plan, mesh)
   if source is None:
-    trains = phase.mode(plan.shapes['params']).trains
+    trains = plan.phase(0).mode(plan.shapes['params']).trains
     if processes.is_first() and not trains(('backbone',)):
       logging.warning(
         'the backbone is frozen and has random weights; give `init_from` to '
@@ -215,6 +206,7 @@ def _begin(
   variables, summary = transfer.fill(state.variables, source)
   processes.say(f'weights taken from `init_from`: {summary}')
   variables = jax.device_put(variables, sharding.replicated(mesh))
+  shardings = plan.state_sharding(state, mesh)
   return jax.device_put(states.fill(state, variables), shardings)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from acm_jax.training import (
   own_sequences,
   processes,
   sharding,
+  show,
   trained,
   validation,
   wandb_run,
@@ -95,8 +97,7 @@ def train(
     plan.precision,
   )
   with workdirs.locked(workdir):
-    _make_synthetic(plan, sections, workdir)
-    _write_own(plan, sections, data_dir, workdir)
+    _write_sets(plan, sections, data_dir, workdir)
     run(
       plan,
       sections,
@@ -153,6 +154,39 @@ def dry_run(
   )
 
 
+def plot_pairs(
+  config: ConfigDict,
+  out: Path,
+  pairs: int,
+  data_dir: epath.PathLike | None = None,
+  init_from: str | None = None,
+  workdir: Path | None = None,
+) -> None:
+  """Plots the first training pairs of a run as a PNG file.
+
+  Args:
+    config: Config from `configs/`.
+    out: PNG file to write; see `show.write_sheet`.
+    pairs: Number of pairs.
+    data_dir: Folder of the prepared data sets, or of the user's own sequences.
+    init_from: As in `train`; only used if the config has no section `tracker`.
+    workdir: Folder of a run, whose synthetic or own sequences are shown
+      (default: they are written to a temporary folder).
+
+  Raises:
+    FileNotFoundError: A data set is not prepared.
+    ValueError: The config is invalid, or a data set does not fit it.
+  """
+  sections, _ = _sections(config, data_dir, init_from)
+  plan = make_plan(sections)
+  with tempfile.TemporaryDirectory() as temporary:
+    sets = _find_sets(plan, sections, data_dir, workdir or Path(temporary))
+    if workdir is None:
+      _write_sets(plan, sections, data_dir, Path(temporary))
+    with section('data'):
+      show.write_sheet(plan, sets, out, pairs=pairs, arguments=sections['data'])
+
+
 def _sections(
   config: ConfigDict,
   data_dir: epath.PathLike | None,
@@ -179,10 +213,18 @@ def _sections(
         'leave it empty, and set config.own.held_out to hold out more'
       )
     with section('own'):
-      fraction = Own(**sections['own']).held_out
-      held_out = own_sequences.held_out(data_dir, fraction)
-    sections.setdefault('validation', {})['sequences'] = held_out
+      held_out = _held_out(sections, data_dir)
+      sequences = own_sequences.to_validate(data_dir, held_out)
+    sections.setdefault('validation', {})['sequences'] = sequences
   return sections, source
+
+
+def _held_out(
+  sections: Mapping[str, Any], data_dir: epath.PathLike | None
+) -> tuple[str, ...]:
+  """Returns the names of the user's own sequences that are held out."""
+  fraction = Own(**sections['own']).held_out
+  return own_sequences.held_out(data_dir, fraction)
 
 
 def _plan(sections: dict[str, Any], workdir: Path) -> tuple[Plan, Mesh]:
@@ -227,36 +269,26 @@ def _with_teacher(
   return sections, dataclasses.replace(plan, teacher=loaded)
 
 
-def _write_own(
+def _write_sets(
   plan: Plan,
   sections: Mapping[str, Any],
   data_dir: epath.PathLike | None,
   workdir: Path,
 ) -> None:
-  """Writes the data set of the user's own sequences if the config has one."""
-  if 'own' not in sections:
-    return
+  """Writes the data sets of a run that are not prepared before it."""
   if processes.is_first():
-    own_sequences.ensure(
-      data.written_set(workdir, data.OWN),
-      data_dir,
-      plan.validation.sequences,
-      Own(**sections['own']).stride,
-    )
-  processes.wait('own')
-
-
-def _make_synthetic(
-  plan: Plan, sections: Mapping[str, Any], workdir: Path
-) -> None:
-  """Writes the synthetic data set if the config has one."""
-  if 'synthetic' not in sections:
-    return
-  if processes.is_first():
-    with section('synthetic'):
-      crop_size = max(plan.crop_sides.values())
-      data.make_synthetic(sections['synthetic'], workdir, crop_size)
-  processes.wait('synthetic')
+    if 'synthetic' in sections:
+      with section('synthetic'):
+        crop_size = max(plan.crop_sides.values())
+        data.make_synthetic(sections['synthetic'], workdir, crop_size)
+    if 'own' in sections:
+      own_sequences.ensure(
+        data.written_set(workdir, data.OWN),
+        data_dir,
+        _held_out(sections, data_dir),
+        Own(**sections['own']).stride,
+      )
+  processes.wait('sets')
 
 
 def _batches(

@@ -33,6 +33,7 @@ def read(checkpoint: str | Path) -> tuple[dict[str, Any], Variables]:
   Raises:
     FileNotFoundError: There is no such folder or model, or the folder has no
       config or no finished checkpoint.
+    RuntimeError: The checkpoint cannot be read, but need not be damaged.
     ValueError: The config, the weights or the checkpoint are damaged, the step
       does not exist, or `best` is requested and no checkpoint was validated.
   """

@@ -70,6 +70,11 @@ class Validator:
     return float(np.mean(average_overlaps(engine, self.sequences)))
 
 
+def suits(sequence: Sequence) -> bool:
+  """Returns whether the target is visible in the first and in a later frame."""
+  return bool(sequence.visible[0] and sequence.visible[1:].any())
+
+
 def load(
   config: Validation | None,
   root: str | None,
@@ -130,7 +135,7 @@ def _find(config: Validation, root: Path) -> list[Sequence]:
     )
   held_out = [known[name] for name in config.sequences]
   for sequence in held_out:
-    if not (sequence.visible[0] and sequence.visible[1:].any()):
+    if not suits(sequence):
       raise ValueError(
         f'{sequence.name}: the target must be visible in the first frame and '
         'in a later frame; leave the sequence out'

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from acm_jax.datasets import layouts
+from acm_jax.datasets.sources import folder
 from data_pipelines import annotated
 from tests.data_pipelines import shots
 
@@ -57,6 +58,20 @@ def test_every_target_becomes_a_sequence_of_its_frames(
   assert np.abs(first.frame(0)[95, 50].astype(int) - [230, 20, 20]).max() < 12
   # Both targets share the images of the same frames.
   assert first.frame_paths[0].samefile(second.frame_paths[1])
+
+
+def test_targets_of_a_video_are_told_from_those_of_other_videos(
+  run_command, tmp_path
+):
+  frames = shots.moving_square(1)
+  names = ['drive.2024', 'drive.2025']
+  videos = [shots.write(tmp_path / name, frames) for name in names]
+  rows = [f'1,{target},1,1,9,9,1' for target in range(2)]
+  boxes = [mot(tmp_path / 'gt.txt', *rows)] * 2
+  code, _, errors = run(run_command, tmp_path, video=videos, boxes=boxes)
+  assert code == 0, errors
+  video_of = folder.videos(path.name for path in (tmp_path / 'out').iterdir())
+  assert sorted(video_of.values()) == sorted(2 * names)
 
 
 def test_a_box_after_the_end_of_the_video_is_refused(

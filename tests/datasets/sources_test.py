@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from acm_jax.datasets import sources
+from acm_jax.datasets.sources import folder as own
 from data_pipelines.builders import dummy_data
 from tests.datasets.dummy_sets import WRITERS, boxes, read
 
@@ -203,3 +204,24 @@ def test_real_videos_of_davis_are_read(real_data):
   tracks = read('davis', real_data / 'sequences' / 'DAVIS')
   assert len(tracks) >= 20
   assert all(len(track.files) > 20 for track in tracks.values())
+
+
+NUMBERED = [f'clip.{number:03d}' for number in range(1001)]
+
+
+@pytest.mark.parametrize(
+  ('names', 'videos'),
+  [
+    (['clip.000', 'clip.001', 'clip'], ['clip', 'clip', 'clip']),
+    (['drive.2024', 'drive.2025'], ['drive.2024', 'drive.2025']),
+    (['drive.2024.000', 'drive.2025.000'], ['drive.2024', 'drive.2025']),
+    (['take.1', 'take.2', '1.5x'], ['take.1', 'take.2', '1.5x']),
+    (['a.000.000120.03', 'a.000.001000.12'], ['a', 'a']),
+    (['a.2024.001.000120.03', 'a.000120.03'], ['a.2024', 'a.000120.03']),
+    (NUMBERED, ['clip'] * 1001),
+    (['clip.000', 'clip.1000'], ['clip', 'clip.1000']),
+  ],
+  ids=lambda value: str(value[0]),
+)
+def test_a_video_has_the_sequences_that_were_named_after_it(names, videos):
+  assert own.videos(names) == dict(zip(names, videos, strict=True))

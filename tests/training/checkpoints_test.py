@@ -260,6 +260,32 @@ def test_if_all_checkpoints_are_damaged_all_stay_and_the_newest_is_named(run):
   ]
 
 
+@pytest.mark.parametrize('file', ['array', 'metadata'])
+@pytest.mark.parametrize(
+  ('path', 'reason'),
+  [
+    # Linux lets nobody read the first file, and the first page of the second.
+    ('/proc/sys/vm/drop_caches', 'Permission denied'),
+    ('/proc/self/mem', 'Input/output error'),
+  ],
+)
+def test_a_checkpoint_that_cannot_be_read_ends_the_run_and_stays(
+  run, file, path, reason
+):
+  folder = run / 'checkpoints' / '5' / 'model'
+  arrays = max(folder.rglob('d/*'), key=lambda path: path.stat().st_size)
+  unreadable = {'array': arrays, 'metadata': folder / '_METADATA'}[file]
+  unreadable.unlink()
+  unreadable.symlink_to(path)
+  with (
+    ckpt.Checkpoints(run) as checkpoints,
+    pytest.raises(RuntimeError, match=rf'5: .* cannot be read \(.*{reason}'),
+  ):
+    checkpoints.restore_newest(lambda step: make_state())
+  assert {path.name for path in (run / 'checkpoints').iterdir()} == {'3', '5'}
+  assert not (run / 'damaged_checkpoints').exists()
+
+
 def test_checkpoints_without_checksums_are_restored(run, monkeypatch):
   monkeypatch.setattr(ckpt, '_CHECKSUMS', 'nothing')
   with ckpt.Checkpoints(run) as checkpoints:

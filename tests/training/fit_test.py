@@ -1,12 +1,13 @@
 """Tests that `fit` runs steps, calls hooks and stops."""
 
 import dataclasses
+import functools
 
 import jax
 import numpy as np
 
 from acm_jax.training import sharding
-from acm_jax.training.fit import fit
+from acm_jax.training.fit import first_state, fit
 from tests.training import fakes
 
 
@@ -17,6 +18,21 @@ def start(plan, mesh, step=0):
   state = dataclasses.replace(state, step=state.step + step)
   state = jax.device_put(state, plan.state_sharding(state, mesh))
   return state, fakes.Batches().of(plan)(step)
+
+
+def test_the_first_state_is_the_initial_state_split_over_the_devices():
+  plan = fakes.make_plan({**fakes.PLAN, 'sharding': {'fsdp': 2}})
+  mesh = sharding.make_mesh(plan.sharding.fsdp)
+  state = first_state(plan, mesh)
+  expected = plan.initial_state(plan.phase(0))
+  # The program may round in a different order.
+  close = functools.partial(np.testing.assert_allclose, rtol=1e-6)
+  jax.tree.map(close, state, expected)
+  placed = plan.placed_shapes(plan.phase(0), mesh)
+  assert jax.tree.map(lambda x: x.sharding, state) == jax.tree.map(
+    lambda x: x.sharding, placed
+  )
+  assert not all(x.is_fully_replicated for x in jax.tree.leaves(state))
 
 
 def test_hooks_see_every_step_with_its_state_metrics_and_batch():

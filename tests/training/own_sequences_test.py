@@ -1,7 +1,9 @@
 """Own sequences are divided by video and written once; few are refused."""
 
+import numpy as np
 import pytest
 
+from acm_jax.datasets.sources import folder as folders
 from acm_jax.training import own_sequences
 from data_pipelines import synthetic, training_set
 
@@ -38,6 +40,11 @@ def test_all_targets_of_a_video_are_held_out_together(folder):
   assert len({name.partition('.')[0] for name in held_out}) == 1
 
 
+def test_videos_whose_names_end_in_a_year_are_different_videos(folder):
+  own = folder('drive.2024', 'drive.2025', 'drive.2026')
+  assert len(own_sequences.held_out(own, 0.3)) == 1
+
+
 def test_the_choice_depends_on_the_names_and_not_on_their_order(folder):
   folder('a', 'b', 'c', 'd')
   before = own_sequences.held_out(folder('e'), 0.2)
@@ -60,6 +67,52 @@ def test_a_folder_without_sequences_and_no_folder_are_refused(tmp_path):
     own_sequences.held_out(tmp_path, 0.2)
   with pytest.raises(ValueError, match='no sequences are named; give `data_d'):
     own_sequences.held_out(None, 0.2)
+
+
+def annotate(own, absent):
+  """Writes sequences of three frames whose target is marked as absent.
+
+  Args:
+    own: Folder of the sequences.
+    absent: Absence of the target in each frame with a box, for each sequence.
+  """
+  images = dict.fromkeys(range(3), np.zeros((40, 60, 3), np.uint8))
+  for name, marks in absent.items():
+    boxes = np.full((len(marks), 4), 20.0)
+    folders.write(own / name, images, boxes, np.array(marks, bool))
+
+
+def test_held_out_sequences_with_nothing_to_track_are_left_out_and_named(
+  tmp_path, capsys
+):
+  marks = {
+    'clip.000': [0, 1, 0],
+    'clip.001': [0],
+    'clip.002': [1, 0, 0],
+    'clip.003': [0, 1, 1],
+    'other': [0],
+  }
+  annotate(tmp_path, marks)
+  held_out = [name for name in marks if name != 'other']
+  assert own_sequences.to_validate(tmp_path, held_out) == ('clip.000',)
+  lines = capsys.readouterr().out.splitlines()
+  assert [line.split()[0] for line in lines] == held_out[1:]
+  with pytest.raises(
+    ValueError, match=r'no held-out sequence \(clip.001, clip.003\) is visible'
+  ):
+    own_sequences.to_validate(tmp_path, ('clip.001', 'clip.003'))
+
+
+def test_frames_that_are_left_out_of_the_clip_set_are_told(tmp_path, capsys):
+  own, out = tmp_path / 'own', tmp_path / 'set'
+  annotate(own, {'clip': [0, 1, 0], 'never': [1, 1, 1], 'held': [0]})
+  (own / 'clip' / 'img' / '000002.jpg').write_text('no image')
+  own_sequences.ensure(out, own, ['held'], stride=1)
+  *_, warning, summary = capsys.readouterr().out.splitlines()
+  assert warning.startswith(f'warning: {own}/clip/img/000002.jpg: cannot be')
+  assert summary == (
+    f'1 frames of 1 tracks in {out}; left out: 4 absent, 1 unreadable'
+  )
 
 
 def test_the_clip_set_is_written_once_without_the_held_out_sequences(tmp_path):

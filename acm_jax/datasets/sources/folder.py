@@ -10,8 +10,9 @@ are numbers of images.
 """
 
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,9 @@ from acm_jax.datasets.sources.source import Source, Unit
 from acm_jax.datasets.track import Track
 from acm_jax.datasets.trees import Tree, join
 from acm_jax.host.staging import naming
+
+# Name of a sequence that `annotated` or `label` has written; see `videos`.
+_NAMED = re.compile(r'(.+?)\.(\d{3,})(\.\d{6,}\.\d{2,})?')
 
 
 def units(tree: Tree) -> Iterator[Unit]:
@@ -59,6 +63,34 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
     files = source.numbered(tree, folder)
   absent = source.marks(tree, join(sequence, 'absent.txt'))
   return [source.track(tree, unit.name, files, box_xywh, where, absent)]
+
+
+def videos(names: Iterable[str]) -> dict[str, str]:
+  """Returns the names of the videos that sequences belong to.
+
+  The command `annotated` calls sequences VIDEO.000, VIDEO.001 and so on, and
+  `label` calls them VIDEO.NUMBER.FRAME.TARGET, with at least 3, 6 and 2 digits.
+  A sequence with another name, such as drive.2024, is a video of its own.
+
+  Args:
+    names: Names of all sequences of a folder.
+
+  Returns:
+    A dictionary from the names of the sequences to those of their videos.
+  """
+  names = set(names)
+  return {name: _video(name, names) for name in names}
+
+
+def _video(name: str, names: set[str]) -> str:
+  """Returns the video of one of several sequences."""
+  parts = _NAMED.fullmatch(name)
+  if not parts:
+    return name
+  video, number, labelled = parts.groups()
+  # In other names, more than three digits mean something else, such as a year.
+  counted = len(number) == 3 or labelled or f'{video}.999' in names
+  return video if counted else name
 
 
 def write(

@@ -120,8 +120,8 @@ def make(
     **network: Arguments of `trackers.siamese.make_network`.
 
   Raises:
-    ValueError: A name is unknown, or arguments of the network do not fit each
-      other.
+    ValueError: An argument or a name is unknown, or arguments of the network do
+      not fit each other.
   """
   return SiamBan(
     network=make_network(SiamBanNetwork, template_size, **network),

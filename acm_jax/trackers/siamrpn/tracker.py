@@ -1,6 +1,7 @@
 """SiamRPN as a `Tracker`: targets, loss and decoding."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -119,14 +120,13 @@ def make(
     **network: Arguments of `trackers.siamese.make_network`.
 
   Raises:
-    ValueError: A name is unknown, or arguments of the network do not fit each
-      other.
+    ValueError: An argument or a name is unknown, or arguments of the network do
+      not fit each other.
   """
   count = len(anchor_scales) * len(anchor_ratios)
+  kind = functools.partial(SiamRpnNetwork, outputs=(2 * count, 4 * count))
   return SiamRpn(
-    network=make_network(
-      SiamRpnNetwork, template_size, outputs=(2 * count, 4 * count), **network
-    ),
+    network=make_network(kind, template_size, **network),
     template_size=template_size,
     search_size=search_size,
     context_amount=context_amount,
