@@ -15,10 +15,10 @@ are complete, and starts nothing.
 
 Examples:
   PYTHONPATH=. python benchmarks/ablation.py --photographs COCO --masks DAVIS \\
-    --backgrounds PHOTOS --init_from runs/imagenet_backbone --out runs/ablation
+    --backgrounds PHOTOS --init_from runs/nanotrackv3 --out runs/ablation
   PYTHONPATH=. python benchmarks/ablation.py --photographs COCO --masks DAVIS \\
-    --init_from BACKBONE --trackers siamban --forms own,swap --seeds 0 \\
-    --out runs/two
+    --init_from runs/nanotrackv3 --trackers siamban --forms own,swap \\
+    --seeds 0 --out runs/two
 """
 
 import itertools
@@ -42,7 +42,7 @@ def define(values: flags.FlagValues) -> None:
   for name, text in (
     ('photographs', 'Images and polygons in the layout of COCO.'),
     ('masks', 'Videos and masks in the layout of DAVIS.'),
-    ('init_from', 'Model with the weights of the backbone.'),
+    ('init_from', 'Model or training run whose backbone all runs start from.'),
     ('out', 'Folder of the comparison.'),
   ):
     flags.DEFINE_string(name, None, text, required=True, flag_values=values)
@@ -118,6 +118,8 @@ def _carry_out(
     tuple(map(Path, values.backgrounds)),
   )
   data.write({run.fold for run in missing})
+  if missing:
+    runs.write_backbone(folder, values.init_from)
   requests = [_request(values, folder, data, run) for run in missing]
   print(f'{len(chosen) - len(missing)} of {len(chosen)} runs are complete')
   for run, found, seconds in runs.carry_out(requests, values.jobs):
@@ -144,7 +146,6 @@ def _request(
     run,
     str(folder / run.name),
     str(data.fold(run.fold)),
-    values.init_from,
     changes,
     measures,
   )

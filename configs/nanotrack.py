@@ -68,12 +68,10 @@ def recipe() -> ConfigDict:
     }
   )
   config.tuned = ConfigDict()
-  config.sets.update(
-    {
-      'got10k': {'num_use': -1, 'gap': 100},
-      'lasot': {'num_use': -1, 'gap': 100},
-    }
-  )
+  for name in ('got10k', 'lasot'):
+    config.sets[name] = ConfigDict({'gap': 100})
+  for data_set in config.sets.values():
+    data_set.num_use = 100_000
   unfrozen = {
     'from_epoch': 10,
     'rates': (('backbone/', 0.1), ('', 1.0)),

@@ -15,9 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from acm_jax.host.staging import replacing, staged
 from benchmarks.ablation_stages.data import FOLDS
 
 OVERLAPS = 'overlaps.json'
+# Name of the model, next to the work folders, that all runs start from.
+BACKBONE = 'backbone'
 # Key of the reason in overlaps.json if training failed.
 FAILED = 'failed'
 
@@ -47,7 +50,6 @@ class Request(NamedTuple):
     run: Tracker, form and seed.
     workdir: Work folder.
     data_dir: Folder of the prepared data sets.
-    init_from: Model with the weights of the backbone.
     changes: Values of the config to change; keys are names such as
       'train.epochs'.
     measures: Benchmark, folder and names of the sequences of every measure; no
@@ -57,9 +59,35 @@ class Request(NamedTuple):
   run: Run
   workdir: str
   data_dir: str
-  init_from: str
   changes: dict[str, Any]
   measures: dict[str, tuple[str, str, list[str]]]
+
+
+def write_backbone(folder: Path, init_from: str) -> None:
+  """Writes the model that all runs start from, unless it exists.
+
+  It has only the backbone, so that no run starts from a trained fusion.
+
+  Args:
+    folder: Folder of the comparison.
+    init_from: Model or training run, as in `trained.read`.
+
+  Raises:
+    FileNotFoundError: `init_from` does not exist.
+    ValueError: `init_from` has no backbone or is damaged.
+  """
+  # The process that waits for the runs needs JAX only here.
+  from acm_jax.training import trained
+
+  out = folder / BACKBONE
+  if out.exists():
+    return
+  config, weights = trained.read(init_from)
+  if 'backbone' not in weights['params']:
+    raise ValueError(f'`init_from`={init_from}: has no backbone')
+  with staged(out) as partial:
+    parts = {name: {'backbone': x['backbone']} for name, x in weights.items()}
+    trained.save(partial, config, parts)
 
 
 def overlaps(workdir: Path) -> dict[str, Any] | None:
@@ -132,7 +160,6 @@ def _main(request: Request) -> None:
   from ml_collections import ConfigDict
 
   from acm_jax.host import config_files
-  from acm_jax.host.staging import replacing
   from acm_jax.tracking import programs
   from acm_jax.training.train import train
 
@@ -143,7 +170,8 @@ def _main(request: Request) -> None:
   config = ConfigDict(sections)
   config.update_from_flattened_dict({'train.seed': run.seed, **request.changes})
   try:
-    train(config, workdir / 'training', request.data_dir, request.init_from)
+    backbone = str(workdir.parent / BACKBONE)
+    train(config, workdir / 'training', request.data_dir, backbone)
     found = _measured(workdir / 'training', request.measures)
   except RuntimeError as error:
     found = {FAILED: str(error)}

@@ -54,7 +54,6 @@ ANCHORS = changed(
   ANCHOR={'STRIDE': 8, 'RATIOS': [0.5, 2], 'SCALES': [4, 8]},
   RPN__KWARGS__anchor_num=4,
 )
-GAPS = {'imagenet_vid': 100, 'youtube_bb': 3, 'coco': 1, 'imagenet_det': 1}
 FROZEN = {'from_epoch': 0, 'rates': (('backbone/', 0.0), ('', 1.0))}
 
 
@@ -114,12 +113,7 @@ CASES = {
     TRAINED_ALEXNET,
     16,
     'siamrpn:backbone=alexnet',
-    {
-      'schedule.first_rate': 0.0025,
-      'schedule.peak_rate': 0.005,
-      'schedule.last_rate': 0.00025,
-      **gpus(16),
-    },
+    gpus(16),
   ),
   'anchors': (
     ANCHORS,
@@ -163,14 +157,7 @@ CASES = {
       **gpus(3),
     },
   ),
-  'nanotrack': (
-    NANOTRACK,
-    1,
-    'nanotrack',
-    {f'sets.{name}.num_use': 100_000 for name in (*GAPS, 'got10k', 'lasot')}
-    # 100,000 is also the number of the nearest config.
-    | {'sets.imagenet_vid.num_use': None},
-  ),
+  'nanotrack': (NANOTRACK, 1, 'nanotrack', {}),
 }
 
 
