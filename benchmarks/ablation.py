@@ -126,9 +126,9 @@ def _carry_out(
     means = [
       f'{name} {sum(each.values()) / len(each):.3f}'
       for name, each in found.items()
-      if name != runs.FAILED
+      if name != runs.DIVERGED
     ]
-    outcome = ', '.join(means) or f'failed: {found[runs.FAILED]}'
+    outcome = ', '.join(means) or f'diverged: {found[runs.DIVERGED]}'
     print(f'{run.name}: {outcome} ({seconds:.0f} s)', flush=True)
 
 

@@ -19,6 +19,10 @@ from acm_jax.training.metrics import Values, Writer
 _PATIENCE = 10
 
 
+class Diverged(RuntimeError):
+  """Training has diverged."""
+
+
 class RunLog(contextlib.ExitStack):
   """Context manager that writes metrics, and stops a run that diverges.
 
@@ -75,7 +79,7 @@ class RunLog(contextlib.ExitStack):
       Always False. The method is a hook of `fit`, and True would stop training.
 
     Raises:
-      RuntimeError: Ten consecutive steps were skipped.
+      Diverged: Ten consecutive steps were skipped.
     """
     self.flush()
     self._pending = (done.step, done.metrics, done.batch.sample_id)
@@ -99,7 +103,7 @@ class RunLog(contextlib.ExitStack):
     """Waits for the step that was added last, and logs its metrics.
 
     Raises:
-      RuntimeError: Ten consecutive steps were skipped.
+      Diverged: Ten consecutive steps were skipped.
     """
     if self._pending is None:
       return
@@ -134,7 +138,7 @@ class RunLog(contextlib.ExitStack):
       sample_id.tolist(),
     )
     if values['skipped_in_a_row'] >= _PATIENCE:
-      raise RuntimeError(
+      raise Diverged(
         f'step {step}: {_PATIENCE} consecutive steps were skipped, because the '
         'loss, the gradient or the batch-norm statistics were not finite, or '
         'the loss was too large; lower the learning rate or check the samples '

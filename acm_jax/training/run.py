@@ -66,8 +66,9 @@ def run(
   Raises:
     KeyboardInterrupt: A signal ended the run; the argument is its number.
     OSError: A batch cannot be read.
-    RuntimeError: Ten consecutive steps were skipped, the connection to another
-      process was lost, or a checkpoint cannot be read, but need not be damaged.
+    Diverged: Ten consecutive steps were skipped.
+    RuntimeError: The connection to another process was lost, or a checkpoint
+      cannot be read, but need not be damaged.
     ValueError: `workdir` holds a run that cannot be resumed with `sections`, or
       data are damaged.
   """

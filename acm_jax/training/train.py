@@ -69,8 +69,8 @@ def train(
   Raises:
     FileNotFoundError: A data set is not prepared.
     KeyboardInterrupt: A signal ended the run.
-    RuntimeError: Ten consecutive steps were skipped, or the config requires a
-      package that is not installed.
+    Diverged: Ten consecutive steps were skipped.
+    RuntimeError: The config requires a package that is not installed.
     ValueError: The config is invalid, `workdir` holds a run that cannot be
       resumed with it, or another process is training in `workdir`.
   """

@@ -8,7 +8,7 @@ from typing import Any
 from acm_jax.host import text_files
 from acm_jax.host.staging import replacing
 from benchmarks.ablation_stages import statistics
-from benchmarks.ablation_stages.runs import FAILED, Run
+from benchmarks.ablation_stages.runs import DIVERGED, Run
 from benchmarks.ablation_stages.statistics import Estimate, Overlaps
 
 # Form that the others are compared with.
@@ -29,12 +29,12 @@ def write(
   """
   measures = list(
     dict.fromkeys(
-      name for values in found.values() for name in values if name != FAILED
+      name for values in found.values() for name in values if name != DIVERGED
     )
   )
   rows = list(_rows(found, measures))
   text = '\n\n'.join(
-    [*(_table(rows, name) for name in measures), *_failures(found)]
+    [*(_table(rows, name) for name in measures), *_diverged(found)]
   )
   content = {
     **about,
@@ -102,13 +102,13 @@ def _table(rows: Sequence[Mapping[str, Any]], measure: str) -> str:
   return '\n'.join(lines)
 
 
-def _failures(found: Mapping[Run, Mapping[str, Any]]) -> list[str]:
+def _diverged(found: Mapping[Run, Mapping[str, Any]]) -> list[str]:
   lines = [
-    f'- {run.name}: {values[FAILED]}'
+    f'- {run.name}: {values[DIVERGED]}'
     for run, values in found.items()
-    if FAILED in values
+    if DIVERGED in values
   ]
-  return ['\n'.join(['Runs that failed:', '', *lines])] if lines else []
+  return ['\n'.join(['Runs that diverged:', '', *lines])] if lines else []
 
 
 def _shown(estimate: Estimate, sign: str = '') -> str:

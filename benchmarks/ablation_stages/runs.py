@@ -21,8 +21,8 @@ from benchmarks.ablation_stages.data import FOLDS
 OVERLAPS = 'overlaps.json'
 # Name of the model, next to the work folders, that all runs start from.
 BACKBONE = 'backbone'
-# Key of the reason in overlaps.json if training failed.
-FAILED = 'failed'
+# Key of the reason in overlaps.json if training diverged.
+DIVERGED = 'diverged'
 
 
 class Run(NamedTuple):
@@ -95,7 +95,7 @@ def overlaps(workdir: Path) -> dict[str, Any] | None:
 
   Returns:
     For every measure, the average overlap of each sequence; or, if training
-    failed, the reason with the key `FAILED`.
+    diverged, the reason with the key `DIVERGED`.
   """
   path = workdir / OVERLAPS
   return json.loads(path.read_text()) if path.is_file() else None
@@ -161,6 +161,7 @@ def _main(request: Request) -> None:
 
   from acm_jax.host import config_files
   from acm_jax.tracking import programs
+  from acm_jax.training.log import Diverged
   from acm_jax.training.train import train
 
   programs.keep_programs()
@@ -173,8 +174,8 @@ def _main(request: Request) -> None:
     backbone = str(workdir.parent / BACKBONE)
     train(config, workdir / 'training', request.data_dir, backbone)
     found = _measured(workdir / 'training', request.measures)
-  except RuntimeError as error:
-    found = {FAILED: str(error)}
+  except Diverged as error:
+    found = {DIVERGED: str(error)}
   with replacing(workdir / OVERLAPS) as path:
     path.write_text(json.dumps(found))
 

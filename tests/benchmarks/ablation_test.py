@@ -105,14 +105,14 @@ def test_a_difference_that_can_be_detected_is_2_8_standard_errors():
   assert statistics.detectable(own) == pytest.approx(expected, rel=0.2)
 
 
-def test_a_table_says_which_runs_failed_and_compares_the_others(tmp_path):
+def test_a_table_says_which_runs_diverged_and_compares_the_others(tmp_path):
   rng = np.random.default_rng(0)
   found = {}
   for seed, values in overlaps(rng, 3, 10).items():
     found[Run('siamban', 'own', seed)] = {'composed': values}
     better = {name: value + 0.1 for name, value in values.items()}
     found[Run('siamban', 'acm', seed)] = {'composed': better}
-  found[Run('siamban', 'swap', 0)] = {runs.FAILED: 'ten steps were skipped'}
+  found[Run('siamban', 'swap', 0)] = {runs.DIVERGED: 'ten steps were skipped'}
   text = report.write(tmp_path, found, {'missing': ['siamfc-own-0']})
   assert text == (tmp_path / 'ablation.md').read_text().rstrip('\n')
   (row,) = [line for line in text.splitlines() if '| acm | 3 |' in line]

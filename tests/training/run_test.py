@@ -11,6 +11,7 @@ import pytest
 from acm_jax.tracking.contract import Hparams
 from acm_jax.tracking.model import Model
 from acm_jax.training import checkpoints, trained, workdir
+from acm_jax.training.log import Diverged
 from acm_jax.training.teacher import Teacher, with_fingerprint
 from tests import variables
 from tests.training import fakes
@@ -115,7 +116,7 @@ def test_ten_consecutive_bad_batches_stop_the_run(config, tmp_path, caplog):
   config['train']['pairs_per_epoch'] = 80
   config['checkpoints']['every'] = 5
   batches = fakes.Batches(broken=range(3, 40))
-  with pytest.raises(RuntimeError, match='step 13: 10 consecutive steps were'):
+  with pytest.raises(Diverged, match='step 13: 10 consecutive steps were'):
     fakes.train(config, tmp_path, batches=batches)
   assert 'step 4 skipped' in caplog.text
   assert '[[0, 0], [0, 1]' in caplog.text
