@@ -35,6 +35,8 @@ WITHOUT_JAX = (
   'acm_jax.datasets',
   'acm_jax.evaluation',
   'acm_jax.score',
+  'acm_jax.tracking.inputs',
+  'acm_jax.tracking.result',
 )
 MODULES = {
   '.'.join(path.relative_to(ROOT).with_suffix('').parts): path
