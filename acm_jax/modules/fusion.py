@@ -17,7 +17,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from acm_jax.geometry import grid
-from acm_jax.modules import convolution
+from acm_jax.modules import convolution, plain
+from acm_jax.modules.depthwise import depthwise_conv
 from acm_jax.modules.layers import (
   BatchNorm,
   ConvBn,
@@ -33,9 +34,12 @@ def depthwise_xcorr(
   """Correlates every channel of every sample with its own kernel.
 
   Adds one shifted product per tap of the kernel; XLA fuses the sum into one
-  pass. XLA's grouped convolution is 50 to 80 times slower on a CPU. Sums are
-  accumulated in float32, whatever the type of `search`.
+  pass. XLA's grouped convolution, which is the plain form, is 50 to 80 times
+  slower on a CPU. Sums are accumulated in float32, whatever the type of
+  `search`.
   """
+  if plain.selected():
+    return _per_sample(depthwise_conv, search, kernel[:, :, :, None])
   rows = search.shape[1] - kernel.shape[1] + 1
   cols = search.shape[2] - kernel.shape[2] + 1
   wide, weights = search.astype(jnp.float32), kernel.astype(jnp.float32)
@@ -54,8 +58,10 @@ def xcorr(
 
   One matrix product multiplies all cells by all taps of the kernels. The
   products of each window are then summed. A convolution with one group per
-  sample would process only a few channels at a time.
+  sample, which is the plain form, would process only a few channels at a time.
   """
+  if plain.selected():
+    return _per_sample(convolution.convolve, search, kernel)
   rows = search.shape[1] - kernel.shape[1] + 1
   cols = search.shape[2] - kernel.shape[2] + 1
   scores = jnp.einsum('bhwc,byxco->byxhwo', search, kernel)
@@ -64,6 +70,15 @@ def xcorr(
     for i in range(kernel.shape[1])
     for j in range(kernel.shape[2])
   )
+
+
+def _per_sample(convolve, search, kernel):
+  """Convolves every sample with its own kernel."""
+
+  def sample(search, kernel):
+    return convolve(search[None], kernel)[0]
+
+  return jax.vmap(sample)(search, kernel)
 
 
 class Fusion(nn.Module):

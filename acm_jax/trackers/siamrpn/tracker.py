@@ -14,6 +14,7 @@ from acm_jax.trackers.siamese import (
   Targets,
   make_network,
   subsample,
+  to_bgr,
 )
 from acm_jax.trackers.siamrpn import targets
 from acm_jax.trackers.siamrpn.network import SiamRpnNetwork
@@ -39,7 +40,7 @@ class SiamRpn(Tracker):
 
   def preprocess(self, rgb):
     """Converts RGB to BGR in 0..255, without normalisation."""
-    return rgb[..., ::-1]
+    return to_bgr(rgb)
 
   def targets(self, batch, rng):
     search_size = batch.search.shape[1]
