@@ -18,7 +18,6 @@ from jaxtyping import Array, Float
 
 from acm_jax.geometry import grid
 from acm_jax.modules import convolution, plain
-from acm_jax.modules.depthwise import depthwise_conv
 from acm_jax.modules.layers import (
   BatchNorm,
   ConvBn,
@@ -39,7 +38,7 @@ def depthwise_xcorr(
   `search`.
   """
   if plain.selected():
-    return _per_sample(depthwise_conv, search, kernel[:, :, :, None])
+    return _grouped(search, kernel[:, :, :, None])
   rows = search.shape[1] - kernel.shape[1] + 1
   cols = search.shape[2] - kernel.shape[2] + 1
   wide, weights = search.astype(jnp.float32), kernel.astype(jnp.float32)
@@ -61,7 +60,7 @@ def xcorr(
   sample, which is the plain form, would process only a few channels at a time.
   """
   if plain.selected():
-    return _per_sample(convolution.convolve, search, kernel)
+    return _grouped(search, kernel)
   rows = search.shape[1] - kernel.shape[1] + 1
   cols = search.shape[2] - kernel.shape[2] + 1
   scores = jnp.einsum('bhwc,byxco->byxhwo', search, kernel)
@@ -72,13 +71,19 @@ def xcorr(
   )
 
 
-def _per_sample(convolve, search, kernel):
-  """Convolves every sample with its own kernel."""
-
-  def sample(search, kernel):
-    return convolve(search[None], kernel)[0]
-
-  return jax.vmap(sample)(search, kernel)
+def _grouped(search, kernel):
+  """Convolves every sample with its own kernel, by groups of channels."""
+  batch, rows, cols, inputs, _ = kernel.shape
+  x = jnp.moveaxis(search, 0, 2).reshape(1, *search.shape[1:3], -1)
+  response = jax.lax.conv_general_dilated(
+    x,
+    jnp.moveaxis(kernel, 0, 3).reshape(rows, cols, inputs, -1),
+    (1, 1),
+    'VALID',
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    feature_group_count=x.shape[-1] // inputs,
+  )
+  return jnp.moveaxis(response.reshape(*response.shape[1:3], batch, -1), 2, 0)
 
 
 class Fusion(nn.Module):
