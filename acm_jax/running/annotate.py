@@ -2,9 +2,9 @@
 
 import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, Protocol, TextIO, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -20,9 +20,26 @@ from acm_jax.host.staging import (
 )
 from acm_jax.running.pictures import Pictures
 from acm_jax.running.video_writer import check_suffix
-from acm_jax.tracking.video_tracker import Result, VideoTracker
+from acm_jax.tracking.inputs import Boxes, Image
+from acm_jax.tracking.result import Result
 
 HEADER = 'frame,target,x,y,w,h,score,lost,margin,time'
+
+
+@runtime_checkable
+class Tracker(Protocol):
+  """Tracker of targets in video: a `VideoTracker` or an `ExportedTracker`."""
+
+  def track(
+    self, frames: Iterable[Image], boxes: Boxes, *, ahead: int
+  ) -> Iterator[list[Result]]:
+    """Tracks n targets through a video; see `VideoTracker.track`."""
+
+  def compile(self, image: Image, boxes: Boxes) -> None:
+    """Prepares to track n targets in frames of an image's size."""
+
+  def clock(self) -> float:
+    """Returns a time in seconds, which stands still during compilation."""
 
 
 class Annotated(NamedTuple):
@@ -33,7 +50,7 @@ class Annotated(NamedTuple):
 
 
 def annotate(
-  tracker: VideoTracker,
+  tracker: Tracker,
   video: Video,
   boxes_xywh: Float[np.ndarray, 'n 4'],
   out: Path,
@@ -84,9 +101,7 @@ def annotate(
   to_track, to_draw = itertools.tee(video.frames)
   images = (frame.image for frame in to_track)
   tracked = tracker.track(images, boxes_xywh, ahead=0 if video.live else 1)
-  tracked = progress(
-    tracked, 'tracking', video.length, 'frames', tracker.programs.clock
-  )
+  tracked = progress(tracked, 'tracking', video.length, 'frames', tracker.clock)
   count = 0
   with contextlib.closing(Pictures(video_out, sheet, video.fps)) as pictures:
     with replacing(boxes) as path, path.open('w', encoding='utf-8') as table:

@@ -122,6 +122,10 @@ class VideoTracker:
     """
     _start(self.model, image, boxes, self.programs).compile(image)
 
+  def clock(self) -> float:
+    """Returns a time in seconds, which stands still during compilation."""
+    return self.programs.clock()
+
   def _warn_if_small(self, boxes_xywh: Sequence[np.ndarray]) -> None:
     for target, box_xywh in enumerate(boxes_xywh):
       smallest = self.model.tracker.smallest_side
