@@ -20,8 +20,12 @@ def onnx(path: Path) -> Run:
     RuntimeError: onnxruntime is not installed, or cannot run the graph.
   """
   runtime = _package('onnxruntime', 'onnx')
+  options = runtime.SessionOptions()
+  options.intra_op_num_threads = _threads()
   try:
-    session = runtime.InferenceSession(path, providers=['CPUExecutionProvider'])
+    session = runtime.InferenceSession(
+      path, options, providers=['CPUExecutionProvider']
+    )
   except Exception as error:
     # Errors of onnxruntime have no common class but Exception.
     raise _unusable(path, 'onnxruntime', error) from error
@@ -41,7 +45,7 @@ def tflite(path: Path) -> Run:
   """
   runtime = _package('ai_edge_litert.interpreter', 'tflite')
   try:
-    interpreter = runtime.Interpreter(str(path), num_threads=os.cpu_count())
+    interpreter = runtime.Interpreter(str(path), num_threads=_threads())
     runner = interpreter.get_signature_runner()
   except (RuntimeError, ValueError) as error:
     raise _unusable(path, 'LiteRT', error) from error
@@ -54,6 +58,13 @@ def tflite(path: Path) -> Run:
 
 # Format of an export -> function that loads a graph.
 RUNTIMES: dict[str, Callable[[Path], Run]] = {'onnx': onnx, 'tflite': tflite}
+
+
+def _threads() -> int:
+  """Returns the number of cores that the process may use."""
+  if hasattr(os, 'sched_getaffinity'):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
 
 
 def _package(name: str, extra: str) -> ModuleType:
