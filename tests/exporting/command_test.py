@@ -3,13 +3,17 @@
 import dataclasses
 import importlib.util
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
+import cv2
 import jax
+import numpy as np
 import pytest
 
-from acm_jax import export, exporting, track
+from acm_jax import export, exported, exporting, track
 from acm_jax.exported import contract as contracts
 from acm_jax.exporting import graphs
 from acm_jax.exporting.verify import verify
@@ -92,6 +96,24 @@ sys.exit(code)
   rows = (tmp_path / 'out' / 'boxes.csv').read_text().splitlines()
   assert len(rows) == 1 + 6
   assert ran.stderr == ''
+
+
+def test_the_program_in_the_documentation_tracks(onnx_folder, sequences):
+  text = (Path(__file__).parents[2] / 'docs' / 'export.md').read_text()
+  blocks = re.findall(r'```python\n(.+?)```', text, re.DOTALL)
+  (program,) = (block for block in blocks if 'import onnxruntime' in block)
+  names = {}
+  exec(program.replace('small_onnx', str(onnx_folder)), names)
+  images = sorted((sequences / 'synthetic-0000' / 'img').iterdir())
+  frames = [cv2.imread(str(path))[..., ::-1] for path in images]
+  found = list(names['track'](iter(frames), (30, 40, 50, 60)))
+  expected = exported.load(onnx_folder).track(frames, [[30, 40, 50, 60]])
+  _, *expected = (result for (result,) in expected)
+  assert len(found) == 5
+  for (box, score), result in zip(found, expected, strict=True):
+    # The same graphs, with equal crops.
+    np.testing.assert_allclose(box, result.box, rtol=0, atol=1e-3)
+    assert score == pytest.approx(result.score, abs=1e-5)
 
 
 @pytest.mark.parametrize(
