@@ -42,10 +42,14 @@ def verify(graphs: Mapping[str, Graph], runs: Mapping[str, Run]) -> None:
     expected = jax.jit(graph.function)(*inputs.values())
     expected = dict(zip(graph.outputs, map(np.asarray, expected), strict=True))
     found = runs[name](inputs)
+    known |= expected
+    state = expected['state' if name == 'template' else 'next_state']
+    if not np.isfinite(state).all():
+      # The outputs of an untrained network may overflow. A NaN has no square.
+      del expected['squares']
     for key, value in expected.items():
       what = f'output {key} of the graph {name}'
       _compare(what, np.asarray(found[key]), value)
-    known |= expected
 
 
 def _compare(what: str, found: np.ndarray, expected: np.ndarray) -> None:

@@ -181,7 +181,9 @@ def test_a_tracker_of_full_size_has_the_same_boxes(
 ):
   name, _, argument = config.partition(':')
   module = importlib.import_module(f'configs.{name}')
-  tracker = trackers.make(**module.get_config(argument or None).tracker)
+  tracker = trackers.make(
+    **module.get_config(argument or None).tracker.to_dict()
+  )
   variables = random_variables.fill(tracker.init_variables)
   # Halved, because exp() of the outputs of an untrained network overflows.
   variables['params'] = jax.tree.map(lambda x: x / 2, variables['params'])
