@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
   from acm_jax import adapters
   from acm_jax.tracking.model import Model
-  from acm_jax.tracking.video_tracker import Result, VideoTracker
+  from acm_jax.tracking.result import Result
+  from acm_jax.tracking.video_tracker import VideoTracker
 
 __all__ = ['Model', 'Result', 'VideoTracker', 'adapters', 'load']
 
@@ -22,7 +23,7 @@ __all__ = ['Model', 'Result', 'VideoTracker', 'adapters', 'load']
 # fast.
 _MODULES = {
   'Model': 'acm_jax.tracking.model',
-  'Result': 'acm_jax.tracking.video_tracker',
+  'Result': 'acm_jax.tracking.result',
   'VideoTracker': 'acm_jax.tracking.video_tracker',
 }
 

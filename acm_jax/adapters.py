@@ -7,7 +7,8 @@ import numpy as np
 
 from acm_jax.datasets import image_files
 from acm_jax.geometry import boxes
-from acm_jax.tracking.video_tracker import Result, VideoTracker
+from acm_jax.tracking.result import Result
+from acm_jax.tracking.video_tracker import VideoTracker
 
 
 def got10k(

@@ -41,7 +41,8 @@ from acm_jax.host import command, names
 from acm_jax.running import evaluate, search
 from acm_jax.running.baselines import BASELINES, BaselineFollower
 from acm_jax.running.evaluate import Task
-from acm_jax.tracking.engine import Engine, warn_if_small
+from acm_jax.tracking.engine import Engine
+from acm_jax.tracking.inputs import warn_if_small
 from acm_jax.tracking.model import Model
 
 

@@ -1,10 +1,12 @@
 """Flags that select a trained tracker, shared by several commands."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from acm_jax import models
+from acm_jax.exported import contract
 from acm_jax.host import names
 
 if TYPE_CHECKING:
@@ -55,6 +57,12 @@ def load(values: flags.FlagValues) -> 'Model':
     ValueError: The checkpoint does not exist, is damaged or does not belong to
       a tracker, or a flag has an invalid value.
   """
+  folder = Path(values.checkpoint)
+  if contract.exists(folder):
+    raise ValueError(
+      f'{folder}: is an exported tracker; run it with `acm-jax track --runtime '
+      f'{contract.read(folder).format}`'
+    )
   print(f'loading the tracker {values.checkpoint}', flush=True)
   # JAX is imported only now, after the line above.
   from acm_jax.tracking import programs

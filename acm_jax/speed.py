@@ -36,8 +36,8 @@ def define(values: flags.FlagValues) -> None:
     'against',
     [],
     'Comma-separated Python files with a variable OTHERS that defines more '
-    'implementations to time; see benchmarks/forms.py, benchmarks/pytorch.py '
-    'and benchmarks/onnx_step.py.',
+    'implementations to time; see benchmarks/forms.py, benchmarks/pytorch.py, '
+    'benchmarks/exported.py and benchmarks/onnx_step.py.',
     **optional,
   )
   flags.DEFINE_string(

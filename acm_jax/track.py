@@ -14,6 +14,9 @@ are merged, and the boxes that are given are kept. --key_frames is a table with
 the columns frame,target,x,y,w,h, or an export of CVAT, COCO or MOT. `acm-jax
 annotations` brings the result back to these formats.
 
+With --runtime, a tracker that `acm-jax export` has converted runs without JAX,
+and starts at once.
+
 Of a stream or a camera, the newest frame is tracked. Frames that arrive in the
 meantime are dropped; they count in the column frame. Ctrl-C ends tracking.
 
@@ -22,6 +25,8 @@ Examples:
     --box 120,80,60,40 --out tracked
   acm-jax track --video dog.mp4 --box 120,80,60,40 --video_out dog_tracked.gif
   acm-jax track --video dog.mp4 --key_frames annotations.xml --out filled
+  acm-jax track --runtime onnx --checkpoint small_onnx --video dog.mp4 \\
+    --box 120,80,60,40
 """
 
 import sys
@@ -30,15 +35,25 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from acm_jax import model_flags
+from acm_jax import exported, model_flags
 from acm_jax.datasets import addresses
 from acm_jax.datasets.videos import open_video
+from acm_jax.exported.runtimes import RUNTIMES
 from acm_jax.host import command, text_files
+from acm_jax.running import key_frames
+from acm_jax.running.annotate import Tracker, annotate, follow
 
 
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
   model_flags.define(values)
+  text = (
+    'Runtime of the tracker. With another one than jax, --checkpoint is the '
+    'folder of an exported tracker.'
+  )
+  flags.DEFINE_enum(
+    'runtime', 'jax', ['jax', *RUNTIMES], text, flag_values=values
+  )
   required = {'required': True, 'flag_values': values}
   video = (
     'Video file, folder of images, names of images (img/%04d.jpg or '
@@ -77,29 +92,41 @@ def main(values: flags.FlagValues) -> None:
       f'{addresses.shown(values.video)}: a camera or a stream has no key '
       'frames; give a video file or a folder of images'
     )
-  model = model_flags.load(values)
-  # JAX is imported only now, so that the command says at once what it does.
-  from acm_jax.running import key_frames
-  from acm_jax.running.annotate import annotate, follow
-  from acm_jax.tracking.video_tracker import VideoTracker
-
-  tracker = VideoTracker(model)
+  tracker = _exported(values) if values.runtime != 'jax' else _in_jax(values)
   if values.key_frames:
     targets = key_frames.read(Path(values.key_frames), video.files)
     tracked = key_frames.track(tracker, video.frames, targets)
   else:
     tracked = follow(tracker, video, boxes_xywh)
-  print('tracking; the programs for the first frames are compiled', flush=True)
   found = annotate(
     tracked,
     video,
     out,
     video_out,
-    clock=tracker.programs.clock,
+    clock=tracker.clock,
     overwrite=values.overwrite,
   )
   files = ', '.join(map(str, found.files))
   print(f'{found.frames} frames tracked; written: {files}')
+
+
+def _in_jax(values: flags.FlagValues) -> Tracker:
+  model = model_flags.load(values)
+  # JAX is imported only now, so that the command says at once what it does.
+  from acm_jax.tracking.video_tracker import VideoTracker
+
+  print('tracking; the programs for the first frames are compiled', flush=True)
+  return VideoTracker(model)
+
+
+def _exported(values: flags.FlagValues) -> Tracker:
+  if changes := model_flags.changes(values):
+    raise ValueError(
+      f'`{min(changes)}`: is fixed in an exported tracker; give it to '
+      '`acm-jax export`'
+    )
+  print(f'loading the exported tracker {values.checkpoint}', flush=True)
+  return exported.load(values.checkpoint, values.runtime)
 
 
 def _parse_box(box: str) -> list[float]:

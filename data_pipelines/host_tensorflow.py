@@ -6,8 +6,8 @@ import re
 import tempfile
 from collections.abc import Iterator
 
-# Beginnings of lines that TensorFlow logs while it starts. They are about
-# accelerators, which are hidden from it, and about its speed.
+# Beginnings of lines that TensorFlow logs. They are about accelerators, which
+# are hidden from it, about its speed, and about settings without an effect.
 _NOTICE = re.compile(
   rb'(\d{4}-\d\d-\d\d [\d:.]+: )?[IWE](\d{4} [\d:.]+ +\d+)? [\w/.]+:\d+\]'
   rb'|WARNING: All log messages before absl::InitializeLog'
@@ -27,7 +27,7 @@ def load():
     RuntimeError: TensorFlow is not installed.
   """
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-  with _without_notices():
+  with without_notices():
     try:
       import tensorflow as tf
     except ImportError:
@@ -41,10 +41,11 @@ def load():
 
 
 @contextlib.contextmanager
-def _without_notices() -> Iterator[None]:
+def without_notices() -> Iterator[None]:
   """Keeps TensorFlow's notices off stderr; other lines follow after the block.
 
-  TensorFlow 2.21 logs notices before it reads the level to log.
+  TensorFlow 2.21 logs notices before it reads the level to log, and its
+  converter does not read the level.
   """
   with tempfile.TemporaryFile() as written:
     stderr = os.dup(2)

@@ -9,7 +9,7 @@ import pytest
 
 import acm_jax
 from acm_jax import adapters
-from acm_jax.tracking.video_tracker import Result
+from acm_jax.tracking.result import Result
 from tests import formulas
 
 BOX = (100.0, 80.0, 60.0, 40.0)

@@ -18,6 +18,8 @@ LAYERS = {
   'acm_jax.tracking': 3,
   'acm_jax.trackers': 4,
   'acm_jax.models': 4,
+  'acm_jax.exported': 4,
+  'acm_jax.exporting': 5,
   'acm_jax.running': 5,
   'acm_jax.pysot_configs': 6,
   'acm_jax.training': 6,
@@ -30,13 +32,17 @@ LAYERS = {
 TENSORFLOW_HOMES = (
   'data_pipelines.host_tensorflow',
   'data_pipelines.builders',
+  'acm_jax.exporting.converters',
 )
 WITHOUT_JAX = (
   'acm_jax.host',
   'acm_jax.geometry',
   'acm_jax.datasets',
   'acm_jax.evaluation',
+  'acm_jax.exported',
   'acm_jax.score',
+  'acm_jax.tracking.inputs',
+  'acm_jax.tracking.result',
 )
 MODULES = {
   '.'.join(path.relative_to(ROOT).with_suffix('').parts): path
@@ -87,7 +93,7 @@ def test_configs_are_plain_data_and_nothing_imports_them(module):
 
 
 @pytest.mark.parametrize('module', MODULES)
-def test_only_the_input_pipeline_imports_tensorflow(module):
+def test_only_the_input_pipeline_and_a_converter_import_tensorflow(module):
   if not within(module, *TENSORFLOW_HOMES):
     tf = ('tensorflow', 'tensorflow_datasets')
     assert not any(within(n, *tf) for n in imports(module))

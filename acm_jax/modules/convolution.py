@@ -17,7 +17,8 @@ without tuning, cuDNN's gradients of small 1x1 kernels are slow, too.
                                                             taps
     direct    all others             all, on every device   XLA's convolution
 
-Winograd needs many channels and cells.
+Winograd needs many channels and cells. Graphs for other runtimes, which are
+traced with the plain forms of `plain`, have only the form `direct`.
 `acm-jax speed --part fusion --only conv --against benchmarks/forms.py` compares
 the forms with slower ones.
 """
@@ -30,7 +31,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from acm_jax.modules import winograd
+from acm_jax.modules import plain, winograd
 
 # Name of a form -> arrays. The names and shapes are static under jit.
 Prepared = dict[str, Any]
@@ -91,6 +92,8 @@ def _form(
 ) -> str:
   """Returns the name of a kernel's form: the table above."""
   size, _, channels, _ = kernel.shape
+  if plain.selected():
+    return 'direct'
   if size == 1:
     return 'dot'
   if channels <= _IMAGE:

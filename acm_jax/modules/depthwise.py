@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from acm_jax.modules import plain
+
 
 def depthwise_conv(
   x: Float[Array, 'b h w c'],
@@ -22,8 +24,8 @@ def depthwise_conv(
   """Convolves every channel with its own kernel; samples share the kernels.
 
   Adds one shifted product per tap of the kernel; XLA fuses the sum into one
-  pass. XLA's grouped convolution is tens of times slower on a CPU. Sums are
-  accumulated in float32, whatever the type of `x`.
+  pass. XLA's grouped convolution, which is the plain form, is tens of times
+  slower on a CPU. Sums are accumulated in float32, whatever the type of `x`.
 
   The bias is the first term of the sum. XLA repeats a sum for each of its uses
   if the last operation is an addition of a bias, which it takes for cheap.
@@ -37,6 +39,9 @@ def depthwise_conv(
     dilation: Distance between neighbouring taps.
   """
   taps = _Taps(kernel.shape[0], stride, padding, dilation)
+  if plain.selected():
+    x = _grouped(x, kernel, taps)
+    return x if bias is None else x + bias[None, None, None]
   if bias is None:
     return _depthwise(x, kernel, taps)
   start = bias.astype(jnp.float32)[None, None, None]
@@ -116,6 +121,18 @@ def _sums(x, kernel, taps, start=None):
   return _windows(x, kernel, edges, taps.stride, taps.dilation, start)
 
 
+def _grouped(x, kernel, taps):
+  return jax.lax.conv_general_dilated(
+    x,
+    kernel,
+    (taps.stride, taps.stride),
+    ((taps.padding, taps.padding),) * 2,
+    rhs_dilation=(taps.dilation, taps.dilation),
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    feature_group_count=x.shape[-1],
+  )
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _depthwise(x, kernel, taps):
   return _sums(x, kernel, taps).astype(x.dtype)
@@ -172,15 +189,7 @@ def _by_kernel_on_cuda(x, gradient, *, taps):
   channels = x.shape[-1]
 
   def convolve(kernel):
-    return jax.lax.conv_general_dilated(
-      x,
-      kernel,
-      (taps.stride, taps.stride),
-      ((taps.padding, taps.padding),) * 2,
-      rhs_dilation=(taps.dilation, taps.dilation),
-      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-      feature_group_count=channels,
-    )
+    return _grouped(x, kernel, taps)
 
   kernel = jax.ShapeDtypeStruct((taps.size, taps.size, 1, channels), x.dtype)
   (by_kernel,) = jax.linear_transpose(convolve, kernel)(gradient)

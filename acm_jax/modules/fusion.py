@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from acm_jax.geometry import grid
-from acm_jax.modules import convolution
+from acm_jax.modules import convolution, plain
 from acm_jax.modules.layers import (
   BatchNorm,
   ConvBn,
@@ -33,9 +33,12 @@ def depthwise_xcorr(
   """Correlates every channel of every sample with its own kernel.
 
   Adds one shifted product per tap of the kernel; XLA fuses the sum into one
-  pass. XLA's grouped convolution is 50 to 80 times slower on a CPU. Sums are
-  accumulated in float32, whatever the type of `search`.
+  pass. XLA's grouped convolution, which is the plain form, is 50 to 80 times
+  slower on a CPU. Sums are accumulated in float32, whatever the type of
+  `search`.
   """
+  if plain.selected():
+    return _grouped(search, kernel[:, :, :, None])
   rows = search.shape[1] - kernel.shape[1] + 1
   cols = search.shape[2] - kernel.shape[2] + 1
   wide, weights = search.astype(jnp.float32), kernel.astype(jnp.float32)
@@ -54,8 +57,10 @@ def xcorr(
 
   One matrix product multiplies all cells by all taps of the kernels. The
   products of each window are then summed. A convolution with one group per
-  sample would process only a few channels at a time.
+  sample, which is the plain form, would process only a few channels at a time.
   """
+  if plain.selected():
+    return _grouped(search, kernel)
   rows = search.shape[1] - kernel.shape[1] + 1
   cols = search.shape[2] - kernel.shape[2] + 1
   scores = jnp.einsum('bhwc,byxco->byxhwo', search, kernel)
@@ -64,6 +69,21 @@ def xcorr(
     for i in range(kernel.shape[1])
     for j in range(kernel.shape[2])
   )
+
+
+def _grouped(search, kernel):
+  """Convolves every sample with its own kernel, by groups of channels."""
+  batch, rows, cols, inputs, _ = kernel.shape
+  x = jnp.moveaxis(search, 0, 2).reshape(1, *search.shape[1:3], -1)
+  response = jax.lax.conv_general_dilated(
+    x,
+    jnp.moveaxis(kernel, 0, 3).reshape(rows, cols, inputs, -1),
+    (1, 1),
+    'VALID',
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    feature_group_count=x.shape[-1] // inputs,
+  )
+  return jnp.moveaxis(response.reshape(*response.shape[1:3], batch, -1), 2, 0)
 
 
 class Fusion(nn.Module):

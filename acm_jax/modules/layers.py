@@ -153,11 +153,11 @@ class Conv(Preparable):
       x: Input of all groups.
       kernels: Kernel of each group.
     """
-    groups = zip(jnp.split(x, self.groups, axis=-1), kernels, strict=True)
-    parts = [
-      convolve(part, kernel, **_settings(self)) for part, kernel in groups
-    ]
-    return parts[0] if self.groups == 1 else jnp.concatenate(parts, axis=-1)
+    convolve = functools.partial(convolve, **_settings(self))
+    if self.groups == 1:
+      return convolve(x, *kernels)
+    parts = jnp.split(x, self.groups, axis=-1)
+    return jnp.concatenate(list(map(convolve, parts, kernels)), axis=-1)
 
 
 class ConvBn(Conv):

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from acm_jax.modules import plain
+
 # Width and height of the windows, and distance between them.
 _SIZE, _STRIDE = 3, 2
 
@@ -21,17 +23,22 @@ def max_pool(
     padding: Number of cells at each edge, which are never the maximum.
   """
   elsewhere = functools.partial(
-    nn.max_pool,
-    window_shape=(_SIZE, _SIZE),
-    strides=(_STRIDE, _STRIDE),
-    padding=((padding, padding),) * 2,
+    nn.max_pool, window_shape=(_SIZE, _SIZE), strides=(_STRIDE, _STRIDE)
   )
 
-  def on_cpu(x):
+  def padded(x):
     lowest = jnp.array(-jnp.inf, x.dtype)
     edges = (0, 0, 0), (padding, padding, 0), (padding, padding, 0), (0, 0, 0)
-    return _maxima(jax.lax.pad(x, lowest, edges))
+    return jax.lax.pad(x, lowest, edges)
 
+  if plain.selected():
+    # Padding by the pooling itself is lost in the conversion to ONNX.
+    return elsewhere(padded(x) if padding else x)
+
+  def on_cpu(x):
+    return _maxima(padded(x))
+
+  elsewhere = functools.partial(elsewhere, padding=((padding, padding),) * 2)
   return jax.lax.platform_dependent(x, cpu=on_cpu, default=elsewhere)
 
 

@@ -18,6 +18,8 @@ import jax.numpy as jnp
 from flax import traverse_util
 from jaxtyping import Array, Float
 
+from acm_jax.modules import plain
+
 Variables = dict[str, Any]
 # Name of the collection of prepared weights.
 COLLECTION = 'prepared'
@@ -111,7 +113,10 @@ def prepare(
   variables: Variables,
   inputs: tuple[jax.ShapeDtypeStruct, ...],
 ) -> Variables:
-  """Prepares the weights of a network for tracking on a CPU.
+  """Prepares the weights of a network for tracking.
+
+  The kernels have the forms that a CPU executes fastest, or the plain forms if
+  those are selected.
 
   Args:
     network: Network.
@@ -126,7 +131,7 @@ def prepare(
     ValueError: The variables are prepared already.
   """
   check_plain(variables, 'prepare')
-  prepared = _weights(network, variables, inputs)
+  prepared = _weights(network, variables, inputs, plain.selected())
   entries = traverse_util.flatten_dict(
     prepared, is_leaf=lambda _, value: isinstance(value, Weights)
   )
@@ -144,16 +149,18 @@ def prepare(
     }
     return traverse_util.unflatten_dict(leaves)
 
-  plain = {name: remaining(tree) for name, tree in variables.items()}
-  return {**plain, COLLECTION: prepared}
+  others = {name: remaining(tree) for name, tree in variables.items()}
+  return {**others, COLLECTION: prepared}
 
 
-@functools.partial(jax.jit, static_argnums=(0, 2))
-def _weights(network, variables, inputs):
+@functools.partial(jax.jit, static_argnums=(0, 2, 3))
+def _weights(network, variables, inputs, plain_forms):
   """Returns the prepared weights of all layers.
 
-  The outputs of the network are not used, so that XLA leaves them out.
+  The outputs of the network are not used, so that XLA leaves them out. The
+  argument `plain_forms` only distinguishes traces, which depend on it.
   """
+  del plain_forms
   zeros = [jnp.zeros(x.shape, x.dtype) for x in inputs]
   _, collections = network.apply(variables, *zeros, mutable=[COLLECTION])
   return collections.get(COLLECTION, {})

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, Protocol, TextIO, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -20,9 +20,26 @@ from acm_jax.host.staging import (
 )
 from acm_jax.running.pictures import Pictures
 from acm_jax.running.video_writer import check_suffix
-from acm_jax.tracking.video_tracker import Result, VideoTracker
+from acm_jax.tracking.inputs import Boxes, Image
+from acm_jax.tracking.result import Result
 
 HEADER = 'frame,target,x,y,w,h,score,lost,margin,time'
+
+
+@runtime_checkable
+class Tracker(Protocol):
+  """Tracker of targets in video: a `VideoTracker` or an `ExportedTracker`."""
+
+  def track(
+    self, frames: Iterable[Image], boxes: Boxes, *, ahead: int
+  ) -> Iterator[list[Result]]:
+    """Tracks n targets through a video; see `VideoTracker.track`."""
+
+  def compile(self, image: Image, boxes: Boxes) -> None:
+    """Prepares to track n targets in frames of an image's size."""
+
+  def clock(self) -> float:
+    """Returns a time in seconds, which stands still during compilation."""
 
 
 class Annotated(NamedTuple):
@@ -33,7 +50,7 @@ class Annotated(NamedTuple):
 
 
 def follow(
-  tracker: VideoTracker, video: Video, boxes_xywh: Float[np.ndarray, 'n 4']
+  tracker: Tracker, video: Video, boxes_xywh: Float[np.ndarray, 'n 4']
 ) -> Iterator[tuple[Frame, list[Result]]]:
   """Tracks targets through a video, from their boxes in its first frame.
 

@@ -28,8 +28,9 @@ from acm_jax.datasets import exports
 from acm_jax.datasets.exports.target import Boxes, Target
 from acm_jax.datasets.video_files import Frame
 from acm_jax.geometry import boxes
-from acm_jax.tracking.engine import check_box
-from acm_jax.tracking.video_tracker import Result, VideoTracker
+from acm_jax.running.annotate import Tracker
+from acm_jax.tracking.inputs import check_box
+from acm_jax.tracking.result import Result
 
 # Least IoU with the given box at the end of a pass whose drift is corrected.
 _LEAST_OVERLAP = 0.5
@@ -85,7 +86,7 @@ def read(path: Path, files: Sequence[Path]) -> list[KeyFrames]:
 
 
 def track(
-  tracker: VideoTracker, frames: Iterable[Frame], targets: Sequence[KeyFrames]
+  tracker: Tracker, frames: Iterable[Frame], targets: Sequence[KeyFrames]
 ) -> Iterator[tuple[Frame, list[Result | None]]]:
   """Tracks targets between their key frames.
 
@@ -181,7 +182,7 @@ def _segments(targets: Sequence[KeyFrames]) -> list[_Segment]:
 
 
 def _fill(
-  tracker: VideoTracker,
+  tracker: Tracker,
   held: Sequence[Frame],
   segment: _Segment,
   targets: Sequence[KeyFrames],
@@ -227,7 +228,7 @@ def _fill(
 
 
 def _run(
-  tracker: VideoTracker, frames: Sequence[Frame], box_xywh: Sequence
+  tracker: Tracker, frames: Sequence[Frame], box_xywh: Sequence
 ) -> list[list[Result]]:
   images = (frame.image for frame in frames)
   return list(tracker.track(images, np.array(box_xywh, np.float32)))

@@ -12,7 +12,7 @@ from acm_jax.host.extras import extra
 from acm_jax.host.staging import FullDiskError, replacing
 from acm_jax.running import drawing
 from acm_jax.running.video_writer import VideoWriter
-from acm_jax.tracking.video_tracker import Result
+from acm_jax.tracking.result import Result
 
 SHEET_FRAMES = 8
 

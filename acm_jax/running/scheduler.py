@@ -25,7 +25,8 @@ from acm_jax.datasets import sequences
 from acm_jax.evaluation.protocol import Answer, Next, Protocol, Start
 from acm_jax.evaluation.runs import Run
 from acm_jax.tracking.contract import Tracked
-from acm_jax.tracking.engine import bucket_of, check_box, initial_result
+from acm_jax.tracking.engine import bucket_of, initial_result
+from acm_jax.tracking.inputs import check_box
 from acm_jax.tracking.programs import Programs
 
 # Number of frames that are decoded ahead in each lane.

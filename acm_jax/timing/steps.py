@@ -86,6 +86,20 @@ def _variables(tracker: Tracker) -> Variables:
   return jax.jit(tracker.init_variables)(jax.random.key(0))
 
 
+def random_model(
+  name: str, section: Mapping[str, Any], dtype: str = 'float32'
+) -> Model:
+  """Returns the model whose tracking step is timed, with random weights.
+
+  Args:
+    name: Name of the network.
+    section: Section `tracker` of the network's config.
+    dtype: Type that the network computes in.
+  """
+  tracker = tracker_of(section, dtype)
+  return Model(name, tracker, _variables(tracker), Hparams(0.1, 0.4, 0.4))
+
+
 def training_run(
   section: Mapping[str, Any], dtype: str, batch_size: int
 ) -> Run:
@@ -149,9 +163,7 @@ def training(
 
 def _tracking(name: str, section: Mapping[str, Any], dtype: str) -> Run:
   """Returns a step of the engine, from the frame on the host to the box."""
-  tracker = tracker_of(section, dtype)
-  variables, hparams = _variables(tracker), Hparams(0.1, 0.4, 0.4)
-  engine = Engine(Model(name, tracker, variables, hparams))
+  engine = Engine(random_model(name, section, dtype))
   image = scene.frame()
   engine.start(image, {0: np.array(scene.BOX_XYWH)})
   return lambda: engine.advance(image)()

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
+from acm_jax.geometry import squares
 from acm_jax.tracking.contract import Frame
 from acm_jax.tracking.struct import struct
 
@@ -137,9 +138,6 @@ def square_taps(
 ) -> tuple[Taps, Taps]:
   """Returns the taps of the rows and columns of a square crop.
 
-  The square begins at a whole pixel. Resizing equals OpenCV's: pixel centres
-  lie at half-integers, and no pixel beyond the square contributes.
-
   Args:
     size: Height and width of the frame, px.
     center: Centre x, y of the square, px of the frame.
@@ -148,9 +146,7 @@ def square_taps(
 
   Source: the crops of the official SiamFC, SiamRPN++ and SiamBAN code.
   """
-  start = jnp.floor(center - (side + 1) / 2 + 0.5)
-  offset = (jnp.arange(out_size) + 0.5) * side / out_size - 0.5
-  offset = jnp.clip(offset, 0, side - 1)
+  start, offset = squares.corner(center, side), squares.samples(side, out_size)
   return taps(start[1] + offset, size[0]), taps(start[0] + offset, size[1])
 
 

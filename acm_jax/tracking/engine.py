@@ -10,9 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import logging
 
-from acm_jax.geometry import boxes
 from acm_jax.tracking import lanes as lane_programs
 from acm_jax.tracking.contract import (
   Frame,
@@ -20,11 +18,10 @@ from acm_jax.tracking.contract import (
   Tracked,
   TrackState,
 )
+from acm_jax.tracking.inputs import Image, check_box, check_image
 from acm_jax.tracking.model import Model
 from acm_jax.tracking.programs import Programs
 
-# RGB, uint8 [h, w, 3]; checked by `check_image`.
-Image = np.ndarray
 # Height and width that images are padded to, px; see `bucket_of`.
 Bucket = tuple[int, int]
 # Heights and widths to which images are padded, px; see `bucket_of`.
@@ -327,70 +324,3 @@ def initial_result(box_xywh: np.ndarray) -> Tracked:
   one = np.float32(1)
   box_xywh = np.asarray(box_xywh, np.float32)
   return Tracked(box_xywh, score=one, lost=np.False_, margin=one)
-
-
-def warn_if_small(
-  box_xywh: np.ndarray, smallest_side: float, target: str
-) -> None:
-  """Warns if a target's first box is smaller than all tracked boxes will be.
-
-  Args:
-    box_xywh: First box of the target, px.
-    smallest_side: Limit of the tracker, `Tracker.smallest_side`, px.
-    target: Name of the target.
-  """
-  w, h = box_xywh[2:]
-  if min(w, h) < smallest_side:
-    logging.warning(
-      '%s: the first box is %g x %g px, but the tracker returns boxes of at '
-      'least %g x %g px; to follow smaller targets, set a lower limit with '
-      '--smallest_side, or with smallest_side in acm_jax.load',
-      *(target, w, h, smallest_side, smallest_side),
-    )
-
-
-def check_image(image: Any) -> None:
-  """Checks that an image is a NumPy array of RGB values in uint8.
-
-  Raises:
-    ValueError: The image has the wrong type, shape or dtype.
-  """
-  if not isinstance(image, np.ndarray):
-    raise ValueError(
-      f'the image is a {type(image).__name__}; give a NumPy array of RGB '
-      'values, uint8 [h, w, 3]'
-    )
-  if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-    raise ValueError(
-      f'the image has the shape {list(image.shape)}; give RGB values '
-      '[h, w, 3]: repeat a grey channel three times, drop an alpha channel'
-    )
-  if image.dtype != np.uint8:
-    raise ValueError(
-      f'the image has the dtype {image.dtype}; give uint8 values from 0 to 255'
-    )
-
-
-def check_box(box_xywh: np.ndarray, size_hw: tuple[int, int]) -> None:
-  """Checks that a box can be tracked.
-
-  Raises:
-    ValueError: The box is not four finite numbers, is less than a pixel wide or
-      high, or does not overlap the frame.
-  """
-  text = ','.join(f'{value:g}' for value in np.ravel(box_xywh))
-  if box_xywh.shape != (4,):
-    raise ValueError(f'box {text} is not four numbers; give x,y,w,h in pixels')
-  if not np.isfinite(box_xywh).all():
-    raise ValueError(f'box {text} is not finite; give x,y,w,h in pixels')
-  if (box_xywh[2:] < 1).any():
-    raise ValueError(
-      f'box {text} is less than a pixel wide or high; give x,y,w,h in pixels'
-    )
-  inside = boxes.clip(boxes.xywh_to_xyxy(box_xywh), size_hw)
-  if boxes.area(inside) <= 0:
-    h, w = size_hw
-    raise ValueError(
-      f'box {text} lies outside the frame of {w} x {h} pixels; give a box that '
-      'overlaps the frame'
-    )

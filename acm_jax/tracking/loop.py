@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from acm_jax.geometry import boxes, context
+from acm_jax.geometry import boxes, context, squares
 from acm_jax.tracking.contract import (
   Frame,
   Hparams,
@@ -55,27 +55,39 @@ def start(
     The state without a kernel, and the arguments of `Tracker.encode`: template
     crop and box size.
   """
+  state, box_size = first_state(tracker, box_xywh)
+  center, side = squares.of_template(
+    box_xywh, tracker.context_amount, tracker.pixel_shift
+  )
+  fill = mean_color(frame)
+  template = square_crop(frame, center, side, tracker.template_size, fill)
+  return state.replace(fill=fill), template[None], box_size
+
+
+def first_state(
+  tracker: Tracker, box_xywh: Float[Array, '4']
+) -> tuple[TrackState, Float[Array, '1 2']]:
+  """Computes what the state and `Tracker.encode` need of the first box.
+
+  Returns:
+    The state without a fill colour and a kernel, and the box size.
+  """
   # In the official code, the first box spans from pixel centre to pixel centre,
   # but returned boxes span from pixel edge to pixel edge. If a target does not
   # move, the returned box is therefore half a pixel too far up and to the left.
   # A `pixel_shift` of 0.5 corrects this error.
-  center = boxes.pixel_center(box_xywh) + tracker.pixel_shift
-  size = box_xywh[2:]
-  side = jnp.round(context.context_side(*size, tracker.context_amount))
-  fill = mean_color(frame)
-  template = square_crop(
-    frame, center + tracker.pixel_shift, side, tracker.template_size, fill
-  )
-  box_size = size * tracker.template_size / side
   state = TrackState(
-    center=center,
-    size=size,
-    fill=fill,
+    center=boxes.pixel_center(box_xywh) + tracker.pixel_shift,
+    size=box_xywh[2:],
+    fill=None,
     kernel=None,
     lost=jnp.array(False),
     wide=jnp.array(False),
   )
-  return state, template[None], box_size[None]
+  _, side = squares.of_template(
+    box_xywh, tracker.context_amount, tracker.pixel_shift
+  )
+  return state, (state.size * tracker.template_size / side)[None]
 
 
 def step(
@@ -138,14 +150,31 @@ def search_taps(
   out_size = tracker.search_size
   if wide:
     out_size = tracker.wide_search.search_size
+  center, sides = search_squares(tracker, state, out_size)
+
+  def taps(side):
+    return square_taps(frame_size, center, side, out_size)
+
+  return jax.vmap(taps)(sides)
+
+
+def search_squares(
+  tracker: Tracker, state: TrackState, out_size: int
+) -> tuple[Float[Array, '2'], Float[Array, 's']]:
+  """Returns the squares of the next frame that the search crops show.
+
+  Args:
+    tracker: Tracking algorithm; static.
+    state: State after the previous frame.
+    out_size: Side of the search crops, px; static.
+
+  Returns:
+    The centre x, y of all squares, and the side of each, px of the frame.
+  """
   side = context.context_side(*state.size, tracker.context_amount)
-
-  def taps(scale):
-    search_side = jnp.round(side * scale * (out_size / tracker.template_size))
-    center = state.center + tracker.pixel_shift
-    return square_taps(frame_size, center, search_side, out_size)
-
-  return jax.vmap(taps)(jnp.array(tracker.search_scales))
+  sides = side * jnp.array(tracker.search_scales)
+  sides = jnp.round(sides * (out_size / tracker.template_size))
+  return state.center + tracker.pixel_shift, sides
 
 
 def find(

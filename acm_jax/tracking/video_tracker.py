@@ -2,39 +2,17 @@
 
 import collections
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float
 
+from acm_jax.tracking import inputs
 from acm_jax.tracking.contract import Hparams, Tracked
-from acm_jax.tracking.engine import Engine, Image, initial_result, warn_if_small
+from acm_jax.tracking.engine import Engine, initial_result
+from acm_jax.tracking.inputs import Box, Boxes, Image
 from acm_jax.tracking.model import Model
 from acm_jax.tracking.programs import Programs
-
-# Box: x, y, w, h in px, 0-based. Boxes: one such row per target.
-Box = np.ndarray | Sequence
-Boxes = np.ndarray | Sequence
-
-
-class Result(NamedTuple):
-  """Result of tracking a target in one frame.
-
-  Attributes:
-    box: Box x, y, w, h, px of the frame, 0-based.
-    score: Probability that the box shows the target, 0 to 1. Neither the cosine
-      window nor the penalty on changes of size and aspect ratio is included.
-    lost: Whether the score has fallen below the model's `lost_score` and has
-      not risen above its `found_score` since.
-    margin: Difference between the score and the highest score outside of the
-      box; a small margin indicates a distractor.
-  """
-
-  box: Float[np.ndarray, '4']
-  score: float
-  lost: bool
-  margin: float
+from acm_jax.tracking.result import Result
 
 
 class VideoTracker:
@@ -78,7 +56,7 @@ class VideoTracker:
         image.
     """
     self._started = False
-    box_xywh = _as_array(box)
+    box_xywh = inputs.as_array(box)
     self._engine.start(image, {0: box_xywh})
     self._started = True
     self._warn_if_small([box_xywh])
@@ -144,10 +122,14 @@ class VideoTracker:
     """
     _start(self.model, image, boxes, self.programs).compile(image)
 
+  def clock(self) -> float:
+    """Returns a time in seconds, which stands still during compilation."""
+    return self.programs.clock()
+
   def _warn_if_small(self, boxes_xywh: Sequence[np.ndarray]) -> None:
     for target, box_xywh in enumerate(boxes_xywh):
       smallest = self.model.tracker.smallest_side
-      warn_if_small(box_xywh, smallest, f'target {target}')
+      inputs.warn_if_small(box_xywh, smallest, f'target {target}')
 
 
 def follow(
@@ -186,7 +168,7 @@ def follow(
   first = next(frames, None)
   if first is None:
     raise ValueError('the video has no frames; pass at least one frame')
-  boxes_xywh = _as_array(boxes_xywh)
+  boxes_xywh = inputs.as_array(boxes_xywh)
   engine = _start(model, first, boxes_xywh, programs, hparams)
   yield [initial_result(box) for box in boxes_xywh]
   pending: collections.deque = collections.deque()
@@ -215,12 +197,7 @@ def _start(
   hparams: Hparams | None = None,
 ) -> Engine:
   """Returns an engine that has started n targets in an image."""
-  boxes_xywh = _as_array(boxes)
-  if boxes_xywh.ndim != 2 or not len(boxes_xywh):
-    raise ValueError(
-      f'the boxes have the shape {list(boxes_xywh.shape)}; give one row '
-      'x,y,w,h per target'
-    )
+  boxes_xywh = inputs.as_boxes(boxes)
   # The number of lanes is a power of two, so that few programs are compiled.
   # Lanes without a target stay inactive.
   count = len(boxes_xywh)
@@ -232,15 +209,6 @@ def _start(
   engine = Engine(model, lanes, programs=programs, hparams=hparams)
   engine.start(image, dict(enumerate(boxes_xywh)))
   return engine
-
-
-def _as_array(boxes: Any) -> Float[np.ndarray, '...']:
-  try:
-    return np.asarray(boxes, np.float32)
-  except (TypeError, ValueError):
-    raise ValueError(
-      f'box {boxes!r} does not consist of numbers; give x,y,w,h in pixels'
-    ) from None
 
 
 def _result(tracked: Tracked) -> Result:

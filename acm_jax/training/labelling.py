@@ -21,7 +21,7 @@ from acm_jax.datasets import addresses, sequences
 from acm_jax.datasets.videos import open_video
 from acm_jax.host.progress import Progress
 from acm_jax.host.staging import staged
-from acm_jax.tracking.engine import check_box
+from acm_jax.tracking.inputs import check_box
 from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import agreement, label_writer
 from acm_jax.training.agreement import KEPT, STILL, Passes

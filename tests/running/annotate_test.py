@@ -13,7 +13,8 @@ from acm_jax.host.staging import FullDiskError
 from acm_jax.running import annotate, video_writer
 from acm_jax.running.pictures import _Sample
 from acm_jax.tracking.programs import Programs
-from acm_jax.tracking.video_tracker import Result, VideoTracker
+from acm_jax.tracking.result import Result
+from acm_jax.tracking.video_tracker import VideoTracker
 
 BOX = np.array([[10, 10, 20, 20]], np.float32)
 IMAGE = np.zeros((48, 64, 3), np.uint8)

@@ -10,7 +10,8 @@ import pytest
 from acm_jax.tracking import engine as engines
 from acm_jax.tracking import lanes, wide
 from acm_jax.tracking.contract import Hparams
-from acm_jax.tracking.engine import Engine, bucket_of, check_image
+from acm_jax.tracking.engine import Engine, bucket_of
+from acm_jax.tracking.inputs import check_image
 from acm_jax.tracking.programs import Programs
 from tests import formulas
 

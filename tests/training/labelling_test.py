@@ -7,8 +7,9 @@ import pytest
 
 from acm_jax.datasets import sources
 from acm_jax.datasets.trees import open_tree
-from acm_jax.tracking.engine import check_box
-from acm_jax.tracking.video_tracker import Result, VideoTracker
+from acm_jax.tracking.inputs import check_box
+from acm_jax.tracking.result import Result
+from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import data, labelling
 from acm_jax.training.agreement import KEPT, NOT_RETURNED, STILL
 from acm_jax.training.labelling import Clip, Settings

@@ -15,6 +15,7 @@ from acm_jax.trackers.siamese import (
   Targets,
   make_network,
   subsample,
+  to_bgr,
 )
 from acm_jax.tracking import select
 from acm_jax.tracking.contract import Candidates, Tracker
@@ -29,7 +30,7 @@ class SiamBan(Tracker):
 
   def preprocess(self, rgb):
     """Converts RGB to BGR in 0..255, without normalisation."""
-    return rgb[..., ::-1]
+    return to_bgr(rgb)
 
   def targets(self, batch, rng):
     size = self.network.response_size(batch.search.shape[1])

@@ -15,6 +15,7 @@ from acm_jax.trackers.siamese import (
   Targets,
   make_network,
   subsample,
+  to_bgr,
 )
 from acm_jax.trackers.siamrpn import targets
 from acm_jax.trackers.siamrpn.network import SiamRpnNetwork
@@ -40,7 +41,7 @@ class SiamRpn(Tracker):
 
   def preprocess(self, rgb):
     """Converts RGB to BGR in 0..255, without normalisation."""
-    return rgb[..., ::-1]
+    return to_bgr(rgb)
 
   def targets(self, batch, rng):
     search_size = batch.search.shape[1]

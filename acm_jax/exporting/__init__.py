@@ -1,0 +1,5 @@
+"""Exports trackers as graphs that other runtimes execute."""
+
+from acm_jax.exporting.folder import write
+
+__all__ = ['write']
