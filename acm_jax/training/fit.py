@@ -96,7 +96,9 @@ def fit(
   first_step, compiled = int(state.step), None
   phase = plan.phase_before(first_step)
   everywhere = sharding.replicated(mesh)
-  key, teacher_variables = jax.device_put(plan.key, everywhere), None
+  # Devices of other processes can be given a key only by a program.
+  key = jax.jit(lambda: plan.key, out_shardings=everywhere)()
+  teacher_variables = None
   if plan.teacher:
     teacher_variables = jax.device_put(
       jax.device_get(plan.teacher.model.variables), everywhere

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from acm_jax.host import text_files
 from acm_jax.host.staging import replacing, staged
 from benchmarks.ablation_stages.data import FOLDS
 
@@ -98,7 +99,9 @@ def overlaps(workdir: Path) -> dict[str, Any] | None:
     diverged, the reason with the key `DIVERGED`.
   """
   path = workdir / OVERLAPS
-  return json.loads(path.read_text()) if path.is_file() else None
+  if not path.is_file():
+    return None
+  return json.loads(path.read_text(encoding='utf-8'))
 
 
 def carry_out(
@@ -125,7 +128,7 @@ def carry_out(
     try:
       workdir = Path(request.workdir)
       workdir.mkdir(parents=True, exist_ok=True)
-      with (workdir / 'log.txt').open('a') as log:
+      with (workdir / 'log.txt').open('a', encoding='utf-8') as log:
         process = subprocess.Popen(
           [sys.executable, '-m', __name__, json.dumps(request)],
           stdout=log,
@@ -177,7 +180,7 @@ def _main(request: Request) -> None:
   except Diverged as error:
     found = {DIVERGED: str(error)}
   with replacing(workdir / OVERLAPS) as path:
-    path.write_text(json.dumps(found))
+    text_files.write(path, json.dumps(found))
 
 
 def _measured(
