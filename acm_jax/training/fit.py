@@ -67,6 +67,15 @@ def jit_step(plan: Plan, phase: Phase, mesh: Mesh) -> jax.stages.Wrapped:
   )
 
 
+@functools.lru_cache(maxsize=2)
+def _key(plan: Plan, mesh: Mesh) -> jax.Array:
+  """Returns the random key of a run, on all devices of a mesh.
+
+  Devices of other processes can be given a key only by a program.
+  """
+  return jax.jit(lambda: plan.key, out_shardings=sharding.replicated(mesh))()
+
+
 def fit(
   plan: Plan,
   state: TrainState,
@@ -96,9 +105,7 @@ def fit(
   first_step, compiled = int(state.step), None
   phase = plan.phase_before(first_step)
   everywhere = sharding.replicated(mesh)
-  # Devices of other processes can be given a key only by a program.
-  key = jax.jit(lambda: plan.key, out_shardings=everywhere)()
-  teacher_variables = None
+  key, teacher_variables = _key(plan, mesh), None
   if plan.teacher:
     teacher_variables = jax.device_put(
       jax.device_get(plan.teacher.model.variables), everywhere

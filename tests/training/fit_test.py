@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from acm_jax.training import sharding
-from acm_jax.training.fit import first_state, fit
+from acm_jax.training.fit import first_state, fit, jit_step
 from tests.training import fakes
 
 
@@ -33,6 +33,17 @@ def test_the_first_state_is_the_initial_state_split_over_the_devices():
     lambda x: x.sharding, placed
   )
   assert not all(x.is_fully_replicated for x in jax.tree.leaves(state))
+
+
+def test_runs_that_differ_in_the_seed_alone_have_the_same_program():
+  def program(seed):
+    train = {**fakes.PLAN['train'], 'seed': seed}
+    plan = fakes.make_plan({**fakes.PLAN, 'train': train})
+    phase = plan.phase(0)
+    arguments = plan.state_shapes(phase), plan.batch_shapes(), plan.key
+    return jit_step(plan, phase, fakes.one_device()).lower(*arguments).as_text()
+
+  assert program(0) == program(1)
 
 
 def test_hooks_see_every_step_with_its_state_metrics_and_batch():
