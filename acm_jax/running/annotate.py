@@ -102,7 +102,7 @@ def annotate(
   """
   boxes, sheet = out / 'boxes.csv', out / 'tracked.png'
   check_suffix(video_out)
-  _check_free((boxes, video_out, sheet), video.files, overwrite=overwrite)
+  check_free((boxes, video_out, sheet), video.files, overwrite=overwrite)
   out.mkdir(parents=True, exist_ok=True)
   video_out.parent.mkdir(parents=True, exist_ok=True)
   tracked = progress(tracked, 'tracking', video.length, 'frames', clock)
@@ -122,10 +122,20 @@ def annotate(
     return Annotated(count, [boxes, *pictures.finish()])
 
 
-def _check_free(
+def check_free(
   outputs: Sequence[Path], inputs: Sequence[Path], *, overwrite: bool
 ) -> None:
-  """Checks that files can be written without a loss of other files."""
+  """Checks that files can be written without a loss of other files.
+
+  Args:
+    outputs: Files to write.
+    inputs: Files that the video is read from.
+    overwrite: Whether outputs of an earlier run are replaced.
+
+  Raises:
+    ValueError: A file exists and `overwrite` is false, is a folder, is read as
+      part of the video, or is in the folder of the video's images.
+  """
   for path in outputs:
     if path.is_dir():
       raise ValueError(
