@@ -112,7 +112,8 @@ def annotate(
       print(HEADER, file=table)
       try:
         for frame, results in tracked:
-          _write_rows(table, frame, results)
+          # Written at once, so that an interrupt leaves no frame incomplete.
+          table.write(rows(frame.number, frame.time, results))
           _flush(table, boxes, pictures)
           pictures.add(frame.image, results)
           count += 1
@@ -157,20 +158,24 @@ def check_free(
       )
 
 
-def _write_rows(
-  table: TextIO, frame: Frame, results: Sequence[Result | None]
-) -> None:
-  rows = []
+def rows(number: int, time: float, results: Sequence[Result | None]) -> str:
+  """Returns the rows of boxes.csv for a frame, whose columns are in `HEADER`.
+
+  Args:
+    number: Position of the frame in the video, from 0.
+    time: Time of the frame, s; NaN if unknown.
+    results: Result of each target; None for a target without a row.
+  """
+  lines = []
   for target, result in enumerate(results):
     if result is None:
       continue
     numbers = ','.join(f'{value:.3f}' for value in (*result.box, result.score))
-    rows.append(
-      f'{frame.number},{target},{numbers},{int(result.lost)},'
-      f'{result.margin:.3f},{frame.time:.3f}\n'
+    lines.append(
+      f'{number},{target},{numbers},{int(result.lost)},'
+      f'{result.margin:.3f},{time:.3f}\n'
     )
-  # Written at once, so that an interrupt leaves no frame incomplete.
-  table.write(''.join(rows))
+  return ''.join(lines)
 
 
 def _flush(table: TextIO, path: Path, pictures: Pictures) -> None:

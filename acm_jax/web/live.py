@@ -6,13 +6,13 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 
 from acm_jax.datasets.video_files import Frame
 from acm_jax.running import pictures
 from acm_jax.tracking.video_tracker import Result
+from acm_jax.web import jpeg
 
 _PAGE = b"""<!doctype html>
 <html lang="en">
@@ -70,11 +70,9 @@ class _Newest:
     self.watched = 0
 
   def show(self, picture: UInt8[np.ndarray, 'h w 3']) -> None:
-    quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    jpeg = cv2.imencode('.jpg', bgr, quality)[1].tobytes()
+    data = jpeg.encode(picture, _QUALITY)
     with self._changed:
-      self._number, self._jpeg = self._number + 1, jpeg
+      self._number, self._jpeg = self._number + 1, data
       self._changed.notify_all()
 
   def end(self) -> None:
@@ -82,18 +80,22 @@ class _Newest:
       self._ended = True
       self._changed.notify_all()
 
-  def __iter__(self) -> Iterator[bytes]:
+  @contextlib.contextmanager
+  def watch(self) -> Iterator[Iterator[bytes]]:
     """Yields JPEG files, each newer than the one before, until the end."""
-    seen = 0
     with self._changed:
       self.watched += 1
     try:
-      while (newer := self._after(seen)) is not None:
-        seen, jpeg = newer
-        yield jpeg
+      yield self._jpegs()
     finally:
       with self._changed:
         self.watched -= 1
+
+  def _jpegs(self) -> Iterator[bytes]:
+    seen = 0
+    while (newer := self._after(seen)) is not None:
+      seen, data = newer
+      yield data
 
   def _after(self, seen: int) -> tuple[int, bytes] | None:
     """Waits for a picture after the one of a number; None at the end."""
@@ -117,8 +119,8 @@ def _serving(listening: socket.socket) -> Iterator[_Newest]:
           self._answer('text/html; charset=utf-8')
           self.wfile.write(_PAGE)
         elif self.path == '/frames':
-          self._answer('multipart/x-mixed-replace; boundary=frame')
-          self._stream()
+          with newest.watch() as jpegs:
+            self._stream(jpegs)
         else:
           self.send_error(http.HTTPStatus.NOT_FOUND)
 
@@ -128,14 +130,14 @@ def _serving(listening: socket.socket) -> Iterator[_Newest]:
       self.send_header('Cache-Control', 'no-store')
       self.end_headers()
 
-    def _stream(self):
-      with contextlib.closing(iter(newest)) as jpegs:
-        self.wfile.write(_BOUNDARY)
-        for jpeg in jpegs:
-          # The boundary follows at once, because a browser waits for it before
-          # it shows the picture.
-          head = b'Content-Type: image/jpeg\r\n\r\n'
-          self.wfile.write(head + jpeg + b'\r\n' + _BOUNDARY)
+    def _stream(self, jpegs):
+      self._answer('multipart/x-mixed-replace; boundary=frame')
+      self.wfile.write(_BOUNDARY)
+      for data in jpegs:
+        # The boundary follows at once, because a browser waits for it before it
+        # shows the picture.
+        head = b'Content-Type: image/jpeg\r\n\r\n'
+        self.wfile.write(head + data + b'\r\n' + _BOUNDARY)
 
     def log_message(self, *_):
       pass
