@@ -232,6 +232,9 @@ function hint() {
     return 'The end is reached. Move the slider to look at the results; ' +
       'where you correct a box, tracking goes on.'
   }
+  if (frame.position < video.tracked_to) {
+    return 'Play shows the results. Where you correct a box, Track goes on.'
+  }
   return 'Press Track. You can draw more boxes, and move or resize them.'
 }
 
