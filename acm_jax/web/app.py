@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import (
   FileResponse,
@@ -24,7 +25,8 @@ from starlette.staticfiles import StaticFiles
 from acm_jax.host.staging import naming
 from acm_jax.running import drawing
 from acm_jax.tracking.video_tracker import Result, VideoTracker
-from acm_jax.web import guards, jpeg, opening
+from acm_jax.web import jpeg, opening
+from acm_jax.web.guards import Guard
 from acm_jax.web.session import Session
 from acm_jax.web.sessions import FullError, Sessions
 from acm_jax.web.sources import Captured, Limits
@@ -77,7 +79,7 @@ def make(setting: Setting) -> Starlette:
   ]
   return Starlette(
     routes=routes,
-    middleware=guards.make(setting.local),
+    middleware=[Middleware(Guard, local=setting.local)],
     exception_handlers={
       FullError: _answer_with(503),
       LookupError: _answer_with(404),

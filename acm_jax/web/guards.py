@@ -3,11 +3,10 @@
 Any page that a user visits can send requests to the user's own machine.
 """
 
+import ipaddress
 import urllib.parse
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,35 +19,27 @@ _HEADERS = {
 }
 
 
-def make(local: bool) -> list[Middleware]:
-  """Makes the guards of an application.
-
-  Args:
-    local: Whether only this machine reaches the application. It then has no
-      other names, because the owner of a name could let it mean this machine.
-  """
-  hosts = ['127.0.0.1', 'localhost', '[::1]'] if local else ['*']
-  return [
-    Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
-    Middleware(_OwnPage),
-  ]
-
-
-class _OwnPage:
+class Guard:
   """Middleware that answers only the application's own page."""
 
-  def __init__(self, app: ASGIApp):
-    self._app = app
+  def __init__(self, app: ASGIApp, local: bool):
+    """Guards an application.
+
+    Args:
+      app: Application.
+      local: Whether only this machine reaches the application. Only addresses
+        of this machine may then name it, because the owner of another name can
+        let it mean this machine.
+    """
+    self._app, self._local = app, local
 
   async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers a request, or refuses it."""
     if scope['type'] != 'http':
       await self._app(scope, receive, send)
       return
-    headers = Headers(scope=scope)
-    origin = headers.get('origin')
-    if origin and urllib.parse.urlsplit(origin).netloc != headers.get('host'):
-      refusal = JSONResponse({'error': f'{origin} must not ask this page'}, 403)
-      await refusal(scope, receive, send)
+    if reason := self._refusal(Headers(scope=scope)):
+      await JSONResponse({'error': reason}, 403)(scope, receive, send)
       return
 
     async def send_with_headers(message: Message) -> None:
@@ -57,3 +48,22 @@ class _OwnPage:
       await send(message)
 
     await self._app(scope, receive, send_with_headers)
+
+  def _refusal(self, headers: Headers) -> str | None:
+    host, origin = headers.get('host', ''), headers.get('origin')
+    if self._local and not _is_here(urllib.parse.urlsplit(f'//{host}')):
+      return f'{host} is not the address of this page; open 127.0.0.1'
+    if origin and urllib.parse.urlsplit(origin).netloc != host:
+      return f'{origin} must not use this page'
+    return None
+
+
+def _is_here(place: urllib.parse.SplitResult) -> bool:
+  """Returns whether an address means this machine, whatever names mean."""
+  try:
+    return (
+      place.hostname == 'localhost'
+      or ipaddress.ip_address(place.hostname or '').is_loopback
+    )
+  except ValueError:
+    return False

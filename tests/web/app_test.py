@@ -232,13 +232,21 @@ def test_addresses_are_opened_only_for_this_machine(make_app):
   assert 'only opened if the page is served to this machine' in answer.text
 
 
-def test_other_pages_and_names_are_refused(client):
+def test_requests_of_other_pages_are_refused(client, root):
   for origin in ('http://evil.example', 'null', 'http://127.0.0.1:1'):
     answer = client.post('/sessions', headers={'Origin': origin})
     assert answer.status_code == 403
+    assert answer.json() == {'error': f'{origin} must not use this page'}
+  assert not list(root.iterdir())
   assert client.post('/sessions', headers={'Origin': OWN}).status_code == 201
-  answer = client.get('/about', headers={'Host': 'evil.example'})
-  assert answer.status_code == 400
+
+
+def test_a_name_that_may_mean_another_machine_is_refused(client):
+  for host in ('localhost:8000', '[::1]:8000', '127.0.1.1', '127.0.0.1:80'):
+    assert client.get('/about', headers={'Host': host}).status_code == 200
+  for host in ('evil.example', '192.0.2.1:80', '127.0.0.1.evil.example', ''):
+    answer = client.get('/about', headers={'Host': host})
+    assert answer.status_code == 403
 
 
 def test_the_page_may_load_nothing_from_elsewhere(client):
