@@ -12,6 +12,7 @@ from acm_jax.host import command, names
 # Modules of the commands, in the order in which a new user needs them.
 _COMMANDS = {
   'track': 'acm_jax.track',
+  'demo': 'acm_jax.demo',
   'train': 'acm_jax.train',
   'evaluate': 'acm_jax.evaluate',
   'score': 'acm_jax.score',

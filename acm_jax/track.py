@@ -14,6 +14,11 @@ are merged, and the boxes that are given are kept. --key_frames is a table with
 the columns frame,target,x,y,w,h, or an export of CVAT, COCO or MOT. `acm-jax
 annotations` brings the result back to these formats.
 
+With --first_frame, only a picture of the first frame is written, with
+coordinates to read off a box. With --select, boxes are drawn in a window, if
+OpenCV has one. --live shows the frames on a page in the browser while they are
+tracked.
+
 With --runtime, a tracker that `acm-jax export` has converted runs without JAX,
 and starts at once.
 
@@ -24,11 +29,16 @@ Examples:
   acm-jax track --checkpoint runs/siamban_acm --video dog.mp4 \\
     --box 120,80,60,40 --out tracked
   acm-jax track --video dog.mp4 --box 120,80,60,40 --video_out dog_tracked.gif
+  acm-jax track --video dog.mp4 --first_frame first.png
+  acm-jax track --video 0 --select --live
   acm-jax track --video dog.mp4 --key_frames annotations.xml --out filled
   acm-jax track --runtime onnx --checkpoint small_onnx --video dog.mp4 \\
     --box 120,80,60,40
 """
 
+import contextlib
+import dataclasses
+import itertools
 import sys
 from pathlib import Path
 
@@ -37,11 +47,12 @@ from absl import flags
 
 from acm_jax import exported, model_flags
 from acm_jax.datasets import addresses
-from acm_jax.datasets.videos import open_video
+from acm_jax.datasets.videos import Video, open_video
 from acm_jax.exported.runtimes import RUNTIMES
 from acm_jax.host import command, text_files
-from acm_jax.running import key_frames
-from acm_jax.running.annotate import Tracker, annotate, follow
+from acm_jax.running import key_frames, picking
+from acm_jax.running.annotate import Tracker, annotate, check_free, follow
+from acm_jax.web import live, ports
 
 
 def define(values: flags.FlagValues) -> None:
@@ -68,6 +79,13 @@ def define(values: flags.FlagValues) -> None:
     'XML of CVAT, JSON of COCO or gt.txt of MOT.'
   )
   flags.DEFINE_string('key_frames', None, text, flag_values=values)
+  text = 'Draw the boxes of the targets in a window, instead of `--box`.'
+  flags.DEFINE_bool('select', False, text, flag_values=values)
+  text = (
+    'Picture to write (.png or .jpg) of the first frame with coordinates; '
+    'nothing is tracked.'
+  )
+  flags.DEFINE_string('first_frame', None, text, flag_values=values)
   out = 'Output folder.'
   flags.DEFINE_string('out', 'tracked', out, flag_values=values)
   text = (
@@ -75,14 +93,23 @@ def define(values: flags.FlagValues) -> None:
     '(default: tracked.mp4 in the output folder).'
   )
   flags.DEFINE_string('video_out', None, text, flag_values=values)
+  text = 'Show the frames on a page in the browser while they are tracked.'
+  flags.DEFINE_bool('live', False, text, flag_values=values)
+  text = "Name or address of this machine that --live's page is served on."
+  flags.DEFINE_string('host', '127.0.0.1', text, flag_values=values)
+  text = "Port of --live's page; 0 for any free one."
+  flags.DEFINE_integer('port', 8000, text, flag_values=values)
   text = 'Replace the results of an earlier run.'
   flags.DEFINE_bool('overwrite', False, text, flag_values=values)
 
 
 def main(values: flags.FlagValues) -> None:
   """Tracks the targets through the video."""
-  if bool(values.box) == bool(values.key_frames):
-    raise ValueError('give either `box` or `key_frames`')
+  if values.first_frame:
+    _write_first_frame(values)
+    return
+  if bool(values.box) + bool(values.key_frames) + values.select != 1:
+    raise ValueError('give one of `box`, `select` and `key_frames`')
   boxes_xywh = np.array([_parse_box(box) for box in values.box], np.float32)
   out = Path(values.out)
   video_out = Path(values.video_out or out / 'tracked.mp4')
@@ -92,20 +119,33 @@ def main(values: flags.FlagValues) -> None:
       f'{addresses.shown(values.video)}: a camera or a stream has no key '
       'frames; give a video file or a folder of images'
     )
+  # Before the tracker is loaded, which takes seconds.
+  page = ports.listen(values.host, values.port) if values.live else None
+  if values.select:
+    video, frame = _peek(video)
+    boxes_xywh = picking.select(frame)
+    shown = ' '.join(
+      f'--box {x:g},{y:g},{w:g},{h:g}' for x, y, w, h in boxes_xywh
+    )
+    print(f'selected: {shown}', flush=True)
   tracker = _exported(values) if values.runtime != 'jax' else _in_jax(values)
   if values.key_frames:
     targets = key_frames.read(Path(values.key_frames), video.files)
     tracked = key_frames.track(tracker, video.frames, targets)
   else:
     tracked = follow(tracker, video, boxes_xywh)
-  found = annotate(
-    tracked,
-    video,
-    out,
-    video_out,
-    clock=tracker.clock,
-    overwrite=values.overwrite,
-  )
+  if page:
+    tracked = live.shown(tracked, page)
+    print(f'live: {ports.address(page)}', flush=True)
+  with contextlib.closing(tracked):
+    found = annotate(
+      tracked,
+      video,
+      out,
+      video_out,
+      clock=tracker.clock,
+      overwrite=values.overwrite,
+    )
   files = ', '.join(map(str, found.files))
   print(f'{found.frames} frames tracked; written: {files}')
 
@@ -127,6 +167,22 @@ def _exported(values: flags.FlagValues) -> Tracker:
     )
   print(f'loading the exported tracker {values.checkpoint}', flush=True)
   return exported.load(values.checkpoint, values.runtime)
+
+
+def _write_first_frame(values: flags.FlagValues) -> None:
+  path, video = Path(values.first_frame), open_video(values.video)
+  check_free([path], video.files, overwrite=values.overwrite)
+  _, frame = _peek(video)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  picking.write_grid(frame, path)
+  print(f'written: {path}; give the box that you read off as --box X,Y,W,H')
+
+
+def _peek(video: Video) -> tuple[Video, np.ndarray]:
+  """Reads the first image; returns a video that still has it, and the image."""
+  first = next(video.frames)
+  frames = itertools.chain([first], video.frames)
+  return dataclasses.replace(video, frames=frames), first.image
 
 
 def _parse_box(box: str) -> list[float]:

@@ -23,6 +23,7 @@ LAYERS = {
   'acm_jax.running': 5,
   'acm_jax.pysot_configs': 6,
   'acm_jax.training': 6,
+  'acm_jax.web': 6,
   'acm_jax.weights': 6,
   'acm_jax.analysis': 7,
   'acm_jax.timing': 7,

@@ -27,5 +27,5 @@ def test_each_command_shows_its_help_with_an_example(name, capsys):
 
 def test_an_unknown_command_is_refused_and_the_known_ones_listed(capsys):
   assert console.main(['tracc']) == 2
-  message = "unknown command 'tracc'; choose one of track, train"
+  message = "unknown command 'tracc'; choose one of track, demo, train"
   assert message in capsys.readouterr().err

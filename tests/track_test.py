@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 
 from acm_jax import track
 from acm_jax.datasets import videos
+from acm_jax.running import picking
 from tests.datasets import stamped_videos
 
 FILES = {'boxes.csv', 'tracked.mp4', 'tracked.png'}
@@ -287,8 +289,88 @@ def test_the_video_to_track_in_is_never_replaced(refuse, flags, tmp_path):
 
 
 def test_missing_required_flags_are_named(refuse, flags):
-  refuse(track, *flags(box=None), message='give either --box or --key_frames')
+  refuse(
+    track, *flags(box=None), message='give one of --box, --select and --key'
+  )
   refuse(track, message='--video missing: see --help')
+
+
+def test_the_first_frame_is_written_with_coordinates_and_nothing_is_tracked(
+  run_command, refuse, flags, tmp_path
+):
+  picture = tmp_path / 'new' / 'first.png'
+  argv = flags(box=None, first_frame=picture, checkpoint='missing')
+  code, printed, errors = run_command(track, *argv)
+  assert code == 0, errors
+  assert printed == [
+    f'written: {picture}; give the box that you read off as --box X,Y,W,H'
+  ]
+  # Three times the frame, which is 320 x 240.
+  assert cv2.imread(str(picture)).shape == (720, 960, 3)
+  assert not (tmp_path / 'out').exists()
+  refuse(track, *argv, message='first.png: already exists; choose another')
+
+
+def test_the_first_frame_is_never_written_into_the_video(
+  refuse, flags, sequences
+):
+  folder = sequences / 'synthetic-0000' / 'img'
+  before = {path: path.read_bytes() for path in folder.iterdir()}
+  for name, message in (
+    ('0000.png', 'would be written next to the images of --video'),
+    (min(before).name, 'is read as part of --video'),
+  ):
+    argv = flags(box=None, first_frame=folder / name)
+    refuse(track, *argv, '--overwrite', message=message)
+  assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_selected_boxes_are_tracked_and_printed(
+  run_command, flags, tmp_path, monkeypatch
+):
+  def select(frame):
+    assert frame.shape == (240, 320, 3)
+    return np.array([[30, 40, 50, 60], [80, 20, 30, 30]], np.float32)
+
+  monkeypatch.setattr(picking, 'select', select)
+  code, printed, errors = run_command(track, *flags(box=None), '--select')
+  assert code == 0, errors
+  assert printed[0] == 'selected: --box 30,40,50,60 --box 80,20,30,30'
+  with (tmp_path / 'out' / 'boxes.csv').open() as file:
+    rows = list(csv.DictReader(file))
+  assert len(rows) == 12
+  assert [float(rows[1][k]) for k in 'xywh'] == [80, 20, 30, 30]
+
+
+def test_without_a_window_select_says_what_to_do(refuse, flags):
+  if cv2.currentUIFramework():
+    pytest.skip('this OpenCV has windows')
+  refuse(
+    track,
+    *flags(box=None),
+    '--select',
+    message='--select: OpenCV is installed without windows; replace '
+    'opencv-python-headless by opencv-python',
+  )
+
+
+def test_a_live_page_in_use_is_refused_before_the_tracker_is_loaded(
+  refuse, flags
+):
+  with socket.create_server(('127.0.0.1', 0)) as used:
+    port = used.getsockname()[1]
+    refuse(
+      track,
+      *flags(checkpoint='missing', port=port),
+      '--live',
+      message=f'--port={port}: is in use by another program',
+    )
+
+
+def test_the_address_of_the_live_page_is_printed(run_command, flags):
+  code, printed, errors = run_command(track, *flags(port=0), '--live')
+  assert code == 0, errors
+  assert any(line.startswith('live: http://127.0.0.1:') for line in printed)
 
 
 def test_targets_are_tracked_between_their_key_frames(
@@ -340,5 +422,5 @@ def test_invalid_key_frames_are_refused(refuse, flags, tmp_path, rows, message):
 
 
 def test_boxes_and_key_frames_exclude_each_other(refuse, flags):
-  message = 'give either --box or --key_frames'
+  message = 'give one of --box, --select and --key_frames'
   refuse(track, *flags(key_frames='a.csv'), message=message)

@@ -243,6 +243,17 @@ def test_decode_inverts_targets(name):
     np.testing.assert_allclose(box, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize('name', trackers.names())
+def test_the_score_map_has_a_probability_per_cell(name):
+  tracker, filled = build((name, 'acm', next(iter(NETWORKS[name]))))
+  outputs, _ = run(tracker, filled, batch_of(tracker, 3), Mode())
+  scores = jax.jit(tracker.score_map)(outputs)
+  cells = tracker.network.response_size(tracker.search_size)
+  assert scores.shape == (cells, cells)
+  assert ((scores >= 0) & (scores <= 1)).all()
+  assert np.ptp(scores) > 0
+
+
 def test_siamfc_selects_the_target_of_its_label_map():
   tracker, _ = build(('siamfc', 'xcorr', 'alexnet'))
   batch = batch_of(tracker)

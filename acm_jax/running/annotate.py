@@ -119,7 +119,7 @@ def annotate(
   """
   boxes, sheet = out / 'boxes.csv', out / 'tracked.png'
   check_suffix(video_out)
-  _check_free((boxes, video_out, sheet), video.files, overwrite=overwrite)
+  check_free((boxes, video_out, sheet), video.files, overwrite=overwrite)
   out.mkdir(parents=True, exist_ok=True)
   video_out.parent.mkdir(parents=True, exist_ok=True)
   tracked = progress(tracked, 'tracking', video.length, 'frames', clock)
@@ -129,7 +129,8 @@ def annotate(
       print(HEADER, file=table)
       try:
         for frame, results in tracked:
-          _write_rows(table, frame, results)
+          # Written at once, so that an interrupt leaves no frame incomplete.
+          table.write(rows(frame.number, frame.time, results))
           _flush(table, boxes, pictures)
           pictures.add(frame.image, results)
           count += 1
@@ -139,10 +140,20 @@ def annotate(
     return Annotated(count, [boxes, *pictures.finish()])
 
 
-def _check_free(
+def check_free(
   outputs: Sequence[Path], inputs: Sequence[Path], *, overwrite: bool
 ) -> None:
-  """Checks that files can be written without a loss of other files."""
+  """Checks that files can be written without a loss of other files.
+
+  Args:
+    outputs: Files to write.
+    inputs: Files that the video is read from.
+    overwrite: Whether outputs of an earlier run are replaced.
+
+  Raises:
+    ValueError: A file exists and `overwrite` is false, is a folder, is read as
+      part of the video, or is in the folder of the video's images.
+  """
   for path in outputs:
     if path.is_dir():
       raise ValueError(
@@ -164,20 +175,24 @@ def _check_free(
       )
 
 
-def _write_rows(
-  table: TextIO, frame: Frame, results: Sequence[Result | None]
-) -> None:
-  rows = []
+def rows(number: int, time: float, results: Sequence[Result | None]) -> str:
+  """Returns the rows of boxes.csv for a frame, whose columns are in `HEADER`.
+
+  Args:
+    number: Position of the frame in the video, from 0.
+    time: Time of the frame, s; NaN if unknown.
+    results: Result of each target; None for a target without a row.
+  """
+  lines = []
   for target, result in enumerate(results):
     if result is None:
       continue
     numbers = ','.join(f'{value:.3f}' for value in (*result.box, result.score))
-    rows.append(
-      f'{frame.number},{target},{numbers},{int(result.lost)},'
-      f'{result.margin:.3f},{frame.time:.3f}\n'
+    lines.append(
+      f'{number},{target},{numbers},{int(result.lost)},'
+      f'{result.margin:.3f},{time:.3f}\n'
     )
-  # Written at once, so that an interrupt leaves no frame incomplete.
-  table.write(''.join(rows))
+  return ''.join(lines)
 
 
 def _flush(table: TextIO, path: Path, pictures: Pictures) -> None:

@@ -42,7 +42,7 @@ class Pictures:
     self, frame: UInt8[np.ndarray, 'h w 3'], results: Sequence[Result | None]
   ) -> None:
     """Adds an RGB frame, with the box of each target that has a result."""
-    picture = _draw(frame, results)
+    picture = draw(frame, results)
     self._sample.add(picture)
     self._advance(picture)
 
@@ -102,9 +102,10 @@ def _write_video(
       writer.write(picture)
 
 
-def _draw(
+def draw(
   frame: UInt8[np.ndarray, 'h w 3'], results: Sequence[Result | None]
 ) -> UInt8[np.ndarray, 'h w 3']:
+  """Returns an RGB frame with the box of each target that has a result."""
   picture = frame.copy()
   for target, result in enumerate(results):
     if result is None:

@@ -290,6 +290,15 @@ class Tracker(abc.ABC):
     """
 
   @abc.abstractmethod
+  def score_map(self, outputs: Outputs) -> Float[Array, 'r r']:
+    """Returns the highest score at each location, for display.
+
+    Args:
+      outputs: Outputs for a frame's search crops, one for each search scale.
+        The map is that of the search scale 1.
+    """
+
+  @abc.abstractmethod
   def select(
     self,
     outputs: Outputs,

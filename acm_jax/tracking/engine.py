@@ -10,7 +10,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
+from acm_jax.geometry import context
 from acm_jax.tracking import lanes as lane_programs
 from acm_jax.tracking.contract import (
   Frame,
@@ -167,6 +169,13 @@ class Engine:
         f'lane {lane} does not exist; choose from 0 to {self.lanes - 1}'
       )
 
+  def _check_started(self, lane: int) -> None:
+    self._check_lane(lane)
+    if self._buckets[lane] is None:
+      raise ValueError(
+        f'lane {lane} cannot advance without a target; start the lane first'
+      )
+
   def advance(
     self, images: Image | Mapping[int, Image]
   ) -> Callable[[], dict[int, Tracked]]:
@@ -197,11 +206,7 @@ class Engine:
         'no lane to advance; start a lane and pass an image for it'
       )
     for lane, image in moving.items():
-      self._check_lane(lane)
-      if self._buckets[lane] is None:
-        raise ValueError(
-          f'lane {lane} cannot advance without a target; start the lane first'
-        )
+      self._check_started(lane)
       check_image(image)
     for lane, image in moving.items():
       self._buckets[lane] = _union(self._buckets[lane], bucket_of(image))
@@ -246,20 +251,7 @@ class Engine:
   def _step(self, frames: Frame, active: np.ndarray, wide: bool) -> Tracked:
     batched = lane_programs.are_batched(jax.default_backend())
     static = {'wide': wide, 'batched': batched}
-    shapes = frames.pixels.shape, self.lanes
-    strips, cols = self._run(
-      lane_programs.strips, shapes, self._states, frames, active, **static
-    )
-    shapes = strips.shape
-    args = strips, cols, self._states.fill, active
-    crops = self.programs.get(
-      lane_programs.crops,
-      (),
-      self._model.precision,
-      shapes,
-      *args,
-      batched=batched,
-    )(*args)
+    crops = self._crops(self._states, frames, active, **static)
     sizes = np.broadcast_to(frames.size, (self.lanes, 2))
     args = self._states, crops, sizes, active
     self._states, tracked = self._run(
@@ -271,6 +263,67 @@ class Engine:
       **static,
     )
     return tracked
+
+  def _crops(
+    self, states: TrackState, frames: Frame, active: np.ndarray, **static: bool
+  ) -> jax.Array:
+    """Samples the search crops of the active lanes."""
+    shapes = frames.pixels.shape, self.lanes
+    strips, cols = self._run(
+      lane_programs.strips, shapes, states, frames, active, **static
+    )
+    args = strips, cols, states.fill, active
+    return self.programs.get(
+      lane_programs.crops,
+      (),
+      self._model.precision,
+      strips.shape,
+      *args,
+      batched=static['batched'],
+    )(*args)
+
+  def score_map(
+    self, image: Image, box_xywh: np.ndarray, lane: int = 0
+  ) -> tuple[Float[np.ndarray, 'r r'], Float[np.ndarray, '4']]:
+    """Scores the locations around a box in an image; no lane moves.
+
+    Args:
+      image: RGB image.
+      box_xywh: Box at the centre of the search region, px.
+      lane: Lane whose target is searched.
+
+    Returns:
+      The scores, and the box x, y, w, h of their cells, px of the image.
+
+    Raises:
+      ValueError: The lane has no target, the image is not RGB of uint8, or the
+        box cannot be tracked.
+    """
+    self._check_started(lane)
+    check_image(image)
+    box_xywh = np.asarray(box_xywh, np.float32)
+    check_box(box_xywh, image.shape[:2])
+    tracker = self._model.tracker
+    batched = lane_programs.are_batched(jax.default_backend())
+    center, size = box_xywh[:2] + box_xywh[2:] / 2, box_xywh[2:]
+    states = self._states.replace(
+      center=np.tile(center, (self.lanes, 1)),
+      size=np.tile(size, (self.lanes, 1)),
+    )
+    frames = self._frames([image], bucket_of(image))
+    active = np.arange(self.lanes) == lane
+    static = {'wide': False, 'batched': batched}
+    crops = self._crops(states, frames, active, **static)[lane]
+    kernel = jax.tree.map(lambda x: x[lane], states.kernel)
+    args = self._variables, kernel, crops
+    scores = np.asarray(
+      self._run(lane_programs.score_map, (), *args, batched=batched)
+    )
+    # Pixels of the image per cell.
+    side = context.context_side(*size, tracker.context_amount)
+    cell = tracker.stride * side / tracker.template_size
+    low = center + tracker.pixel_shift - (len(scores) // 2 + 0.5) * cell
+    return scores, np.float32([*low, *2 * [len(scores) * cell]])
 
   def _frames(self, images: Sequence[Image | None], bucket: Bucket) -> Frame:
     """Pads and stacks images; None becomes an image of a single pixel."""

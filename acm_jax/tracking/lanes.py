@@ -172,6 +172,20 @@ def advance(
   return _where(active, moved, states) if batched else moved, tracked
 
 
+@functools.partial(jax.jit, static_argnums=0, static_argnames='batched')
+def score_map(
+  tracker: Tracker,
+  variables: Variables,
+  kernel: Any,
+  crops: Float[Array, 's x x 3'],
+  *,
+  batched: bool,
+) -> Float[Array, 'r r']:
+  """Computes `Tracker.score_map` for the search crops of one lane."""
+  outputs = loop.respond(tracker, variables, kernel, crops, batched=batched)
+  return tracker.score_map(outputs)
+
+
 def _over_lanes(
   function: Callable,
   active: Bool[Array, 'n'],

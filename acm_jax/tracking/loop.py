@@ -6,6 +6,8 @@ that read a frame do not depend on the weights, and those that depend on the
 weights do not depend on the frame's size.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -14,6 +16,7 @@ from acm_jax.geometry import boxes, context, squares
 from acm_jax.tracking.contract import (
   Frame,
   Hparams,
+  Outputs,
   Tracked,
   Tracker,
   TrackState,
@@ -198,8 +201,7 @@ def find(
     search: Search crops, one for each search scale.
     frame_size: Height and width of the next frame, px.
     wide: Whether the crops show the larger region; static.
-    batched: Whether the crops are one batch; static. Otherwise the network is
-      applied to one crop after the other.
+    batched: Whether the crops are one batch, as in `respond`; static.
 
   Returns:
     The state after the frame, and the result of the frame.
@@ -208,18 +210,7 @@ def find(
   if wide and wide_search.window_influence is not None:
     hparams = hparams.replace(window_influence=wide_search.window_influence)
   side = context.context_side(*state.size, tracker.context_amount)
-
-  def respond(search):
-    kernel = jax.tree.map(
-      lambda x: jnp.broadcast_to(x, (len(search), *x.shape[1:])), state.kernel
-    )
-    return tracker.respond(variables, kernel, search)
-
-  if batched or len(search) == 1:
-    outputs = respond(search)
-  else:
-    outputs = jax.lax.map(lambda crop: respond(crop[None]), search)
-    outputs = jax.tree.map(lambda x: x[:, 0], outputs)
+  outputs = respond(tracker, variables, state.kernel, search, batched=batched)
   found = tracker.select(outputs, state, hparams, tracker.template_size / side)
   # The comparisons are negated, so that a NaN score counts as unsure.
   unsure = ~(found.score >= hparams.lost_score)
@@ -241,3 +232,34 @@ def find(
   )
   state = state.replace(center=center, size=size, lost=lost, wide=wanted)
   return state, tracked
+
+
+def respond(
+  tracker: Tracker,
+  variables: Variables,
+  kernel: Any,
+  search: Float[Array, 's x x 3'],
+  *,
+  batched: bool,
+) -> Outputs:
+  """Computes the outputs for the search crops of one target.
+
+  Args:
+    tracker: Tracking algorithm; static.
+    variables: Weights and statistics of the network.
+    kernel: Output of `Tracker.encode` for the template of the target.
+    search: Search crops, one for each search scale.
+    batched: Whether the crops are one batch; static. Otherwise the network is
+      applied to one crop after the other.
+  """
+
+  def apply(search):
+    kernels = jax.tree.map(
+      lambda x: jnp.broadcast_to(x, (len(search), *x.shape[1:])), kernel
+    )
+    return tracker.respond(variables, kernels, search)
+
+  if batched or len(search) == 1:
+    return apply(search)
+  outputs = jax.lax.map(lambda crop: apply(crop[None]), search)
+  return jax.tree.map(lambda x: x[:, 0], outputs)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import sys
+import threading
 import time
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -61,12 +62,15 @@ def _supported(on_cpu: dict[str, str]) -> dict[str, str] | None:
 class Programs:
   """Cache of compiled programs, which engines of the same model can share.
 
+  The engines may be in different threads.
+
   Attributes:
     seconds: Total time spent on compiling, and on preparing weights.
   """
 
   def __init__(self):
     self._compiled: dict[Hashable, Callable] = {}
+    self._lock = threading.Lock()
     self.seconds = 0.0
 
   def __len__(self) -> int:
@@ -100,13 +104,14 @@ class Programs:
       The compiled function, which takes only `args`.
     """
     key = (function, fixed, precision, shapes, *static.items())
-    if key not in self._compiled:
-      begun = time.monotonic()
-      with jax.default_matmul_precision(precision):
-        lowered = function.lower(*fixed, *args, **static)
-      self._compiled[key] = lowered.compile(options())
-      self.seconds += time.monotonic() - begun
-    return self._compiled[key]
+    with self._lock:
+      if key not in self._compiled:
+        begun = time.monotonic()
+        with jax.default_matmul_precision(precision):
+          lowered = function.lower(*fixed, *args, **static)
+        self._compiled[key] = lowered.compile(options())
+        self.seconds += time.monotonic() - begun
+      return self._compiled[key]
 
 
 def keep_programs() -> None:

@@ -1,4 +1,4 @@
-"""Result of tracking a target in one frame, without JAX."""
+"""What tracking a target in one frame returns, without JAX."""
 
 from typing import NamedTuple
 
@@ -23,3 +23,16 @@ class Result(NamedTuple):
   score: float
   lost: bool
   margin: float
+
+
+class ScoreMap(NamedTuple):
+  """Scores of the locations of a search region.
+
+  Attributes:
+    scores: Highest score at each location, 0 to 1; the first axis is vertical.
+    box: Box x, y, w, h of the cells, px of the frame, 0-based. It may extend
+      beyond the frame.
+  """
+
+  scores: Float[np.ndarray, 'r r']
+  box: Float[np.ndarray, '4']

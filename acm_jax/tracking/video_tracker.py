@@ -12,7 +12,7 @@ from acm_jax.tracking.engine import Engine, initial_result
 from acm_jax.tracking.inputs import Box, Boxes, Image
 from acm_jax.tracking.model import Model
 from acm_jax.tracking.programs import Programs
-from acm_jax.tracking.result import Result
+from acm_jax.tracking.result import Result, ScoreMap
 
 
 class VideoTracker:
@@ -32,10 +32,16 @@ class VideoTracker:
     programs: Programs that the tracker has compiled.
   """
 
-  def __init__(self, model: Model):
-    """Creates a tracker without a target, and without compiled programs."""
+  def __init__(self, model: Model, programs: Programs | None = None):
+    """Creates a tracker without a target.
+
+    Args:
+      model: Model to track with.
+      programs: Programs of another tracker with the same model, which need not
+        be compiled again (default: none).
+    """
     self.model = model
-    self.programs = Programs()
+    self.programs = Programs() if programs is None else programs
     self._engine = Engine(model, programs=self.programs)
     self._started = False
 
@@ -68,11 +74,32 @@ class VideoTracker:
       RuntimeError: The tracker has no target yet.
       ValueError: The image is not RGB of uint8.
     """
+    self._check_started('update(image)')
+    return _result(self._engine.advance(image)()[0])
+
+  def score_map(self, image: Image, box: Box) -> ScoreMap:
+    """Scores all locations of the search region around a box.
+
+    The target of `init` is searched, but does not move. With the target's box
+    in the previous frame, the scores are those that `update(image)` selects
+    from, unless it searches a larger region (`WideSearch`).
+
+    Args:
+      image: Frame to search in.
+      box: Box at the centre of the search region, x, y, w, h, px, 0-based.
+
+    Raises:
+      RuntimeError: The tracker has no target yet.
+      ValueError: The image is not RGB of uint8, or the box cannot be tracked.
+    """
+    self._check_started('score_map(image, box)')
+    return ScoreMap(*self._engine.score_map(image, inputs.as_array(box)))
+
+  def _check_started(self, call: str) -> None:
     if not self._started:
       raise RuntimeError(
-        'the tracker has no target; call init(image, box) before update(image)'
+        f'the tracker has no target; call init(image, box) before {call}'
       )
-    return _result(self._engine.advance(image)()[0])
 
   def track(
     self,

@@ -9,7 +9,8 @@ from acm_jax.geometry import boxes
 from acm_jax.running import key_frames
 from acm_jax.running.key_frames import KeyFrames, Passes
 from acm_jax.tracking.programs import Programs
-from acm_jax.tracking.video_tracker import Result, VideoTracker
+from acm_jax.tracking.result import Result
+from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import trained
 
 IMAGE = np.zeros((240, 320, 3), np.uint8)

@@ -117,6 +117,9 @@ class FakeTracker(Tracker):
   def label_map(self, targets):
     return jnp.ones(targets.shape[:3], int)
 
+  def score_map(self, outputs):
+    raise NotImplementedError
+
   def select(self, outputs, state, hparams, scale):
     raise NotImplementedError
 

@@ -57,6 +57,9 @@ class ColorTracker(Tracker):
   def label_map(self, targets):
     raise NotImplementedError
 
+  def score_map(self, outputs):
+    raise NotImplementedError
+
   def select(self, outputs, state, hparams, scale):
     scores = jax.nn.sigmoid(outputs[0]).ravel()
     best = jnp.argmax(scores)

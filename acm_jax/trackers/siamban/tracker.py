@@ -98,6 +98,9 @@ class SiamBan(Tracker):
       score=jax.nn.softmax(outputs.cls)[..., 1],
     )
 
+  def score_map(self, outputs: Outputs):
+    return self.decode(outputs[0]).score
+
   def select(self, outputs, state, hparams, scale):
     return select.select(self.decode(outputs[0]), state, hparams, scale)
 

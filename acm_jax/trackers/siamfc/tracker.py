@@ -56,6 +56,9 @@ class SiamFc(Tracker):
   def label_map(self, targets):
     return targets.is_target.astype(jnp.int32)
 
+  def score_map(self, outputs):
+    return jax.nn.sigmoid(outputs[self.search_scales.index(1)])
+
   def select(self, outputs, state, hparams, scale):
     index, offset, response = select.locate(
       outputs, hparams, self.search_scales

@@ -81,6 +81,10 @@ class SiamRpn(Tracker):
     score = jax.nn.softmax(outputs.cls)[..., 1]
     return Candidates(box_cxcywh=box_cxcywh, score=score)
 
+  def score_map(self, outputs: Outputs):
+    # The best of the anchors at each location.
+    return jnp.max(self.decode(outputs[0]).score, axis=-1)
+
   def select(self, outputs, state, hparams, scale):
     return select.select(self.decode(outputs[0]), state, hparams, scale)
 

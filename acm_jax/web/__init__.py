@@ -1,0 +1,1 @@
+"""Pages that show tracking in a browser."""

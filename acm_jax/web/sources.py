@@ -1,0 +1,233 @@
+"""Frames of the videos that are tracked on a page, in any order."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import UInt8
+
+from acm_jax.datasets.video_files import DEFAULT_FPS, Frame
+from acm_jax.datasets.videos import Video
+from acm_jax.web import jpeg
+
+# Largest number of pixels of a frame. 4K has 8.8 million.
+MOST_PIXELS = 10_000_000
+# Number of frames that are kept decoded.
+_RECENT = 4
+# Quality of the files that frames of streams are kept in.
+_QUALITY = 95
+
+
+class Limits(NamedTuple):
+  """Limits on a video.
+
+  Attributes:
+    megabytes: Size of a file, or of all frames of a live video.
+    seconds: Length.
+  """
+
+  megabytes: int = 500
+  seconds: float = 600.0
+
+  def check_bytes(self, count: int, name: str) -> None:
+    """Checks the size of a file.
+
+    Raises:
+      ValueError: The file is too large.
+    """
+    if count > self.megabytes * 1_000_000:
+      raise ValueError(
+        f'{name}: is larger than {self.megabytes} MB; scale it down or cut it, '
+        'or start the page with a larger --max_megabytes'
+      )
+
+  def check_seconds(self, seconds: float, name: str) -> None:
+    """Checks the length of a video.
+
+    Raises:
+      ValueError: The video is too long.
+    """
+    if seconds > self.seconds:
+      raise ValueError(
+        f'{name}: is longer than {self.seconds:g} s; cut it, or start the page '
+        'with a larger --max_seconds'
+      )
+
+
+@runtime_checkable
+class Source(Protocol):
+  """Frames of a video, by their position among those that can be decoded.
+
+  Attributes:
+    fps: Frames per second.
+    length: Number of frames, or None if unknown. That of a live video grows.
+    live: Whether frames arrive in real time.
+  """
+
+  fps: float
+  length: int | None
+  live: bool
+
+  def at(self, position: int) -> Frame | None:
+    """Returns a frame, or None after the last frame so far.
+
+    Raises:
+      ValueError: The frame is too large, or the video is too long.
+    """
+
+  def close(self) -> None:
+    """Stops reading."""
+
+
+class Recorded:
+  """Frames of a whole video.
+
+  To go back by more than a few frames, the video is read from its beginning
+  again.
+  """
+
+  live = False
+
+  def __init__(
+    self, video: Video, reopen: Callable[[], Video], name: str, limits: Limits
+  ):
+    """Begins to read a video.
+
+    Args:
+      video: Opened video.
+      reopen: Function that opens the video again.
+      name: Name of the video, for messages.
+      limits: Limits on the video.
+
+    Raises:
+      ValueError: The video is too long.
+    """
+    self.fps, self.length = video.fps, video.length
+    self._frames, self._next = video.frames, 0
+    self._reopen, self._name, self._limits = reopen, name, limits
+    self._recent: dict[int, Frame] = {}
+    if self.length is not None:
+      limits.check_seconds(self.length / self.fps, name)
+
+  def at(self, position: int) -> Frame | None:
+    """Returns a frame; see `Source.at`."""
+    if position in self._recent:
+      return self._recent[position]
+    if position < self._next:
+      self._frames, self._next = self._reopen().frames, 0
+    self._limits.check_seconds(position / self.fps, self._name)
+    while self._next <= position:
+      frame = next(self._frames, None)
+      if frame is None:
+        self.length = self._next
+        return None
+      _check_pixels(frame.image, self._name)
+      self._keep(frame)
+    return self._recent[position]
+
+  def close(self) -> None:
+    """Forgets the video."""
+    self._frames = iter(())
+    self._recent.clear()
+
+  def _keep(self, frame: Frame) -> None:
+    self._recent[self._next] = frame
+    self._recent.pop(self._next - _RECENT, None)
+    self._next += 1
+    # A video may have more frames than it states.
+    if self.length is not None:
+      self.length = max(self.length, self._next)
+
+
+class Captured:
+  """Frames of a live video, which are kept in files, so that none is lost."""
+
+  live = True
+
+  def __init__(
+    self,
+    folder: Path,
+    limits: Limits,
+    video: Video | None = None,
+    clock: Callable[[], float] = time.monotonic,
+  ):
+    """Begins a live video.
+
+    Args:
+      folder: Folder for the files.
+      limits: Limits on the video.
+      video: Stream to read (default: frames are added by `add`).
+      clock: Function that returns the time, s.
+    """
+    self.fps = video.fps if video else DEFAULT_FPS
+    self._stream: Iterator[Frame] = video.frames if video else iter(())
+    self._folder, self._limits, self._clock = folder, limits, clock
+    self._begun: float | None = None
+    self._bytes = 0
+    # Number and time of each frame.
+    self._kept: list[tuple[int, float]] = []
+
+  @property
+  def length(self) -> int:
+    """Number of frames so far."""
+    return len(self._kept)
+
+  def add(self, data: bytes) -> None:
+    """Adds a frame, whose time is the time of this call.
+
+    Args:
+      data: Content of a JPEG file.
+
+    Raises:
+      ValueError: The frame cannot be decoded or is too large, or a limit on the
+        video is reached.
+    """
+    now = self._clock()
+    self._begun = now if self._begun is None else self._begun
+    _decode(data)
+    self._keep(data, self.length, now - self._begun)
+
+  def at(self, position: int) -> Frame | None:
+    """Returns a frame, the next one of a stream if needed; see `Source.at`."""
+    if position == self.length and (frame := next(self._stream, None)):
+      data = jpeg.encode(frame.image, _QUALITY)
+      self._keep(data, frame.number, frame.time)
+    if position >= self.length:
+      return None
+    return Frame(
+      _decode(self._path(position).read_bytes()), *self._kept[position]
+    )
+
+  def close(self) -> None:
+    """Stops reading the stream."""
+    if hasattr(self._stream, 'close'):
+      self._stream.close()
+
+  def _keep(self, data: bytes, number: int, seconds: float) -> None:
+    self._bytes += len(data)
+    self._limits.check_bytes(self._bytes, 'the live video')
+    self._limits.check_seconds(seconds, 'the live video')
+    self._path(self.length).write_bytes(data)
+    self._kept.append((number, seconds))
+
+  def _path(self, position: int) -> Path:
+    return self._folder / f'{position:06d}.jpg'
+
+
+def _decode(data: bytes) -> UInt8[np.ndarray, 'h w 3']:
+  image = jpeg.decode(data)
+  if image is None:
+    raise ValueError('the frame of the camera is not a JPEG image; send JPEG')
+  _check_pixels(image, 'the camera')
+  return image
+
+
+def _check_pixels(image: UInt8[np.ndarray, 'h w 3'], name: str) -> None:
+  h, w = image.shape[:2]
+  if h * w > MOST_PIXELS:
+    raise ValueError(
+      f'{name}: has frames of {w} x {h} px, but at most '
+      f'{MOST_PIXELS / 1e6:g} megapixels are tracked here; scale it down'
+    )
