@@ -37,8 +37,6 @@ Examples:
 """
 
 import contextlib
-import dataclasses
-import itertools
 import sys
 from pathlib import Path
 
@@ -47,6 +45,7 @@ from absl import flags
 
 from acm_jax import exported, model_flags
 from acm_jax.datasets import addresses
+from acm_jax.datasets.video_files import Frame
 from acm_jax.datasets.videos import Video, open_video
 from acm_jax.exported.runtimes import RUNTIMES
 from acm_jax.host import command, text_files
@@ -122,16 +121,14 @@ def main(values: flags.FlagValues) -> None:
   # Before the tracker is loaded, which takes seconds.
   page = ports.listen(values.host, values.port) if values.live else None
   if values.select:
-    video, frame = _peek(video)
-    boxes_xywh = picking.select(frame)
-    shown = ' '.join(
-      f'--box {x:g},{y:g},{w:g},{h:g}' for x, y, w, h in boxes_xywh
-    )
-    print(f'selected: {shown}', flush=True)
+    picking.check_window()
   tracker = _exported(values) if values.runtime != 'jax' else _in_jax(values)
   if values.key_frames:
     targets = key_frames.read(Path(values.key_frames), video.files)
     tracked = key_frames.track(tracker, video.frames, targets)
+  elif values.select:
+    first, boxes_xywh = _select(tracker, video)
+    tracked = follow(tracker, video, boxes_xywh, first)
   else:
     tracked = follow(tracker, video, boxes_xywh)
   if page:
@@ -169,20 +166,34 @@ def _exported(values: flags.FlagValues) -> Tracker:
   return exported.load(values.checkpoint, values.runtime)
 
 
+def _select(tracker: Tracker, video: Video) -> tuple[Frame, np.ndarray]:
+  """Lets the user draw boxes; returns the frame that was shown, and the boxes.
+
+  Args:
+    tracker: Tracker that will follow the targets.
+    video: Video that the frame is taken from.
+  """
+  if video.live:
+    # Few frames shall pass between the one that is shown and the next.
+    image = next(video.frames).image
+    height, width = image.shape[:2]
+    tracker.compile(image, [(0, 0, width, height)])
+  frame = next(video.frames)
+  boxes_xywh = picking.select(frame.image)
+  shown = ' '.join(
+    f'--box {x:g},{y:g},{w:g},{h:g}' for x, y, w, h in boxes_xywh
+  )
+  print(f'selected: {shown}', flush=True)
+  return frame, boxes_xywh
+
+
 def _write_first_frame(values: flags.FlagValues) -> None:
   path, video = Path(values.first_frame), open_video(values.video)
   check_free([path], video.files, overwrite=values.overwrite)
-  _, frame = _peek(video)
+  frame = next(video.frames)
   path.parent.mkdir(parents=True, exist_ok=True)
-  picking.write_grid(frame, path)
+  picking.write_grid(frame.image, path)
   print(f'written: {path}; give the box that you read off as --box X,Y,W,H')
-
-
-def _peek(video: Video) -> tuple[Video, np.ndarray]:
-  """Reads the first image; returns a video that still has it, and the image."""
-  first = next(video.frames)
-  frames = itertools.chain([first], video.frames)
-  return dataclasses.replace(video, frames=frames), first.image
 
 
 def _parse_box(box: str) -> list[float]:

@@ -12,6 +12,7 @@ import pytest
 
 from acm_jax import track
 from acm_jax.datasets import videos
+from acm_jax.datasets.video_files import Frame
 from acm_jax.running import picking
 from tests.datasets import stamped_videos
 
@@ -332,14 +333,43 @@ def test_selected_boxes_are_tracked_and_printed(
     assert frame.shape == (240, 320, 3)
     return np.array([[30, 40, 50, 60], [80, 20, 30, 30]], np.float32)
 
+  monkeypatch.setattr(picking, 'check_window', lambda: None)
   monkeypatch.setattr(picking, 'select', select)
   code, printed, errors = run_command(track, *flags(box=None), '--select')
   assert code == 0, errors
-  assert printed[0] == 'selected: --box 30,40,50,60 --box 80,20,30,30'
+  assert 'selected: --box 30,40,50,60 --box 80,20,30,30' in printed
   with (tmp_path / 'out' / 'boxes.csv').open() as file:
     rows = list(csv.DictReader(file))
   assert len(rows) == 12
   assert [float(rows[1][k]) for k in 'xywh'] == [80, 20, 30, 30]
+
+
+def test_a_live_target_is_tracked_from_the_frame_that_it_was_selected_in(
+  run_command, flags, tmp_path, monkeypatch
+):
+  camera = iter([Frame(stamped_videos.stamped(n), n, n / 25) for n in range(9)])
+  video = videos.Video(camera, 25.0, None, live=True)
+  shown = []
+
+  def select(frame):
+    shown.append(stamped_videos.stamp(frame))
+    # These frames pass while the user draws.
+    assert [next(camera).number for _ in range(3)] == [2, 3, 4]
+    return np.array([[20, 30, 30, 25], [60, 20, 40, 40]], np.float32)
+
+  monkeypatch.setattr(track, 'open_video', lambda name: video)
+  monkeypatch.setattr(picking, 'check_window', lambda: None)
+  monkeypatch.setattr(picking, 'select', select)
+  code, printed, errors = run_command(track, *flags(box=None), '--select')
+  assert code == 0, errors
+  # The tracker is loaded and compiled before the user draws.
+  assert printed[0].startswith('loading the tracker ')
+  assert shown == [1]
+  with (tmp_path / 'out' / 'boxes.csv').open() as file:
+    rows = list(csv.DictReader(file))
+  assert [int(row['frame']) for row in rows[::2]] == [1, 5, 6, 7, 8]
+  assert [float(rows[0][k]) for k in 'xywh'] == [20, 30, 30, 25]
+  assert [float(rows[1][k]) for k in 'xywh'] == [60, 20, 40, 40]
 
 
 def test_without_a_window_select_says_what_to_do(refuse, flags):

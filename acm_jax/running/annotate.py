@@ -50,7 +50,10 @@ class Annotated(NamedTuple):
 
 
 def follow(
-  tracker: Tracker, video: Video, boxes_xywh: Float[np.ndarray, 'n 4']
+  tracker: Tracker,
+  video: Video,
+  boxes_xywh: Float[np.ndarray, 'n 4'],
+  first: Frame | None = None,
 ) -> Iterator[tuple[Frame, list[Result]]]:
   """Tracks targets through a video, from their boxes in its first frame.
 
@@ -58,6 +61,8 @@ def follow(
     tracker: Tracker that follows the targets.
     video: Video to track the targets in.
     boxes_xywh: Box of each target in the first frame, px, 0-based.
+    first: First frame, if it was taken from the video already. Otherwise, the
+      first frame of a live video is the one after compilation.
 
   Yields:
     Each frame, and the result of each target.
@@ -67,11 +72,11 @@ def follow(
       finite, is less than a pixel wide or high, or lies outside the first
       frame.
   """
-  if video.live:
+  if video.live and (frame := first or next(video.frames, None)):
     # During compilation, which takes many frames, the target could move away.
-    for frame in itertools.islice(video.frames, 1):
-      tracker.compile(frame.image, boxes_xywh)
-  to_track, to_yield = itertools.tee(video.frames)
+    tracker.compile(frame.image, boxes_xywh)
+  frames = itertools.chain([first] if first else [], video.frames)
+  to_track, to_yield = itertools.tee(frames)
   images = (frame.image for frame in to_track)
   tracked = tracker.track(images, boxes_xywh, ahead=0 if video.live else 1)
   for results, frame in zip(tracked, to_yield, strict=False):
