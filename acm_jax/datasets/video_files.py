@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import av
@@ -63,17 +63,21 @@ class Frame(NamedTuple):
   time: float
 
 
-def open_address(address: str, name: str) -> 'Recording | Stream':
+def open_address(
+  address: str, name: str, options: Mapping[str, str] | None = None
+) -> 'Recording | Stream':
   """Opens a video and decodes the first picture.
 
   Args:
     address: Absolute path of a file, or address of a recording or a stream.
     name: Name of the video, for messages.
+    options: Options of FFmpeg, such as `format_whitelist` and `max_pixels`.
 
   Raises:
-    ValueError: The video cannot be opened, or no picture can be decoded.
+    ValueError: The video cannot be opened, its pictures have more than
+      `max_pixels`, or none can be decoded.
   """
-  container = _open(address, name)
+  container = _open(address, name, options or {})
   if is_address(address) and not _is_whole(container, address):
     return Stream(container, name)
   return Recording(container, address, name)
@@ -156,7 +160,7 @@ class Recording:
     self._stream = stream = _video_stream(container, name)
     stream.thread_type = 'AUTO'
     kind, second = container.format.name, float(1 / stream.time_base)
-    timestamps = _timestamps(address, name)
+    timestamps = _timestamps(address, name, container.options)
     self._timed = bool(timestamps)
     self._exact = self._timed and kind != 'avi'
     step = constant_step(timestamps)
@@ -321,17 +325,22 @@ def frame_rate(stated: float) -> float:
   return stated if 0 < stated < 1000 else DEFAULT_FPS
 
 
-def _open(address: str, name: str) -> av.container.InputContainer:
-  options, patience = {}, None
+def _open(
+  address: str, name: str, options: Mapping[str, str]
+) -> av.container.InputContainer:
+  options, patience = dict(options), None
   if is_address(address):
     # Over UDP, lost packets would damage the frames of cameras.
-    options, patience = {'rtsp_transport': 'tcp'}, PATIENCE
+    options['rtsp_transport'], patience = 'tcp', PATIENCE
   try:
     return av.open(address, options=options, timeout=patience)
   # The errors of FFmpeg contain the address with its login.
-  except av.InvalidDataError:
-    raise _undecodable(name) from None
   except av.FFmpegError as error:
+    refused = 'format_whitelist' in options and isinstance(
+      error, av.ArgumentError
+    )
+    if refused or isinstance(error, av.InvalidDataError):
+      raise _undecodable(name) from None
     raise ValueError(
       f'{name}: cannot be opened ({_reason(error)}); check the address and the '
       'format'
@@ -351,6 +360,16 @@ def _video_stream(
   stream = container.streams.best('video')
   if stream is None or stream.codec_context is None:
     raise _undecodable(name)
+  if most := container.options.get('max_pixels'):
+    context = stream.codec_context
+    # FFmpeg knows no size if it has refused to decode the first picture.
+    if not 0 < context.width * context.height <= int(most):
+      raise ValueError(
+        f'{name}: has damaged frames, or frames of more than '
+        f'{int(most) / 1e6:g} megapixels; scale it down'
+      )
+    # The size may change later.
+    context.options = {'max_pixels': most}
   return stream
 
 
@@ -362,7 +381,9 @@ def _undecodable(name: str) -> ValueError:
   return ValueError(f'{name}: cannot be decoded as a video; {advice}')
 
 
-def _timestamps(address: str, name: str) -> list[int]:
+def _timestamps(
+  address: str, name: str, options: Mapping[str, str]
+) -> list[int]:
   """Returns the timestamps of the first packets.
 
   Returns:
@@ -370,7 +391,7 @@ def _timestamps(address: str, name: str) -> list[int]:
     instead of those of frames, as in AVI, and the frames have another order.
   """
   found, shown = [], []
-  with _open(address, name) as container:
+  with _open(address, name, options) as container:
     stream = _video_stream(container, name)
     stream.thread_type = 'AUTO'
     packets = itertools.islice(container.demux(stream), _SAMPLE)

@@ -5,7 +5,7 @@ import glob
 import math
 import re
 import urllib.parse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -57,7 +57,7 @@ class Video:
   files: Sequence[Path] = ()
 
 
-def open_video(source: str) -> Video:
+def open_video(source: str, options: Mapping[str, str] | None = None) -> Video:
   """Opens a video.
 
   Args:
@@ -67,6 +67,8 @@ def open_video(source: str) -> Video:
       with a place for the number (`img/%04d.jpg`), or a pattern (`img/*.png`)
       that matches the images of a folder or one other path. Also the device of
       a camera (`/dev/video0`).
+    options: Options of FFmpeg for a video file or an address; see
+      `video_files.open_address`.
 
   Raises:
     FileNotFoundError: There is no such path, or no name matches the pattern.
@@ -80,19 +82,19 @@ def open_video(source: str) -> Video:
   if path.is_dir():
     return _of_folder(path, image_names.of_folder(path))
   if path.is_file():
-    return _of_file(path)
+    return _of_file(path, options)
   if device := re.fullmatch(r'(?:/dev/video)?(\d+)', str(_target(path))):
     return _of_camera(int(device[1]), source)
   if (local := addresses.path(source)) is not None:
-    return open_video(local)
+    return open_video(local, options)
   if addresses.is_address(source):
     shown = addresses.shown(source)
     name = Path(urllib.parse.urlsplit(shown).path).stem
-    return _decoded(open_address(source, shown), shown, name)
+    return _decoded(open_address(source, shown, options), shown, name)
   if _PLACE.search(path.name):
     return _of_folder(path.parent, _with_numbers(path))
   if glob.has_magic(source) and (found := sorted(glob.glob(source))):
-    return _of_matches(source, list(map(Path, found)))
+    return _of_matches(source, list(map(Path, found)), options)
   raise FileNotFoundError(
     f'{source}: no such video file or folder; check the path, or give a '
     'pattern of images, an address, or the number of a camera'
@@ -104,7 +106,7 @@ def _target(path: Path) -> Path:
   return path.resolve() if path.is_char_device() else path
 
 
-def _of_file(path: Path) -> Video:
+def _of_file(path: Path, options: Mapping[str, str] | None) -> Video:
   if image_names.is_image(path.name):
     return _of_images([path], path.stem)
   if path.suffix.lower() in _TEXT:
@@ -115,7 +117,7 @@ def _of_file(path: Path) -> Video:
     )
   # In a relative path, FFmpeg would take the part before a colon as a protocol.
   shown = str(path)
-  opened = open_address(str(path.absolute()), shown)
+  opened = open_address(str(path.absolute()), shown, options)
   video = _decoded(opened, shown, path.stem)
   return dataclasses.replace(video, files=[path])
 
@@ -188,9 +190,11 @@ def _with_numbers(pattern: Path) -> list[Path]:
   return [folder / each for each in image_names.in_order(found, str(folder))]
 
 
-def _of_matches(source: str, paths: list[Path]) -> Video:
+def _of_matches(
+  source: str, paths: list[Path], options: Mapping[str, str] | None
+) -> Video:
   if len(paths) == 1:
-    return open_video(str(paths[0]))
+    return open_video(str(paths[0]), options)
   found = [path for path in paths if image_names.is_image(path.name)]
   folders = {path.parent for path in found}
   # A single image may be the preview of a video that matches, too.

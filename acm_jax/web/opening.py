@@ -4,14 +4,19 @@ import functools
 import re
 from pathlib import Path
 
-from acm_jax.datasets import addresses
+from acm_jax.datasets import addresses, image_names
 from acm_jax.datasets.videos import open_video
+from acm_jax.web import sources
 from acm_jax.web.sources import Captured, Limits, Recorded, Source
 
 # Protocols of addresses that are opened. Others would read files, for example.
 _PROTOCOLS = ('http', 'https', 'rtsp', 'rtsps', 'rtmp', 'rtmps')
-# Number of bytes that decide whether a file is a text.
-_BEGINNING = 512
+# FFmpeg's names of the formats of uploads. A file of another format, such as a
+# playlist, may make FFmpeg read other files of this machine.
+_FORMATS = (
+  'mov,matroska,avi,asf,flv,mpegts,mpeg,mpegvideo,h264,hevc,av1,ivf,ogg,gif,'
+  'mxf,m4v,mjpeg,nut,rm,dv,wtv'
+)
 
 
 def suffix(name: str) -> str:
@@ -31,29 +36,16 @@ def open_upload(path: Path, name: str, limits: Limits) -> Source:
     ValueError: The file is not a video, or is too long. The message has the
       user's name of the file.
   """
-  with path.open('rb') as file:
-    beginning = file.read(_BEGINNING)
-  if not beginning:
+  if not path.stat().st_size:
     raise ValueError(f'{name}: is empty; choose another file')
-  if _is_text(beginning):
-    # FFmpeg would open the files and addresses that a playlist names.
-    raise ValueError(f'{name}: is a text file, not a video; choose another')
-  reopen = functools.partial(open_video, str(path))
+  if image_names.is_image(path.name):
+    sources.check_image(path, name)
+  options = _limited() | {'format_whitelist': _FORMATS}
+  reopen = functools.partial(open_video, str(path), options)
   try:
     return Recorded(reopen(), reopen, name, limits)
   except ValueError as error:
     raise ValueError(str(error).replace(str(path), name)) from None
-
-
-def _is_text(beginning: bytes) -> bool:
-  if b'\0' in beginning:
-    return False
-  try:
-    beginning.decode()
-  except UnicodeDecodeError as error:
-    # The last character may be cut.
-    return error.start > len(beginning) - 4
-  return True
 
 
 def open_address(address: str, folder: Path, limits: Limits) -> Source:
@@ -74,8 +66,13 @@ def open_address(address: str, folder: Path, limits: Limits) -> Source:
       f'{shown}: is not an address of a video; give one that begins with '
       'http://, https://, rtsp:// or rtmp://'
     )
-  reopen = functools.partial(open_video, address)
+  reopen = functools.partial(open_video, address, _limited())
   video = reopen()
   if video.live:
     return Captured(folder, limits, video)
   return Recorded(video, reopen, shown, limits)
+
+
+def _limited() -> dict[str, str]:
+  """Returns options that make FFmpeg refuse large frames undecoded."""
+  return {'max_pixels': str(sources.MOST_PIXELS)}

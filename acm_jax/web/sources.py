@@ -1,12 +1,13 @@
 """Frames of the videos that are tracked on a page, in any order."""
 
+import io
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import numpy as np
-from jaxtyping import UInt8
+from PIL import Image
 
 from acm_jax.datasets.video_files import DEFAULT_FPS, Frame
 from acm_jax.datasets.videos import Video
@@ -123,7 +124,6 @@ class Recorded:
       if frame is None:
         self.length = self._next
         return None
-      _check_pixels(frame.image, self._name)
       self._keep(frame)
     return self._recent[position]
 
@@ -186,7 +186,9 @@ class Captured:
     """
     now = self._clock()
     self._begun = now if self._begun is None else self._begun
-    _decode(data)
+    check_image(io.BytesIO(data), 'the frame of the camera')
+    if jpeg.decode(data) is None:
+      raise ValueError('the frame of the camera is no JPEG image; send JPEG')
     self._keep(data, self.length, now - self._begun)
 
   def at(self, position: int) -> Frame | None:
@@ -196,9 +198,8 @@ class Captured:
       self._keep(data, frame.number, frame.time)
     if position >= self.length:
       return None
-    return Frame(
-      _decode(self._path(position).read_bytes()), *self._kept[position]
-    )
+    image = jpeg.decode(self._path(position).read_bytes())
+    return Frame(image, *self._kept[position])
 
   def close(self) -> None:
     """Stops reading the stream."""
@@ -216,18 +217,20 @@ class Captured:
     return self._folder / f'{position:06d}.jpg'
 
 
-def _decode(data: bytes) -> UInt8[np.ndarray, 'h w 3']:
-  image = jpeg.decode(data)
-  if image is None:
-    raise ValueError('the frame of the camera is not a JPEG image; send JPEG')
-  _check_pixels(image, 'the camera')
-  return image
+def check_image(file: Path | io.BytesIO, name: str) -> None:
+  """Checks the size of an image, which is not decoded.
 
-
-def _check_pixels(image: UInt8[np.ndarray, 'h w 3'], name: str) -> None:
-  h, w = image.shape[:2]
-  if h * w > MOST_PIXELS:
+  Raises:
+    ValueError: The file is not an image, or has more than `MOST_PIXELS`.
+  """
+  try:
+    with Image.open(file) as image:
+      count = image.width * image.height
+  except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+    count = math.inf
+  except OSError:
+    raise ValueError(f'{name}: is not an image; choose another file') from None
+  if count > MOST_PIXELS:
     raise ValueError(
-      f'{name}: has frames of {w} x {h} px, but at most '
-      f'{MOST_PIXELS / 1e6:g} megapixels are tracked here; scale it down'
+      f'{name}: has more than {MOST_PIXELS / 1e6:g} megapixels; scale it down'
     )

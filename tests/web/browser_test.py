@@ -327,7 +327,7 @@ def test_a_missing_camera_is_told(open_page):
   ('name', 'data', 'message'),
   [
     ('big.mp4', b'\0' * 1_000_001, 'big.mp4: is larger than 1 MB; scale it'),
-    ('notes.mp4', b'no video\n', 'notes.mp4: is a text file, not a video'),
+    ('notes.mp4', b'no video\n', 'notes.mp4: cannot be decoded as a video'),
     ('a.mp4', bytes(range(256)), 'a.mp4: cannot be decoded as a video'),
   ],
 )
