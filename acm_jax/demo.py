@@ -16,7 +16,7 @@ Examples:
 """
 
 import importlib.util
-import ipaddress
+import math
 import socket
 import sys
 import tempfile
@@ -57,8 +57,8 @@ def main(values: flags.FlagValues) -> None:
   """Serves the page until the command is interrupted."""
   limits = Limits(values.max_megabytes, values.max_seconds)
   for name, limit in zip(('max_megabytes', 'max_seconds'), limits, strict=True):
-    if limit <= 0:
-      raise ValueError(f'`{name}`={limit}: give a number above 0')
+    if not 0 < limit < math.inf:
+      raise ValueError(f'`{name}`={limit}: give a finite number above 0')
   for package in ('starlette', 'uvicorn'):
     if importlib.util.find_spec(package) is None:
       raise RuntimeError(
@@ -88,19 +88,12 @@ def _serve(
   print('preparing; the programs of the tracker are compiled', flush=True)
   blank = np.zeros((480, 640, 3), np.uint8)
   VideoTracker(model, programs).compile(blank, [(200, 200, 100, 100)])
-  local = ipaddress.ip_address(listening.getsockname()[0]).is_loopback
-  if not local:
-    print(
-      f'--host={values.host}: everyone who reaches this machine can use the '
-      'page',
-      file=sys.stderr,
-    )
   setting = app.Setting(
     Path(values.checkpoint).name,
     lambda: VideoTracker(model, programs),
     root,
     limits,
-    local,
+    ports.is_local(listening),
   )
   config = uvicorn.Config(
     app.make(setting),

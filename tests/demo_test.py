@@ -58,8 +58,10 @@ def test_the_page_is_served_until_a_signal_and_no_file_is_left(
 @pytest.mark.parametrize(
   ('flag', 'message'),
   [
-    ('--max_megabytes=0', '--max_megabytes=0: give a number above 0'),
-    ('--max_seconds=-1', '--max_seconds=-1.0: give a number above 0'),
+    ('--max_megabytes=0', '--max_megabytes=0: give a finite number above 0'),
+    ('--max_seconds=-1', '--max_seconds=-1.0: give a finite number above 0'),
+    ('--max_seconds=inf', '--max_seconds=inf: give a finite number above 0'),
+    ('--max_seconds=nan', '--max_seconds=nan: give a finite number above 0'),
     ('--port=70000', '--port=70000: give a number from 0 to 65535'),
     ('--host=192.0.2.1', '--host=192.0.2.1: is not an address of this'),
     ('--checkpoint=missing', 'missing: no such folder'),

@@ -27,7 +27,7 @@ from acm_jax.running import drawing
 from acm_jax.tracking.result import Result
 from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.web import jpeg, opening
-from acm_jax.web.guards import Guard
+from acm_jax.web.middleware import Guard
 from acm_jax.web.session import Session
 from acm_jax.web.sessions import FullError, Sessions
 from acm_jax.web.sources import Captured, Limits
@@ -80,7 +80,7 @@ def make(setting: Setting) -> Starlette:
   ]
   return Starlette(
     routes=routes,
-    middleware=[Middleware(Guard, local=setting.local)],
+    middleware=[Middleware(Guard)],
     exception_handlers={
       FullError: _answer_with(503),
       LookupError: _answer_with(404),
@@ -301,7 +301,7 @@ def _parse_target(body: bytes) -> tuple[int, list[float], int | None]:
     position, target = int(values['position']), values['target']
     box = [float(side) for side in values['box']]
     return position, box, None if target is None else int(target)
-  except (ValueError, TypeError, KeyError):
+  except (ValueError, TypeError, KeyError, OverflowError):
     raise ValueError(
       f'{body[:80]!r}: give a position, a box x,y,w,h and a target or null'
     ) from None

@@ -1,69 +1,49 @@
-"""Refuses requests of other pages, and what the page would load from elsewhere.
+"""Refuses what other pages request of the pages of this machine.
 
-Any page that a user visits can send requests to the user's own machine.
+Any page that a user visits can send requests to the user's own machine, and the
+owner of a name can let it mean this machine. An address in numbers means the
+same to everybody.
 """
 
 import ipaddress
+import socket
 import urllib.parse
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-# Browsers refuse what the page would load from elsewhere.
-_HEADERS = {
-  'Content-Security-Policy': "default-src 'self'; img-src 'self' blob:; "
-  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+# Headers of all answers. Other pages must not show what is here, either.
+HEADERS = {
+  'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
 }
 
 
-class Guard:
-  """Middleware that answers only the application's own page."""
+def refusal(host: str, origin: str | None) -> str | None:
+  """Returns why a request is refused, or None if it is not.
 
-  def __init__(self, app: ASGIApp, local: bool):
-    """Guards an application.
-
-    Args:
-      app: Application.
-      local: Whether only this machine reaches the application. Only addresses
-        of this machine may then name it, because the owner of another name can
-        let it mean this machine.
-    """
-    self._app, self._local = app, local
-
-  async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers a request, or refuses it."""
-    if scope['type'] != 'http':
-      await self._app(scope, receive, send)
-      return
-    if reason := self._refusal(Headers(scope=scope)):
-      await JSONResponse({'error': reason}, 403)(scope, receive, send)
-      return
-
-    async def send_with_headers(message: Message) -> None:
-      if message['type'] == 'http.response.start':
-        MutableHeaders(scope=message).update(_HEADERS)
-      await send(message)
-
-    await self._app(scope, receive, send_with_headers)
-
-  def _refusal(self, headers: Headers) -> str | None:
-    host, origin = headers.get('host', ''), headers.get('origin')
-    if self._local and not _is_here(urllib.parse.urlsplit(f'//{host}')):
-      return f'{host} is not the address of this page; open 127.0.0.1'
-    if origin and urllib.parse.urlsplit(origin).netloc != host:
-      return f'{origin} must not use this page'
-    return None
-
-
-def _is_here(place: urllib.parse.SplitResult) -> bool:
-  """Returns whether an address means this machine, whatever names mean."""
-  try:
+  Args:
+    host: Header Host; '' if there is none.
+    origin: Header Origin, which browsers add to the requests of pages.
+  """
+  if not _means_this_machine(host):
     return (
-      place.hostname == 'localhost'
-      or ipaddress.ip_address(place.hostname or '').is_loopback
+      f'{host} is not an address of this page; open the one that the command '
+      'prints'
     )
+  if origin and origin.partition('://')[2] != host:
+    return f'{origin} must not use this page'
+  return None
+
+
+def _means_this_machine(host: str) -> bool:
+  try:
+    name = urllib.parse.urlsplit(f'//{host}').hostname or ''
   except ValueError:
     return False
+  own = socket.gethostname().lower().partition('.')[0]
+  if name in ('localhost', own, f'{own}.local'):
+    return True
+  try:
+    ipaddress.ip_address(name)
+  except ValueError:
+    return False
+  return True

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from acm_jax.datasets.video_files import Frame
 from acm_jax.running import pictures
 from acm_jax.tracking.result import Result
-from acm_jax.web import jpeg
+from acm_jax.web import guards, jpeg
 
 _PAGE = b"""<!doctype html>
 <html lang="en">
@@ -113,9 +113,13 @@ def _serving(listening: socket.socket) -> Iterator[_Newest]:
     timeout = _PATIENCE
 
     def do_GET(self):
+      headers = self.headers
+      reason = guards.refusal(headers.get('Host', ''), headers.get('Origin'))
       # A browser may leave at any time.
       with contextlib.suppress(OSError):
-        if self.path == '/':
+        if reason:
+          self.send_error(http.HTTPStatus.FORBIDDEN, explain=reason)
+        elif self.path == '/':
           self._answer('text/html; charset=utf-8')
           self.wfile.write(_PAGE)
         elif self.path == '/frames':
@@ -128,6 +132,8 @@ def _serving(listening: socket.socket) -> Iterator[_Newest]:
       self.send_response(http.HTTPStatus.OK)
       self.send_header('Content-Type', kind)
       self.send_header('Cache-Control', 'no-store')
+      for header in guards.HEADERS.items():
+        self.send_header(*header)
       self.end_headers()
 
     def _stream(self, jpegs):

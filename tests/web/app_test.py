@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import socket
 
 import av
 import numpy as np
@@ -169,6 +170,7 @@ def test_a_long_video_is_refused(make_app, clip, root):
     (b'', 'give a position, a box x,y,w,h and a target or null'),
     (b'[]', 'give a position'),
     (b'{"position": 0, "box": 3, "target": null}', 'give a position'),
+    (b'{"position": Infinity, "box": [1, 2, 3, 4], "target": null}', 'give a'),
     (b'{"position": 0, "box": [1, 2, 3], "target": null}', 'not four numbers'),
     (
       b'{"position": 0, "box": [900, 2, 30, 40], "target": null}',
@@ -233,7 +235,8 @@ def test_addresses_are_opened_only_for_this_machine(make_app):
 
 
 def test_requests_of_other_pages_are_refused(client, root):
-  for origin in ('http://evil.example', 'null', 'http://127.0.0.1:1'):
+  others = 'http://evil.example', 'null', 'http://127.0.0.1:1', 'http://['
+  for origin in others:
     answer = client.post('/sessions', headers={'Origin': origin})
     assert answer.status_code == 403
     assert answer.json() == {'error': f'{origin} must not use this page'}
@@ -242,11 +245,28 @@ def test_requests_of_other_pages_are_refused(client, root):
 
 
 def test_a_name_that_may_mean_another_machine_is_refused(client):
-  for host in ('localhost:8000', '[::1]:8000', '127.0.1.1', '127.0.0.1:80'):
+  own = socket.gethostname()
+  for host in ('localhost:8000', '[::1]:8000', '192.0.2.1:80', own):
     assert client.get('/about', headers={'Host': host}).status_code == 200
-  for host in ('evil.example', '192.0.2.1:80', '127.0.0.1.evil.example', ''):
-    answer = client.get('/about', headers={'Host': host})
+  for host in ('evil.example', '127.0.0.1.evil.example', '', '[evil', '[::1'):
+    answer = client.get('/about', headers={'Host': host, 'Origin': OWN})
     assert answer.status_code == 403
+    assert answer.json()['error'].startswith(f'{host} is not an address of')
+
+
+def test_a_name_of_another_page_is_refused_also_if_others_are_served(make_app):
+  testclient = pytest.importorskip('starlette.testclient')
+  with testclient.TestClient(make_app(local=False), OWN) as client:
+    name = 'evil.example'
+    headers = {'Host': name, 'Origin': f'http://{name}'}
+    assert client.post('/sessions', headers=headers).status_code == 403
+    headers = {'Host': '192.0.2.7:8000', 'Origin': 'http://192.0.2.7:8000'}
+    assert client.post('/sessions', headers=headers).status_code == 201
+
+
+def test_other_pages_must_not_show_what_is_here(client):
+  headers = client.get('/about').headers
+  assert headers['Cross-Origin-Resource-Policy'] == 'same-origin'
 
 
 def test_the_page_may_load_nothing_from_elsewhere(client):

@@ -102,6 +102,43 @@ def test_other_paths_are_not_found(listening):
 
 
 @pytest.mark.parametrize(
+  'headers',
+  [
+    {'Host': 'evil.example'},
+    {'Host': '[evil'},
+    {'Origin': 'http://evil.example'},
+  ],
+  ids=str,
+)
+def test_requests_of_other_pages_are_refused(listening, headers):
+  def tracked():
+    yield frame(0), [RESULT]
+
+  shown = live.shown(tracked(), listening)
+  next(shown)
+  for path in ('', '/frames'):
+    address = f'{ports.address(listening)}{path}'
+    request = urllib.request.Request(address, headers=headers)
+    with pytest.raises(urllib.error.HTTPError, match='403') as refused:
+      urllib.request.urlopen(request, timeout=PATIENCE)
+    refused.value.close()
+  shown.close()
+
+
+def test_a_page_for_other_machines_is_warned_of_with_its_address(caplog):
+  with ports.listen('127.0.0.1', 0):
+    assert not caplog.messages
+  with ports.listen('0.0.0.0', 0) as listening:
+    (message,) = caplog.messages
+    assert message == (
+      '--host=0.0.0.0: everyone who reaches this machine can use the page'
+    )
+    address = ports.address(listening)
+    host, port = address.removeprefix('http://').split(':')
+    socket.create_connection((host, int(port)), PATIENCE).close()
+
+
+@pytest.mark.parametrize(
   ('host', 'port', 'message'),
   [
     ('127.0.0.1', 70000, '`port`=70000: give a number from 0 to 65535'),
