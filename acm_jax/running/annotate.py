@@ -98,11 +98,11 @@ def annotate(
   0), target, x, y, w, h (px, 0-based), score, lost (0 or 1), margin (the score
   minus the highest score of the locations outside the box), time (s, nan if
   unknown). Frames that cannot be decoded have no row. The video shows the
-  boxes, and tracked.png shows a few frames of the video in a grid. boxes.csv is
-  complete before the other two files; if one of them cannot be written, a
-  warning says so, and boxes.csv is kept. Ctrl-C stops tracking early, as is
-  usual with a camera. The results of all frames tracked so far are still
-  written.
+  boxes; that of a live source shows each frame from its time on. tracked.png
+  shows a few frames of the video in a grid. boxes.csv is complete before the
+  other two files; if one of them cannot be written, a warning says so, and
+  boxes.csv is kept. Ctrl-C stops tracking early, as is usual with a camera. The
+  results of all frames tracked so far are still written.
 
   Args:
     tracked: Frames of the video, and the results of each target; None for a
@@ -129,7 +129,8 @@ def annotate(
   video_out.parent.mkdir(parents=True, exist_ok=True)
   tracked = progress(tracked, 'tracking', video.length, 'frames', clock)
   count = 0
-  with contextlib.closing(Pictures(video_out, sheet, video.fps)) as pictures:
+  writing = Pictures(video_out, sheet, video.fps, video.live)
+  with contextlib.closing(writing) as pictures:
     with replacing(boxes) as path, path.open('w', encoding='utf-8') as table:
       print(HEADER, file=table)
       try:
@@ -137,7 +138,7 @@ def annotate(
           # Written at once, so that an interrupt leaves no frame incomplete.
           table.write(rows(frame.number, frame.time, results))
           _flush(table, boxes, pictures)
-          pictures.add(frame.image, results)
+          pictures.add(frame, results)
           count += 1
       except KeyboardInterrupt:
         if count == 0:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from acm_jax.datasets.video_files import Frame
 from acm_jax.host.extras import extra
 from acm_jax.host.staging import FullDiskError, replacing
 from acm_jax.running import drawing
@@ -15,6 +16,8 @@ from acm_jax.running.video_writer import VideoWriter
 from acm_jax.tracking.result import Result
 
 SHEET_FRAMES = 8
+# A picture and its time; see `VideoWriter.write`.
+_Timed = tuple[UInt8[np.ndarray, 'h w 3'], float | None]
 
 
 class Pictures:
@@ -24,27 +27,28 @@ class Pictures:
   is an error, which `finish` raises.
   """
 
-  def __init__(self, video: Path, sheet: Path, fps: float):
+  def __init__(self, video: Path, sheet: Path, fps: float, live: bool = False):
     """Begins both files, which appear under their names in `finish`.
 
     Args:
       video: Path of the video, with a suffix that `VideoWriter` knows.
       sheet: Path of the sheet, a PNG file.
       fps: Frames per second of the video.
+      live: Whether the video shows frames at their times, because some of those
+        that arrived were dropped.
     """
+    self._live = live
     self._video, self._sheet = video, sheet
     self._sample = _Sample()
     self._full: FullDiskError | None = None
     self._writer = _write_video(video, fps)
     self._advance()
 
-  def add(
-    self, frame: UInt8[np.ndarray, 'h w 3'], results: Sequence[Result | None]
-  ) -> None:
-    """Adds an RGB frame, with the box of each target that has a result."""
-    picture = draw(frame, results)
+  def add(self, frame: Frame, results: Sequence[Result | None]) -> None:
+    """Adds a frame, with the box of each target that has a result."""
+    picture = draw(frame.image, results)
     self._sample.add(picture)
-    self._advance(picture)
+    self._advance((picture, frame.time if self._live else None))
 
   def discard_video(self, error: FullDiskError) -> None:
     """Removes the unfinished video, to make room for other files.
@@ -81,7 +85,7 @@ class Pictures:
     """Removes the video, unless it is finished."""
     self._writer.close()
 
-  def _advance(self, picture: UInt8[np.ndarray, 'h w 3'] | None = None) -> None:
+  def _advance(self, picture: _Timed | None = None) -> None:
     """Sends a picture to the writer of the video, unless the writer failed."""
     if inspect.getgeneratorstate(self._writer) == inspect.GEN_CLOSED:
       return
@@ -95,11 +99,11 @@ class Pictures:
 
 def _write_video(
   path: Path, fps: float
-) -> Generator[None, UInt8[np.ndarray, 'h w 3'] | None, None]:
+) -> Generator[None, _Timed | None, None]:
   """Writes the pictures that are sent; None ends the video."""
   with replacing(path) as partial, VideoWriter(partial, fps) as writer:
     while (picture := (yield)) is not None:
-      writer.write(picture)
+      writer.write(*picture)
 
 
 def draw(

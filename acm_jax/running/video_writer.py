@@ -78,6 +78,9 @@ class VideoWriter:
   so that nothing in the picture moves. Of a GIF with more than 50 frames per
   second, frames are left out.
 
+  Frames with a time are shown from their time on: a frame is repeated until the
+  next one is due. Of frames that are due at once, the last is kept.
+
   If the block raises, the file is incomplete.
   """
 
@@ -92,6 +95,10 @@ class VideoWriter:
     self._format = _FORMATS[path.suffix.lower()]
     # Height and width of the first frame.
     self._size: tuple[int, int] | None = None
+    # Frame that waits for the time of the next, its place in the video, and the
+    # time of the first frame.
+    self._waiting: UInt8[np.ndarray, 'h w 3'] | None = None
+    self._place, self._begun = 0, 0.0
     self._process: subprocess.Popen | None = None
 
   def __enter__(self) -> 'VideoWriter':
@@ -101,6 +108,8 @@ class VideoWriter:
 
   def __exit__(self, kind, *_) -> None:
     with self._messages:
+      if kind is None and self._waiting is not None:
+        self._append(self._waiting)
       if self._process is None:
         return
       if kind is None:
@@ -109,15 +118,33 @@ class VideoWriter:
         self._process.kill()
         self._process.communicate()
 
-  def write(self, frame: UInt8[np.ndarray, 'h w 3']) -> None:
+  def write(
+    self, frame: UInt8[np.ndarray, 'h w 3'], time: float | None = None
+  ) -> None:
     """Appends an RGB frame.
 
     The video has the size of the first frame; `drawing.fit` adapts others.
+
+    Args:
+      frame: RGB frame.
+      time: Time from which the frame is shown, s, relative to the first frame's
+        (default: after the frame before). All frames have one, or none.
 
     Raises:
       OSError: The disk is full.
       RuntimeError: FFmpeg is missing, or cannot encode the video.
     """
+    if time is None:
+      self._append(frame)
+      return
+    if self._waiting is None:
+      self._begun = time
+    place = round((time - self._begun) * self._fps)
+    for _ in range(self._place, place):
+      self._append(self._waiting)
+    self._waiting, self._place = frame, place
+
+  def _append(self, frame: UInt8[np.ndarray, 'h w 3']) -> None:
     if self._size is None:
       self._size = frame.shape[:2]
     picture = _fit(drawing.fit(frame, self._size), self._format.even)

@@ -229,7 +229,8 @@ class Session:
       for position in range(first, last + 1):
         frame = self.frame(position)
         results = self._row(position, frame).listed(self._count)
-        writer.write(pictures.draw(frame.image, results))
+        picture = pictures.draw(frame.image, results)
+        writer.write(picture, frame.time if self.source.live else None)
 
   def close(self) -> None:
     """Stops reading the video."""

@@ -234,6 +234,9 @@ def test_live_video_is_tracked_from_the_frame_after_compilation(tmp_path):
   assert tracker.calls == [0, [1, 2, 3]]
   rows = (tmp_path / 'boxes.csv').read_text().splitlines()
   assert rows[1].startswith('1,0,10.000')
+  # Frames that were dropped leave their time: 0.2 to 0.6 s at 10 Hz.
+  capture = cv2.VideoCapture(str(tmp_path / 'tracked.mp4'))
+  assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 5
 
 
 def first_pixels(sheet):

@@ -106,6 +106,28 @@ def test_a_video_has_the_frames_and_rate_that_were_written(
   assert np.abs(frames[0][..., ::-1].astype(int) - RED).max() < 20
 
 
+@pytest.mark.parametrize('suffix', ['.mp4', '.webm', '.gif'])
+def test_frames_with_times_are_shown_from_their_times_on(tmp_path, suffix):
+  path = tmp_path / f'a{suffix}'
+  times = [7.0, 7.1, 7.52, 7.53, 7.9]
+  with VideoWriter(path, 10.0) as writer:
+    for level, time in enumerate(times):
+      writer.write(np.full((48, 64, 3), 50 * level, np.uint8), time)
+  capture = cv2.VideoCapture(str(path))
+  levels = []
+  while (decoded := capture.read()[1]) is not None:
+    levels.append(round(decoded.mean() / 50))
+  # The third frame is followed by the fourth before its time is over.
+  expected = [0, 1, 1, 1, 1, 3, 3, 3, 3, 4]
+  if suffix == '.gif':
+    # FFmpeg joins equal pictures of a GIF.
+    levels = [
+      level for i, level in enumerate(levels) if level not in levels[:i]
+    ]
+    expected = [0, 1, 3, 4]
+  assert levels == expected
+
+
 def test_an_odd_frame_is_padded_by_its_last_column_and_row():
   frame = noise(3, 5)
   padded = video_writer._fit(frame, even=True)

@@ -10,8 +10,9 @@ import pytest
 
 from acm_jax.datasets.videos import open_video
 from acm_jax.running import annotate
+from acm_jax.web import jpeg
 from acm_jax.web.session import MOST_TARGETS, Session
-from acm_jax.web.sources import Limits, Recorded
+from acm_jax.web.sources import Captured, Limits, Recorded
 from tests.datasets import stamped_videos
 
 ONE, OTHER = (20.0, 30.0, 30.0, 25.0), (60.0, 20.0, 40.0, 40.0)
@@ -158,6 +159,23 @@ def test_the_video_shows_the_boxes_from_the_first_to_the_last_result(
   # The left edge of the box is orange, up to the loss of the codec.
   edge = images[0][y + 5 : y + h - 5, x].mean(0)
   assert np.abs(edge - (230, 159, 0)).max() < 60
+
+
+def test_the_video_of_a_camera_lasts_as_long_as_its_frames(
+  new_tracker, tmp_path
+):
+  times = iter([3.0, 3.5, 3.7, 5.0])
+  camera = Captured(tmp_path, Limits(), clock=lambda: next(times))
+  for number in range(4):
+    camera.add(jpeg.encode(stamped_videos.stamped(number), 95))
+  session = Session(camera, new_tracker)
+  session.place(0, ONE)
+  track_on(session)
+  session.write_video(tmp_path / 'tracked.mp4')
+  capture = cv2.VideoCapture(str(tmp_path / 'tracked.mp4'))
+  # Two seconds, and the last frame.
+  assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 2 * 30 + 1
+  assert capture.get(cv2.CAP_PROP_FPS) == 30
 
 
 def test_the_score_map_is_of_the_region_that_was_searched(
