@@ -30,9 +30,6 @@ from acm_jax.host import command
 from acm_jax.web import ports
 from acm_jax.web.sources import Limits
 
-# Longest wait for requests in progress when the command ends, s.
-_PATIENCE = 3
-
 
 def define(values: flags.FlagValues) -> None:
   """Defines the command's flags on `values`."""
@@ -78,11 +75,9 @@ def _serve(
 ) -> None:
   model = model_flags.load(values)
   # JAX is imported only now, so that the command says at once what it does.
-  import uvicorn
-
   from acm_jax.tracking.programs import Programs
   from acm_jax.tracking.video_tracker import VideoTracker
-  from acm_jax.web import app
+  from acm_jax.web import app, server
 
   programs = Programs()
   print('preparing; the programs of the tracker are compiled', flush=True)
@@ -93,16 +88,13 @@ def _serve(
     lambda: VideoTracker(model, programs),
     root,
     limits,
+    float(model.hparams.lost_score),
+    float(model.hparams.found_score),
     ports.is_local(listening),
-  )
-  config = uvicorn.Config(
-    app.make(setting),
-    log_level='warning',
-    timeout_graceful_shutdown=_PATIENCE,
   )
   address = ports.address(listening)
   print(f'open {address} in a browser; Ctrl-C ends', flush=True)
-  uvicorn.Server(config).run(sockets=[listening])
+  server.Server(app.make(setting)).run(sockets=[listening])
 
 
 if __name__ == '__main__':

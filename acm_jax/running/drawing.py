@@ -9,7 +9,8 @@ from jaxtyping import Float, UInt8
 
 from acm_jax.datasets import image_files
 
-# RGB. Okabe and Ito's colours, which colour-blind readers can distinguish.
+# RGB. Okabe and Ito's colours, which colour-blind readers can distinguish, with
+# grey in place of black.
 COLORS = (
   (230, 159, 0),
   (86, 180, 233),
@@ -17,6 +18,8 @@ COLORS = (
   (240, 228, 66),
   (213, 94, 0),
   (204, 121, 167),
+  (0, 114, 178),
+  (153, 153, 153),
 )
 TRUTH = (255, 255, 255)
 SHEET_COLUMNS = 4

@@ -6,9 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
-import numpy as np
-from jaxtyping import UInt8
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -26,14 +23,13 @@ from acm_jax.host.staging import naming
 from acm_jax.running import drawing
 from acm_jax.tracking.result import Result
 from acm_jax.tracking.video_tracker import VideoTracker
-from acm_jax.web import jpeg, opening
+from acm_jax.web import opening
 from acm_jax.web.middleware import Guard
 from acm_jax.web.session import Session
 from acm_jax.web.sessions import FullError, Sessions
+from acm_jax.web.shown import Shown
 from acm_jax.web.sources import Captured, Limits
 
-# Longer side of a frame on the page at most, px, and quality of its JPEG file.
-_SHOWN_SIDE, _QUALITY = 1920, 90
 # Size of a body that is not a video, bytes. A frame of the camera is the
 # largest.
 _MOST_BODY = 10_000_000
@@ -48,6 +44,8 @@ class Setting(NamedTuple):
     new_tracker: Function that makes a tracker without a target.
     root: Folder for temporary files.
     limits: Limits on videos.
+    lost_score: Score below which a target is lost.
+    found_score: Score above which a lost target is found again.
     local: Whether only this machine reaches the application. Otherwise, no
       addresses are opened, because others could then reach what this machine
       reaches.
@@ -57,11 +55,17 @@ class Setting(NamedTuple):
   new_tracker: Callable[[], VideoTracker]
   root: Path
   limits: Limits
+  lost_score: float
+  found_score: float
   local: bool
 
 
 def make(setting: Setting) -> Starlette:
-  """Makes the application."""
+  """Makes the application.
+
+  `state.stop` of the application is a function that makes work in progress
+  fail, so that the application can end.
+  """
   handlers = _Handlers(setting)
   session, target = '/sessions/{key}', '/sessions/{key}/targets'
   routes = [
@@ -78,10 +82,11 @@ def make(setting: Setting) -> Starlette:
     Route(f'{session}/tracked.mp4', handlers.video),
     Mount('/', StaticFiles(directory=_PAGE, html=True)),
   ]
-  return Starlette(
+  app = Starlette(
     routes=routes,
     middleware=[Middleware(Guard)],
     exception_handlers={
+      ArithmeticError: _answer_with(400),
       FullError: _answer_with(503),
       LookupError: _answer_with(404),
       OSError: _answer_with(500),
@@ -90,6 +95,8 @@ def make(setting: Setting) -> Starlette:
     },
     lifespan=handlers.lifespan,
   )
+  app.state.stop = handlers.stop
+  return app
 
 
 class _Handlers:
@@ -98,6 +105,10 @@ class _Handlers:
   def __init__(self, setting: Setting):
     self._setting = setting
     self._sessions = Sessions(setting.root)
+
+  def stop(self) -> None:
+    """Makes the work of all sessions fail."""
+    self._sessions.stop_all()
 
   @contextlib.asynccontextmanager
   async def lifespan(self, app: Starlette):
@@ -115,6 +126,8 @@ class _Handlers:
         'tracker': setting.name,
         'colors': drawing.COLORS,
         'limits': setting.limits._asdict(),
+        'lost_score': setting.lost_score,
+        'found_score': setting.found_score,
         'addresses': setting.local,
       }
     )
@@ -137,14 +150,14 @@ class _Handlers:
         )
       else:
         source = Captured(folder, limits)
-      session = Session(source, self._setting.new_tracker)
-      # A frame that is too large is refused now.
-      state = await run_in_threadpool(_begin, session)
+      shown = Shown(folder, limits.megabytes * 1_000_000)
+      session = Session(source, self._setting.new_tracker, shown)
+      await run_in_threadpool(session.compile)
     except BaseException:
       await run_in_threadpool(self._sessions.close, key)
       raise
     self._sessions.start(key, session)
-    return JSONResponse(state | {'key': key}, 201)
+    return JSONResponse(_state(session) | {'key': key}, 201)
 
   def _check_addresses(self) -> None:
     if not self._setting.local:
@@ -166,6 +179,8 @@ class _Handlers:
       if not isinstance(session.source, Captured):
         raise ValueError('this video is not from a camera')
       session.source.add(data)
+      if session.source.length == 1:
+        session.compile()
       return _state(session)
 
     return JSONResponse(await self._use(request, add))
@@ -173,16 +188,12 @@ class _Handlers:
   async def frame(self, request: Request) -> Response:
     """Sends a frame as JPEG; `X-Size` is the frame's own width and height."""
     position = request.path_params['position']
-    image = await self._use(
-      request, lambda session, _: session.frame(position).image
+    picture = await self._use(
+      request, lambda session, _: session.picture(position)
     )
-    h, w = image.shape[:2]
-    # A frame never changes, and to go back is slow.
-    caching = 'private, max-age=86400, immutable'
+    size = f'{picture.width},{picture.height}'
     return Response(
-      await run_in_threadpool(_as_jpeg, image),
-      media_type='image/jpeg',
-      headers={'Cache-Control': caching, 'X-Size': f'{w},{h}'},
+      picture.jpeg, media_type='image/jpeg', headers={'X-Size': size}
     )
 
   async def place(self, request: Request) -> Response:
@@ -256,13 +267,6 @@ class _Handlers:
     return await run_in_threadpool(run)
 
 
-def _begin(session: Session) -> dict[str, Any]:
-  # A frame that is too large is refused at once; a camera has none yet.
-  if not isinstance(session.source, Captured):
-    session.frame(0)
-  return _state(session)
-
-
 def _state(session: Session) -> dict[str, Any]:
   return {
     'fps': session.source.fps,
@@ -284,14 +288,6 @@ def _listed(results: dict[int, Result]) -> dict[int, list[float]]:
     target: [*result.box.tolist(), result.score, float(result.lost)]
     for target, result in results.items()
   }
-
-
-def _as_jpeg(image: UInt8[np.ndarray, 'h w 3']) -> bytes:
-  shrunk = min(1, _SHOWN_SIDE / max(image.shape[:2]))
-  if shrunk < 1:
-    size = [max(1, round(side * shrunk)) for side in image.shape[1::-1]]
-    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-  return jpeg.encode(image, _QUALITY)
 
 
 def _parse_target(body: bytes) -> tuple[int, list[float], int | None]:

@@ -7,6 +7,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from acm_jax.web import guards
 
 _HEADERS = guards.HEADERS | {
+  # Nothing is left in the browser when the page is closed.
+  'Cache-Control': 'no-store',
   # Browsers refuse what the page would load from elsewhere.
   'Content-Security-Policy': "default-src 'self'; img-src 'self' blob:; "
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

@@ -13,6 +13,7 @@ from acm_jax.running.video_writer import VideoWriter
 from acm_jax.tracking.inputs import Box
 from acm_jax.tracking.result import Result, ScoreMap
 from acm_jax.tracking.video_tracker import VideoTracker
+from acm_jax.web.shown import Picture, Shown
 from acm_jax.web.sources import Source
 
 MOST_TARGETS = 8
@@ -41,9 +42,9 @@ class _Row:
   time: float
   results: dict[int, Result] = dataclasses.field(default_factory=dict)
 
-  def listed(self, count: int) -> list[Result | None]:
-    """Returns the result of each of `count` targets."""
-    return [self.results.get(target) for target in range(count)]
+  def listed(self) -> list[Result | None]:
+    """Returns the result of each target, by its number."""
+    return [self.results.get(target) for target in range(MOST_TARGETS)]
 
 
 class Session:
@@ -59,24 +60,28 @@ class Session:
     source: Frames of the video.
   """
 
-  def __init__(self, source: Source, new_tracker: Callable[[], VideoTracker]):
+  def __init__(
+    self,
+    source: Source,
+    new_tracker: Callable[[], VideoTracker],
+    shown: Shown,
+  ):
     """Begins without targets.
 
     Args:
       source: Frames of the video.
       new_tracker: Function that makes a tracker without a target.
+      shown: Pictures of the frames.
     """
-    self.source = source
+    self.source, self._shown = source, shown
     self._new_tracker = new_tracker
     self._targets: dict[int, _Target] = {}
-    # Number of targets that there were, also of those removed since.
-    self._count = 0
     self._rows: dict[int, _Row] = {}
 
   @property
   def targets(self) -> list[int]:
     """Numbers of the targets."""
-    return list(self._targets)
+    return sorted(self._targets)
 
   @property
   def tracked_to(self) -> int | None:
@@ -84,17 +89,36 @@ class Session:
     positions = [target.position for target in self._targets.values()]
     return min(positions, default=None)
 
+  def compile(self) -> None:
+    """Compiles the programs for frames of the size of the first one.
+
+    Otherwise, the user waits for them after the first box. Does nothing while
+    there is no frame.
+    """
+    if (frame := self.source.at(0)) is None:
+      return
+    height, width = frame.image.shape[:2]
+    whole = 0, 0, width, height
+    tracker = self._new_tracker()
+    tracker.compile(frame.image, [whole])
+    tracker.init(frame.image, whole)
+    tracker.score_map(frame.image, whole)
+
   def frame(self, position: int) -> Frame:
     """Returns a frame of the video.
 
     Raises:
       LookupError: There is no such frame, or not yet.
-      ValueError: The frame is too large, or the video is too long.
+      ValueError: The video is too long.
     """
     frame = self.source.at(position) if position >= 0 else None
     if frame is None:
       raise LookupError(f'the video has no frame {position}')
     return frame
+
+  def picture(self, position: int) -> Picture:
+    """Returns a frame as the page shows it; see `frame`."""
+    return self._shown.at(position, lambda: self.frame(position).image)
 
   def results(self) -> dict[int, dict[int, Result]]:
     """Returns all results, by position and target."""
@@ -122,7 +146,7 @@ class Session:
       target: Number of the target to correct (default: a new target).
 
     Returns:
-      The number of the target.
+      The number of the target, the first that is free.
 
     Raises:
       LookupError: There is no such frame or target.
@@ -138,7 +162,7 @@ class Session:
     frame, tracker = self.frame(position), self._new_tracker()
     tracker.init(frame.image, box_xywh)
     if target is None:
-      target, self._count = self._count, self._count + 1
+      target = min(set(range(MOST_TARGETS)) - self._targets.keys())
     self._targets[target] = _Target(tracker, position, position)
     for other, row in self._rows.items():
       if other > position:
@@ -202,7 +226,7 @@ class Session:
   def table(self) -> str:
     """Returns all results as the text of a file like boxes.csv of `track`."""
     rows = (
-      annotate.rows(row.number, row.time, row.listed(self._count))
+      annotate.rows(row.number, row.time, row.listed())
       for _, row in sorted(self._rows.items())
     )
     return f'{annotate.HEADER}\n{"".join(rows)}'
@@ -228,9 +252,13 @@ class Session:
     ):
       for position in range(first, last + 1):
         frame = self.frame(position)
-        results = self._row(position, frame).listed(self._count)
+        results = self._row(position, frame).listed()
         picture = pictures.draw(frame.image, results)
         writer.write(picture, frame.time if self.source.live else None)
+
+  def stop(self) -> None:
+    """Makes the work of another thread fail as soon as it needs a frame."""
+    self.source.stop()
 
   def close(self) -> None:
     """Stops reading the video."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from acm_jax.web.session import Session
 
 MOST_SESSIONS = 8
-# Time after which a session that is not used makes room for another one, s.
+# Time after which a session that is not used may make room for another one, s.
 _IDLE = 600.0
 
 
@@ -45,7 +45,7 @@ class Sessions:
     self._changing = threading.Lock()
 
   def reserve(self) -> tuple[str, Path]:
-    """Makes room for a session.
+    """Makes room for a session; if there is none, the longest idle one ends.
 
     Returns:
       The key of the session, and an empty folder for its files.
@@ -54,26 +54,35 @@ class Sessions:
       FullError: All other sessions are in use.
     """
     with self._changing:
-      now = self._clock()
-      idle = [k for k, p in self._places.items() if now - p.used > _IDLE]
-      places = [self._places.pop(key) for key in idle]
       if len(self._places) >= MOST_SESSIONS:
-        raise FullError(
-          f'{MOST_SESSIONS} videos are open, which is the limit; close one in '
-          f'another tab, or wait: one that is not used for {_IDLE / 60:g} '
-          'minutes is closed'
-        )
+        self._remove_idle()
       key = secrets.token_urlsafe()
       folder = self._root / key
       folder.mkdir()
-      self._places[key] = _Place(folder, now)
-    for place in places:
-      _remove(place)
+      self._places[key] = _Place(folder, self._clock())
     return key, folder
+
+  def _remove_idle(self) -> None:
+    # What is loaded or computed may take longer than the limit.
+    idle = {
+      key: place.used
+      for key, place in self._places.items()
+      if place.session
+      and not place.lock.locked()
+      and self._clock() - place.used > _IDLE
+    }
+    if not idle:
+      raise FullError(
+        f'{MOST_SESSIONS} videos are open, which is the limit; close one in '
+        f'another tab, or wait: one that is not used for {_IDLE / 60:g} '
+        'minutes may be closed'
+      )
+    _remove(self._places.pop(min(idle, key=idle.get)))
 
   def start(self, key: str, session: Session) -> None:
     """Puts a session in the room that was made for it."""
-    self._places[key].session = session
+    place = self._places[key]
+    place.session, place.used = session, self._clock()
 
   @contextlib.contextmanager
   def use(self, key: str) -> Iterator[tuple[Session, Path]]:
@@ -83,10 +92,12 @@ class Sessions:
       LookupError: The session does not exist, or no longer.
     """
     place = self._places.get(key)
-    if place is None or place.session is None:
-      raise LookupError('this video is no longer open; load it again')
+    if place is None:
+      raise _closed()
     with place.lock:
-      place.used = self._clock()
+      # It may have been closed in the meantime.
+      if place.session is None or self._places.get(key) is not place:
+        raise _closed()
       yield place.session, place.folder
       place.used = self._clock()
 
@@ -97,13 +108,25 @@ class Sessions:
     if place:
       _remove(place)
 
+  def stop_all(self) -> None:
+    """Makes all sessions fail, so that work in other threads ends soon."""
+    for place in list(self._places.values()):
+      if place.session:
+        place.session.stop()
+
   def close_all(self) -> None:
     """Ends all sessions."""
     for key in list(self._places):
       self.close(key)
 
 
+def _closed() -> LookupError:
+  return LookupError('this video is no longer open; load it again')
+
+
 def _remove(place: _Place) -> None:
+  if place.session:
+    place.session.stop()
   with place.lock:
     if place.session:
       place.session.close()

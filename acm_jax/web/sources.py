@@ -15,10 +15,12 @@ from acm_jax.web import jpeg
 
 # Largest number of pixels of a frame. 4K has 8.8 million.
 MOST_PIXELS = 10_000_000
-# Number of frames that are kept decoded.
-_RECENT = 4
+# Memory for the frames that were decoded last, bytes.
+_RECENT = 100_000_000
 # Quality of the files that frames of streams are kept in.
 _QUALITY = 95
+# What the user can do if a live video reaches a limit.
+_ANEW = 'open it again'
 
 
 class Limits(NamedTuple):
@@ -32,29 +34,50 @@ class Limits(NamedTuple):
   megabytes: int = 500
   seconds: float = 600.0
 
-  def check_bytes(self, count: int, name: str) -> None:
+  def check_bytes(
+    self, count: int, name: str, advice: str = 'scale it down or cut it'
+  ) -> None:
     """Checks the size of a file.
+
+    Args:
+      count: Size, bytes.
+      name: Name of the file, for the message.
+      advice: What can be done with the file.
 
     Raises:
       ValueError: The file is too large.
     """
     if count > self.megabytes * 1_000_000:
       raise ValueError(
-        f'{name}: is larger than {self.megabytes} MB; scale it down or cut it, '
-        'or start the page with a larger --max_megabytes'
+        f'{name}: is larger than {self.megabytes} MB; {advice}, or start the '
+        'page with a larger --max_megabytes'
       )
 
-  def check_seconds(self, seconds: float, name: str) -> None:
+  def check_seconds(
+    self, seconds: float, name: str, advice: str = 'cut it'
+  ) -> None:
     """Checks the length of a video.
+
+    Args:
+      seconds: Length, s.
+      name: Name of the video, for the message.
+      advice: What can be done with the video.
 
     Raises:
       ValueError: The video is too long.
     """
     if seconds > self.seconds:
       raise ValueError(
-        f'{name}: is longer than {self.seconds:g} s; cut it, or start the page '
-        'with a larger --max_seconds'
+        f'{name}: is longer than {self.seconds:g} s; {advice}, or start the '
+        'page with a larger --max_seconds'
       )
+
+
+class StoppedError(LookupError):
+  """The video is being closed."""
+
+  def __init__(self):
+    super().__init__('this video was closed')
 
 
 @runtime_checkable
@@ -75,18 +98,21 @@ class Source(Protocol):
     """Returns a frame, or None after the last frame so far.
 
     Raises:
-      ValueError: The frame is too large, or the video is too long.
+      StoppedError: `stop` was called.
+      ValueError: The video is too long.
     """
 
+  def stop(self) -> None:
+    """Makes `at` fail, also if another thread waits for it."""
+
   def close(self) -> None:
-    """Stops reading."""
+    """Releases what is read from."""
 
 
 class Recorded:
   """Frames of a whole video.
 
-  To go back by more than a few frames, the video is read from its beginning
-  again.
+  To go far back, the video is read from its beginning again.
   """
 
   live = False
@@ -109,23 +135,35 @@ class Recorded:
     self._frames, self._next = video.frames, 0
     self._reopen, self._name, self._limits = reopen, name, limits
     self._recent: dict[int, Frame] = {}
+    self._stopped = False
     if self.length is not None:
       limits.check_seconds(self.length / self.fps, name)
 
   def at(self, position: int) -> Frame | None:
     """Returns a frame; see `Source.at`."""
+    if self._stopped:
+      raise StoppedError
     if position in self._recent:
       return self._recent[position]
+    # A video may have more frames than it states, which are read one by one.
+    if self.length is not None and position > max(self._next, self.length - 1):
+      return None
     if position < self._next:
       self._frames, self._next = self._reopen().frames, 0
     self._limits.check_seconds(position / self.fps, self._name)
     while self._next <= position:
+      if self._stopped:
+        raise StoppedError
       frame = next(self._frames, None)
       if frame is None:
         self.length = self._next
         return None
       self._keep(frame)
     return self._recent[position]
+
+  def stop(self) -> None:
+    """Makes `at` fail; see `Source.stop`."""
+    self._stopped = True
 
   def close(self) -> None:
     """Forgets the video."""
@@ -134,9 +172,9 @@ class Recorded:
 
   def _keep(self, frame: Frame) -> None:
     self._recent[self._next] = frame
-    self._recent.pop(self._next - _RECENT, None)
+    if len(self._recent) * frame.image.nbytes > _RECENT:
+      del self._recent[next(iter(self._recent))]
     self._next += 1
-    # A video may have more frames than it states.
     if self.length is not None:
       self.length = max(self.length, self._next)
 
@@ -165,7 +203,7 @@ class Captured:
     self._stream: Iterator[Frame] = video.frames if video else iter(())
     self._folder, self._limits, self._clock = folder, limits, clock
     self._begun: float | None = None
-    self._bytes = 0
+    self._bytes, self._stopped = 0, False
     # Number and time of each frame.
     self._kept: list[tuple[int, float]] = []
 
@@ -193,6 +231,8 @@ class Captured:
 
   def at(self, position: int) -> Frame | None:
     """Returns a frame, the next one of a stream if needed; see `Source.at`."""
+    if self._stopped:
+      raise StoppedError
     if position == self.length and (frame := next(self._stream, None)):
       data = jpeg.encode(frame.image, _QUALITY)
       self._keep(data, frame.number, frame.time)
@@ -201,6 +241,10 @@ class Captured:
     image = jpeg.decode(self._path(position).read_bytes())
     return Frame(image, *self._kept[position])
 
+  def stop(self) -> None:
+    """Makes `at` fail; see `Source.stop`."""
+    self._stopped = True
+
   def close(self) -> None:
     """Stops reading the stream."""
     if hasattr(self._stream, 'close'):
@@ -208,8 +252,8 @@ class Captured:
 
   def _keep(self, data: bytes, number: int, seconds: float) -> None:
     self._bytes += len(data)
-    self._limits.check_bytes(self._bytes, 'the live video')
-    self._limits.check_seconds(seconds, 'the live video')
+    self._limits.check_bytes(self._bytes, 'the live video', _ANEW)
+    self._limits.check_seconds(seconds, 'the live video', _ANEW)
     self._path(self.length).write_bytes(data)
     self._kept.append((number, seconds))
 

@@ -74,13 +74,20 @@ def test_an_upload_can_be_tracked_and_downloaded(
     assert sum(1 for _ in container.decode(video=0)) == 12
 
 
-def test_frames_are_jpeg_files_that_browsers_may_keep(client, session):
+def test_frames_are_jpeg_files_that_browsers_do_not_keep(client, session):
   for position in (5, 0, 11):
     answer = client.get(f'{session}/frames/{position}')
     assert answer.headers['X-Size'] == '128,96'
-    assert 'immutable' in answer.headers['Cache-Control']
+    assert answer.headers['Cache-Control'] == 'no-store'
     assert stamp(jpeg.decode(answer.content)) == position
-  assert client.get(f'{session}/frames/12').status_code == 404
+
+
+@pytest.mark.parametrize('position', [12, 15_001, 10**400])
+def test_a_frame_that_does_not_exist_is_not_found(client, session, position):
+  answer = client.get(f'{session}/frames/{position}')
+  assert answer.status_code == 404
+  assert answer.json() == {'error': f'the video has no frame {position}'}
+  assert place(client, session, position=position).status_code == 404
 
 
 def test_a_large_frame_is_sent_smaller_with_its_own_size(client, tmp_path):

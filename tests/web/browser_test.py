@@ -44,9 +44,10 @@ def chromium():
 @pytest.fixture
 def served(make_app):
   """Serves the application; returns its address."""
-  uvicorn = pytest.importorskip('uvicorn')
-  config = uvicorn.Config(make_app(), log_level='warning')
-  server = uvicorn.Server(config)
+  pytest.importorskip('uvicorn')
+  from acm_jax.web.server import Server
+
+  server = Server(make_app())
   with ports.listen('127.0.0.1', 0) as listening:
     options = {'sockets': [listening]}
     thread = threading.Thread(target=server.run, kwargs=options)

@@ -24,7 +24,7 @@ def new_tracker(tiny_model):
 
 
 @pytest.fixture
-def make_app(tmp_path, new_tracker):
+def make_app(tmp_path, new_tracker, tiny_model):
   """Returns a function that makes the application."""
   pytest.importorskip('starlette', reason='needs the extra `demo`')
   from acm_jax.web import app
@@ -32,6 +32,9 @@ def make_app(tmp_path, new_tracker):
   def make(limits=LIMITS, local=True):
     root = tmp_path / 'root'
     root.mkdir()
-    return app.make(app.Setting('tiny', new_tracker, root, limits, local))
+    hparams = tiny_model.hparams
+    scores = hparams.lost_score, hparams.found_score
+    setting = app.Setting('tiny', new_tracker, root, limits, *scores, local)
+    return app.make(setting)
 
   return make

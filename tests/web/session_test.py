@@ -1,6 +1,7 @@
 """Tests of sessions: what is tracked when boxes are given, in any order."""
 
 import csv
+import functools
 import io
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import numpy as np
 import pytest
 
 from acm_jax.datasets.videos import open_video
-from acm_jax.running import annotate
+from acm_jax.running import annotate, drawing, pictures
+from acm_jax.tracking.programs import Programs
+from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.web import jpeg
 from acm_jax.web.session import MOST_TARGETS, Session
-from acm_jax.web.sources import Captured, Limits, Recorded
+from acm_jax.web.shown import Shown
+from acm_jax.web.sources import Captured, Limits, Recorded, StoppedError
 from tests.datasets import stamped_videos
 
 ONE, OTHER = (20.0, 30.0, 30.0, 25.0), (60.0, 20.0, 40.0, 40.0)
@@ -20,10 +24,15 @@ FRAMES = 12
 
 
 @pytest.fixture
-def session(clip, new_tracker):
+def shown(tmp_path):
+  return Shown(tmp_path, 1_000_000)
+
+
+@pytest.fixture
+def session(clip, new_tracker, shown):
   video = open_video(str(clip))
   source = Recorded(video, lambda: open_video(str(clip)), 'a.mkv', Limits())
-  return Session(source, new_tracker)
+  return Session(source, new_tracker, shown)
 
 
 @pytest.fixture
@@ -103,19 +112,21 @@ def test_frames_between_the_old_and_the_new_box_stay_without_a_result(session):
   assert list(session.results()) == [0, 1, 2, 7, 8, 9, 10, 11]
 
 
-def test_a_removed_target_leaves_nothing_and_its_number_is_not_used_again(
-  session,
-):
+def test_a_removed_target_leaves_nothing_and_its_number_is_free(session):
   session.place(0, ONE)
   session.place(0, OTHER)
   track_on(session, 3)
   session.remove(0)
   assert session.targets == [1]
-  assert session.place(1, ONE) == 2
-  numbers = {
-    row['target'] for row in csv.DictReader(io.StringIO(session.table()))
-  }
-  assert numbers == {'1', '2'}
+  assert session.place(2, ONE) == 0
+  rows = csv.DictReader(io.StringIO(session.table()))
+  assert [(row['frame'], row['target']) for row in rows] == [
+    ('0', '1'),
+    ('1', '1'),
+    ('2', '0'),
+    ('2', '1'),
+    ('3', '1'),
+  ]
 
 
 def test_the_table_is_that_of_the_command_track(
@@ -161,14 +172,57 @@ def test_the_video_shows_the_boxes_from_the_first_to_the_last_result(
   assert np.abs(edge - (230, 159, 0)).max() < 60
 
 
+def test_a_video_that_is_being_written_ends_at_once_by_stop(
+  session, tmp_path, monkeypatch
+):
+  session.place(0, ONE)
+  session.place(FRAMES - 1, ONE)
+  draw, drawn = pictures.draw, []
+
+  def stop(*args):
+    drawn.append(draw(*args))
+    if len(drawn) == 3:
+      session.stop()
+    return drawn[-1]
+
+  monkeypatch.setattr(pictures, 'draw', stop)
+  with pytest.raises(StoppedError, match='this video was closed'):
+    session.write_video(tmp_path / 'tracked.mp4')
+  assert len(drawn) == 3
+  assert not list(tmp_path.iterdir())
+
+
+def test_the_programs_are_compiled_before_the_first_box(
+  session, tiny_model, shown
+):
+  programs = Programs()
+  new_tracker = functools.partial(VideoTracker, tiny_model, programs)
+  session = Session(session.source, new_tracker, shown)
+  session.compile()
+  count = len(programs)
+  assert count
+  session.place(0, ONE)
+  session.step()
+  session.score_map(0, 1)
+  assert len(programs) == count
+
+
+def test_a_camera_without_a_frame_compiles_nothing(
+  new_tracker, tmp_path, shown
+):
+  camera = Captured(tmp_path, Limits())
+  Session(camera, new_tracker, shown).compile()
+  assert camera.length == 0
+
+
 def test_the_video_of_a_camera_lasts_as_long_as_its_frames(
-  new_tracker, tmp_path
+  new_tracker, shown, tmp_path
 ):
   times = iter([3.0, 3.5, 3.7, 5.0])
   camera = Captured(tmp_path, Limits(), clock=lambda: next(times))
   for number in range(4):
     camera.add(jpeg.encode(stamped_videos.stamped(number), 95))
-  session = Session(camera, new_tracker)
+  session = Session(camera, new_tracker, shown)
   session.place(0, ONE)
   track_on(session)
   session.write_video(tmp_path / 'tracked.mp4')
@@ -246,5 +300,10 @@ def test_the_number_of_targets_is_limited(session):
   with pytest.raises(ValueError, match='which is the limit; remove one'):
     session.place(0, ONE)
   session.place(0, OTHER, target=2)
-  session.remove(0)
-  session.place(0, ONE)
+  session.remove(3)
+  # The number is free, and so is its colour.
+  assert session.place(0, ONE) == 3
+
+
+def test_each_target_has_a_colour_of_its_own():
+  assert len(set(drawing.COLORS)) == len(drawing.COLORS) == MOST_TARGETS

@@ -1,10 +1,16 @@
 """Tests of the sessions of several tabs."""
 
+import concurrent.futures
+import threading
+
 import pytest
 
 from acm_jax.web import sessions as module
 from acm_jax.web.session import Session
 from acm_jax.web.sessions import FullError, Sessions
+
+# Longest wait for another thread, s.
+PATIENCE = 30
 
 
 class FakeSession(Session):
@@ -13,7 +19,10 @@ class FakeSession(Session):
   closed = False
 
   def __init__(self):
-    pass
+    self.stopped = threading.Event()
+
+  def stop(self):
+    self.stopped.set()
 
   def close(self):
     self.closed = True
@@ -72,24 +81,76 @@ def test_a_session_is_not_used_before_its_video_is_loaded(sessions):
     pass
 
 
+def use(sessions, key):
+  with sessions.use(key):
+    pass
+
+
+def test_the_longest_idle_session_makes_room_if_all_are_taken(sessions, clock):
+  opened = [start(sessions) for _ in range(module.MOST_SESSIONS - 1)]
+  clock.now = 100.0
+  use(sessions, opened[0][0])
+  clock.now = 650.0
+  # There is room.
+  opened.append(start(sessions))
+  assert not any(session.closed for _, session in opened)
+  for closed in (1, 2):
+    start(sessions)
+    assert [i for i, (_, each) in enumerate(opened) if each.closed] == list(
+      range(1, closed + 1)
+    )
+
+
 def test_too_many_sessions_are_refused_until_one_is_closed_or_idle(
   sessions, clock
 ):
   opened = [start(sessions) for _ in range(module.MOST_SESSIONS)]
+  clock.now = 600.0
   with pytest.raises(FullError, match='8 videos are open, which is the limit'):
     sessions.reserve()
   sessions.close(opened[0][0])
   start(sessions)
-  clock.now = 600.0
-  with sessions.use(opened[1][0]):
-    pass
   clock.now = 601.0
-  key, _ = start(sessions)
-  # All but the one that was used and the new one made room.
-  assert [session.closed for _, session in opened] == [True, False] + [True] * 6
-  for kept in (key, opened[1][0]):
-    with sessions.use(kept):
-      pass
+  start(sessions)
+  assert [session.closed for _, session in opened] == [True] * 2 + [False] * 6
+
+
+def test_what_is_loaded_or_computed_for_long_makes_no_room(sessions, clock):
+  opened = [start(sessions) for _ in range(module.MOST_SESSIONS - 1)]
+  loaded, folder = sessions.reserve()
+  computed, session = opened[0]
+  with sessions.use(computed):
+    clock.now = 2000.0
+    for _ in opened[1:]:
+      start(sessions)
+    with pytest.raises(FullError):
+      sessions.reserve()
+  assert not session.closed
+  assert folder.exists()
+  sessions.start(loaded, FakeSession())
+  use(sessions, loaded)
+
+
+def test_the_work_of_a_closed_session_ends_first(sessions):
+  key, session = start(sessions)
+  begun = threading.Event()
+
+  def work():
+    with sessions.use(key):
+      begun.set()
+      assert session.stopped.wait(PATIENCE)
+      assert not session.closed
+
+  with concurrent.futures.ThreadPoolExecutor() as pool:
+    working = pool.submit(work)
+    assert begun.wait(PATIENCE)
+    waiting = pool.submit(use, sessions, key)
+    sessions.close(key)
+    working.result()
+    # Whoever came too late finds no session.
+    with pytest.raises(LookupError, match='no longer open'):
+      waiting.result()
+  assert session.closed
 
 
 def test_the_end_closes_all_sessions(sessions, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from acm_jax.datasets.video_files import Frame
 from acm_jax.datasets.videos import Video, open_video
 from acm_jax.web import jpeg, sources
-from acm_jax.web.sources import Captured, Limits, Recorded
+from acm_jax.web.sources import Captured, Limits, Recorded, StoppedError
 from tests.datasets import stamped_videos
 from tests.datasets.stamped_videos import stamp, stamped
 
@@ -44,12 +44,46 @@ def test_frames_are_read_in_any_order(recorded):
   assert recorded.length == 40
 
 
-def test_a_video_is_read_again_only_to_go_far_back(recorded):
+def test_a_video_is_read_again_only_to_go_far_back(recorded, monkeypatch):
+  monkeypatch.setattr(sources, '_RECENT', 4 * stamped(0).nbytes)
   for position in (9, 8, 7, 6, 10, 11):
     recorded.at(position)
   assert len(recorded.opened) == 1
   recorded.at(2)
   assert len(recorded.opened) == 2
+
+
+def test_a_frame_after_the_end_is_not_searched_for(recorded):
+  for position in (40, 41, 20_000):
+    assert recorded.at(position) is None
+  assert recorded.at(0).number == 0
+  assert len(recorded.opened) == 1
+
+
+def test_a_video_may_have_more_frames_than_it_states(recorded):
+  recorded.length = 38
+  assert recorded.at(39) is None
+  assert [recorded.at(i).number for i in (37, 38, 39)] == [37, 38, 39]
+  assert recorded.length == 40
+
+
+def test_a_stopped_video_is_not_read_on(long_clip):
+  frames = open_video(str(long_clip)).frames
+
+  def stopping():
+    for frame in frames:
+      if frame.number == 5:
+        source.stop()
+      yield frame
+
+  video = Video(stopping(), 25.0, 40)
+  source = Recorded(video, lambda: video, 'a.mkv', Limits())
+  with pytest.raises(StoppedError):
+    source.at(30)
+  assert next(frames).number == 6
+  # What was read is not given, either.
+  with pytest.raises(StoppedError):
+    source.at(0)
 
 
 def test_a_video_that_states_no_length_has_one_at_its_end(recorded):
@@ -109,8 +143,8 @@ def test_a_stream_is_read_one_frame_at_a_time_and_can_be_gone_back_in(tmp_path):
 @pytest.mark.parametrize(
   ('limits', 'message'),
   [
-    (Limits(megabytes=1), 'the live video: is larger than 1 MB'),
-    (Limits(seconds=3.0), 'the live video: is longer than 3 s'),
+    (Limits(megabytes=1), 'live video: is larger than 1 MB; open it again, or'),
+    (Limits(seconds=3.0), 'live video: is longer than 3 s; open it again, or'),
   ],
 )
 def test_a_camera_ends_with_an_error_at_a_limit(tmp_path, limits, message):
