@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import (
   FileResponse,
   JSONResponse,
@@ -87,6 +87,7 @@ def make(setting: Setting) -> Starlette:
     middleware=[Middleware(Guard)],
     exception_handlers={
       ArithmeticError: _answer_with(400),
+      ClientDisconnect: _answer_with(400),
       FullError: _answer_with(503),
       LookupError: _answer_with(404),
       OSError: _answer_with(500),
@@ -139,6 +140,7 @@ class _Handlers:
     try:
       if 'address' in query:
         self._check_addresses()
+        await _body(request)
         source = await run_in_threadpool(
           opening.open_address, query['address'], folder, limits
         )
@@ -153,6 +155,8 @@ class _Handlers:
       shown = Shown(folder, limits.megabytes * 1_000_000)
       session = Session(source, self._setting.new_tracker, shown)
       await run_in_threadpool(session.compile)
+      if await request.is_disconnected():
+        raise ClientDisconnect
     except BaseException:
       await run_in_threadpool(self._sessions.close, key)
       raise

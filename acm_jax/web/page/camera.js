@@ -2,9 +2,16 @@
 
 const WIDTH = 960
 const QUALITY = 0.9
+const PATIENCE = 5000 // Longest wait for a frame, ms.
+
+const unusable = (reason) =>
+  new Error(`The camera cannot be used: ${reason}.`)
 
 export class Camera {
   async open() {
+    if (!navigator.mediaDevices) {
+      throw unusable('browsers allow it only at 127.0.0.1 or over HTTPS')
+    }
     try {
       this.stream = await navigator.mediaDevices.getUserMedia(
         {video: {width: {ideal: WIDTH}}})
@@ -14,8 +21,7 @@ export class Camera {
         NotAllowedError: 'the browser was not allowed to use it',
         NotReadableError: 'another program uses it',
       }
-      throw new Error(
-        `The camera cannot be used: ${reasons[error.name] ?? error.message}.`)
+      throw unusable(reasons[error.name] ?? error.message)
     }
     this.video = document.createElement('video')
     this.video.srcObject = this.stream
@@ -28,7 +34,23 @@ export class Camera {
 
   // Waits for a frame that was not taken before.
   async take() {
-    await new Promise((done) => this.video.requestVideoFrameCallback(done))
+    const [track] = this.stream.getTracks()
+    const ended = new AbortController()
+    let timer
+    try {
+      await new Promise((done, fail) => {
+        const lose = () => fail(new Error(
+          'The camera sends no more frames; connect it and open it again.'))
+        if (track.readyState === 'ended') lose()
+        track.addEventListener('ended', lose, ended)
+        // A hidden page gets no frames.
+        timer = setInterval(() => document.hidden || lose(), PATIENCE)
+        this.video.requestVideoFrameCallback(done)
+      })
+    } finally {
+      clearInterval(timer)
+      ended.abort()
+    }
     this.canvas.getContext('2d').drawImage(this.video, 0, 0)
     return this.canvas.convertToBlob({type: 'image/jpeg', quality: QUALITY})
   }

@@ -2,29 +2,29 @@
 
 import * as api from './api.js'
 import {Camera} from './camera.js'
+import {busy, clearError, fail, tell} from './messages.js'
 import {paintScores} from './scores.js'
 import {Stage} from './stage.js'
 import {Targets} from './targets.js'
 
 const find = (id) => document.getElementById(id)
 const about = await api.about()
-const color = (target) =>
-  `rgb(${about.colors[target % about.colors.length]})`
+const color = (target) => `rgb(${about.colors[target]})`
 
-// `video` is what the application tells of the open video; `results` maps
-// positions to {target: [x, y, w, h, score, lost]}.
+// The open video: what the application tells of it; `remote`, which asks it;
+// `camera`, if its frames come from there; `results`, from positions to
+// {target: [x, y, w, h, score, lost]}; `playing`, which is null if it is not
+// played; `ended`, whether there is no frame after the shown one; `last`, which
+// ends with the last action, and the number `waiting` of those to come.
 let video = null
-let results = new Map()
 let frame = null
-let camera = null
-let playing = false
+let opening = null // AbortController of the video that is being opened.
 let redrawn = null // Target whose box is drawn next.
-let ended = false
 
 const stage = new Stage(find('stage'), {
   // The first press only pauses, so that the frame stays under the pointer.
   press() {
-    if (!playing) return true
+    if (!video.playing) return true
     pause()
     return false
   },
@@ -33,36 +33,59 @@ const stage = new Stage(find('stage'), {
   selected: select,
 })
 
-const list = new Targets(find('targets'), color, {select, redraw, remove})
+const list = new Targets(
+  find('targets'), color, lostText(), {select, redraw, remove})
 
 // Opening and closing.
 
 async function open(query, body) {
-  await busy('Opening the video …', async () => {
-    if (!query.name && !query.address) camera = await new Camera().open()
-    try {
-      video = await api.open(query, body)
-      if (camera) video = {...video, ...await api.addFrame(await camera.take())}
-    } catch (error) {
-      close()
-      throw error
+  if (opening || video) return
+  const closing = opening = new AbortController()
+  const working = (text) => tell(text, () => closing.abort())
+  let camera, opened
+  clearError()
+  find('start').inert = true
+  working('Opening the video …')
+  try {
+    if (!body && !query.address) camera = await new Camera().open()
+    closing.signal.throwIfAborted()
+    opened = await api.open(query, body, closing, (part) => working(
+      part < 1 ? `Uploading: ${Math.round(100 * part)} %` :
+        'Opening the video …'))
+    if (camera) {
+      Object.assign(opened, await opened.remote.addFrame(await camera.take()))
     }
-    results = new Map()
-    find('start').hidden = true
-    find('work').hidden = find('other').hidden = false
-    await show(0)
-  })
-  if (camera) play()
+    closing.signal.throwIfAborted()
+    video = {
+      ...opened, camera, results: new Map(), playing: null, ended: false,
+      last: Promise.resolve(), waiting: 0,
+    }
+  } catch (error) {
+    camera?.close()
+    opened?.remote.close()
+    if (!closing.signal.aborted) fail(error)
+  } finally {
+    opening = null
+    find('start').inert = false
+    tell(null)
+  }
+  if (!video) return
+  find('start').hidden = true
+  find('work').hidden = find('other').hidden = false
+  await run(() => show(0))
+  if (video && !frame) close()
+  if (video?.camera) play()
 }
 
 function close() {
-  pause()
-  api.close()
-  camera?.close()
-  camera = video = frame = stage.frame = null
-  redrawn = null
-  stage.redrawing = ended = false
-  select(null)
+  opening?.abort()
+  if (!video) return
+  video.playing = null
+  video.camera?.close()
+  video.remote.close()
+  video = frame = redrawn = null
+  stage.clear()
+  tell(null)
   find('start').hidden = false
   find('work').hidden = find('other').hidden = true
 }
@@ -73,43 +96,77 @@ function openFile(file) {
     fail(new Error(`${file.name}: is larger than ${megabytes} MB; scale it ` +
       'down or cut it, or start the page with a larger --max_megabytes'))
   } else {
-    attempt(() => open({name: file.name}, file))
+    open({name: file.name}, file)
   }
 }
 
-// Playing and tracking.
+// Actions. They are done one after the other, each from where the one before
+// has ended. What fails because the video was closed is not told.
 
-async function play() {
-  playing = true
-  refresh()
-  await attempt(async () => {
-    while (playing) {
-      const due = performance.now() + 1000 / video.fps
-      if (!await forward()) break
-      await new Promise((done) => setTimeout(done, due - performance.now()))
+async function attempt(work) {
+  const tried = video
+  clearError()
+  try {
+    await work()
+  } catch (error) {
+    if (video !== tried) return
+    fail(error)
+    if (error.status === 404 && /no longer open/.test(error.message)) close()
+  }
+}
+
+// Ends playing and does an action; tells of it if it takes long.
+function run(work, text = 'Reading the video …') {
+  const tried = video
+  pause()
+  tried.waiting += 1
+  tried.last = tried.last.then(async () => {
+    if (video === tried) {
+      await attempt(() => text ? busy(text, work) : work())
     }
+    tried.waiting -= 1
   })
-  playing = false
+  return tried.last
+}
+
+function play() {
+  const played = video
+  const playing = Symbol()
+  redraw(null)
+  run(async () => {
+    try {
+      while (played.playing === playing) {
+        const due = performance.now() + 1000 / played.fps
+        if (!await forward()) break
+        await new Promise((done) => setTimeout(done, due - performance.now()))
+      }
+    } finally {
+      if (played.playing === playing) played.playing = null
+      refresh()
+    }
+  }, null)
+  video.playing = playing
   refresh()
 }
 
 function pause() {
-  playing = false
+  video.playing = null
 }
 
 // Goes to the next frame, and tracks if that frame is not tracked yet. Returns
 // false at the end.
 async function forward() {
+  const {remote, camera, results} = video
   const tracks = video.targets.length > 0 && frame.position >= video.tracked_to
   const next = (tracks ? video.tracked_to : frame.position) + 1
   if (camera && next >= video.length) {
-    Object.assign(video, await api.addFrame(await camera.take()))
+    Object.assign(video, await remote.addFrame(await camera.take()))
   }
   if (!tracks) return show(next)
-  const {position, results: found, ...state} = await api.step()
+  const {position, results: found, ...state} = await remote.step()
   Object.assign(video, state)
-  ended = position === null
-  if (ended) return false
+  video.ended = position === null
+  if (video.ended) return false
   results.set(position, {...results.get(position), ...found})
   return show(position)
 }
@@ -117,10 +174,9 @@ async function forward() {
 // Shows a frame; returns false if there is none.
 async function show(position) {
   if (position < 0) return false
-  const found = await api.frame(position)
-  if (!video) return false
-  ended = found === null
-  if (ended) {
+  const found = await video.remote.frame(position)
+  video.ended = found === null
+  if (video.ended) {
     video.length ??= position
     refresh()
     return false
@@ -134,7 +190,7 @@ async function show(position) {
 async function showResults() {
   const boxes = new Map()
   for (const [key, [x, y, w, h, score, lost]] of
-       Object.entries(results.get(frame.position) ?? {})) {
+       Object.entries(video.results.get(frame.position) ?? {})) {
     const target = Number(key)
     const label = `${target}  ${lost ? 'lost' : score.toFixed(2)}`
     boxes.set(target, {box: [x, y, w, h], label, color: color(target)})
@@ -142,56 +198,71 @@ async function showResults() {
   let heat = null
   const target = stage.selected ?? video.targets[0]
   if (find('map').checked && boxes.has(target)) {
-    heat = await api.scores(target, frame.position)
+    heat = await video.remote.scores(target, frame.position)
   }
   stage.show(frame, boxes, heat)
   refresh()
 }
 
+// Shows what has changed in the frame; while playing, the next frame does.
+function update() {
+  if (video.playing) refresh()
+  else run(showResults)
+}
+
 // Targets.
 
-async function place(box, target) {
-  redrawn = null
-  stage.redrawing = false
-  await attempt(async () => {
+function place(box, target) {
+  const {position} = frame
+  redraw(null)
+  run(async () => {
     const known = new Set(video.targets)
-    take(await api.place(frame.position, box, target))
-    select(target ?? video.targets.find((each) => !known.has(each)))
+    take(await video.remote.place(position, box, target))
+    stage.selected = target ?? video.targets.find((each) => !known.has(each))
+    await showResults()
+  }, 'Starting the target …')
+}
+
+function remove(target) {
+  redraw(null)
+  run(async () => {
+    take(await video.remote.remove(target))
+    if (stage.selected === target) stage.selected = null
+    await showResults()
   })
-  await showResults()
 }
 
-async function remove(target) {
-  pause()
-  await attempt(async () => take(await api.remove(target)))
-  select(null)
-  await showResults()
-}
-
-function take({results: all, ...state}) {
+function take({results, ...state}) {
   Object.assign(video, state)
-  results = new Map(Object.entries(all).map(([k, v]) => [Number(k), v]))
+  video.results = new Map(
+    Object.entries(results).map(([key, found]) => [Number(key), found]))
 }
 
 function select(target) {
-  const changed = stage.selected !== target
+  if (stage.selected === target) return
+  redraw(null)
   stage.selected = target
-  if (changed && frame) attempt(showResults)
+  update()
 }
 
+// Lets the user draw the box of a target, or no longer if it is null or the same
+// one.
 function redraw(target) {
-  pause()
-  select(target)
-  redrawn = target
-  stage.redrawing = true
+  if (target !== null) {
+    pause()
+    select(target)
+  }
+  redrawn = redrawn === target ? null : target
+  stage.redrawing = redrawn !== null
   refresh()
 }
 
 // What is shown around the frame.
 
 function refresh() {
-  if (!video || !frame) return
+  if (!frame) return
   const {position} = frame
+  const {results, targets, playing} = video
   const last = (video.length ?? position + 2) - 1
   const slider = find('slider')
   slider.max = Math.max(last, position)
@@ -200,27 +271,27 @@ function refresh() {
   // Counted from 0, as in the table of boxes.
   const end = video.length ? ` / ${video.length - 1}` : ''
   find('position').value = `Frame ${position}${end}`
-  const tracks = video.targets.length > 0 && position >= video.tracked_to
+  const tracks = targets.length > 0 && position >= video.tracked_to
   find('play').textContent = playing ? 'Pause' : tracks ? 'Track' : 'Play'
-  find('play').classList.toggle('primary', tracks || playing)
-  find('play').disabled = !playing && ended && !video.live
-  for (const id of ['csv', 'mp4']) {
-    find(id).classList.toggle('off', !video.targets.length)
-  }
+  find('play').classList.toggle('primary', tracks || Boolean(playing))
+  find('play').disabled = !playing && video.ended && !video.live
+  find('csv').disabled = find('mp4').disabled = !targets.length
   find('hint').textContent = hint()
-  list.update(
-    video.targets, results.get(position) ?? {}, stage.selected)
-  paintScores(find('scores'), results, video.targets, slider.max, color)
+  list.update(targets, results.get(position) ?? {}, stage.selected)
+  paintScores(find('scores'), video, slider.max, color, about.lost_score)
 }
 
 function hint() {
-  const found = results.get(frame.position) ?? {}
+  const {playing, targets} = video
+  const found = video.results.get(frame.position) ?? {}
   const lost = Object.keys(found).filter((target) => found[target][5])
-  if (redrawn !== null) return `Draw the new box of target ${redrawn}.`
-  if (playing && !video.targets.length) {
+  if (redrawn !== null) {
+    return `Draw the new box of target ${redrawn}; Escape keeps the old one.`
+  }
+  if (playing && !targets.length) {
     return 'Click the picture to pause when you see what you want to follow.'
   }
-  if (!video.targets.length) {
+  if (!targets.length) {
     return 'Draw a box around what you want to follow, in any frame.'
   }
   if (lost.length) {
@@ -228,7 +299,7 @@ function hint() {
       'Where it is visible again, pause, drag its box to it, and go on.'
   }
   if (playing) return 'Click the picture to pause, and to correct a box.'
-  if (ended && !video.live) {
+  if (video.ended && !video.live) {
     return 'The end is reached. Move the slider to look at the results; ' +
       'where you correct a box, tracking goes on.'
   }
@@ -238,101 +309,76 @@ function hint() {
   return 'Press Track. You can draw more boxes, and move or resize them.'
 }
 
-// Errors and long work.
-
-function fail(error) {
-  find('error').hidden = false
-  find('error').firstElementChild.textContent = error.message
-}
-
-async function attempt(work) {
-  find('error').hidden = true
-  try {
-    return await work()
-  } catch (error) {
-    fail(error)
-    if (error.status === 404 && video && /no longer open/.test(error.message)) {
-      close()
-    }
-  }
-}
-
-async function busy(text, work) {
-  find('busy').textContent = text
-  find('busy').hidden = false
-  try {
-    return await work()
-  } finally {
-    find('busy').hidden = true
-  }
+function lostText() {
+  const {lost_score: lost, found_score: found} = about
+  const until = found > lost ? ` until it is above ${found.toPrecision(3)}` : ''
+  return lost > 0 ?
+    `A target is lost when its score is below ${lost.toPrecision(3)}${until}.` :
+    ''
 }
 
 // Controls.
 
-const step = (work) => () => {
-  pause()
-  attempt(work)
-}
-const back = step(() => show(frame.position - 1))
-const forth = step(() => forward())
+const toggle = () => video.playing ? pause() : play()
+const back = () => run(() => show(frame.position - 1))
+const forth = () => run(forward)
 
 find('file').onchange = ({target}) => {
   if (target.files.length) openFile(target.files[0])
   target.value = ''
 }
-find('camera').onclick = () => attempt(() => open({}))
+find('camera').onclick = () => open({})
 find('by-address').onsubmit = (event) => {
   event.preventDefault()
-  attempt(() => open({address: find('address').value.trim()}))
+  open({address: find('address').value.trim()})
 }
 find('other').onclick = close
-find('play').onclick = () => playing ? pause() : play()
+find('play').onclick = toggle
 find('back').onclick = back
 find('forth').onclick = forth
-find('slider').oninput = ({target}) => {
-  pause()
-  seek(Number(target.value))
-}
-find('map').onchange = () => attempt(showResults)
-find('error').lastElementChild.onclick = () => { find('error').hidden = true }
-find('mp4').onclick = (event) => {
-  event.preventDefault()
-  pause()
-  attempt(() => busy('Writing the video …', async () => {
-    const file = await api.file('tracked.mp4')
-    const link = Object.assign(document.createElement('a'),
-      {href: URL.createObjectURL(file), download: 'tracked.mp4'})
-    link.click()
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
-  }))
-}
-find('csv').onclick = ({currentTarget}) => {
-  currentTarget.href = api.download('boxes.csv')
-}
+find('map').onchange = update
 
 // While the slider moves, only its newest position is shown.
 let wanted = null
-async function seek(position) {
-  const idle = wanted === null
-  wanted = position
-  if (!idle) return
-  await attempt(async () => {
-    for (let now = null; now !== wanted;) await show(now = wanted)
+find('slider').oninput = ({target}) => {
+  wanted = Number(target.value)
+  run(async () => {
+    const position = wanted
+    wanted = null
+    if (position !== null) await show(position)
   })
-  wanted = null
 }
 
+async function save(name) {
+  const file = await video.remote.file(name)
+  const link = Object.assign(document.createElement('a'),
+    {href: URL.createObjectURL(file), download: name})
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
+}
+find('csv').onclick = () => attempt(() => save('boxes.csv'))
+find('mp4').onclick = () =>
+  run(() => save('tracked.mp4'), 'Writing the video …')
+
+const keys = {
+  ' ': toggle,
+  ArrowLeft: back,
+  ArrowRight: forth,
+  Delete: () => stage.selected !== null && remove(stage.selected),
+  Escape() {
+    stage.cancel()
+    redraw(null)
+  },
+}
 addEventListener('keydown', (event) => {
-  if (!video || event.target.matches('input[type=text]')) return
-  const actions = {
-    ' ': () => playing ? pause() : play(),
-    ArrowLeft: back,
-    ArrowRight: forth,
-    Delete: () => stage.selected !== null && remove(stage.selected),
-  }
-  if (!(event.key in actions) || event.target.matches('button, a')) return
+  const {key, target} = event
+  if (!frame || !(key in keys)) return
+  if (event.ctrlKey || event.altKey || event.metaKey) return
+  // Space presses the button that was clicked last.
+  if (key === ' ' && target.matches('button, input[type=checkbox]')) return
   event.preventDefault()
-  actions[event.key]()
+  // A key that is held waits for the action before.
+  if (!event.repeat || (key !== ' ' && !video.waiting)) keys[key]()
 })
 
 const drop = find('drop')
@@ -341,12 +387,13 @@ for (const kind of ['dragover', 'dragleave', 'drop']) {
     event.preventDefault()
     drop.classList.toggle('over', kind === 'dragover')
     const [file] = event.dataTransfer?.files ?? []
-    if (kind === 'drop' && file && !video) openFile(file)
+    if (kind === 'drop' && file) openFile(file)
   })
 }
-addEventListener('pagehide', api.close)
+addEventListener('pagehide', close)
 
 find('tracker').textContent = about.tracker
+find('scores').title = lostText()
 find('by-address').hidden = !about.addresses
 find('limits').textContent = `At most ${about.limits.megabytes} MB and ` +
   `${about.limits.seconds} seconds. Nothing leaves the machine that runs acm-jax.`

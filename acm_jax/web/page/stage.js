@@ -19,11 +19,22 @@ export class Stage {
     canvas.addEventListener('pointerdown', (event) => this.press(event))
     canvas.addEventListener('pointermove', (event) => this.move(event))
     canvas.addEventListener('pointerup', () => this.release())
-    canvas.addEventListener('pointercancel', () => {
-      this.drag = null
-      this.draw()
-    })
+    canvas.addEventListener('pointercancel', () => this.cancel())
     new ResizeObserver(() => this.fit()).observe(canvas.parentElement)
+  }
+
+  // Forgets the video.
+  clear() {
+    this.frame?.image.close()
+    Object.assign(this, {
+      frame: null, boxes: new Map(), selected: null, redrawing: false,
+      heat: null, drag: null})
+  }
+
+  // Ends what is being drawn or moved, and keeps the boxes.
+  cancel() {
+    this.drag = null
+    this.draw()
   }
 
   show(frame, boxes, heat) {

@@ -1,9 +1,10 @@
 // The list of targets, each with its score and what can be done with it.
 
 export class Targets {
-  // `on` has functions of a target: select, redraw and remove.
-  constructor(list, color, on) {
-    Object.assign(this, {list, color, on, rows: new Map()})
+  // `lostText` tells when a target is lost; `on` has functions of a target:
+  // select, redraw and remove.
+  constructor(list, color, lostText, on) {
+    Object.assign(this, {list, color, lostText, on, rows: new Map()})
   }
 
   // Shows targets with their results [x, y, w, h, score, lost], by target. Rows
@@ -19,7 +20,7 @@ export class Targets {
       const {item, score, lost, actions} = this.rows.get(target)
       const found = results[target]
       item.className = target === selected ? 'selected' : ''
-      score.textContent = found ? found[4].toFixed(2) : '–'
+      score.textContent = found ? found[4].toFixed(3) : '–'
       lost.textContent = found?.[5] ? 'lost' : ''
       actions.hidden = target !== selected
     }
@@ -43,7 +44,9 @@ export class Targets {
       actions.append(button)
     }
     item.onclick = () => this.on.select(target)
-    item.append(dot, part('name', `Target ${target}`), lost, score, actions)
+    lost.title = score.title = this.lostText
+    const name = part('name quiet', `Target ${target}`, 'button')
+    item.append(dot, name, lost, score, actions)
     this.list.append(item)
     return {item, score, lost, actions}
   }
