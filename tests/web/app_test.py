@@ -1,5 +1,6 @@
 """Tests of the application: its answers, refusals and temporary files."""
 
+import asyncio
 import csv
 import io
 import json
@@ -156,6 +157,52 @@ def test_what_is_no_video_is_refused_and_removed(client, root):
   assert answer.json()['error'].startswith(
     'a.mp4: cannot be decoded as a video'
   )
+  assert not list(root.iterdir())
+
+
+@pytest.mark.parametrize(
+  'query', [b'name=a.mkv', b'address=http%3A%2F%2Fa%2Fb']
+)
+def test_a_cancelled_upload_leaves_no_files(make_app, root, clip, query):
+  app = make_app()
+  data = clip.read_bytes()
+  messages = [
+    {'type': 'http.request', 'body': data[:5000], 'more_body': True},
+    {'type': 'http.disconnect'},
+  ]
+  scope = {
+    'type': 'http',
+    'method': 'POST',
+    'path': '/sessions',
+    'query_string': query,
+    'headers': [(b'host', b'127.0.0.1')],
+  }
+  reserved = []
+
+  async def receive():
+    reserved.extend(root.iterdir())
+    return messages.pop(0)
+
+  async def send(message):
+    del message
+
+  asyncio.run(app(scope, receive, send))
+  assert reserved
+  assert not list(root.iterdir())
+
+
+def test_a_video_that_nobody_waits_for_any_more_is_closed(
+  make_app, root, clip, monkeypatch
+):
+  requests = pytest.importorskip('starlette.requests')
+
+  async def is_disconnected(request):
+    return True
+
+  monkeypatch.setattr(requests.Request, 'is_disconnected', is_disconnected)
+  testclient = pytest.importorskip('starlette.testclient')
+  with testclient.TestClient(make_app(), OWN) as client:
+    assert upload(client, clip).status_code == 400
   assert not list(root.iterdir())
 
 

@@ -23,18 +23,28 @@ def new_tracker(tiny_model):
   return lambda: VideoTracker(tiny_model, programs)
 
 
-@pytest.fixture
-def make_app(tmp_path, new_tracker, tiny_model):
-  """Returns a function that makes the application."""
+@pytest.fixture(scope='session')
+def make_setting(new_tracker, tiny_model):
+  """Returns a function that makes a setting with a root folder."""
   pytest.importorskip('starlette', reason='needs the extra `demo`')
+  from acm_jax.web import app
+
+  def make(root, limits=LIMITS, local=True):
+    hparams = tiny_model.hparams
+    scores = hparams.lost_score, hparams.found_score
+    return app.Setting('tiny', new_tracker, root, limits, *scores, local)
+
+  return make
+
+
+@pytest.fixture
+def make_app(tmp_path, make_setting):
+  """Returns a function that makes the application, with the root `root`."""
   from acm_jax.web import app
 
   def make(limits=LIMITS, local=True):
     root = tmp_path / 'root'
     root.mkdir()
-    hparams = tiny_model.hparams
-    scores = hparams.lost_score, hparams.found_score
-    setting = app.Setting('tiny', new_tracker, root, limits, *scores, local)
-    return app.make(setting)
+    return app.make(make_setting(root, limits, local))
 
   return make

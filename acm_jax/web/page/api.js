@@ -92,5 +92,13 @@ class Remote {
   scores(target, position) {
     return this.json(`targets/${target}/scores/${position}`, 'GET')
   }
-  async file(name) { return (await this.request(name)).blob() }
+
+  // Downloads a file.
+  async save(name) {
+    const file = await (await this.request(name)).blob()
+    const link = Object.assign(document.createElement('a'),
+      {href: URL.createObjectURL(file), download: name})
+    link.click()
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
+  }
 }

@@ -2,6 +2,7 @@
 
 import * as api from './api.js'
 import {Camera} from './camera.js'
+import {hint, whenLost} from './hints.js'
 import {busy, clearError, fail, tell} from './messages.js'
 import {paintScores} from './scores.js'
 import {Stage} from './stage.js'
@@ -34,7 +35,7 @@ const stage = new Stage(find('stage'), {
 })
 
 const list = new Targets(
-  find('targets'), color, lostText(), {select, redraw, remove})
+  find('targets'), color, whenLost(about), {select, redraw, remove})
 
 // Opening and closing.
 
@@ -245,8 +246,7 @@ function select(target) {
   update()
 }
 
-// Lets the user draw the box of a target, or no longer if it is null or the same
-// one.
+// Lets the user draw the box of a target; no longer if it is null or the same.
 function redraw(target) {
   if (target !== null) {
     pause()
@@ -276,45 +276,9 @@ function refresh() {
   find('play').classList.toggle('primary', tracks || Boolean(playing))
   find('play').disabled = !playing && video.ended && !video.live
   find('csv').disabled = find('mp4').disabled = !targets.length
-  find('hint').textContent = hint()
+  find('hint').textContent = hint(video, frame, redrawn)
   list.update(targets, results.get(position) ?? {}, stage.selected)
   paintScores(find('scores'), video, slider.max, color, about.lost_score)
-}
-
-function hint() {
-  const {playing, targets} = video
-  const found = video.results.get(frame.position) ?? {}
-  const lost = Object.keys(found).filter((target) => found[target][5])
-  if (redrawn !== null) {
-    return `Draw the new box of target ${redrawn}; Escape keeps the old one.`
-  }
-  if (playing && !targets.length) {
-    return 'Click the picture to pause when you see what you want to follow.'
-  }
-  if (!targets.length) {
-    return 'Draw a box around what you want to follow, in any frame.'
-  }
-  if (lost.length) {
-    return `Target ${lost.join(', ')} is lost. ` +
-      'Where it is visible again, pause, drag its box to it, and go on.'
-  }
-  if (playing) return 'Click the picture to pause, and to correct a box.'
-  if (video.ended && !video.live) {
-    return 'The end is reached. Move the slider to look at the results; ' +
-      'where you correct a box, tracking goes on.'
-  }
-  if (frame.position < video.tracked_to) {
-    return 'Play shows the results. Where you correct a box, Track goes on.'
-  }
-  return 'Press Track. You can draw more boxes, and move or resize them.'
-}
-
-function lostText() {
-  const {lost_score: lost, found_score: found} = about
-  const until = found > lost ? ` until it is above ${found.toPrecision(3)}` : ''
-  return lost > 0 ?
-    `A target is lost when its score is below ${lost.toPrecision(3)}${until}.` :
-    ''
 }
 
 // Controls.
@@ -349,16 +313,9 @@ find('slider').oninput = ({target}) => {
   })
 }
 
-async function save(name) {
-  const file = await video.remote.file(name)
-  const link = Object.assign(document.createElement('a'),
-    {href: URL.createObjectURL(file), download: name})
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
-}
-find('csv').onclick = () => attempt(() => save('boxes.csv'))
+find('csv').onclick = () => attempt(() => video.remote.save('boxes.csv'))
 find('mp4').onclick = () =>
-  run(() => save('tracked.mp4'), 'Writing the video …')
+  run(() => video.remote.save('tracked.mp4'), 'Writing the video …')
 
 const keys = {
   ' ': toggle,
@@ -393,7 +350,7 @@ for (const kind of ['dragover', 'dragleave', 'drop']) {
 addEventListener('pagehide', close)
 
 find('tracker').textContent = about.tracker
-find('scores').title = lostText()
+find('scores').title = whenLost(about)
 find('by-address').hidden = !about.addresses
 find('limits').textContent = `At most ${about.limits.megabytes} MB and ` +
   `${about.limits.seconds} seconds. Nothing leaves the machine that runs acm-jax.`
