@@ -39,8 +39,9 @@ def _means_this_machine(host: str) -> bool:
     name = urllib.parse.urlsplit(f'//{host}').hostname or ''
   except ValueError:
     return False
-  own = socket.gethostname().lower().partition('.')[0]
-  if name in ('localhost', own, f'{own}.local'):
+  own = socket.gethostname().lower()
+  short = own.partition('.')[0]
+  if name in ('localhost', own, short, f'{short}.local'):
     return True
   try:
     ipaddress.ip_address(name)

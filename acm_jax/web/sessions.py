@@ -98,8 +98,10 @@ class Sessions:
       # It may have been closed in the meantime.
       if place.session is None or self._places.get(key) is not place:
         raise _closed()
-      yield place.session, place.folder
-      place.used = self._clock()
+      try:
+        yield place.session, place.folder
+      finally:
+        place.used = self._clock()
 
   def close(self, key: str) -> None:
     """Ends a session and removes its files; does nothing if there is none."""

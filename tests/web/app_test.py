@@ -298,9 +298,10 @@ def test_requests_of_other_pages_are_refused(client, root):
   assert client.post('/sessions', headers={'Origin': OWN}).status_code == 201
 
 
-def test_a_name_that_may_mean_another_machine_is_refused(client):
-  own = socket.gethostname()
-  for host in ('localhost:8000', '[::1]:8000', '192.0.2.1:80', own):
+def test_a_name_that_may_mean_another_machine_is_refused(client, monkeypatch):
+  monkeypatch.setattr(socket, 'gethostname', lambda: 'Lab7.example.org')
+  own = 'lab7.example.org', 'lab7:80', 'lab7.local'
+  for host in ('localhost:8000', '[::1]:8000', '192.0.2.1:80', *own):
     assert client.get('/about', headers={'Host': host}).status_code == 200
   for host in ('evil.example', '127.0.0.1.evil.example', '', '[evil', '[::1'):
     answer = client.get('/about', headers={'Host': host, 'Origin': OWN})

@@ -115,6 +115,16 @@ def test_too_many_sessions_are_refused_until_one_is_closed_or_idle(
   assert [session.closed for _, session in opened] == [True] * 2 + [False] * 6
 
 
+def test_a_session_is_in_use_also_if_its_work_fails(sessions, clock):
+  opened = [start(sessions) for _ in range(module.MOST_SESSIONS)]
+  clock.now = 601.0
+  for key, _ in opened:
+    with pytest.raises(OSError, match='disk'), sessions.use(key):
+      raise OSError('the disk is full')
+  with pytest.raises(FullError):
+    sessions.reserve()
+
+
 def test_what_is_loaded_or_computed_for_long_makes_no_room(sessions, clock):
   opened = [start(sessions) for _ in range(module.MOST_SESSIONS - 1)]
   loaded, folder = sessions.reserve()
