@@ -42,9 +42,9 @@ def load(
 
   Args:
     checkpoint: Name of a model in the package, or folder of a model or of a
-      training run. For a training run, FOLDER loads the newest checkpoint,
-      FOLDER@STEP the checkpoint of a step, and FOLDER@best the checkpoint with
-      the best validation result.
+      training run. For a training run, `FOLDER` loads the newest checkpoint,
+      `FOLDER@STEP` the checkpoint of a step, and `FOLDER@best` the checkpoint
+      with the best validation result.
     hparams: Hyper-parameters to change, as `{'penalty_k': 0.1}` or
       `'penalty_k=0.1,size_lr=0.4'`; or the name of an entry in the config's
       section `tuned`.
