@@ -11,7 +11,7 @@ import {Tracking} from './tracking.js'
 // As in acm_jax/running/drawing.py.
 const COLORS = [
   '#e69f00', '#56b4e9', '#009e73', '#f0e442', '#d55e00', '#cc79a7']
-// Frames over which the speed is averaged.
+// Steps over which the speed is averaged.
 const WINDOW = 20
 
 const find = (id) => document.getElementById(id)
@@ -23,6 +23,7 @@ let source = null
 let frame = null
 let history = new History()
 let run = null // While the video plays: an object of this run's own.
+let wanted = null // Time that is sought, s.
 let redrawn = null // Target whose box is drawn next.
 let finished = [] // Times at which the last frames were tracked, ms.
 
@@ -41,14 +42,17 @@ const list = new Targets(find('targets'), color, {select, redraw, remove})
 // Opening and closing.
 
 async function open(opened) {
+  clearError()
+  find('start').inert = true
   await attempt(async () => {
     source = await busy('Opening the video …', opened)
     history = new History()
     find('start').hidden = true
     find('work').hidden = find('other').hidden = false
     if (source.live) play()
-    else show(await source.seek(0))
+    else await seek(0)
   })
+  find('start').inert = false
 }
 
 function close() {
@@ -69,9 +73,12 @@ async function play() {
   source.play(frame?.time)
   await attempt(async () => {
     for (let next; next = await source.next();) {
-      if (own === run) await track(next)
-      if (own === run) show(next)
-      else next.image.close()
+      const found = await track(next)
+      // Neither shown nor kept if the user has stopped this run.
+      if (own !== run) return next.image.close()
+      for (const [target, entry] of found) history.add(target, entry)
+      if (found.length) finished = [...finished.slice(-WINDOW), performance.now()]
+      show(next)
     }
   })
   if (own === run) pause()
@@ -84,17 +91,29 @@ function pause() {
 }
 
 // Finds the targets in a frame, except where they have been found before.
+// Returns the entry of each for the history.
 async function track({image, time}) {
   const entries = [...history.before(time)]
-  if (!entries.length) return
+  if (!entries.length) return []
   const found = await tracking.find(image, entries.map(
     ([, {template, state}]) => ({template, state})))
-  entries.forEach(([target, before], i) => {
-    // Not if the target was removed or corrected in the meantime.
-    if (history.before(time).get(target) !== before) return
-    history.add(target, {time, template: before.template, ...found[i]})
+  return entries.map(([target, {template}], i) =>
+    [target, {time, template, ...found[i]}])
+}
+
+// While the slider moves, only its newest position is shown.
+async function seek(time) {
+  const idle = wanted === null
+  wanted = time
+  if (!idle) return
+  pause()
+  await attempt(async () => {
+    for (let now = null; source && now !== wanted;) {
+      const next = await source.seek(now = wanted)
+      if (next) show(next)
+    }
   })
-  finished = [...finished.slice(-WINDOW), performance.now()]
+  wanted = null
 }
 
 function show(next) {
@@ -103,6 +122,7 @@ function show(next) {
 }
 
 function showResults() {
+  if (!frame) return
   const boxes = new Map()
   for (const [target, {result}] of history.at(frame.time)) {
     const label = `${target}  ${result.lost ? 'lost' : result.score.toFixed(2)}`
@@ -116,10 +136,13 @@ function showResults() {
 
 // Tracks on from a drawn box, of a new target by default.
 async function place(box, target) {
+  clearError()
   redraw(null)
   const {image, time} = frame
+  const own = source
   await attempt(async () => {
     const started = await busy('Starting …', () => tracking.start(image, box))
+    if (own !== source) return
     target ??= Math.max(-1, ...history.targets) + 1
     const result = {box, score: 1, lost: false, margin: 1}
     history.start(target, {time, result, ...started})
@@ -129,11 +152,13 @@ async function place(box, target) {
         `tracker finds boxes of at least ${smallest} x ${smallest}.`)
     }
   })
+  if (own !== source) return
   showResults()
   if (history.targets.length) play()
 }
 
 function remove(target) {
+  pause()
   history.remove(target)
   select(null)
   showResults()
@@ -141,7 +166,7 @@ function remove(target) {
 
 function select(target) {
   stage.selected = target
-  if (frame) showResults()
+  showResults()
 }
 
 function redraw(target) {
@@ -200,8 +225,11 @@ function fail(error) {
   find('error').firstElementChild.textContent = error.message
 }
 
-async function attempt(work) {
+function clearError() {
   find('error').hidden = true
+}
+
+async function attempt(work) {
   try {
     return await work()
   } catch (error) {
@@ -229,27 +257,14 @@ find('file').onchange = ({target}) => {
 find('camera').onclick = () => open(openCamera)
 find('other').onclick = close
 find('play').onclick = () => run ? pause() : play()
-find('error').lastElementChild.onclick = () => { find('error').hidden = true }
+find('error').lastElementChild.onclick = clearError
 find('csv').onclick = ({currentTarget}) => {
   URL.revokeObjectURL(currentTarget.href)
   currentTarget.href = URL.createObjectURL(
     new Blob([history.csv()], {type: 'text/csv'}))
 }
 
-// While the slider moves, only its newest position is shown.
-let wanted = null
-find('slider').oninput = async ({target}) => {
-  const idle = wanted === null
-  wanted = Number(target.value)
-  if (!idle) return
-  pause()
-  await attempt(async () => {
-    for (let now = null; now !== wanted;) {
-      show(await source.seek(now = wanted))
-    }
-  })
-  wanted = null
-}
+find('slider').oninput = ({target}) => seek(Number(target.value))
 
 addEventListener('keydown', (event) => {
   if (!source || event.target.matches('button, a')) return
