@@ -215,7 +215,8 @@ function hint() {
     return 'The end is reached. Move the slider to look at the results; ' +
       'where you correct a box, tracking goes on.'
   }
-  return 'Play goes on. Where you move, resize or draw a box, it is tracked.'
+  return 'Press Play to go on. A box that you draw or move is tracked from ' +
+    'this frame on.'
 }
 
 // Errors and long work.
