@@ -6,7 +6,8 @@
 // by default, and is replaced.
 
 import {createHash} from 'node:crypto'
-import {cp, mkdir, readdir, readFile, rename, rm, writeFile} from 'node:fs/promises'
+import {
+  cp, mkdir, readdir, readFile, rename, rm, writeFile} from 'node:fs/promises'
 import path from 'node:path'
 import * as contracts from './src/contract.js'
 
@@ -43,7 +44,8 @@ async function build(tracker, out) {
   await writeFile(index, page.replace('{{policy}}', POLICY))
   await copy(DEMO, SHARED, path.join(partial, 'shared'))
   await copy(RUNTIME, RUNTIME_FILES, path.join(partial, 'ort'))
-  await copy(tracker, await trackerFiles(tracker), path.join(partial, 'tracker'))
+  const files = await trackerFiles(tracker)
+  await copy(tracker, files, path.join(partial, 'tracker'))
   await cp(path.join(ROOT, '../LICENSE'), path.join(partial, 'LICENSE'))
   await writeFile(path.join(partial, 'files.js'), await describe(partial))
   await rm(out, {recursive: true, force: true})

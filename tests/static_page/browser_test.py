@@ -504,3 +504,18 @@ def test_a_browser_that_refuses_service_workers_tracks_with_one_thread(
   use_camera(page)
   draw(page, size_hw, box)
   wait_for_rows(page, 3, tmp_path)
+
+
+def test_an_isolated_page_tracks_with_several_threads(
+  open_page, built, serve, size_hw, box, tmp_path
+):
+  folder = tmp_path / 'page'
+  shutil.copytree(built, folder)
+  code = (folder / 'worker.js').read_text()
+  assert code.count('navigator.hardwareConcurrency') == 1
+  code = code.replace('navigator.hardwareConcurrency', '8')
+  (folder / 'worker.js').write_text(code)
+  page = open_page(serve(folder))
+  use_camera(page)
+  draw(page, size_hw, box)
+  wait_for_rows(page, 3, tmp_path)

@@ -25,6 +25,15 @@ def build(*arguments) -> subprocess.CompletedProcess:
 
 
 @pytest.fixture(scope='session')
+def _packages() -> None:
+  """Skips the test without Node.js or onnxruntime-web."""
+  if shutil.which('node') is None:
+    pytest.skip('Node.js is not installed')
+  if not (WEB / 'node_modules').is_dir():
+    pytest.skip('onnxruntime-web is not installed (run npm ci in web)')
+
+
+@pytest.fixture(scope='session')
 def exported(tmp_path_factory) -> Path:
   """Exports the model small as ONNX; returns the folder."""
   pytest.importorskip('jax2onnx', reason='needs the extra `export`')
@@ -37,12 +46,8 @@ def exported(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope='session')
-def built(exported, tmp_path_factory) -> Path:
+def built(_packages, exported, tmp_path_factory) -> Path:
   """Builds the page; returns its folder."""
-  if shutil.which('node') is None:
-    pytest.skip('Node.js is not installed')
-  if not (WEB / 'node_modules').is_dir():
-    pytest.skip('onnxruntime-web is not installed (run npm ci in web)')
   folder = tmp_path_factory.mktemp('page') / 'dist'
   done = build(exported, folder)
   assert done.returncode == 0, done.stderr

@@ -21,17 +21,17 @@ export function squareCrop({width, height, read}, square, size, fill) {
   const crop = new Float32Array(size * size * 3)
   const pixels = columns.length && rows.length ?
     read(columns.first, rows.first, columns.length, rows.length) : null
-  const across = taps(side, size, left - columns.first, columns.length)
-  const down = taps(side, size, top - rows.first, rows.length)
-  const color = (row, column, c) => row < 0 || column < 0 ? fill[c] :
+  const horizontal = taps(side, size, left - columns.first, columns.length)
+  const vertical = taps(side, size, top - rows.first, rows.length)
+  const at = (row, column, c) => row < 0 || column < 0 ? fill[c] :
     pixels[4 * (row * columns.length + column) + c]
-  let at = 0
-  for (const [above, below, lower] of down) {
-    for (const [before, after, right] of across) {
+  let end = 0
+  for (const [above, below, lower] of vertical) {
+    for (const [before, after, right] of horizontal) {
       for (let c = 0; c < 3; c++) {
-        const upper = mix(color(above, before, c), color(above, after, c), right)
-        const under = mix(color(below, before, c), color(below, after, c), right)
-        crop[at++] = mix(upper, under, lower)
+        const upper = mix(at(above, before, c), at(above, after, c), right)
+        const under = mix(at(below, before, c), at(below, after, c), right)
+        crop[end++] = mix(upper, under, lower)
       }
     }
   }

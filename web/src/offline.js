@@ -14,7 +14,7 @@ export async function install() {
     console.warn('The page does not work offline:', error)
     return true
   }
-  // Where a browser never lets it control the page, the page would load forever.
+  // A browser that never lets it control the page would reload forever.
   if (sessionStorage.installed) return true
   sessionStorage.installed = true
   location.reload()

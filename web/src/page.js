@@ -77,7 +77,9 @@ async function play() {
       // Neither shown nor kept if the user has stopped this run.
       if (own !== run) return next.image.close()
       for (const [target, entry] of found) history.add(target, entry)
-      if (found.length) finished = [...finished.slice(-WINDOW), performance.now()]
+      if (found.length) {
+        finished = [...finished.slice(-WINDOW), performance.now()]
+      }
       show(next)
     }
   })
@@ -187,10 +189,7 @@ function refresh() {
   slider.max = duration
   slider.value = frame.time
   const end = live ? '' : ` / ${duration.toFixed(1)}`
-  const [first, last] = [finished[0], finished.at(-1)]
-  const speed = run && finished.length > 1 ?
-    `, ${(1000 * (finished.length - 1) / (last - first)).toFixed(0)} frames/s` : ''
-  find('position').value = `${frame.time.toFixed(1)}${end} s${speed}`
+  find('position').value = `${frame.time.toFixed(1)}${end} s${speed()}`
   find('play').textContent = run ? 'Pause' : 'Play'
   find('play').disabled = !run && ended && !live
   find('csv').classList.toggle('off', !history.targets.length)
@@ -198,6 +197,12 @@ function refresh() {
   const entries = [...history.at(frame.time)].map(([target, {result}]) =>
     [target, [...result.box, result.score, result.lost]])
   list.update(history.targets, Object.fromEntries(entries), stage.selected)
+}
+
+function speed() {
+  if (!run || finished.length < 2) return ''
+  const seconds = (finished.at(-1) - finished[0]) / 1000
+  return `, ${((finished.length - 1) / seconds).toFixed(0)} frames/s`
 }
 
 function hint() {

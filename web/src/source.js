@@ -29,8 +29,8 @@ export async function openFile(file) {
   }
   const loaded = new Promise((resolve, reject) => {
     video.onloadeddata = resolve
-    video.onerror = () => reject(new Error(`${file.name}: this browser cannot ` +
-      'play the file; convert it to MP4 (H.264) or WebM'))
+    video.onerror = () => reject(new Error(`${file.name}: this browser ` +
+      'cannot play the file; convert it to MP4 (H.264) or WebM'))
   })
   video.src = url
   try {
@@ -143,7 +143,7 @@ class FileSource extends Source {
   time = 0 // Of the frame that the video shows, s.
   count = 0 // Of frames that the video has shown.
   interval = Infinity // Shortest time from frame to frame, s.
-  looked = {time: null, next: null} // Frame that it went back to; the one after.
+  looked = {time: null, next: null} // The last return, and the frame after it.
   taking = false // Whether frames are queued.
   turn = null // An object of its own for each call of `seek` and `play`.
 

@@ -73,7 +73,8 @@ function roundHalfEven(value) {
 
 function checkBox([x, y, w, h], {width, height}) {
   if (!(w >= 1 && h >= 1)) {
-    throw new Error('The box is less than a pixel wide or high; draw a larger one.')
+    throw new Error(
+      'The box is less than a pixel wide or high; draw a larger one.')
   }
   if (!(x < width && y < height && x + w > 0 && y + h > 0)) {
     throw new Error('The box lies outside the frame; draw it in the frame.')
