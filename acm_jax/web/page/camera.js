@@ -4,10 +4,11 @@ const WIDTH = 960
 const QUALITY = 0.9
 
 export class Camera {
-  async open() {
+  // `wanted` has more constraints of the video track.
+  async open(wanted = {}) {
     try {
       this.stream = await navigator.mediaDevices.getUserMedia(
-        {video: {width: {ideal: WIDTH}}})
+        {video: {width: {ideal: WIDTH}, ...wanted}})
     } catch (error) {
       const reasons = {
         NotFoundError: 'there is none',
