@@ -12,12 +12,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+  from ml_collections import ConfigDict
+
   from acm_jax import adapters
   from acm_jax.tracking.model import Model
   from acm_jax.tracking.result import Result
   from acm_jax.tracking.video_tracker import VideoTracker
 
-__all__ = ['Model', 'Result', 'VideoTracker', 'adapters', 'load']
+__all__ = [
+  'Model',
+  'Result',
+  'VideoTracker',
+  'adapters',
+  'load',
+  'load_config',
+]
 
 # Modules are imported on first access, so that code that needs no JAX starts
 # fast.
@@ -42,9 +51,9 @@ def load(
 
   Args:
     checkpoint: Name of a model in the package, or folder of a model or of a
-      training run. For a training run, FOLDER loads the newest checkpoint,
-      FOLDER@STEP the checkpoint of a step, and FOLDER@best the checkpoint with
-      the best validation result.
+      training run. For a training run, `FOLDER` loads the newest checkpoint,
+      `FOLDER@STEP` the checkpoint of a step, and `FOLDER@best` the checkpoint
+      with the best validation result.
     hparams: Hyper-parameters to change, as `{'penalty_k': 0.1}` or
       `'penalty_k=0.1,size_lr=0.4'`; or the name of an entry in the config's
       section `tuned`.
@@ -66,6 +75,27 @@ def load(
   programs.keep_programs()
   model = trained.load(str(checkpoint), hparams, wide_search, smallest_side)
   return VideoTracker(model)
+
+
+def load_config(config: str) -> 'ConfigDict':
+  """Loads a config for `acm_jax.training.train.train`.
+
+  Values of the result can be changed, but no keys can be added.
+
+  Args:
+    config: Name of a config that comes with the package, or path of a file;
+      then optionally a colon and the config's argument, as in
+      'siamban_acm:quickstart'.
+
+  Raises:
+    FileNotFoundError: The file does not exist or is not a config.
+    ValueError: The config does not know the argument.
+  """
+  from ml_collections import ConfigDict
+
+  from acm_jax.host import config_files
+
+  return ConfigDict(config_files.load(config)).lock()
 
 
 def __getattr__(name: str) -> Any:

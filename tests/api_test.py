@@ -43,6 +43,14 @@ def test_a_missing_checkpoint_is_named(tmp_path, tiny_run):
     acm_jax.load(f'{tiny_run}@7')
 
 
+def test_values_of_a_config_can_be_changed_but_keys_cannot_be_added():
+  config = acm_jax.load_config('siamban_acm:quickstart,tiny')
+  config.train.epochs = 7
+  assert config.to_dict()['train']['epochs'] == 7
+  with pytest.raises(AttributeError, match='epoch'):
+    config.train.epoch = 7
+
+
 def test_all_public_names_exist_and_have_docstrings():
   assert set(acm_jax.__all__) <= set(dir(acm_jax))
   for name in acm_jax.__all__:

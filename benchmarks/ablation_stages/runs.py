@@ -1,29 +1,29 @@
 """Runs of the comparison: each trains a network and tracks with it.
 
 A run is a process, whose work folder has the training run, the log and, once
-the run is complete, overlaps.json. An interrupted run goes on where it was.
+the run is complete, result.json. An interrupted run goes on where it was.
 """
 
-import functools
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from acm_jax.host import text_files
 from acm_jax.host.staging import replacing, staged
-from benchmarks.ablation_stages.data import FOLDS
 
-OVERLAPS = 'overlaps.json'
 # Name of the model, next to the work folders, that all runs start from.
 BACKBONE = 'backbone'
-# Key of the reason in overlaps.json if training diverged.
-DIVERGED = 'diverged'
+# Keys of a result.
+OVERLAPS, PARAMETERS, DIVERGED = 'overlaps', 'parameters', 'diverged'
+_RESULT, _LOG = 'result.json', 'log.txt'
+# Arguments of Python that start a run.
+PROGRAM = ('-m', __name__)
 
 
 class Run(NamedTuple):
@@ -37,11 +37,6 @@ class Run(NamedTuple):
   def name(self) -> str:
     """Name of the work folder."""
     return f'{self.tracker}-{self.form}-{self.seed}'
-
-  @property
-  def fold(self) -> int:
-    """Number of the fold whose videos the run holds out."""
-    return self.seed % FOLDS
 
 
 class Request(NamedTuple):
@@ -64,7 +59,7 @@ class Request(NamedTuple):
   measures: dict[str, tuple[str, str, list[str]]]
 
 
-def write_backbone(folder: Path, init_from: str) -> None:
+def write_backbone(folder: Path, init_from: str) -> int:
   """Writes the model that all runs start from, unless it exists.
 
   It has only the backbone, so that no run starts from a trained fusion.
@@ -73,32 +68,37 @@ def write_backbone(folder: Path, init_from: str) -> None:
     folder: Folder of the comparison.
     init_from: Model or training run, as in `trained.read`.
 
+  Returns:
+    The checksum of the backbone in `init_from`.
+
   Raises:
     FileNotFoundError: `init_from` does not exist.
     ValueError: `init_from` has no backbone or is damaged.
   """
   # The process that waits for the runs needs JAX only here.
   from acm_jax.training import trained
+  from acm_jax.training.checksum import checksum
 
-  out = folder / BACKBONE
-  if out.exists():
-    return
   config, weights = trained.read(init_from)
   if 'backbone' not in weights['params']:
     raise ValueError(f'`init_from`={init_from}: has no backbone')
-  with staged(out) as partial:
-    parts = {name: {'backbone': x['backbone']} for name, x in weights.items()}
-    trained.save(partial, config, parts)
+  parts = {name: {'backbone': x['backbone']} for name, x in weights.items()}
+  out = folder / BACKBONE
+  if not out.exists():
+    with staged(out) as partial:
+      trained.save(partial, config, parts)
+  return checksum(parts)
 
 
-def overlaps(workdir: Path) -> dict[str, Any] | None:
-  """Returns the average overlaps of a run, or None if it is not complete.
+def result(workdir: Path) -> dict[str, Any] | None:
+  """Returns the result of a run, or None if the run is not complete.
 
   Returns:
-    For every measure, the average overlap of each sequence; or, if training
-    diverged, the reason with the key `DIVERGED`.
+    `OVERLAPS`, for every measure the average overlap of each sequence, and
+    `PARAMETERS`, the number of trained numbers outside of the backbone; or, if
+    training diverged, only the reason, `DIVERGED`.
   """
-  path = workdir / OVERLAPS
+  path = workdir / _RESULT
   if not path.is_file():
     return None
   return json.loads(path.read_text(encoding='utf-8'))
@@ -111,54 +111,64 @@ def carry_out(
 
   Args:
     requests: Runs that are not complete.
-    jobs: Number of runs at once.
+    jobs: Number of runs at once, at most the number of cores.
 
   Yields:
-    Each run when it is complete, its overlaps, and the seconds that it took.
+    Each run when it is complete, its result, and the seconds that it took.
 
   Raises:
-    RuntimeError: A run ended without a result; the message names its log.
+    RuntimeError: Runs ended without a result; raised when all others are
+      complete. The message names their logs.
   """
   cores = sorted(os.sched_getaffinity(0))
   shares = [cores[i::jobs] for i in range(jobs)]
   processes: list[subprocess.Popen] = []
 
-  def work(request: Request) -> tuple[Run, dict[str, Any], float]:
+  def work(request: Request) -> float:
     share, begun = shares.pop(), time.monotonic()
     try:
       workdir = Path(request.workdir)
       workdir.mkdir(parents=True, exist_ok=True)
-      with (workdir / 'log.txt').open('a', encoding='utf-8') as log:
+      with (workdir / _LOG).open('a', encoding='utf-8') as log:
+        arguments = [json.dumps(request), *map(str, share)]
         process = subprocess.Popen(
-          [sys.executable, '-m', __name__, json.dumps(request)],
+          [sys.executable, *PROGRAM, *arguments],
           stdout=log,
           stderr=subprocess.STDOUT,
-          preexec_fn=functools.partial(os.sched_setaffinity, 0, share),
         )
         processes.append(process)
         process.wait()
     finally:
       shares.append(share)
-    found = overlaps(workdir)
-    if found is None:
-      raise RuntimeError(
-        f'{request.run.name}: ended with exit code {process.returncode}; see '
-        f'{workdir / "log.txt"}, and start the command again to go on'
-      )
-    return request.run, found, time.monotonic() - begun
+    return time.monotonic() - begun
 
+  failed = []
   with ThreadPoolExecutor(jobs) as pool:
+    futures = {pool.submit(work, request): request for request in requests}
     try:
-      yield from pool.map(work, requests)
+      for future in as_completed(futures):
+        request = futures[future]
+        found = result(Path(request.workdir))
+        if found is None:
+          failed.append(str(Path(request.workdir) / _LOG))
+        else:
+          yield request.run, found, future.result()
     except BaseException:
       pool.shutdown(wait=False, cancel_futures=True)
       for process in processes:
         process.terminate()
       raise
+  if failed:
+    raise RuntimeError(
+      f'runs ended without a result; see {", ".join(failed)}, and start the '
+      'command again to go on'
+    )
 
 
-def _main(request: Request) -> None:
-  """Trains and tracks, in a process of its own."""
+def _main(request: Request, cores: Sequence[int]) -> None:
+  """Trains and tracks, in a process of its own, on some of the cores."""
+  # Before JAX starts its threads.
+  os.sched_setaffinity(0, cores)
   # Imported here, so that the process that waits does not load JAX.
   from ml_collections import ConfigDict
 
@@ -179,21 +189,24 @@ def _main(request: Request) -> None:
     found = _measured(workdir / 'training', request.measures)
   except Diverged as error:
     found = {DIVERGED: str(error)}
-  with replacing(workdir / OVERLAPS) as path:
+  with replacing(workdir / _RESULT) as path:
     text_files.write(path, json.dumps(found))
 
 
 def _measured(
   checkpoint: Path, measures: Mapping[str, tuple[str, str, list[str]]]
-) -> dict[str, dict[str, float]]:
-  """Returns the average overlap of each sequence of every measure."""
+) -> dict[str, Any]:
+  """Measures a trained network; see `result`."""
+  import jax
+
   from acm_jax.evaluation import benchmarks
   from acm_jax.running.overlaps import average_overlaps
   from acm_jax.tracking.engine import Engine
   from acm_jax.training import trained
 
-  engine = Engine(trained.load(str(checkpoint)))
-  found = {}
+  model = trained.load(str(checkpoint))
+  engine = Engine(model)
+  overlaps = {}
   for measure, (benchmark, folder, names) in measures.items():
     videos = [
       video
@@ -201,12 +214,16 @@ def _measured(
       if not names or video.name in names
     ]
     values = average_overlaps(engine, videos)
-    found[measure] = {
+    overlaps[measure] = {
       video.name: round(float(value), 6)
       for video, value in zip(videos, values, strict=True)
     }
-  return found
+  parts = {
+    k: v for k, v in model.variables['params'].items() if k != 'backbone'
+  }
+  count = sum(array.size for array in jax.tree.leaves(parts))
+  return {OVERLAPS: overlaps, PARAMETERS: count}
 
 
 if __name__ == '__main__':
-  _main(Request(*json.loads(sys.argv[1])))
+  _main(Request(*json.loads(sys.argv[1])), [int(x) for x in sys.argv[2:]])

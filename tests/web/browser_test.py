@@ -4,7 +4,6 @@ import base64
 import contextlib
 import csv
 import re
-import shutil
 import threading
 import urllib.parse
 from pathlib import Path
@@ -19,6 +18,8 @@ from acm_jax.datasets.video_files import Frame
 from acm_jax.running.video_writer import VideoWriter
 from acm_jax.web import live, ports
 from acm_jax.web.sessions import Sessions
+from tests import chromium as browsers
+from tests.chromium import downloaded, expect
 from tests.datasets.stamped_videos import stamped
 
 pytestmark = pytest.mark.browser
@@ -31,17 +32,8 @@ BOX = (100.0, 120.0, 200.0, 150.0)
 
 @pytest.fixture(scope='module')
 def chromium():
-  playwright = pytest.importorskip('playwright.sync_api')
-  with playwright.sync_playwright() as driver:
-    flags = [
-      '--no-sandbox',
-      '--use-fake-device-for-media-stream',
-      '--use-fake-ui-for-media-stream',
-    ]
-    path = shutil.which('chromium')
-    browser = driver.chromium.launch(executable_path=path, args=flags)
+  with browsers.launched() as browser:
     yield browser
-    browser.close()
 
 
 class Served(NamedTuple):
@@ -112,43 +104,17 @@ def movie(tmp_path_factory):
   return path
 
 
-def expect(locator):
-  from playwright import sync_api
-
-  return sync_api.expect(locator)
-
-
 def load(page, path, position='Frame 0'):
   page.set_input_files('#file', path)
   expect(page.locator('#position')).to_contain_text(position)
 
 
-def at(page, x, y):
-  """Returns the place on the screen of a place in the frame."""
-  stage = page.locator('#stage').bounding_box()
-  scale = stage['width'] / SIZE[1]
-  return stage['x'] + x * scale, stage['y'] + y * scale
-
-
 def drag(page, start, end):
-  page.mouse.move(*at(page, *start))
-  page.mouse.down()
-  page.mouse.move(*at(page, *np.mean([start, end], axis=0)))
-  page.mouse.move(*at(page, *end))
-  page.mouse.up()
+  browsers.drag(page, SIZE, start, end)
 
 
 def draw(page, box=BOX):
-  x, y, w, h = box
-  drag(page, (x, y), (x + w, y + h))
-
-
-def downloaded(page, name, tmp_path):
-  with page.expect_download() as download:
-    page.click(f'#{name}')
-  path = tmp_path / download.value.suggested_filename
-  download.value.save_as(path)
-  return path
+  browsers.draw(page, SIZE, box)
 
 
 def table(page, tmp_path):

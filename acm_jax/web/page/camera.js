@@ -8,13 +8,14 @@ const unusable = (reason) =>
   new Error(`The camera cannot be used: ${reason}.`)
 
 export class Camera {
-  async open() {
+  // `wanted` has more constraints of the video track.
+  async open(wanted = {}) {
     if (!navigator.mediaDevices) {
       throw unusable('browsers allow it only at 127.0.0.1 or over HTTPS')
     }
     try {
       this.stream = await navigator.mediaDevices.getUserMedia(
-        {video: {width: {ideal: WIDTH}}})
+        {video: {width: {ideal: WIDTH}, ...wanted}})
     } catch (error) {
       const reasons = {
         NotFoundError: 'there is none',

@@ -35,7 +35,7 @@ const stage = new Stage(find('stage'), {
 })
 
 const list = new Targets(
-  find('targets'), color, whenLost(about), {select, redraw, remove})
+  find('targets'), color, {select, redraw, remove}, whenLost(about))
 
 // Opening and closing.
 

@@ -1,10 +1,10 @@
 // The list of targets, each with its score and what can be done with it.
 
 export class Targets {
-  // `lostText` tells when a target is lost; `on` has functions of a target:
-  // select, redraw and remove.
-  constructor(list, color, lostText, on) {
-    Object.assign(this, {list, color, lostText, on, rows: new Map()})
+  // `on` has functions of a target: select, redraw and remove. `tip` tells when
+  // a target is lost.
+  constructor(list, color, on, tip = '') {
+    Object.assign(this, {list, color, on, tip, rows: new Map()})
   }
 
   // Shows targets with their results [x, y, w, h, score, lost], by target. Rows
@@ -44,7 +44,7 @@ export class Targets {
       actions.append(button)
     }
     item.onclick = () => this.on.select(target)
-    lost.title = score.title = this.lostText
+    lost.title = score.title = this.tip
     const name = part('name quiet', `Target ${target}`, 'button')
     item.append(dot, name, lost, score, actions)
     this.list.append(item)

@@ -88,6 +88,14 @@ def videos(root: Path) -> Path:
   return root
 
 
+def backgrounds(root: Path, count: int) -> Path:
+  """Writes photographs without objects."""
+  root.mkdir()
+  for number in range(count):
+    _write(root / f'scene{number}.jpg', _background(number))
+  return root
+
+
 def _background(number: int) -> np.ndarray:
   """Draws a smooth picture that differs for every number."""
   coarse = np.random.default_rng(number).integers(0, 256, (4, 5, 3), np.uint8)

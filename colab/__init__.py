@@ -1,0 +1,1 @@
+"""Notebooks, and their execution for tests and documentation."""
