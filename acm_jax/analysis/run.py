@@ -1,7 +1,7 @@
 """Analyses one tracker, or two side by side."""
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +31,14 @@ class Request:
     pairs: Number of pairs.
     batch_size: Number of pairs that the device processes at once.
     seed: Random seed, 0 or more.
-    shown: Numbers of the pairs to draw heat maps of, from 0.
+    shown: Number of the first pairs to draw heat maps of.
   """
 
   sets: Sequence[DataSet]
   pairs: int
   batch_size: int
   seed: int
-  shown: Collection[int] = ()
+  shown: int = 0
 
 
 def analyze(
@@ -60,17 +60,12 @@ def analyze(
 
   Raises:
     FileNotFoundError: A data set is missing.
-    ValueError: The trackers have different geometries, a pair to draw does not
-      exist, no pair has a wrong template, `out` exists, or a data set does not
-      suit the trackers or is damaged.
+    ValueError: The trackers have different geometries, no pair has a wrong
+      template, `out` exists, or a data set does not suit the trackers or is
+      damaged.
   """
   programs = Programs() if programs is None else programs
   geometry = shared_geometry(models)
-  if missing := [number for number in request.shown if number >= request.pairs]:
-    raise ValueError(
-      f'`show`: there is no pair {missing[0]}; the pairs are 0 to '
-      f'{request.pairs - 1}'
-    )
   tracker = next(iter(models.values())).tracker
   with staged(out) as folder:
     pairs = Pairs(request.sets, tracker, request.seed)
@@ -104,7 +99,7 @@ def _collect(
     for name in models:
       parts[name].append(findings.values(measured[name], batch))
     for row in range(len(batch.search)):
-      if first + row in request.shown:
+      if first + row < request.shown:
         by_tracker = {name: _row(measured[name], row) for name in models}
         shown[first + row] = _row(batch, row), by_tracker
   values = {name: findings.join(each) for name, each in parts.items()}
