@@ -22,6 +22,7 @@ from absl import flags
 
 from acm_jax import models
 from acm_jax.host import command
+from data_pipelines.pairs import TRIAL_GAP
 
 
 def define(values: flags.FlagValues) -> None:
@@ -52,7 +53,7 @@ def define(values: flags.FlagValues) -> None:
   for name, default, low, text in (
     ('pairs', 5000, 1, 'Number of pairs.'),
     ('show', 4, 0, 'Number of pairs, from the first on, to draw heat maps of.'),
-    ('gap', 100, 1, 'Largest distance between the two frames of a pair.'),
+    ('gap', TRIAL_GAP, 1, 'Largest distance between the frames of a pair.'),
     ('batch_size', 32, 1, 'Number of pairs that are processed at once.'),
     ('seed', 0, 0, 'Random seed of the pairs.'),
   ):

@@ -1,5 +1,6 @@
 """Tests of the command analyze, from checkpoints to tables and pictures."""
 
+import hashlib
 import json
 
 import cv2
@@ -60,6 +61,10 @@ def test_two_trackers_are_compared_in_json_tables_and_pictures(
   found = json.loads((out / 'analysis.json').read_text())
   assert found['pairs'] == 5
   assert found['seed'] == 3
+  assert found['batch_size'] == 2
+  manifest = (data_dir / 'synthetic' / 'manifest.json').read_bytes()
+  (used,) = found['sets']
+  assert used['manifest'] == hashlib.sha256(manifest).hexdigest()
   weights = [each['weights'] for each in found['checkpoints'].values()]
   assert len(set(weights)) == 2
   measures = {}
@@ -162,6 +167,7 @@ def test_trackers_of_different_geometry_are_refused(
     (['--show= '], 'flag --show= '),
     (['--show=1,2'], 'flag --show=1,2'),
     (['--show=-1'], 'flag --show=-1'),
+    (['--sets=synthetic,synthetic'], '--sets: '),
     (['--sets=got10k'], 'got10k: not a clip set or composed set'),
   ],
 )

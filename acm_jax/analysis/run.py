@@ -20,6 +20,7 @@ from acm_jax.host.staging import staged
 from acm_jax.tracking.model import Model
 from acm_jax.tracking.programs import Programs
 from data_pipelines.mixture import DataSet
+from data_pipelines.pairs import TRIAL_OFFSET
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +62,8 @@ def analyze(
   Raises:
     FileNotFoundError: A data set is missing.
     ValueError: The trackers have different geometries, no pair has a wrong
-      template, `out` exists, or a data set does not suit the trackers or is
-      damaged.
+      template, `out` exists, or a data set is named twice, does not suit the
+      trackers or is damaged.
   """
   programs = Programs() if programs is None else programs
   geometry = shared_geometry(models)
@@ -76,7 +77,8 @@ def analyze(
       path = folder / 'heat' / f'{number:06d}.png'
       with extra(path):
         pictures.write_heat(pair, measured, tracker.stride, title, path)
-    return _write(models, values, sampling, request, geometry, folder)
+    about = _about(models, pairs, request, geometry)
+    return _write(values, sampling, about, folder)
 
 
 def _collect(
@@ -177,28 +179,44 @@ def _row(tree: Any, row: int) -> Any:
   return jax.tree.map(lambda x: x[row].copy(), tree)
 
 
+def _about(
+  models: Mapping[str, Model],
+  pairs: Pairs,
+  request: Request,
+  geometry: Mapping[str, Any],
+) -> dict[str, Any]:
+  """Describes all that the findings depend on, as JSON values."""
+  sets = zip(request.sets, pairs.fingerprints, strict=True)
+  return {
+    'definitions': response.VERSION,
+    'sets': [
+      {'name': Path(each.path).name, 'gap': each.gap, 'manifest': digest}
+      for each, digest in sets
+    ],
+    'pairs': request.pairs,
+    'batch_size': request.batch_size,
+    'seed': request.seed,
+    'geometry': geometry,
+    'largest_offset': TRIAL_OFFSET,
+    'background_beyond': response.GROWN,
+    'ranks': response.RANKS,
+    'checkpoints': {name: model.about() for name, model in models.items()},
+  }
+
+
 def _write(
-  models, values: Mapping[str, Values], sampling, request, geometry, out
-):
+  values: Mapping[str, Values],
+  sampling: Sampling,
+  about: Mapping[str, Any],
+  out: Path,
+) -> str:
+  """Writes the tables and plots; returns the tables."""
   summaries = {
     name: findings.summary(each, sampling) for name, each in values.items()
   }
   differences = None
   if len(values) > 1:
     differences = findings.differences(*values.values(), sampling)
-  about = {
-    'definitions': response.VERSION,
-    'sets': [
-      {'name': Path(each.path).name, 'gap': each.gap} for each in request.sets
-    ],
-    'pairs': request.pairs,
-    'seed': request.seed,
-    'geometry': geometry,
-    'largest_offset': reading.OFFSET,
-    'background_beyond': response.GROWN,
-    'ranks': response.RANKS,
-    'checkpoints': {name: model.about() for name, model in models.items()},
-  }
   text = report.write(about, summaries, differences, out)
   peaks = {name: each['peaks'] for name, each in summaries.items()}
   if any(peaks.values()):

@@ -25,8 +25,7 @@ def values(fusion, offset=0.0):
 
 @pytest.fixture
 def sampling():
-  owner = np.arange(PAIRS) % 7
-  return Sampling(np.stack([owner, owner], axis=1))
+  return Sampling(np.arange(PAIRS) % 7)
 
 
 def test_a_constant_difference_has_an_interval_of_no_width(sampling):
