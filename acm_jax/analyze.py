@@ -3,8 +3,7 @@
 For every fusion of the network: how similar the response is at the target and
 at the strongest distractor, how many channels are active, and how much of the
 response lies at the target. For every tracker: IoU and score with the right
-template, with that of another target, and with that of another target of the
-same class. docs/analysis.md defines the measures.
+template and with wrong ones. docs/analysis.md defines the measures.
 
 Writes analysis.json, tables in Markdown (analysis.md), distributions as PNG
 files and heat maps of the first pairs in heat/.

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from acm_jax.datasets import crops
 from acm_jax.tracking.contract import Tracker
 from acm_jax.training import data
 from data_pipelines import manifests
@@ -22,8 +23,10 @@ from data_pipelines.mixture import DataSet, Mixture, Sides
 from data_pipelines.pairs import TRIAL_OFFSET, FrameRef
 from data_pipelines.training_set import TrainingSet
 
-RIGHT, OTHER, SAME_CLASS = 'right', 'other', 'same_class'
-KINDS = (RIGHT, OTHER, SAME_CLASS)
+# Kinds of templates. The template `SIZE` is the right crop with the box size of
+# the template `OTHER`.
+RIGHT, OTHER, SAME_CLASS, SIZE = 'right', 'other', 'same_class', 'size'
+KINDS = (RIGHT, OTHER, SAME_CLASS, SIZE)
 
 
 class Pair(NamedTuple):
@@ -33,9 +36,11 @@ class Pair(NamedTuple):
     search: Search crop, RGB.
     truth: Box of the target in the search crop, cx, cy, w, h relative to the
       centre of the crop, px.
+    picture: Part of the search crop that shows the image and not padding, x1,
+      y1, x2, y2 relative to the centre of the crop, px.
     template: Template crops, RGB; keys are those in `KINDS` that the data sets
-      have. A pair without a wrong template of some kind has the right template
-      in its place, and `exists` is False.
+      and the trackers have. A pair without a wrong template of some kind has
+      the right template in its place, and `exists` is False.
     box_size: Width and height of the target in each template crop, px.
     exists: Whether the pair has a template of each kind.
     sequence: Number of the search crop's origin: pairs of the same video, or
@@ -44,6 +49,7 @@ class Pair(NamedTuple):
 
   search: UInt8[np.ndarray, '*b hs hs 3']
   truth: Float[np.ndarray, '*b 4']
+  picture: Float[np.ndarray, '*b 4']
   template: dict[str, UInt8[np.ndarray, '*b ht ht 3']]
   box_size: dict[str, Float[np.ndarray, '*b 2']]
   exists: dict[str, np.ndarray]
@@ -57,13 +63,21 @@ class Pairs:
     fingerprints: SHA-256 checksum of each data set's manifest.
   """
 
-  def __init__(self, sets: Sequence[DataSet], tracker: Tracker, seed: int):
+  def __init__(
+    self,
+    sets: Sequence[DataSet],
+    tracker: Tracker,
+    seed: int,
+    prior: bool = False,
+  ):
     """Opens the data sets.
 
     Args:
       sets: Clip sets or composed sets.
       tracker: Tracker that determines the sizes of the crops.
       seed: Random seed, 0 or more.
+      prior: Whether pairs have the template `SIZE`, for trackers whose networks
+        read the size of the target's box.
 
     Raises:
       FileNotFoundError: A data set is missing.
@@ -78,7 +92,7 @@ class Pairs:
     self._mixture = Mixture(
       sets, sides, seed, negative=0.0, same_category=0.0, keep='none'
     )
-    self._seed = seed
+    self._seed, self._prior = seed, prior
     clips = self._mixture.clips
     self.fingerprints = _fingerprints(clips)
     if not any(each.track_video[-1] for each in clips):
@@ -88,7 +102,7 @@ class Pairs:
         'videos to a set'
       )
     classes = any((each.track_category != '').any() for each in clips)
-    self._kinds = KINDS if classes else (RIGHT, OTHER)
+    self._kinds = (RIGHT, OTHER, SAME_CLASS) if classes else (RIGHT, OTHER)
     origins = np.concatenate([each.origins() for each in clips])
     _, numbers = np.unique(origins, return_inverse=True)
     ends = np.cumsum([len(each.track_video) for each in clips])
@@ -109,18 +123,26 @@ class Pairs:
     """
     trial = self._mixture.pairs.trial(number)
     search, truth = self._shifted(trial.search, number)
+    picture = crops.picture(search) - self._search // 2
     frames = {kind: getattr(trial, kind) for kind in self._kinds}
-    crops = {
+    cut = {
       kind: self._mixture.crop(frame or trial.right, self._template)
       for kind, frame in frames.items()
     }
+    template = {kind: image for kind, (image, _) in cut.items()}
+    size = {kind: box[2:] for kind, (_, box) in cut.items()}
+    exists = {k: np.array(frame is not None) for k, frame in frames.items()}
+    if self._prior:
+      template[SIZE], size[SIZE] = template[RIGHT], size[OTHER]
+      exists[SIZE] = exists[OTHER]
     sequence = self._sequence[trial.search.dataset][trial.search.track]
     return Pair(
       search,
       truth,
-      {kind: image for kind, (image, _) in crops.items()},
-      {kind: box[2:] for kind, (_, box) in crops.items()},
-      {kind: np.array(frame is not None) for kind, frame in frames.items()},
+      picture.astype(np.float32),
+      template,
+      size,
+      exists,
       np.array(sequence),
     )
 

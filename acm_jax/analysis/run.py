@@ -61,15 +61,16 @@ def analyze(
 
   Raises:
     FileNotFoundError: A data set is missing.
-    ValueError: The trackers have different geometries, no pair has a wrong
-      template, `out` exists, or a data set is named twice, does not suit the
-      trackers or is damaged.
+    ValueError: The trackers have different geometries, the output of a network
+      is not finite, no pair has a wrong template, `out` exists, or a data set
+      is named twice, does not suit the trackers or is damaged.
   """
   programs = Programs() if programs is None else programs
   geometry = shared_geometry(models)
   tracker = next(iter(models.values())).tracker
+  prior = any(measure.has_prior(model.tracker) for model in models.values())
   with staged(out) as folder:
-    pairs = Pairs(request.sets, tracker, request.seed)
+    pairs = Pairs(request.sets, tracker, request.seed, prior)
     values, sampling, shown = _collect(models, pairs, request, programs)
     (folder / 'heat').mkdir()
     for number, (pair, measured) in shown.items():
@@ -125,7 +126,7 @@ def _measured(
     for batch in reading.batches(pairs, request.pairs, request.batch_size):
       waiting = {}
       for name, model in models.items():
-        args = (model.variables, *batch[:4])
+        args = (model.variables, *_templates_of(model, batch)[:5])
         shapes = (request.batch_size, *batch.template)
         program = programs.get(
           measure.measure, (model.tracker,), model.precision, shapes, *args
@@ -133,9 +134,33 @@ def _measured(
         waiting[name] = program(*args)
       count = min(request.batch_size, request.pairs - done)
       both = batch, jax.device_get(waiting)
-      yield done, *jax.tree.map(lambda x, end=count: x[:end], both)
+      batch, measured = jax.tree.map(lambda x, end=count: x[:end], both)
+      _check_finite(measured, done)
+      yield done, batch, measured
       done += count
       bar.update(done)
+
+
+def _templates_of(model: Model, batch: Pair) -> Pair:
+  """Leaves out the template `SIZE` for a network that ignores the size."""
+  if measure.has_prior(model.tracker):
+    return batch
+  template, size = (
+    {kind: x for kind, x in each.items() if kind != reading.SIZE}
+    for each in (batch.template, batch.box_size)
+  )
+  return batch._replace(template=template, box_size=size)
+
+
+def _check_finite(measured: Mapping[str, Measured], first: int) -> None:
+  """Refuses a tracker whose network does not compute finite numbers."""
+  for name, each in measured.items():
+    if bad := np.count_nonzero(~each.finite):
+      raise ValueError(
+        f'`checkpoint`: the responses or outputs of {name} are not finite '
+        f'numbers for {bad} of the first {first + len(each.finite)} pairs; its '
+        'weights have diverged or are damaged, so choose another checkpoint'
+      )
 
 
 def shared_geometry(models: Mapping[str, Model]) -> dict[str, Any]:

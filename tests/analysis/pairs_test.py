@@ -102,6 +102,34 @@ def test_sets_without_classes_have_no_template_of_the_same_class(
   assert sorted(pair.template) == sorted(pair.exists) == ['other', 'right']
 
 
+def test_the_picture_leaves_out_the_padding(pairs):
+  for i in range(8):
+    pair = pairs[i]
+    x1, y1, x2, y2 = (pair.picture + len(pair.search) // 2).astype(int)
+    assert pair.search[y1:y2, x1:x2].std() > 10
+    padding = [
+      part
+      for part in (pair.search[:, : max(x1 - 16, 0)], pair.search[y2 + 16 :])
+      if part.size
+    ]
+    # JPEG changes the colour of the padding little.
+    assert all(part.std(axis=(0, 1)).max() < 3 for part in padding)
+
+
+def test_a_prior_adds_the_right_crop_with_the_size_of_the_other(
+  clips_with_classes, tracker
+):
+  sets = [DataSet(clips_with_classes, gap=2)]
+  plain = Pairs(sets, tracker, seed=0)[3]
+  pair = Pairs(sets, tracker, seed=0, prior=True)[3]
+  assert sorted(pair.template) == sorted(reading.KINDS)
+  np.testing.assert_array_equal(pair.template['size'], pair.template['right'])
+  np.testing.assert_array_equal(pair.box_size['size'], pair.box_size['other'])
+  assert (pair.box_size['size'] != pair.box_size['right']).any()
+  assert 'size' not in plain.template
+  np.testing.assert_array_equal(plain.template['other'], pair.template['other'])
+
+
 def test_a_video_of_two_sets_is_one_sequence(tmp_path, tracker):
   def write(name, frames):
     tracks = synthetic_set.tracks(2, frames, (120, 160), seed=2)
