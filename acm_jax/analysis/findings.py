@@ -65,7 +65,6 @@ def values(measured: Measured, pairs: Pair) -> Values:
     measured: Measures of the pairs, as NumPy arrays.
     pairs: The pairs.
   """
-
   unknown = np.full(len(pairs.truth), np.nan)
 
   def known(kind, measure):

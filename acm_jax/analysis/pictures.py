@@ -9,9 +9,9 @@ from jaxtyping import Float
 
 from acm_jax.analysis import response
 from acm_jax.analysis.estimates import Estimate
-from acm_jax.analysis.findings import WRONG, Values
+from acm_jax.analysis.findings import CENTERED, WRONG, Values
 from acm_jax.analysis.measure import Found, Measured
-from acm_jax.analysis.pairs import OTHER, RIGHT, SIZE, Pair
+from acm_jax.analysis.pairs import OTHER, RIGHT, SAME_CLASS, Pair
 from acm_jax.geometry import boxes
 from acm_jax.host import figures
 
@@ -66,14 +66,16 @@ def write_distributions(values: Mapping[str, Values], path: Path) -> None:
       for axes, key in zip(panels, _MEASURES, strict=False):
         _cumulate(axes, measures[key], _color(j), line, f'{name} {fusion}')
     # The curve of `SIZE` is almost that of `RIGHT`.
-    kinds = [kind for kind in (RIGHT, *WRONG) if kind != SIZE]
-    for j, kind in enumerate(kinds):
+    for j, kind in enumerate((RIGHT, OTHER, SAME_CLASS)):
       text = WRONG.get(kind, 'right target')
       color = _color(len(figures.COLORS) - 1 - j)
       for axes, key in zip(panels[-2:], ('iou', 'score'), strict=True):
         if kind in each.templates:
           x = each.templates[kind][key]
           _cumulate(axes, x, color, line, f'{name}, {text}')
+  # The centred box is the same for all trackers.
+  x = next(iter(values.values())).templates[CENTERED]['iou']
+  _cumulate(panels[4], x, figures.COLORS[3], figures.LINES[0], WRONG[CENTERED])
   titles = [*_MEASURES.values(), 'IoU by template', 'Score by template']
   for axes, title in zip(panels, titles, strict=True):
     axes.set(ylim=(0, 1), xlabel=title)

@@ -119,7 +119,8 @@ def _templates(trees: Mapping[str, Any]) -> list[list[str]]:
 def _cell(estimate: Estimate) -> str:
   if np.isnan(estimate.mean):
     return '-'
-  text = f'{estimate.mean:.3f}'
+  # The option z writes no negative zero.
+  text = f'{estimate.mean:z.3f}'
   if np.isnan(estimate.low):
     return text
-  return f'{text} ({estimate.low:.3f} to {estimate.high:.3f})'
+  return f'{text} ({estimate.low:z.3f} to {estimate.high:z.3f})'

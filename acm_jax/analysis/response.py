@@ -46,7 +46,8 @@ class Statistics:
   Attributes:
     distractor: 1 if the response has a distractor, else 0.
     distractor_heat: Heat of the hottest distractor over that of the hottest
-      cell at the target. Undefined without a distractor.
+      cell at the target. Undefined without a distractor, and if no cell at the
+      target has any heat.
     cosine: Cosine of the angle between the response vectors of these two cells.
       Undefined without a distractor, if the response has one channel and if a
       vector is zero.
