@@ -3,11 +3,10 @@
 For every fusion of the network: how similar the response is at the target and
 at the strongest distractor, how many channels are active, and how much of the
 response lies at the target. For every tracker: IoU and score with the right
-template, with that of another target, and with that of another target of the
-same class. docs/analysis.md defines the measures.
+template and with wrong ones. docs/analysis.md defines the measures.
 
 Writes analysis.json, tables in Markdown (analysis.md), distributions as PNG
-files and, for the pairs of --show, heat maps in heat/.
+files and heat maps of the first pairs in heat/.
 
 Example:
   acm-jax analyze --checkpoint runs/nanotrackv3 --checkpoint runs/acm \\
@@ -22,6 +21,7 @@ from absl import flags
 
 from acm_jax import models
 from acm_jax.host import command
+from data_pipelines.pairs import TRIAL_GAP
 
 
 def define(values: flags.FlagValues) -> None:
@@ -49,16 +49,10 @@ def define(values: flags.FlagValues) -> None:
     **required,
   )
   flags.DEFINE_string('out', None, 'Folder to create.', **required)
-  flags.DEFINE_list(
-    'show',
-    ['4'],
-    'Pairs to draw heat maps of: N for the first N pairs, or comma-separated '
-    'numbers of pairs, from 0 (17, is pair 17 alone).',
-    flag_values=values,
-  )
   for name, default, low, text in (
     ('pairs', 5000, 1, 'Number of pairs.'),
-    ('gap', 100, 1, 'Largest distance between the two frames of a pair.'),
+    ('show', 4, 0, 'Number of pairs, from the first on, to draw heat maps of.'),
+    ('gap', TRIAL_GAP, 1, 'Largest distance between the frames of a pair.'),
     ('batch_size', 32, 1, 'Number of pairs that are processed at once.'),
     ('seed', 0, 0, 'Random seed of the pairs.'),
   ):
@@ -74,7 +68,6 @@ def main(values: flags.FlagValues) -> None:
   data_dir = values.data_dir or os.environ.get('ACM_DATA')
   if not data_dir:
     raise ValueError('neither `data_dir` nor $ACM_DATA is given')
-  shown = _numbers(values.show)
   print(f'loading {", ".join(values.checkpoint)}', flush=True)
   # JAX is imported only now, after the line above.
   from acm_jax.analysis import run
@@ -98,25 +91,11 @@ def main(values: flags.FlagValues) -> None:
     values.pairs,
     values.batch_size,
     values.seed,
-    shown,
+    min(values.show, values.pairs),
   )
   out = Path(values.out)
   print(run.analyze(dict(zip(names, loaded, strict=True)), request, out))
   print(f'{values.pairs} pairs analysed in {out}')
-
-
-def _numbers(texts: list[str]) -> range | list[int]:
-  """Returns the numbers of the pairs that `--show` selects."""
-  try:
-    numbers = [int(text) for text in texts if text]
-    if any(number < 0 for number in numbers):
-      raise ValueError
-  except ValueError:
-    raise ValueError(
-      f'`show`={",".join(texts)}: give a number of pairs, or numbers of pairs '
-      'separated by commas, all at least 0'
-    ) from None
-  return range(*numbers) if len(texts) == 1 else numbers
 
 
 if __name__ == '__main__':

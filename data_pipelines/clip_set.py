@@ -70,6 +70,15 @@ def _column(path: epath.Path) -> np.ndarray:
     raise ValueError(f'{path}: damaged; {manifests.ADVICE}') from error
 
 
+def _source(manifest: dict[str, Any]) -> str:
+  """Returns the data sets that a clip set was written from, '' if unknown."""
+  return ','.join(
+    f'{name}:{settings["source"]}'
+    for name, settings in manifest['settings'].items()
+    if 'source' in settings
+  )
+
+
 def _span(path: str, start: int, length: int) -> bytes:
   """Reads part of a file.
 
@@ -125,6 +134,7 @@ class ClipSet:
     self.crop_size: int = manifest['crop_size']
     self.stride: int = manifest['stride']
     self.cheap_reads = is_local(self.folder)
+    self._source = _source(manifest) or os.fspath(self.folder)
     columns = {
       name: _column(self.folder / INDEX / f'{name}.npy') for name in COLUMNS
     }
@@ -179,6 +189,15 @@ class ClipSet:
       f'{self.frame_number[frame]}, is truncated or damaged; '
       f'{manifests.ADVICE}'
     )
+
+  def origins(self) -> np.ndarray:
+    """Returns the source and the video of each track.
+
+    A video has the name of its first track. If the manifest does not name the
+    source, the path of the set takes its place.
+    """
+    first = np.searchsorted(self.track_video, self.track_video)
+    return np.char.add(f'{self._source}/', self.track_name[first])
 
 
 def describe(folder: epath.PathLike) -> str:

@@ -16,6 +16,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
+# Trials measure whether a tracker uses its template. Largest distance between
+# the search frame and the frame of the right template, frames; and largest
+# offset of the target from the centre of the search crop along each axis, as a
+# fraction of the crop's side.
+TRIAL_GAP = 60
+TRIAL_OFFSET = 1 / 4
+
 
 class SetIndex(NamedTuple):
   """Index of a data set, from which pairs are sampled.

@@ -70,6 +70,13 @@ class TrainingSet(Protocol):
   def jpeg_error(self, frame: int) -> ValueError:
     """Returns the error to raise if the JPEG of a frame cannot be decoded."""
 
+  def origins(self) -> np.ndarray:
+    """Returns the name of what each track was made from.
+
+    Tracks with the same name, in this or in another set, resemble each other
+    and are not independent samples.
+    """
+
 
 def open_set(folder: epath.PathLike, in_memory: bool = False) -> TrainingSet:
   """Opens a clip set or a composed set.

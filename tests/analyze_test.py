@@ -1,8 +1,11 @@
 """Tests of the command analyze, from checkpoints to tables and pictures."""
 
+import hashlib
 import json
 
 import cv2
+import jax
+import numpy as np
 import pytest
 
 from acm_jax import analyze, trackers
@@ -22,14 +25,20 @@ def data_dir(clips_with_classes):
 
 @pytest.fixture(scope='module')
 def save(tmp_path_factory):
-  """Returns a function that saves a small tracker with random weights."""
+  """Returns a function that saves a small tracker with random weights.
+
+  The argument `weights` is a factor on all weights.
+  """
   root = tmp_path_factory.mktemp('models')
 
-  def save(name, config, seed=0, **changes):
+  def save(name, config, seed=0, weights=1.0, **changes):
     config = dict(config, tracker=dict(config['tracker'], **changes))
     tracker = trackers.make(**config['tracker'])
     (root / name).mkdir()
     filled = variables.fill(tracker.init_variables, seed=seed)
+    filled['params'] = jax.tree.map(
+      lambda x: x * np.float32(weights), filled['params']
+    )
     trained.save(root / name, config, filled)
     return root / name
 
@@ -53,13 +62,17 @@ def test_two_trackers_are_compared_in_json_tables_and_pictures(
   run_command, two, data_dir, tmp_path
 ):
   out = tmp_path / 'analysis'
-  argv = flags(two, data_dir, out, '--show=1,4', '--seed=3')
+  argv = flags(two, data_dir, out, '--show=2', '--seed=3')
   code, printed, errors = run_command(analyze, *argv)
   assert code == 0, errors
   assert printed[-1] == f'5 pairs analysed in {out}'
   found = json.loads((out / 'analysis.json').read_text())
   assert found['pairs'] == 5
   assert found['seed'] == 3
+  assert found['batch_size'] == 2
+  manifest = (data_dir / 'synthetic' / 'manifest.json').read_bytes()
+  (used,) = found['sets']
+  assert used['manifest'] == hashlib.sha256(manifest).hexdigest()
   weights = [each['weights'] for each in found['checkpoints'].values()]
   assert len(set(weights)) == 2
   measures = {}
@@ -68,9 +81,15 @@ def test_two_trackers_are_compared_in_json_tables_and_pictures(
     assert len(each['responses']) == 2
     for means in each['responses'].values():
       assert means['energy_inside']['pairs'] == 5
-      # The cosine of a pair without any cell in the background is undefined.
-      assert 2 < means['cosine']['pairs'] <= 5
-      assert means['cosine']['low'] <= means['cosine']['mean']
+      assert means['energy_inside']['low'] <= means['energy_inside']['mean']
+      # A pair without a distractor has no cosine.
+      distractors = round(5 * means['distractor']['mean'])
+      assert means['centered_cosine']['pairs'] == distractors
+      assert means['size_change']['mean'] > 0
+    for ranks in each['peaks'].values():
+      assert [peak['pairs'] for peak in ranks] == [5] * 21
+      assert all(peak['low'] <= peak['mean'] <= peak['high'] for peak in ranks)
+    assert 0 < each['templates']['centered']['iou']['mean'] < 1
     assert each['templates']['same_class']['iou']['pairs'] < 5
     measures[name] = each['gaps']['other']['score']['mean']
   gap = found['differences']['gaps']['other']['score']
@@ -80,7 +99,7 @@ def test_two_trackers_are_compared_in_json_tables_and_pictures(
   assert f'| {gap["mean"]:.3f} ({gap["low"]:.3f} to' in table
   assert table.strip() in '\n'.join(printed)
   pictures = sorted(path.name for path in (out / 'heat').iterdir())
-  assert pictures == ['000001.png', '000004.png']
+  assert pictures == ['000000.png', '000001.png']
   for name in ('channels.png', 'distributions.png', 'heat/000001.png'):
     assert cv2.imread(str(out / name)).std() > 10
 
@@ -126,9 +145,13 @@ def test_a_single_channel_is_not_defined_in_the_table(
   assert code == 0, errors
   (row,) = [line for line in printed if line.startswith('| siamfc | fusing')]
   cells = [cell.strip() for cell in row.split('|')[3:-1]]
-  assert cells[0] == cells[2] == '-'
-  assert not {cells[1], *cells[3:]} & {'-'}
-  assert any('a single channel has no direction' in line for line in printed)
+  cosine, centered, peak = cells[2:5]
+  assert cosine == centered == peak == '-'
+  assert not {*cells[:2], *cells[5:]} & {'-'}
+  assert [line for line in printed if line.startswith('`-`')] == [
+    '`-`: a centred box has no score.',
+    '`-`: a single channel has no direction, and no other to compare with.',
+  ]
   found = json.loads((out / 'analysis.json').read_text())
   responses = found['trackers']['siamfc']['responses']['fusing']
   assert responses['cosine']['mean'] is None
@@ -159,10 +182,10 @@ def test_trackers_of_different_geometry_are_refused(
   ('more', 'message'),
   [
     (['--checkpoint=small'], '--checkpoint: give one or two'),
-    (['--show=3,5'], '--show: there is no pair 5; the pairs are 0 to 4'),
-    (['--show=6'], '--show: there is no pair 5'),
-    (['--show=a'], '--show=a: give a number of pairs'),
-    (['--show=-1'], '--show=-1: give a number of pairs'),
+    (['--show= '], 'flag --show= '),
+    (['--show=1,2'], 'flag --show=1,2'),
+    (['--show=-1'], 'flag --show=-1'),
+    (['--sets=synthetic,synthetic'], '--sets: '),
     (['--sets=got10k'], 'got10k: not a clip set or composed set'),
   ],
 )
@@ -172,6 +195,40 @@ def test_a_bad_request_is_refused(
   out = tmp_path / 'analysis'
   refuse(analyze, *flags(two, data_dir, out, *more), message=message)
   assert not out.exists()
+
+
+def test_no_more_pairs_are_drawn_than_there_are(
+  run_command, two, data_dir, tmp_path
+):
+  out = tmp_path / 'analysis'
+  argv = flags(two[:1], data_dir, out, '--pairs=1')
+  code, _, errors = run_command(analyze, *argv)
+  assert code == 0, errors
+  assert [path.name for path in (out / 'heat').iterdir()] == ['000000.png']
+
+
+def test_a_network_that_overflows_is_refused(
+  refuse, two, save, tiny_tracker, data_dir, tmp_path
+):
+  broken = save('broken', tiny_tracker[2], weights=1e12)
+  out = tmp_path / 'analysis'
+  message = (
+    '--checkpoint: the responses or outputs of broken are not finite numbers '
+    'for 2 of the first 2 pairs'
+  )
+  refuse(analyze, *flags([two[0], broken], data_dir, out), message=message)
+  assert not out.exists()
+
+
+def test_a_dead_response_is_explained_in_the_table(
+  run_command, save, tiny_tracker, data_dir, tmp_path
+):
+  dead = save('dead', tiny_tracker[2], weights=0.0)
+  argv = flags([dead], data_dir, tmp_path / 'analysis', '--show=0')
+  code, printed, errors = run_command(analyze, *argv)
+  assert code == 0, errors
+  assert '`-`: the response is zero for all pairs.' in printed
+  assert not any('a single channel' in line for line in printed)
 
 
 def test_the_same_checkpoint_twice_is_refused(refuse, two, data_dir, tmp_path):

@@ -38,13 +38,13 @@ class Estimate(NamedTuple):
 class Sampling:
   """Sequences of the pairs, and resamplings of the sequences."""
 
-  def __init__(self, sequence: Int[np.ndarray, 'n 2']):
+  def __init__(self, sequence: Int[np.ndarray, 'n']):
     """Draws the resamplings.
 
     Args:
-      sequence: Data set and video of each pair.
+      sequence: Number of each pair's sequence.
     """
-    names, self._owner = np.unique(sequence, axis=0, return_inverse=True)
+    names, self._owner = np.unique(sequence, return_inverse=True)
     self._count = len(names)
     self._draws = tables.draws(self._count, count=_DRAWS).astype(float)
 

@@ -11,21 +11,34 @@ from jaxtyping import Float
 from acm_jax.analysis import response
 from acm_jax.analysis.estimates import Estimate, Sampling
 from acm_jax.analysis.measure import Measured
-from acm_jax.analysis.pairs import OTHER, RIGHT, SAME_CLASS, Pair
+from acm_jax.analysis.pairs import OTHER, RIGHT, SAME_CLASS, SIZE, Pair
+from acm_jax.geometry import boxes
 
 # Measures of a response and of a template, in the order of the tables. Keys are
 # names in analysis.json.
 RESPONSES = {
-  'cosine': 'cosine',
+  'distractor': 'pairs with distractor',
   'distractor_heat': 'heat of distractor',
+  'cosine': 'cosine',
+  'centered_cosine': 'centred cosine',
   'median_peak': "median channel's peak",
   'area': 'cells at target',
   'energy_inside': 'energy at target',
   'best_overlap': 'best-threshold overlap',
   'change': 'change by wrong template',
+  'size_change': 'change by wrong size',
 }
 TEMPLATES = {'iou': 'IoU', 'score': 'score'}
-WRONG = {OTHER: 'another target', SAME_CLASS: 'another of the class'}
+# A box of the right template's size at the centre of the search crop, which no
+# tracker has selected.
+CENTERED = 'centered'
+# What the right template is compared with.
+WRONG = {
+  OTHER: 'another target',
+  SAME_CLASS: 'another of the class',
+  SIZE: "another target's size",
+  CENTERED: 'centred box',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +49,8 @@ class Values:
     responses: Measures of each fusion; keys are paths of the fusions, then
       names in `RESPONSES`.
     peaks: Maxima of the channels of each fusion, as in `Statistics.peaks`.
-    templates: Measures of each kind of template, keys are kinds, then names in
-      `TEMPLATES`.
+    templates: Measures of each kind of template, and of `CENTERED`; keys are
+      kinds, then names in `TEMPLATES`.
   """
 
   responses: dict[str, dict[str, Float[np.ndarray, 'n']]]
@@ -52,28 +65,49 @@ def values(measured: Measured, pairs: Pair) -> Values:
     measured: Measures of the pairs, as NumPy arrays.
     pairs: The pairs.
   """
+  unknown = np.full(len(pairs.truth), np.nan)
 
-  def masked(kind, x):
-    return np.where(pairs.exists[kind], x, np.nan)
+  def known(kind, measure):
+    """Returns a measure of a template, NaN where there is no such template."""
+    if kind not in measured.found:
+      return unknown
+    return np.where(pairs.exists[kind], measure(measured.found[kind]), np.nan)
 
   median = response.RANKS.index(0.5)
   responses, peaks = {}, {}
   for name, each in measured.statistics.items():
     peaks[name] = each.peaks
     responses[name] = {
-      'cosine': each.cosine,
+      'distractor': each.distractor,
       'distractor_heat': each.distractor_heat,
+      'cosine': each.cosine,
+      'centered_cosine': each.centered_cosine,
       'median_peak': each.peaks[:, median],
       'area': each.area,
       'energy_inside': each.energy_inside,
       'best_overlap': each.best_overlap,
-      'change': masked(OTHER, measured.found[OTHER].change[name]),
     }
+    for key, kind in (('change', OTHER), ('size_change', SIZE)):
+      if kind in pairs.exists:
+        change = known(kind, lambda found, name=name: found.change[name])
+        responses[name][key] = change
   templates = {
-    kind: {'iou': masked(kind, each.iou), 'score': masked(kind, each.score)}
-    for kind, each in measured.found.items()
+    kind: {
+      'iou': known(kind, lambda found: found.iou),
+      'score': known(kind, lambda found: found.score),
+    }
+    for kind in pairs.exists
   }
+  centered = boxes.iou(
+    boxes.cxcywh_to_xyxy(_centered(pairs.box_size[RIGHT])),
+    boxes.cxcywh_to_xyxy(pairs.truth),
+  )
+  templates[CENTERED] = {'iou': centered, 'score': unknown}
   return Values(responses, peaks, templates)
+
+
+def _centered(size: Float[np.ndarray, 'n 2']) -> Float[np.ndarray, 'n 4']:
+  return np.concatenate([np.zeros_like(size), size], axis=1)
 
 
 def join(parts: Sequence[Values]) -> Values:
@@ -83,10 +117,10 @@ def join(parts: Sequence[Values]) -> Values:
 
 
 def gaps(each: Values) -> dict[str, dict[str, Float[np.ndarray, 'n']]]:
-  """Subtracts the measures of each wrong template from those of the right one.
+  """Subtracts the measures of all other templates from those of the right one.
 
   Returns:
-    Differences; keys are kinds of wrong templates, then names in `TEMPLATES`.
+    Differences; keys are names in `WRONG`, then in `TEMPLATES`.
   """
   right = each.templates[RIGHT]
   return {
@@ -102,8 +136,8 @@ def summary(each: Values, sampling: Sampling) -> dict[str, Any]:
   Returns:
     Dictionaries with an `Estimate` at each leaf: `responses` and `templates`
     as in `Values`, `gaps` as `gaps` returns them. In addition `peaks`: for each
-    fusion with several channels, the means of the channels' maxima, one for
-    each of `response.RANKS`.
+    fusion with several channels, the channels' maxima, one for each of
+    `response.RANKS`.
   """
   trees = {
     'responses': each.responses,
@@ -112,7 +146,7 @@ def summary(each: Values, sampling: Sampling) -> dict[str, Any]:
   }
   means = jax.tree.map(sampling.estimate, trees)
   peaks = {
-    name: x[~np.isnan(x[:, 0])].mean(axis=0).tolist()
+    name: [sampling.estimate(ratio) for ratio in x.T]
     for name, x in each.peaks.items()
     if not np.isnan(x).all()
   }
@@ -134,12 +168,19 @@ def differences(
     sampling: Sequences of the pairs.
 
   Returns:
-    Dictionaries like those of `summary`, without `peaks`; keys of `responses`
-    are 'PATH - PATH', or PATH if both paths are the same.
+    Dictionaries like those of `summary`, without `peaks` and without
+    `CENTERED`, which does not depend on the tracker; keys of `responses` are
+    'PATH - PATH', or PATH if both paths are the same.
   """
 
   def subtract(a, b):
     return sampling.estimate(b - a)
+
+  def of_trackers(kinds):
+    return {kind: x for kind, x in kinds.items() if kind != CENTERED}
+
+  def compare(trees):
+    return jax.tree.map(subtract, *map(of_trackers, trees))
 
   matched = matches(list(first.responses), list(second.responses))
   return {
@@ -149,8 +190,8 @@ def differences(
       )
       for a, b in matched
     },
-    'templates': jax.tree.map(subtract, first.templates, second.templates),
-    'gaps': jax.tree.map(subtract, gaps(first), gaps(second)),
+    'templates': compare((first.templates, second.templates)),
+    'gaps': compare((gaps(first), gaps(second))),
   }
 
 

@@ -3,15 +3,17 @@
 import functools
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Bool, Float, UInt8
 
 from acm_jax import trackers
 from acm_jax.analysis import response
 from acm_jax.analysis.pairs import RIGHT
 from acm_jax.analysis.response import Statistics
 from acm_jax.geometry import boxes
+from acm_jax.modules.fusion import BoxPrior
 from acm_jax.tracking.contract import Tracker, Variables
 from acm_jax.tracking.struct import struct
 from acm_jax.training import template_gap
@@ -47,10 +49,12 @@ class Measured:
     found: Result of each kind of template; keys are `pairs.KINDS`.
     statistics: Statistics of the response of each fusion to the right template;
       keys are paths of the fusions.
+    finite: Whether all responses, IoUs and scores are finite numbers.
   """
 
   found: dict[str, Found]
   statistics: dict[str, Statistics]
+  finite: Bool[Array, 'b']
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -59,6 +63,7 @@ def measure(
   variables: Variables,
   search: UInt8[Array, 'b hs hs 3'],
   truth: Float[Array, 'b 4'],
+  picture: Float[Array, 'b 4'],
   template: dict[str, UInt8[Array, 'b ht ht 3']],
   box_size: dict[str, Float[Array, 'b 2']],
 ) -> Measured:
@@ -72,6 +77,8 @@ def measure(
     search: Search crops, RGB.
     truth: Boxes of the targets, cx, cy, w, h relative to the centre of the
       crop, px.
+    picture: Parts of the search crops that show the image, x1, y1, x2, y2
+      relative to the centre of the crop, px.
     template: Template crops of each kind, RGB; `RIGHT` must be among them.
     box_size: w, h of the targets in the template crops, px.
   """
@@ -97,15 +104,18 @@ def measure(
 
   def describe(responses):
     @jax.vmap
-    def one(x, truth):
-      inside, outside = response.cells(len(x), tracker.stride, truth)
-      return response.statistics(x, inside, outside)
+    def one(x, truth, picture):
+      masks = response.cells(len(x), tracker.stride, truth, picture)
+      return response.statistics(x, *masks)
 
-    return one(responses, truth)
+    return one(responses, truth, picture)
 
+  results = {kind: found(kind) for kind in template}
+  judged = [(each.iou, each.score) for each in results.values()]
   return Measured(
-    {kind: found(kind) for kind in template},
+    results,
     {name: describe(x) for name, x in right.items()},
+    _finite([responses, judged]),
   )
 
 
@@ -139,6 +149,27 @@ def response_shapes(tracker: Tracker) -> dict[str, tuple[int, int, int]]:
   return {name: x.shape[1:] for name, x in shapes.items()}
 
 
+@functools.cache
+def has_prior(tracker: Tracker) -> bool:
+  """Returns whether a `BoxPrior` reads the size of the target's box."""
+  seen = False
+
+  def record(call, args, kwargs, context):
+    nonlocal seen
+    seen |= isinstance(context.module, BoxPrior)
+    return call(*args, **kwargs)
+
+  def encode(variables):
+    side = tracker.template_size
+    with nn.intercept_methods(record):
+      return tracker.encode(
+        variables, jnp.zeros((1, side, side, 3)), jnp.ones((1, 2))
+      )
+
+  jax.eval_shape(encode, trackers.shapes(tracker))
+  return seen
+
+
 def _respond(
   tracker, variables, template, box_size, search
 ) -> tuple[Any, dict[str, Float[Array, 'b r r o']]]:
@@ -151,9 +182,24 @@ def _respond(
 
 
 def _change(right: Float[Array, 'b r r o'], other: Float[Array, 'b r r o']):
+  largest = jnp.max(jnp.abs(right), axis=(1, 2, 3), keepdims=True)
+  # Squares of the largest float32 numbers would overflow.
+  right, other = (
+    x / jnp.where(largest > 0, largest, 1.0) for x in (right, other)
+  )
+
   def norm(x):
     return jnp.sqrt(jnp.sum(x**2, axis=(1, 2, 3)))
 
   scale = norm(right)
   change = norm(other - right) / jnp.where(scale > 0, scale, 1.0)
   return jnp.where(scale > 0, change, jnp.nan)
+
+
+def _finite(tree: Any) -> Bool[Array, 'b']:
+  """Returns which rows of all arrays in a tree have only finite numbers."""
+  rows = [
+    jnp.isfinite(x).reshape(len(x), -1).all(axis=1)
+    for x in jax.tree.leaves(tree)
+  ]
+  return jnp.stack(rows).all(axis=0)

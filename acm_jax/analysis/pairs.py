@@ -1,11 +1,12 @@
 """Reads search crops, each with templates of its target and of wrong targets.
 
 The frames are sampled as in training (`data_pipelines.pairs`), but the crops
-are not augmented. Only the search crop is shifted, by up to an eighth of its
-side along each axis, so that the target is not always at the centre.
+are not augmented. Only the search crop is shifted, by up to `TRIAL_OFFSET` of
+its side along each axis, so that the target is not always at the centre.
 """
 
 import collections
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,16 +15,18 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from acm_jax.datasets import crops
 from acm_jax.tracking.contract import Tracker
 from acm_jax.training import data
+from data_pipelines import manifests
 from data_pipelines.mixture import DataSet, Mixture, Sides
-from data_pipelines.pairs import FrameRef
+from data_pipelines.pairs import TRIAL_OFFSET, FrameRef
+from data_pipelines.training_set import TrainingSet
 
-RIGHT, OTHER, SAME_CLASS = 'right', 'other', 'same_class'
-KINDS = (RIGHT, OTHER, SAME_CLASS)
-# Largest offset of the target from the centre of the search crop, as a fraction
-# of the crop's side.
-OFFSET = 1 / 8
+# Kinds of templates. The template `SIZE` is the right crop with the box size of
+# the template `OTHER`.
+RIGHT, OTHER, SAME_CLASS, SIZE = 'right', 'other', 'same_class', 'size'
+KINDS = (RIGHT, OTHER, SAME_CLASS, SIZE)
 
 
 class Pair(NamedTuple):
@@ -33,16 +36,20 @@ class Pair(NamedTuple):
     search: Search crop, RGB.
     truth: Box of the target in the search crop, cx, cy, w, h relative to the
       centre of the crop, px.
+    picture: Part of the search crop that shows the image and not padding, x1,
+      y1, x2, y2 relative to the centre of the crop, px.
     template: Template crops, RGB; keys are those in `KINDS` that the data sets
-      have. A pair without a wrong template of some kind has the right template
-      in its place, and `exists` is False.
+      and the trackers have. A pair without a wrong template of some kind has
+      the right template in its place, and `exists` is False.
     box_size: Width and height of the target in each template crop, px.
     exists: Whether the pair has a template of each kind.
-    sequence: Data set and video of the search crop.
+    sequence: Number of the search crop's origin: pairs of the same video, or
+      of the same object in composed sets, have the same number.
   """
 
   search: UInt8[np.ndarray, '*b hs hs 3']
   truth: Float[np.ndarray, '*b 4']
+  picture: Float[np.ndarray, '*b 4']
   template: dict[str, UInt8[np.ndarray, '*b ht ht 3']]
   box_size: dict[str, Float[np.ndarray, '*b 2']]
   exists: dict[str, np.ndarray]
@@ -50,30 +57,44 @@ class Pair(NamedTuple):
 
 
 class Pairs:
-  """Pairs by number: `pairs[i]` is pair i of an endless sequence."""
+  """Pairs by number: `pairs[i]` is pair i of an endless sequence.
 
-  def __init__(self, sets: Sequence[DataSet], tracker: Tracker, seed: int):
+  Attributes:
+    fingerprints: SHA-256 checksum of each data set's manifest.
+  """
+
+  def __init__(
+    self,
+    sets: Sequence[DataSet],
+    tracker: Tracker,
+    seed: int,
+    prior: bool = False,
+  ):
     """Opens the data sets.
 
     Args:
       sets: Clip sets or composed sets.
       tracker: Tracker that determines the sizes of the crops.
       seed: Random seed, 0 or more.
+      prior: Whether pairs have the template `SIZE`, for trackers whose networks
+        read the size of the target's box.
 
     Raises:
       FileNotFoundError: A data set is missing.
-      ValueError: The crops of a set are too small or have another scale than
-        those of the tracker, or no set has a second video.
+      ValueError: Two sets are the same, the crops of a set are too small or
+        have another scale than those of the tracker, or no set has a second
+        video.
     """
     data.check_scale(sets, tracker.template_size, tracker.context_amount)
     self._template, self._search = tracker.template_size, tracker.search_size
-    self._reach = round(OFFSET * tracker.search_size)
+    self._reach = round(TRIAL_OFFSET * tracker.search_size)
     sides = Sides(self._template, self._search + 2 * self._reach)
     self._mixture = Mixture(
       sets, sides, seed, negative=0.0, same_category=0.0, keep='none'
     )
-    self._seed = seed
+    self._seed, self._prior = seed, prior
     clips = self._mixture.clips
+    self.fingerprints = _fingerprints(clips)
     if not any(each.track_video[-1] for each in clips):
       raise ValueError(
         f'{", ".join(str(each.folder) for each in clips)}: a wrong template '
@@ -81,7 +102,12 @@ class Pairs:
         'videos to a set'
       )
     classes = any((each.track_category != '').any() for each in clips)
-    self._kinds = KINDS if classes else (RIGHT, OTHER)
+    self._kinds = (RIGHT, OTHER, SAME_CLASS) if classes else (RIGHT, OTHER)
+    origins = np.concatenate([each.origins() for each in clips])
+    _, numbers = np.unique(origins, return_inverse=True)
+    ends = np.cumsum([len(each.track_video) for each in clips])
+    # For each set, the number of each track's origin.
+    self._sequence = np.split(numbers, ends[:-1])
 
   def name(self, number: int) -> str:
     """Returns the name of the track of a pair."""
@@ -97,20 +123,27 @@ class Pairs:
     """
     trial = self._mixture.pairs.trial(number)
     search, truth = self._shifted(trial.search, number)
+    picture = crops.picture(search) - self._search // 2
     frames = {kind: getattr(trial, kind) for kind in self._kinds}
-    crops = {
+    cut = {
       kind: self._mixture.crop(frame or trial.right, self._template)
       for kind, frame in frames.items()
     }
-    clips = self._mixture.clips[trial.search.dataset]
-    video = clips.track_video[trial.search.track]
+    template = {kind: image for kind, (image, _) in cut.items()}
+    size = {kind: box[2:] for kind, (_, box) in cut.items()}
+    exists = {k: np.array(frame is not None) for k, frame in frames.items()}
+    if self._prior:
+      template[SIZE], size[SIZE] = template[RIGHT], size[OTHER]
+      exists[SIZE] = exists[OTHER]
+    sequence = self._sequence[trial.search.dataset][trial.search.track]
     return Pair(
       search,
       truth,
-      {kind: image for kind, (image, _) in crops.items()},
-      {kind: box[2:] for kind, (_, box) in crops.items()},
-      {kind: np.array(frame is not None) for kind, frame in frames.items()},
-      np.array([trial.search.dataset, video]),
+      picture.astype(np.float32),
+      template,
+      size,
+      exists,
+      np.array(sequence),
     )
 
   def _shifted(self, frame: FrameRef, number: int):
@@ -122,6 +155,22 @@ class Pairs:
     image = image[y : y + self._search, x : x + self._search]
     box[:2] -= corner + self._search // 2
     return image, box
+
+
+def _fingerprints(clips: Sequence[TrainingSet]) -> list[str]:
+  """Returns checksums of data sets, and refuses two with the same data."""
+  folders = {}
+  for each in clips:
+    # The manifest lists the checksums of all other files.
+    manifest = (each.folder / manifests.NAME).read_bytes()
+    digest = hashlib.sha256(manifest).hexdigest()
+    if digest in folders:
+      raise ValueError(
+        f'`sets`: {folders[digest]} and {each.folder} hold the same data; name '
+        'one of them, once'
+      )
+    folders[digest] = each.folder
+  return list(folders)
 
 
 def batches(pairs: Pairs, count: int, batch_size: int) -> Iterator[Pair]:

@@ -1,44 +1,49 @@
 """Plots of the findings, and heat maps of chosen pairs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from acm_jax.analysis import response
-from acm_jax.analysis.findings import Values
+from acm_jax.analysis.estimates import Estimate
+from acm_jax.analysis.findings import CENTERED, WRONG, Values
 from acm_jax.analysis.measure import Found, Measured
-from acm_jax.analysis.pairs import OTHER, RIGHT, Pair
+from acm_jax.analysis.pairs import OTHER, RIGHT, SAME_CLASS, Pair
 from acm_jax.geometry import boxes
 from acm_jax.host import figures
 
 _TRUTH, _FOUND = 'white', figures.COLORS[5]
 # Measures whose distributions are plotted.
 _MEASURES = {
-  'cosine': 'Cosine of target and distractor',
+  'centered_cosine': 'Centred cosine of target and distractor',
   'distractor_heat': 'Heat of distractor / heat of target',
   'energy_inside': 'Energy at the target',
   'best_overlap': 'Best-threshold overlap',
 }
 
 
-def write_peaks(peaks: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+def write_peaks(
+  peaks: Mapping[str, Mapping[str, Sequence[Estimate]]], path: Path
+) -> None:
   """Plots the maxima of all channels against the global maximum.
 
   Args:
     peaks: Means of the channels' maxima, one for each of `response.RANKS`; keys
-      are names of trackers, then paths of fusions.
+      are names of trackers, then paths of fusions. Bands show the intervals.
     path: PNG file to write.
   """
   figure = figures.make(7.6, 4.2)
   axes = figure.subplots()
   for i, (name, fusions) in enumerate(peaks.items()):
-    for j, (fusion, ratio) in enumerate(fusions.items()):
+    for j, (fusion, ratios) in enumerate(fusions.items()):
       style = {'color': _color(j), 'linestyle': figures.LINES[i]}
-      axes.plot(response.RANKS, ratio, label=f'{name} {fusion}', **style)
+      mean, low, high, *_ = zip(*ratios, strict=True)
+      axes.plot(response.RANKS, mean, label=f'{name} {fusion}', **style)
+      band = {'color': _color(j), 'alpha': 0.15, 'linewidth': 0}
+      axes.fill_between(response.RANKS, low, high, **band)
   axes.set(xlim=(0, 1), ylim=(0, 1), ylabel='Maximum / global maximum')
   axes.set_xlabel('Fraction of channels with a lower maximum')
   figures.plain(axes)
@@ -53,7 +58,6 @@ def write_distributions(values: Mapping[str, Values], path: Path) -> None:
     values: Measures of each tracker.
     path: PNG file to write.
   """
-  kinds = next(iter(values.values())).templates
   figure = figures.make(12.0, 6.4)
   panels = figure.subplots(2, 3).ravel()
   for i, (name, each) in enumerate(values.items()):
@@ -61,11 +65,17 @@ def write_distributions(values: Mapping[str, Values], path: Path) -> None:
     for j, (fusion, measures) in enumerate(each.responses.items()):
       for axes, key in zip(panels, _MEASURES, strict=False):
         _cumulate(axes, measures[key], _color(j), line, f'{name} {fusion}')
-    for j, kind in enumerate(kinds):
-      label = f'{name}, template: {kind.replace("_", " ")}'
+    # The curve of `SIZE` is almost that of `RIGHT`.
+    for j, kind in enumerate((RIGHT, OTHER, SAME_CLASS)):
+      text = WRONG.get(kind, 'right target')
+      color = _color(len(figures.COLORS) - 1 - j)
       for axes, key in zip(panels[-2:], ('iou', 'score'), strict=True):
-        color = _color(len(figures.COLORS) - 1 - j)
-        _cumulate(axes, each.templates[kind][key], color, line, label)
+        if kind in each.templates:
+          x = each.templates[kind][key]
+          _cumulate(axes, x, color, line, f'{name}, {text}')
+  # The centred box is the same for all trackers.
+  x = next(iter(values.values())).templates[CENTERED]['iou']
+  _cumulate(panels[4], x, figures.COLORS[3], figures.LINES[0], WRONG[CENTERED])
   titles = [*_MEASURES.values(), 'IoU by template', 'Score by template']
   for axes, title in zip(panels, titles, strict=True):
     axes.set(ylim=(0, 1), xlabel=title)
@@ -107,8 +117,8 @@ def write_heat(
   Each tracker has one row per template. The first image is the template, the
   second the search crop with the box of the target and the box that the tracker
   selects. One heat map per fusion follows, relative to its largest value; a
-  circle marks the target's cell, a cross the distractor's. (`response` defines
-  these cells.)
+  circle marks the hottest cell at the target, a cross the hottest distractor,
+  if there is one. (`response` defines these cells.)
 
   Args:
     pair: The pair.
@@ -138,27 +148,30 @@ def write_heat(
     line[1].set_title(text, fontsize=8)
     for axes, fusion in zip(line[2:], found.heat, strict=False):
       axes.imshow(pair.search.mean(axis=-1), 'gray', extent=extent, alpha=0.6)
-      _heat(axes, found, fusion, stride, pair.truth)
+      _heat(axes, found, fusion, stride, pair)
       text = fusion
-      cosine = measured[name].statistics[fusion].cosine
+      cosine = measured[name].statistics[fusion].centered_cosine
       if kind == RIGHT and not np.isnan(cosine):
-        text += f'\ncosine {cosine:.2f}'
+        text += f'\ncentred cosine {cosine:.2f}'
       axes.set_title(text, fontsize=8)
       axes.set(xlim=(-half, half), ylim=(half, -half))
   figure.suptitle(title, x=0.01, ha='left', fontsize=10)
   figures.save(figure, path)
 
 
-def _heat(axes, found: Found, fusion: str, stride: int, truth):
+def _heat(axes, found: Found, fusion: str, stride: int, pair: Pair):
   hot = found.heat[fusion]
   size = len(hot)
   low, high = (np.array([0, size]) - size // 2 - 0.5) * stride
   axes.imshow(hot, 'inferno', extent=(low, high, high, low), alpha=0.75, vmin=0)
-  _box(axes, truth, _TRUTH)
-  masks = response.cells(size, stride, jnp.asarray(truth))
+  _box(axes, pair.truth, _TRUTH)
+  hot = jnp.asarray(hot)
+  where = jnp.asarray(pair.truth), jnp.asarray(pair.picture)
+  inside, outside = response.cells(size, stride, *where)
+  masks = inside, response.distractors(hot, outside)
   for marker, mask in zip('ox', masks, strict=True):
     if mask.any():
-      at = int(response.hottest(jnp.asarray(hot), mask))
+      at = int(response.hottest(hot, mask))
       x, y = (np.array([at % size, at // size]) - size // 2) * stride
       axes.plot(x, y, marker, color=_TRUTH, fillstyle='none', markersize=7)
 

@@ -45,11 +45,6 @@ def write(
 
 
 def _markdown(summaries, differences) -> str:
-  single = any(
-    np.isnan(fusion['cosine'].mean)
-    for each in summaries.values()
-    for fusion in each['responses'].values()
-  )
   sections = {
     'Responses to the right template': _responses(summaries),
     'Right and wrong templates': _templates(summaries),
@@ -65,19 +60,45 @@ def _markdown(summaries, differences) -> str:
     if len(table) > 1
   ]
   note = 'Means over pairs, with 95% confidence from resampled sequences.\n'
-  if single:
-    note += '`-`: not defined; a single channel has no direction to compare.\n'
-  return '\n'.join([*parts, note])
+  causes = ''.join(f'`-`: {cause}.\n' for cause in _causes(summaries))
+  return '\n'.join([*parts, note + causes])
+
+
+def _causes(summaries) -> list[str]:
+  """Explains the means that are undefined, which the tables show as `-`."""
+  causes = dict.fromkeys(['a centred box has no score'])
+  for each in summaries.values():
+    for means in each['responses'].values():
+      missing = {name for name, x in means.items() if np.isnan(x.mean)}
+      dead = 'energy_inside' in missing
+      found = {
+        'the response is zero for all pairs': dead,
+        'a single channel has no direction, and no other to compare with': (
+          not dead and 'median_peak' in missing
+        ),
+        'no pair has a distractor': not dead and 'distractor_heat' in missing,
+        "the network does not read the size of the target's box": (
+          not dead and 'size_change' in missing
+        ),
+      }
+      causes |= dict.fromkeys(cause for cause in found if found[cause])
+  return list(causes)
 
 
 def _responses(trees: Mapping[str, Any]) -> list[list[str]]:
-  head = ['tracker', 'fusion', *RESPONSES.values()]
+  rows = [
+    (label, fusion, means)
+    for label, tree in trees.items()
+    for fusion, means in tree['responses'].items()
+  ]
+  # Pairs have another size only if some network reads the size.
+  known = {name for _, _, means in rows for name in means}
+  shown = {name: text for name, text in RESPONSES.items() if name in known}
   return [
-    head,
+    ['tracker', 'fusion', *shown.values()],
     *(
-      [label, fusion, *(_cell(means[name]) for name in RESPONSES)]
-      for label, tree in trees.items()
-      for fusion, means in tree['responses'].items()
+      [label, fusion, *(_cell(means[name]) for name in shown)]
+      for label, fusion, means in rows
     ),
   ]
 
@@ -98,7 +119,8 @@ def _templates(trees: Mapping[str, Any]) -> list[list[str]]:
 def _cell(estimate: Estimate) -> str:
   if np.isnan(estimate.mean):
     return '-'
-  text = f'{estimate.mean:.3f}'
+  # The option z writes no negative zero.
+  text = f'{estimate.mean:z.3f}'
   if np.isnan(estimate.low):
     return text
-  return f'{text} ({estimate.low:.3f} to {estimate.high:.3f})'
+  return f'{text} ({estimate.low:z.3f} to {estimate.high:z.3f})'

@@ -3,8 +3,12 @@
 The response vector of a cell holds the values of all channels there, and its L1
 norm is the heat of the cell. A cell is at the target if its location in the
 search crop is in the box of the target, as is the cell closest to the centre of
-the box. A cell is in the background if its location is outside the box enlarged
-to `GROWN` times its width and height.
+the box. A cell is in the background if its location shows the image, not
+padding, and is outside the box enlarged to `GROWN` times its width and height.
+A distractor is a cell in the background with more heat than each of its eight
+neighbours. The neighbours may be anywhere, so that the flank of the target's
+peak is no distractor. A cell at the border of the response is none either,
+because the heat may rise beyond the border.
 
 Source: the measures make those of Han et al., CVPR 2021 (arXiv:2012.02776),
 figure 1 and section 3.2, computable for any pair. The paper does not state how
@@ -24,7 +28,7 @@ from acm_jax.modules.fusion import Fusion
 from acm_jax.tracking.struct import struct
 
 # Version of the definitions in this file.
-VERSION = 1
+VERSION = 2
 # Between the box and this multiple of it, the receptive fields of cells still
 # contain much of the target.
 GROWN = 2.0
@@ -37,13 +41,18 @@ RANKS = tuple(i / 20 for i in range(21))
 class Statistics:
   """Measures of a response; NaN where a measure is undefined.
 
+  No measure changes if the response is multiplied by a number.
+
   Attributes:
-    cosine: Cosine of the angle between the response vectors of the target and
-      the distractor. The target is the cell with the most heat at the target,
-      and the distractor the cell with the most heat in the background.
-      Undefined if the response has one channel, a vector is zero or no cell is
-      in the background.
-    distractor_heat: Heat of the distractor over that of the target.
+    distractor: 1 if the response has a distractor, else 0.
+    distractor_heat: Heat of the hottest distractor over that of the hottest
+      cell at the target. Undefined without a distractor, and if no cell at the
+      target has any heat.
+    cosine: Cosine of the angle between the response vectors of these two cells.
+      Undefined without a distractor, if the response has one channel and if a
+      vector is zero.
+    centered_cosine: The same cosine, after the mean over all cells is
+      subtracted from the response.
     peaks: For each of `RANKS`, the maximum of the absolute value over all cells
       in the channel of this rank, over the same maximum in the strongest
       channel. Undefined if the response has one channel or is zero.
@@ -55,8 +64,10 @@ class Statistics:
       reaches a threshold, for the threshold with the highest IoU.
   """
 
-  cosine: Float[Array, '*b']
+  distractor: Float[Array, '*b']
   distractor_heat: Float[Array, '*b']
+  cosine: Float[Array, '*b']
+  centered_cosine: Float[Array, '*b']
   peaks: Float[Array, '*b q']
   area: Float[Array, '*b']
   energy_inside: Float[Array, '*b']
@@ -91,7 +102,10 @@ def recording() -> Iterator[dict[str, Float[Array, 'b r r o']]]:
 
 
 def cells(
-  size: int, stride: int, truth: Float[Array, '4']
+  size: int,
+  stride: int,
+  truth: Float[Array, '4'],
+  picture: Float[Array, '4'],
 ) -> tuple[Bool[Array, 'r r'], Bool[Array, 'r r']]:
   """Returns which cells are at the target, and which are in the background.
 
@@ -100,6 +114,8 @@ def cells(
     stride: Distance between neighbouring cells, px of the search crop.
     truth: Box of the target, cx, cy, w, h relative to the centre of the search
       crop, px.
+    picture: Part of the search crop that shows the image, x1, y1, x2, y2
+      relative to the centre of the crop, px.
   """
   points = jnp.asarray(grid.points(size, stride))
   distance = jnp.abs(points - truth[None, None, :2])
@@ -107,12 +123,33 @@ def cells(
   squared = jnp.sum(distance**2, axis=-1)
   inside = jnp.all(distance <= half, axis=-1) | (squared == jnp.min(squared))
   outside = jnp.any(distance > GROWN * half, axis=-1) & ~inside
-  return inside, outside
+  low, high = picture[None, None, :2], picture[None, None, 2:]
+  shown = jnp.all((low <= points) & (points < high), axis=-1)
+  return inside, outside & shown
 
 
 def heat(response: Float[Array, '*b r r o']) -> Float[Array, '*b r r']:
   """Computes the heat of every cell."""
   return jnp.sum(jnp.abs(response), axis=-1)
+
+
+def distractors(
+  heat: Float[Array, 'r r'], outside: Bool[Array, 'r r']
+) -> Bool[Array, 'r r']:
+  """Returns which cells are distractors.
+
+  Args:
+    heat: Heat of every cell.
+    outside: Cells in the background.
+  """
+  size = len(heat)
+  padded = jnp.pad(heat, 1, constant_values=jnp.inf)
+  for row in range(3):
+    for column in range(3):
+      if (row, column) != (1, 1):
+        neighbour = padded[row : row + size, column : column + size]
+        outside &= heat > neighbour
+  return outside
 
 
 def hottest(
@@ -134,17 +171,27 @@ def statistics(
     inside: Cells at the target.
     outside: Cells in the background.
   """
+  largest = jnp.max(jnp.abs(response))
+  # Squares of the largest float32 numbers would overflow.
+  response /= jnp.where(largest > 0, largest, 1.0)
   hot = heat(response)
-  target, distractor = hottest(hot, inside), hottest(hot, outside)
+  others = distractors(hot, outside)
+  target, distractor = hottest(hot, inside), hottest(hot, others)
   vectors, hot = response.reshape(hot.size, -1), hot.ravel()
-  cosine = _cosine(vectors[target], vectors[distractor])
   relative = _ratio(hot[distractor], hot[target])
   energy = jnp.sum(vectors**2, axis=-1)
   share = _ratio(jnp.sum(jnp.where(inside.ravel(), energy, 0)), jnp.sum(energy))
-  several, background = vectors.shape[1] > 1, jnp.any(outside)
+  several, exists = vectors.shape[1] > 1, jnp.any(others)
+
+  def cosine(vectors):
+    value = _cosine(vectors[target], vectors[distractor])
+    return jnp.where(exists & several, value, jnp.nan)
+
   return Statistics(
-    cosine=jnp.where(background & several, cosine, jnp.nan),
-    distractor_heat=jnp.where(background, relative, jnp.nan),
+    distractor=exists.astype(jnp.float32),
+    distractor_heat=jnp.where(exists, relative, jnp.nan),
+    cosine=cosine(vectors),
+    centered_cosine=cosine(vectors - jnp.mean(vectors, axis=0, keepdims=True)),
     peaks=jnp.where(several, _peaks(vectors), jnp.nan),
     area=jnp.mean(inside, dtype=jnp.float32),
     energy_inside=share,
@@ -161,7 +208,7 @@ def _ratio(numerator, denominator):
 
 def _cosine(a: Float[Array, 'o'], b: Float[Array, 'o']) -> Float[Array, '']:
   # Each vector is divided by its own norm: the product of two squared norms
-  # may overflow.
+  # may underflow.
   norms = jnp.linalg.norm(a), jnp.linalg.norm(b)
   return jnp.sum(_ratio(a, norms[0]) * _ratio(b, norms[1]))
 

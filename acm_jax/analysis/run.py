@@ -1,7 +1,7 @@
 """Analyses one tracker, or two side by side."""
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from acm_jax.host.staging import staged
 from acm_jax.tracking.model import Model
 from acm_jax.tracking.programs import Programs
 from data_pipelines.mixture import DataSet
+from data_pipelines.pairs import TRIAL_OFFSET
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,14 +32,14 @@ class Request:
     pairs: Number of pairs.
     batch_size: Number of pairs that the device processes at once.
     seed: Random seed, 0 or more.
-    shown: Numbers of the pairs to draw heat maps of, from 0.
+    shown: Number of the first pairs to draw heat maps of.
   """
 
   sets: Sequence[DataSet]
   pairs: int
   batch_size: int
   seed: int
-  shown: Collection[int] = ()
+  shown: int = 0
 
 
 def analyze(
@@ -60,20 +61,16 @@ def analyze(
 
   Raises:
     FileNotFoundError: A data set is missing.
-    ValueError: The trackers have different geometries, a pair to draw does not
-      exist, no pair has a wrong template, `out` exists, or a data set does not
-      suit the trackers or is damaged.
+    ValueError: The trackers have different geometries, the output of a network
+      is not finite, no pair has a wrong template, `out` exists, or a data set
+      is named twice, does not suit the trackers or is damaged.
   """
   programs = Programs() if programs is None else programs
   geometry = shared_geometry(models)
-  if missing := [number for number in request.shown if number >= request.pairs]:
-    raise ValueError(
-      f'`show`: there is no pair {missing[0]}; the pairs are 0 to '
-      f'{request.pairs - 1}'
-    )
   tracker = next(iter(models.values())).tracker
+  prior = any(measure.has_prior(model.tracker) for model in models.values())
   with staged(out) as folder:
-    pairs = Pairs(request.sets, tracker, request.seed)
+    pairs = Pairs(request.sets, tracker, request.seed, prior)
     values, sampling, shown = _collect(models, pairs, request, programs)
     (folder / 'heat').mkdir()
     for number, (pair, measured) in shown.items():
@@ -81,7 +78,8 @@ def analyze(
       path = folder / 'heat' / f'{number:06d}.png'
       with extra(path):
         pictures.write_heat(pair, measured, tracker.stride, title, path)
-    return _write(models, values, sampling, request, geometry, folder)
+    about = _about(models, pairs, request, geometry)
+    return _write(values, sampling, about, folder)
 
 
 def _collect(
@@ -104,7 +102,7 @@ def _collect(
     for name in models:
       parts[name].append(findings.values(measured[name], batch))
     for row in range(len(batch.search)):
-      if first + row in request.shown:
+      if first + row < request.shown:
         by_tracker = {name: _row(measured[name], row) for name in models}
         shown[first + row] = _row(batch, row), by_tracker
   values = {name: findings.join(each) for name, each in parts.items()}
@@ -128,7 +126,7 @@ def _measured(
     for batch in reading.batches(pairs, request.pairs, request.batch_size):
       waiting = {}
       for name, model in models.items():
-        args = (model.variables, *batch[:4])
+        args = (model.variables, *_templates_of(model, batch)[:5])
         shapes = (request.batch_size, *batch.template)
         program = programs.get(
           measure.measure, (model.tracker,), model.precision, shapes, *args
@@ -136,9 +134,33 @@ def _measured(
         waiting[name] = program(*args)
       count = min(request.batch_size, request.pairs - done)
       both = batch, jax.device_get(waiting)
-      yield done, *jax.tree.map(lambda x, end=count: x[:end], both)
+      batch, measured = jax.tree.map(lambda x, end=count: x[:end], both)
+      _check_finite(measured, done)
+      yield done, batch, measured
       done += count
       bar.update(done)
+
+
+def _templates_of(model: Model, batch: Pair) -> Pair:
+  """Leaves out the template `SIZE` for a network that ignores the size."""
+  if measure.has_prior(model.tracker):
+    return batch
+  template, size = (
+    {kind: x for kind, x in each.items() if kind != reading.SIZE}
+    for each in (batch.template, batch.box_size)
+  )
+  return batch._replace(template=template, box_size=size)
+
+
+def _check_finite(measured: Mapping[str, Measured], first: int) -> None:
+  """Refuses a tracker whose network does not compute finite numbers."""
+  for name, each in measured.items():
+    if bad := np.count_nonzero(~each.finite):
+      raise ValueError(
+        f'`checkpoint`: the responses or outputs of {name} are not finite '
+        f'numbers for {bad} of the first {first + len(each.finite)} pairs; its '
+        'weights have diverged or are damaged, so choose another checkpoint'
+      )
 
 
 def shared_geometry(models: Mapping[str, Model]) -> dict[str, Any]:
@@ -182,28 +204,44 @@ def _row(tree: Any, row: int) -> Any:
   return jax.tree.map(lambda x: x[row].copy(), tree)
 
 
+def _about(
+  models: Mapping[str, Model],
+  pairs: Pairs,
+  request: Request,
+  geometry: Mapping[str, Any],
+) -> dict[str, Any]:
+  """Describes all that the findings depend on, as JSON values."""
+  sets = zip(request.sets, pairs.fingerprints, strict=True)
+  return {
+    'definitions': response.VERSION,
+    'sets': [
+      {'name': Path(each.path).name, 'gap': each.gap, 'manifest': digest}
+      for each, digest in sets
+    ],
+    'pairs': request.pairs,
+    'batch_size': request.batch_size,
+    'seed': request.seed,
+    'geometry': geometry,
+    'largest_offset': TRIAL_OFFSET,
+    'background_beyond': response.GROWN,
+    'ranks': response.RANKS,
+    'checkpoints': {name: model.about() for name, model in models.items()},
+  }
+
+
 def _write(
-  models, values: Mapping[str, Values], sampling, request, geometry, out
-):
+  values: Mapping[str, Values],
+  sampling: Sampling,
+  about: Mapping[str, Any],
+  out: Path,
+) -> str:
+  """Writes the tables and plots; returns the tables."""
   summaries = {
     name: findings.summary(each, sampling) for name, each in values.items()
   }
   differences = None
   if len(values) > 1:
     differences = findings.differences(*values.values(), sampling)
-  about = {
-    'definitions': response.VERSION,
-    'sets': [
-      {'name': Path(each.path).name, 'gap': each.gap} for each in request.sets
-    ],
-    'pairs': request.pairs,
-    'seed': request.seed,
-    'geometry': geometry,
-    'largest_offset': reading.OFFSET,
-    'background_beyond': response.GROWN,
-    'ranks': response.RANKS,
-    'checkpoints': {name: model.about() for name, model in models.items()},
-  }
   text = report.write(about, summaries, differences, out)
   peaks = {name: each['peaks'] for name, each in summaries.items()}
   if any(peaks.values()):

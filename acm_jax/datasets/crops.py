@@ -9,13 +9,16 @@ side by default, and therefore shows more of the target's surroundings.
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from acm_jax.geometry import boxes, context
 
 TEMPLATE_SIZE = 127
 CONTEXT_AMOUNT = 0.5
 CROP_SIZE = 511
+# Largest root mean square deviation of a row of padding from its colour, grey
+# levels. JPEG changes the padding next to the image.
+_NOISE = 3.0
 
 
 def scale_of(size: Float[np.ndarray, '*n 2']) -> Float[object, '*n']:
@@ -79,3 +82,29 @@ def context_crop(
     borderValue=cv2.mean(image),
   )
   return crop, box
+
+
+def picture(crop: UInt8[np.ndarray, 'h w 3']) -> Int[np.ndarray, '4']:
+  """Returns the part of a crop that shows the image and not the padding.
+
+  A row or column is padding if all rows or columns between it and an edge of
+  the crop, and it itself, have the colour of this edge.
+
+  Returns:
+    Corners x1, y1, x2, y2: the part is `crop[y1:y2, x1:x2]`. It is empty if the
+    crop has a single colour.
+  """
+  columns = crop.swapaxes(0, 1)
+  left, top = _padding(columns), _padding(crop)
+  right = crop.shape[1] - _padding(columns[::-1])
+  bottom = crop.shape[0] - _padding(crop[::-1])
+  return np.array([left, top, right, bottom])
+
+
+def _padding(rows: UInt8[np.ndarray, 'n m 3']) -> int:
+  """Returns how many of the first rows are padding."""
+  color = rows[0].mean(axis=0)
+  for count, row in enumerate(rows):
+    if np.sqrt(np.mean((row - color) ** 2, axis=0)).max() > _NOISE:
+      return count
+  return len(rows)

@@ -26,12 +26,8 @@ from acm_jax.tracking.contract import (
 )
 from acm_jax.tracking.model import Model
 from acm_jax.tracking.programs import Programs
+from data_pipelines.pairs import TRIAL_GAP, TRIAL_OFFSET
 
-# Largest distance between the two frames of a pair, in frames.
-_GAP = 60
-# Largest offset of the target from the centre of the search crop, as a fraction
-# of the crop's side.
-_OFFSET = 1 / 8
 # All runs use the same pairs.
 _SEED = 0
 
@@ -59,7 +55,7 @@ class Pairs(NamedTuple):
 def draw(
   videos: Sequence[sequences.Sequence], tracker: Tracker, count: int
 ) -> Pairs:
-  """Samples pairs of frames that are at most 60 frames apart.
+  """Samples pairs of frames that are at most `TRIAL_GAP` frames apart.
 
   Args:
     videos: Sequences, which contribute equally many pairs. There must be at
@@ -72,13 +68,13 @@ def draw(
     ValueError: An image cannot be decoded.
   """
   rng = np.random.default_rng(_SEED)
-  reach = _OFFSET * tracker.search_size
+  reach = TRIAL_OFFSET * tracker.search_size
   pairs, owner = [], np.arange(count) % len(videos)
   for number in owner:
     sequence = videos[number]
     visible = np.flatnonzero(sequence.visible)
     first = rng.choice(visible)
-    near = visible[np.abs(visible - first) <= _GAP]
+    near = visible[np.abs(visible - first) <= TRIAL_GAP]
     second = rng.choice(near[near != first] if len(near) > 1 else near)
     template, box = _crop(sequence, first, tracker.template_size)
     offset = rng.uniform(-reach, reach, 2)

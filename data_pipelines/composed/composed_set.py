@@ -141,6 +141,10 @@ class ComposedSet:
       f'decoded; {manifests.ADVICE}'
     )
 
+  def origins(self) -> np.ndarray:
+    """Returns the name of the object that each track shows as its target."""
+    return self._library.object_name[self.track_objects[:, 0]]
+
 
 def _encoded(bgr: UInt8[np.ndarray, 'h w 3'], quality: np.integer) -> bytes:
   flags = [cv2.IMWRITE_JPEG_QUALITY, int(quality)]

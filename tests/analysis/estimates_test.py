@@ -7,17 +7,12 @@ from acm_jax.analysis.estimates import Sampling
 from acm_jax.evaluation import tables
 
 
-def sequences(owner):
-  """Returns the sequences of pairs, all of data set 0."""
-  return np.stack([np.zeros(len(owner), int), np.asarray(owner)], axis=1)
-
-
 def test_an_estimate_equals_a_plain_loop_over_resampled_sequences():
   rng = np.random.default_rng(0)
   owner = rng.integers(0, 6, 40)
   values = rng.standard_normal(40) + owner
   values[rng.random(40) < 0.2] = np.nan
-  estimate = Sampling(sequences(owner)).estimate(values)
+  estimate = Sampling(owner).estimate(values)
   known = values[~np.isnan(values)]
   means = []
   for counts in tables.draws(6, count=2_000):
@@ -32,25 +27,20 @@ def test_an_estimate_equals_a_plain_loop_over_resampled_sequences():
 
 def test_more_pairs_of_the_same_sequences_do_not_narrow_the_interval():
   values = np.arange(8.0)
-  once = Sampling(sequences(range(8))).estimate(values)
-  owner = np.repeat(range(8), 50)
-  often = Sampling(sequences(owner)).estimate(values[owner])
+  once = Sampling(np.arange(8)).estimate(values)
+  owner = np.repeat(np.arange(8), 50)
+  often = Sampling(owner).estimate(values[owner])
   assert often[:3] == pytest.approx(once[:3])
   assert often.pairs == 50 * once.pairs
 
 
-def test_videos_of_different_data_sets_are_different_sequences():
-  both = np.array([[0, 3], [1, 3], [1, 3]])
-  assert Sampling(both).estimate(np.ones(3)).sequences == 2
-
-
 def test_a_single_sequence_has_no_interval():
-  estimate = Sampling(sequences([4, 4, 4])).estimate(np.array([1.0, 2, 3]))
+  estimate = Sampling(np.array([4, 4, 4])).estimate(np.array([1.0, 2, 3]))
   assert estimate.mean == 2
   assert np.isnan(estimate[1:3]).all()
 
 
 def test_a_measure_that_is_never_defined_has_no_mean():
-  estimate = Sampling(sequences([0, 1])).estimate(np.full(2, np.nan))
+  estimate = Sampling(np.array([0, 1])).estimate(np.full(2, np.nan))
   assert np.isnan(estimate[:3]).all()
   assert estimate[3:] == (0, 0)

@@ -1,6 +1,7 @@
 """Pairs show the target at its box, and wrong templates show other targets."""
 
 import dataclasses
+import shutil
 
 import jax
 import numpy as np
@@ -10,7 +11,13 @@ from acm_jax.analysis import pairs as reading
 from acm_jax.analysis.pairs import Pairs
 from data_pipelines import clip_writer, synthetic_set
 from data_pipelines.clip_set import ClipSet
+from data_pipelines.composed import library_writer
+from data_pipelines.composed.composed_set import ComposedSet
+from data_pipelines.composed.library_writer import Sources
 from data_pipelines.mixture import DataSet
+from data_pipelines.pairs import TRIAL_OFFSET
+from tests.data_pipelines.composed import sources
+from tests.data_pipelines.composed.small_set import SETTINGS
 
 
 @pytest.fixture
@@ -28,7 +35,7 @@ def test_the_search_crop_shows_the_target_at_its_box(tmp_path, tracker):
   tracks = synthetic_set.tracks(2, 1, (120, 160), seed=2)
   clip_writer.write(tracks, tmp_path / 'still')
   pairs = Pairs([DataSet(tmp_path / 'still')], tracker, seed=0)
-  reach = round(reading.OFFSET * tracker.search_size)
+  reach = round(TRIAL_OFFSET * tracker.search_size)
   offsets = []
   for i in range(12):
     pair = pairs[i]
@@ -37,11 +44,15 @@ def test_the_search_crop_shows_the_target_at_its_box(tmp_path, tracker):
     x, y = pair.truth[:2].astype(int)
     np.testing.assert_array_equal(pair.truth[:2], (x, y))
     offsets.append((x, y))
-    low = tracker.search_size // 2 - tracker.template_size // 2
-    size = tracker.template_size
+    # The middle of the template, which ends inside the search crop.
+    half = 32
+    row, column = y + len(pair.search) // 2, x + len(pair.search) // 2
+    middle = len(pair.template['right']) // 2
     np.testing.assert_array_equal(
-      pair.search[low + y : low + y + size, low + x : low + x + size],
-      pair.template['right'],
+      pair.search[row - half : row + half, column - half : column + half],
+      pair.template['right'][
+        middle - half : middle + half, middle - half : middle + half
+      ],
     )
     np.testing.assert_array_equal(pair.truth[2:], pair.box_size['right'])
   assert reach / 2 < np.abs(offsets).max() <= reach
@@ -53,8 +64,7 @@ def test_wrong_templates_show_other_targets_of_known_classes(
   clips, seen = ClipSet(clips_with_classes), set()
   for i in range(24):
     pair, name = pairs[i], pairs.name(i)
-    number = int(pair.sequence[1])
-    assert name == clips.track_name[number]
+    number = clips.track_name.tolist().index(name)
     assert pair.exists['other']
     assert pair.exists['same_class'] == (clips.track_category[number] == 'cat')
     same = (pair.template['same_class'] == pair.template['right']).all()
@@ -90,6 +100,79 @@ def test_sets_without_classes_have_no_template_of_the_same_class(
   clip_writer.write(tracks, tmp_path / 'plain')
   pair = Pairs([DataSet(tmp_path / 'plain')], tracker, 0)[0]
   assert sorted(pair.template) == sorted(pair.exists) == ['other', 'right']
+
+
+def test_the_picture_leaves_out_the_padding(pairs):
+  for i in range(8):
+    pair = pairs[i]
+    x1, y1, x2, y2 = (pair.picture + len(pair.search) // 2).astype(int)
+    assert pair.search[y1:y2, x1:x2].std() > 10
+    padding = [
+      part
+      for part in (pair.search[:, : max(x1 - 16, 0)], pair.search[y2 + 16 :])
+      if part.size
+    ]
+    # JPEG changes the colour of the padding little.
+    assert all(part.std(axis=(0, 1)).max() < 3 for part in padding)
+
+
+def test_a_prior_adds_the_right_crop_with_the_size_of_the_other(
+  clips_with_classes, tracker
+):
+  sets = [DataSet(clips_with_classes, gap=2)]
+  plain = Pairs(sets, tracker, seed=0)[3]
+  pair = Pairs(sets, tracker, seed=0, prior=True)[3]
+  assert sorted(pair.template) == sorted(reading.KINDS)
+  np.testing.assert_array_equal(pair.template['size'], pair.template['right'])
+  np.testing.assert_array_equal(pair.box_size['size'], pair.box_size['other'])
+  assert (pair.box_size['size'] != pair.box_size['right']).any()
+  assert 'size' not in plain.template
+  np.testing.assert_array_equal(plain.template['other'], pair.template['other'])
+
+
+def test_a_video_of_two_sets_is_one_sequence(tmp_path, tracker):
+  def write(name, frames):
+    tracks = synthetic_set.tracks(2, frames, (120, 160), seed=2)
+    settings = {'davis': {'source': 'DAVIS'}}
+    clip_writer.write(tracks, tmp_path / name, settings=settings)
+    return DataSet(tmp_path / name, gap=2)
+
+  pairs = Pairs([write('short', 4), write('long', 5)], tracker, seed=0)
+  numbers = {}
+  for i in range(24):
+    numbers.setdefault(pairs.name(i), set()).add(int(pairs[i].sequence))
+  assert numbers == {'synthetic-0000': {0}, 'synthetic-0001': {1}}
+
+
+def test_pairs_of_the_same_object_are_one_sequence(tmp_path, tracker):
+  folder = tmp_path / 'composed'
+  originals = Sources(
+    sources.photographs(tmp_path / 'coco'), sources.videos(tmp_path / 'davis')
+  )
+  library_writer.write(folder, originals, SETTINGS)
+  # The crops of the small set have 255 px.
+  tracker = dataclasses.replace(tracker, search_size=127)
+  pairs = Pairs([DataSet(folder, gap=3)], tracker, seed=0)
+  composed = ComposedSet(folder)
+  shown = dict(
+    zip(composed.track_name, composed.track_objects[:, 0], strict=True)
+  )
+  numbers = {}
+  for i in range(24):
+    target = shown[pairs.name(i)]
+    numbers.setdefault(target, set()).add(int(pairs[i].sequence))
+  assert 1 < len(numbers) < 24
+  assert all(len(each) == 1 for each in numbers.values())
+  assert len(set.union(*numbers.values())) == len(numbers)
+
+
+def test_sets_with_the_same_data_are_refused(
+  tmp_path, tracker, clips_with_classes
+):
+  copy = shutil.copytree(clips_with_classes, tmp_path / 'copy')
+  for other in (clips_with_classes, copy):
+    with pytest.raises(ValueError, match=f'{other} hold the same data'):
+      Pairs([DataSet(clips_with_classes), DataSet(other)], tracker, 0)
 
 
 def test_sets_that_cannot_be_analysed_are_refused(

@@ -233,3 +233,21 @@ def test_a_full_disk_names_the_file_and_leaves_nothing(
     clip_writer.write(tracks, tmp_path / 'set', cut=Cut(crop_size=64))
   assert caught.value.filename == str(tmp_path / 'set' / name)
   assert not list(tmp_path.iterdir())
+
+
+def test_an_origin_is_a_video_of_a_source(tmp_path):
+  box = [[5, 5, 20, 10]]
+  video = [track(box, name=f'v/{i}')._replace(video='v') for i in range(2)]
+  tracks, lone = [*video, track(box, name='w')], [track(box, name='w')]
+
+  def origins(name, tracks, **settings):
+    cut = Cut(crop_size=255)
+    clip_writer.write(tracks, tmp_path / name, cut=cut, settings=settings)
+    return ClipSet(tmp_path / name).origins().tolist()
+
+  davis = origins('davis', tracks, davis={'source': 'DAVIS'})
+  assert davis == ['davis:DAVIS/v/0', 'davis:DAVIS/v/0', 'davis:DAVIS/w']
+  assert origins('part', lone, davis={'source': 'DAVIS'}) == davis[2:]
+  assert origins('other', lone, folder={'source': 'mine'}) != davis[2:]
+  # The source is unknown, so that the videos are those of this set alone.
+  assert origins('unknown', lone) == [f'{tmp_path / "unknown"}/w']

@@ -1,6 +1,8 @@
 """Geometry of context crops."""
 
+import cv2
 import numpy as np
+import pytest
 
 from acm_jax.datasets import crops
 from acm_jax.geometry import context
@@ -35,3 +37,31 @@ def test_the_crop_has_the_mean_colour_outside_the_image():
   image[:20] = [200, 100, 50]
   crop, _ = crops.context_crop(image, np.array([0, 0, 20, 20.0]))
   np.testing.assert_array_equal(crop[0, 0], [100, 50, 25])
+
+
+@pytest.mark.parametrize(
+  'corner', [(0, 0), (110, 4), (60, 95), (70, 45)], ids=str
+)
+def test_the_picture_is_the_part_of_a_crop_without_padding(corner):
+  rng = np.random.default_rng(0)
+  image = rng.integers(0, 256, (9, 13, 3), np.uint8)
+  image = cv2.resize(image, (160, 120), interpolation=cv2.INTER_CUBIC)
+  box = np.array([*corner, 40, 24.0])
+  crop, found = crops.context_crop(image, box, 255)
+  scale = crops.scale_of(box[2:])
+  # Edges of the image's first and last pixels.
+  low = found[:2] - scale * (box[:2] + (box[2:] - 1) / 2 + 0.5)
+  expected = np.concatenate([low, low + scale * np.array([160, 120])])
+  expected = np.clip(expected + 0.5, 0, 255)
+  jpeg = cv2.imencode('.jpg', crop, [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
+  for shown in (crop, cv2.imdecode(jpeg, cv2.IMREAD_COLOR)):
+    # Interpolation mixes image and padding over a pixel of the image, and JPEG
+    # over a part of a block.
+    atol = scale + 2
+    np.testing.assert_allclose(crops.picture(shown), expected, atol=atol)
+
+
+def test_a_crop_of_a_single_colour_has_no_picture():
+  x1, y1, x2, y2 = crops.picture(np.full((50, 60, 3), 90, np.uint8))
+  assert x1 >= x2
+  assert y1 >= y2

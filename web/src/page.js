@@ -274,7 +274,9 @@ find('csv').onclick = ({currentTarget}) => {
 find('slider').oninput = ({target}) => seek(Number(target.value))
 
 addEventListener('keydown', (event) => {
-  if (!source || event.target.matches('button, a')) return
+  if (!source) return
+  // Space presses a button that has the focus.
+  if (event.key === ' ' && event.target.matches('button, a')) return
   const actions = {
     ' ': () => run ? pause() : play(),
     Delete: () => stage.selected !== null && remove(stage.selected),

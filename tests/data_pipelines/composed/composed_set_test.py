@@ -47,6 +47,13 @@ def test_another_seed_gives_other_frames(folder, composed, tmp_path):
   assert ComposedSet(copy).jpeg(100) != composed.jpeg(100)
 
 
+def test_tracks_of_the_same_object_have_the_same_origin(composed):
+  targets, origins = composed.track_objects[:, 0], composed.origins()
+  assert len(set(targets)) < len(targets)
+  same = targets[:, None] == targets
+  np.testing.assert_array_equal(origins[:, None] == origins, same)
+
+
 @pytest.mark.parametrize('side', [31, 40, 137, 254])
 def test_the_jpeg_of_the_centre_has_the_pixels_of_the_whole(composed, side):
   for frame in (0, 100, 200):
