@@ -17,6 +17,9 @@ if TYPE_CHECKING:
   from acm_jax.tracking.result import Result
   from acm_jax.tracking.video_tracker import VideoTracker
 
+# The build reads the version from here.
+__version__ = '0.1.0'
+
 __all__ = ['Model', 'Result', 'VideoTracker', 'adapters', 'load']
 
 # Modules are imported on first access, so that code that needs no JAX starts
