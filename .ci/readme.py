@@ -136,12 +136,12 @@ class User:
       if path.is_dir():
         shutil.rmtree(path)
       path.unlink(missing_ok=True)
-    if command.startswith('acm-jax demo'):
-      return self._serves(command)
     if 'runs/siamban_acm' in command:
       self._name_a_run()
     if '--format onnx' in command:
       self._check("pip install '.[export]'")
+    if command.startswith('acm-jax demo'):
+      return self._serves(command)
     return self._run(command).returncode == 0
 
   def runs_python(self, code: str) -> bool:
