@@ -19,6 +19,9 @@ if TYPE_CHECKING:
   from acm_jax.tracking.result import Result
   from acm_jax.tracking.video_tracker import VideoTracker
 
+# The build reads the version from here.
+__version__ = '0.1.0'
+
 __all__ = [
   'Model',
   'Result',

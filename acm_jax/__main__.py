@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import acm_jax
 from acm_jax.host import command, names
 
 # Modules of the commands, in the order in which a new user needs them.
@@ -45,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   if name in ('--help', '-h', '-help', 'help'):
     print(_overview())
     return command.DONE
+  if name == '--version':
+    print(f'acm-jax {acm_jax.__version__}')
+    return command.DONE
   found = names.find(name, _COMMANDS)
   if found is None:
     known = ', '.join(_COMMANDS)
@@ -75,7 +79,11 @@ def _overview() -> str:
 
   The summaries are read from the source files, without importing the modules.
   """
-  lines = [__doc__, '', 'Commands (COMMAND --help shows the flags):']
+  lines = [
+    __doc__,
+    '',
+    'Commands (COMMAND --help shows the flags, --version the version):',
+  ]
   for name, module in _COMMANDS.items():
     docstring = ast.get_docstring(ast.parse(_file_of(module)[1].read_bytes()))
     first = ' '.join(docstring.partition('\n\n')[0].split())

@@ -1,9 +1,11 @@
 """Tests of the console command: its overview and its subcommands."""
 
 import importlib
+import importlib.metadata
 
 import pytest
 
+import acm_jax
 from acm_jax import __main__ as console
 
 
@@ -13,6 +15,12 @@ def test_help_lists_every_command(capsys):
   for name in console._COMMANDS:
     (line,) = [each for each in lines if each.startswith(f'  acm-jax {name} ')]
     assert line.rstrip().endswith('.')
+
+
+def test_the_version_is_that_of_the_installed_package(capsys):
+  assert console.main(['--version']) == 0
+  assert capsys.readouterr().out == f'acm-jax {acm_jax.__version__}\n'
+  assert importlib.metadata.version('acm-jax') == acm_jax.__version__
 
 
 @pytest.mark.parametrize('name', console._COMMANDS)
