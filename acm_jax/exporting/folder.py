@@ -35,7 +35,6 @@ def write(folder: Path, model: Model, kind: str) -> None:
     context_amount=tracker.context_amount,
     pixel_shift=tracker.pixel_shift,
     smallest_side=tracker.smallest_side,
-    stride=tracker.stride,
     graphs={},
     about=model.about(),
   )
