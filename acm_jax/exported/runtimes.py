@@ -49,6 +49,8 @@ def tflite(path: Path) -> Run:
   try:
     with host_tensorflow.without_notices():
       interpreter = runtime.Interpreter(str(path), num_threads=_threads())
+      # Otherwise done by the first call, which would print the notice.
+      interpreter.allocate_tensors()
       runner = interpreter.get_signature_runner()
   except (RuntimeError, ValueError) as error:
     raise _unusable(path, 'LiteRT', error) from error
