@@ -23,7 +23,6 @@ _COMMANDS = {
   'composed': 'data_pipelines.composed',
   'rendered': 'data_pipelines.rendered',
   'synthetic': 'data_pipelines.synthetic',
-  'annotated': 'data_pipelines.annotated',
   'annotations': 'acm_jax.annotations',
   'analyze': 'acm_jax.analyze',
   'pairs': 'acm_jax.pairs',

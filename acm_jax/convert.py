@@ -10,14 +10,14 @@ ImageNet classifiers (resnet, mobilenet) become a backbone for
 The names of all ignored modules are printed.
 
 With `--config_yaml`, the YAML file of an experiment of pysot, siamban or
-NanoTrack becomes a config, NAME.py, where NAME is the file's META_ARC. All its
-values without a counterpart are printed. With `--weights`, OUT becomes the
-model with the hyper-parameters of the file.
+NanoTrack becomes a config, NAME.py, where NAME is the folder of config.yaml.
+All its values without a counterpart are printed. With `--weights`, OUT becomes
+the model with the hyper-parameters of the file.
 
 Examples:
   acm-jax convert --source siamban_acm --weights model.pth \\
     --config siamban_acm --out runs/siamban_acm_official
-  acm-jax convert --config_yaml config.yaml
+  acm-jax convert --config_yaml siamban_r50_l234/config.yaml --gpus 3
   acm-jax convert --config_yaml config.yaml --weights model.pth --out runs/model
 """
 
@@ -62,9 +62,9 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(name, None, text, flag_values=values)
   flags.DEFINE_integer(
     'gpus',
-    1,
-    'Number of GPUs that the YAML file is meant for. Its BATCH_SIZE is that of '
-    'one GPU.',
+    None,
+    'Number of GPUs that the YAML file is meant for (default: 1). Its '
+    'BATCH_SIZE is that of one GPU.',
     lower_bound=1,
     flag_values=values,
   )
@@ -79,13 +79,20 @@ def main(values: flags.FlagValues) -> None:
   converted = experiments.convert(
     Path(values.config_yaml), values.source, values.gpus
   )
-  # Refuses a file that cannot be trained with.
-  plan.make_plan(converted.config)
+  try:
+    plan.make_plan(converted.config)
+  except ValueError as error:
+    raise ValueError(
+      f'{values.config_yaml}: cannot be trained with: {error}'
+    ) from error
   if values.weights:
     _convert_weights(values, converted.source, converted.config, converted)
   else:
     path = _write(Path(values.out or '.'), converted)
     print(f'{path} written: acm-jax train --config {path}')
+  if converted.trains and values.gpus is None:
+    size = converted.config['train']['batch_size']
+    print(f'TRAIN.BATCH_SIZE is of one GPU: batch_size={size}; set --gpus')
   if converted.left:
     print('without a counterpart:')
     print(*(f'  {line}' for line in converted.left), sep='\n')
@@ -95,6 +102,8 @@ def _check(values: flags.FlagValues) -> None:
   """Checks that the flags can be combined."""
   if bool(values.config) == bool(values.config_yaml):
     raise ValueError('give either `config` or `config_yaml`')
+  if values.gpus and not values.config_yaml:
+    raise ValueError('`gpus`: has an effect with `config_yaml` only')
   if not values.config_yaml:
     needed = ('source', 'weights', 'out')
   else:

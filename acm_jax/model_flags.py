@@ -7,6 +7,7 @@ from absl import flags
 
 from acm_jax import models
 from acm_jax.exported import contract
+from acm_jax.exported.runtimes import RUNTIMES
 from acm_jax.host import names
 
 if TYPE_CHECKING:
@@ -59,10 +60,15 @@ def load(values: flags.FlagValues) -> 'Model':
   """
   folder = Path(values.checkpoint)
   if contract.exists(folder):
-    raise ValueError(
-      f'{folder}: is an exported tracker; run it with `acm-jax track --runtime '
-      f'{contract.read(folder).format}`'
-    )
+    kind = contract.read(folder).format
+    if kind in RUNTIMES:
+      advice = f'run it with `acm-jax track --runtime {kind}`'
+    else:
+      advice = (
+        f'no command runs {kind}; give the model, or export it as '
+        f'{" or ".join(RUNTIMES)}'
+      )
+    raise ValueError(f'{folder}: is an exported tracker; {advice}')
   print(f'loading the tracker {values.checkpoint}', flush=True)
   # JAX is imported only now, after the line above.
   from acm_jax.tracking import programs

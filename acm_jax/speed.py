@@ -1,7 +1,8 @@
 """Times operators, whole steps, the input pipeline or the training loop.
 
 --part fusion times every fusion and convolutions of the backbones.
---part step times a training step and a tracking step of every network.
+--part step times a training step and a tracking step of every network, and
+--part track the tracking step only.
 --part input times reading pairs from --clips.
 --part train times the training loop of every network with pairs from --clips.
 

@@ -11,8 +11,9 @@ replaced with --overwrite.
 With --key_frames, targets are tracked between frames in which their boxes are
 given: forward from each of them and backward from the next one. The two passes
 are merged, and the boxes that are given are kept. --key_frames is a table with
-the columns frame,target,x,y,w,h, or an export of CVAT, COCO or MOT. `acm-jax
-annotations` brings the result back to these formats.
+the columns frame,target,x,y,w,h, or an export of CVAT, COCO or MOT. boxes.csv
+then has the further columns category, key (1 in key frames) and occluded, and
+`acm-jax annotations` brings the result back to these formats.
 
 With --first_frame, only a picture of the first frame is written, with
 coordinates to read off a box. With --select, boxes are drawn in a window, if
@@ -119,12 +120,14 @@ def main(values: flags.FlagValues) -> None:
       'frames; give a video file or a folder of images'
     )
   # Before the tracker is loaded, which takes seconds.
+  targets = (
+    key_frames.read(Path(values.key_frames), video) if values.key_frames else ()
+  )
   page = ports.listen(values.host, values.port) if values.live else None
   if values.select:
     picking.check_window()
   tracker = _exported(values) if values.runtime != 'jax' else _in_jax(values)
   if values.key_frames:
-    targets = key_frames.read(Path(values.key_frames), video.files)
     tracked = key_frames.track(tracker, video.frames, targets)
   elif values.select:
     first, boxes_xywh = _select(tracker, video)
@@ -140,6 +143,7 @@ def main(values: flags.FlagValues) -> None:
       video,
       out,
       video_out,
+      targets=targets,
       clock=tracker.clock,
       overwrite=values.overwrite,
     )

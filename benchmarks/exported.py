@@ -6,7 +6,7 @@ forms, and has a process of its own without JAX. Install the extras `export` and
 
 Example:
 
-  acm-jax speed --part step --only nanotrack,siamfc --batch_size 2 \\
+  acm-jax speed --part track --only nanotrack,siamfc \\
     --against benchmarks/pytorch.py,benchmarks/exported.py --out steps.json
 """
 

@@ -25,12 +25,12 @@ from jaxtyping import Float
 
 from acm_jax import model_flags
 from acm_jax.datasets import layouts
+from acm_jax.datasets.exports.target import Target
 from acm_jax.datasets.sequences import Sequence
 from acm_jax.datasets.video_files import Frame
 from acm_jax.geometry import boxes
 from acm_jax.host import command
 from acm_jax.running import key_frames
-from acm_jax.running.key_frames import KeyFrames
 from acm_jax.tracking.video_tracker import VideoTracker
 
 
@@ -91,7 +91,7 @@ def fill(
     Frame(image, number, math.nan)
     for image, number in zip(images, numbers, strict=True)
   ]
-  rows = key_frames.track(tracker, frames, [KeyFrames(given)])
+  rows = key_frames.track(tracker, frames, [Target(given)])
   merged = [results[0].box for _, results in rows]
   return [linear, np.array(forward), np.array(merged)]
 

@@ -6,7 +6,7 @@
 
 The tracker and its hyper-parameters are those of --init_from, which is a model
 or a training run. SEQUENCES is a folder in the layout `folder`, which
-`acm-jax prepare --list` describes; `acm-jax annotated` writes it from boxes
+`acm-jax prepare --list` describes; `acm-jax annotations` writes it from boxes
 that were exported from CVAT, COCO or MOT.
 
 A fifth of the videos is held out. The run tracks the held-out sequences after

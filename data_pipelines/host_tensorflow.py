@@ -6,12 +6,14 @@ import re
 import tempfile
 from collections.abc import Iterator
 
-# Beginnings of lines that TensorFlow logs. They are about accelerators, which
-# are hidden from it, about its speed, and about settings without an effect.
+# Beginnings of lines that TensorFlow and LiteRT log. They are about
+# accelerators, which are hidden from TensorFlow, about speed, and about
+# settings without an effect.
 _NOTICE = re.compile(
   rb'(\d{4}-\d\d-\d\d [\d:.]+: )?[IWE](\d{4} [\d:.]+ +\d+)? [\w/.]+:\d+\]'
   rb'|WARNING: All log messages before absl::InitializeLog'
   rb'|To enable the following instructions'
+  rb'|INFO: Created TensorFlow Lite '
 )
 
 
@@ -42,10 +44,11 @@ def load():
 
 @contextlib.contextmanager
 def without_notices() -> Iterator[None]:
-  """Keeps TensorFlow's notices off stderr; other lines follow after the block.
+  """Keeps notices of TensorFlow and LiteRT off stderr.
 
-  TensorFlow 2.21 logs notices before it reads the level to log, and its
-  converter does not read the level.
+  Other lines follow after the block. TensorFlow 2.21 logs notices before it
+  reads the level to log, its converter does not read the level, and LiteRT has
+  none.
   """
   with tempfile.TemporaryFile() as written:
     stderr = os.dup(2)

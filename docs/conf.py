@@ -17,9 +17,6 @@ extensions = [
   'sphinx.ext.napoleon',
 ]
 exclude_patterns = ['_build']
-# Notebooks exist only after they have been executed.
-suppress_warnings = ['toc.empty_glob']
-
 # References that a page does not find are warnings, and warnings are errors.
 # Types of other libraries have no page here.
 nitpicky = True

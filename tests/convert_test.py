@@ -367,7 +367,6 @@ def test_verification_fails_on_an_output_that_is_not_finite():
 # A narrow AlexNet on a data set of the user.
 NARROW = yaml_files.changed(
   yaml_files.ALEXNET,
-  META_ARC='narrow',
   BACKBONE__KWARGS__width_mult=0.0625,
   BACKBONE__TRAIN_EPOCH=1,
   BACKBONE__TRAIN_LAYERS=['layer5'],
@@ -399,12 +398,12 @@ def test_an_experiment_becomes_a_config_that_trains(
   monkeypatch.chdir(tmp_path)
   assert run('--config_yaml', path, '--gpus=2') == command.DONE
   assert capsys.readouterr().out.splitlines() == [
-    'narrow.py written: acm-jax train --config narrow.py',
+    f'{tmp_path.name}.py written: acm-jax train --config {tmp_path.name}.py',
     'without a counterpart:',
     "  DATASET.MINE.ROOT: 'crop511' (train with --data_dir)",
     "  DATASET.MINE.ANNO: 'train.json' (acm-jax prepare reads the annotations)",
   ]
-  argv = ['train', '--config', 'narrow.py', '--data_dir', '.']
+  argv = ['train', '--config', f'{tmp_path.name}.py', '--data_dir', '.']
   argv += ['--workdir=run', '--config.data.source=memory']
   monkeypatch.setattr(sys, 'argv', argv)
   code = command.run(train.define, train.main, train.__doc__)
@@ -438,7 +437,7 @@ def test_weights_become_the_model_of_an_experiment(
   assert model.hparams.penalty_k == 0.22
   assert model.hparams.size_lr == 0.295
   assert model.hparams.window_influence == 0.4
-  assert (tmp_path / 'out' / 'siamrpn_alex_dwxcorr.py').is_file()
+  assert (tmp_path / 'out' / f'{tmp_path.name}.py').is_file()
 
 
 @pytest.mark.parametrize(
@@ -450,6 +449,7 @@ def test_weights_become_the_model_of_an_experiment(
     (('--config_yaml=a.yaml', '--weights=b'), '--out missing: see --help'),
     (('--config_yaml=a.yaml', '--verify=b'), '--verify: give --weights too'),
     (('--config_yaml=a.yaml',), 'a.yaml: No such file or directory'),
+    (('--config=siamban', '--gpus=8'), '--gpus: has an effect with --config_'),
   ],
 )
 def test_flags_that_cannot_be_combined_are_refused(run, capsys, flags, message):
@@ -459,12 +459,12 @@ def test_flags_that_cannot_be_combined_are_refused(run, capsys, flags, message):
 
 def test_an_existing_config_is_not_replaced(run, tmp_path, capsys):
   path = yaml_files.write(tmp_path, yaml_files.ALEXNET)
-  (tmp_path / 'siamrpn_alex_dwxcorr.py').write_text('mine')
+  (tmp_path / f'{tmp_path.name}.py').write_text('mine')
   assert run('--config_yaml', path, '--out', tmp_path) == command.REFUSED
-  assert 'dwxcorr.py: already exists; choose another --out' in (
+  assert f'{tmp_path.name}.py: already exists; choose another --out' in (
     capsys.readouterr().err
   )
-  assert (tmp_path / 'siamrpn_alex_dwxcorr.py').read_text() == 'mine'
+  assert (tmp_path / f'{tmp_path.name}.py').read_text() == 'mine'
 
 
 def test_an_experiment_that_cannot_be_trained_is_refused(run, tmp_path, capsys):
@@ -472,6 +472,16 @@ def test_an_experiment_that_cannot_be_trained_is_refused(run, tmp_path, capsys):
   path = yaml_files.write(tmp_path, short)
   assert run('--config_yaml', path, '--out', tmp_path) == command.REFUSED
   assert (
-    'warmup_epochs=5 must be at least 0 and less' in capsys.readouterr().err
+    f'{path}: cannot be trained with: config.schedule: warmup_epochs=5 must be'
+    in capsys.readouterr().err
   )
   assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_number_of_gpus_that_is_assumed_is_printed(run, tmp_path, capsys):
+  path = yaml_files.write(tmp_path, yaml_files.SIAMBAN)
+  line = 'TRAIN.BATCH_SIZE is of one GPU: batch_size=28; set --gpus'
+  for flags, printed in (([], True), (['--gpus=3'], False)):
+    out = tmp_path / f'out{len(flags)}'
+    assert run('--config_yaml', path, '--out', out, *flags) == command.DONE
+    assert (line in capsys.readouterr().out) == printed

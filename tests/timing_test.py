@@ -119,7 +119,10 @@ def test_steps_of_a_network_are_timed_next_to_other_implementations(
     return lambda: size
 
   others = {'train': {'other': other}, 'track': {'another': other}}
-  works = steps.steps('siamfc', NARROW, 2, others)
+  works = (
+    steps.train('siamfc', NARROW, 2, others),
+    steps.track('siamfc', NARROW, others),
+  )
   rows = measure.measure(works, seconds=0.0)
   assert [(row['step'], row['form']) for row in rows] == [
     *(('train', 'float32'), ('train', 'other')),
@@ -196,14 +199,14 @@ def test_onnxruntime_is_timed_next_to_our_tracking_step(monkeypatch, tmp_path):
   monkeypatch.setattr(importlib.util, 'find_spec', lambda name: True)
   timed = {}
 
-  def record(name, section, batch_size, others):
+  def record(name, section, others):
     timed[name] = {step: list(forms) for step, forms in others.items()}
-    return []
 
-  monkeypatch.setattr(run.steps, 'steps', record)
+  monkeypatch.setattr(run.steps, 'track', record)
   file = FORMS.with_name('onnx_step.py')
-  request = run.Request('step', 2, ('nanotrack',), (file,))
-  assert list(run.PARTS['step'](request)) == []
+  request = run.Request('track', 2, ('nanotrack',), (file,))
+  # One work for each network: no training step is timed.
+  assert list(run.PARTS['track'](request)) == [None, None]
   none = {'train': [], 'track': []}
   assert timed == {
     'nanotrack': none | {'track': ['onnxruntime, 1 thread']},
@@ -213,7 +216,7 @@ def test_onnxruntime_is_timed_next_to_our_tracking_step(monkeypatch, tmp_path):
 
 def test_bfloat16_is_timed_on_accelerators_only(monkeypatch):
   monkeypatch.setattr(steps.jax, 'default_backend', lambda: 'gpu')
-  work = next(steps.steps('siamfc', NARROW, 2))
+  work = steps.train('siamfc', NARROW, 2, {})
   assert list(work.forms) == ['float32', 'bfloat16']
 
 

@@ -435,7 +435,7 @@ def test_targets_are_tracked_between_their_key_frames(
     ),
     (
       '0,0,30,40,9,9\n9,0,30,40,9,9',
-      '--key_frames: frame 9 does not exist or cannot be decoded, but has',
+      'keys.csv: has a box for frame 9, counted from 0, but synthetic-0000 has',
     ),
     (
       '0,0,30,40,9,9\n3,0,900,40,9,9',
@@ -447,7 +447,8 @@ def test_targets_are_tracked_between_their_key_frames(
 def test_invalid_key_frames_are_refused(refuse, flags, tmp_path, rows, message):
   table = tmp_path / 'keys.csv'
   table.write_text(f'frame,target,x,y,w,h\n{rows}\n')
-  refuse(track, *flags(box=None, key_frames=table), message=message)
+  argv = flags(box=None, key_frames=table)
+  refuse(track, *argv, message=message)
   assert not list((tmp_path / 'out').glob('*'))
 
 

@@ -19,6 +19,20 @@ SUFFIXES = {'onnx': '.onnx', 'tflite': '.tflite', 'stablehlo': '.stablehlo'}
 # Version of the contract; a program must not guess what another version means.
 VERSION = 1
 _ADVICE = 'export the tracker again with `acm-jax export`'
+# Inputs and outputs of the graphs, besides the kernel.
+_INPUTS = {
+  'template': {'template', 'box'},
+  'search': {'search', 'state', 'frame_size'},
+}
+_OUTPUTS = {
+  'template': {'state', 'squares'},
+  'search': {'box', 'score', 'margin', 'lost', 'next_state', 'squares'},
+}
+_TEMPLATE_SQUARE = (
+  'p = context_amount * (w + h); side = round(sqrt((w + p) * (h + p))); '
+  'column = floor(x + (w - 1) / 2 + 2 * pixel_shift - (side + 1) / 2 + 0.5); '
+  'row = floor(y + (h - 1) / 2 + 2 * pixel_shift - (side + 1) / 2 + 0.5)'
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,12 +76,15 @@ class Contract:
     pixel_shift: Offset that is added to the centres of the first box and of
       crops, px.
     smallest_side: Lower limit of the width and height of tracked boxes, px.
-    stride: Distance between neighbouring response cells, px of the search crop.
     graphs: The graphs `template` and `search`.
     about: What the graphs were made of; see `Model.about`.
     colors: Order of the colour channels of crops.
     layout: Order of the axes of crops.
     values: Lowest and highest value of a colour in a crop.
+    template_square: Side, first column and first row of the square of the
+      template crop, given the box x, y, w, h.
+    resize: How a square is resized to a crop.
+    border: Colour of the pixels of a square that lie outside the frame.
     version: Version of the contract.
   """
 
@@ -79,12 +96,14 @@ class Contract:
   context_amount: float
   pixel_shift: float
   smallest_side: float
-  stride: int
   graphs: Mapping[str, Graph]
   about: Mapping[str, Any]
   colors: str = 'RGB'
   layout: str = 'NHWC'
   values: tuple[int, int] = (0, 255)
+  template_square: str = _TEMPLATE_SQUARE
+  resize: str = 'bilinear, pixel centers at half-integers, colors not rounded'
+  border: str = 'mean color of the first frame, truncated to integers'
   version: int = VERSION
 
 
@@ -110,7 +129,7 @@ def read(folder: Path) -> Contract:
 
   Raises:
     FileNotFoundError: The folder or one of its files is missing.
-    ValueError: A file is damaged, or the contract has another version.
+    ValueError: A file is damaged, or the contract is of another version.
   """
   path = folder / FILE
   if not folder.is_dir():
@@ -123,15 +142,12 @@ def read(folder: Path) -> Contract:
       'with `acm-jax export --format onnx`, or leave out `runtime`'
     )
   try:
-    content = json.loads(text_files.read(path))
-    if content['version'] != VERSION:
-      raise ValueError(
-        f'{path}: has version {content["version"]} of the contract, but this '
-        f'package reads version {VERSION}; {_ADVICE}'
-      )
-    contract = _contract(content)
-  except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-    raise ValueError(f'{path}: damaged ({error}); {_ADVICE}') from error
+    contract = _contract(json.loads(text_files.read(path)))
+    _check(contract)
+  except (KeyError, TypeError, AttributeError, ValueError) as error:
+    raise ValueError(
+      f'{path}: not a contract of version {VERSION} ({error}); {_ADVICE}'
+    ) from error
   for graph in contract.graphs.values():
     file = folder / graph.file
     if not file.is_file():
@@ -142,6 +158,12 @@ def read(folder: Path) -> Contract:
 
 
 def _contract(content: Mapping[str, Any]) -> Contract:
+  for field in dataclasses.fields(Contract):
+    value = content[field.name]
+    kind = int | float if field.type is float else field.type
+    if kind in (str, int, int | float) and not isinstance(value, kind):
+      raise ValueError(f'{field.name} is {value!r}')
+
   def arrays(entries):
     return {
       name: Array(tuple(x['shape']), x['dtype']) for name, x in entries.items()
@@ -155,3 +177,31 @@ def _contract(content: Mapping[str, Any]) -> Contract:
   }
   tuples = {name: tuple(content[name]) for name in ('search_scales', 'values')}
   return Contract(**{**content, **tuples, 'graphs': graphs})
+
+
+def _check(contract: Contract) -> None:
+  """Checks the entries that have one value only, and the names of arrays.
+
+  Raises:
+    ValueError: An entry is not what `acm-jax export` writes.
+  """
+  for field in dataclasses.fields(Contract):
+    value = getattr(contract, field.name)
+    if field.default not in (dataclasses.MISSING, value):
+      raise ValueError(f'{field.name} is {value!r}')
+  if contract.format not in SUFFIXES:
+    raise ValueError(f'format is {contract.format!r}')
+  if contract.graphs.keys() != _INPUTS.keys():
+    raise ValueError(f'the graphs are {sorted(contract.graphs)}')
+  kernel = contract.graphs['search'].inputs.keys() - _INPUTS['search']
+  for name, graph in contract.graphs.items():
+    inputs, outputs = _INPUTS[name], _OUTPUTS[name]
+    if name == 'template':
+      outputs = outputs | kernel
+    else:
+      inputs = inputs | kernel
+    for found, expected in ((graph.inputs, inputs), (graph.outputs, outputs)):
+      if found.keys() != expected:
+        raise ValueError(f'the graph {name} has the arrays {sorted(found)}')
+    if graph.file != f'{name}{SUFFIXES[contract.format]}':
+      raise ValueError(f'the file of the graph {name} is {graph.file!r}')

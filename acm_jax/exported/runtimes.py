@@ -8,6 +8,8 @@ from types import ModuleType
 
 import numpy as np
 
+from data_pipelines import host_tensorflow
+
 Arrays = Mapping[str, np.ndarray]
 # Runs a graph; inputs and outputs are dictionaries from names to arrays.
 Run = Callable[[Arrays], Arrays]
@@ -45,8 +47,11 @@ def tflite(path: Path) -> Run:
   """
   runtime = _package('ai_edge_litert.interpreter', 'tflite')
   try:
-    interpreter = runtime.Interpreter(str(path), num_threads=_threads())
-    runner = interpreter.get_signature_runner()
+    with host_tensorflow.without_notices():
+      interpreter = runtime.Interpreter(str(path), num_threads=_threads())
+      # Otherwise done by the first call, which would print the notice.
+      interpreter.allocate_tensors()
+      runner = interpreter.get_signature_runner()
   except (RuntimeError, ValueError) as error:
     raise _unusable(path, 'LiteRT', error) from error
 

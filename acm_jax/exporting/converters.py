@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 
 import jax
+import numpy as np
 from jax import export
 
 from acm_jax.exporting.graphs import Graph
@@ -45,17 +46,17 @@ def onnx(graph: Graph, metadata: str) -> bytes:
 
 
 def tflite(graph: Graph, metadata: str) -> bytes:
-  """Converts a graph to TFLite, which has no place for `metadata`.
+  """Converts a graph to TFLite, with `metadata` under the name `acm_jax`.
 
   Raises:
     RuntimeError: TensorFlow or LiteRT is not installed.
   """
-  del metadata
   _check_installed('export-tflite', 'tensorflow', 'ai_edge_litert')
   tf = host_tensorflow.load()
   from tensorflow.compiler.tf2xla.python import xla
 
-  exported = _exported(graph, 'cpu')
+  function = jax.jit(graph.function)
+  exported = export.export(function, platforms=['cpu'])(*graph.inputs.values())
 
   @tf.function(
     input_signature=[
@@ -80,16 +81,38 @@ def tflite(graph: Graph, metadata: str) -> bytes:
     [call.get_concrete_function()], module
   )
   with host_tensorflow.without_notices():
-    return converter.convert()
+    content = converter.convert()
+  return _with_metadata(content, metadata)
+
+
+def _with_metadata(content: bytes, metadata: str) -> bytes:
+  """Adds a buffer to a TFLite file, and its number under a name."""
+  from tensorflow.lite.python import schema_py_generated as schema
+  from tensorflow.lite.tools import flatbuffer_utils
+
+  model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+  buffer, entry = schema.BufferT(), schema.MetadataT()
+  buffer.data = np.frombuffer(metadata.encode(), np.uint8)
+  entry.name, entry.buffer = 'acm_jax', len(model.buffers)
+  model.buffers.append(buffer)
+  model.metadata.append(entry)
+  return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 def stablehlo(graph: Graph, metadata: str) -> bytes:
   """Converts a graph to what `jax.export.deserialize` takes.
 
-  The format has no place for `metadata`.
+  The graph takes and returns dictionaries from names to arrays. The format has
+  no place for `metadata`.
   """
   del metadata
-  return bytes(_exported(graph, *_PLATFORMS).serialize())
+
+  def call(inputs):
+    outputs = graph.function(*(inputs[name] for name in graph.inputs))
+    return dict(zip(graph.outputs, outputs, strict=True))
+
+  exported = export.export(jax.jit(call), platforms=_PLATFORMS)
+  return bytes(exported(dict(graph.inputs)).serialize())
 
 
 # Name of a format -> converter.
@@ -98,11 +121,6 @@ CONVERTERS: dict[str, Callable[[Graph, str], bytes]] = {
   'tflite': tflite,
   'stablehlo': stablehlo,
 }
-
-
-def _exported(graph: Graph, *platforms: str) -> export.Exported:
-  function = jax.jit(graph.function)
-  return export.export(function, platforms=platforms)(*graph.inputs.values())
 
 
 def _check_installed(extra: str, *packages: str) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from acm_jax.exported import contract as contracts
 from acm_jax.exported.contract import Contract
-from acm_jax.exported.runtimes import RUNTIMES
 from acm_jax.exporting import graphs, verify
 from acm_jax.exporting.converters import CONVERTERS
+from acm_jax.exporting.runtimes import RUNTIMES
 from acm_jax.tracking.model import Model
 
 
@@ -23,7 +23,8 @@ def write(folder: Path, model: Model, kind: str) -> None:
   Raises:
     ValueError: The tracker searches a larger region in some frames.
     RuntimeError: A package that converts to the format or runs it is not
-      installed, or an output of a converted graph is wrong.
+      installed, an output of the tracker is not finite, or an output of a
+      converted graph is wrong.
   """
   tracker = model.tracker
   contract = Contract(
@@ -35,7 +36,6 @@ def write(folder: Path, model: Model, kind: str) -> None:
     context_amount=tracker.context_amount,
     pixel_shift=tracker.pixel_shift,
     smallest_side=tracker.smallest_side,
-    stride=tracker.stride,
     graphs={},
     about=model.about(),
   )
@@ -50,10 +50,8 @@ def write(folder: Path, model: Model, kind: str) -> None:
       _arrays(graph.inputs),
       _arrays(graph.outputs),
     )
-    if kind in RUNTIMES:
-      runs[name] = RUNTIMES[kind](path)
-  if runs:
-    verify.verify(made, runs)
+    runs[name] = RUNTIMES[kind](path)
+  verify.verify(made, runs)
   contracts.write(folder, dataclasses.replace(contract, graphs=files))
 
 

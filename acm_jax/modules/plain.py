@@ -7,26 +7,18 @@ the other runtime.
 """
 
 import contextlib
-import contextvars
-from collections.abc import Iterator
 
-_active = contextvars.ContextVar('plain forms', default=False)
+import jax
+
+# The caches of `jax.jit` tell its values apart.
+_active = jax.make_user_context(default_value=False)
 
 
-@contextlib.contextmanager
-def forms() -> Iterator[None]:
-  """Selects the plain forms for all operators that are traced in the block.
-
-  Functions that are wrapped by `jax.jit` outside the block must not be traced
-  in it for the first time, because they would keep the plain forms.
-  """
-  token = _active.set(True)
-  try:
-    yield
-  finally:
-    _active.reset(token)
+def forms() -> contextlib.AbstractContextManager[None]:
+  """Selects the plain forms for all operators that are traced in the block."""
+  return _active(True)
 
 
 def selected() -> bool:
   """Returns whether operators are to have their plain forms."""
-  return _active.get()
+  return _active.value

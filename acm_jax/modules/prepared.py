@@ -18,8 +18,6 @@ import jax.numpy as jnp
 from flax import traverse_util
 from jaxtyping import Array, Float
 
-from acm_jax.modules import plain
-
 Variables = dict[str, Any]
 # Name of the collection of prepared weights.
 COLLECTION = 'prepared'
@@ -131,7 +129,7 @@ def prepare(
     ValueError: The variables are prepared already.
   """
   check_plain(variables, 'prepare')
-  prepared = _weights(network, variables, inputs, plain.selected())
+  prepared = _weights(network, variables, inputs)
   entries = traverse_util.flatten_dict(
     prepared, is_leaf=lambda _, value: isinstance(value, Weights)
   )
@@ -153,14 +151,12 @@ def prepare(
   return {**others, COLLECTION: prepared}
 
 
-@functools.partial(jax.jit, static_argnums=(0, 2, 3))
-def _weights(network, variables, inputs, plain_forms):
+@functools.partial(jax.jit, static_argnums=(0, 2))
+def _weights(network, variables, inputs):
   """Returns the prepared weights of all layers.
 
-  The outputs of the network are not used, so that XLA leaves them out. The
-  argument `plain_forms` only distinguishes traces, which depend on it.
+  The outputs of the network are not used, so that XLA leaves them out.
   """
-  del plain_forms
   zeros = [jnp.zeros(x.shape, x.dtype) for x in inputs]
   _, collections = network.apply(variables, *zeros, mutable=[COLLECTION])
   return collections.get(COLLECTION, {})

@@ -27,6 +27,7 @@ _WHOLE = ('sets', 'phases')
 _HINTS = {
   'BACKBONE.PRETRAINED': 'convert it, and train with --init_from',
   'CUDA': 'JAX chooses the device',
+  'DATASET.VIDEOS_PER_EPOCH': 'set train.pairs_per_epoch',
   'DATASET.*.ANNO': 'acm-jax prepare reads the annotations',
   'DATASET.*.ROOT': 'train with --data_dir',
   'TRAIN.PRETRAINED': 'convert it, and train with --init_from',
@@ -70,6 +71,7 @@ class Converted(NamedTuple):
     source: Source of the weights, as in `weights.convert.SOURCES`.
     text: Config, as Python code.
     config: Config, as a dictionary of its sections.
+    trains: Whether the file has keys on training.
     left: Values of the YAML file without a counterpart, as lines KEY: VALUE.
   """
 
@@ -77,10 +79,13 @@ class Converted(NamedTuple):
   source: str
   text: str
   config: dict[str, Any]
+  trains: bool
   left: tuple[str, ...]
 
 
-def convert(path: Path, source: str | None = None, gpus: int = 1) -> Converted:
+def convert(
+  path: Path, source: str | None = None, gpus: int | None = None
+) -> Converted:
   """Converts the YAML file of an experiment.
 
   The config is that of the package that is nearest to the experiment, with the
@@ -92,7 +97,7 @@ def convert(path: Path, source: str | None = None, gpus: int = 1) -> Converted:
     source: Source of the weights. SiamBAN-ACM has the YAML files of SiamBAN, so
       that only `source` can tell it (default: `siamrpn`, `siamban` or
       `nanotrack`, as the file says).
-    gpus: Number of GPUs that the experiment is meant for.
+    gpus: Number of GPUs that the experiment is meant for (default: 1).
 
   Raises:
     OSError: The file does not exist or cannot be read.
@@ -112,7 +117,8 @@ def convert(path: Path, source: str | None = None, gpus: int = 1) -> Converted:
   name = source if source in _CODEBASES else _SOURCES[given.codebase]
   base = _base(name, tracker)
   sections = {'tracker': tracker, 'hparams': network.hparams(given)}
-  sections |= recipe.recipe(given, tracker, gpus)
+  training = recipe.recipe(given, tracker, gpus)
+  sections |= training
   changes = _changes(config_files.load(base), sections)
   own = _name(given)
   left = tuple(
@@ -120,7 +126,7 @@ def convert(path: Path, source: str | None = None, gpus: int = 1) -> Converted:
     for key, value in given.left().items()
   )
   text = _text(own, base, changes, left)
-  return Converted(own, source, text, _load(text), left)
+  return Converted(own, source, text, _load(text), bool(training), left)
 
 
 def _base(name: str, tracker: dict[str, Any]) -> str:
@@ -144,8 +150,14 @@ def _changes(
 
 
 def _name(given: Experiment) -> str:
-  """Returns a name that no config of the package has."""
-  name = re.sub(r'[^A-Za-z0-9_]+', '_', given.get('META_ARC')).strip('_')
+  """Returns a name that no config of the package has.
+
+  In all codebases, experiments are folders with a config.yaml. Several have the
+  same META_ARC.
+  """
+  path = given.path.resolve()
+  name = path.parent.name if path.stem == 'config' else path.stem
+  name = re.sub(r'[^A-Za-z0-9_]+', '_', name).strip('_')
   name = name or 'experiment'
   taken = (config_files.folder() / f'{name}.py').exists()
   return f'{name}_yaml' if taken else name

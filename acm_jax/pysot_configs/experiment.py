@@ -15,8 +15,7 @@ from acm_jax.pysot_configs import keys
 class Experiment:
   """Values of a YAML file, over the defaults of its codebase.
 
-  Keys are joined by points, such as `TRAIN.LR.TYPE`. The experiment remembers
-  which keys were asked for. Those that were not have no counterpart.
+  Keys are joined by points, such as `TRAIN.LR.TYPE`.
 
   Attributes:
     path: YAML file.
@@ -36,20 +35,21 @@ class Experiment:
     self.codebase = _codebase(path, given)
     examples = keys.EXAMPLES[self.codebase]
     examples = examples | _own_sets(given, examples)
-    if unknown := names.unknown(list(given), examples):
+    named = [key for key in given if not key.startswith(keys.OPEN)]
+    if unknown := names.unknown(named, examples):
       raise ValueError(
         f'{path}: {self.codebase} has no such key: {unknown}; correct or '
         'remove it'
       )
     self._given = {
       key: self._converted(key, value, examples[key])
+      if key in examples
+      else value
       for key, value in given.items()
     }
-    self._asked: set[str] = set()
 
   def get(self, key: str, default: Any = None) -> Any:
     """Returns a value of the file, or else of the codebase, or `default`."""
-    self._asked.add(key)
     defaults = keys.DEFAULTS[self.codebase]
     return self._given.get(key, defaults.get(key, default))
 
@@ -62,14 +62,6 @@ class Experiment:
     if key not in self._given:
       raise ValueError(f'{self.path}: has no {key}; add it')
     return self.get(key)
-
-  def agrees(self, key: str, ours: Any) -> bool:
-    """Returns whether a key has the only value that this library supports."""
-    asked = key in self._asked
-    same = self.get(key, ours) == ours
-    if not (same or asked):
-      self._asked.remove(key)
-    return same
 
   def require(self, key: str, *ours: Any) -> None:
     """Checks a value without which the network would be another one.
@@ -90,8 +82,18 @@ class Experiment:
     return any(key.startswith(prefixes) for key in self._given)
 
   def left(self) -> dict[str, Any]:
-    """Returns the values of the file that were not asked for."""
-    return {k: v for k, v in self._given.items() if k not in self._asked}
+    """Returns the values of the file without a counterpart in a config."""
+    return {k: v for k, v in self._given.items() if not self._has_place(k, v)}
+
+  def _has_place(self, key: str, value: Any) -> bool:
+    if key == 'DATASET.VIDEOS_PER_EPOCH':
+      return value > 0
+    if keys.matches(key, keys.USED[self.codebase]):
+      return True
+    if key in keys.SAME:
+      return value == self.get(keys.SAME[key])
+    default = keys.DEFAULTS[self.codebase].get(key)
+    return value in keys.FIXED.get(key, ()) or value == default
 
   def _converted(self, key: str, value: Any, example: Any) -> Any:
     """Converts a value to the type of an example, as yacs does."""
@@ -104,6 +106,10 @@ class Experiment:
     kind, fits = _kind(example)
     if not fits(value):
       raise ValueError(f'{self.path}: {key}={value!r}: give {kind}')
+    inside, fits = keys.limits(key)
+    for number in value if isinstance(value, list) else [value]:
+      if _is_number(number) and not fits(number):
+        raise ValueError(f'{self.path}: {key}={value!r}: give {kind} {inside}')
     return value
 
 
@@ -179,6 +185,8 @@ def _kind(example: Any) -> tuple[str, Any]:
   if isinstance(example, list):
     if example and isinstance(example[0], str):
       inside, of = 'names', str
+    elif example and isinstance(example[0], int):
+      inside, of = 'whole numbers', int
     else:
       inside, of = 'numbers', (int, float)
 
@@ -188,6 +196,8 @@ def _kind(example: Any) -> tuple[str, Any]:
       return all(isinstance(each, of) for each in items)
 
     return f'a list of {inside}', fits
+  if isinstance(example, int):
+    return 'a whole number', lambda value: type(value) is int
   return 'a number', _is_number
 
 

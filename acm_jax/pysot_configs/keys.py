@@ -6,10 +6,12 @@ Source: `core/config.py` of the three codebases, and the signatures of the
 classes that the sections KWARGS configure.
 """
 
-from collections.abc import Mapping
+import fnmatch
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-_CROP = {'SHIFT': 4, 'SCALE': 0.05, 'BLUR': 0.0, 'FLIP': 0.0, 'COLOR': 1.0}
+_CROP = {'SHIFT': 4.0, 'SCALE': 0.05, 'BLUR': 0.0, 'FLIP': 0.0, 'COLOR': 1.0}
 # Keys of a data set in the section DATASET, which may have further data sets.
 SET = {'ROOT': '', 'ANNO': '', 'FRAME_RANGE': 100, 'NUM_USE': -1}
 _COMMON = {
@@ -49,7 +51,7 @@ _COMMON = {
   },
   'DATASET': {
     'TEMPLATE': _CROP,
-    'SEARCH': _CROP | {'SHIFT': 64, 'SCALE': 0.18},
+    'SEARCH': _CROP | {'SHIFT': 64.0, 'SCALE': 0.18},
     'NEG': 0.2,
     'GRAY': 0.0,
     'VID': SET | {'NUM_USE': 100_000},
@@ -90,7 +92,7 @@ _PYSOT = {
   'RPN': {'TYPE': 'MultiRPN', 'KWARGS': {'anchor_num': 5, 'weighted': False}},
   'MASK': {'MASK': False, 'TYPE': 'MaskCorr'},
   'REFINE': {'REFINE': False, 'TYPE': 'Refine'},
-  'ANCHOR': {'STRIDE': 8, 'RATIOS': [0.33, 0.5, 1, 2, 3], 'SCALES': [8]},
+  'ANCHOR': {'STRIDE': 8, 'RATIOS': [0.33, 0.5, 1, 2, 3], 'SCALES': [8.0]},
   'TRACK': {
     'TYPE': 'SiamRPNTracker',
     'PENALTY_K': 0.04,
@@ -179,9 +181,76 @@ _PYSOT_EXAMPLES = {
   },
   'BACKBONE': {'CHANNELS': [1]},
   'ADJUST': {'ADJUST_CHANNEL': [1]},
-  'MASK': {'KWARGS': {'in_channels': 1, 'hidden': 1, 'out_channels': 1}},
   'ANCHOR': {'ANCHOR_NUM': 5},
 }
+
+
+# Keys under which the official code accepts any key.
+OPEN = ('MASK.KWARGS.',)
+# Keys whose values the config has, or that are checked against it. META_ARC
+# only names an experiment.
+_USED = """
+  META_ARC
+  BACKBONE.TYPE BACKBONE.KWARGS.* BACKBONE.TRAIN_LAYERS BACKBONE.TRAIN_EPOCH
+  BACKBONE.LAYERS_LR ADJUST.ADJUST ADJUST.TYPE ADJUST.KWARGS.* ANCHOR.*
+  RPN.TYPE RPN.KWARGS.* BAN.BAN BAN.TYPE BAN.KWARGS.* POINT.STRIDE
+  TRACK.EXEMPLAR_SIZE TRACK.INSTANCE_SIZE TRACK.BASE_SIZE TRACK.OUTPUT_SIZE
+  TRACK.CONTEXT_AMOUNT TRACK.PENALTY_K TRACK.WINDOW_INFLUENCE TRACK.LR
+  TRACK.LOST_INSTANCE_SIZE TRACK.CONFIDENCE_LOW TRACK.CONFIDENCE_HIGH
+  TRAIN.SEARCH_SIZE TRAIN.BASE_SIZE TRAIN.OUTPUT_SIZE TRAIN.EPOCH
+  TRAIN.BATCH_SIZE TRAIN.MOMENTUM TRAIN.WEIGHT_DECAY TRAIN.GRAD_CLIP
+  TRAIN.PRINT_FREQ TRAIN.BASE_LR TRAIN.LR.KWARGS.start_lr
+  TRAIN.LR.KWARGS.end_lr TRAIN.LR_WARMUP.WARMUP TRAIN.LR_WARMUP.EPOCH
+  TRAIN.LR_WARMUP.KWARGS.start_lr DATASET.NAMES DATASET.TEMPLATE.*
+  DATASET.SEARCH.* DATASET.NEG DATASET.GRAY DATASET.*.NUM_USE
+  DATASET.*.FRAME_RANGE
+"""
+USED = {
+  'pysot': (*_USED.split(), 'TRAIN.LOC_WEIGHT'),
+  'siamban': tuple(_USED.split()),
+  'nanotrack': tuple(_USED.split()),
+}
+# Keys that are not used, with the values that need no counterpart. For other
+# keys that are not used, it is the value of `DEFAULTS`.
+FIXED = {
+  'TRACK.TYPE': ('SiamRPNTracker', 'SiamRPNLTTracker'),
+  'TRAIN.LR_WARMUP.KWARGS.step': (1,),
+}
+# Keys that are not used if their values are those of other keys.
+SAME = {
+  'TRAIN.EXEMPLAR_SIZE': 'TRACK.EXEMPLAR_SIZE',
+  'TRAIN.LR_WARMUP.KWARGS.end_lr': 'TRAIN.LR.KWARGS.start_lr',
+}
+_POSITIVE = """
+  TRACK.EXEMPLAR_SIZE TRACK.INSTANCE_SIZE TRACK.LOST_INSTANCE_SIZE
+  ANCHOR.RATIOS ANCHOR.SCALES ANCHOR.STRIDE POINT.STRIDE *.width_mult
+  *.in_channels *.out_channels *.feature_in *.used_layers
+  TRAIN.EXEMPLAR_SIZE TRAIN.SEARCH_SIZE TRAIN.EPOCH TRAIN.BATCH_SIZE
+  TRAIN.PRINT_FREQ TRAIN.GRAD_CLIP TRAIN.BASE_LR *.start_lr *.end_lr
+  *.FRAME_RANGE
+"""
+_FRACTIONS = """
+  TRACK.WINDOW_INFLUENCE TRACK.LR TRACK.CONFIDENCE_LOW TRACK.CONFIDENCE_HIGH
+  TRAIN.MOMENTUM DATASET.NEG DATASET.GRAY *.BLUR *.FLIP *.COLOR
+"""
+# Keys whose value -1 means that all are used.
+_COUNTS = '*.NUM_USE DATASET.VIDEOS_PER_EPOCH'
+
+
+def matches(key: str, patterns: Iterable[str]) -> bool:
+  """Returns whether a key matches a pattern, in which `*` is any text."""
+  return any(fnmatch.fnmatchcase(key, pattern) for pattern in patterns)
+
+
+def limits(key: str) -> tuple[str, Callable[[float], bool]]:
+  """Returns the range of a key's numbers in words, and a check of a number."""
+  if matches(key, _POSITIVE.split()):
+    return 'above 0', lambda x: 0 < x < math.inf
+  if matches(key, _FRACTIONS.split()):
+    return 'from 0 to 1', lambda x: 0 <= x <= 1
+  if matches(key, _COUNTS.split()):
+    return 'above 0, or -1 for all', lambda x: 0 < x < math.inf or x == -1
+  return 'of 0 or more', lambda x: 0 <= x < math.inf
 
 
 def flatten(tree: Mapping, prefix: str = '') -> dict[str, Any]:

@@ -54,15 +54,15 @@ def hparams(given: Experiment) -> dict[str, float]:
     'window_influence': given.get('TRACK.WINDOW_INFLUENCE'),
     'size_lr': given.get('TRACK.LR'),
   }
-  if given.agrees('TRACK.TYPE', _LONG_TERM):
+  if given.get('TRACK.TYPE') == _LONG_TERM:
     found['lost_score'] = given.get('TRACK.CONFIDENCE_LOW')
     found['found_score'] = given.get('TRACK.CONFIDENCE_HIGH')
   return {name: float(value) for name, value in found.items()}
 
 
 def _siamrpn(given: Experiment) -> dict[str, Any]:
-  long_term = given.agrees('TRACK.TYPE', _LONG_TERM)
-  has_mask = not given.agrees('MASK.MASK', False)
+  long_term = given.get('TRACK.TYPE') == _LONG_TERM
+  has_mask = given.get('MASK.MASK')
   if not (has_mask or long_term):
     given.require('TRACK.TYPE', 'SiamRPNTracker')
   given.require('RPN.TYPE', 'MultiRPN', 'DepthwiseRPN', 'UPChannelRPN')
@@ -90,7 +90,6 @@ def _siamban(given: Experiment) -> dict[str, Any]:
   given.require('TRACK.TYPE', 'SiamBANTracker')
   given.require('BAN.TYPE', 'MultiBAN')
   given.require('BAN.KWARGS.cls_out_channels', 2)
-  given.agrees('TRAIN.LOC_WEIGHT', 1)
   return {
     'name': 'siamban',
     **_siamese(given, 'BAN', has_mask=False),
@@ -115,7 +114,6 @@ def _nanotrack(given: Experiment) -> dict[str, Any]:
   given.require('BACKBONE.KWARGS.width_mult', 1)
   # The official code ends this backbone at its ninth block, its stage 4.
   given.require('BACKBONE.KWARGS.used_layers', [4])
-  given.agrees('TRAIN.LOC_WEIGHT', 1)
   hidden = 96
   for key in ('BAN.KWARGS.in_channels', 'BAN.KWARGS.out_channels'):
     if _as_tuple(given.get(key, hidden)) != (hidden,):

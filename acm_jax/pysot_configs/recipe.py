@@ -5,8 +5,6 @@ from typing import Any
 
 from acm_jax import trackers
 from acm_jax.pysot_configs.experiment import Experiment
-from acm_jax.trackers import siamese
-from acm_jax.trackers.siamrpn import targets
 
 # Keys that only training needs. Without any of them, the experiment has no
 # recipe.
@@ -27,14 +25,14 @@ _LAYERS = {'bn1': 'stem', 'conv1': 'stem', 'layer0': 'stem', 'features': ''}
 
 
 def recipe(
-  given: Experiment, tracker: dict[str, Any], gpus: int
+  given: Experiment, tracker: dict[str, Any], gpus: int | None
 ) -> dict[str, dict[str, Any]]:
   """Returns the values of the sections on training.
 
   Args:
     given: Experiment.
     tracker: Section `tracker`.
-    gpus: Number of GPUs that the experiment is meant for.
+    gpus: Number of GPUs that the experiment is meant for (default: 1).
 
   Returns:
     A dictionary from the names of sections to their values; empty if the file
@@ -44,8 +42,12 @@ def recipe(
     ValueError: A value cannot be converted.
   """
   if not given.gives(*_PREFIXES):
+    if gpus:
+      raise ValueError(
+        f'`gpus`={gpus}: {given.path} has no keys on training; leave out `gpus`'
+      )
     return {}
-  _mark_constants(given, tracker)
+  gpus = gpus or 1
   search_size = given.get('TRAIN.SEARCH_SIZE')
   differs = search_size != tracker['search_size']
   return {
@@ -77,23 +79,6 @@ def recipe(
   }
 
 
-def _mark_constants(given: Experiment, tracker: dict[str, Any]) -> None:
-  """Asks for the keys whose only possible value is fixed in this library."""
-  constants = {
-    'TRAIN.EXEMPLAR_SIZE': tracker['template_size'],
-    'TRAIN.POS_NUM': siamese.POSITIVES,
-    'TRAIN.NEG_NUM': siamese.POSITIVES,
-    'TRAIN.TOTAL_NUM': siamese.TOTAL,
-    'TRAIN.CLS_WEIGHT': 1,
-    'TRAIN.START_EPOCH': 0,
-  }
-  if given.codebase == 'pysot':
-    constants['TRAIN.THR_HIGH'] = targets.POSITIVE_IOU
-    constants['TRAIN.THR_LOW'] = targets.NEGATIVE_IOU
-  for key, ours in constants.items():
-    given.agrees(key, ours)
-
-
 def _pairs(given: Experiment) -> dict[str, int]:
   """Returns the pairs per epoch, unless the official code counts its videos."""
   count = given.get('DATASET.VIDEOS_PER_EPOCH')
@@ -122,16 +107,12 @@ def _schedule(given: Experiment) -> dict[str, Any]:
   The official code multiplies all rates by BASE_LR, divided by the first rate
   after the warm-up.
   """
-  given.agrees('TRAIN.LR.TYPE', 'log')
   peak = given.get('TRAIN.LR.KWARGS.start_lr')
   last = given.get('TRAIN.LR.KWARGS.end_lr')
   first, epochs = peak, 0
   if given.get('TRAIN.LR_WARMUP.WARMUP'):
     first = given.get('TRAIN.LR_WARMUP.KWARGS.start_lr')
     epochs = given.get('TRAIN.LR_WARMUP.EPOCH')
-    given.agrees('TRAIN.LR_WARMUP.TYPE', 'step')
-    given.agrees('TRAIN.LR_WARMUP.KWARGS.step', 1)
-    given.agrees('TRAIN.LR_WARMUP.KWARGS.end_lr', peak)
   base = given.get('TRAIN.BASE_LR')
 
   def scaled(rate: float) -> float:

@@ -1,6 +1,8 @@
 """Tracks targets through a video, and writes and draws the resulting boxes."""
 
 import contextlib
+import csv
+import io
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import NamedTuple, Protocol, TextIO, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
+from acm_jax.datasets.exports.target import Target
 from acm_jax.datasets.video_files import Frame
 from acm_jax.datasets.videos import Video
 from acm_jax.host.progress import progress
@@ -24,6 +27,8 @@ from acm_jax.tracking.inputs import Boxes, Image
 from acm_jax.tracking.result import Result
 
 HEADER = 'frame,target,x,y,w,h,score,lost,margin,time'
+# Further columns of targets that are known from key frames.
+_KNOWN = 'category,key,occluded'
 
 
 @runtime_checkable
@@ -89,6 +94,7 @@ def annotate(
   out: Path,
   video_out: Path,
   *,
+  targets: Sequence[Target] = (),
   clock: Callable[[], float] | None = None,
   overwrite: bool = False,
 ) -> Annotated:
@@ -111,6 +117,9 @@ def annotate(
     out: Folder for boxes.csv and tracked.png; created if missing.
     video_out: Video to write, whose suffix names the format: .mp4, .webm or
       .gif. Its folder is created if missing.
+    targets: What is known of each target, if anything is. boxes.csv then has
+      the further columns category, key (1 where the box was given) and occluded
+      (as in the last key frame).
     clock: Clock of the printed rate; see `Progress`.
     overwrite: Whether existing files of these names are replaced.
 
@@ -132,11 +141,11 @@ def annotate(
   writing = Pictures(video_out, sheet, video.fps, video.live)
   with contextlib.closing(writing) as pictures:
     with replacing(boxes) as path, path.open('w', encoding='utf-8') as table:
-      print(HEADER, file=table)
+      print(HEADER, *[_KNOWN] * bool(targets), sep=',', file=table)
       try:
         for frame, results in tracked:
           # Written at once, so that an interrupt leaves no frame incomplete.
-          table.write(rows(frame.number, frame.time, results))
+          table.write(rows(frame.number, frame.time, results, targets))
           _flush(table, boxes, pictures)
           pictures.add(frame, results)
           count += 1
@@ -181,24 +190,38 @@ def check_free(
       )
 
 
-def rows(number: int, time: float, results: Sequence[Result | None]) -> str:
+def rows(
+  number: int,
+  time: float,
+  results: Sequence[Result | None],
+  targets: Sequence[Target] = (),
+) -> str:
   """Returns the rows of boxes.csv for a frame, whose columns are in `HEADER`.
 
   Args:
     number: Position of the frame in the video, from 0.
     time: Time of the frame, s; NaN if unknown.
     results: Result of each target; None for a target without a row.
+    targets: What is known of each target, for the further columns; see
+      `annotate`.
   """
-  lines = []
-  for target, result in enumerate(results):
+  text = io.StringIO()
+  table = csv.writer(text, lineterminator='\n')
+  for index, result in enumerate(results):
     if result is None:
       continue
-    numbers = ','.join(f'{value:.3f}' for value in (*result.box, result.score))
-    lines.append(
-      f'{number},{target},{numbers},{int(result.lost)},'
-      f'{result.margin:.3f},{time:.3f}\n'
-    )
-  return ''.join(lines)
+    numbers = (f'{value:.3f}' for value in (*result.box, result.score))
+    last = f'{result.margin:.3f}', f'{time:.3f}'
+    row = [number, index, *numbers, int(result.lost), *last]
+    if targets:
+      row += _known(targets[index], number)
+    table.writerow(row)
+  return text.getvalue()
+
+
+def _known(target: Target, number: int) -> list[str | int]:
+  key = max((key for key in target.given if key <= number), default=None)
+  return [target.category, int(key == number), int(key in target.occluded)]
 
 
 def _flush(table: TextIO, path: Path, pictures: Pictures) -> None:

@@ -12,7 +12,8 @@ and backward from the second. The two passes are merged in three steps:
 3. The box is the weighted mean of both boxes. If they do not overlap, the box
    with the greater weight is taken.
 
-In key frames, the box is exactly the one that is given.
+In key frames, the box is exactly the one that is given. Where a target is
+marked as absent, tracking ends in the frame before, without a second pass.
 """
 
 import itertools
@@ -25,13 +26,16 @@ import numpy as np
 from jaxtyping import Float
 
 from acm_jax.datasets import exports
-from acm_jax.datasets.exports.target import Boxes, Target
+from acm_jax.datasets.exports.target import Target
 from acm_jax.datasets.video_files import Frame
+from acm_jax.datasets.videos import Video
 from acm_jax.geometry import boxes
 from acm_jax.running.annotate import Tracker
-from acm_jax.tracking.inputs import check_box
+from acm_jax.running.targets import checked
 from acm_jax.tracking.result import Result
 
+# Most bytes of frames that are held in memory.
+_MOST_HELD = 4_000_000_000
 # Least IoU with the given box at the end of a pass whose drift is corrected.
 _LEAST_OVERLAP = 0.5
 
@@ -49,44 +53,48 @@ class Passes(NamedTuple):
   score: Float[np.ndarray, '2 t n']
 
 
-class KeyFrames(NamedTuple):
-  """Key frames of a target.
+class _Segment(NamedTuple):
+  """Frames in which targets are tracked together.
 
   Attributes:
-    boxes: Boxes that are given; keys are the numbers of the key frames.
-    absent: Frames in which the target is known to be absent.
+    first: First frame, a key frame.
+    last: Last frame: the next key frame, or the last one before the targets
+      are absent.
+    closed: Whether the last frame is a key frame.
+    targets: Indices of the targets.
   """
-
-  boxes: Boxes
-  absent: frozenset[int] = frozenset()
-
-
-class _Segment(NamedTuple):
-  """Targets with the same two neighbouring key frames."""
 
   first: int
   last: int
+  closed: bool
   targets: tuple[int, ...]
 
 
-def read(path: Path, files: Sequence[Path]) -> list[KeyFrames]:
-  """Reads the key frames of each target.
+def read(path: Path, video: Video) -> list[Target]:
+  """Reads targets that have boxes in key frames only.
 
   Args:
     path: File in one of the formats of `datasets.exports`. In a file of CVAT,
-      boxes that CVAT has interpolated are left out; a target that is marked as
-      outside is absent up to its next box.
-    files: Files that the frames of the video are read from.
+      boxes that CVAT has interpolated are left out.
+    video: Video of the targets; no frame of it is read.
 
   Raises:
     FileNotFoundError: The file does not exist.
-    ValueError: The file is malformed or has no boxes.
+    ValueError: The file is malformed, belongs to a video of another length, or
+      has no boxes between which a target can be tracked.
   """
-  return [_key_frames(target) for target in exports.read(path, files)]
+  targets = [
+    target._replace(
+      boxes={number: target.boxes[number] for number in sorted(target.given)}
+    )
+    for target in exports.read(path, video)
+  ]
+  _segments(targets)
+  return targets
 
 
 def track(
-  tracker: Tracker, frames: Iterable[Frame], targets: Sequence[KeyFrames]
+  tracker: Tracker, frames: Iterable[Frame], targets: Sequence[Target]
 ) -> Iterator[tuple[Frame, list[Result | None]]]:
   """Tracks targets between their key frames.
 
@@ -95,22 +103,26 @@ def track(
   Args:
     tracker: Tracker that follows the targets.
     frames: Frames of the video.
-    targets: Key frames of each target, two or more.
+    targets: Targets with boxes in their key frames only.
 
   Yields:
-    Each frame, and the result of each target; None before its first and after
-    its last key frame, and where it is known to be absent. The score and the
-    margin are the weighted means of those of the passes; a target is lost if
-    both passes have lost it.
+    Each frame, and the result of each target; None before its first key frame,
+    after its last one, and from a frame in which it is marked as absent to its
+    next key frame. A target is tracked only forward up to such a mark. The
+    score and the margin are the weighted means of those of the passes; a target
+    is lost if all passes have lost it.
 
   Raises:
-    ValueError: A target has fewer than two boxes, a box cannot be tracked, or a
-      key frame does not exist or cannot be decoded.
+    ValueError: A target is tracked nowhere, a box cannot be tracked, a key
+      frame does not exist or cannot be decoded, or frames between two key
+      frames do not fit in memory.
   """
   waiting = _segments(targets)
   held: list[Frame] = []
   results: dict[int, list[Result | None]] = {}
-  for frame in frames:
+  for count, frame in enumerate(checked(frames, targets, '`key_frames`')):
+    if count == 0:
+      _check_memory(waiting, frame.image.nbytes)
     held.append(frame)
     results[frame.number] = [None] * len(targets)
     while waiting and waiting[0].last <= frame.number:
@@ -118,8 +130,11 @@ def track(
     first = min((segment.first for segment in waiting), default=math.inf)
     while held and held[0].number < first:
       yield held[0], results.pop(held.pop(0).number)
-  if waiting:
-    raise _missing(waiting[0].last)
+  # The frames before a mark may be missing at the end.
+  for segment in waiting:
+    _fill(tracker, held, segment, targets, results)
+  for frame in held:
+    yield frame, results.pop(frame.number)
 
 
 def merge(
@@ -156,36 +171,62 @@ def merge(
   return boxes.cxcywh_to_xywh(boxes.xyxy_to_cxcywh(mean_xyxy)), weight
 
 
-def _key_frames(target: Target) -> KeyFrames:
-  given = {frame: target.boxes[frame] for frame in sorted(target.given)}
-  absent = set()
-  for mark in target.outside:
-    later = [frame for frame in given if frame > mark]
-    absent.update(range(mark, min(later, default=mark)))
-  return KeyFrames(given, frozenset(absent))
+def _segments(targets: Sequence[Target]) -> list[_Segment]:
+  """Returns the segments of all targets, in the order in which they end.
 
-
-def _segments(targets: Sequence[KeyFrames]) -> list[_Segment]:
-  """Returns the segments of all targets, in the order in which they end."""
-  grouped: dict[tuple[int, int], list[int]] = {}
-  for number, target in enumerate(targets):
-    keys = sorted(target.boxes)
-    if len(keys) < 2:
+  Raises:
+    ValueError: A target has none.
+  """
+  grouped: dict[tuple[int, int, bool], list[int]] = {}
+  for index, target in enumerate(targets):
+    own = []
+    for first, following in itertools.pairwise([*sorted(target.boxes), None]):
+      marks = [
+        mark
+        for mark in target.outside
+        if first < mark and (following is None or mark < following)
+      ]
+      if marks:
+        own.append((first, min(marks) - 1, False))
+      elif following is not None:
+        own.append((first, following, True))
+    if not own:
       raise ValueError(
-        f'`key_frames`: target {number} has a box in {len(keys)} frames; give '
-        'it boxes in two or more'
+        f'`key_frames`: target {index} has a box in {len(target.boxes)} '
+        'frames; give it boxes in two or more'
       )
-    for pair in itertools.pairwise(keys):
-      grouped.setdefault(pair, []).append(number)
-  segments = [_Segment(*pair, tuple(n)) for pair, n in grouped.items()]
+    for part in own:
+      grouped.setdefault(part, []).append(index)
+  segments = [_Segment(*part, tuple(n)) for part, n in grouped.items()]
   return sorted(segments, key=lambda segment: (segment.last, segment.first))
+
+
+def _check_memory(segments: Sequence[_Segment], size: int) -> None:
+  """Checks that the frames between key frames fit in memory.
+
+  Args:
+    segments: All segments, in the order in which they end.
+    size: Size of a frame, bytes.
+  """
+  for index, segment in enumerate(segments):
+    # Frames are held until every segment that they are in has been tracked.
+    first = min(each.first for each in segments[index:])
+    count = segment.last - first + 1
+    if count * size > _MOST_HELD:
+      longest = max(segments, key=lambda each: each.last - each.first)
+      raise ValueError(
+        f'`key_frames`: the {count} frames from {first} to {segment.last} '
+        f'would take {count * size / 1e9:.1f} GB of memory, more than '
+        f'{_MOST_HELD / 1e9:.1f} GB; add a key frame between frames '
+        f'{longest.first} and {longest.last}, or make the video smaller'
+      )
 
 
 def _fill(
   tracker: Tracker,
   held: Sequence[Frame],
   segment: _Segment,
-  targets: Sequence[KeyFrames],
+  targets: Sequence[Target],
   results: dict[int, list[Result | None]],
 ) -> None:
   """Tracks the targets of a segment and writes their results.
@@ -194,35 +235,32 @@ def _fill(
     tracker: Tracker that follows the targets.
     held: Frames, which include those of the segment.
     segment: Segment to track in.
-    targets: Key frames of each target.
+    targets: Targets with boxes in their key frames only.
     results: Results of each frame, which are changed.
   """
   first, last = segment.first, segment.last
   frames = [frame for frame in held if first <= frame.number <= last]
-  for number, frame in ((first, frames[:1]), (last, frames[-1:])):
-    if not frame or frame[0].number != number:
-      raise _missing(number)
-    for target in segment.targets:
-      _check(np.array(targets[target].boxes[number]), frame[0], target)
-  numbers = np.array([frame.number for frame in frames])
-  fraction = (numbers - first) / (last - first)
   given = [targets[n].boxes for n in segment.targets]
-  forward = _run(tracker, frames, [each[first] for each in given])
-  backward = _run(tracker, frames[::-1], [each[last] for each in given])[::-1]
-  both = forward, backward
-  box_xywh = np.array([[[r.box for r in row] for row in run] for run in both])
-  score = np.array([[[r.score for r in row] for row in run] for run in both])
-  margin = np.array([[[r.margin for r in row] for row in run] for run in both])
-  merged, weight = merge(Passes(box_xywh, score), fraction)
+  runs = [_run(tracker, frames, [each[first] for each in given])]
+  if segment.closed:
+    backward = _run(tracker, frames[::-1], [each[last] for each in given])
+    runs.append(backward[::-1])
+  box_xywh = np.array([[[r.box for r in row] for row in run] for run in runs])
+  score = np.array([[[r.score for r in row] for row in run] for run in runs])
+  margin = np.array([[[r.margin for r in row] for row in run] for run in runs])
+  if segment.closed:
+    numbers = np.array([frame.number for frame in frames])
+    fraction = (numbers - first) / (last - first)
+    box_xywh, weight = merge(Passes(box_xywh, score), fraction)
+  else:
+    box_xywh, weight = box_xywh[0], np.ones_like(score)
   score, margin = (weight * score).sum(axis=0), (weight * margin).sum(axis=0)
   for t, frame in enumerate(frames):
     for n, target in enumerate(segment.targets):
-      if frame.number in targets[target].absent:
-        continue
       results[frame.number][target] = Result(
-        np.array(given[n].get(frame.number, merged[t, n])),
+        np.array(given[n].get(frame.number, box_xywh[t, n])),
         float(score[t, n]),
-        forward[t][n].lost and backward[t][n].lost,
+        all(run[t][n].lost for run in runs),
         float(margin[t, n]),
       )
 
@@ -232,19 +270,3 @@ def _run(
 ) -> list[list[Result]]:
   images = (frame.image for frame in frames)
   return list(tracker.track(images, np.array(box_xywh, np.float32)))
-
-
-def _check(box_xywh: np.ndarray, frame: Frame, target: int) -> None:
-  try:
-    check_box(box_xywh, frame.image.shape[:2])
-  except ValueError as error:
-    raise ValueError(
-      f'`key_frames`: frame {frame.number}, target {target}: {error}'
-    ) from None
-
-
-def _missing(number: int) -> ValueError:
-  return ValueError(
-    f'`key_frames`: frame {number} does not exist or cannot be decoded, but '
-    'has a box; correct the file'
-  )

@@ -5,8 +5,9 @@ import functools
 import json
 import os
 import runpy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -113,12 +114,27 @@ def _fusion(request: Request) -> Iterator[Work]:
 
 
 def _step(request: Request) -> Iterator[Work]:
+  for name, section, others in _networks(request):
+    yield steps.train(name, section, request.batch_size, others)
+    yield steps.track(name, section, others)
+
+
+def _track(request: Request) -> Iterator[Work]:
+  for name, section, others in _networks(request):
+    yield steps.track(name, section, others)
+
+
+def _networks(
+  request: Request,
+) -> Iterator[tuple[str, Mapping[str, Any], steps.Others]]:
+  """Yields name, section `tracker` and other steps of each network."""
   for name in NETWORKS:
-    if not name.startswith(request.only):
-      continue
-    section = config_files.load(name)['tracker']
-    others = {step: request.others.get(f'{name} {step}', {}) for step in STEPS}
-    yield from steps.steps(name, section, request.batch_size, others)
+    if name.startswith(request.only):
+      section = config_files.load(name)['tracker']
+      others = {
+        step: request.others.get(f'{name} {step}', {}) for step in STEPS
+      }
+      yield name, section, others
 
 
 def _input(request: Request) -> Iterator[Work]:
@@ -148,7 +164,13 @@ def _clips(request: Request) -> Path:
   return request.clips
 
 
-PARTS = {'fusion': _fusion, 'step': _step, 'input': _input, 'train': _train}
+PARTS = {
+  'fusion': _fusion,
+  'step': _step,
+  'track': _track,
+  'input': _input,
+  'train': _train,
+}
 
 
 def run(request: Request, out: Path) -> str:

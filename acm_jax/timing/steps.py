@@ -3,7 +3,7 @@
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -38,38 +38,50 @@ EVERYTHING = Phase('everything', 0, (('', 1.0),))
 _ONE_STEP = Train(epochs=1, pairs_per_epoch=1, batch_size=1, seed=0)
 
 
-def steps(
-  name: str,
-  section: Mapping[str, Any],
-  batch_size: int,
-  others: Others | None = None,
-) -> Iterator[Work]:
-  """Yields the training step and the tracking step, a `Work` each.
+def train(
+  name: str, section: Mapping[str, Any], batch_size: int, others: Others
+) -> Work:
+  """Returns the training step to time.
 
-  Both have the form float32, and on an accelerator also bfloat16. The training
-  step trains all weights, and includes no augmentation. On a CPU, it runs in a
+  It trains all weights, and includes no augmentation. On a CPU, it runs in a
   process of its own, which keeps freed memory as `acm-jax train` does.
 
   Args:
     name: Name of the network.
     section: Section `tracker` of the network's config.
-    batch_size: Number of pairs in the training step.
+    batch_size: Number of pairs in the step.
     others: Additional implementations of the steps.
   """
-  others = others or {}
-  # On a CPU, bfloat16 is not faster, and timing it would take twice as long.
-  on_cpu = jax.default_backend() == 'cpu'
-  dtypes = ('float32',) if on_cpu else ('float32', 'bfloat16')
-  make = _process if on_cpu else training_run
+  make = _process if _on_cpu() else training_run
   labels = {'network': name, 'step': 'train', 'of': f'{batch_size} pairs'}
-  forms = {dtype: make(section, dtype, batch_size) for dtype in dtypes}
+  forms = {dtype: make(section, dtype, batch_size) for dtype in _dtypes()}
   rest = {k: form(batch_size) for k, form in others.get('train', {}).items()}
-  yield Work(labels, forms | rest)
+  return Work(labels, forms | rest)
+
+
+def track(name: str, section: Mapping[str, Any], others: Others) -> Work:
+  """Returns the tracking step to time.
+
+  Args:
+    name: Name of the network.
+    section: Section `tracker` of the network's config.
+    others: Additional implementations of the steps.
+  """
   h, w = scene.FRAME
-  labels = labels | {'step': 'track', 'of': f'{w}x{h}'}
-  forms = {dtype: _tracking(name, section, dtype) for dtype in dtypes}
+  labels = {'network': name, 'step': 'track', 'of': f'{w}x{h}'}
+  forms = {dtype: _tracking(name, section, dtype) for dtype in _dtypes()}
   rest = {k: form(scene.FRAME) for k, form in others.get('track', {}).items()}
-  yield Work(labels, forms | rest)
+  return Work(labels, forms | rest)
+
+
+def _on_cpu() -> bool:
+  return jax.default_backend() == 'cpu'
+
+
+def _dtypes() -> tuple[str, ...]:
+  """Returns the types that steps compute in."""
+  # On a CPU, bfloat16 is not faster, and timing it would take twice as long.
+  return ('float32',) if _on_cpu() else ('float32', 'bfloat16')
 
 
 def tracker_of(section: Mapping[str, Any], dtype: str) -> Tracker:

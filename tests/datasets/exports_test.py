@@ -10,6 +10,7 @@ import pytest
 
 from acm_jax.datasets import exports
 from acm_jax.datasets.exports.target import Footage, Target
+from acm_jax.datasets.videos import Video
 
 CVAT = """<?xml version="1.0" encoding="utf-8"?>
 <annotations><version>1.1</version>
@@ -34,6 +35,12 @@ MOT = """1,2,11,21,30,40,1,1,0.9
 """
 MOT_BOXES = [{0: (10, 20, 30, 40), 2: (12, 22, 30, 40)}, {0: (0, 0, 5, 6)}]
 FILES = [Path('set/img/2.jpg'), Path('set/img/3.jpg'), Path('set/img/10.jpg')]
+
+
+def a_video(length=None, files=FILES):
+  return Video(iter(()), 25.0, length, name='clip', files=files)
+
+
 COCO = {
   'images': [
     {'id': 1, 'file_name': 'img/10.jpg'},
@@ -77,7 +84,7 @@ CASES = {
 
 def read(folder, name, text):
   (folder / name).write_text(text)
-  return [target.boxes for target in exports.read(folder / name, FILES)]
+  return [target.boxes for target in exports.read(folder / name, a_video())]
 
 
 @pytest.mark.parametrize('name', CASES)
@@ -100,7 +107,7 @@ def test_the_annotations_in_a_zip_file_are_found(tmp_path, inside):
     archive.writestr(inside, text)
     archive.writestr('gt/labels.txt', 'car\n')
     archive.writestr('images/0.png', b'')
-  found = exports.read(tmp_path / 'task.zip', FILES)
+  found = exports.read(tmp_path / 'task.zip', a_video())
   assert [list(target.boxes) for target in found] == [list(b) for b in expected]
 
 
@@ -114,7 +121,7 @@ def test_a_zip_file_with_no_or_several_annotations_is_refused(tmp_path):
     with pytest.raises(
       ValueError, match=f'zip: must have one file .* but has {listed}; unpack'
     ):
-      exports.read(tmp_path / 'task.zip', FILES)
+      exports.read(tmp_path / 'task.zip', a_video())
 
 
 def coco(**changes):
@@ -174,8 +181,10 @@ TWICE = [
     ),
     ('a.tsv', '1,2,3,4', 'a.tsv: unknown format; give the XML of "CVAT for'),
     ('a.csv', '0,1,2,3,4,5', 'a.csv row 1: has no column frame, target, x, y,'),
-    ('a.csv', TABLE + '1,2', 'a.csv below its header row 3: 2 values, not 7'),
-    ('a.csv', TABLE.replace('5,6.5', '.5,6.5'), 'row 2: frame 0.5 is not a wh'),
+    ('a.csv', '', 'a.csv row 1: has no column frame, target, x, y, w, h; beg'),
+    ('a.csv', TABLE + '1,2', 'a.csv row 4: give one value for each of the 7'),
+    ('a.csv', TABLE.replace('6.5', '?'), "a.csv row 2: x is '?', which is not"),
+    ('a.csv', TABLE.replace('5,6.5', '.5,6.5'), 'row 2: frame .5 is not a who'),
   ],
 )
 def test_a_malformed_export_is_refused(tmp_path, name, text, message):
@@ -185,14 +194,14 @@ def test_a_malformed_export_is_refused(tmp_path, name, text, message):
 
 def test_a_missing_export_is_named(tmp_path):
   with pytest.raises(FileNotFoundError, match=r'gt\.txt: no such file'):
-    exports.read(tmp_path / 'gt.txt', FILES)
+    exports.read(tmp_path / 'gt.txt', a_video())
 
 
 def test_classes_occlusion_and_key_frames_are_read(tmp_path):
   (tmp_path / 'a.xml').write_text(
     CVAT.replace('outside="0" xtl="9"', 'outside="0" occluded="1" xtl="9"')
   )
-  car, sign = exports.read(tmp_path / 'a.xml', FILES)
+  car, sign = exports.read(tmp_path / 'a.xml', a_video())
   assert (car.category, sign.category) == ('car', 'sign')
   assert (car.occluded, car.given, car.outside) == ({4}, {5}, {6})
   assert (sign.given, sign.outside) == ({0}, frozenset())
@@ -216,15 +225,17 @@ TARGETS = [
   Target({4: (300.0, 200.0, 1.5, 1.25)}, 'car', frozenset({4}), frozenset({4})),
 ]
 SIZES = dict.fromkeys(range(5), (240, 320))
-FOLDER = Footage('clip', [Path(f'clip/img/{n}.png') for n in range(5)], SIZES)
-VIDEO = Footage('clip', [Path('clip.mp4')], SIZES)
+FOLDER = Footage(
+  'clip', [Path(f'clip/img/{n}.png') for n in range(5)], 5, SIZES
+)
+VIDEO = Footage('clip', [Path('clip.mp4')], 5, SIZES)
 
 
 @pytest.mark.parametrize('name', ['annotations.xml', 'coco.json', 'gt.txt'])
 @pytest.mark.parametrize('footage', [FOLDER, VIDEO], ids=['images', 'video'])
 def test_targets_return_from_a_file_as_they_were(tmp_path, name, footage):
   exports.write(tmp_path / name, TARGETS, footage)
-  found = exports.read(tmp_path / name, footage.files)
+  found = exports.read(tmp_path / name, a_video(files=footage.files))
   for back, target in zip(found, TARGETS, strict=True):
     assert list(back.boxes) == list(target.boxes)
     for frame, box in target.boxes.items():
@@ -270,10 +281,79 @@ def test_mot_counts_from_one(tmp_path):
   assert rows[2] == '1,2,2.000,3.000,3.000,4.000,1,2,1'
 
 
-def test_a_box_outside_of_the_video_is_not_written(tmp_path):
-  short = VIDEO._replace(size_hw={0: (240, 320), 1: (240, 320)})
-  with pytest.raises(ValueError, match='target 1 has a box for frame 2, count'):
-    exports.write(tmp_path / 'gt.txt', TARGETS, short)
-  with pytest.raises(ValueError, match=r'a\.csv: unknown format to write'):
-    exports.write(tmp_path / 'a.csv', TARGETS, VIDEO)
-  assert not list(tmp_path.iterdir())
+def test_the_name_of_a_file_must_say_a_format():
+  for name in ('a.csv', 'sequences'):
+    with pytest.raises(ValueError, match=f'{name}: unknown format to write'):
+      exports.check_suffix(Path(name))
+
+
+@pytest.mark.parametrize('name', CASES)
+def test_boxes_after_the_end_of_the_video_are_refused(tmp_path, name):
+  text, expected = CASES[name]
+  (tmp_path / name).write_text(text)
+  last = max(map(max, expected))
+  assert exports.read(tmp_path / name, a_video(last + 1))
+  message = (
+    f'{name}: has a box for frame {last}, counted from 0, but clip has {last} '
+    'frames; give the video that was annotated'
+  )
+  with pytest.raises(ValueError, match=re.escape(message)):
+    exports.read(tmp_path / name, a_video(last))
+
+
+def meta(**facts):
+  """Returns the file of CVAT with facts about its task."""
+  entries = ''.join(f'<{k}>{v}</{k}>' for k, v in facts.items())
+  return CVAT.replace('<name>a</name>', entries)
+
+
+def test_the_length_and_the_size_that_cvat_states_are_read(tmp_path):
+  size = '<width>320</width><height>240</height>'
+  facts = {'size': 7, 'start_frame': 0, 'original_size': size}
+  path = tmp_path / 'a.xml'
+  path.write_text(meta(**facts))
+  car, _ = exports.read(path, a_video(7))
+  assert car.size_hw == dict.fromkeys((4, 5), (240, 320))
+  message = 'a.xml: belongs to a video of 7 frames, but clip has 90; give the v'
+  with pytest.raises(ValueError, match=re.escape(message)):
+    exports.read(path, a_video(90))
+  # A part of the video, and every second frame.
+  for more in ({'start_frame': 2}, {'frame_filter': 'step=2'}):
+    path.write_text(meta(**facts | more))
+    assert exports.read(path, a_video(90))
+
+
+def test_the_sizes_that_coco_states_are_read(tmp_path):
+  images = [each | {'width': 64, 'height': 48} for each in COCO['images']]
+  (tmp_path / 'a.json').write_text(coco(images=images))
+  first, _ = exports.read(tmp_path / 'a.json', a_video())
+  assert first.size_hw == {0: (48, 64), 2: (48, 64)}
+
+
+def test_a_track_that_is_partly_in_other_images_is_refused(tmp_path):
+  entry = {'image_id': 9, 'category_id': 3, 'bbox': [1, 1, 1, 1]}
+  text = coco(annotations=[*COCO['annotations'], entry])
+  message = (
+    'a.json, annotation 5: the image is not a frame of the video, in which '
+    'category 3 (without track_id) has other boxes; give all images as `video`'
+  )
+  with pytest.raises(ValueError, match=re.escape(message)):
+    read(tmp_path, 'a.json', text)
+
+
+@pytest.mark.parametrize('separator', [',', ', ', '\t', '  '])
+def test_a_table_may_have_classes_and_columns_that_are_not_read(
+  tmp_path, separator
+):
+  rows = (
+    ('name', 'frame', 'target', 'x', 'y', 'w', 'h', 'category', 'key'),
+    ('a', '2', 'left', '1', '2', '3', '4', 'horse', '1'),
+    ('b', '3', 'left', '1', '2', '3', '4', 'horse', '0'),
+    ('c', '3', 'right', '1', '2', '3', '4', 'rider', '1'),
+  )
+  text = '\n'.join(map(separator.join, rows))
+  (tmp_path / 'a.csv').write_text(f'{text}\n\n')
+  left, right = exports.read(tmp_path / 'a.csv', a_video())
+  assert (left.category, right.category) == ('horse', 'rider')
+  assert (list(left.boxes), left.given) == ([2, 3], {2})
+  assert (list(right.boxes), right.given) == ([3], {3})

@@ -29,7 +29,6 @@ CONTRACT = Contract(
   context_amount=0.5,
   pixel_shift=0.0,
   smallest_side=10.0,
-  stride=8,
   graphs={
     'template': Graph(
       'template.onnx',
@@ -173,15 +172,54 @@ def change(folder, **changes):
   path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
+def graphs_of(folder):
+  return json.loads((folder / contracts.FILE).read_text())['graphs']
+
+
+def swap(folder):
+  found = graphs_of(folder)
+  search, template = found['search'], found['template']
+  change(folder, graphs={'template': search, 'search': template})
+
+
+def swap_files(folder):
+  found = graphs_of(folder)
+  for key in ('file', 'sha256'):
+    one, other = found['template'][key], found['search'][key]
+    found['template'][key], found['search'][key] = other, one
+  change(folder, graphs=found)
+
+
+def without_state(folder):
+  found = graphs_of(folder)
+  del found['search']['outputs']['next_state']
+  change(folder, graphs=found)
+
+
 @pytest.mark.parametrize(
   ('damage', 'message'),
   [
     (lambda f: (f / 'search.onnx').write_text('!'), 'wrong checksum'),
-    (lambda f: (f / 'tracker.json').write_text('{'), r'tracker.json: damaged'),
-    (lambda f: (f / 'tracker.json').write_text('[]'), r'tracker.json: damaged'),
-    (lambda f: change(f, version=2), 'has version 2 of the contract'),
-    (lambda f: change(f, unknown=2), r'tracker.json: damaged'),
-    (lambda f: change(f, format='stablehlo'), 'which no runtime here'),
+    (
+      lambda f: (f / 'tracker.json').write_text('{'),
+      'json: not a contract of version 1',
+    ),
+    (
+      lambda f: (f / 'tracker.json').write_text('[]'),
+      'json: not a contract of version 1',
+    ),
+    (lambda f: change(f, version=2), r'of version 1 \(version is 2\)'),
+    (lambda f: change(f, colors='BGR'), "colors is 'BGR'"),
+    (lambda f: change(f, unknown=2), 'json: not a contract of version 1'),
+    (lambda f: change(f, graphs={}), r'\(the graphs are \[\]\)'),
+    (lambda f: change(f, graphs=3), 'json: not a contract of version 1'),
+    (lambda f: change(f, format=['onnx']), r"format is \['onnx'\]"),
+    (lambda f: change(f, format='mlir'), r"format is 'mlir'"),
+    (lambda f: change(f, template_size='127'), r"template_size is '127'"),
+    (lambda f: change(f, pixel_shift=None), r'pixel_shift is None'),
+    (swap, r'the graph template has the arrays'),
+    (swap_files, r"file of the graph template is 'search.onnx'"),
+    (without_state, r'the graph search has the arrays'),
   ],
 )
 def test_a_damaged_export_is_refused(folder, damage, message):
@@ -203,7 +241,13 @@ def test_a_missing_file_is_named(folder, name, message):
     load(folder)
 
 
-def test_an_export_of_another_format_than_expected_is_refused(folder):
+def test_an_export_of_another_format_than_expected_is_refused(
+  folder, monkeypatch
+):
+  with monkeypatch.context() as patch:
+    patch.setattr(tracker_module, 'RUNTIMES', {})
+    with pytest.raises(ValueError, match='as onnx, which no runtime here loa'):
+      load(folder)
   with pytest.raises(ValueError, match='was exported as onnx, not as tflite'):
     load(folder, 'tflite')
   with pytest.raises(FileNotFoundError, match='no such folder'):

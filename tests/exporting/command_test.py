@@ -1,8 +1,10 @@
 """Tests of the commands that export graphs and track with them."""
 
 import dataclasses
+import functools
 import importlib.util
 import json
+import math
 import re
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -17,22 +20,44 @@ from acm_jax import export, exported, exporting, track
 from acm_jax.exported import contract as contracts
 from acm_jax.exporting import graphs
 from acm_jax.exporting.verify import verify
+from acm_jax.geometry import squares
 from acm_jax.modules import plain
-from acm_jax.tracking import wide
+from acm_jax.tracking import loop, wide
+from acm_jax.tracking.contract import Frame
+
+# Format -> packages that convert to it and that run its graphs.
+PACKAGES = {
+  'onnx': ('jax2onnx', 'onnxruntime'),
+  'tflite': ('tensorflow', 'ai_edge_litert'),
+}
+# Other processes, because what libraries write to stderr depends on the order
+# in which they are loaded.
+RUN = {'capture_output': True, 'text': True, 'check': False}
 
 
 @pytest.fixture(scope='module')
-def onnx_folder(tiny_run, tmp_path_factory):
-  """Exports the tiny tracker to ONNX by the command."""
-  pytest.importorskip('jax2onnx')
-  pytest.importorskip('onnxruntime')
-  out = tmp_path_factory.mktemp('exported') / 'tiny_onnx'
-  command = [sys.executable, '-m', 'acm_jax', 'export', '--format=onnx']
-  command += [f'--checkpoint={tiny_run}', f'--out={out}']
-  ran = subprocess.run(command, capture_output=True, text=True, check=False)
-  assert ran.returncode == 0, ran.stderr
-  assert ran.stdout.splitlines()[-1].startswith('graphs (onnx) written to ')
-  return out
+def folder_of(tiny_run, tmp_path_factory):
+  """Returns a function that exports the tiny tracker once, by the command."""
+
+  @functools.cache
+  def folder_of(kind):
+    for package in PACKAGES[kind]:
+      pytest.importorskip(package)
+    out = tmp_path_factory.mktemp('exported') / f'tiny_{kind}'
+    command = [sys.executable, '-m', 'acm_jax', 'export', f'--format={kind}']
+    command += [f'--checkpoint={tiny_run}', f'--out={out}']
+    ran = subprocess.run(command, **RUN)
+    assert ran.returncode == 0, ran.stderr
+    last = ran.stdout.splitlines()[-1]
+    assert last.startswith(f'graphs ({kind}) written to ')
+    return out
+
+  return folder_of
+
+
+@pytest.fixture
+def onnx_folder(folder_of):
+  return folder_of('onnx')
 
 
 def test_an_onnx_file_has_the_names_and_shapes_of_its_contract(onnx_folder):
@@ -54,11 +79,46 @@ def test_an_onnx_file_has_the_names_and_shapes_of_its_contract(onnx_folder):
         assert dtype == entries[value.name].dtype
     (opset,) = model.opset_import
     assert opset.version == 21
-    # A file that is moved alone still says what it is.
-    (entry,) = model.metadata_props
-    inside = json.loads(entry.value) | {'graphs': None}
-    outside = json.loads((onnx_folder / contracts.FILE).read_text())
-    assert inside == outside | {'graphs': None}
+
+
+def metadata_of(path):
+  """Returns the text that a graph's file has under the name acm_jax."""
+  if path.suffix == '.onnx':
+    import onnx
+
+    (entry,) = onnx.load(path).metadata_props
+    assert entry.key == 'acm_jax'
+    return entry.value
+  from ai_edge_litert import schema_py_generated as schema
+
+  model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+  (entry,) = (each for each in model.metadata if each.name == b'acm_jax')
+  return bytes(model.buffers[entry.buffer].data).decode()
+
+
+@pytest.mark.parametrize('kind', PACKAGES)
+def test_a_file_that_is_moved_alone_still_says_what_it_is(folder_of, kind):
+  folder = folder_of(kind)
+  outside = json.loads((folder / contracts.FILE).read_text())
+  for graph in contracts.read(folder).graphs.values():
+    inside = json.loads(metadata_of(folder / graph.file))
+    assert inside | {'graphs': None} == outside | {'graphs': None}
+
+
+@pytest.mark.parametrize('box', [(30, 40, 50, 60), (3.7, -8.2, 11.5, 70.25)])
+def test_the_contract_states_the_square_of_the_template_crop(onnx_folder, box):
+  contract = contracts.read(onnx_folder)
+  known = dict(zip('xywh', box, strict=True)) | vars(contract) | vars(math)
+  exec(contract.template_square, known)
+  center, side = squares.of_template(
+    np.array(box), contract.context_amount, contract.pixel_shift
+  )
+  column, row = squares.corner(center, side)
+  assert [known[name] for name in ('column', 'row', 'side')] == [
+    column,
+    row,
+    side,
+  ]
 
 
 def test_the_search_graph_has_no_small_operations_for_taps(onnx_folder):
@@ -70,13 +130,14 @@ def test_the_search_graph_has_no_small_operations_for_taps(onnx_folder):
   assert operations.count('Slice') < 40
 
 
-def test_track_in_onnxruntime_writes_the_files_without_importing_jax(
-  onnx_folder, sequences, tmp_path
+@pytest.mark.parametrize('kind', PACKAGES)
+def test_track_in_another_runtime_writes_the_files_without_importing_jax(
+  folder_of, sequences, tmp_path, kind
 ):
   argv = [
     'track',
-    '--runtime=onnx',
-    f'--checkpoint={onnx_folder}',
+    f'--runtime={kind}',
+    f'--checkpoint={folder_of(kind)}',
     f'--video={sequences / "synthetic-0000" / "img"}',
     '--box=30,40,50,60',
     f'--out={tmp_path / "out"}',
@@ -88,9 +149,7 @@ code = __main__.main({argv!r})
 print([name for name in ('jax', 'flax', 'tensorflow') if name in sys.modules])
 sys.exit(code)
 """
-  ran = subprocess.run(
-    [sys.executable, '-c', code], capture_output=True, text=True, check=False
-  )
+  ran = subprocess.run([sys.executable, '-c', code], **RUN)
   assert ran.returncode == 0, ran.stderr
   assert ran.stdout.splitlines()[-1] == '[]'
   rows = (tmp_path / 'out' / 'boxes.csv').read_text().splitlines()
@@ -136,6 +195,20 @@ def test_an_export_is_tracked_with_its_own_runtime_and_settings(
     f'--out={tmp_path / "out"}',
     *flags,
     message=message,
+  )
+
+
+def test_an_export_that_no_command_runs_is_named(
+  refuse, tiny_model, sequences, tmp_path
+):
+  exporting.write(tmp_path, tiny_model, 'stablehlo')
+  refuse(
+    track,
+    f'--checkpoint={tmp_path}',
+    f'--video={sequences / "synthetic-0000" / "img"}',
+    '--box=30,40,50,60',
+    message='is an exported tracker; no command runs stablehlo; give the model,'
+    ' or export it as onnx or tflite',
   )
 
 
@@ -196,13 +269,38 @@ def test_a_wrong_output_of_a_converted_graph_is_an_error(tiny_model):
     verify(made, {**runs, 'search': wrong})
 
 
-def test_graphs_compute_in_float32_and_leave_the_operators_as_they_were(
+def test_a_tracker_with_damaged_weights_is_not_exported(tiny_model, tmp_path):
+  broken = jax.tree.map(lambda x: x * np.float32(np.nan), tiny_model.variables)
+  model = dataclasses.replace(tiny_model, variables=broken)
+  with pytest.raises(RuntimeError, match='is not finite, already before'):
+    exporting.write(tmp_path, model, 'stablehlo')
+
+
+def test_an_export_leaves_the_step_of_the_tracker_as_it_was(
   tiny_model, tmp_path
 ):
+  tracker = tiny_model.tracker
+  frame = Frame(jnp.zeros((90, 120, 3), jnp.uint8), jnp.array([90, 120]))
+
+  def tracked(variables):
+    state = loop.init(tracker, variables, frame, jnp.array([9.0, 9, 40, 30]))
+    return loop.step(tracker, variables, tiny_model.hparams, state, frame)
+
+  def program():
+    # A new function, because traces of known functions are kept.
+    return str(jax.make_jaxpr(lambda x: tracked(x))(tiny_model.variables))
+
+  before = program()
+  exporting.write(tmp_path, tiny_model, 'stablehlo')
+  assert program() == before
+  with plain.forms():
+    assert program() != before
+
+
+def test_graphs_compute_in_float32(tiny_model, tmp_path):
   half = dataclasses.replace(tiny_model.tracker, dtype='bfloat16')
   model = dataclasses.replace(tiny_model, tracker=half)
   exporting.write(tmp_path, model, 'stablehlo')
-  assert not plain.selected()
   inputs = contracts.read(tmp_path).graphs['search'].inputs
   kernels = [x.dtype for name, x in inputs.items() if name[:6] == 'kernel']
   assert set(kernels) == {'float32'}
@@ -214,3 +312,26 @@ def test_a_tracker_with_a_wide_search_is_not_exported(tiny_model, name):
   model = dataclasses.replace(tiny_model, tracker=tracker)
   with pytest.raises(ValueError, match='searches a larger region in some fram'):
     graphs.make(model)
+
+
+def test_the_stablehlo_call_in_the_documentation_takes_arrays_by_name(
+  tiny_model, tmp_path
+):
+  exporting.write(tmp_path, tiny_model, 'stablehlo')
+  text = (Path(__file__).parents[2] / 'docs' / 'export.md').read_text()
+  blocks = re.findall(r'```python\n(.+?)```', text, re.DOTALL)
+  (program,) = (block for block in blocks if 'export.deserialize' in block)
+  contract = contracts.read(tmp_path)
+  zeros = {
+    name: np.zeros(array.shape, array.dtype)
+    for name, array in contract.graphs['search'].inputs.items()
+  }
+  crops, state = zeros.pop('search'), zeros.pop('state')
+  names = {'crops': crops, 'state': state, 'others': zeros}
+  exec(program.replace('siamban_acm_stablehlo', str(tmp_path)), names)
+  assert {
+    name: (array.shape, array.dtype) for name, array in names['outputs'].items()
+  } == {
+    name: (array.shape, array.dtype)
+    for name, array in contract.graphs['search'].outputs.items()
+  }

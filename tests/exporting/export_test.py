@@ -7,17 +7,17 @@ import itertools
 import jax
 import numpy as np
 import pytest
-from jax import export as jax_export
 
 from acm_jax import exporting, trackers
 from acm_jax.datasets.sequences import read_ahead
 from acm_jax.evaluation import benchmarks
 from acm_jax.exported import contract as contracts
-from acm_jax.exported.runtimes import RUNTIMES
 from acm_jax.exported.tracker import ExportedTracker
 from acm_jax.exporting import graphs
+from acm_jax.exporting.runtimes import RUNTIMES
 from acm_jax.tracking.contract import Hparams
 from acm_jax.tracking.model import Model
+from acm_jax.tracking.result import Result
 from acm_jax.tracking.video_tracker import VideoTracker
 from acm_jax.training import trained
 from acm_jax.weights import convert, files
@@ -37,6 +37,8 @@ every_kind = pytest.mark.parametrize('kind', PACKAGES)
 FRAMES = 41
 # Boxes differ by rounding: by 0.001 px unless it moves a crop by a pixel.
 MOST = 0.5
+# Likewise; scores and margins are at most 1.
+MOST_SCORE = 0.01
 # Of an average config; random weights need no others.
 HPARAMS = Hparams(penalty_k=0.1, window_influence=0.4, size_lr=0.3)
 
@@ -47,26 +49,11 @@ def exported(model, kind, folder):
     pytest.importorskip(package)
   exporting.write(folder, model, kind)
   contract = contracts.read(folder)
-  runtimes = {**RUNTIMES, 'stablehlo': stablehlo}
-  return ExportedTracker(
-    contract,
-    **{
-      name: runtimes[kind](folder / graph.file)
-      for name, graph in contract.graphs.items()
-    },
-  )
-
-
-def stablehlo(path):
-  """Loads a graph with `jax.export`, which has no names of arrays."""
-  graph = contracts.read(path.parent).graphs[path.stem]
-  call = jax.jit(jax_export.deserialize(bytearray(path.read_bytes())).call)
-
-  def run(inputs):
-    outputs = call(*(inputs[name] for name in graph.inputs))
-    return dict(zip(graph.outputs, map(np.asarray, outputs), strict=True))
-
-  return run
+  graphs = {
+    name: RUNTIMES[kind](folder / graph.file)
+    for name, graph in contract.graphs.items()
+  }
+  return ExportedTracker(contract, **graphs)
 
 
 @pytest.fixture(scope='module')
@@ -85,18 +72,23 @@ def video(request, tmp_path_factory):
   return frames, sequence.box_xywh[0]
 
 
-def boxes_of(tracker, video):
+def results_of(tracker, video):
+  """Returns a `Result` whose fields have an entry for each frame."""
   frames, box_xywh = video
-  results = tracker.track(frames, [box_xywh])
-  return np.stack([result.box for (result,) in results])
+  results = [result for (result,) in tracker.track(frames, [box_xywh])]
+  return Result(*map(np.array, zip(*results, strict=True)))
 
 
 def check(model, kind, folder, video):
-  """Checks that boxes and scores are equal, and that the boxes move."""
-  tracker = exported(model, kind, folder)
-  boxes, expected = (boxes_of(t, video) for t in (tracker, VideoTracker(model)))
-  assert np.abs(expected - expected[0]).max() > 5
-  np.testing.assert_allclose(boxes, expected, rtol=0, atol=MOST)
+  """Checks that all results are equal, and that the boxes move."""
+  found = results_of(exported(model, kind, folder), video)
+  expected = results_of(VideoTracker(model), video)
+  assert np.abs(expected.box - expected.box[0]).max() > 5
+  np.testing.assert_allclose(found.box, expected.box, rtol=0, atol=MOST)
+  np.testing.assert_array_equal(found.lost, expected.lost)
+  for name in ('score', 'margin'):
+    one, other = getattr(found, name), getattr(expected, name)
+    np.testing.assert_allclose(one, other, rtol=0, atol=MOST_SCORE)
 
 
 def step_differences(model, kind, folder, videos):
@@ -118,7 +110,7 @@ def step_differences(model, kind, folder, videos):
 
   tracker._search = compared
   for video in videos:
-    boxes = boxes_of(tracker, video)
+    boxes = results_of(tracker, video).box
     assert np.abs(boxes - boxes[0]).max() > 5
   return differences
 

@@ -50,8 +50,7 @@ def operations(function, *args):
 def test_a_plain_operator_is_a_single_operation(name):
   operator, *args = OPERATORS[name]
   with plain.forms():
-    # A new function, because traces of known functions are kept.
-    found = operations(lambda *args: operator(*args), *args)
+    found = operations(operator, *args)
   found = {key: n for key, n in found.items() if key not in SHAPING}
   assert sum(found.values()) == 1
   assert set(found) <= SINGLE
@@ -83,6 +82,14 @@ def test_a_network_of_plain_forms_has_the_same_outputs(name):
   for a, b in zip(*map(jax.tree.leaves, (found, expected)), strict=True):
     # Float32 sums in another order, through up to fifty layers.
     np.testing.assert_allclose(a, b, rtol=0, atol=1e-4 * np.abs(b).max())
+
+
+def test_a_compiled_function_has_the_forms_of_the_block_that_calls_it():
+  compiled = jax.jit(max_pool)
+  fast = str(jax.make_jaxpr(compiled)(X))
+  with plain.forms():
+    assert str(jax.make_jaxpr(compiled)(X)) != fast
+  assert str(jax.make_jaxpr(compiled)(X)) == fast
 
 
 def test_plain_forms_end_with_the_block_even_after_an_error():

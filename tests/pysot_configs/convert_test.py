@@ -4,6 +4,7 @@ import pytest
 
 from acm_jax.host import config_files
 from acm_jax.pysot_configs import convert, keys
+from acm_jax.pysot_configs.experiment import Experiment
 from acm_jax.training import plan
 from tests.pysot_configs.yaml_files import (
   ALEXNET,
@@ -95,7 +96,7 @@ CASES = {
   # Without keys on training, the recipe is that of the nearest config.
   'long_term': (
     LONG_TERM,
-    1,
+    None,
     'siamrpn',
     {
       'tracker.hidden': (128, 256, 512),
@@ -107,7 +108,7 @@ CASES = {
       'hparams.found_score': 0.998,
     },
   ),
-  'alexnet': (ALEXNET, 1, 'siamrpn:backbone=alexnet_legacy', {}),
+  'alexnet': (ALEXNET, None, 'siamrpn:backbone=alexnet_legacy', {}),
   # The rates are multiplied by BASE_LR / LR.KWARGS.start_lr = 1 / 2.
   'trained_alexnet': (
     TRAINED_ALEXNET,
@@ -117,7 +118,7 @@ CASES = {
   ),
   'anchors': (
     ANCHORS,
-    1,
+    None,
     'siamrpn:backbone=alexnet_legacy',
     {
       'tracker.anchor_scales': (4.0, 8.0),
@@ -126,7 +127,7 @@ CASES = {
   ),
   'up_xcorr': (
     changed(ALEXNET, RPN={'TYPE': 'UPChannelRPN'}),
-    1,
+    None,
     'siamrpn:backbone=alexnet_legacy,fusion=up_xcorr',
     {},
   ),
@@ -142,7 +143,7 @@ CASES = {
       TRAIN=None,
       DATASET=None,
     ),
-    1,
+    None,
     'siamrpn:backbone=mobilenet_v2',
     {},
   ),
@@ -293,9 +294,12 @@ def test_siamban_acm_is_chosen_by_its_source(tmp_path):
         TRAIN__CLS_WEIGHT=2.0,
         TRAIN__LR__TYPE='cos',
         TRAIN__LR_WARMUP__KWARGS__step=2,
+        TRAIN__LR_WARMUP__KWARGS__end_lr=0.01,
         TRAIN__THR_HIGH=0.7,
         TRAIN__POS_NUM=16,
         TRAIN__START_EPOCH=3,
+        TRAIN__RESUME='last.pth',
+        DATASET__VIDEOS_PER_EPOCH=-1,
         DATASET__VID={'ROOT': 'vid', 'FRAME_RANGE': 100},
       ),
       [
@@ -304,23 +308,28 @@ def test_siamban_acm_is_chosen_by_its_source(tmp_path):
         'TRAIN.CLS_WEIGHT',
         'TRAIN.RESUME',
         'TRAIN.LR.TYPE',
+        'TRAIN.LR_WARMUP.KWARGS.end_lr',
         'TRAIN.LR_WARMUP.KWARGS.step',
         'TRAIN.THR_HIGH',
+        'DATASET.VIDEOS_PER_EPOCH',
         'DATASET.VID.ROOT',
-        'CUDA',
       ],
     ),
     (
       changed(
         ALEXNET,
-        MASK={'MASK': True, 'TYPE': 'MaskCorr', 'KWARGS': {'hidden': 256}},
+        MASK={
+          'MASK': True,
+          'TYPE': 'MaskCorr',
+          'KWARGS': {'hidden': 256, 'oSz': 63},
+        },
         REFINE={'REFINE': True},
         TRACK__TYPE='SiamMaskTracker',
       ),
       [
         'MASK.MASK',
-        'MASK.TYPE',
         'MASK.KWARGS.hidden',
+        'MASK.KWARGS.oSz',
         'TRACK.TYPE',
         'REFINE.REFINE',
       ],
@@ -335,8 +344,56 @@ def test_every_value_without_a_counterpart_is_listed(tmp_path, tree, expected):
     assert f'\n#   {line}\n' in converted.text
 
 
+@pytest.mark.parametrize('codebase', keys.USED)
+def test_the_keys_that_are_read_are_those_that_are_declared(
+  tmp_path, codebase, monkeypatch
+):
+  asked = set()
+  get = Experiment.get
+
+  def recorded(self, key, default=None):
+    asked.add(key)
+    return get(self, key, default)
+
+  monkeypatch.setattr(Experiment, 'get', recorded)
+  for tree, *_ in CASES.values():
+    path = write(tmp_path, tree)
+    if Experiment(path).codebase == codebase:
+      convert.convert(path)
+  assert asked
+  declared = *keys.USED[codebase], *keys.FIXED, *keys.SAME
+  declared = *declared, 'MASK.MASK', 'DATASET.VIDEOS_PER_EPOCH'
+  assert [key for key in asked if not keys.matches(key, declared)] == []
+
+
+def test_all_videos_of_an_epoch_keep_the_number_of_the_nearest_config(
+  tmp_path,
+):
+  tree = changed(SIAMBAN, DATASET__VIDEOS_PER_EPOCH=-1)
+  converted = convert.convert(write(tmp_path, tree))
+  assert converted.config['train']['pairs_per_epoch'] == 1_000_000
+  line = 'DATASET.VIDEOS_PER_EPOCH: -1 (set train.pairs_per_epoch)'
+  assert line in converted.left
+
+
+@pytest.mark.parametrize(
+  ('name', 'expected'),
+  [
+    ('siamrpn_r50_l234_dwxcorr_8gpu/config.yaml', None),
+    ('experiments/siammask.yaml', 'siammask'),
+    ('2024 mine/config.yml', '2024_mine'),
+  ],
+)
+def test_a_config_has_the_name_of_its_experiment(tmp_path, name, expected):
+  path = tmp_path / name
+  path.parent.mkdir()
+  write(path.parent, SIAMRPN).rename(path)
+  assert convert.convert(path).name == (expected or path.parent.name)
+
+
 def test_a_config_does_not_hide_the_one_that_it_imports(tmp_path):
-  converted = convert.convert(write(tmp_path, NANOTRACK))
+  (tmp_path / 'nanotrack').mkdir()
+  converted = convert.convert(write(tmp_path / 'nanotrack', NANOTRACK))
   assert converted.name == 'nanotrack_yaml'
   path = tmp_path / f'{converted.name}.py'
   path.write_text(converted.text)
@@ -346,10 +403,11 @@ def test_a_config_does_not_hide_the_one_that_it_imports(tmp_path):
 def test_names_in_a_file_cannot_add_code(tmp_path):
   tree = changed(
     SIAMBAN,
-    META_ARC='../a"""\nimport b',
     TRAIN__RESUME='"""\nraise SystemExit',
     **{'DATASET__X\n1/0': {'ROOT': 'a', 'ANNO': 'b'}},
   )
-  converted = convert.convert(write(tmp_path, tree))
+  folder = tmp_path / 'a"""\nimport b'
+  folder.mkdir()
+  converted = convert.convert(write(folder, tree))
   assert converted.name == 'a_import_b'
   assert 'TRAIN.RESUME: \'"""\\nraise SystemExit\'' in converted.left

@@ -5,7 +5,14 @@ import re
 import pytest
 
 from acm_jax.pysot_configs import convert
-from tests.pysot_configs.yaml_files import NANOTRACK, SIAMBAN, changed, write
+from tests.pysot_configs.yaml_files import (
+  ALEXNET,
+  NANOTRACK,
+  SIAMBAN,
+  SIAMRPN,
+  changed,
+  write,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +29,32 @@ from tests.pysot_configs.yaml_files import NANOTRACK, SIAMBAN, changed, write
     ({'DATASET__NAMES': ['VDI']}, "NAMES=['VDI']: DATASET has no section VDI"),
     ({'TRACK__LR': 'high'}, "TRACK.LR='high': give a number"),
     ({'TRACK__LR': True}, 'TRACK.LR=True: give a number'),
+    ({'TRACK__LR': 33}, 'TRACK.LR=33: give a number from 0 to 1'),
+    (
+      {'TRACK__PENALTY_K': float('nan')},
+      'TRACK.PENALTY_K=nan: give a number of 0 or more',
+    ),
+    (
+      {'TRAIN__WEIGHT_DECAY': float('inf')},
+      'TRAIN.WEIGHT_DECAY=inf: give a number of 0 or more',
+    ),
+    (
+      {'TRAIN__LR__KWARGS__start_lr': 0},
+      'TRAIN.LR.KWARGS.start_lr=0: give a number above 0',
+    ),
+    ({'DATASET__NEG': 7}, 'DATASET.NEG=7: give a number from 0 to 1'),
+    (
+      {'TRAIN__BATCH_SIZE': -28},
+      'TRAIN.BATCH_SIZE=-28: give a whole number above 0',
+    ),
+    (
+      {'TRACK__EXEMPLAR_SIZE': 127.5},
+      'TRACK.EXEMPLAR_SIZE=127.5: give a whole number',
+    ),
+    (
+      {'DATASET__VIDEOS_PER_EPOCH': 0},
+      'VIDEOS_PER_EPOCH=0: give a whole number above 0, or -1 for all',
+    ),
     ({'DATASET__NAMES': 3}, 'DATASET.NAMES=3: give a list of names'),
     ({'ADJUST__ADJUST': 1}, 'ADJUST.ADJUST=1: give true or false'),
     ({'BACKBONE__TYPE': 'vgg'}, 'BACKBONE.TYPE=vgg: unknown; choose from alex'),
@@ -71,6 +104,19 @@ def test_an_experiment_that_cannot_be_converted_is_refused(
   with pytest.raises(ValueError, match=re.escape(message)) as error:
     convert.convert(path)
   assert str(error.value).startswith(f'{path}: ')
+
+
+def test_anchors_must_have_positive_ratios(tmp_path):
+  path = write(tmp_path, changed(SIAMRPN, ANCHOR__RATIOS=[0, -1, 1, 2, 3]))
+  message = r'ANCHOR\.RATIOS=\[0, -1, 1, 2, 3\]: give a list of numbers above 0'
+  with pytest.raises(ValueError, match=message):
+    convert.convert(path)
+
+
+def test_gpus_are_refused_without_keys_on_training(tmp_path):
+  path = write(tmp_path, ALEXNET)
+  with pytest.raises(ValueError, match=r'`gpus`=8: .*no keys on training; lea'):
+    convert.convert(path, gpus=8)
 
 
 def test_nanotrack_v1_and_v2_are_refused(tmp_path):

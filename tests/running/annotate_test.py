@@ -1,5 +1,6 @@
 """Tests of annotated videos: early ends, full disks, failing pictures."""
 
+import csv
 import itertools
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from acm_jax.datasets import image_files
+from acm_jax.datasets.exports.target import Target
 from acm_jax.datasets.video_files import Frame
 from acm_jax.datasets.videos import Video
 from acm_jax.host.staging import FullDiskError
@@ -65,6 +67,22 @@ def test_an_interrupt_keeps_the_tracked_frames(run, tmp_path):
   ]
   capture = cv2.VideoCapture(str(tmp_path / 'tracked.mp4'))
   assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 3
+
+
+def test_what_is_known_from_key_frames_follows_in_further_columns(
+  run, tmp_path
+):
+  boxes = dict.fromkeys((0, 6), tuple(BOX[0].tolist()))
+  target = Target(boxes, 'horse, old', frozenset({0}), frozenset(boxes))
+  run(5, targets=[target])
+  with (tmp_path / 'boxes.csv').open() as file:
+    header, *rows = csv.reader(file)
+  assert ','.join(header) == f'{annotate.HEADER},category,key,occluded'
+  # As in CVAT, a target is occluded up to its next key frame.
+  known = [(0, '1', '1'), (2, '0', '1'), (4, '0', '1'), (6, '1', '0')]
+  known.append((8, '0', '0'))
+  assert [row[-3:] for row in rows] == [['horse, old', *k[1:]] for k in known]
+  assert [int(row[0]) for row in rows] == [k[0] for k in known]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from acm_jax.datasets import layouts
+from acm_jax.datasets.exports.target import Target
 from acm_jax.datasets.video_files import Frame
+from acm_jax.datasets.videos import Video
 from acm_jax.geometry import boxes
 from acm_jax.running import key_frames
-from acm_jax.running.key_frames import KeyFrames, Passes
+from acm_jax.running.key_frames import Passes
 from acm_jax.tracking.programs import Programs
 from acm_jax.tracking.result import Result
 from acm_jax.tracking.video_tracker import VideoTracker
@@ -131,7 +133,7 @@ def video(numbers):
 
 
 def keyed(targets):
-  return [KeyFrames(target) for target in targets]
+  return [Target(boxes) for boxes in targets]
 
 
 def run(targets, numbers=range(10)):
@@ -215,8 +217,8 @@ def test_frames_are_yielded_as_soon_as_they_are_complete():
   ('targets', 'message'),
   [
     ([{0: box(1), 3: box(1)}, {2: box(1)}], 'target 1 has a box in 1 frames'),
-    ([{0: box(1), 20: box(1)}], 'frame 20 does not exist or cannot be dec'),
-    ([{1: box(1), 3: box(1)}], 'frame 3 does not exist or cannot be dec'),
+    ([{0: box(1), 20: box(1)}], 'has a box for frame 20, counted from 0, wh'),
+    ([{1: box(1), 3: box(1)}], 'has a box for frame 3, counted from 0, whic'),
     ([{0: box(1), 4: box(500)}], 'frame 4, target 0: box 500,50,40,40 lies ou'),
   ],
   ids=['single', 'beyond', 'damaged', 'outside'],
@@ -246,17 +248,54 @@ def test_key_frames_of_cvat_are_read_with_the_frames_of_an_absent_target(
   )
   text = f'<annotations><track id="0" label="a">{rows}</track></annotations>'
   (tmp_path / 'a.xml').write_text(text)
-  (target,) = key_frames.read(tmp_path / 'a.xml', [])
-  assert target == KeyFrames(
-    dict.fromkeys((0, 3, 7), (1, 2, 3, 4)), frozenset({4, 5, 6})
-  )
+  video = Video(iter(()), 25.0, 9, name='clip')
+  (target,) = key_frames.read(tmp_path / 'a.xml', video)
+  assert target.boxes == dict.fromkeys((0, 3, 7), (1, 2, 3, 4))
+  assert target.outside == {4, 8}
 
 
-def test_a_target_has_no_result_where_it_is_absent():
-  target = KeyFrames({0: box(0), 6: box(6)}, frozenset({3, 4}))
-  rows = list(key_frames.track(Moving(), video(range(7)), [target]))
+def test_absence_ends_tracking_and_is_not_tracked_through():
+  target = Target({0: box(0), 6: box(6), 9: box(9)}, outside=frozenset({3, 4}))
+  tracker = Moving()
+  rows = list(key_frames.track(tracker, video(range(10)), [target]))
+  assert [numbers for numbers, _ in tracker.calls] == [
+    [0, 1, 2],
+    [6, 7, 8, 9],
+    [9, 8, 7, 6],
+  ]
   shown = [frame.number for frame, (result,) in rows if result is not None]
-  assert shown == [0, 1, 2, 5, 6]
+  assert shown == [0, 1, 2, 6, 7, 8, 9]
+  # The tracker's own boxes, whose drift nothing corrects.
+  boxes_before = [results[0].box[0] for _, results in rows[:3]]
+  np.testing.assert_allclose(boxes_before, [0, 1, 2])
+
+
+def test_a_target_is_tracked_up_to_a_mark_after_its_last_key_frame():
+  target = Target({1: box(0)}, outside=frozenset({4}))
+  # The frame before the mark cannot be decoded.
+  for numbers in (range(7), (0, 1, 2), (0, 1, 2, 5)):
+    rows = list(key_frames.track(Moving(), video(numbers), [target]))
+    assert [frame.number for frame, _ in rows] == list(numbers)
+    shown = [frame.number for frame, (result,) in rows if result is not None]
+    assert shown == [number for number in numbers if 1 <= number < 4]
+
+
+def test_more_frames_than_fit_in_memory_are_refused_before_tracking(
+  monkeypatch,
+):
+  tracker = Moving()
+  monkeypatch.setattr(key_frames, '_MOST_HELD', 5 * IMAGE.nbytes)
+  # Five frames at once: 0 to 4 until the first segment ends, then 3 to 6.
+  targets = keyed([{0: box(0), 4: box(4)}, {3: box(0), 6: box(6)}])
+  message = (
+    '^`key_frames`: the 7 frames from 0 to 6 would take 0.0 GB of memory, more '
+    'than 0.0 GB; add a key frame between frames 0 and 6'
+  )
+  alone = keyed([{0: box(0), 6: box(4)}])
+  with pytest.raises(ValueError, match=message):
+    list(key_frames.track(tracker, video(range(8)), alone))
+  assert not tracker.calls
+  assert list(key_frames.track(tracker, video(range(8)), targets))
 
 
 def test_merged_passes_fit_better_than_one_pass_and_than_interpolation(

@@ -12,6 +12,7 @@
                        are not used. Frames and coordinates are 1-based.
     *.csv              Table of `acm-jax track`, or another one with a header;
                        only read. Frames and coordinates are 0-based.
+    folder             Sequences to train on (`sequences`); only written.
 
 A zip file with one of these files, as CVAT writes it, is read as well.
 """
@@ -27,6 +28,7 @@ from acm_jax.datasets import trees
 from acm_jax.datasets.exports import coco, cvat, mot, table
 from acm_jax.datasets.exports.target import Entry, Footage, Target
 from acm_jax.datasets.trees import Tree, join
+from acm_jax.datasets.videos import Video
 from acm_jax.host import text_files
 from acm_jax.host.staging import replacing
 
@@ -46,19 +48,20 @@ _READERS = {
 _WRITERS = {'.xml': cvat.text, '.json': coco.text, '.txt': mot.text}
 
 
-def read(path: Path, files: Sequence[Path]) -> list[Target]:
+def read(path: Path, video: Video) -> list[Target]:
   """Reads the targets in a video.
 
   Args:
     path: File that an annotation tool exported, or a zip file with it.
-    files: Files that the frames of the video are read from.
+    video: Video that was annotated; no frame of it is read.
 
   Returns:
     The targets, in the order in which they first occur in the file.
 
   Raises:
     FileNotFoundError: The file does not exist.
-    ValueError: The file is in another format, is malformed, or has no boxes.
+    ValueError: The file is in another format, is malformed, has no boxes, or
+      belongs to a video of another length.
   """
   if path.suffix.lower() == '.zip':
     tree = trees.open_tree(path)
@@ -70,7 +73,7 @@ def read(path: Path, files: Sequence[Path]) -> list[Target]:
     raise ValueError(f'{path}: unknown format; {_ADVICE}')
   targets: dict[str, dict[int, Entry]] = collections.defaultdict(dict)
   outside: dict[str, set[int]] = collections.defaultdict(set)
-  for entry in reader(tree, name, files):
+  for entry in reader(tree, name, video):
     if entry.outside:
       outside[entry.target].add(entry.frame)
     else:
@@ -78,6 +81,12 @@ def read(path: Path, files: Sequence[Path]) -> list[Target]:
       targets[entry.target][entry.frame] = entry
   if not targets:
     raise ValueError(f'{tree.where(name)}: no boxes of tracks; {_ADVICE}')
+  last = max(map(max, targets.values()))
+  if video.length is not None and last >= video.length:
+    raise ValueError(
+      f'{path}: has a box for frame {last}, counted from 0, but {video.name} '
+      f'has {video.length} frames; give the video that was annotated'
+    )
   return [
     _target(entries, frozenset(outside[name]))
     for name, entries in targets.items()
@@ -94,19 +103,7 @@ def write(path: Path, targets: Sequence[Target], footage: Footage) -> None:
       file is replaced.
     targets: Targets.
     footage: Video of the targets.
-
-  Raises:
-    ValueError: The name says no format, or the video does not have a frame of a
-      target.
   """
-  check_suffix(path)
-  for number, target in enumerate(targets):
-    if unknown := target.boxes.keys() - footage.size_hw.keys():
-      raise ValueError(
-        f'target {number} has a box for frame {min(unknown)}, counted from 0, '
-        f'which {footage.name} does not have or which cannot be decoded; give '
-        'the video that was annotated'
-      )
   text = _WRITERS[path.suffix.lower()](targets, footage)
   with replacing(path) as partial:
     text_files.write(partial, text)
@@ -121,7 +118,8 @@ def check_suffix(path: Path) -> None:
   if path.suffix.lower() not in _WRITERS:
     raise ValueError(
       f'{path}: unknown format to write; choose a name that ends in .xml '
-      '(CVAT), .json (COCO) or .txt (MOT)'
+      '(CVAT), .json (COCO) or .txt (MOT), or one without a suffix for '
+      'sequences'
     )
 
 
@@ -149,6 +147,7 @@ def _target(entries: dict[int, Entry], outside: frozenset[int]) -> Target:
     frozenset(f for f, entry in entries.items() if entry.occluded),
     frozenset(f for f, entry in entries.items() if entry.given),
     outside,
+    {f: entry.size_hw for f, entry in entries.items() if entry.size_hw},
   )
 
 

@@ -5,18 +5,23 @@ Source: docs.cvat.ai (XML annotation format).
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from xml.etree import ElementTree
 
-from acm_jax.datasets.exports.target import UNKNOWN, Entry, Footage, Target
+from acm_jax.datasets.exports.target import (
+  UNKNOWN,
+  Entry,
+  Footage,
+  Size,
+  Target,
+)
 from acm_jax.datasets.trees import Tree
+from acm_jax.datasets.videos import Video
 
 _CORNERS = ('xtl', 'ytl', 'xbr', 'ybr')
 
 
-def read(tree: Tree, name: str, files: Sequence[Path]) -> Iterator[Entry]:
+def read(tree: Tree, name: str, video: Video) -> Iterator[Entry]:
   """Yields the boxes of a file of "CVAT for video"."""
-  del files
   where = tree.where(name)
   try:
     root = ElementTree.fromstring(tree.read(name))
@@ -29,6 +34,7 @@ def read(tree: Tree, name: str, files: Sequence[Path]) -> Iterator[Entry]:
       f'{where}: not in the format "CVAT for video 1.1", in which boxes belong '
       'to tracks; export the annotations again in this format'
     )
+  size_hw = _stated_size(root, video, where)
   for number, track in enumerate(root.iter('track')):
     for box in track.iter('box'):
       place = f'{where}, track {number}, frame {box.get("frame")}'
@@ -50,7 +56,32 @@ def read(tree: Tree, name: str, files: Sequence[Path]) -> Iterator[Entry]:
         # CVAT interpolates the boxes between key frames.
         given=box.get('keyframe') != '0',
         outside=box.get('outside') == '1',
+        size_hw=size_hw,
       )
+
+
+def _stated_size(
+  root: ElementTree.Element, video: Video, where: str
+) -> Size | None:
+  """Returns the size of the annotated video, and checks its length.
+
+  A task may be a part of the video, or have only every nth frame of it.
+  """
+  facts: dict[str, int] = {}
+  for path in ('task', 'job', 'task/original_size', 'job/original_size'):
+    for entry in root.iterfind(f'meta/{path}/*'):
+      if (entry.text or '').strip().isdecimal():
+        facts[entry.tag] = int(entry.text)
+  whole = not facts.get('start_frame') and not root.findtext('.//frame_filter')
+  length = facts.get('size') if whole else None
+  if None not in (length, video.length) and length != video.length:
+    raise ValueError(
+      f'{where}: belongs to a video of {length} frames, but {video.name} has '
+      f'{video.length}; give the video that was annotated'
+    )
+  if 'width' in facts and 'height' in facts:
+    return facts['height'], facts['width']
+  return None
 
 
 def text(targets: Sequence[Target], footage: Footage) -> str:

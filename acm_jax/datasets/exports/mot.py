@@ -7,16 +7,16 @@ Source: arXiv:1603.00831 (MOT16).
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from acm_jax.datasets import sequences
 from acm_jax.datasets.exports.target import Entry, Footage, Target
 from acm_jax.datasets.trees import Tree
+from acm_jax.datasets.videos import Video
 
 
-def read(tree: Tree, name: str, files: Sequence[Path]) -> Iterator[Entry]:
+def read(tree: Tree, name: str, video: Video) -> Iterator[Entry]:
   """Yields the boxes of a file of MOT."""
-  del files
+  del video
   where = tree.where(name)
   rows = sequences.parse_rows(tree.text(name), where, tuple(range(6, 11)))
   for number, (frame, target, x, y, w, h, *rest) in enumerate(rows, 1):

@@ -1,6 +1,7 @@
 """Targets of a video, in one form for all formats of annotations."""
 
 import re
+import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,8 @@ from acm_jax.datasets import image_names
 
 # Box x, y, w, h, px, 0-based.
 Box = tuple[float, float, float, float]
+# Height and width of a frame, px.
+Size = tuple[int, int]
 # Boxes of a target; keys are the numbers of the frames in the video, from 0.
 Boxes = dict[int, Box]
 
@@ -29,6 +32,7 @@ class Target(NamedTuple):
       it; otherwise all frames.
     outside: Frames in which the target is marked as absent. The mark holds up
       to its next box.
+    size_hw: Sizes of the frames with a box, as far as the file states them.
   """
 
   boxes: Boxes
@@ -36,6 +40,7 @@ class Target(NamedTuple):
   occluded: frozenset[int] = frozenset()
   given: frozenset[int] = frozenset()
   outside: frozenset[int] = frozenset()
+  size_hw: Mapping[int, Size] = types.MappingProxyType({})
 
 
 class Entry(NamedTuple):
@@ -50,6 +55,7 @@ class Entry(NamedTuple):
     occluded: Whether the target is partly hidden.
     given: Whether a person drew the box.
     outside: Whether the target is absent, so that the box has no meaning.
+    size_hw: Size of the frame, if the file states it.
   """
 
   target: str
@@ -60,6 +66,7 @@ class Entry(NamedTuple):
   occluded: bool = False
   given: bool = True
   outside: bool = False
+  size_hw: Size | None = None
 
 
 class Footage(NamedTuple):
@@ -68,18 +75,14 @@ class Footage(NamedTuple):
   Attributes:
     name: Name of the video.
     files: Files that its frames are read from.
-    size_hw: Height and width of each frame that can be decoded, px; keys are
-      the numbers of the frames.
+    length: Number of frames.
+    size_hw: Sizes of the frames that were decoded; keys are their numbers.
   """
 
   name: str
   files: Sequence[Path]
-  size_hw: Mapping[int, tuple[int, int]]
-
-  @property
-  def length(self) -> int:
-    """Number of frames up to the last one that can be decoded."""
-    return max(self.size_hw) + 1
+  length: int
+  size_hw: Mapping[int, Size]
 
 
 def frame_name(files: Sequence[Path], number: int) -> str:

@@ -26,7 +26,7 @@ from acm_jax.datasets.track import Track
 from acm_jax.datasets.trees import Tree, join
 from acm_jax.host.staging import naming
 
-# Name of a sequence that `annotated` or `label` has written; see `videos`.
+# Name of a sequence that `annotations` or `label` has written; see `videos`.
 _NAMED = re.compile(r'(.+?)\.(\d{3,})(\.\d{6,}\.\d{2,})?')
 
 
@@ -68,7 +68,7 @@ def tracks(tree: Tree, unit: Unit) -> list[Track]:
 def videos(names: Iterable[str]) -> dict[str, str]:
   """Returns the names of the videos that sequences belong to.
 
-  The command `annotated` calls sequences VIDEO.000, VIDEO.001 and so on, and
+  The command `annotations` calls sequences VIDEO.000, VIDEO.001 and so on, and
   `label` calls them VIDEO.NUMBER.FRAME.TARGET, with at least 3, 6 and 2 digits.
   A sequence with another name, such as drive.2024, is a video of its own.
 
