@@ -17,6 +17,7 @@ extensions = [
   'sphinx.ext.napoleon',
 ]
 exclude_patterns = ['_build']
+
 # References that a page does not find are warnings, and warnings are errors.
 # Types of other libraries have no page here.
 nitpicky = True
