@@ -27,13 +27,19 @@ def test_the_page_is_served_until_a_signal_and_no_file_is_left(
   tiny_run, tmp_path, number
 ):
   argv = [sys.executable, '-m', 'acm_jax', 'demo', '--port=0']
-  process = subprocess.Popen(
-    [*argv, f'--checkpoint={tiny_run}', '--max_megabytes=7'],
-    stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
-    text=True,
-    env=os.environ | {'TMPDIR': str(tmp_path)},
-  )
+  # A program that runs in the background, as tests may, ignores some signals,
+  # and so do the programs that it starts.
+  before = signal.signal(number, signal.default_int_handler)
+  try:
+    process = subprocess.Popen(
+      [*argv, f'--checkpoint={tiny_run}', '--max_megabytes=7'],
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
+      text=True,
+      env=os.environ | {'TMPDIR': str(tmp_path)},
+    )
+  finally:
+    signal.signal(number, before)
   with process:
     lines = []
     while 'open http' not in ''.join(lines):

@@ -65,6 +65,7 @@ def test_a_trained_tracker_is_trained_further_and_validated_on_the_rest(
   assert 'resuming at step 2 of 2' in '\n'.join(printed)
 
 
+@pytest.mark.slow
 def test_a_target_with_one_box_is_not_validated_but_trains_as_a_still_image(
   run_train, tiny_run, tmp_path
 ):

@@ -333,6 +333,7 @@ def test_every_form_of_the_input_is_timed_on_the_same_pairs(
   assert (row['pairs'], row['form']) == ('8', 'ours')
 
 
+@pytest.mark.slow
 def test_the_loop_is_timed_next_to_the_step_alone(monkeypatch, tmp_path):
   monkeypatch.setattr(measure, 'LEAST_ROUNDS', 1)
   clips = synthetic_set.ensure(

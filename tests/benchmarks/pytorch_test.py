@@ -163,13 +163,16 @@ def test_a_tracking_step_finds_the_same_box_in_every_call(one_thread, network):
 def test_every_form_is_timed_next_to_ours(monkeypatch):
   timed = {}
 
-  def steps(name, section, batch_size, others):
-    timed[name] = {step: list(forms) for step, forms in others.items()}
-    return []
+  def step(which):
+    def make(name, section, *rest):
+      timed.setdefault(name, {})[which] = list(rest[-1].get(which, ()))
 
-  monkeypatch.setattr(run.steps, 'steps', steps)
+    return make
+
+  for which in ('train', 'track'):
+    monkeypatch.setattr(run.steps, which, step(which))
   request = run.Request('step', 2, ('siamban_acm', 'siamfc'), (PYTORCH,))
-  assert list(run.PARTS['step'](request)) == []
+  assert list(run.PARTS['step'](request)) == [None] * 6
   cores = len(os.sched_getaffinity(0))
   forms = ['pytorch, 1 thread']
   forms += [f'pytorch, {cores} threads'] if cores > 1 else []

@@ -158,7 +158,8 @@ sys.exit(code)
 
 
 def test_the_program_in_the_documentation_tracks(onnx_folder, sequences):
-  text = (Path(__file__).parents[2] / 'docs' / 'export.md').read_text()
+  page = Path(__file__).parents[2] / 'docs' / 'howto' / 'edge_devices.md'
+  text = page.read_text(encoding='utf-8')
   blocks = re.findall(r'```python\n(.+?)```', text, re.DOTALL)
   (program,) = (block for block in blocks if 'import onnxruntime' in block)
   names = {}
@@ -318,7 +319,8 @@ def test_the_stablehlo_call_in_the_documentation_takes_arrays_by_name(
   tiny_model, tmp_path
 ):
   exporting.write(tmp_path, tiny_model, 'stablehlo')
-  text = (Path(__file__).parents[2] / 'docs' / 'export.md').read_text()
+  page = Path(__file__).parents[2] / 'docs' / 'howto' / 'edge_devices.md'
+  text = page.read_text(encoding='utf-8')
   blocks = re.findall(r'```python\n(.+?)```', text, re.DOTALL)
   (program,) = (block for block in blocks if 'export.deserialize' in block)
   contract = contracts.read(tmp_path)
