@@ -319,7 +319,7 @@ def test_the_stablehlo_call_in_the_documentation_takes_arrays_by_name(
   tiny_model, tmp_path
 ):
   exporting.write(tmp_path, tiny_model, 'stablehlo')
-  page = Path(__file__).parents[2] / 'docs' / 'howto' / 'edge_devices.md'
+  page = Path(__file__).parents[2] / 'docs' / 'export.md'
   text = page.read_text(encoding='utf-8')
   blocks = re.findall(r'```python\n(.+?)```', text, re.DOTALL)
   (program,) = (block for block in blocks if 'export.deserialize' in block)
