@@ -255,6 +255,8 @@ def test_template_squares_are_those_of_python(open_page, exported):
   np.testing.assert_array_equal(found, expected)
 
 
+# Depends on what else the machine does.
+@pytest.mark.slow
 def test_a_camera_is_tracked_at_15_frames_per_second(open_page, size_hw, box):
   page = open_page()
   use_camera(page)
@@ -357,7 +359,7 @@ def test_results_are_shown_where_the_slider_is(
   rows = table(page, tmp_path)
   page.locator('#slider').fill('0.81')
   expect(page.locator('#position')).to_have_text(re.compile(r'0\.8 / '))
-  score = f'{float(rows[20]["score"]):.2f}'
+  score = f'{float(rows[20]["score"]):.3f}'
   expect(page.locator('#targets .score')).to_have_text(score)
   page.click('#play')
   expect(page.locator('#play')).to_be_disabled()
