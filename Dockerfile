@@ -3,15 +3,13 @@
 FROM python:3.12-slim AS build
 WORKDIR /acm-jax/source
 COPY . .
-RUN --mount=type=cache,target=/root/.cache/pip \
-  pip wheel --no-deps --wheel-dir /acm-jax/wheels .
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /acm-jax/wheels .
 
 FROM python:3.12-slim
 # Extras to install, in brackets: --build-arg EXTRAS=[demo,onnx]
 ARG EXTRAS=
 COPY --from=build /acm-jax/wheels /acm-jax/wheels
-RUN --mount=type=cache,target=/root/.cache/pip \
-  pip install "$(echo /acm-jax/wheels/*.whl)$EXTRAS"
+RUN pip install --no-cache-dir "$(echo /acm-jax/wheels/*.whl)$EXTRAS"
 # The home of whichever user runs the commands. Compiled programs are kept in
 # its cache.
 ENV HOME=/acm-jax/home

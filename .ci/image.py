@@ -37,11 +37,7 @@ class Stage:
     self._python = root / 'python'
     venv.create(self._python, with_pip=True)
     self._folder = root
-    self._variables = {
-      'PATH': f'{self._python / "bin"}:/usr/bin:/bin',
-      # pip's cache is a cache of the build, too.
-      'HOME': str(Path.home()),
-    }
+    self._variables = {'PATH': f'{self._python / "bin"}:/usr/bin:/bin'}
 
   def place(self, text: str) -> str:
     """Returns a text with the image's folders moved into the stage's."""
@@ -68,7 +64,7 @@ class Stage:
     Raises:
       CalledProcessError: The command fails.
     """
-    command = self.place(re.sub(r'--mount=\S+', '', command)).strip()
+    command = self.place(command)
     print(f'$ {command}', flush=True)
     subprocess.run(
       ['/bin/sh', '-c', command],

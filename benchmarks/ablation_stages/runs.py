@@ -73,7 +73,8 @@ def write_backbone(folder: Path, init_from: str) -> int:
 
   Raises:
     FileNotFoundError: `init_from` does not exist.
-    ValueError: `init_from` has no backbone or is damaged.
+    ValueError: `init_from` has no backbone or is damaged, or the comparison has
+      another backbone.
   """
   # The process that waits for the runs needs JAX only here.
   from acm_jax.training import trained
@@ -83,11 +84,16 @@ def write_backbone(folder: Path, init_from: str) -> int:
   if 'backbone' not in weights['params']:
     raise ValueError(f'`init_from`={init_from}: has no backbone')
   parts = {name: {'backbone': x['backbone']} for name, x in weights.items()}
-  out = folder / BACKBONE
+  out, found = folder / BACKBONE, checksum(parts)
   if not out.exists():
     with staged(out) as partial:
       trained.save(partial, config, parts)
-  return checksum(parts)
+  elif checksum(trained.read(out)[1]) != found:
+    raise ValueError(
+      f'{out}: is not the backbone of `init_from`={init_from}; choose another '
+      '`out`'
+    )
+  return found
 
 
 def result(workdir: Path) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -299,6 +300,17 @@ def test_runs_go_on_when_others_fail_or_diverge(
   assert again == printed[-len(again) :]
 
 
+def test_a_comparison_has_one_backbone(backbone, tmp_path):
+  first = runs.write_backbone(tmp_path, str(backbone))
+  assert runs.write_backbone(tmp_path, str(backbone)) == first
+  config, weights = trained.read(backbone)
+  other = tmp_path / 'other'
+  other.mkdir()
+  trained.save(other, config, jax.tree.map(lambda x: x + 1, weights))
+  with pytest.raises(ValueError, match='is not the backbone of `init_from`'):
+    runs.write_backbone(tmp_path, str(other))
+
+
 STAND_IN = """
 import json, pathlib, sys
 (_, form, _), workdir, *_ = json.loads(sys.argv[1])
@@ -315,8 +327,8 @@ if form == 'swap':
 """
 
 
-def test_a_comparison_has_one_backbone_one_budget_and_one_set_of_sources(
-  refuse, monkeypatch, arguments, data, tmp_path
+def test_a_comparison_has_one_budget_and_one_set_of_sources(
+  refuse, arguments, tmp_path
 ):
   out = tmp_path / 'out'
   settings.claim(out, {'pairs': 16000, 'backbone': 1, 'videos': ['dog']})
