@@ -6,9 +6,9 @@ covers what could have been otherwise: the sequences and the seeds.
 
 The targets are resampled, because sequences that show the same target resemble
 each other. Three seeds are too few to resample: a bootstrap of three values
-covers the truth in three of four cases only. The variance between seeds is
-therefore estimated from all means of a table together, and enters as noise of
-Student's distribution.
+loses a third of their variance. The variance between seeds is therefore
+estimated from all means of a table together, and enters as noise of Student's
+distribution.
 """
 
 import functools
